@@ -1,0 +1,136 @@
+"""Frozen, strict, typed configuration objects and errors that name the place of every problem."""
+
+import json
+from collections.abc import Collection, Iterator, Mapping
+from types import UnionType
+from typing import Annotated, Any, Self, Union, get_args, get_origin
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from yt8m.errors import ConfigError, suggest
+
+_UNKNOWN_TAG = "unknown_tag"
+_TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
+
+
+class Config(BaseModel):
+    """Base of all configurations: frozen, unknown keys are errors, no silent type conversion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, protected_namespaces=())
+
+    @classmethod
+    def parse(cls, data: Any, source: str) -> Self:
+        """Validates plain data (from YAML or JSON).
+
+        Args:
+            data: Mappings, lists and scalars.
+            source: Where the data came from; every error begins with it.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            ConfigError: All problems at once, a line each, with place, reason and remedy.
+        """
+        # By way of JSON, in whose strict mode lists become tuples.
+        return cls.parse_json(json.dumps(data, default=str), source)
+
+    @classmethod
+    def parse_json(cls, text: str, source: str) -> Self:
+        """Validates a JSON text; see `parse`."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise ConfigError("\n".join(describe_errors(error, cls, source))) from None
+
+
+def known_tag(key: str, noun: str, known: Collection[str]) -> BeforeValidator:
+    """Makes the check, to be put beside the `discriminator` of a union, that names the nearest known tag.
+
+    Args:
+        key: The discriminating key.
+        noun: What the tag names, for instance `model family`.
+        known: All tags.
+    """
+
+    def check(value: Any) -> Any:
+        tag = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
+        if tag is None or tag in known:
+            return value
+        hint = suggest(str(tag), known)
+        raise PydanticCustomError(_UNKNOWN_TAG, "{text}", {"text": f"unknown {noun} '{tag}'. {hint}", "key": key})
+
+    return BeforeValidator(check)
+
+
+def describe_errors(error: ValidationError, model: type[BaseModel], source: str) -> Iterator[str]:
+    """Turns pydantic's errors into lines `source: place: what, received, remedy`."""
+    for details in error.errors(include_url=False):
+        location, owner = _follow(model, details["loc"])
+        if details["type"] in _TAG_ERRORS:
+            location += (details["ctx"]["key" if details["type"] == _UNKNOWN_TAG else "discriminator"].strip("'"),)
+        place = _place(location)
+        described = _describe(details, owner)
+        yield f"{source}: {place}: {described}" if place else f"{source}: {described}"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    place = ""
+    for part in location:
+        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
+    return place
+
+
+def _describe(details: ErrorDetails, owner: Any) -> str:
+    if details["type"] == "extra_forbidden":
+        key = str(details["loc"][-1])
+        return f"unknown key '{key}'. {suggest(key, owner.model_fields)}"
+    if details["type"] in ("missing", "union_tag_not_found"):
+        return "required, but missing."
+    if details["type"] == _UNKNOWN_TAG:
+        return details["msg"]
+    message = details["msg"].removeprefix("Value error, ")
+    received = details["input"]
+    shown = "" if isinstance(received, dict | list | BaseModel) else f" Received: {received!r}."
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}.{shown}"
+
+
+def _follow(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], Any]:
+    """Follows a place through the types.
+
+    Returns:
+        The place as the user wrote it, without the tags of unions that pydantic puts into it, and the type of whatever
+        holds the last part.
+    """
+    written: list[int | str] = []
+    owner: Any = None
+    here: Any = model
+    for part in location:
+        owner, here, is_written = _step(here, part)
+        if is_written:
+            written.append(part)
+    return tuple(written), owner
+
+
+def _step(annotation: Any, part: int | str) -> tuple[Any, Any, bool]:
+    """From a type to the type of one part: the type that holds it, its own, and whether the user wrote the part."""
+    arguments = [each for each in get_args(annotation) if each is not type(None)]
+    origin = get_origin(annotation)
+    if origin is Annotated or (origin in (Union, UnionType) and len(arguments) == 1):
+        return _step(arguments[0], part)
+    if origin in (Union, UnionType):
+        tagged = [each for each in arguments if _has_tag(each, part)]
+        return annotation, tagged[0] if tagged else None, not tagged
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        if part not in annotation.model_fields:  # unknown, or the tag of a union with one member
+            return annotation, annotation, not _has_tag(annotation, part)
+        return annotation, annotation.model_fields[str(part)].annotation, True
+    return annotation, arguments[-1 if origin in (dict, Mapping) else 0] if arguments else None, True
+
+
+def _has_tag(member: Any, tag: int | str) -> bool:
+    if get_origin(member) is Annotated:
+        return _has_tag(get_args(member)[0], tag)
+    is_model = isinstance(member, type) and issubclass(member, BaseModel)
+    return is_model and any(tag in get_args(field.annotation) for field in member.model_fields.values())
