@@ -1,0 +1,32 @@
+import hashlib
+
+from yt8m.storage.checksums import Checksum, crc32c
+
+
+def chunks(data: bytes, size: int) -> list[bytes]:
+    return [data[start : start + size] for start in range(0, len(data), size)]
+
+
+def test_crc32c_of_the_standard_example():
+    # RFC 3720, B.4: 32 bytes of zeros have the CRC aa 36 91 8a, least significant byte first.
+    assert crc32c([bytes(32)]) == "ipE2qg=="
+
+
+def test_the_division_into_chunks_does_not_matter():
+    data = bytes(range(256)) * 10
+    for checksum in (Checksum("crc32c", ""), Checksum("md5", ""), Checksum("md5-of-parts", "", part_bytes=700)):
+        assert len({checksum.of(chunks(data, size)) for size in (1, 7, 256, 700, 10_000)}) == 1
+
+
+def test_the_checksum_of_parts_is_that_of_their_checksums():
+    data = b"a" * 5 + b"b" * 5 + b"c" * 2
+    digests = b"".join(hashlib.md5(part).digest() for part in (b"a" * 5, b"b" * 5, b"c" * 2))
+
+    assert Checksum("md5-of-parts", "", part_bytes=5).of([data]) == f"{hashlib.md5(digests).hexdigest()}-3"
+
+
+def test_any_bit_matters():
+    data = bytes(100)
+    for checksum in (Checksum("crc32c", ""), Checksum("md5", ""), Checksum("md5-of-parts", "", part_bytes=30)):
+        changed = [data[:bit] + b"\x01" + data[bit + 1 :] for bit in (0, 29, 30, 99)]
+        assert checksum.of([data]) not in [checksum.of([each]) for each in changed]

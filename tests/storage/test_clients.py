@@ -1,0 +1,81 @@
+"""What differs between the object stores, and what local files do without."""
+
+import io
+import subprocess
+import sys
+
+import boto3
+import pytest
+
+from tests.storage.conftest import BUCKET
+from yt8m import storage
+from yt8m.errors import StorageError
+from yt8m.storage import gcs, s3
+from yt8m.storage.objects import Place
+
+
+def test_local_files_do_without_the_stores_libraries(tmp_path):
+    program = (
+        "import sys; from yt8m import storage\n"
+        f"with storage.open_atomic({str(tmp_path / 'file')!r}) as file: file.write(b'content')\n"
+        f"storage.ReadAhead([{str(tmp_path / 'file')!r}]).stage_in({str(tmp_path / 'file')!r}).read_bytes()\n"
+        "print(sorted({'boto3', 'google.api_core', 'google.cloud.storage', 'requests', 'pydantic'} & set(sys.modules)))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    s3._client_for.cache_clear()
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(StorageError, match=r"boto3 is missing .* Install yt8m with its extra: `yt8m\[s3\]`"):
+        storage.read_bytes("s3://bucket/file")
+
+
+def test_refused_access_tells_what_is_needed(object_stores, quick_storage):
+    object_stores["s3"].plan = None
+    client = s3.s3_client()
+    error = client._client.exceptions.ClientError(
+        {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "GetObject"
+    )
+    assert client.trouble(error).name == "DENIED"
+    assert "s3:GetObject" in client.access_remedy
+    assert "roles/storage.objectUser" in gcs.GcsClient.access_remedy
+
+
+@pytest.mark.parametrize("parts", [1, 2])
+def test_objects_that_others_wrote_to_s3_are_verified_by_their_etag(object_stores, quick_storage, parts):
+    object_stores["s3"].plan = None
+    client, key = boto3.client("s3"), f"foreign-{parts}"
+    content = bytes(range(256)) * (24 << 10)
+    if parts == 1:
+        client.put_object(Bucket=BUCKET, Key=key, Body=content)
+    else:
+        config = boto3.s3.transfer.TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
+        client.upload_fileobj(io.BytesIO(content), BUCKET, key, Config=config)
+
+    checksum = s3.s3_client().info(Place("s3", BUCKET, key)).checksum
+    assert checksum.algorithm == ("md5" if parts == 1 else "md5-of-parts")
+    assert storage.read_bytes(f"s3://{BUCKET}/{key}") == content
+
+
+def test_an_s3_object_without_any_checksum_is_not_used_unverified(object_stores, quick_storage):
+    object_stores["s3"].plan = None
+    boto3.client("s3").put_object(
+        Bucket=BUCKET, Key="encrypted", Body=b"content", ServerSideEncryption="aws:kms", SSEKMSKeyId="key"
+    )
+    with pytest.raises(StorageError, match="encrypted: the store tells no checksum that can be verified"):
+        storage.read_bytes(f"s3://{BUCKET}/encrypted")
+
+    with storage.open_atomic(f"s3://{BUCKET}/own") as file:
+        file.write(b"content")
+    assert storage.read_bytes(f"s3://{BUCKET}/own") == b"content"
+
+
+def test_without_credentials_public_buckets_can_be_read(monkeypatch, tmp_path):
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
+    monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
+    monkeypatch.setenv("NO_GCE_CHECK", "true")
+    client = gcs.GcsClient()
+    assert type(client._client._credentials).__name__ == "AnonymousCredentials"

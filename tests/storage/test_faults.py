@@ -1,0 +1,158 @@
+"""Networks and stores that fail: nothing corrupt is used, nothing half written is seen."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.storage.fault_proxy import FAULTS, Plan
+from yt8m import storage
+from yt8m.errors import StorageError
+from yt8m.storage import ranges, s3
+
+CONTENT = bytes(range(256)) * 64
+READ_FAULTS = [fault for fault in FAULTS if fault != "flip sent"]
+
+
+def content(method: str, path: str, size: int) -> bool:
+    """Chooses requests that read content."""
+    return method == "GET" and size >= 1000
+
+
+def writing(method: str, path: str, size: int) -> bool:
+    """Chooses requests that send content."""
+    return method in {"POST", "PUT"} and size >= 1000
+
+
+def put(folder: str, name: str = "file", data: bytes = CONTENT) -> str:
+    uri = storage.join(folder, name)
+    with storage.open_atomic(uri) as file:
+        file.write(data)
+    return uri
+
+
+def files_in_cache() -> list[Path]:
+    return [path for path in Path(os.environ["YT8M_CACHE_DIR"]).iterdir() if path.is_file()]
+
+
+@pytest.mark.parametrize("fault", READ_FAULTS)
+def test_reading_survives_faults(fault, remote):
+    uri = put(remote.uri)
+    plan = remote.fail(Plan(fault, times=3, matching=content))
+
+    assert storage.stage_in(uri).read_bytes() == CONTENT
+    plan.done = 0
+    assert storage.read_bytes(uri) == CONTENT
+    assert plan.done == 3
+
+
+@pytest.mark.parametrize("fault", READ_FAULTS)
+def test_requests_about_objects_survive_faults(fault, remote):
+    uri = put(remote.uri)
+    remote.fail(Plan(fault, times=2))
+
+    assert storage.stat(uri).size == len(CONTENT)
+    assert storage.exists(uri)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in READ_FAULTS if fault != "flip"])
+def test_listing_survives_faults(fault, remote):
+    uri = put(remote.uri)
+    remote.fail(Plan(fault, times=2))
+
+    assert storage.list_uris(storage.join(remote.uri, "*")) == [uri]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_writing_survives_faults(fault, remote):
+    plan = remote.fail(Plan(fault, times=2, matching=writing))
+
+    uri = put(remote.uri)
+
+    assert plan.done
+    remote.proxy.plan = None
+    assert storage.read_bytes(uri) == CONTENT
+
+
+@pytest.mark.parametrize("fault", ["status 503", "reset", "flip sent"])
+def test_uploads_in_several_requests_survive_faults(fault, remote, monkeypatch):
+    data = bytes(range(256)) * (40 << 10)
+    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
+    remote.fail(Plan(fault, times=1, matching=writing))
+
+    assert storage.read_bytes(put(remote.uri, data=data)) == data
+
+
+@pytest.mark.parametrize("fault", ["status 429", "cut", "reset", "flip"])
+def test_one_bad_range_of_many_is_enough_to_notice(fault, remote, monkeypatch):
+    uri = put(remote.uri)
+    monkeypatch.setattr(ranges, "RANGE_BYTES", 2000)
+    plan = remote.fail(Plan(fault, times=1, matching=content))
+
+    assert storage.stage_in(uri).read_bytes() == CONTENT
+    assert plan.done == 1
+
+
+def test_content_that_always_arrives_damaged_is_never_used(remote):
+    uri = put(remote.uri)
+    remote.fail(Plan("flip", times=1000, matching=content))
+
+    for operation in (storage.stage_in, storage.read_bytes):
+        with pytest.raises(StorageError, match=rf"{uri}: what arrived does not have crc32c .*tried 4 times"):
+            operation(uri)
+    assert files_in_cache() == []
+
+
+@pytest.mark.parametrize("fault", ["status 503", "reset", "cut"])
+def test_when_the_deadline_is_over_the_error_tells_all_and_nothing_is_left(fault, remote, monkeypatch):
+    uri = put(remote.uri)
+    monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.5")
+    remote.fail(Plan(fault, times=1000, matching=content))
+
+    with pytest.raises(StorageError, match=rf"{uri}: reading failed \(\d+ attempts in \d s\): .*YT8M_STORAGE_DEADLINE"):
+        storage.stage_in(uri)
+    assert files_in_cache() == []
+
+
+@pytest.mark.parametrize("fault", ["status 503", "reset", "flip sent"])
+def test_an_upload_that_fails_for_good_leaves_the_old_object(fault, remote, monkeypatch):
+    uri = storage.join(remote.uri, "file")
+    monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.5")
+    remote.fail(Plan(fault, times=1000, matching=writing))
+
+    with pytest.raises(StorageError, match=rf"{uri}: writing failed \(\d+ attempts in \d s\)"):
+        put(remote.uri)
+    assert not storage.exists(uri)
+
+
+def test_an_object_that_is_refused_is_not_tried_again(remote):
+    uri = put(remote.uri)
+    plan = remote.fail(Plan("status 403", times=1000))
+
+    with pytest.raises(StorageError, match=rf"{uri}: reading failed \(1 attempt\).* Give th"):
+        storage.stage_in(uri)
+    assert plan.done == 1
+
+
+def test_an_object_written_anew_while_it_is_read_is_read_whole(remote):
+    uri = put(remote.uri)
+    later = CONTENT[::-1]
+    asked: list[str] = []
+
+    def write_anew(method: str, path: str, size: int) -> bool:
+        """Is called when the store has told about the object, before it is read."""
+        asked.append(path)
+        if len(asked) == 1:
+            put(remote.uri, data=later)
+        return False
+
+    remote.fail(Plan("cut", times=1, matching=write_anew))
+
+    assert storage.stage_in(uri).read_bytes() == later
+
+
+@pytest.mark.parametrize("text", ["soon", "0", "-1"])
+def test_a_deadline_that_is_none_is_refused(text, remote, monkeypatch):
+    monkeypatch.setenv("YT8M_STORAGE_DEADLINE", text)
+    with pytest.raises(StorageError, match=f"YT8M_STORAGE_DEADLINE: expected a positive number of seconds.*'{text}'"):
+        storage.stat(remote.uri)
