@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from yt8m.errors import DataError
+from yt8m.predictions import Predictions, PredictionsBuilder, top_classes
+
+
+def small(top_k: int = 3) -> Predictions:
+    builder = PredictionsBuilder(5, top_k)
+    builder.append([b"aaaa", b"b"], [[0.1, 0.9, 0.2, 0.3, 0.0], [0.5, 0.4, 0.3, 0.2, 0.1]], [[0, 1, 0, 0, 1], [0] * 5])
+    builder.append(["cccc"], [[0.0, 0.0, 0.0, 0.0, 1.0]], [[1, 0, 0, 0, 0]])
+    return builder.build()
+
+
+def test_builder_keeps_the_best_classes_in_order_and_the_labels_of_every_video():
+    predictions = small()
+    assert predictions.ids.tolist() == [b"aaaa", b"b", b"cccc"]
+    assert predictions.classes.tolist() == [[1, 3, 2], [0, 1, 2], [4, 0, 1]]
+    np.testing.assert_allclose(predictions.scores[0], [0.9, 0.3, 0.2], rtol=1e-6)
+    assert predictions.label_ptr.tolist() == [0, 2, 2, 3]
+    assert predictions.labels.tolist() == [1, 4, 0]
+    assert (predictions.num_videos, predictions.top_k, predictions.num_classes) == (3, 3, 5)
+
+
+def test_of_equal_scores_the_smaller_class_goes_first_also_at_the_edge_of_the_top_k():
+    classes, scores = top_classes(np.array([[0.5, 0.7, 0.5, 0.7, 0.5], [0.0] * 5], np.float32), 3)
+    assert classes.tolist() == [[1, 3, 0], [0, 1, 2]]
+    assert scores[1].tolist() == [0, 0, 0]
+
+
+def test_top_classes_are_those_of_a_full_sort():
+    values = np.random.default_rng(0).integers(0, 40, (200, 90)).astype(np.float32)
+    classes, _ = top_classes(values, 17)
+    assert (classes == np.argsort(-values, axis=1, kind="stable")[:, :17]).all()
+
+
+def test_more_classes_than_there_are_cannot_be_kept():
+    assert small(top_k=100).top_k == 5
+
+
+def test_saved_predictions_are_loaded_unchanged(tmp_path: Path):
+    predictions = small()
+    predictions.save(tmp_path / "p.safetensors")
+    loaded = Predictions.load(tmp_path / "p.safetensors")
+    for name in ("ids", "classes", "scores", "label_ptr", "labels"):
+        saved, read = getattr(predictions, name), getattr(loaded, name)
+        assert saved.dtype == read.dtype
+        assert (saved == read).all()
+    assert loaded.num_classes == 5
+
+
+def test_no_videos_can_be_saved_and_loaded(tmp_path: Path):
+    PredictionsBuilder(5).build().save(tmp_path / "empty")
+    assert Predictions.load(tmp_path / "empty").num_videos == 0
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not safetensors at all"])
+def test_other_files_are_refused_by_name(tmp_path: Path, content: bytes | None):
+    path = tmp_path / "other"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"other: expected predictions written by `evaluate`"):
+        Predictions.load(path)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -0.5])
+def test_numbers_that_are_no_probabilities_are_refused(bad: float):
+    with pytest.raises(DataError, match="expected probabilities"):
+        top_classes(np.full((1, 3), bad, np.float32), 2)

@@ -1,0 +1,222 @@
+"""Metrics of the YouTube-8M challenge: GAP@k, mAP, Hit@1 and PERR, streaming and in bounded memory.
+
+Rules for ties, which make every figure independent of the order of the videos:
+
+- Of equal scores of one video, the smaller class index ranks first (this decides what the top k are).
+- Equal scores of different videos are one threshold: they are counted together, and the precision of each is the
+  precision after the last of them. Without ties this is equation 1 of the paper as it stands.
+"""
+
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from yt8m.predictions import Predictions, top_classes
+
+# Predictions of a video that count in GAP; the challenge's figure.
+GAP_TOP_K = 20
+
+# Rows of predictions handled at once: some tens of MB at 3,862 classes.
+_ROWS = 4096
+
+_Key = TypeVar("_Key", np.uint32, np.uint64)
+
+
+class StreamingMetrics:
+    """Computes the metrics over batches of videos.
+
+    Memory: the top k of every video are kept, 6 bytes each (a score, a class, a bit for right or wrong): 120 bytes a
+    video at k = 20, 28 MB for the 232,072 videos of the paper's hold-out, however many classes there are.
+
+    GAP's and mAP's recall count all labels, those outside the top k included, as the challenge's starter code does.
+    mAP is over the predictions among the top k of their videos (so does the starter code) and is the mean over the
+    classes with at least one label (the starter code counts the others as 0). Hit@1 and PERR are means over all
+    videos; a video without labels counts as 0.
+
+    Args:
+        num_classes: Number of classes `C`.
+        top_k: Predictions of a video that count in GAP and mAP; all where there are fewer classes.
+    """
+
+    def __init__(self, num_classes: int, top_k: int = GAP_TOP_K) -> None:
+        self._top_k = min(top_k, num_classes)
+        self._positives = np.zeros(num_classes, np.int64)
+        self._keys: list[npt.NDArray[np.uint32]] = []
+        self._classes: list[npt.NDArray[np.uint16]] = []
+        self._videos = 0
+        self._hits_at_1 = 0
+        self._sum_perr = 0.0
+
+    def update(self, probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> None:
+        """Adds a batch.
+
+        Args:
+            probabilities: `(B, C)`, not negative.
+            labels: Multi-hot `(B, C)`; anything but 0 is a label.
+
+        Raises:
+            DataError: A probability is negative or not a number.
+        """
+        values, positive = np.asarray(probabilities), np.asarray(labels) != 0
+        assert values.shape == positive.shape, (values.shape, positive.shape)
+        label_counts = positive.sum(axis=1)
+        depth = max(self._top_k, int(label_counts.max(initial=0)))
+        classes, scores = top_classes(values, depth)
+        self._add(classes, scores, np.take_along_axis(positive, classes.astype(np.int64), axis=1), label_counts)
+        self._positives += positive.sum(axis=0)
+
+    def update_predictions(self, predictions: Predictions) -> None:
+        """Adds stored predictions; for PERR a label beyond the stored top `K` counts as missed."""
+        assert predictions.num_classes == len(self._positives), predictions.num_classes
+        counts = np.diff(predictions.label_ptr)
+        hits = label_hits(predictions.classes, predictions.label_ptr, predictions.labels)
+        self._add(predictions.classes, predictions.scores, hits, counts)
+        self._positives += np.bincount(predictions.labels, minlength=len(self._positives))
+
+    def result(self) -> dict[str, float]:
+        """`gap`, `map`, `hit_at_1`, `perr` and the number of `videos` so far, all finite."""
+        keys = np.concatenate([np.zeros((0, self._top_k), np.uint32), *self._keys])
+        classes = np.concatenate([np.zeros((0, self._top_k), np.uint16), *self._classes])
+        videos = max(self._videos, 1)
+        return {
+            "gap": gap_of_keys(keys, int(self._positives.sum())),
+            "map": _mean_average_precision(keys, classes, self._positives),
+            "hit_at_1": self._hits_at_1 / videos,
+            "perr": self._sum_perr / videos,
+            "videos": float(self._videos),
+        }
+
+    def _add(
+        self,
+        classes: npt.NDArray[np.uint16],
+        scores: npt.NDArray[np.float32],
+        hits: npt.NDArray[np.bool_],
+        label_counts: npt.NDArray[np.int64],
+    ) -> None:
+        k = self._top_k
+        self._videos += len(classes)
+        self._hits_at_1 += int(hits[:, :1].sum())
+        within = np.arange(hits.shape[1]) < label_counts[:, None]
+        self._sum_perr += float(((hits & within).sum(axis=1) / np.maximum(label_counts, 1)).sum())
+        # Copies, so that the rest of a deeper batch is freed.
+        self._keys.append(pack_keys(scores[:, :k], hits[:, :k]))
+        self._classes.append(classes[:, :k].copy())
+
+
+def gap_from_top(
+    classes: npt.NDArray[np.uint16],
+    scores: npt.NDArray[np.float32],
+    label_ptr: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.uint16],
+    k: int = GAP_TOP_K,
+) -> float:
+    """GAP@k (equation 1) of stored top predictions.
+
+    Args:
+        classes: uint16 `(N, K)` by descending score.
+        scores: float32 `(N, K)`, not negative.
+        label_ptr: int64 `(N + 1,)`, where each video's labels begin.
+        labels: uint16, all labels.
+        k: Predictions of a video that count.
+
+    Returns:
+        GAP, 0 where there are no labels.
+    """
+    hits = label_hits(classes[:, :k], label_ptr, labels)
+    return gap_of_keys(pack_keys(scores[:, :k], hits), len(labels))
+
+
+def label_hits(
+    classes: npt.NDArray[np.uint16], label_ptr: npt.NDArray[np.int64], labels: npt.NDArray[np.uint16]
+) -> npt.NDArray[np.bool_]:
+    """Tells which classes are labels of their video.
+
+    Args:
+        classes: uint16 `(N, K)`.
+        label_ptr: int64 `(N + 1,)`, where each video's labels begin.
+        labels: uint16, all labels.
+
+    Returns:
+        bool `(N, K)`.
+    """
+    hits = np.zeros(classes.shape, np.bool_)
+    # One more class than occurs, so that the table has a column even without any.
+    width = int(max(classes.max(initial=0), labels.max(initial=0))) + 1
+    for start in range(0, len(classes), _ROWS):
+        part = classes[start : start + _ROWS]
+        ptr = label_ptr[start : start + len(part) + 1]
+        table = np.zeros((len(part), width), np.bool_)
+        table[np.repeat(np.arange(len(part)), np.diff(ptr)), labels[ptr[0] : ptr[-1]]] = True
+        hits[start : start + len(part)] = np.take_along_axis(table, part.astype(np.int64), axis=1)
+    return hits
+
+
+def pack_keys(scores: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint32]:
+    """Packs each score and whether it is right into 32 bits that sort by score, right after wrong.
+
+    The bits of a non-negative float32 ascend with its value and leave the sign bit free, so nothing is rounded, and
+    NumPy sorts these integers with vector instructions.
+
+    Args:
+        scores: float32, not negative.
+        hits: bool of the same shape.
+
+    Returns:
+        uint32 of the same shape.
+    """
+    # Adding 0 turns -0.0, whose sign bit is set, into 0.0.
+    bits = (np.asarray(scores, np.float32) + np.float32(0)).view(np.uint32)
+    return (bits << np.uint32(1)) | hits.astype(np.uint32)
+
+
+def gap_of_keys(keys: npt.NDArray[np.uint32], num_positives: float) -> float:
+    """GAP (equation 1) of a pool of predictions.
+
+    Args:
+        keys: From `pack_keys`, any shape: the top k of all videos.
+        num_positives: Number of all labels, found or not; an expected number need not be whole.
+
+    Returns:
+        GAP, 0 where there are no labels.
+    """
+    if num_positives == 0:
+        return 0.0
+    ordered = np.sort(keys, axis=None)
+    first, hits_before, _ = _thresholds_of_hits(ordered)
+    precision = (len(first) - hits_before) / (len(ordered) - first)
+    return float(precision.sum() / num_positives)
+
+
+def _thresholds_of_hits(
+    ordered: npt.NDArray[_Key],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[_Key]]:
+    """For every hit in ascending keys: the first position with its score, the hits before that, and its key."""
+    positions = np.flatnonzero(ordered & 1)
+    keys = ordered[positions]
+    ordinal = np.arange(len(keys))
+    starts = np.ones(len(keys), np.bool_)
+    starts[1:] = keys[1:] != keys[:-1]
+    hits_before = np.maximum.accumulate(np.where(starts, ordinal, 0))
+    first = positions[hits_before]
+    # Wrong predictions with the same score stand right before the first right one; there are few of them.
+    tied = np.flatnonzero((first > 0) & (ordered[first - 1] == (keys ^ 1)))
+    first[tied] = np.searchsorted(ordered, keys[tied] ^ 1)
+    return first, hits_before, keys
+
+
+def _mean_average_precision(
+    keys: npt.NDArray[np.uint32], classes: npt.NDArray[np.uint16], positives: npt.NDArray[np.int64]
+) -> float:
+    labelled = np.flatnonzero(positives)
+    if labelled.size == 0:
+        return 0.0
+    ordered = np.sort((classes.astype(np.uint64) << np.uint64(32)) | keys, axis=None)
+    first, hits_before, hit_keys = _thresholds_of_hits(ordered)
+    hit_classes = (hit_keys >> np.uint64(32)).astype(np.int64)
+    # Where the predictions and the hits of each class end.
+    ends = np.searchsorted(ordered, np.arange(1, len(positives) + 1, dtype=np.uint64) << np.uint64(32))
+    hit_ends = np.searchsorted(hit_classes, np.arange(1, len(positives) + 1))
+    precision = (hit_ends[hit_classes] - hits_before) / (ends[hit_classes] - first)
+    sums = np.bincount(hit_classes, weights=precision, minlength=len(positives))
+    return float((sums[labelled] / positives[labelled]).mean())
