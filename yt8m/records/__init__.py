@@ -1,0 +1,1 @@
+"""Videos in shards: their format, and how they are read."""
