@@ -1,0 +1,140 @@
+"""Weights on disk: one safetensors file that holds floats, quantized arrays, or both."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from yt8m.errors import DataError
+from yt8m.quantization.quantized_array import CentroidCodes, ChannelCodes, HalfFloats, QuantizedArray
+
+# Between a variable's name and the name of one of its stored arrays.
+SEPARATOR = "#"
+
+# Types by their names in safetensors files, of which numbers are little-endian.
+DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
+}  # fmt: skip
+
+Weights = Mapping[str, QuantizedArray | NDArray[Any]]
+
+
+def write_quantized(path: str | Path, weights: Weights) -> None:
+    """Writes weights into one safetensors file.
+
+    A plain array `w` is stored as tensor `w`; a quantized one as `w#codes` with `w#centroids`, or with
+    `w#minimum` and `w#step`; 16-bit floats as a float16 tensor `w`.
+
+    Args:
+        path: The file, best inside `yt8m.storage.publish_directory`.
+        weights: Arrays by variable name; names hold no `#`.
+    """
+    tensors: dict[str, NDArray[Any]] = {}
+    for name, weight in weights.items():
+        assert SEPARATOR not in name
+        parts = weight.tensors() if isinstance(weight, QuantizedArray) else {"": weight}
+        # Not ascontiguousarray, which turns a scalar into a vector.
+        tensors |= {name + ending: np.asarray(array, order="C") for ending, array in parts.items()}
+    save_file(tensors, path)
+
+
+def read_quantized(path: str | Path) -> dict[str, QuantizedArray | NDArray[Any]]:
+    """Reads what `write_quantized` wrote, still quantized.
+
+    Args:
+        path: A safetensors file; one of plain floats is fine.
+
+    Returns:
+        Arrays by variable name, in alphabetical order.
+
+    Raises:
+        DataError: The file is damaged or parts of a variable are missing.
+    """
+    return dict(iterate_quantized(path))
+
+
+def iterate_quantized(path: str | Path) -> Iterator[tuple[str, QuantizedArray | NDArray[Any]]]:
+    """Like `read_quantized`, one variable in memory at a time (unless the caller keeps it)."""
+    _check(path)
+    with Path(path).open("rb") as file:
+        places, start = _header(file)
+        endings: dict[str, list[str]] = {}
+        for key in places:
+            name, separator, ending = key.partition(SEPARATOR)
+            endings.setdefault(name, []).append(separator + ending)
+        for name in sorted(endings):
+            # No local variable: it would outlive the caller's use while the next one is read.
+            yield (
+                name,
+                _assemble(
+                    path,
+                    name,
+                    {ending: _read_tensor(file, start, places[name + ending]) for ending in endings[name]},
+                ),
+            )
+
+
+def _check(path: str | Path) -> None:
+    """Lets the library look whether header and length of a file agree."""
+    try:
+        with safe_open(path, framework="np"):
+            pass
+    except SafetensorError as error:
+        raise DataError(f"{path}: not a readable safetensors file ({error}); write the model again") from error
+
+
+def _header(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], int]:
+    """Type, shape and place of every tensor, and where places count from."""
+    size = int.from_bytes(file.read(8), "little")
+    header: dict[str, dict[str, Any]] = json.loads(file.read(size))
+    header.pop("__metadata__", None)
+    return header, 8 + size
+
+
+def _read_tensor(file: BinaryIO, start: int, place: Mapping[str, Any]) -> NDArray[Any]:
+    """Reads one tensor. The library's own way maps the whole file, which takes the float model's size once more."""
+    array = np.empty(place["shape"], DTYPES[place["dtype"]])
+    file.seek(start + place["data_offsets"][0])
+    read = file.readinto(array.reshape(-1).view(np.uint8))  # type: ignore[attr-defined]
+    assert read == array.nbytes
+    return array
+
+
+def read_floats(path: str | Path) -> dict[str, NDArray[np.float32]]:
+    """Reads a safetensors file of plain or quantized weights as floats.
+
+    Args:
+        path: The file.
+
+    Returns:
+        float32 arrays by variable name (integers, such as seeds, as they are).
+
+    Raises:
+        DataError: The file is damaged or parts of a variable are missing.
+    """
+    return {
+        name: weight.dequantize() if isinstance(weight, QuantizedArray) else weight
+        for name, weight in iterate_quantized(path)
+    }
+
+
+def _assemble(path: str | Path, name: str, parts: Mapping[str, NDArray[Any]]) -> QuantizedArray | NDArray[Any]:
+    match sorted(parts):
+        case [""]:
+            plain = parts[""]
+            return HalfFloats(plain) if plain.dtype == np.float16 else plain
+        case ["#centroids", "#codes"]:
+            return CentroidCodes(parts["#codes"], parts["#centroids"])
+        case ["#codes", "#minimum", "#step"]:
+            return ChannelCodes(parts["#codes"], parts["#minimum"], parts["#step"])
+        case endings:
+            raise DataError(
+                f"{path}: {name}: expected a plain array, '#codes' with '#centroids', or '#codes' with '#minimum' and "
+                f"'#step'; received {', '.join(repr(ending) for ending in endings)}. Quantize the model again."
+            )

@@ -1,0 +1,109 @@
+"""One array of weights in fewer bits."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt8m.errors import DataError, suggest
+from yt8m.quantization.chunks import map_chunks
+from yt8m.quantization.fitted import kmeans, quantile
+from yt8m.quantization.quantized_array import HalfFloats, QuantizedArray
+from yt8m.quantization.uniform import uniform, uniform_per_channel
+
+Method = Literal["uniform", "uniform_per_channel", "kmeans", "quantile", "float16"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+# Only variables with more elements than this are quantized (paper, section 3.2).
+THRESHOLD_ELEMENTS = 17_000
+# A channel's minimum and step take 8 bytes; below this many elements a channel they are not worth it.
+MIN_ELEMENTS_PER_CHANNEL = 64
+# Weights that are all but equal have no distribution to fit; float32 cannot divide such a range into bins.
+MIN_FITTED_RANGE = 1e-30
+
+
+def quantize_array(array: NDArray[Any], method: Method = "uniform") -> QuantizedArray:
+    """Quantizes one array, whatever its size.
+
+    Args:
+        array: Finite floats, any shape with at least one element.
+        method: `uniform` (the paper's), `uniform_per_channel` (each channel of the last axis between its
+            own extremes; arrays with fewer than 64 elements a channel fall back to `uniform`), `kmeans`,
+            `quantile` or `float16`.
+
+    Returns:
+        The quantized array; deterministic.
+
+    Raises:
+        DataError: The array holds NaN or infinity, or values too large for float16.
+    """
+    assert array.size > 0
+    if method not in METHODS:
+        raise DataError(f"unknown quantization method '{method}'. {suggest(method, METHODS)}")
+    values = np.ascontiguousarray(array, np.float32)
+    low, high = _extremes(values)
+    if not np.isfinite([low, high]).all():
+        raise DataError("the weights hold NaN or infinity; train again from a checkpoint before the loss diverged")
+    if method == "float16":
+        return _half(values, low, high)
+    if method == "uniform_per_channel":
+        channel_size = values.size // values.shape[-1] if values.ndim else 0
+        if channel_size >= MIN_ELEMENTS_PER_CHANNEL:
+            return uniform_per_channel(values)
+        method = "uniform"
+    if high - low < MIN_FITTED_RANGE:
+        method = "uniform"
+    encode = {"uniform": uniform, "kmeans": kmeans, "quantile": quantile}[method]
+    return encode(values, low, high)
+
+
+@dataclass(frozen=True)
+class QuantizationError:
+    """Distance between an array and its quantized form, in the unit of the weights.
+
+    Attributes:
+        largest: Largest absolute difference.
+        mean: Mean absolute difference.
+    """
+
+    largest: float
+    mean: float
+
+
+def measure_error(array: NDArray[Any], quantized: QuantizedArray) -> QuantizationError:
+    """Compares every element of an array with what its quantized form stands for."""
+    flat = np.ascontiguousarray(array, np.float32).reshape(-1)
+
+    def compare(start: int, stop: int) -> tuple[float, float]:
+        difference = quantized.expand(start, stop)
+        difference -= flat[start:stop]
+        np.abs(difference, out=difference)
+        return float(difference.max()), float(difference.sum(dtype=np.float64))
+
+    pieces = map_chunks(compare, flat.size, quantized.row_size)
+    return QuantizationError(max(piece[0] for piece in pieces), sum(piece[1] for piece in pieces) / flat.size)
+
+
+def _extremes(values: NDArray[np.float32]) -> tuple[float, float]:
+    flat = values.reshape(-1)
+
+    def extremes(start: int, stop: int) -> tuple[np.float32, np.float32]:
+        return flat[start:stop].min(), flat[start:stop].max()
+
+    lows, highs = np.array(map_chunks(extremes, flat.size)).T
+    return float(lows.min()), float(highs.max())
+
+
+def _half(values: NDArray[np.float32], low: float, high: float) -> HalfFloats:
+    limit = float(np.finfo(np.float16).max)
+    if max(abs(low), abs(high)) > limit:
+        raise DataError(f"the weights reach from {low:g} to {high:g}, float16 only to {limit:g}; use another method")
+    halves = np.empty(values.shape, np.float16)
+    flat, flat_halves = values.reshape(-1), halves.reshape(-1)
+
+    def convert(start: int, stop: int) -> None:
+        flat_halves[start:stop] = flat[start:stop]
+
+    map_chunks(convert, flat.size)
+    return HalfFloats(halves)
