@@ -1,0 +1,60 @@
+"""How much every frame belongs to every cluster."""
+
+from typing import Any
+
+import keras
+
+from yt8m.layers.batch_normalization import BatchNormalization
+
+
+class ClusterAssignment(keras.layers.Layer):
+    """Assigns frames to clusters: `activation(BN(x W))`, 0 on padding.
+
+    Args:
+        num_clusters: Number of clusters `K`.
+        activation: `"softmax"` over clusters, or `"relu6"` (classic DBoF).
+        num_groups: Groups `G` in which every frame is assigned on its own (NeXtVLAD).
+        **kwargs: As for every Keras layer.
+
+    Call arguments:
+        frames: Float tensor `(B, T, D)`.
+        frame_mask: Bool tensor `(B, T)`, `False` on padding; `None` if all frames are real.
+        training: Whether to use the batch's statistics.
+
+    Output shape:
+        `(B, T, G * K)`, group by group.
+
+    Weights:
+        `kernel` `(D, G * K)` = W; `normalization/*` `(G * K,)`.
+
+    Reference:
+        - [Arandjelovic et al., 2016](https://arxiv.org/abs/1511.07247), equation 2, with batch normalization in place
+          of the bias as in [Miech et al., 2017](https://arxiv.org/abs/1706.06905).
+    """
+
+    def __init__(self, num_clusters: int, activation: str = "softmax", num_groups: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_clusters = num_clusters
+        self.size = num_groups * num_clusters
+        self.activation = keras.activations.get(activation)
+        self.normalization = BatchNormalization(name="normalization", dtype=self.dtype_policy)
+
+    def build(self, frames_shape: tuple[int | None, ...]) -> None:
+        D = frames_shape[-1]
+        assert D is not None
+        initializer = keras.initializers.RandomNormal(stddev=D**-0.5)
+        self.kernel = self.add_weight(name="kernel", shape=(D, self.size), initializer=initializer)
+        self.normalization.build((None, self.size))
+
+    def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
+        _, T, D = keras.ops.shape(frames)
+        # One matrix product over all frames: products of rank 3 are slower.
+        logits = keras.ops.matmul(keras.ops.reshape(frames, (-1, D)), self.kernel)  # (B * T, K)
+        rows_mask = None if frame_mask is None else keras.ops.reshape(frame_mask, (-1,))
+        logits = self.normalization(logits, frame_mask=rows_mask, training=training)
+        logits = keras.ops.reshape(keras.ops.cast(logits, "float32"), (-1, self.num_clusters))
+        assignment = keras.ops.cast(self.activation(logits), self.compute_dtype)
+        assignment = keras.ops.reshape(assignment, (-1, T, self.size))
+        if frame_mask is None:
+            return assignment
+        return assignment * keras.ops.cast(frame_mask, assignment.dtype)[:, :, None]

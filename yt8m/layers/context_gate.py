@@ -1,0 +1,51 @@
+"""Context gates."""
+
+from typing import Any
+
+import keras
+
+from yt8m.layers.batch_normalization import BatchNormalization
+
+
+class ContextGate(keras.layers.Layer):
+    """Gates `sigmoid(BN(x G))`, to be multiplied with features (context gating) or probabilities (label gating).
+
+    Args:
+        units: Number of gates.
+        remove_diagonal: Leave out the gate's own input, `x G - diag(G) x`; needs as many gates as inputs.
+        **kwargs: As for every Keras layer.
+
+    Call arguments:
+        inputs: Float tensor `(B, S)` the gates are made from.
+        training: Whether to use the batch's statistics.
+
+    Output shape:
+        `(B, units)`, float32, between 0 and 1.
+
+    Weights:
+        `kernel` `(S, units)` = G; `normalization/*` `(units,)`.
+
+    Reference:
+        - [Miech et al., 2017](https://arxiv.org/abs/1706.06905), equation 1.
+    """
+
+    def __init__(self, units: int, remove_diagonal: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+        self.remove_diagonal = remove_diagonal
+        self.normalization = BatchNormalization(name="normalization", dtype=self.dtype_policy)
+
+    def build(self, inputs_shape: tuple[int | None, ...]) -> None:
+        S = inputs_shape[-1]
+        assert S is not None
+        assert self.units == S or not self.remove_diagonal, "only a square matrix has a diagonal to remove"
+        initializer = keras.initializers.RandomNormal(stddev=S**-0.5)
+        self.kernel = self.add_weight(name="kernel", shape=(S, self.units), initializer=initializer)
+        self.normalization.build((None, self.units))
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        logits = keras.ops.matmul(inputs, self.kernel)
+        if self.remove_diagonal:
+            logits = logits - inputs * keras.ops.diagonal(self.kernel)
+        logits = self.normalization(logits, training=training)
+        return keras.ops.sigmoid(keras.ops.cast(logits, "float32"))

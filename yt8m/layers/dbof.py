@@ -1,0 +1,63 @@
+"""Deep bag of frames with soft assignment, gated or not."""
+
+from typing import Any
+
+import keras
+
+from yt8m.layers.cluster_assignment import ClusterAssignment
+from yt8m.layers.context_gate import ContextGate
+from yt8m.layers.l2_normalization import l2_normalize
+
+
+class DBoF(keras.layers.Layer):
+    """Counts how much of a video each visual word makes up; optionally gates the counts by the words' peaks.
+
+    `s = sum_t a_t`. Soft: `L2norm(s)`. Gated: with `m = L2norm(max_t a_t)`, `L2norm(s * sigmoid(BN((m R) U)))`.
+
+    Args:
+        num_clusters: Number of visual words `K`.
+        gated: Whether to gate.
+        **kwargs: As for every Keras layer.
+
+    Call arguments:
+        frames: Float tensor `(B, T, D)`.
+        frame_mask: Bool tensor `(B, T)`, `False` on padding; `None` if all frames are real.
+        training: Whether to use the batch's statistics.
+
+    Output shape:
+        `(B, K)`, float32, unit L2 norm.
+
+    Weights:
+        `assignment/*` (see `ClusterAssignment`); gated: `gate_projection/kernel` `(K, D)` = R, `gate/kernel` `(D, K)`
+        = U, `gate/normalization/*` `(K,)`.
+
+    Reference:
+        - [Abu-El-Haija et al., 2016](https://arxiv.org/abs/1609.08675); gates as in the winners' code.
+    """
+
+    def __init__(self, num_clusters: int, gated: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_clusters = num_clusters
+        self.gated = gated
+        self.assignment = ClusterAssignment(num_clusters, name="assignment", dtype=self.dtype_policy)
+
+    def build(self, frames_shape: tuple[int | None, ...]) -> None:
+        D = frames_shape[-1]
+        assert D is not None
+        self.assignment.build(frames_shape)
+        if self.gated:
+            initializer = keras.initializers.RandomNormal(stddev=self.num_clusters**-0.5)
+            self.gate_projection = keras.layers.Dense(
+                D, use_bias=False, kernel_initializer=initializer, name="gate_projection", dtype=self.dtype_policy
+            )
+            self.gate_projection.build((None, self.num_clusters))
+            self.gate = ContextGate(self.num_clusters, name="gate", dtype=self.dtype_policy)
+            self.gate.build((None, D))
+
+    def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
+        assignment = self.assignment(frames, frame_mask=frame_mask, training=training)  # (B, T, K)
+        counts = keras.ops.sum(keras.ops.cast(assignment, "float32"), axis=1)  # (B, K)
+        if self.gated:
+            peaks = l2_normalize(keras.ops.max(assignment, axis=1))
+            counts = counts * self.gate(self.gate_projection(peaks), training=training)
+        return l2_normalize(counts)

@@ -1,0 +1,70 @@
+"""From the frames of a video to its descriptor, feature by feature."""
+
+from collections.abc import Mapping
+from itertools import accumulate, pairwise
+from typing import Any
+
+import keras
+
+from yt8m.layers.batch_normalization import BatchNormalization
+from yt8m.layers.sample_frames import SampleFrames
+
+
+class FeaturePooling(keras.layers.Layer):
+    """Draws frames (in training), normalizes them, and pools each feature (rgb, audio, ...) on its own.
+
+    Args:
+        features: Size of every feature, in the order in which the frames hold them.
+        poolings: The pooling layer of every feature; it is called with frames `(B, T, D_feature)`, `frame_mask`
+            and `training`, and gives `(B, P)`. Its name should be the feature's.
+        num_sampled_frames: See `SampleFrames`.
+        normalize_input: Whether batch normalization comes before pooling.
+        **kwargs: As for every Keras layer.
+
+    Call arguments:
+        frames: Float tensor `(B, T, D)`.
+        num_frames: Integer tensor `(B,)`.
+        training: Whether to draw frames and use the batch's statistics.
+
+    Output shape:
+        `(B, sum of P)`: the features' descriptors, one after the other.
+
+    Weights:
+        `input_normalization/*` `(D,)`; `<feature>/*` of each pooling layer.
+
+    Reference:
+        - The winners' models; [Miech et al., 2017](https://arxiv.org/abs/1706.06905), section 3.
+    """
+
+    def __init__(
+        self,
+        features: Mapping[str, int],
+        poolings: Mapping[str, keras.layers.Layer],
+        num_sampled_frames: int | str = "max_frames",
+        normalize_input: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        assert features.keys() == poolings.keys()
+        self.ranges = list(pairwise(accumulate(features.values(), initial=0)))
+        self.sample_frames = SampleFrames(num_sampled_frames, name="sample_frames", dtype=self.dtype_policy)
+        self.input_normalization = (
+            BatchNormalization(name="input_normalization", dtype=self.dtype_policy) if normalize_input else None
+        )
+        self.poolings = [poolings[feature] for feature in features]
+
+    def build(self, frames_shape: tuple[int | None, ...], num_frames_shape: tuple[int | None, ...]) -> None:  # noqa: ARG002
+        if self.input_normalization:
+            self.input_normalization.build(frames_shape)
+        for (start, end), pooling in zip(self.ranges, self.poolings, strict=True):
+            pooling.build((*frames_shape[:-1], end - start))
+
+    def call(self, frames: Any, num_frames: Any, training: bool | None = None) -> Any:
+        frames, frame_mask = self.sample_frames(frames, num_frames, training=training)
+        if self.input_normalization:
+            frames = self.input_normalization(frames, frame_mask=frame_mask, training=training)
+        descriptors = [
+            pooling(frames[:, :, start:end], frame_mask=frame_mask, training=training)
+            for (start, end), pooling in zip(self.ranges, self.poolings, strict=True)
+        ]
+        return keras.ops.concatenate(descriptors, axis=-1)

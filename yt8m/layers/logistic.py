@@ -1,0 +1,60 @@
+"""The logistic head."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import ArrayLike
+
+L2_PENALTY = 1e-8
+
+
+class Logistic(keras.layers.Layer):
+    """One logistic regression per class: `sigmoid(x W + b)`.
+
+    Args:
+        num_classes: Number of classes `C`.
+        l2_penalty: `lambda` of `lambda * ||W||^2 / 2`.
+        **kwargs: As for every Keras layer.
+
+    Call arguments:
+        inputs: Float tensor `(B, H)`.
+
+    Output shape:
+        `(B, C)`, float32 probabilities.
+
+    Weights:
+        `dense/kernel` `(H, C)`, `dense/bias` `(C,)`.
+
+    Reference:
+        - YouTube-8M's `LogisticModel` ([Abu-El-Haija et al., 2016](https://arxiv.org/abs/1609.08675), section 5.2.1).
+    """
+
+    def __init__(self, num_classes: int, l2_penalty: float = L2_PENALTY, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dense = keras.layers.Dense(
+            num_classes,
+            kernel_regularizer=keras.regularizers.L2(l2_penalty / 2),
+            name="dense",
+            dtype=self.dtype_policy,
+        )
+
+    def build(self, inputs_shape: tuple[int | None, ...]) -> None:
+        self.dense.build(inputs_shape)
+
+    def call(self, inputs: Any) -> Any:
+        return keras.ops.sigmoid(keras.ops.cast(self.dense(inputs), "float32"))
+
+    def start_at(self, probabilities: ArrayLike) -> None:
+        """Sets the bias so that features of 0 give these probabilities.
+
+        Args:
+            probabilities: `(C,)`, within (0, 1).
+        """
+        self.dense.bias.assign(log_odds(probabilities))
+
+
+def log_odds(probabilities: ArrayLike) -> np.ndarray:
+    """`log(p / (1 - p))`, of the shape of p."""
+    given = np.asarray(probabilities, np.float64)
+    return np.log(given) - np.log1p(-given)

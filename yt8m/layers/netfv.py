@@ -1,0 +1,73 @@
+"""NetFV: trainable Fisher vectors."""
+
+from typing import Any
+
+import keras
+
+from yt8m.layers.cluster_assignment import ClusterAssignment
+from yt8m.layers.l2_normalization import l2_normalize
+
+SMALLEST_SIGMA = 1e-6
+
+
+class NetFV(keras.layers.Layer):
+    """Pools frames into their first and second order differences from Gaussian clusters.
+
+    With `s_k = sum_t a_tk` and `sigma = w^2 + 1e-6`:
+
+    - first order `(sum_t a_tk x_t - s_k c_k) / sigma_k`, L2-normalized per cluster and overall,
+    - second order `(s_k c_k^2 + sum_t a_tk x_t^2 - 2 c_k sum_t a_tk x_t) / sigma_k^2 - s_k`, L2-normalized overall.
+
+    Args:
+        num_clusters: Number of clusters `K`.
+        coupled: Whether the matrix that assigns frames to clusters serves as their centers, too.
+        **kwargs: As for every Keras layer.
+
+    Call arguments:
+        frames: Float tensor `(B, T, D)`.
+        frame_mask: Bool tensor `(B, T)`, `False` on padding; `None` if all frames are real.
+        training: Whether to use the batch's statistics.
+
+    Output shape:
+        `(B, 2 * K * D)`, float32: first order cluster by cluster, then second order; each half has unit L2 norm.
+
+    Weights:
+        `assignment/*` (see `ClusterAssignment`); `deviations` `(D, K)` = w; unless coupled, `centers` `(D, K)` = c.
+
+    Reference:
+        - [Miech et al., 2017](https://arxiv.org/abs/1706.06905), section 3.1 (NetFV), and the winners' code.
+    """
+
+    def __init__(self, num_clusters: int, coupled: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.num_clusters = num_clusters
+        self.coupled = coupled
+        self.assignment = ClusterAssignment(num_clusters, name="assignment", dtype=self.dtype_policy)
+
+    def build(self, frames_shape: tuple[int | None, ...]) -> None:
+        D = frames_shape[-1]
+        assert D is not None
+        self.assignment.build(frames_shape)
+        # Differences of like numbers, and divisors: float32 under mixed precision, too.
+        options = {"shape": (D, self.num_clusters), "autocast": False}
+        around_one = keras.initializers.RandomNormal(mean=1.0, stddev=D**-0.5)
+        self.deviations = self.add_weight(name="deviations", initializer=around_one, **options)
+        if not self.coupled:
+            around_zero = keras.initializers.RandomNormal(stddev=D**-0.5)
+            self.centers = self.add_weight(name="centers", initializer=around_zero, **options)
+
+    def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
+        assignment = self.assignment(frames, frame_mask=frame_mask, training=training)  # (B, T, K)
+        totals = keras.ops.sum(keras.ops.cast(assignment, "float32"), axis=1)[:, :, None]  # (B, K, 1)
+        assignment = keras.ops.transpose(assignment, (0, 2, 1))  # (B, K, T); einsum's gradients are slower
+        sums = keras.ops.cast(keras.ops.matmul(assignment, frames), "float32")
+        squares = keras.ops.cast(keras.ops.matmul(assignment, keras.ops.square(frames)), "float32")
+        centers = keras.ops.transpose(self.assignment.kernel if self.coupled else self.centers)  # (K, D)
+        centers = keras.ops.cast(centers, "float32")
+        precisions = 1 / (keras.ops.square(keras.ops.transpose(self.deviations)) + SMALLEST_SIGMA)  # 1 / sigma
+        first = (sums - totals * centers) * precisions
+        second = totals * keras.ops.square(centers) + squares - 2 * centers * sums
+        second = second * keras.ops.square(precisions) - totals
+        size = self.num_clusters * frames.shape[-1]
+        halves = [keras.ops.reshape(half, (-1, size)) for half in (l2_normalize(first), second)]
+        return keras.ops.concatenate([l2_normalize(half) for half in halves], axis=-1)

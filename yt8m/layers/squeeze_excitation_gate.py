@@ -1,0 +1,47 @@
+"""Gates through a bottleneck."""
+
+from typing import Any
+
+import keras
+
+from yt8m.layers.batch_normalization import BatchNormalization
+
+
+class SqueezeExcitationGate(keras.layers.Layer):
+    """Gates `sigmoid(relu(BN(x S)) E)`, to be multiplied with the features they are made from.
+
+    Args:
+        units: Number of features and gates `H`.
+        reduction: The bottleneck has `H // reduction` units.
+        **kwargs: As for every Keras layer.
+
+    Call arguments:
+        inputs: Float tensor `(B, H)`.
+        training: Whether to use the batch's statistics.
+
+    Output shape:
+        `(B, H)`, float32, between 0 and 1.
+
+    Weights:
+        `squeeze/kernel` `(H, H // reduction)` = S, `normalization/*`, `excite/kernel` `(H // reduction, H)` = E.
+
+    Reference:
+        - [Lin, Xiao and Fan, 2018](https://arxiv.org/abs/1811.05014), section 3.3 ("SE context gating").
+    """
+
+    def __init__(self, units: int, reduction: int = 8, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.squeeze = keras.layers.Dense(
+            max(1, units // reduction), use_bias=False, name="squeeze", dtype=self.dtype_policy
+        )
+        self.normalization = BatchNormalization(name="normalization", dtype=self.dtype_policy)
+        self.excite = keras.layers.Dense(units, use_bias=False, name="excite", dtype=self.dtype_policy)
+
+    def build(self, inputs_shape: tuple[int | None, ...]) -> None:
+        self.squeeze.build(inputs_shape)
+        self.normalization.build((None, self.squeeze.units))
+        self.excite.build((None, self.squeeze.units))
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        squeezed = keras.ops.relu(self.normalization(self.squeeze(inputs), training=training))
+        return keras.ops.sigmoid(keras.ops.cast(self.excite(squeezed), "float32"))
