@@ -1,0 +1,78 @@
+"""Small models of every family, and random videos."""
+
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import pytest
+from pydantic import TypeAdapter
+
+from yt8m.models import FAMILIES, ModelConfig
+from yt8m.records.spec import DataSpec
+
+SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=7, max_frames=9)
+
+MOE = {"kind": "moe", "label_gating": "probabilities"}
+SMALL = {
+    "netvlad": {"family": "netvlad", "num_clusters": 6, "hidden_units": 5, "context_gating": True, "head": MOE},
+    "netfv": {"family": "netfv", "num_clusters": 6, "hidden_units": 5, "context_gating": True, "head": MOE},
+    "dbof": {"family": "dbof", "num_clusters": 16, "hidden_units": 5},
+    "dbof_max": {
+        "family": "dbof",
+        "pooling": "max",
+        "num_clusters": 16,
+        "hidden_units": 5,
+        "hidden_batch_norm": True,
+        "hidden_relu6": True,
+    },
+    "dbof_average": {"family": "dbof", "pooling": "average", "num_clusters": 16, "hidden_units": 5},
+    "rnn": {"family": "rnn", "units": 6},
+    "rnn_gru_per_feature": {"family": "rnn", "cell": "gru", "branches": "per_feature", "units": 8, "unit_divisor": 4},
+    "nextvlad": {"family": "nextvlad", "num_clusters": 6, "hidden_units": 5, "num_groups": 4, "dropout": 0.5},
+    "logistic": {"family": "logistic"},
+}
+
+
+def parse(data):
+    return TypeAdapter(ModelConfig).validate_python(data)
+
+
+def random_videos(seed=0, num_frames=(9, 9, 4, 1), max_frames=9, padding=0):
+    """Random bytes `(B, T, 16)`; what lies after a video's frames is `padding`."""
+    frames = np.random.default_rng(seed).integers(0, 256, (len(num_frames), max_frames, 16), np.uint8)
+    for video, count in zip(frames, num_frames, strict=True):
+        video[count:] = padding
+    return {"frames": frames, "num_frames": np.array(num_frames, np.int32)}
+
+
+def predict(model, videos):
+    """Probabilities `(B, C)`, by whatever way compiles least."""
+    return model.predict_on_batch(videos) if keras.backend.backend() == "jax" else np.asarray(model(videos))
+
+
+def train_once(model, videos, learning_rate=0.01):
+    """One step of plain gradient descent; compiles the model the first time."""
+    if not model.compiled:
+        # XLA's compilation takes longer than everything else here; only JAX cannot do without.
+        model.compile(
+            optimizer=keras.optimizers.SGD(learning_rate),
+            loss="binary_crossentropy",
+            jit_compile="auto" if keras.backend.backend() == "jax" else False,
+        )
+    model.train_on_batch(videos, np.eye(len(videos["num_frames"]), 7, dtype=np.float32))
+
+
+@pytest.fixture(scope="session")
+def small():
+    """`configs` of every family by name, their `spec`, `parse(data)`, `videos(...)`, `predict`, `train_once`."""
+    assert {config["family"] for config in SMALL.values()} == set(FAMILIES)
+    configs = {name: parse(data) for name, data in SMALL.items()}
+    return SimpleNamespace(
+        configs=configs, spec=SPEC, parse=parse, videos=random_videos, predict=predict, train_once=train_once
+    )
+
+
+@pytest.fixture(params=SMALL)
+def config(request):
+    """A small configuration of every family in turn."""
+    return parse(SMALL[request.param])

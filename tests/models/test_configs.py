@@ -1,0 +1,96 @@
+import subprocess
+import sys
+
+import pytest
+from pydantic import Field
+
+from yt8m.config import Config
+from yt8m.errors import ConfigError
+from yt8m.models import FAMILIES, ModelConfig, build
+from yt8m.models.published import PUBLISHED
+from yt8m.records.spec import DataSpec
+
+
+class Recipe(Config):
+    students: tuple[ModelConfig, ...] = ()
+    by_name: dict[str, ModelConfig] = Field(default={})
+
+
+def problems(data):
+    with pytest.raises(ConfigError) as caught:
+        Recipe.parse(data, "recipe.yaml")
+    return str(caught.value).splitlines()
+
+
+NETVLAD = {"family": "netvlad", "num_clusters": 8, "hidden_units": 4}
+
+
+def test_an_unknown_family_names_the_nearest():
+    (line,) = problems({"students": [NETVLAD, {**NETVLAD, "family": "netvald"}]})
+    assert line == (
+        "recipe.yaml: students[1].family: unknown model family 'netvald'. Did you mean 'netvlad'? "
+        "Known: dbof, logistic, netfv, netvlad, nextvlad, rnn."
+    )
+
+
+def test_a_missing_family_is_named():
+    assert problems({"students": [{"num_clusters": 8}]}) == ["recipe.yaml: students[0].family: required, but missing."]
+
+
+def test_an_unknown_field_names_the_nearest_of_its_own_family():
+    (line,) = problems({"by_name": {"netvlad": {**NETVLAD, "num_cluster": 3}}})
+    assert line.startswith(
+        "recipe.yaml: by_name.netvlad.num_cluster: unknown key 'num_cluster'. Did you mean 'num_clusters'?"
+    )
+    assert "centers" in line
+    assert "coupled" not in line, "a field of another family"
+
+
+def test_errors_inside_the_head_have_their_place():
+    lines = problems(
+        {"students": [{**NETVLAD, "head": {"kind": "mow"}}, {**NETVLAD, "head": {"kind": "moe", "num": 2}}]}
+    )
+    assert lines[0].startswith("recipe.yaml: students[0].head.kind: unknown head 'mow'. Did you mean 'moe'?")
+    assert lines[1].startswith("recipe.yaml: students[1].head.num: unknown key 'num'. ")
+
+
+def test_a_required_size_has_no_default():
+    lines = problems({"students": [{"family": "netfv"}]})
+    assert lines == [
+        "recipe.yaml: students[0].num_clusters: required, but missing.",
+        "recipe.yaml: students[0].hidden_units: required, but missing.",
+    ]
+
+
+def test_an_odd_number_of_recurrent_units_is_refused():
+    (line,) = problems({"students": [{"family": "rnn", "units": 5}]})
+    assert line.startswith("recipe.yaml: students[0].units: ")
+    assert "5" in line
+
+
+def test_groups_that_do_not_divide_the_features_are_refused(small):
+    config = small.parse({"family": "nextvlad", "num_clusters": 4, "hidden_units": 4, "num_groups": 7})
+    with pytest.raises(ConfigError, match="7 groups do not divide rgb's 12 features times 2"):
+        build(config, small.spec)
+
+
+def test_configurations_survive_json(config):
+    assert Recipe.parse_json(Recipe(students=(config,)).model_dump_json(), "x").students == (config,)
+
+
+def test_every_field_of_every_family_is_documented():
+    for family in FAMILIES.values():
+        inherited = "".join(base.__doc__ or "" for base in family.config.__mro__)
+        for field in family.config.model_fields:
+            assert f"        {field}: " in inherited, f"{family.config.__name__}.{field}"
+
+
+def test_features_after_the_first_have_their_share_of_the_clusters():
+    spec = DataSpec(features={"rgb": 1024, "audio": 128, "text": 64})
+    assert PUBLISHED["DBoF1"].clusters(spec) == {"rgb": 6144, "audio": 768, "text": 768}
+    assert PUBLISHED["NetVLAD1"].clusters(spec) == {"rgb": 192, "audio": 96, "text": 96}
+
+
+def test_configurations_load_without_keras():
+    code = "import sys, yt8m.models.published, yt8m.models.sizes; assert not {'keras', 'tensorflow'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,133 @@
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from yt8m.errors import ConfigError, DataError
+from yt8m.models import build, build_from_bytes
+from yt8m.models.files import assign_weights, load_model, read_description, read_weights, save_model, save_weights
+from yt8m.quantization.quantize_array import quantize_array
+
+OTHER_BACKEND = {"tensorflow": "jax", "jax": "tensorflow"}
+
+PREDICT_THERE = """
+import sys
+import numpy as np
+from yt8m.models.files import load_model
+folder, *names = sys.argv[1:]
+videos = dict(np.load(f"{folder}/videos.npz"))
+predictions = {name: load_model(f"{folder}/{name}").model.predict_on_batch(videos) for name in names}
+np.savez(f"{folder}/predictions.npz", **predictions)
+"""
+
+
+@pytest.fixture
+def saved(small, tmp_path):
+    config = small.configs["dbof"]
+    model = build_from_bytes(config, small.spec)
+    save_model(tmp_path / "model", model, config, small.spec)
+    return tmp_path / "model", model, config
+
+
+def test_a_loaded_model_predicts_the_same(config, small, tmp_path):
+    model = build_from_bytes(config, small.spec)
+    save_model(tmp_path / "model", model, config, small.spec)
+    loaded = load_model(tmp_path / "model")
+    assert loaded.config == config
+    assert loaded.spec == small.spec
+    np.testing.assert_array_equal(small.predict(loaded.model, small.videos()), small.predict(model, small.videos()))
+
+
+def test_a_model_on_floats_saves_the_same_files(small, tmp_path):
+    config = small.configs["logistic"]
+    model = build(config, small.spec)
+    save_model(tmp_path / "model", model, config, small.spec)
+    assert list(read_weights(tmp_path / "model")) == sorted(weight.path for weight in model.weights)
+
+
+@pytest.mark.skipif(keras.backend.backend() not in OTHER_BACKEND, reason="no other backend to compare with")
+def test_models_saved_on_one_backend_load_and_predict_alike_on_the_other(small, tmp_path):
+    other = OTHER_BACKEND[keras.backend.backend()]
+    pytest.importorskip(other)
+    videos = small.videos()
+    np.savez(tmp_path / "videos.npz", **videos)
+    here = {}
+    for name, config in small.configs.items():
+        model = build_from_bytes(config, small.spec)
+        save_model(tmp_path / name, model, config, small.spec)
+        here[name] = small.predict(model, videos)
+    command = [sys.executable, "-c", PREDICT_THERE, str(tmp_path), *here]
+    subprocess.run(command, env={**os.environ, "KERAS_BACKEND": other}, check=True)
+    with np.load(tmp_path / "predictions.npz") as there:
+        for name, predicted in here.items():
+            np.testing.assert_allclose(there[name], predicted, atol=1e-4, err_msg=name)
+
+
+def test_quantized_weights_are_read_as_floats(saved, small, tmp_path):
+    folder, model, config = saved
+    weights = read_weights(folder)
+    name = "head/gates/kernel"
+    quantized = {**weights, name: quantize_array(weights[name], "uniform")}
+    save_weights(tmp_path / "quantized", quantized, config, small.spec)
+    assert any("#codes" in key for key in load_file(tmp_path / "quantized" / "weights.safetensors"))
+    read = read_weights(tmp_path / "quantized")[name]
+    half_a_step = np.ptp(weights[name]) / 255 / 2
+    assert 0 < np.abs(read - weights[name]).max() <= half_a_step * 1.001
+    loaded = load_model(tmp_path / "quantized").model
+    np.testing.assert_array_equal({weight.path: np.asarray(weight) for weight in loaded.weights}[name], read)
+    np.testing.assert_allclose(loaded(small.videos()), model(small.videos()), atol=0.02)
+
+
+def test_the_description_is_read_without_the_weights(saved, small):
+    folder, _, config = saved
+    (folder / "weights.safetensors").unlink()
+    description = read_description(folder)
+    assert description.model == config
+    assert description.data == small.spec
+    with pytest.raises(DataError, match=r"weights\.safetensors: missing"):
+        load_model(folder)
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"no model here \(config\.json is missing\)"):
+        load_model(tmp_path)
+
+
+def test_a_configuration_from_elsewhere_is_refused_with_its_place(saved):
+    folder, _, _ = saved
+    text = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(text.replace('"dbof"', '"dbuf"'))
+    with pytest.raises(ConfigError, match=r"config\.json: model\.family: unknown model family 'dbuf'.*'dbof'"):
+        load_model(folder)
+
+
+def test_other_weights_than_the_configuration_asks_for_are_refused(saved):
+    folder, model, _ = saved
+    weights = read_weights(folder)
+    bias = weights.pop("hidden/dense/bias")
+    with pytest.raises(DataError, match=r"weights missing: hidden/dense/bias"):
+        assign_weights(model, weights.items(), "x")
+    with pytest.raises(DataError, match=r"unknown weight 'hidden/dense/bios'. Did you mean 'hidden/dense/bias'"):
+        assign_weights(model, {"hidden/dense/bios": bias}.items(), "x")
+    with pytest.raises(DataError, match=r"hidden/dense/bias: expected shape \(5,\), received \(6,\)"):
+        assign_weights(model, {"hidden/dense/bias": np.zeros(6)}.items(), "x")
+
+
+def test_a_damaged_weights_file_is_refused(saved):
+    folder, _, _ = saved
+    (folder / "weights.safetensors").write_bytes(b"no tensors")
+    with pytest.raises(DataError, match=r"weights\.safetensors"):
+        load_model(folder)
+
+
+def test_a_weight_that_is_not_there_is_named(saved):
+    folder, _, _ = saved
+    tensors = load_file(folder / "weights.safetensors")
+    del tensors["pooling/rgb/gate/kernel"]
+    save_file(tensors, folder / "weights.safetensors")
+    with pytest.raises(DataError, match=r"weights missing: pooling/rgb/gate/kernel"):
+        load_model(folder)

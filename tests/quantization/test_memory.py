@@ -1,0 +1,50 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from yt8m.models.dbof import DBoFConfig
+from yt8m.models.files import save_weights
+from yt8m.quantization.quantize_array import METHODS
+from yt8m.records.spec import DataSpec
+
+# Prints by how many bytes the most memory grows while a model is quantized.
+GROWTH = """
+import sys
+from pathlib import Path
+from yt8m.stages.quantize import QuantizeConfig, quantize
+def peak():
+    # Not getrusage, whose figure includes what the parent had when it made this process.
+    (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+before = peak()
+quantize(model=Path(sys.argv[1]), config=QuantizeConfig(method=sys.argv[2]), output=Path(sys.argv[3]))
+print(peak() - before)
+"""
+ELEMENTS = 10_000_000
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    draw = np.random.default_rng(0)
+    weights = {name: draw.standard_normal((ELEMENTS // 1000, 1000), np.float32) for name in ("a", "b", "c")}
+    save_weights(folder / "float", weights, DBoFConfig(num_clusters=4, hidden_units=5), DataSpec())
+    return folder / "float"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+@pytest.mark.parametrize("method", METHODS)
+def test_memory_stays_under_the_float_model_and_the_8_bit_model(model, method, tmp_path):
+    command = [sys.executable, "-c", GROWTH, model, method, tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    elements = 3 * ELEMENTS
+    assert 0 < int(done.stdout) < elements * 4 + elements
+    assert (tmp_path / "out" / "weights.safetensors").stat().st_size >= elements
+
+
+def test_the_stage_does_without_tensorflow():
+    code = "import json, sys, yt8m.stages.quantize; print(json.dumps('tensorflow' in sys.modules))"
+    assert json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) is False

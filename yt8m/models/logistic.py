@@ -1,0 +1,44 @@
+"""The baseline: a head on the mean frame."""
+
+from typing import Any, Literal
+
+from yt8m.models.head import Head, LogisticConfig, classify
+from yt8m.models.pooled import OrderFreeConfig, frame_inputs
+from yt8m.records.spec import DataSpec
+
+
+class FrameLevelLogisticConfig(OrderFreeConfig):
+    """Logistic regression on the mean frame: the baseline any family should beat (Abu-El-Haija et al. 2016).
+
+    Attributes:
+        family: `logistic`.
+        head: A logistic one unless said otherwise.
+    """
+
+    family: Literal["logistic"] = "logistic"
+    head: Head = LogisticConfig()
+
+
+def build(config: FrameLevelLogisticConfig, spec: DataSpec) -> Any:
+    """Builds the baseline; see `yt8m.models.family.Family.build`."""
+    import keras
+
+    from yt8m.layers.average_frames import AverageFrames
+    from yt8m.layers.feature_pooling import FeaturePooling
+
+    inputs = frame_inputs(spec)
+    pool = FeaturePooling(
+        {"frames": spec.num_features},
+        {"frames": AverageFrames(name="frames")},
+        config.num_sampled_frames,
+        config.normalize_input,
+        name="pooling",
+    )
+    mean = pool(inputs["frames"], inputs["num_frames"])
+    return keras.Model(inputs, classify(mean, config.head, spec.num_classes), name=config.family)
+
+
+def pooling_products(config: FrameLevelLogisticConfig, spec: DataSpec) -> int:
+    """Every frame's features, summed by a product with ones; see `yt8m.models.family.Family`."""
+    del config
+    return spec.num_features

@@ -1,0 +1,72 @@
+"""NeXtVLAD."""
+
+from typing import Any, Literal
+
+from pydantic import PositiveInt
+
+from yt8m.errors import ConfigError
+from yt8m.models.head import Head, LogisticConfig
+from yt8m.models.pooled import PooledConfig, build_pooled
+from yt8m.records.spec import DataSpec
+
+
+class NeXtVLADConfig(PooledConfig):
+    """NeXtVLAD: NetVLAD on groups of features (Lin, Xiao and Fan 2018, third in the challenge).
+
+    The authors' model is `num_clusters: 128, hidden_units: 2048, dropout: 0.5` with the defaults below.
+
+    Attributes:
+        family: `nextvlad`.
+        num_groups: Groups `G` of the first feature (authors: 8); every other has `G // cluster_divisor`, at least 1.
+            They divide `expansion` times the feature's size.
+        expansion: How many times wider the frames are made (the paper's lambda: 2).
+        hidden_batch_norm: See `PooledConfig`; the authors: yes.
+        context_gating: See `PooledConfig`; the authors: yes, through a bottleneck.
+        gating_reduction: See `PooledConfig`.
+        normalize_input: See `OrderFreeConfig`; the authors: no.
+        head: The authors: logistic.
+    """
+
+    family: Literal["nextvlad"] = "nextvlad"
+    num_groups: PositiveInt = 8
+    expansion: PositiveInt = 2
+    hidden_batch_norm: bool = True
+    context_gating: bool = True
+    gating_reduction: PositiveInt | None = 8
+    normalize_input: bool = False
+    head: Head = LogisticConfig()
+
+    def groups(self, spec: DataSpec) -> dict[str, int]:
+        """Number of groups of every feature.
+
+        Raises:
+            ConfigError: The groups do not divide the expanded features.
+        """
+        first = next(iter(spec.features))
+        rest = max(1, self.num_groups // self.cluster_divisor)
+        groups = {feature: self.num_groups if feature == first else rest for feature in spec.features}
+        for feature, size in spec.features.items():
+            if self.expansion * size % groups[feature]:
+                raise ConfigError(
+                    f"nextvlad: num_groups: {groups[feature]} groups do not divide {feature}'s {size} features times "
+                    f"{self.expansion}. Choose num_groups or expansion so that they do."
+                )
+        return groups
+
+
+def build(config: NeXtVLADConfig, spec: DataSpec) -> Any:
+    """Builds a NeXtVLAD model; see `yt8m.models.family.Family.build`."""
+    from yt8m.layers.nextvlad import NeXtVLAD
+
+    groups = config.groups(spec)
+
+    def pooling(feature: str, num_clusters: int) -> Any:
+        return NeXtVLAD(num_clusters, groups[feature], config.expansion, name=feature)
+
+    return build_pooled(config, spec, pooling)
+
+
+def pooling_products(config: NeXtVLADConfig, spec: DataSpec) -> int:
+    """Every group's assignments times its expanded features; see `yt8m.models.family.Family`."""
+    clusters = config.clusters(spec)
+    return sum(clusters[feature] * config.expansion * size for feature, size in spec.features.items())

@@ -1,0 +1,112 @@
+"""Families that pool frames without regard to their order: the common frame around the pooling layer."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from yt8m.models.family import FamilyConfig
+from yt8m.models.head import classify
+from yt8m.records.spec import DataSpec
+
+
+class OrderFreeConfig(FamilyConfig):
+    """What comes before pooling that does not regard the order of frames.
+
+    Attributes:
+        num_sampled_frames: Frames drawn with replacement per video in training: a number, `max_frames` (the paper,
+            section 4.1: 300, its longest video), or `all` to take every real frame once. Inference takes all.
+        normalize_input: Batch normalization of the frames before pooling (the winners: yes).
+    """
+
+    num_sampled_frames: PositiveInt | Literal["max_frames", "all"] = "max_frames"
+    normalize_input: bool = True
+
+
+class PooledConfig(OrderFreeConfig):
+    """Frames pooled per feature; a hidden layer; a gate; a head.
+
+    Attributes:
+        num_clusters: Clusters `K` of the first feature (rgb).
+        cluster_divisor: Every other feature (audio) has `K // cluster_divisor` clusters, at least 2: a frame belongs
+            to a single cluster wholly, whatever it shows.
+        hidden_units: Units `H` of the hidden layer.
+        hidden_batch_norm: Batch normalization in place of the hidden layer's bias (classic DBoF).
+        hidden_relu6: relu6 after the hidden layer (classic DBoF).
+        context_gating: Gates on the hidden layer (Miech et al. 2017, section 3.3; the winners' NetVLAD and NetFV).
+        gating_remove_diagonal: Leave out each unit's influence on its own gate (`gating_remove_diag` in Miech et al.'s
+            code).
+        gating_reduction: Make the gates through a bottleneck of `H // gating_reduction` units (NeXtVLAD: 8); null for a
+            full matrix.
+        dropout: Fraction of the pooled values dropped in training (NeXtVLAD: 0.5).
+    """
+
+    num_clusters: PositiveInt
+    cluster_divisor: PositiveInt = 2
+    hidden_units: PositiveInt
+    hidden_batch_norm: bool = False
+    hidden_relu6: bool = False
+    context_gating: bool = False
+    gating_remove_diagonal: bool = False
+    gating_reduction: PositiveInt | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    def clusters(self, spec: DataSpec) -> dict[str, int]:
+        """Number of clusters of every feature."""
+        first = next(iter(spec.features))
+        rest = max(2, self.num_clusters // self.cluster_divisor)
+        return {feature: self.num_clusters if feature == first else rest for feature in spec.features}
+
+
+def frame_inputs(spec: DataSpec, dtype: str = "float32") -> dict[str, Any]:
+    """The symbolic inputs of a model: frames `(B, T, D)` and num_frames `(B,)`."""
+    import keras
+
+    return {
+        "frames": keras.Input((None, spec.num_features), dtype=dtype, name="frames"),
+        "num_frames": keras.Input((), dtype="int32", name="num_frames"),
+    }
+
+
+def build_pooled(config: PooledConfig, spec: DataSpec, pooling: Callable[[str, int], Any]) -> Any:
+    """Builds the model around its pooling layers.
+
+    Args:
+        config: The configuration.
+        spec: Features and classes.
+        pooling: Makes the pooling layer of a feature from the feature's name (to be the layer's name) and number of
+            clusters.
+
+    Returns:
+        The Keras model; see `Family.build`.
+    """
+    import keras
+
+    from yt8m.layers.feature_pooling import FeaturePooling
+    from yt8m.layers.hidden import Hidden
+
+    inputs = frame_inputs(spec)
+    poolings = {feature: pooling(feature, clusters) for feature, clusters in config.clusters(spec).items()}
+    pool = FeaturePooling(spec.features, poolings, config.num_sampled_frames, config.normalize_input, name="pooling")
+    pooled = pool(inputs["frames"], inputs["num_frames"])
+    if config.dropout:
+        pooled = keras.layers.Dropout(config.dropout, name="dropout")(pooled)
+    hidden = Hidden(
+        config.hidden_units,
+        kernel_stddev=config.num_clusters**-0.5,
+        batch_norm=config.hidden_batch_norm,
+        relu6=config.hidden_relu6,
+        name="hidden",
+    )(pooled)
+    if config.context_gating:
+        hidden = hidden * _gate(config)(hidden)
+    return keras.Model(inputs, classify(hidden, config.head, spec.num_classes), name=config.family)
+
+
+def _gate(config: PooledConfig) -> Any:
+    from yt8m.layers.context_gate import ContextGate
+    from yt8m.layers.squeeze_excitation_gate import SqueezeExcitationGate
+
+    if config.gating_reduction:
+        return SqueezeExcitationGate(config.hidden_units, config.gating_reduction, name="context_gate")
+    return ContextGate(config.hidden_units, config.gating_remove_diagonal, name="context_gate")

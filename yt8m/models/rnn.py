@@ -1,0 +1,58 @@
+"""Recurrent networks: LSTM and GRU."""
+
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from yt8m.models.family import FamilyConfig
+from yt8m.models.head import Head, LogisticConfig, classify
+from yt8m.models.pooled import frame_inputs
+from yt8m.records.spec import DataSpec
+
+
+class RNNConfig(FamilyConfig):
+    """A bidirectional recurrent layer, then a forward one, whose final state describes the video (the winners' code).
+
+    The winners' RNN2 is `cell: lstm, units: 1024`, RNN3 `cell: gru, units: 1024`. They read every real frame, in order,
+    in training as in inference.
+
+    Attributes:
+        family: `rnn`.
+        cell: `lstm` (described by its cell state) or `gru`.
+        units: Units of the forward layer, an even number; the bidirectional one has half of them each way.
+        branches: `joint` reads all features together. `per_feature` has a branch for each: batch normalization, a dense
+            relu6 layer, and a recurrent stack of its own; the first with `units`, every other with
+            `units // unit_divisor` units (the winners' code: GRU, 1024 and 128).
+        unit_divisor: See `branches`.
+        head: A logistic one unless said otherwise (the winners).
+    """
+
+    family: Literal["rnn"] = "rnn"
+    cell: Literal["lstm", "gru"] = "lstm"
+    units: PositiveInt = Field(multiple_of=2)
+    branches: Literal["joint", "per_feature"] = "joint"
+    unit_divisor: PositiveInt = 8
+    head: Head = LogisticConfig()
+
+    def branch_units(self, spec: DataSpec) -> dict[str, int]:
+        """Units of every feature's branch, even numbers."""
+        first = next(iter(spec.features))
+        rest = 2 * max(1, self.units // self.unit_divisor // 2)
+        return {feature: self.units if feature == first else rest for feature in spec.features}
+
+
+def build(config: RNNConfig, spec: DataSpec) -> Any:
+    """Builds a recurrent model; see `yt8m.models.family.Family.build`."""
+    import keras
+
+    from yt8m.layers.feature_pooling import FeaturePooling
+    from yt8m.layers.recurrent_encoder import RecurrentEncoder
+
+    per_feature = config.branches == "per_feature"
+    features = spec.features if per_feature else {"frames": spec.num_features}
+    units = config.branch_units(spec) if per_feature else {"frames": config.units}
+    encoders = {name: RecurrentEncoder(units[name], config.cell, per_feature, name=name) for name in features}
+    inputs = frame_inputs(spec)
+    pool = FeaturePooling(features, encoders, "all", normalize_input=per_feature, name="pooling")
+    descriptor = pool(inputs["frames"], inputs["num_frames"])
+    return keras.Model(inputs, classify(descriptor, config.head, spec.num_classes), name=config.family)

@@ -1,0 +1,72 @@
+"""How large a model is, without making its weights."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from math import prod
+
+from yt8m.models import ModelConfig, build
+from yt8m.quantization.quantize_array import THRESHOLD_ELEMENTS
+from yt8m.quantization.quantized_array import NUM_CENTROIDS
+from yt8m.records.spec import DataSpec
+
+FLOAT_BYTES = 4
+CENTROIDS_BYTES = NUM_CENTROIDS * FLOAT_BYTES
+"""The table beside each quantized variable."""
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Weights of a model.
+
+    Attributes:
+        weights: Name and shape of every weight, batch-norm statistics included, in the model's order.
+    """
+
+    weights: tuple[tuple[str, tuple[int, ...]], ...]
+
+    @property
+    def parameters(self) -> int:
+        """Number of elements of all weights."""
+        return sum(prod(shape) for _, shape in self.weights)
+
+    @property
+    def float_bytes(self) -> int:
+        """Bytes of all weights as float32."""
+        return self.parameters * FLOAT_BYTES
+
+    @property
+    def quantized_bytes(self) -> int:
+        """Bytes with every variable over 17,000 elements in 8 bits and 256 centroids, the others as float32.
+
+        These are the sizes of the paper's table 4, which drops what follows the decimal point.
+        """
+        return sum(_quantized_bytes(prod(shape)) for _, shape in self.weights)
+
+
+def _quantized_bytes(elements: int) -> int:
+    return elements + CENTROIDS_BYTES if elements > THRESHOLD_ELEMENTS else elements * FLOAT_BYTES
+
+
+def measure(config: ModelConfig, spec: DataSpec) -> ModelSize:
+    """Lists a model's weights.
+
+    The model is built as for training, yet inside a stateless scope, where Keras defers making the variables' values;
+    they are never made. Keras keeps the list of deferred variables per thread, hence a thread of its own.
+
+    Args:
+        config: The model's configuration.
+        spec: Features and classes of the data.
+
+    Returns:
+        Its size; a model of a gigabyte takes a fraction of a second and no memory to speak of.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(_measure, config, spec).result()
+
+
+def _measure(config: ModelConfig, spec: DataSpec) -> ModelSize:
+    import keras
+
+    with keras.StatelessScope(initialize_variables=False):
+        model = build(config, spec)
+    return ModelSize(tuple((variable.path, tuple(variable.shape)) for variable in model.weights))

@@ -1,0 +1,101 @@
+"""The names and shapes of every family's weights as a page of the documentation.
+
+`python -m yt8m.models.weights_table > docs/models.md` writes it; a test compares.
+"""
+
+import inspect
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from yt8m.models import FAMILIES, ModelConfig
+from yt8m.models.dbof import DBoFConfig
+from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
+from yt8m.models.logistic import FrameLevelLogisticConfig
+from yt8m.models.netfv import NetFVConfig
+from yt8m.models.netvlad import NetVLADConfig
+from yt8m.models.published import PUBLISHED
+from yt8m.models.rnn import RNNConfig
+from yt8m.models.sizes import measure
+from yt8m.records.spec import DataSpec
+
+_LOW_RANK = MixtureOfExpertsConfig(gate_rank=128, label_gating="input")
+
+EXAMPLES: dict[str, ModelConfig] = {
+    "DBoF, gated (DBoF2 of the paper)": PUBLISHED["DBoF2"],
+    "DBoF, classic": DBoFConfig(
+        pooling="max", num_clusters=4096, hidden_units=1024, hidden_batch_norm=True, hidden_relu6=True
+    ),
+    "Logistic baseline": FrameLevelLogisticConfig(),
+    "NetFV (FVNet1 of the paper)": PUBLISHED["FVNet1"],
+    "NetFV, coupled centers, logistic head": NetFVConfig(
+        num_clusters=96, hidden_units=1540, coupled=True, head=LogisticConfig()
+    ),
+    "NetVLAD (NetVLAD1 of the paper)": PUBLISHED["NetVLAD1"],
+    "LightVLAD, low-rank gates, labels gated by the head's input": NetVLADConfig(
+        num_clusters=192, hidden_units=992, centers=False, head=_LOW_RANK
+    ),
+    "NeXtVLAD": PUBLISHED["NeXtVLAD"],
+    "RNN, LSTM (RNN2 of the paper)": PUBLISHED["RNN2"],
+    "RNN, GRU (RNN3 of the paper)": PUBLISHED["RNN3"],
+    "RNN, GRU, a branch per feature": RNNConfig(cell="gru", units=1024, branches="per_feature"),
+}
+"""What the page shows, by heading."""
+
+HEADER = """\
+# Model families and their weights
+
+*Written by `python -m yt8m.models.weights_table > docs/models.md`; a test keeps it up to date.*
+
+A model is a configuration (`family` and the fields below it, see the class in `yt8m/models/<family>.py`) and weights by
+name. The formulas stand in the docstrings of `yt8m/layers/`; `tests/models/test_parity.py` has them again in NumPy.
+Names and shapes are the same on every Keras backend, and are the names in `weights.safetensors`.
+
+Conventions, needed to compute a prediction from these weights:
+
+- Bytes become `q * 4 / 255 + 4 / 512 - 2`; each frame, all features together, is divided by its L2 norm. Padding is 0
+  and takes no part in anything.
+- `gamma`, `beta`, `moving_mean` and `moving_variance` are a batch normalization's scale, offset and statistics;
+  epsilon 1e-3.
+- L2 normalization divides by the root of the sum of squares, at least 1e-12.
+- Matrices are applied from the right: `x W`. A pooled descriptor is flattened cluster by cluster, and the features'
+  descriptors follow one another in the data's order (rgb, audio); NetFV has first order, then second order, for each.
+- Mixture of experts: column `class * (M + 1) + m` of `head/gates/kernel` and `class * M + m` of `head/experts/kernel`
+  belong to mixture m of M; the last gate of each class says no.
+- Recurrent cells: LSTM gates in the order input, forget, candidate, output; GRU update, reset, candidate, with the
+  reset gate applied before the recurrent product. The LSTM's cell state after the last real frame describes the video.
+- NeXtVLAD: `assignment/kernel` has its columns group by group.
+
+Shapes below are for YouTube-8M: rgb 1024, audio 128, 3862 classes.
+"""
+
+
+def settings(config: ModelConfig) -> dict[str, Any]:
+    """What a recipe would have to say for this configuration: its tags and whatever is not the default."""
+    data = {"family": config.family, **config.model_dump(mode="json", exclude_defaults=True)}
+    if "head" in data:
+        data["head"] = {"kind": config.head.kind, **data["head"]}
+    return data
+
+
+def page() -> Iterator[str]:
+    """The page, line by line."""
+    assert {config.family for config in EXAMPLES.values()} == set(FAMILIES)
+    yield from HEADER.splitlines()
+    for heading, config in EXAMPLES.items():
+        size = measure(config, DataSpec())
+        yield from ("", f"## {heading}", "")
+        yield (inspect.getdoc(type(config)) or "").splitlines()[0]
+        yield from ("", "```json", json.dumps(settings(config)), "```", "")
+        yield (
+            f"{size.parameters:,} parameters; {size.float_bytes / 1e6:,.1f} MB as floats, "
+            f"{size.quantized_bytes / 1e6:,.1f} MB in 8 bits."
+        )
+        yield from ("", "| weight | shape |", "|---|---|")
+        for name, shape in size.weights:
+            yield f"| `{name}` | {' x '.join(map(str, shape))} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write("\n".join(page()) + "\n")
