@@ -1,0 +1,27 @@
+import sys
+from pathlib import Path
+
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from yt8m.training.checkpoint import Checkpoint
+from yt8m.training.loop import fit
+from yt8m.training.schedule import Schedule
+from yt8m.training.training_model import TrainingModel
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy
+
+
+def test_logs_hold_loss_gap_and_learning_rate(tmp_path):
+    fit(
+        TrainingModel(toy.network()),
+        toy.read_epoch,
+        schedule=Schedule.of(toy.VIDEOS, 2, toy.B),
+        config=toy.CONFIG,
+        checkpoint=Checkpoint(str(tmp_path / "checkpoints"), "d" * 64),
+        description="toy",
+        tensorboard_uri=str(tmp_path / "logs"),
+    )
+    logs = EventAccumulator(str(tmp_path / "logs" / "train")).Reload()
+    assert {"epoch_loss", "epoch_gap", "epoch_learning_rate"} <= set(logs.Tags()["tensors"])
+    assert [event.step for event in logs.Tensors("epoch_loss")] == [0, 1]

@@ -1,0 +1,53 @@
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from yt8m.training.config import TrainingConfig
+from yt8m.training.optimizer import build_optimizer
+from yt8m.training.training_model import TrainingModel
+
+sys.path.insert(0, str(Path(__file__).parent))
+import toy
+
+
+def test_averages_hold_weights_and_batch_statistics():
+    decay = 0.75
+    network = toy.network()
+    model = TrainingModel(network, averaging_decay=decay)
+    model.compile(optimizer=build_optimizer(TrainingConfig(batch_size=toy.B, learning_rate=0.05), decay))
+    expected = {}
+    statistics = {id(variable) for variable in network.non_trainable_weights}
+    for variable in network.non_trainable_weights:
+        expected[variable.path] = np.asarray(variable).copy()
+    for inputs, targets in toy.read_epoch(0, 0):
+        model.train_on_batch(
+            {name: keras.ops.convert_to_numpy(value) for name, value in inputs.items()},
+            {name: keras.ops.convert_to_numpy(value) for name, value in targets.items()},
+        )
+        for variable in network.weights:
+            value = np.asarray(variable).copy()
+            # Keras begins the average of a trainable weight with its value after the first step.
+            before = expected.get(variable.path, value)
+            expected[variable.path] = decay * before + (1 - decay) * value
+    assert statistics
+    model.use_averages()
+    for variable in network.weights:
+        np.testing.assert_allclose(np.asarray(variable), expected[variable.path], atol=1e-6, err_msg=variable.path)
+
+
+def test_without_averaging_the_weights_stay():
+    network = toy.network()
+    model = TrainingModel(network)
+    model.compile(optimizer=build_optimizer(toy.CONFIG))
+    before = [np.asarray(variable).copy() for variable in network.weights]
+    model.use_averages()
+    for variable, value in zip(network.weights, before, strict=True):
+        np.testing.assert_array_equal(np.asarray(variable), value)
+
+
+def test_the_wrapper_adds_no_weights_and_changes_no_names():
+    network = toy.network()
+    names = [variable.path for variable in network.weights]
+    assert [variable.path for variable in TrainingModel(network).weights] == names
