@@ -1,0 +1,1 @@
+"""Generated videos in YouTube-8M's format."""

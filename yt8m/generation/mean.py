@@ -1,0 +1,61 @@
+"""Bytes whose mean is given although they saturate."""
+
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LARGEST = 255
+
+# Newton's steps use the slope and may overshoot; later steps are shorter and cannot.
+_NEWTON_STEPS = 4
+
+
+class Unclip:
+    """Center that bell-shaped values must have for their mean to be as given once cut to 0..255.
+
+    Args:
+        sd: Standard deviation of the values.
+    """
+
+    def __init__(self, sd: float) -> None:
+        quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / 200) for i in range(200)])
+        centers = np.arange(-2.5 * sd, _LARGEST + 2.5 * sd + 1, 1.0)
+        clipped = np.clip(centers[:, None] + sd * quantiles, 0, _LARGEST).mean(axis=1)
+        self._centers: NDArray[np.float32] = np.interp(np.arange(_LARGEST + 1), clipped, centers).astype(np.float32)
+
+    def __call__(self, means: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The centers for these means."""
+        return np.take(self._centers, means)
+
+
+def write_with_mean(pixels: NDArray[np.int16], target: NDArray[np.uint8], frames: NDArray[np.uint8]) -> None:
+    """Cuts values to bytes after shifting each feature so that its mean is the given one, within half a step.
+
+    A shift by one moves the mean by at most one, and never back. So some whole shift comes within half a step of any
+    mean from 0 to 255, and steps as long as the rest of the way cannot pass it.
+
+    Args:
+        pixels: Values `(T, D)`; overwritten.
+        target: Wanted mean of each feature, `(D,)`.
+        frames: Where the bytes go, `(T, D)`.
+    """
+    T = len(pixels)
+    wanted = T * target.astype(np.int32)
+    clipped = np.clip(pixels, 0, _LARGEST)
+    frames[:] = clipped
+    rest = wanted - clipped.sum(axis=0, dtype=np.int32)
+    columns = np.flatnonzero(2 * np.abs(rest) > T)
+    step = 0
+    while columns.size:
+        part = pixels[:, columns]
+        away = rest[columns] / T
+        if step < _NEWTON_STEPS:
+            away /= np.maximum(((part > 0) & (part < _LARGEST)).mean(axis=0), 0.05)
+        part += (np.sign(away) * np.maximum(np.rint(np.abs(away)), 1)).astype(np.int16)
+        pixels[:, columns] = part
+        clipped = np.clip(part, 0, _LARGEST)
+        frames[:, columns] = clipped
+        rest[columns] = wanted[columns] - clipped.sum(axis=0, dtype=np.int32)
+        columns = columns[2 * np.abs(rest[columns]) > T]
+        step += 1
