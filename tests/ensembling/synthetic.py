@@ -1,0 +1,47 @@
+"""Members' predictions with shared signal and noise of their own, for the tests of ensembling."""
+
+import numpy as np
+
+from yt8m.predictions import Predictions, PredictionsBuilder
+
+
+def members(
+    num_members: int = 3,
+    *,
+    videos: int = 400,
+    classes: int = 60,
+    top_k: int = 60,
+    levels: int = 0,
+    noise: float = 1.0,
+    seed: int = 0,
+) -> list[Predictions]:
+    """Predictions of members whose noise grows from one to the next; `levels` > 0 rounds them so that many tie."""
+    rng = np.random.default_rng(seed)
+    popularity = -1.2 * np.log1p(np.arange(classes))
+    truth = popularity + rng.normal(0, 2.0, (videos, classes))
+    labels = rng.random((videos, classes)) < 1 / (1 + np.exp(3 - truth))
+    ids = [f"v{i:05}" for i in range(videos)]
+    found = []
+    for member in range(num_members):
+        logits = truth + rng.normal(0, noise * (1 + 0.3 * member), truth.shape) - 3
+        probabilities = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        if levels:
+            probabilities = np.floor(probabilities * levels) / np.float32(levels)
+        builder = PredictionsBuilder(classes, top_k)
+        builder.append(ids, probabilities, labels)
+        found.append(builder.build())
+    return found
+
+
+def dense(predictions: Predictions) -> np.ndarray:
+    """Probabilities (N, C) with 0 beyond the stored top."""
+    table = np.zeros((predictions.num_videos, predictions.num_classes), np.float32)
+    np.put_along_axis(table, predictions.classes.astype(np.int64), predictions.scores, axis=1)
+    return table
+
+
+def multi_hot(predictions: Predictions) -> np.ndarray:
+    """Labels (N, C)."""
+    table = np.zeros((predictions.num_videos, predictions.num_classes), np.uint8)
+    table[np.repeat(np.arange(predictions.num_videos), np.diff(predictions.label_ptr)), predictions.labels] = 1
+    return table

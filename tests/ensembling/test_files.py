@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import pytest
+
+from yt8m.ensembling.selection import Combination, TeacherSelection
+from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.errors import ConfigError
+
+ENSEMBLE = {
+    "members": {"a": 0.75, "b": 0.25},
+    "size_bytes": 10,
+    "budget_bytes": 20,
+    "method": "ours",
+    "gap": 0.5,
+    "gap_search": 0.6,
+    "gap_report": 0.4,
+}
+
+
+def test_ensemble_weights_are_read_as_written(tmp_path: Path):
+    weights = EnsembleWeights.parse(ENSEMBLE, "test")
+    weights.save(tmp_path / "weights.json")
+    assert EnsembleWeights.load(tmp_path / "weights.json") == weights
+
+
+@pytest.mark.parametrize("members", [{}, {"a": 0.5, "b": 0.4}, {"a": 1.0, "b": 0.0}, {"a": 2.0, "b": -1.0}])
+def test_weights_that_do_not_sum_to_one_or_are_not_positive_are_refused(members: dict[str, float]):
+    with pytest.raises(ConfigError, match="test:"):
+        EnsembleWeights.parse(ENSEMBLE | {"members": members}, "test")
+
+
+def test_a_selection_is_read_as_written(tmp_path: Path):
+    rows = (Combination(members=("a", "b"), gap=0.5), Combination(members=("a", "c"), gap=0.25))
+    selection = TeacherSelection(chosen=("a", "b"), gap=0.5, combinations=rows)
+    selection.save(tmp_path / "selection.json")
+    assert TeacherSelection.load(tmp_path / "selection.json") == selection
+
+
+def test_another_file_is_named_in_the_error(tmp_path: Path):
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(ConfigError, match=r"other\.json: chosen: required"):
+        TeacherSelection.load(tmp_path / "other.json")

@@ -1,0 +1,142 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.ensembling.synthetic import members
+from yt8m.ensembling.budget import Budget, budget_of
+from yt8m.ensembling.frontier import frontier
+from yt8m.ensembling.guided_search import guided_search
+from yt8m.ensembling.random_search import random_search, sample_weights
+from yt8m.ensembling.scores import EnsembleScores
+from yt8m.ensembling.trials import Trials
+from yt8m.errors import BudgetError, DataError
+
+ALL_FIT = Budget(np.array([10, 20, 30, 40]), 100)
+TIGHT = Budget(np.array([10, 20, 30, 40]), 55)
+
+
+@pytest.fixture(scope="module")
+def scores() -> EnsembleScores:
+    return EnsembleScores(members(4, videos=1500, noise=1.5))
+
+
+def new_trials(scores: EnsembleScores, limit: int, budget: Budget = ALL_FIT) -> Trials:
+    return Trials(scores, budget, limit, lambda *_: None)
+
+
+def test_random_weights_sum_to_one_and_fit():
+    for budget in (ALL_FIT, TIGHT):
+        weights = sample_weights(200, budget, np.random.default_rng(0))
+        np.testing.assert_allclose(weights.sum(axis=1), 1)
+        assert budget.fits(weights).all()
+    assert (sample_weights(200, ALL_FIT, np.random.default_rng(0)) > 0).all()
+
+
+def test_random_weights_under_a_budget_leave_room_for_nobody():
+    taken = sample_weights(200, TIGHT, np.random.default_rng(0)) > 0
+    room = TIGHT.limit_bytes - TIGHT.size_of(taken.astype(float))
+    assert (np.where(taken, np.iinfo(np.int64).max, TIGHT.sizes) > room[:, None]).all()
+    assert {tuple(row) for row in taken.tolist()} == {
+        (True, True, False, False),
+        (True, False, True, False),
+        (False, True, True, False),
+        (True, False, False, True),
+    }
+
+
+def test_the_seed_decides_the_search(scores: EnsembleScores):
+    found = []
+    for seed in (1, 1, 2):
+        trials = new_trials(scores, 20)
+        random_search(trials, ALL_FIT, np.random.default_rng(seed))
+        found.append(trials.gaps().tolist())
+    assert found[0] == found[1] != found[2]
+
+
+def test_trials_stop_at_their_limit_and_report_the_best(scores: EnsembleScores):
+    seen: list[tuple[int, float]] = []
+    trials = Trials(scores, ALL_FIT, 20, lambda n, gap: seen.append((n, gap)))
+    assert len(trials.run(np.tile([0.25] * 4, (30, 1)))) == 20
+    assert (trials.done, trials.left) == (20, 0)
+    assert [n for n, _ in seen] == [16, 4]
+    assert seen[-1][1] == trials.gaps().max()
+
+
+@pytest.mark.parametrize("budget", [ALL_FIT, TIGHT])
+def test_guided_search_beats_random_search_with_as_many_trials(scores: EnsembleScores, budget: Budget):
+    by_chance, guided = (new_trials(scores, 150, budget) for _ in range(2))
+    random_search(by_chance, budget, np.random.default_rng(0))
+    start = budget.fill(range(4)).astype(float)
+    weights, gap = guided_search(guided, budget, start / start.sum(), np.random.default_rng(0))
+    assert guided.done <= 150
+    assert budget.fits(weights)
+    assert weights.sum() == pytest.approx(1)
+    assert scores.gaps(weights)[0] == pytest.approx(gap, abs=1e-6)
+    assert gap >= by_chance.best()[1]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 12, 30])
+def test_guided_search_makes_do_with_few_trials(scores: EnsembleScores, limit: int):
+    trials = new_trials(scores, limit, TIGHT)
+    weights, _ = guided_search(trials, TIGHT, np.array([0.5, 0.5, 0, 0]), np.random.default_rng(0))
+    assert trials.done <= limit
+    assert TIGHT.fits(weights)
+
+
+def test_a_member_that_only_disturbs_is_dropped():
+    good, *_ = members(1, videos=800)
+    # The same labels, and probabilities that have nothing to do with them.
+    noise = members(1, videos=800, noise=40.0)[0]
+    budget = Budget(np.array([1, 1]), 10)
+    trials = new_trials(EnsembleScores([good, noise]), 60, budget)
+    weights, _ = guided_search(trials, budget, np.array([0.5, 0.5]), np.random.default_rng(0))
+    assert weights.tolist() == [1.0, 0.0]
+
+
+def test_the_best_subset_within_the_budget_is_found(scores: EnsembleScores):
+    trials = new_trials(scores, 200, TIGHT)
+    _, gap = guided_search(trials, TIGHT, np.array([1.0, 0, 0, 0]), np.random.default_rng(0))
+    subsets = np.array([[m >> i & 1 for i in range(4)] for m in range(1, 16)], float)
+    subsets = subsets[TIGHT.fits(subsets)]
+    assert gap >= scores.gaps(subsets / subsets.sum(axis=1, keepdims=True)).max()
+
+
+def test_one_member_alone_needs_no_search():
+    budget = Budget(np.array([5]), 5)
+    trials = new_trials(EnsembleScores(members(1)), 30, budget)
+    weights, _ = guided_search(trials, budget, np.ones(1), np.random.default_rng(0))
+    assert weights.tolist() == [1.0]
+
+
+def test_the_budget_is_filled_in_the_given_order():
+    assert TIGHT.fill([3, 2, 1, 0]).tolist() == [True, False, False, True]
+    assert TIGHT.size_of(np.array([0.3, 0.0, 0.7, 0.0])) == 40
+
+
+def test_sizes_are_those_of_the_folders_and_a_margin_stays_free(tmp_path: Path):
+    for name, size in {"a": 100, "b": 250}.items():
+        (tmp_path / name / "inner").mkdir(parents=True)
+        (tmp_path / name / "inner" / "weights").write_bytes(b"x" * size)
+    budget = budget_of({"a": tmp_path / "a", "b": tmp_path / "b"}, 505, 0.01)
+    assert budget.sizes.tolist() == [100, 250]
+    assert budget.limit_bytes == 500
+
+
+def test_a_budget_below_every_member_names_the_smallest(tmp_path: Path):
+    for name, size in {"big": 900, "small": 300}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights").write_bytes(b"x" * size)
+    with pytest.raises(BudgetError, match=r"budget_bytes = 200 .* smallest is 'small' with 300 bytes"):
+        budget_of({"big": tmp_path / "big", "small": tmp_path / "small"}, 200, 0.01)
+
+
+def test_a_missing_model_folder_is_named(tmp_path: Path):
+    with pytest.raises(DataError, match=r"model 'a': expected a model folder at .*/none"):
+        budget_of({"a": tmp_path / "none"}, 100, 0.0)
+
+
+def test_the_frontier_has_what_no_smaller_ensemble_reaches():
+    sizes = np.array([5, 1, 3, 3, 7, 2])
+    gaps = np.array([0.7, 0.5, 0.6, 0.65, 0.7, 0.4])
+    assert frontier(sizes, gaps).tolist() == [1, 3, 0]

@@ -1,0 +1,1 @@
+"""Weights and members of an ensemble, searched on its members' predictions."""
