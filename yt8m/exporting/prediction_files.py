@@ -1,0 +1,123 @@
+"""Files of predictions: the challenge's submission, and Parquet with class names."""
+
+import csv
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+# Videos in a row group of Parquet; what is kept in memory at a time.
+VIDEOS_PER_ROW_GROUP = 4096
+
+
+@dataclass(frozen=True)
+class TopBatch:
+    """The most probable classes of some videos.
+
+    Attributes:
+        ids: The videos' ids.
+        classes: int32 (B, k), scores descending.
+        scores: float32 (B, k).
+    """
+
+    ids: list[str]
+    classes: NDArray[np.int32]
+    scores: NDArray[np.float32]
+
+
+class PredictionFormat(Protocol):
+    """A kind of file that is written shard by shard and then joined."""
+
+    def write_part(self, path: Path, batches: Iterable[TopBatch]) -> None:
+        """Writes the predictions of one shard."""
+
+    def join(self, parts: Iterable[Path], path: Path) -> None:
+        """Writes one file of all parts, in their order."""
+
+
+class SubmissionCsv:
+    """The challenge's format: `VideoId,LabelConfidencePairs`, the pairs `label confidence` separated by spaces.
+
+    Numbers as in YouTube-8M's own `inference.py`: the label as an integer, the confidence with 6 significant digits.
+    """
+
+    header = ("VideoId", "LabelConfidencePairs")
+
+    def write_part(self, path: Path, batches: Iterable[TopBatch]) -> None:
+        """Writes the predictions of one shard, without a header."""
+        with path.open("w", encoding="utf-8", newline="") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            for batch in batches:
+                for video, classes, scores in zip(batch.ids, batch.classes, batch.scores, strict=True):
+                    pairs = " ".join(f"{label} {score:g}" for label, score in zip(classes, scores, strict=True))
+                    rows.writerow((video, pairs))
+
+    def join(self, parts: Iterable[Path], path: Path) -> None:
+        """Writes the header and all parts' lines."""
+        with path.open("wb") as file:
+            file.write((",".join(self.header) + "\n").encode())
+            for part in parts:
+                with part.open("rb") as lines:
+                    shutil.copyfileobj(lines, file)
+
+
+class PredictionsParquet:
+    """A row per video and class: `VideoId`, `Rank` (from 1), `Label`, `Name`, `Confidence`.
+
+    Args:
+        names: Name of every class; absent ones get none.
+    """
+
+    schema = pa.schema(
+        [
+            ("VideoId", pa.string()),
+            ("Rank", pa.int32()),
+            ("Label", pa.int32()),
+            ("Name", pa.string()),
+            ("Confidence", pa.float32()),
+        ]
+    )
+
+    def __init__(self, names: Mapping[int, str]) -> None:
+        self._names = names
+
+    def write_part(self, path: Path, batches: Iterable[TopBatch]) -> None:
+        """Writes the predictions of one shard."""
+        waiting: list[Any] = []
+        videos = 0
+        with pq.ParquetWriter(path, self.schema) as writer:
+            for batch in batches:
+                waiting.append(self._table(batch))
+                videos += len(batch.ids)
+                if videos >= VIDEOS_PER_ROW_GROUP:
+                    writer.write_table(pa.concat_tables(waiting))
+                    waiting, videos = [], 0
+            if waiting:
+                writer.write_table(pa.concat_tables(waiting))
+
+    def join(self, parts: Iterable[Path], path: Path) -> None:
+        """Copies all parts' row groups."""
+        with pq.ParquetWriter(path, self.schema) as writer:
+            for part in parts:
+                with pq.ParquetFile(part) as file:
+                    for group in range(file.num_row_groups):
+                        writer.write_table(file.read_row_group(group))
+
+    def _table(self, batch: TopBatch) -> Any:
+        videos, top_k = batch.classes.shape
+        labels = batch.classes.reshape(-1)
+        columns = [
+            np.repeat(np.array(batch.ids, dtype=object), top_k),
+            np.tile(np.arange(1, top_k + 1, dtype=np.int32), videos),
+            labels,
+            [self._names.get(label) for label in labels.tolist()],
+            batch.scores.reshape(-1),
+        ]
+        arrays = [pa.array(values, field.type) for values, field in zip(columns, self.schema, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=self.schema)
