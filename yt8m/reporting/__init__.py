@@ -1,0 +1,1 @@
+"""What a run achieved, for people (one HTML page) and for programs (one JSON file)."""
