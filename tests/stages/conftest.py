@@ -1,0 +1,49 @@
+"""A small partition and a model trained on it, made once."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from yt8m.records.partition import Partition
+from yt8m.stages.prepare import PrepareConfig, prepare
+
+# Unequal shards, none a multiple of the batch.
+TRAINING_VIDEOS = (7, 6, 5)
+MODEL = {"family": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
+TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_momentum": 0.5, "seed": 3}
+
+
+@pytest.fixture(scope="session")
+def small_partition(tmp_path_factory, shards: SimpleNamespace) -> Path:
+    """Three training and one hold-out shard; a video's label follows from its first bytes."""
+    folder = tmp_path_factory.mktemp("small")
+
+    def videos(first: int, count: int) -> list:
+        made = []
+        for number in range(first, first + count):
+            label = int(np.random.default_rng(number).integers(0, 256) // 86)
+            made.append(shards.video_of(number, num_frames=1 + number % 5, labels=[label, 9]))
+        return made
+
+    for index, count in enumerate(TRAINING_VIDEOS):
+        shards.write(folder / f"train{index}.tfrecord", videos(100 * index, count))
+    shards.write(folder / "validate0.tfrecord", videos(900, 11))
+    config = PrepareConfig(
+        training=(f"{folder}/train*",), validation=(f"{folder}/validate*",), holdout_shards=1, spec=shards.spec
+    )
+    prepare(config=config, output=folder / "partition.json")
+    assert Partition.load(folder / "partition.json").num_training_videos == sum(TRAINING_VIDEOS)
+    return folder / "partition.json"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, small_partition: Path) -> Path:
+    """The folder of a small trained model."""
+    from yt8m.stages.train import TrainConfig, train  # noqa: PLC0415 - most tests do without
+
+    folder = tmp_path_factory.mktemp("trained")
+    config = TrainConfig.parse({"model": MODEL, "training": TRAINING}, "test")
+    train(partition=small_partition, config=config, output=folder / "model", checkpoint_uri=str(folder / "checkpoints"))
+    return folder / "model"

@@ -1,0 +1,127 @@
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+
+from tests.exporting.toy_ensemble import write_weights
+from yt8m.errors import DataError
+from yt8m.metrics import StreamingMetrics
+from yt8m.models.files import WEIGHTS_FILE, load_model
+from yt8m.predictions import Predictions
+from yt8m.records.partition import Partition
+from yt8m.records.reading import read_videos
+from yt8m.stages.evaluate import EvaluateConfig, baseline_gap, evaluate
+from yt8m.stages.export import ExportConfig, export
+from yt8m.stages.quantize import QuantizeConfig, quantize
+
+CONFIG = EvaluateConfig(batch_size=4)
+
+
+def run(partition, model, folder, config=CONFIG):
+    return evaluate(partition=partition, model=model, config=config, predictions=folder / "predictions")
+
+
+def predicted(partition_path, model):
+    """Labels and probabilities by the Keras model itself, all videos in one batch."""
+    partition = Partition.load(partition_path)
+    batch = next(read_videos(partition.holdout_uris, partition.spec, batch_size=100).as_numpy_iterator())
+    inputs = {"frames": batch["frames"], "num_frames": batch["num_frames"]}
+    return batch["ids"], batch["labels"], np.asarray(load_model(model).model(inputs, training=False))
+
+
+def test_metrics_and_predictions_are_those_of_the_model(small_partition, trained, tmp_path):
+    result = run(small_partition, trained, tmp_path)
+    ids, labels, probabilities = predicted(small_partition, trained)
+    exact = StreamingMetrics(10)
+    exact.update(probabilities, labels)
+    for name, value in exact.result().items():
+        assert result.metrics[name] == pytest.approx(value, abs=1e-6), name
+    logs = labels * np.log(probabilities + 1e-5) + (1.0 - labels) * np.log(1 - probabilities + 1e-5)
+    assert result.metrics["loss"] == pytest.approx(-logs.sum(axis=1).mean(), rel=1e-5)
+    assert result.metrics["bytes"] == (trained / WEIGHTS_FILE).stat().st_size
+    assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
+    found = Predictions.load(tmp_path / "predictions")
+    assert found.ids.tolist() == ids.tolist()
+    assert (found.num_videos, found.top_k) == (11, 10)
+    np.testing.assert_allclose(found.scores, -np.sort(-probabilities, axis=1), atol=1e-6)
+
+
+def test_the_size_of_the_batch_does_not_matter(small_partition, trained, tmp_path):
+    four = run(small_partition, trained, tmp_path).metrics
+    eleven = run(small_partition, trained, tmp_path, EvaluateConfig(batch_size=11, top_k=3)).metrics
+    assert four["gap"] == pytest.approx(eleven["gap"], abs=1e-9)
+    assert four["loss"] == pytest.approx(eleven["loss"], rel=1e-6)
+    assert Predictions.load(tmp_path / "predictions").top_k == 3
+
+
+def test_a_quantized_model_is_measured_with_its_own_bytes(small_partition, trained, tmp_path):
+    quantize(model=trained, config=QuantizeConfig(threshold_elements=0), output=tmp_path / "quantized")
+    result = run(small_partition, tmp_path / "quantized", tmp_path)
+    assert result.metrics["bytes"] == (tmp_path / "quantized" / WEIGHTS_FILE).stat().st_size
+    assert result.metrics["gap"] == pytest.approx(run(small_partition, trained, tmp_path).metrics["gap"], abs=0.1)
+
+
+def test_an_exported_model_is_measured_by_its_dense_signature(small_partition, trained, tmp_path):
+    quantize(model=trained, config=QuantizeConfig(threshold_elements=0), output=tmp_path / "quantized")
+    export(
+        models={"one": tmp_path / "quantized"},
+        weights=write_weights(tmp_path / "weights.json", {"one": 1.0}),
+        config=ExportConfig(latency_batch_sizes=()),
+        output=tmp_path / "export",
+        card=tmp_path / "card.md",
+    )
+    exported = run(small_partition, tmp_path / "export", tmp_path).metrics
+    quantized = run(small_partition, tmp_path / "quantized", tmp_path).metrics
+    for name in ("gap", "map", "loss"):
+        assert exported[name] == pytest.approx(quantized[name], rel=1e-4), name
+    assert exported["bytes"] == sum(f.stat().st_size for f in (tmp_path / "export").rglob("*") if f.is_file())
+
+
+def test_the_baseline_predicts_the_training_frequencies():
+    spec = {"features": {"rgb": 2}, "num_classes": 3}
+    shard = {"uri": "t", "videos": 10, "size_bytes": 1, "checksum": "x"}
+    partition = Partition.parse(
+        {"spec": spec, "seed": 0, "training": [shard], "holdout": [shard], "class_counts": [5, 10, 0]}, "test"
+    )
+    # Hold-out: classes 1; 0 and 1; none. Class 1 (frequency 1.0) is predicted for all three first: two right of three.
+    # Then class 0 for all three: three right of six. Class 2 is never right.
+    found = Predictions(
+        ids=np.array([b"a", b"b", b"c"]),
+        classes=np.zeros((3, 3), np.uint16),
+        scores=np.zeros((3, 3), np.float32),
+        label_ptr=np.array([0, 1, 3, 3]),
+        labels=np.array([1, 0, 1], np.uint16),
+        num_classes=3,
+    )
+    assert baseline_gap(partition, found) == pytest.approx((2 * 2 / 3 + 3 / 6) / 3)
+
+
+def test_kinds_of_classes_beside_the_shards_are_told_apart(small_partition, trained, tmp_path):
+    assert run(small_partition, trained, tmp_path).details == {}
+    partition = Partition.load(small_partition)
+    moved = tmp_path / "moved.tfrecord"
+    shutil.copy(partition.holdout_uris[0], moved)
+    (tmp_path / "dataset.json").write_text(json.dumps({"class_kinds": {"first": [0, 1, 2], "last": [9], "none": []}}))
+    holdout = (partition.holdout[0].model_copy(update={"uri": str(moved)}),)
+    partition.model_copy(update={"holdout": holdout}).save(tmp_path / "partition.json")
+    result = run(tmp_path / "partition.json", trained, tmp_path)
+    _, labels, probabilities = predicted(small_partition, trained)
+    exact = StreamingMetrics(3)
+    exact.update(probabilities[:, :3], labels[:, :3])
+    # All videos have class 9.
+    assert result.details["gap_by_kind"] == {"first": pytest.approx(exact.result()["gap"]), "last": pytest.approx(1.0)}
+
+
+def test_a_model_for_other_classes_is_refused(small_partition, trained, tmp_path):
+    partition = Partition.load(small_partition)
+    spec = partition.spec.model_copy(update={"num_classes": 11})
+    partition.model_copy(update={"spec": spec}).save(tmp_path / "partition.json")
+    with pytest.raises(DataError, match="made for 10 classes"):
+        run(tmp_path / "partition.json", trained, tmp_path)
+
+
+def test_a_folder_without_a_model_is_refused(small_partition, tmp_path):
+    with pytest.raises(DataError, match="no model here"):
+        run(small_partition, tmp_path, tmp_path)

@@ -1,0 +1,138 @@
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.ensembling.synthetic import members
+from yt8m.ensembling.scores import EnsembleScores
+from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.errors import BudgetError, ConfigError, DataError
+from yt8m.predictions import Predictions
+from yt8m.stages.result import StageResult
+from yt8m.stages.search_weights import SearchConfig, search_weights
+
+SIZES = (1000, 2000, 3000, 4000)
+
+
+def stored(folder: Path, found: list[Predictions]) -> tuple[dict[str, Path], dict[str, Path]]:
+    predictions, models = {}, {}
+    for i, member in enumerate(found):
+        predictions[f"m{i}"], models[f"m{i}"] = folder / f"m{i}.predictions", folder / f"m{i}"
+        member.save(predictions[f"m{i}"])
+        models[f"m{i}"].mkdir()
+        config = json.dumps({"format": 1, "model": {"family": "dbof"}, "data": {}})
+        (models[f"m{i}"] / "config.json").write_text(config)
+        (models[f"m{i}"] / "weights.safetensors").write_bytes(b"x" * (SIZES[i] - len(config)))
+    return predictions, models
+
+
+def run(folder: Path, found: list[Predictions], **changes: float) -> tuple[StageResult, EnsembleWeights]:
+    predictions, models = stored(folder, found)
+    config = SearchConfig.parse({"trials": 60, "size_margin": 0.0, "min_gain_errors": 0.0} | changes, "test")
+    output = folder / "weights.json"
+    result = search_weights(predictions=predictions, models=models, config=config, output=output)
+    return result, EnsembleWeights.load(output)
+
+
+def test_the_ensemble_is_at_least_as_good_as_flat_and_random_where_it_was_searched(tmp_path: Path):
+    result, ensemble = run(tmp_path, members(4, noise=1.5))
+    methods = {row["method"]: row for row in result.details["methods"]}
+    assert set(methods) == {"flat", "random", "ours"}
+    assert ensemble.gap_search == max(row["gap_search"] for row in methods.values())
+    assert methods["flat"]["members"] == pytest.approx({f"m{i}": 0.25 for i in range(4)})
+    assert methods["random"]["trials"] == 60
+    assert methods["ours"]["trials"] <= 60
+
+
+def test_figures_are_those_of_the_weights_on_each_part_and_on_the_whole(tmp_path: Path):
+    found = members(4, noise=1.5)
+    result, ensemble = run(tmp_path, found)
+    weights = np.array([ensemble.members.get(f"m{i}", 0.0) for i in range(4)])
+    assert EnsembleScores(found).gaps(weights)[0] == pytest.approx(ensemble.gap, abs=1e-6)
+    assert min(ensemble.gap_search, ensemble.gap_report) < ensemble.gap < max(ensemble.gap_search, ensemble.gap_report)
+    assert result.metrics["gap_report"] == ensemble.gap_report
+    assert result.details["split"] == {"search_videos": 200, "report_videos": 200}
+    assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
+    json.dumps(result.details, allow_nan=False)
+
+
+def test_members_are_dropped_to_stay_within_the_budget(tmp_path: Path):
+    result, ensemble = run(tmp_path, members(4), budget_bytes=5500)
+    sizes = dict(zip(("m0", "m1", "m2", "m3"), SIZES, strict=True))
+    assert ensemble.size_bytes == sum(sizes[name] for name in ensemble.members) <= 5500
+    assert len(ensemble.members) < 4
+    rows = result.details["members"]
+    assert [row["family"] for row in rows] == ["dbof"] * 4
+    assert sum(row["weight"] for row in rows) == pytest.approx(1)
+    assert sum(row["size_share"] for row in rows) == pytest.approx(1)
+    assert all(row["size_bytes"] <= 5500 for row in result.details["methods"])
+
+
+def test_flat_weights_stay_unless_they_are_beaten_by_more_than_chance(tmp_path: Path):
+    alike = [members(1, videos=1000, seed=0)[0]] * 3
+    (tmp_path / "alike").mkdir()
+    result, ensemble = run(tmp_path / "alike", alike, min_gain_errors=2.0)
+    assert ensemble.method == result.details["guard"]["taken"] == "flat"
+    good, bad = members(1, videos=1000)[0], members(1, videos=1000, noise=9.0)[0]
+    (tmp_path / "unlike").mkdir()
+    result, ensemble = run(tmp_path / "unlike", [good, bad], min_gain_errors=2.0)
+    assert ensemble.method == "ours"
+    guard = result.details["guard"]
+    assert guard["gain_over_flat"] > 2 * guard["standard_error"] > 0
+
+
+def test_the_frontier_rises_with_size_and_reaches_beyond_the_budget(tmp_path: Path):
+    result, _ = run(tmp_path, members(4), budget_bytes=1500)
+    rows = result.details["frontier"]
+    for name in ("size_bytes", "gap_search"):
+        values = [row[name] for row in rows]
+        assert values == sorted(set(values))
+    assert rows[0]["size_bytes"] == 1000
+    assert rows[-1]["size_bytes"] > 1500
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path):
+    outcomes = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        (tmp_path / name).mkdir()
+        outcomes.append(run(tmp_path / name, members(3), seed=seed)[1])
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0] != outcomes[2]
+
+
+def test_one_member_has_all_the_weight(tmp_path: Path):
+    _, ensemble = run(tmp_path, members(1))
+    assert ensemble.members == {"m0": 1.0}
+
+
+def test_a_budget_smaller_than_every_member_names_the_smallest(tmp_path: Path):
+    with pytest.raises(BudgetError, match=r"'m0' with 1,000 bytes"):
+        run(tmp_path, members(2), budget_bytes=999)
+
+
+def test_members_without_a_model_are_named(tmp_path: Path):
+    predictions, models = stored(tmp_path, members(2))
+    del models["m1"]
+    with pytest.raises(ConfigError, match=r"only one has: m1\."):
+        search_weights(predictions=predictions, models=models, config=SearchConfig(), output=tmp_path / "out")
+
+
+def test_no_members_are_refused(tmp_path: Path):
+    with pytest.raises(DataError, match="at least one member, received none"):
+        search_weights(predictions={}, models={}, config=SearchConfig(), output=tmp_path / "out")
+
+
+def test_a_single_video_cannot_be_split(tmp_path: Path):
+    with pytest.raises(DataError, match="at least 2 videos"):
+        run(tmp_path, members(2, videos=1))
+
+
+def test_importing_the_stages_is_light():
+    heavy = {"tensorflow", "keras", "cma", "scipy", "matplotlib"}
+    code = "import sys, yt8m.stages.search_weights, yt8m.stages.select_teachers; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not heavy & set(loaded)

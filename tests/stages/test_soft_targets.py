@@ -1,0 +1,120 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from yt8m.ensembling.selection import Combination, TeacherSelection
+from yt8m.errors import ConfigError, DataError
+from yt8m.models.files import load_model
+from yt8m.records.partition import Partition
+from yt8m.records.reading import read_videos
+from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
+from yt8m.records.soft_targets import SoftTargetShards
+from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
+from yt8m.stages.train import TrainConfig, train
+
+from .conftest import MODEL, TRAINING
+
+CONFIG = SoftTargetsConfig(batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory, small_partition) -> Path:
+    folder = tmp_path_factory.mktemp("other")
+    config = TrainConfig.parse({"model": MODEL, "training": TRAINING | {"seed": 8}}, "test")
+    train(partition=small_partition, config=config, output=folder / "model", checkpoint_uri=str(folder / "checkpoints"))
+    return folder / "model"
+
+
+def run(partition, models, folder, name="all", config=CONFIG, **more):
+    output = folder / f"{name}.json"
+    result = soft_targets(
+        partition=partition,
+        models=models,
+        selection=more.pop("selection", None),
+        config=config,
+        output_uri=str(folder / "sidecars"),
+        output=output,
+        **more,
+    )
+    return result, SoftTargetManifest.load(output)
+
+
+def contents(manifest):
+    return [Path(uri).read_bytes() for uri in manifest.sidecars.values()]
+
+
+def test_they_are_the_mean_of_the_teachers(small_partition, trained, other, tmp_path):
+    result, manifest = run(small_partition, {"one": trained, "two": other}, tmp_path)
+    partition = Partition.load(small_partition)
+    assert manifest.teachers == ("one", "two")
+    assert manifest.videos == result.metrics["videos"] == 18
+    assert result.metrics["written_shards"] == 3
+    videos = read_videos(
+        partition.training_uris, partition.spec, batch_size=100, soft_targets=SoftTargetShards(manifest)
+    )
+    batch = next(videos.as_numpy_iterator())
+    inputs = {"frames": batch["frames"], "num_frames": batch["num_frames"]}
+    mean = sum(np.asarray(load_model(folder).model(inputs, training=False)) for folder in (trained, other)) / 2
+    np.testing.assert_allclose(batch["soft_targets"], mean, rtol=1e-3)
+
+
+def test_workers_write_what_one_would_have_written(small_partition, trained, tmp_path):
+    _, alone = run(small_partition, {"one": trained}, tmp_path / "alone")
+    parts = [
+        run(small_partition, {"one": trained}, tmp_path / "many", str(worker), worker=worker, workers=2)
+        for worker in range(2)
+    ]
+    assert [result.metrics["shards"] for result, _ in parts] == [2, 1]
+    assert parts[0][1] == parts[1][1]
+    assert contents(parts[0][1]) == contents(alone)
+
+
+def test_what_is_there_is_not_made_again(small_partition, trained, tmp_path):
+    _, manifest = run(small_partition, {"one": trained}, tmp_path)
+    before = contents(manifest)
+    kept, removed, _ = (Path(uri) for uri in manifest.sidecars.values())
+    stamp = kept.stat().st_mtime_ns
+    removed.unlink()
+    result, again = run(small_partition, {"one": trained}, tmp_path)
+    assert result.metrics["written_shards"] == 1
+    assert again == manifest
+    assert contents(again) == before
+    assert kept.stat().st_mtime_ns == stamp
+
+
+def test_other_teachers_or_encodings_do_not_mix(small_partition, trained, other, tmp_path):
+    top = SoftTargetsConfig(batch_size=4, encoding=SoftTargetEncoding(top_k=3))
+    manifests = [
+        run(small_partition, {"one": trained}, tmp_path)[1],
+        run(small_partition, {"one": other}, tmp_path)[1],
+        run(small_partition, {"one": trained}, tmp_path, config=top)[1],
+    ]
+    assert len({uri for manifest in manifests for uri in manifest.sidecars.values()}) == 9
+    assert len({manifest.recipe_hash for manifest in manifests}) == 3
+
+
+def test_the_selection_chooses_the_teachers(small_partition, trained, other, tmp_path):
+    combination = Combination(members=("two",), gap=0.5)
+    selection = TeacherSelection(chosen=("two",), gap=0.5, combinations=(combination,))
+    selection.save(tmp_path / "selection.json")
+    models = {"one": trained, "two": other}
+    result, manifest = run(small_partition, models, tmp_path, selection=tmp_path / "selection.json")
+    assert manifest.teachers == ("two",)
+    assert result.details == {"teachers": ["two"]}
+    with pytest.raises(ConfigError, match="no model 'two'"):
+        run(small_partition, {"one": trained}, tmp_path, selection=tmp_path / "selection.json")
+
+
+def test_a_worker_out_of_range_is_an_error(small_partition, trained, tmp_path):
+    with pytest.raises(ConfigError, match="expected 0 to 1, received 2"):
+        run(small_partition, {"one": trained}, tmp_path, worker=2, workers=2)
+
+
+def test_a_shard_that_lost_videos_is_an_error_and_leaves_no_sidecar(small_partition, trained, tmp_path):
+    partition = Partition.load(small_partition)
+    grown = partition.training[-1].model_copy(update={"videos": 50})
+    partition.model_copy(update={"training": (*partition.training[:-1], grown)}).save(tmp_path / "partition.json")
+    with pytest.raises(DataError, match="fewer than 50 videos"):
+        run(tmp_path / "partition.json", {"one": trained}, tmp_path)
+    assert len(list((tmp_path / "sidecars").rglob("*.tfrecord"))) == 2

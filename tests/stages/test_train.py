@@ -1,0 +1,152 @@
+import math
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from yt8m.errors import ConfigError, DataError
+from yt8m.models.files import load_model, read_weights
+from yt8m.records.partition import Partition
+from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
+from yt8m.stages.train import TrainConfig, train
+from yt8m.training.monitor import Monitor
+from yt8m.training.provenance import Provenance
+
+from .conftest import MODEL, TRAINING
+
+
+def run(partition: Path, folder: Path, label_weight: float = 0.5, targets: Path | None = None, **training):
+    config = TrainConfig.parse({"model": MODEL, "training": TRAINING | training, "label_weight": label_weight}, "test")
+    result = train(
+        partition=partition,
+        config=config,
+        output=folder / "model",
+        checkpoint_uri=str(folder / "checkpoints"),
+        soft_targets=targets,
+    )
+    return result, read_weights(folder / "model")
+
+
+def assert_same(first, second):
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+
+def test_figures_curve_and_model(small_partition, tmp_path):
+    result, weights = run(small_partition, tmp_path)
+    assert set(result.metrics) == {"loss", "gap", "seconds", "videos_per_second", "steps", "parameters"}
+    assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
+    assert result.metrics["steps"] == 8
+    assert [point["step"] for point in result.details["curve"]] == list(range(1, 9))
+    assert load_model(tmp_path / "model").config.family == "dbof"
+    assert result.metrics["parameters"] == sum(weight.size for weight in weights.values())
+    assert Provenance.load(tmp_path / "model").examples == 32
+
+
+def test_the_same_configuration_gives_the_same_weights_and_another_seed_others(small_partition, trained, tmp_path):
+    _, again = run(small_partition, tmp_path / "again")
+    _, other = run(small_partition, tmp_path / "other", seed=4)
+    assert_same(read_weights(trained), again)
+    assert any((again[name] != other[name]).any() for name in again)
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
+def test_an_interrupted_training_goes_on_in_its_data(small_partition, tmp_path, monkeypatch, memory_bytes):
+    settings = {"memory_bytes": memory_bytes, "checkpoint_every_steps": 1, "seed": 0}
+    _, whole = run(small_partition, tmp_path / "whole", **settings)
+    original, steps = Monitor.on_train_batch_end, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        nonlocal steps
+        original(self, batch, logs)
+        steps += 1
+        if steps == 6:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(Monitor, "on_train_batch_end", on_train_batch_end)
+        run(small_partition, tmp_path / "cut", **settings)
+    assert not (tmp_path / "cut" / "model").exists()
+    _, continued = run(small_partition, tmp_path / "cut", **settings)
+    assert_same(whole, continued)
+
+
+def test_a_checkpoint_of_another_configuration_is_not_used(small_partition, trained, tmp_path, capsys):
+    run(small_partition, tmp_path, learning_rate=0.5)
+    _, weights = run(small_partition, tmp_path)
+    assert_same(read_weights(trained), weights)
+    assert "checkpoint of another configuration" in capsys.readouterr().err
+    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+
+
+def test_a_student_whose_labels_weigh_all_learns_what_its_teacher_learned(small_partition, trained, tmp_path):
+    soft_targets(
+        partition=small_partition,
+        models={"teacher": trained},
+        selection=None,
+        config=SoftTargetsConfig(batch_size=4),
+        output_uri=str(tmp_path / "targets"),
+        output=tmp_path / "manifest.json",
+    )
+    _, labels_only = run(small_partition, tmp_path / "one", 1.0, tmp_path / "manifest.json")
+    assert_same(read_weights(trained), labels_only)
+    _, mixed = run(small_partition, tmp_path / "half", 0.5, tmp_path / "manifest.json")
+    assert any((mixed[name] != labels_only[name]).any() for name in mixed)
+    _, streamed = run(small_partition, tmp_path / "streamed", 0.5, tmp_path / "manifest.json", memory_bytes=0)
+    assert all(np.isfinite(weight).all() for weight in streamed.values())
+
+
+def test_biases_may_start_at_the_frequencies_of_the_classes(small_partition, tmp_path):
+    _, weights = run(small_partition, tmp_path, initial_bias="class_frequencies", learning_rate=1e-9)
+    partition = Partition.load(small_partition)
+    frequencies = (np.array(partition.class_counts) + 0.5) / (partition.num_training_videos + 1)
+    assert len(set(partition.class_counts)) > 1
+    started = 1 / (1 + np.exp(-weights["head/dense/bias"]))
+    np.testing.assert_allclose(started, frequencies, rtol=1e-4)
+
+
+def test_bfloat16_trains_float32_weights(small_partition, tmp_path):
+    result, weights = run(small_partition, tmp_path, precision="mixed_bfloat16")
+    assert math.isfinite(result.metrics["loss"])
+    assert {weight.dtype for weight in weights.values()} == {np.dtype(np.float32)}
+
+
+def test_tensorboard_logs_are_written_where_asked(small_partition, tmp_path):
+    train(
+        partition=small_partition,
+        config=TrainConfig.parse({"model": MODEL, "training": TRAINING | {"epochs": 1}}, "test"),
+        output=tmp_path / "model",
+        checkpoint_uri=str(tmp_path / "checkpoints"),
+        tensorboard_uri=str(tmp_path / "logs"),
+    )
+    assert list((tmp_path / "logs").rglob("events.*"))
+
+
+def test_a_batch_larger_than_the_training_set_is_an_error(small_partition, tmp_path):
+    with pytest.raises(ConfigError, match=r"batch_size: 64, but the partition has only 18"):
+        run(small_partition, tmp_path, batch_size=64)
+
+
+def test_soft_targets_of_other_data_are_refused(small_partition, trained, tmp_path):
+    soft_targets(
+        partition=small_partition,
+        models={"teacher": trained},
+        selection=None,
+        config=SoftTargetsConfig(),
+        output_uri=str(tmp_path / "targets"),
+        output=tmp_path / "manifest.json",
+    )
+    text = (tmp_path / "manifest.json").read_text().replace('"partition_digest": "', '"partition_digest": "0')
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(DataError, match="made for partition"):
+        run(small_partition, tmp_path, targets=tmp_path / "manifest.json")
+
+
+def test_configurations_load_without_keras():
+    modules = ", ".join(f"yt8m.stages.{name}" for name in ("train", "average", "evaluate", "soft_targets"))
+    program = f"import sys, {modules}; sys.exit('keras' in sys.modules or 'tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

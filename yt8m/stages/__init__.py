@@ -1,0 +1,1 @@
+"""The steps of the pipeline: one plain function per file, over paths and a typed configuration."""

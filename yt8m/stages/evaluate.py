@@ -1,0 +1,136 @@
+"""Stage `evaluate`: a model's metrics and predictions on the hold-out videos."""
+
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import PositiveInt
+
+from yt8m import storage
+from yt8m.config import Config
+from yt8m.exporting.description import is_exported
+from yt8m.generation.dataset import DESCRIPTION_NAME
+from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_from_top
+from yt8m.models.files import WEIGHTS_FILE
+from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder, top_classes
+from yt8m.records.partition import Partition
+from yt8m.records.spec import DataSpec
+from yt8m.stages.result import StageResult
+
+
+class EvaluateConfig(Config):
+    """How a model is evaluated.
+
+    Attributes:
+        batch_size: Videos predicted at a time.
+        top_k: Classes kept of every video in the predictions; what selection of teachers and search of weights see.
+    """
+
+    batch_size: PositiveInt = 128
+    top_k: PositiveInt = DEFAULT_TOP_K
+
+
+def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, predictions: Path) -> StageResult:
+    """Measures a model on the hold-out videos and keeps its predictions.
+
+    Args:
+        partition: The partition.
+        model: Folder of a model as trained, of a quantized one, or of an exported SavedModel.
+        config: Batch size and how many predictions to keep.
+        predictions: The file of the predictions (`yt8m.predictions.Predictions`).
+
+    Returns:
+        `gap`, `map`, `hit_at_1`, `perr`, `loss` (cross entropy summed over classes, without penalties), `videos`,
+        `baseline_gap` (GAP of predicting every class by its frequency in training), `bytes` (of the weights' file or
+        of the whole SavedModel), `seconds` and `videos_per_second` (the model alone: reading, compiling and metrics
+        do not count); details: `gap_by_kind`, GAP among the classes of each kind, where the data names kinds.
+
+    Raises:
+        DataError: There is no model, it was made for other data, or shards cannot be read.
+    """
+    from yt8m.training.scores import HoldoutScores, predict_holdout  # noqa: PLC0415 - recipes need the config only
+
+    shards = Partition.load(partition)
+    timed = _TimedPredictor(_load_predictor(model, shards.spec))
+    timed.warm_up(config.batch_size, shards.spec)
+    scores = HoldoutScores(StreamingMetrics(shards.spec.num_classes))
+    kinds = {kind: (classes, StreamingMetrics(len(classes))) for kind, classes in _class_kinds(shards).items()}
+    builder = PredictionsBuilder(shards.spec.num_classes, config.top_k)
+    for batch in predict_holdout(timed, shards, config.batch_size, "Evaluating"):
+        scores.update(batch)
+        builder.append(batch.ids, batch.probabilities, batch.labels)
+        for classes, metrics in kinds.values():
+            metrics.update(batch.probabilities[:, classes], batch.labels[:, classes])
+    found = builder.build()
+    found.save(predictions)
+    figures = {
+        **scores.result(),
+        "baseline_gap": baseline_gap(shards, found),
+        "bytes": float(_size_bytes(model)),
+        "seconds": timed.seconds,
+        "videos_per_second": found.num_videos / max(timed.seconds, 1e-9),
+    }
+    by_kind = {kind: metrics.result()["gap"] for kind, (_, metrics) in kinds.items()}
+    return StageResult(figures, {"gap_by_kind": by_kind} if by_kind else {})
+
+
+def baseline_gap(partition: Partition, found: Predictions) -> float:
+    """GAP@20 of a model that predicts, for every video, each class by its frequency among the training videos.
+
+    Args:
+        partition: Counts the training videos of each class.
+        found: Any predictions of the hold-out videos; only their labels are used.
+    """
+    frequencies = np.array([partition.class_counts], np.float32) / max(partition.num_training_videos, 1)
+    classes, scores = top_classes(frequencies, min(GAP_TOP_K, frequencies.shape[1]))
+    shape = (found.num_videos, classes.shape[1])
+    return gap_from_top(np.broadcast_to(classes, shape), np.broadcast_to(scores, shape), found.label_ptr, found.labels)
+
+
+class _TimedPredictor:
+    """A predictor that adds up the time it takes."""
+
+    def __init__(self, predictor: Any) -> None:
+        self._predictor = predictor
+        self.seconds = 0.0
+
+    def warm_up(self, batch_size: int, spec: DataSpec) -> None:
+        """Predicts a batch without counting it: the first one is compiled."""
+        frames = np.zeros((batch_size, spec.max_frames, spec.num_features), np.uint8)
+        self._predictor(frames, np.ones(batch_size, np.int32))
+
+    def __call__(self, frames: npt.NDArray[np.uint8], num_frames: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
+        start = time.monotonic()
+        probabilities: npt.NDArray[np.float32] = self._predictor(frames, num_frames)
+        self.seconds += time.monotonic() - start
+        return probabilities
+
+
+def _load_predictor(model: Path, spec: DataSpec) -> Any:
+    from yt8m.training.inference import check_spec, load_predictor  # noqa: PLC0415 - Keras
+
+    if not is_exported(model):
+        return load_predictor(model, spec)
+    from yt8m.exporting.exported_model import ExportedModel  # noqa: PLC0415 - TensorFlow
+
+    exported = ExportedModel(model)
+    check_spec(model, exported.spec, spec)
+    return exported.probabilities
+
+
+def _size_bytes(model: Path) -> int:
+    files = model.rglob("*") if is_exported(model) else [model / WEIGHTS_FILE]
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
+def _class_kinds(partition: Partition) -> Mapping[str, npt.NDArray[np.int64]]:
+    """Classes by kind, as generated data describe themselves beside their shards; else nothing."""
+    place = storage.join(partition.holdout_uris[0].rpartition("/")[0], DESCRIPTION_NAME)
+    if not storage.exists(place):
+        return {}
+    kinds = json.loads(storage.read_text(place)).get("class_kinds", {})
+    return {kind: np.array(classes, np.int64) for kind, classes in kinds.items() if classes}

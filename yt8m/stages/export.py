@@ -1,0 +1,183 @@
+"""Stage `export`: one TensorFlow SavedModel of all members, within its budget, with a model card."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import PositiveInt
+
+from yt8m import storage
+from yt8m.config import Config
+from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.errors import ConfigError, DataError, suggest
+from yt8m.exporting.budget import check_budget, directory_bytes
+from yt8m.exporting.card_facts import CardFacts, CardTexts, MemberGaps
+from yt8m.exporting.description import (
+    CARD_FILE,
+    EXTRA_FOLDER,
+    VOCABULARY_FILE,
+    ExportDescription,
+    MemberDescription,
+)
+from yt8m.exporting.identity import identify
+from yt8m.exporting.model_card import render_card
+from yt8m.exporting.vocabulary import read_vocabulary, write_vocabulary
+from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
+from yt8m.reporting.record import load_records
+from yt8m.reporting.run import Run
+from yt8m.stages.result import StageResult
+
+
+class ExportConfig(Config):
+    """How the ensemble is exported.
+
+    Attributes:
+        mode: `load`: weights become floats once, when the model is loaded; calls cost what those of a float model
+            do. `compact`: they stay bytes in memory and become floats one after the other in every call.
+        budget_bytes: Bytes that the SavedModel may have; None: as the search for the weights was told.
+        top_k: Classes that the model returns.
+        vocabulary: CSV of the classes with columns `Index` and `Name`, to travel with the model; empty: none.
+        latency_batch_sizes: Batch sizes at which the exported model is timed for the card.
+        card: Texts of the model card.
+    """
+
+    mode: Literal["load", "compact"] = "load"
+    budget_bytes: PositiveInt | None = None
+    top_k: PositiveInt = 20
+    vocabulary: str = ""
+    latency_batch_sizes: tuple[PositiveInt, ...] = (1, 16)
+    card: CardTexts = CardTexts()
+
+
+def export(
+    *,
+    models: Mapping[str, Path],
+    weights: Path,
+    config: ExportConfig,
+    output: Path,
+    card: Path,
+    records: Sequence[Path] = (),
+) -> StageResult:
+    """Writes the SavedModel and its card.
+
+    Args:
+        models: Quantized model folder of every model by name; more than the ensemble's members are fine.
+        weights: The members and their weights, as `search_weights` wrote them.
+        config: Kind of export, budget, texts.
+        output: Folder of the SavedModel; appears complete or not at all.
+        card: The model card, Markdown; a copy lies in `output` as `README.md`.
+        records: Records of the run's nodes, from which the card takes the members' GAP and the number of videos.
+
+    Returns:
+        `bytes` (of `output`), `budget_bytes`, `member_bytes` (of the members' quantized weights), `members`,
+        `seconds`, and where latency is measured `load_seconds` and `seconds_batch_<size>`; details: `description`.
+
+    Raises:
+        BudgetError: The SavedModel is over its budget; nothing is left in `output`.
+        ConfigError: A member is not among `models`, or members are made for different data.
+        DataError: A model is missing or damaged.
+    """
+    from yt8m.exporting.latency import measure_latency  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
+    from yt8m.exporting.saved_model import write_saved_model  # noqa: PLC0415
+
+    start = time.monotonic()
+    ensemble = EnsembleWeights.load(weights)
+    members = _chosen(ensemble, models, str(weights))
+    description = _describe(ensemble, members, config)
+    budget = config.budget_bytes or ensemble.budget_bytes
+    parts = {name: member.size_bytes for name, member in description.members.items()}
+    names = read_vocabulary(config.vocabulary) if config.vocabulary else {}
+    with storage.publish_directory(output) as folder:
+        write_saved_model(folder, members, description)
+        if names:
+            write_vocabulary(folder / EXTRA_FOLDER / VOCABULARY_FILE, names)
+        # Not before: in an ensemble of small models the graph may weigh as much as the weights.
+        check_budget(directory_bytes(folder), budget, parts, ensemble.members)
+        latency = measure_latency(folder, config.latency_batch_sizes) if config.latency_batch_sizes else None
+        facts = CardFacts(
+            description=description,
+            size_bytes=directory_bytes(folder),
+            budget_bytes=budget,
+            gap=ensemble.gap,
+            gap_report=ensemble.gap_report,
+            latency=latency,
+            **_facts_of_run(Run(load_records(records)), description),
+        )
+        text = render_card(facts, config.card)
+        (folder / CARD_FILE).write_text(text, encoding="utf-8")
+        size_bytes = directory_bytes(folder)
+        check_budget(size_bytes, budget, parts, ensemble.members)
+    with storage.open_atomic(card, "w") as file:
+        file.write(text)
+    return _result(facts, size_bytes, time.monotonic() - start)
+
+
+def _chosen(ensemble: EnsembleWeights, models: Mapping[str, Path], source: str) -> dict[str, Path]:
+    """The members' folders, in the order of the weights."""
+    for name in ensemble.members:
+        if name not in models:
+            raise ConfigError(f"{source}: members: model '{name}' is not among the models. {suggest(name, models)}")
+    return {name: models[name] for name in ensemble.members}
+
+
+def _describe(ensemble: EnsembleWeights, members: Mapping[str, Path], config: ExportConfig) -> ExportDescription:
+    first, *others = members
+    models: dict[str, ModelDescription] = {name: read_description(folder) for name, folder in members.items()}
+    data = models[first].data
+    for name in others:
+        # As text: features in another order are other features.
+        if models[name].data.model_dump_json() != data.model_dump_json():
+            raise ConfigError(
+                f"{members[name]}: data: expected {data.model_dump_json()} as '{first}' has, received "
+                f"{models[name].data.model_dump_json()}. Members must be trained on the same kind of data."
+            )
+    described = {
+        name: MemberDescription(
+            weight=ensemble.members[name],
+            family=models[name].model.family,
+            size_bytes=_weights_bytes(folder),
+        )
+        for name, folder in members.items()
+    }
+    return ExportDescription(
+        data=data,
+        members=described,
+        mode=config.mode,
+        top_k=min(config.top_k, data.num_classes),
+        identity=identify(members, ensemble.members),
+    )
+
+
+def _weights_bytes(folder: Path) -> int:
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise DataError(f"{path}: missing. Give a folder that the quantize step wrote.")
+    return path.stat().st_size
+
+
+def _facts_of_run(run: Run, description: ExportDescription) -> dict[str, Any]:
+    """What the records of the run's other nodes tell the card."""
+    prepare = run.first("prepare")
+    counts = {name: prepare.metrics.get(name) if prepare else None for name in ("training_videos", "holdout_videos")}
+    gaps = {
+        name: MemberGaps(floats=run.models[name].gap, quantized=run.models[name].metric("evaluate_quantized", "gap"))
+        for name in description.members
+        if name in run.models
+    }
+    return {"member_gaps": gaps, **{name: int(count) for name, count in counts.items() if count is not None}}
+
+
+def _result(facts: CardFacts, size_bytes: int, seconds: float) -> StageResult:
+    members = facts.description.members
+    metrics = {
+        "bytes": float(size_bytes),
+        "budget_bytes": float(facts.budget_bytes),
+        "member_bytes": float(sum(member.size_bytes for member in members.values())),
+        "members": float(len(members)),
+        "seconds": seconds,
+    }
+    if facts.latency:
+        metrics["load_seconds"] = facts.latency.load_seconds
+        metrics |= {f"seconds_batch_{size}": each for size, each in facts.latency.batch_seconds.items()}
+    return StageResult(metrics, {"description": facts.description.model_dump(mode="json")})

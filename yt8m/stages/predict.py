@@ -1,0 +1,180 @@
+"""Stage `predict`: an exported model's predictions for any number of shards."""
+
+import hashlib
+import multiprocessing
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import PositiveInt
+
+from yt8m import storage
+from yt8m.config import Config
+from yt8m.errors import ConfigError, DataError
+from yt8m.exporting.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
+from yt8m.exporting.vocabulary import read_vocabulary
+from yt8m.progress import progress
+from yt8m.stages.result import StageResult
+
+if TYPE_CHECKING:
+    from yt8m.exporting.prediction_files import PredictionFormat
+    from yt8m.exporting.shard_predictor import ShardDone, ShardTask
+
+
+class PredictConfig(Config):
+    """How predictions are made.
+
+    Attributes:
+        batch_size: Videos predicted at a time in each process.
+        workers: Processes on this machine, each with the whole model.
+        shard_range: First shard and the one after the last, of all in order, that are done here; `None`: all. The
+            parts are joined by a last call without a range.
+        vocabulary: CSV with `Index` and `Name` of the classes, for Parquet; empty: the model's own, if it has one.
+        on_bad: Whether bad records and damaged shards are skipped and reported or stop the stage.
+    """
+
+    batch_size: PositiveInt = 128
+    workers: PositiveInt = 1
+    shard_range: tuple[int, int] | None = None
+    vocabulary: str = ""
+    on_bad: Literal["skip", "fail"] = "skip"
+
+
+def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictConfig) -> StageResult:
+    """Writes a submission (`.csv`) or a table with class names (`.parquet`), videos in the order of the shards.
+
+    Every shard's predictions are first a file of their own in `<output>.parts/`; what is there already (of the same
+    model, shard and settings) is not done again. So an interrupted call continues, and calls for different ranges of
+    shards, on one machine or several, add up to the same file. Memory does not grow with the number of videos.
+
+    Args:
+        model: Folder of the exported model.
+        inputs: Globs of shards, labelled or not.
+        output: The file; its ending says its format.
+        config: See there.
+
+    Returns:
+        `shards` and `videos` predicted now, `resumed_shards`, `bad_records` (left out), `seconds`,
+        `videos_per_second`.
+
+    Raises:
+        ConfigError: Another ending than `.csv` or `.parquet`, or a range beyond the shards.
+        DataError: No exported model, no shard, or under `on_bad="fail"` a bad record.
+    """
+    start = time.monotonic()
+    description = ExportDescription.load(model)
+    shards = _expand(inputs)
+    vocabulary = _vocabulary_uri(model, config)
+    file_format = _file_format(output, vocabulary, config)
+    tasks = _tasks(shards, description, output, vocabulary, config)
+    first, last = config.shard_range or (0, len(tasks))
+    if not 0 <= first < last <= len(tasks):
+        raise ConfigError(f"shard_range: expected part of 0:{len(tasks)}, received {first}:{last}.")
+    chosen = tasks[first:last]
+    todo = [task for task in chosen if not storage.exists(task.part)]
+    videos = bad_records = 0
+    with progress("predict", len(chosen), unit="shards", done=len(chosen) - len(todo)) as advance:
+        for done in _run(todo, model, file_format, config):
+            videos += done.videos
+            bad_records += done.bad_records
+            advance(note=f"{videos:,} videos, {videos / (time.monotonic() - start):.0f}/s")
+    if config.shard_range is None:
+        with storage.publish_file(output) as path:
+            file_format.join((storage.stage_in(task.part) for task in tasks), path)
+        _remove_parts(output)
+    seconds = time.monotonic() - start
+    return StageResult(
+        {
+            "shards": float(len(todo)),
+            "resumed_shards": float(len(chosen) - len(todo)),
+            "videos": float(videos),
+            "bad_records": float(bad_records),
+            "seconds": seconds,
+            "videos_per_second": videos / seconds,
+        }
+    )
+
+
+def _expand(inputs: Sequence[str]) -> list[str]:
+    shards: dict[str, None] = {}
+    for pattern in inputs:
+        matches = storage.list_uris(pattern)
+        if not matches:
+            raise DataError(f"inputs: no shard matches '{pattern}'. Check the path; a glob needs * or ?.")
+        shards |= dict.fromkeys(matches)
+    return list(shards)
+
+
+def _vocabulary_uri(model: Path, config: PredictConfig) -> str:
+    """Where the classes' names are; empty if nowhere."""
+    own = model / EXTRA_FOLDER / VOCABULARY_FILE
+    return config.vocabulary or (str(own) if own.is_file() else "")
+
+
+def _file_format(output: str, vocabulary: str, config: PredictConfig) -> "PredictionFormat":
+    from yt8m.exporting.prediction_files import PredictionsParquet, SubmissionCsv  # noqa: PLC0415 - pyarrow
+
+    match Path(output).suffix:
+        case ".csv" if config.vocabulary:
+            raise ConfigError("vocabulary: a submission has no class names. Write to a file that ends in .parquet.")
+        case ".csv":
+            return SubmissionCsv()
+        case ".parquet":
+            return PredictionsParquet(read_vocabulary(vocabulary) if vocabulary else {})
+    raise ConfigError(f"output: expected a file that ends in .csv or .parquet, received '{output}'.")
+
+
+def _tasks(
+    shards: Sequence[str], description: ExportDescription, output: str, vocabulary: str, config: PredictConfig
+) -> "list[ShardTask]":
+    """Shards and the files of their predictions, whose names change with everything that changes their content."""
+    from yt8m.exporting.shard_predictor import ShardTask  # noqa: PLC0415 - TensorFlow
+
+    names = storage.stat(vocabulary).fingerprint if vocabulary else ""
+    settings = f"{description.identity} {description.top_k} {names} {config.on_bad}"
+    tasks = []
+    for shard in shards:
+        content = f"{settings} {shard} {storage.stat(shard).fingerprint}"
+        digest = hashlib.sha256(content.encode()).hexdigest()[:16]
+        part = f"{shard.rpartition('/')[2]}-{digest}{Path(output).suffix}"
+        tasks.append(ShardTask(shard, storage.join(f"{output}.parts", part)))
+    return tasks
+
+
+def _run(
+    tasks: "Sequence[ShardTask]", model: Path, file_format: "PredictionFormat", config: PredictConfig
+) -> "Iterator[ShardDone]":
+    """Predicts shards here or in several processes; in any order."""
+    from yt8m.exporting.shard_predictor import (  # noqa: PLC0415 - TensorFlow
+        ShardPredictor,
+        predict_in_worker,
+        start_worker,
+    )
+
+    arguments = (model, file_format, config.batch_size, config.on_bad)
+    workers = min(config.workers, len(tasks))
+    if workers <= 1:
+        predictor = ShardPredictor(*arguments) if tasks else None
+        for task in tasks:
+            assert predictor
+            yield predictor.predict(task)
+        return
+    # TensorFlow does not survive a fork.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, spawn, start_worker, (workers, *arguments)) as pool:
+        futures = [pool.submit(predict_in_worker, task) for task in tasks]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _remove_parts(output: str) -> None:
+    """Removes the parts of a local output; an object store's stay until its life-cycle rules take them."""
+    parts = Path(f"{output.removeprefix('file://')}.parts")
+    if parts.is_dir():
+        shutil.rmtree(parts)

@@ -1,0 +1,17 @@
+"""What every stage returns."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """Figures of one stage.
+
+    Attributes:
+        metrics: Finite numbers for the pipeline's user interface and the report, by name.
+        details: Tables and curves as plain JSON data, for the report.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    details: dict[str, Any] = field(default_factory=dict)

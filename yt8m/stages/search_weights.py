@@ -1,0 +1,246 @@
+"""Searches the final ensemble: its members within the byte budget and their weights."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from yt8m.config import Config
+from yt8m.ensembling.budget import Budget, budget_of
+from yt8m.ensembling.frontier import frontier
+from yt8m.ensembling.guided_search import guided_search
+from yt8m.ensembling.members import load_members
+from yt8m.ensembling.noise import gain_error
+from yt8m.ensembling.random_search import random_search
+from yt8m.ensembling.scores import EnsembleScores, gap_of_both
+from yt8m.ensembling.trials import Trials, Weights
+from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.errors import ConfigError, DataError
+from yt8m.metrics import GAP_TOP_K
+from yt8m.predictions import Predictions
+from yt8m.progress import progress
+from yt8m.stages.result import StageResult
+
+
+class SearchConfig(Config):
+    """How the ensemble is searched.
+
+    Attributes:
+        budget_bytes: Bytes that the exported model may have; the challenge's 2^30 by default.
+        size_margin: What the exported model has beyond its members' folders, as a share of them; kept free.
+        trials: Weightings that each of the two methods may score.
+        min_gain_errors: Standard errors by which searched weights must beat the flat average to be taken instead of
+            it; 0 takes the best in any case. Two by default: the best of many weightings is about 1.5 better by chance.
+        search_share: Share of the hold-out's videos on which weights are searched; the rest reports.
+        seed: Of the split of the hold-out and of both methods.
+        top_k: Predictions of a video that count in GAP.
+    """
+
+    budget_bytes: PositiveInt = 2**30
+    size_margin: float = Field(default=0.01, ge=0, le=10)
+    trials: PositiveInt = 500
+    min_gain_errors: float = Field(default=2.0, ge=0)
+    search_share: float = Field(default=0.5, gt=0, lt=1)
+    seed: NonNegativeInt = 0
+    top_k: PositiveInt = GAP_TOP_K
+
+
+@dataclass(frozen=True)
+class _Holdout:
+    """The members' names and sizes, and their scores on the part of the videos that searches and on the other."""
+
+    names: tuple[str, ...]
+    budget: Budget
+    search: EnsembleScores
+    report: EnsembleScores
+
+    def named(self, weights: Weights) -> dict[str, float]:
+        """Weights of the members that have one."""
+        return {name: float(w) for name, w in zip(self.names, weights, strict=True) if w > 0}
+
+
+def search_weights(
+    *, predictions: Mapping[str, Path], models: Mapping[str, Path], config: SearchConfig, output: Path
+) -> StageResult:
+    """Compares the flat average, random search (paper, section 4.3) and a guided search, and keeps the best.
+
+    The weights are searched on one part of the hold-out. The other part, which no search saw, gives `gap_report`: the
+    figure to quote, since the best of many trials looks better than it is where it was searched. For the same reason
+    the flat average stays unless it is beaten by more than chance. GAP is exact for the stored predictions (see
+    `yt8m.ensembling.scores`).
+
+    Args:
+        predictions: Hold-out predictions of every member by name, as `evaluate` writes them.
+        models: Quantized model folder of every member by name; their bytes count against the budget.
+        config: Budget and search.
+        output: Receives the members and their weights as JSON (`EnsembleWeights`).
+
+    Returns:
+        Metrics of the ensemble and of the methods beside it; details `methods`, `members` (the paper's table 4),
+        `frontier` (GAP against bytes), `guard`, `split` and `random_trials`.
+
+    Raises:
+        ConfigError: `predictions` and `models` name different members.
+        DataError: The files are not predictions of the same videos, or a model folder is missing.
+        BudgetError: Not even the smallest member fits.
+    """
+    holdout = _read(predictions, models, config)
+    started = time.perf_counter()
+    own_gaps = holdout.search.gaps(np.eye(len(holdout.names)))
+    methods, spent = _search(holdout, own_gaps, config)
+    seconds = time.perf_counter() - started
+    made = {"flat": 1, "random": spent[0].done, "ours": spent[1].done}
+    rows = _score(holdout, methods, made)
+    best, guard = _choose(holdout, methods, rows, config.min_gain_errors)
+    ensemble = EnsembleWeights(
+        budget_bytes=config.budget_bytes, **{name: best[name] for name in best if name in EnsembleWeights.model_fields}
+    )
+    ensemble.save(output)
+    return StageResult(
+        metrics=_metrics(ensemble, rows) | {"trials_per_second": sum(made.values()) / seconds},
+        details={
+            "methods": rows,
+            "members": _table_of_members(holdout, models, ensemble, own_gaps),
+            "frontier": _frontier(holdout, spent, own_gaps),
+            "guard": guard,
+            "split": {"search_videos": holdout.search.num_videos, "report_videos": holdout.report.num_videos},
+            "random_trials": dict(zip(("min", "median", "max"), _spread(spent[0].gaps()), strict=True)),
+        },
+    )
+
+
+def _search(
+    holdout: _Holdout, own_gaps: npt.NDArray[np.float64], config: SearchConfig
+) -> tuple[dict[str, Weights], tuple[Trials, Trials]]:
+    """Weights by method, and what random and guided search tried."""
+    # Where not all members fit, the flat average takes the best ones first.
+    flat = holdout.budget.fill(np.argsort(-own_gaps, kind="stable")).astype(np.float64)
+    flat /= flat.sum()
+    with progress("search_weights", 2 * config.trials, "trials") as advance:
+
+        def tell(trials: int, gap: float) -> None:
+            advance(trials, f"GAP {gap:.5f}")
+
+        by_chance, guided = (Trials(holdout.search, holdout.budget, config.trials, tell) for _ in range(2))
+        random_search(by_chance, holdout.budget, np.random.default_rng([config.seed, 1]))
+        ours, _ = guided_search(guided, holdout.budget, flat, np.random.default_rng([config.seed, 2]))
+        if guided.left:
+            advance(guided.left)
+    return {"flat": flat, "random": by_chance.best()[0], "ours": ours}, (by_chance, guided)
+
+
+def _read(predictions: Mapping[str, Path], models: Mapping[str, Path], config: SearchConfig) -> _Holdout:
+    if set(predictions) != set(models):
+        odd = ", ".join(sorted(set(predictions) ^ set(models)))
+        raise ConfigError(f"search_weights: predictions and models must name the same members; only one has: {odd}.")
+    members = load_members(predictions, config.top_k)
+    budget = budget_of({name: models[name] for name in members}, config.budget_bytes, config.size_margin)
+    videos = next(iter(members.values())).num_videos
+    if videos < 2:
+        raise DataError(
+            f"{next(iter(predictions.values()))}: expected predictions of at least 2 videos, one to search and one to "
+            f"report, received {videos}. Hold out more shards."
+        )
+    order = np.random.default_rng([config.seed, 0]).permutation(videos)
+    border = min(max(round(videos * config.search_share), 1), videos - 1)
+    search, report = (_scores(list(members.values()), rows, config) for rows in (order[:border], order[border:]))
+    return _Holdout(tuple(members), budget, search, report)
+
+
+def _scores(members: Sequence[Predictions], rows: npt.NDArray[np.int64], config: SearchConfig) -> EnsembleScores:
+    # Sorted, so that neighbours in memory are read together.
+    return EnsembleScores(members, np.sort(rows), top_k=config.top_k)
+
+
+def _score(holdout: _Holdout, methods: Mapping[str, Weights], trials: Mapping[str, int]) -> list[dict[str, Any]]:
+    table = np.array(list(methods.values()))
+    search, report = holdout.search.gaps(table), holdout.report.gaps(table)
+    return [
+        {
+            "method": name,
+            "trials": trials[name],
+            "gap_search": float(search[i]),
+            "gap_report": float(report[i]),
+            "gap": gap_of_both(holdout.search, holdout.report, weights),
+            "size_bytes": int(holdout.budget.size_of(weights)),
+            "members": holdout.named(weights),
+        }
+        for i, (name, weights) in enumerate(methods.items())
+    ]
+
+
+def _choose(
+    holdout: _Holdout, methods: Mapping[str, Weights], rows: Sequence[dict[str, Any]], min_gain_errors: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The method to take, and why."""
+    by_name = {row["method"]: row for row in rows}
+    flat, best = by_name["flat"], max(rows, key=lambda row: row["gap_search"])
+    gain = best["gap_search"] - flat["gap_search"]
+    error = gain_error(holdout.search, methods[best["method"]], methods["flat"])
+    taken = best if gain > 0 and gain >= min_gain_errors * error else flat
+    found = {"best_searched": best["method"], "gain_over_flat": gain, "min_gain_errors": min_gain_errors}
+    # JSON has no infinity.
+    return taken, found | {"standard_error": error if np.isfinite(error) else None, "taken": taken["method"]}
+
+
+def _metrics(ensemble: EnsembleWeights, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    reported = {f"gap_report_{row['method']}": row["gap_report"] for row in rows}
+    return reported | {
+        "gap": ensemble.gap,
+        "gap_search": ensemble.gap_search,
+        "gap_report": ensemble.gap_report,
+        "size_bytes": float(ensemble.size_bytes),
+        "budget_bytes": float(ensemble.budget_bytes),
+        "members": float(len(ensemble.members)),
+    }
+
+
+def _table_of_members(
+    holdout: _Holdout, models: Mapping[str, Path], ensemble: EnsembleWeights, own_gaps: npt.NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """The paper's table 4, dropped members (weight 0) included."""
+    return [
+        {
+            "name": name,
+            "family": _family(models[name]),
+            "size_bytes": int(size),
+            "size_share": int(size) / ensemble.size_bytes if name in ensemble.members else 0.0,
+            "weight": ensemble.members.get(name, 0.0),
+            "gap_search": float(gap),
+        }
+        for name, size, gap in zip(holdout.names, holdout.budget.sizes, own_gaps, strict=True)
+    ]
+
+
+def _family(model: Path) -> str:
+    config = model / "config.json"
+    return str(json.loads(config.read_text())["model"]["family"]) if config.is_file() else ""
+
+
+def _frontier(holdout: _Holdout, spent: Sequence[Trials], own_gaps: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
+    """GAP against bytes over everything that was tried, within the budget or not."""
+    own = np.eye(len(holdout.names))
+    weights = np.concatenate([own, *(trials.weights() for trials in spent)])
+    gaps = np.concatenate([own_gaps, *(trials.gaps() for trials in spent)])
+    sizes = holdout.budget.size_of(weights)
+    picked = frontier(sizes, gaps)
+    reported = holdout.report.gaps(weights[picked])
+    return [
+        {
+            "size_bytes": int(sizes[i]),
+            "gap_search": float(gaps[i]),
+            "gap_report": float(gap),
+            "members": holdout.named(weights[i]),
+        }
+        for i, gap in zip(picked, reported, strict=True)
+    ]
+
+
+def _spread(gaps: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    return float(gaps.min()), float(np.median(gaps)), float(gaps.max())

@@ -1,0 +1,146 @@
+"""Stage `soft_targets`: the teachers' mean prediction for every training video (paper, sections 3.1 and 4.2)."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import PositiveInt
+
+from yt8m import storage
+from yt8m.config import Config
+from yt8m.ensembling.selection import TeacherSelection
+from yt8m.errors import ConfigError, suggest
+from yt8m.progress import progress
+from yt8m.records.partition import Partition, Shard
+from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_name
+from yt8m.records.spec import DataSpec
+from yt8m.stages.result import StageResult
+
+
+class SoftTargetsConfig(Config):
+    """How soft targets are made and stored.
+
+    Attributes:
+        encoding: Dense or top K, in float16.
+        batch_size: Videos predicted at a time.
+    """
+
+    encoding: SoftTargetEncoding = SoftTargetEncoding()
+    batch_size: PositiveInt = 128
+
+
+def soft_targets(
+    *,
+    partition: Path,
+    models: Mapping[str, Path],
+    selection: Path | None,
+    config: SoftTargetsConfig,
+    output_uri: str,
+    output: Path,
+    worker: int = 0,
+    workers: int = 1,
+) -> StageResult:
+    """Writes one sidecar per training shard; frames are not copied.
+
+    A sidecar that is there is final, so a killed stage continues with the first one missing. The shards can be divided
+    among workers: each writes its part, and the bytes are those that one worker would have written. The manifest always
+    lists all shards; it may be used when all workers are done.
+
+    Args:
+        partition: The partition.
+        models: Model folders by name.
+        selection: Says which of them teach (`TeacherSelection`); without it all do.
+        config: Encoding and batch size.
+        output_uri: Folder of the sidecars; those of other teachers, data or encoding lie in another folder inside.
+        output: The manifest (`SoftTargetManifest`).
+        worker: Number of this worker, from 0.
+        workers: Number of workers.
+
+    Returns:
+        `videos` and `shards` of this worker's part, `written_shards` (not there before), `bytes_per_video`, `seconds`
+        and `videos_per_second` of the written ones; details: `teachers`.
+
+    Raises:
+        ConfigError: There is no such worker or teacher.
+        DataError: A model or shard cannot be used.
+    """
+    if not 0 <= worker < workers:
+        raise ConfigError(f"worker: expected 0 to {workers - 1}, received {worker}.")
+    shards, teachers = Partition.load(partition), _teachers(models, selection)
+    manifest = _manifest(shards, teachers, config.encoding, output_uri)
+    part = shards.training[worker::workers]
+    missing = [shard for shard in part if not storage.exists(manifest.sidecars[shard.uri])]
+    start = time.monotonic()
+    if missing:
+        done = sum(shard.videos for shard in part) - sum(shard.videos for shard in missing)
+        _write(missing, shards.spec, manifest, teachers, batch_size=config.batch_size, done=done)
+    seconds = time.monotonic() - start
+    manifest.save(output)
+    videos, written = sum(shard.videos for shard in part), sum(shard.videos for shard in missing)
+    size = sum(storage.stat(manifest.sidecars[shard.uri]).size for shard in part)
+    metrics = {
+        "videos": float(videos),
+        "shards": float(len(part)),
+        "written_shards": float(len(missing)),
+        "bytes_per_video": size / max(videos, 1),
+        "seconds": seconds,
+        "videos_per_second": written / max(seconds, 1e-9),
+    }
+    return StageResult(metrics, {"teachers": list(teachers)})
+
+
+def _teachers(models: Mapping[str, Path], selection: Path | None) -> dict[str, Path]:
+    chosen = TeacherSelection.load(selection).chosen if selection else tuple(models)
+    unknown = [name for name in chosen if name not in models]
+    if unknown:
+        raise ConfigError(f"{selection}: there is no model '{unknown[0]}' to teach. {suggest(unknown[0], models)}")
+    return {name: models[name] for name in chosen}
+
+
+def _manifest(
+    partition: Partition, teachers: Mapping[str, Path], encoding: SoftTargetEncoding, output_uri: str
+) -> SoftTargetManifest:
+    from yt8m.training.digest import files_digest  # noqa: PLC0415 - Keras; recipes need SoftTargetsConfig only
+
+    # The order of the teachers does not matter: they are weighted equally.
+    recipe = {
+        "teachers": sorted(files_digest(folder) for folder in teachers.values()),
+        "encoding": encoding.model_dump(mode="json"),
+        "partition": partition.digest,
+    }
+    recipe_hash = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+    folder = storage.join(output_uri, recipe_hash[:16])
+    return SoftTargetManifest(
+        teachers=tuple(teachers),
+        num_classes=partition.spec.num_classes,
+        encoding=encoding,
+        partition_digest=partition.digest,
+        recipe_hash=recipe_hash,
+        sidecars={
+            uri: storage.join(folder, sidecar_name(index, uri)) for index, uri in enumerate(partition.training_uris)
+        },
+        videos=partition.num_training_videos,
+    )
+
+
+def _write(
+    missing: list[Shard],
+    spec: DataSpec,
+    manifest: SoftTargetManifest,
+    teachers: Mapping[str, Path],
+    *,
+    batch_size: int,
+    done: int,
+) -> None:
+    # TensorFlow and Keras; recipes need SoftTargetsConfig only.
+    from yt8m.records.soft_targets import write_soft_targets  # noqa: PLC0415
+    from yt8m.training.teachers import mean_predictor, predict_shards  # noqa: PLC0415
+
+    predictor = mean_predictor(teachers.values(), spec)
+    total = done + sum(shard.videos for shard in missing)
+    with progress(f"Soft targets of {', '.join(teachers)}", total, done=done) as advance:
+        for shard, chunks in predict_shards(predictor, missing, spec, batch_size):
+            write_soft_targets(manifest.sidecars[shard.uri], chunks, manifest.encoding)
+            advance(shard.videos)
