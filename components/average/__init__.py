@@ -1,0 +1,1 @@
+"""Averages a model's weights over further training."""

@@ -1,0 +1,1 @@
+"""Exports the ensemble as one TensorFlow model."""

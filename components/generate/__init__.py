@@ -1,0 +1,1 @@
+"""Generates videos in the format of YouTube-8M."""

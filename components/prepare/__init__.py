@@ -1,0 +1,1 @@
+"""Divides the shards into training and hold-out."""

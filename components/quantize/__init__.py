@@ -1,0 +1,1 @@
+"""Stores a model's large weights in 8 bits."""

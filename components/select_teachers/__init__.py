@@ -1,0 +1,1 @@
+"""Selects a family's teachers."""

@@ -1,0 +1,1 @@
+"""Predicts soft targets with teachers."""

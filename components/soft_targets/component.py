@@ -1,0 +1,73 @@
+"""Predicts soft targets with teachers."""
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+
+
+@dsl.component(base_image="yt8m-python", install_kfp_package=False, packages_to_install=[])
+def soft_targets(
+    node: str,
+    config: str,
+    names: str,
+    root: str,
+    key: str,
+    worker: int,
+    workers: int,
+    partition: Input[Dataset],
+    manifest: Output[Artifact],
+    metrics: Output[Metrics],
+    selection: Input[Artifact] = None,
+    model_1: Input[Model] = None,
+    model_2: Input[Model] = None,
+    model_3: Input[Model] = None,
+    model_4: Input[Model] = None,
+    model_5: Input[Model] = None,
+    model_6: Input[Model] = None,
+    model_7: Input[Model] = None,
+    model_8: Input[Model] = None,
+    model_9: Input[Model] = None,
+    model_10: Input[Model] = None,
+    model_11: Input[Model] = None,
+    model_12: Input[Model] = None,
+    model_13: Input[Model] = None,
+    model_14: Input[Model] = None,
+    model_15: Input[Model] = None,
+    model_16: Input[Model] = None,
+    attempt: str = "",
+) -> None:
+    """Writes the teachers' mean prediction for every training video, one small shard beside each training shard.
+
+    Args:
+        node: JSON of the node's identity.
+        config: JSON of a `SoftTargetsConfig`.
+        names: JSON list of the models, in the order of the numbered models.
+        root: URI under which the run keeps what is too large for artifacts.
+        key: Names the exact work; the shards are kept under it.
+        worker: Which part of the shards this step writes, from 0.
+        workers: Into how many parts the shards are divided.
+        partition: The shards.
+        manifest: Which shard of soft targets belongs to which training shard, as JSON.
+        metrics: Figures and the node's record.
+        selection: Which of the models are the teachers; all of them without it.
+        attempt: Tells deliberate repetitions of the same work apart.
+    """
+    given = locals()
+    from pathlib import Path
+
+    from components.step import Step, fan_in
+    from yt8m import storage
+    from yt8m.stages.soft_targets import SoftTargetsConfig
+    from yt8m.stages.soft_targets import soft_targets as run_stage
+
+    step = Step(given)
+    result = run_stage(
+        partition=Path(partition.path),
+        models=fan_in(given, "model", names),
+        selection=Path(selection.path) if selection else None,
+        config=step.parse(SoftTargetsConfig),
+        output_uri=storage.join(root, "soft-targets", key),
+        output=Path(manifest.path),
+        worker=worker,
+        workers=workers,
+    )
+    step.finish(result, metrics)
