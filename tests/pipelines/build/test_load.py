@@ -1,0 +1,144 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.build.load import load_recipe
+from pipelines.build.recipe import Recipe
+from yt8m.errors import ConfigError
+
+Small = Callable[..., Recipe]
+
+
+def problems(small: Small, *settings: str) -> list[str]:
+    """What is wrong with the small recipe under these settings, without the file's name."""
+    with pytest.raises(ConfigError) as caught:
+        small(lambda _: None, *settings)
+    return [line.partition("small.yaml: ")[2] for line in str(caught.value).splitlines()]
+
+
+def test_models_have_the_shared_training_where_they_do_not_say_otherwise(small: Small) -> None:
+    candidates = small().candidates()
+    assert candidates["dbof-a"].training.epochs == 2
+    assert candidates["vlad-a"].training.epochs == 3
+    assert candidates["vlad-a"].training.batch_size == 16
+
+
+def test_a_student_has_what_the_model_it_is_like_has_over_several_steps(small: Small) -> None:
+    recipe = small()
+    student = recipe.students["vlad-2"]
+    assert student.model == recipe.candidates()["vlad-a"].model
+    assert student.training.epochs == 3
+    assert student.training.batch_size == 8
+    assert recipe.students["dbof-s"].average == "if_better"
+    assert student.average == "never"
+
+
+def test_the_recipes_seed_is_everyones_seed(small: Small) -> None:
+    recipe = small()
+    assert recipe.data.generate is not None
+    assert recipe.data.generate.seed == 3
+    assert {model.training.seed for model in recipe.models().values()} == {3}
+    other = small(lambda _: None, "seed=4", "students.dbof-s.training.seed=9")
+    assert other.students["dbof-s"].training.seed == 9
+    assert other.students["vlad-s"].training.seed == 4
+
+
+def test_settings_replace_and_add_entries(small: Small) -> None:
+    recipe = small(lambda _: None, "training.epochs=7", "students.new={like: dbof-b, learn_from: dbof}")
+    assert recipe.candidates()["dbof-a"].training.epochs == 7
+    assert recipe.students["new"].training.epochs == 7
+
+
+@pytest.mark.parametrize("setting", ["training.epochs", "=3", "training..epochs=3", "name.x=3", "seed=[1"])
+def test_a_setting_that_cannot_be_read_is_refused(small: Small, setting: str) -> None:
+    with pytest.raises(ConfigError, match="--set"):
+        small(lambda _: None, setting)
+
+
+def test_all_problems_are_told_at_once_each_with_its_place(small: Small) -> None:
+    told = problems(
+        small,
+        "families.dbof.candidates.dbof-a.model.hiden_units=3",
+        "students.vlad-s.learn_from=dbov",
+        "students.dbof-s.label_weight=2",
+        "ensemble.members=[dbof-x]",
+    )
+    assert [line.partition(":")[0] for line in told] == [
+        "families.dbof.candidates.dbof-a.model.hiden_units",
+        "students.dbof-s.label_weight",
+        "students.vlad-s.learn_from",
+        "ensemble.members[0]",
+    ]
+    assert "Did you mean 'hidden_units'?" in told[0]
+    assert "Did you mean 'dbof'?" in told[2]
+
+
+def test_a_mistake_in_what_models_share_is_told_once_where_it_stands(small: Small) -> None:
+    assert problems(small, "training.epochs=-1") == ["training.epochs: input should be greater than 0. Received: -1."]
+    assert [line.partition(":")[0] for line in problems(small, "training.epoch=1")] == ["training.epoch"]
+    assert len(problems(small, "seed=x")) == 1
+
+
+def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) -> None:
+    assert len(problems(small, "families.netvlad.candidates.vlad-a.model.family=netvald")) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "place", "text"),
+    [
+        ("students.dbof-a={like: dbof-b, learn_from: dbof}", "students.dbof-a", "is also at families.dbof"),
+        ("students.Big={like: dbof-b, learn_from: dbof}", "students.Big", "cannot be a name"),
+        ("students.export={like: dbof-b, learn_from: dbof}", "students.export", "is taken by nodes of the run"),
+        ("students.dbof-s.like=dbof-s", "students.dbof-s.like", "cannot be like itself"),
+        ("students.dbof-s.like=dbof-z", "students.dbof-s.like", "no model 'dbof-z'"),
+        ("teacher_groups.dbof=[dbof-a]", "teacher_groups.dbof", "there is also a family 'dbof'"),
+        ("teacher_groups.both=[dbof-a, none]", "teacher_groups.both[1]", "no model 'none'"),
+        ("teacher_groups.both=[dbof-a, dbof-a]", "teacher_groups.both[1]", "stands twice"),
+        ("teacher_groups.both=[]", "teacher_groups.both", "1 to 16 models teach together"),
+        ("teacher_groups.both=[dbof-s, vlad-2]", "students.vlad-2.learn_from", "vlad-2 <- both <- vlad-2"),
+        ("families.dbof.ensemble_size=3", "families.dbof.ensemble_size", "3 candidates teach together"),
+        ("ensemble.members=[dbof-s, dbof-s]", "ensemble.members[1]", "stands twice"),
+        ("data.validation=['x*']", "data.validation", "not together with data.generate"),
+        ("data.generate=null", "data.validation", "required, but missing"),
+        ("training=3", "training", "expected a mapping"),
+        ("families=null", "families", "should be"),
+        ("something=1", "something", "unknown key"),
+    ],
+)
+def test_what_cannot_be_is_told_with_place_and_reason(small: Small, setting: str, place: str, text: str) -> None:
+    assert any(line.startswith(f"{place}: ") and text in line for line in problems(small, setting))
+
+
+def test_a_circle_over_several_students_is_found(small: Small) -> None:
+    told = problems(small, "teacher_groups.back=[vlad-2]", "students.dbof-s.learn_from=back")
+    assert any("dbof-s <- back <- vlad-2 <- both <- dbof-s" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("a: [", "no valid YAML"), ("- a", "a recipe is a mapping"), ("a: 1\na: 2", "'a' stands twice"), ("", "NoneType")],
+)
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=reason):
+        load_recipe(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+def test_any_shape_of_data_is_refused_without_a_crash(small: Small) -> None:
+    def broken(raw: dict[str, Any]) -> None:
+        raw["families"]["dbof"] = [1]
+        raw["students"] = {"a": 3, "b": None, "c": {"learn_from": 1, "like": [2]}}
+        raw["teacher_groups"] = {"g": 5}
+        raw["ensemble"] = "all"
+        raw["data"] = None
+
+    with pytest.raises(ConfigError):
+        small(broken)
