@@ -1,0 +1,75 @@
+"""A node of a run in a cluster, executed again, as a run of its own in which all that it reads comes from the cache.
+
+KFP's API knows no inputs and outputs of tasks, and retries failed runs only. So the new run has the same pipeline, cut
+to the step and what it depends on: what is left unchanged, under the same pipeline name, is found in KFP's cache.
+"""
+
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from pipelines.build.cluster_run import ClusterRun
+from pipelines.build.kubeflow import RECIPE_PARAMETER
+from pipelines.build.rerun import Rerun, choose_nodes, compile_changed, cut, mark_attempt, take_over
+from pipelines.build.run_state import FINISHED
+from pipelines.build.spec_graph import Spec
+from pipelines.build.spec_prune import prune_platforms
+from pipelines.build.yaml_file import FASTEST_DUMPER
+from yt8m.errors import ConfigError
+
+_ATTEMPT_DIGITS = 8
+
+
+def rerun_in_cluster(run: ClusterRun, node: str, settings: Sequence[str], *, downstream: bool) -> tuple[str, Rerun]:
+    """Submits the run.
+
+    Args:
+        run: The run whose node is executed again.
+        node: The node.
+        settings: `key=value` each: entries of the run's recipe that change for it.
+        downstream: Whether what depends on it is executed, too.
+
+    Returns:
+        The new run's id, and the nodes that it concerns.
+
+    Raises:
+        ClusterError: The cluster did not take it.
+        ConfigError: There is no such node, what it reads is not there, or the settings concern other nodes.
+    """
+    nodes = choose_nodes(run.graph, node, downstream=downstream)
+    states = run.nodes()
+    missing = [name for name in nodes.needed if states[name].state not in FINISHED]
+    if missing:
+        raise ConfigError(
+            f"{node}: what it reads is not there: {', '.join(f'{name} ({states[name].state})' for name in missing)}. "
+            "Submit the recipe again: what is done comes from the cache."
+        )
+    spec = run.spec
+    if settings:
+        compilation = compile_changed(spec, settings, nodes, read_data=False)
+        spec = take_over(spec, compilation.spec(), nodes.executed, code=False)
+    if settings or states[node].state in FINISHED:
+        # What failed before goes on where it was, at its checkpoint; KFP keeps no results of it.
+        spec = mark_attempt(spec, nodes.executed, uuid.uuid4().hex[:_ATTEMPT_DIGITS])
+    return _submit(run, cut(spec, nodes), f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}"), nodes
+
+
+def _submit(run: ClusterRun, spec: Spec, name: str) -> str:
+    platforms = prune_platforms(run.platforms, spec)
+    config = run.run.runtime_config
+    with TemporaryDirectory() as folder:
+        package = Path(folder) / "pipeline.yaml"
+        documents = [spec, platforms] if platforms.get("platforms") else [spec]
+        package.write_text(yaml.dump_all(documents, Dumper=FASTEST_DUMPER))
+        return run.cluster.submit(
+            package,
+            name=name,
+            parameters={key: value for key, value in run.parameters.items() if key != RECIPE_PARAMETER},
+            experiment_id=run.run.experiment_id,
+            pipeline_root=(config and config.pipeline_root) or "",
+            service_account=run.run.service_account or "",
+        )

@@ -1,0 +1,60 @@
+"""From a recipe's plain data to its pipeline: what compiling, running, submitting and rerunning share."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import json_format
+
+from pipelines.build.cluster import ClusterConfig, load_cluster
+from pipelines.build.kubeflow import build_pipeline, compile_pipeline
+from pipelines.build.load import check_recipe
+from pipelines.build.planner import make_plan
+from pipelines.build.spec_graph import Spec
+from pipelines.build.versions import find_versions
+from yt8m.storage import open_atomic
+
+
+class Compilation:
+    """A checked recipe with its plan and the versions of code and data.
+
+    Args:
+        raw: The recipe as it was written, settings applied; see `pipelines.build.load.read_recipe`.
+        source: Where it came from, for errors.
+        read_data: Whether the shards can be seen from here; otherwise changed shards are not noticed.
+
+    Raises:
+        ConfigError: All problems of the recipe.
+        DataError: There are no such shards.
+    """
+
+    def __init__(self, raw: Mapping[str, Any], source: str, *, read_data: bool) -> None:
+        self.raw = raw
+        self.recipe = check_recipe(raw, source)
+        self.plan = make_plan(self.recipe)
+        self.versions = find_versions(self.recipe, self.plan, read_data=read_data)
+
+    def write(self, path: Path, image: str, cluster: ClusterConfig | None = None, **options: Any) -> None:
+        """Writes the pipeline's file; see `compile_pipeline`."""
+        text = json.dumps(self.raw)
+        compile_pipeline(self.plan, self.versions, image, path, cluster, recipe=text, **options)
+
+    def save_recipe(self, path: Path) -> None:
+        """Writes the recipe as it is with all settings, which `yt8m run` can read again."""
+        with open_atomic(path, "w") as file:
+            json.dump(self.raw, file, indent=1)
+
+    def resources(self, cluster_file: Path | None) -> ClusterConfig | None:
+        """What the steps need in a cluster: as the file says, if one is given, or else the recipe.
+
+        Raises:
+            ConfigError: There is no such file, or something else in it.
+        """
+        return load_cluster(cluster_file) if cluster_file else self.recipe.cluster
+
+    def spec(self) -> Spec:
+        """The pipeline as plain data, for comparisons of what its steps are given; its image is none."""
+        pipeline = build_pipeline(self.plan, self.versions, "none", recipe=json.dumps(self.raw))
+        spec: Spec = json_format.MessageToDict(pipeline.pipeline_spec)
+        return spec

@@ -1,0 +1,107 @@
+"""What a recipe comes to before anything runs: the models' sizes, the ensemble's budget, storage."""
+
+from dataclasses import dataclass
+
+from pipelines.build.node_bytes import soft_target_bytes
+from pipelines.build.recipe import Recipe, StudentConfig
+from yt8m.models.work import ModelWork, count_work
+
+
+@dataclass(frozen=True)
+class ModelEstimate:
+    """One model.
+
+    Attributes:
+        name: Its name.
+        family: Its model family.
+        learn_from: A student's teachers; empty for a candidate.
+        average: Whether its weights are averaged.
+        is_member: Whether the ensemble may have it.
+        work: Its weights and arithmetic.
+    """
+
+    name: str
+    family: str
+    learn_from: str
+    average: str
+    is_member: bool
+    work: ModelWork
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights."""
+        return self.work.size.parameters
+
+    @property
+    def float_bytes(self) -> int:
+        """As float32."""
+        return self.work.size.float_bytes
+
+    @property
+    def quantized_bytes(self) -> int:
+        """In 8 bits, as the paper does it."""
+        return self.work.size.quantized_bytes
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A whole recipe.
+
+    Attributes:
+        models: All models.
+        budget_bytes: What the exported model may have.
+        soft_target_sets: How often soft targets of all training videos are written.
+        soft_target_bytes: Of one video.
+        training_videos: How many there are; None if only the data tell.
+    """
+
+    models: tuple[ModelEstimate, ...]
+    budget_bytes: int
+    soft_target_sets: int
+    soft_target_bytes: int
+    training_videos: int | None
+
+    @property
+    def member_bytes(self) -> int:
+        """All possible members together, in 8 bits."""
+        return sum(model.quantized_bytes for model in self.models if model.is_member)
+
+    @property
+    def soft_target_total_bytes(self) -> int | None:
+        """All soft targets of the run; None if only the data tell."""
+        return self.training_videos and self.soft_target_sets * self.soft_target_bytes * self.training_videos
+
+
+def estimate(recipe: Recipe, training_videos: int | None = None) -> Estimate:
+    """Measures a recipe's models without making their weights.
+
+    Args:
+        recipe: The recipe.
+        training_videos: How many there are; None if only the data tell.
+    """
+    spec = recipe.data.resolve_spec()
+    averages = {name: family.average for family in recipe.families.values() for name in family.candidates}
+    members = recipe.members()
+    models = []
+    # Most students are like a candidate.
+    configs = {model.model.model_dump_json(): model.model for model in recipe.models().values()}
+    counted = {key: count_work(config, spec) for key, config in configs.items()}
+    for name, model in recipe.models().items():
+        student = model if isinstance(model, StudentConfig) else None
+        models.append(
+            ModelEstimate(
+                name=name,
+                family=model.model.family,
+                learn_from=student.learn_from if student else "",
+                average=student.average if student else averages[name],
+                is_member=name in members,
+                work=counted[model.model.model_dump_json()],
+            )
+        )
+    return Estimate(
+        models=tuple(models),
+        budget_bytes=recipe.ensemble.search.budget_bytes,
+        soft_target_sets=len({student.learn_from for student in recipe.students.values()}),
+        soft_target_bytes=soft_target_bytes(recipe.soft_targets.encoding, spec.num_classes),
+        training_videos=training_videos,
+    )

@@ -1,0 +1,28 @@
+"""Every component calls its stage as the stage wants to be called."""
+
+import ast
+import importlib
+import inspect
+import textwrap
+
+import pytest
+
+from pipelines.build.kubeflow import COMPONENTS
+
+
+@pytest.mark.parametrize("stage", COMPONENTS)
+def test_a_component_gives_its_stage_exactly_what_it_takes(stage: str) -> None:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(COMPONENTS[stage].python_func)))
+    (call,) = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_stage")
+    given = {keyword.arg for keyword in call.keywords}
+    parameters = inspect.signature(getattr(importlib.import_module(f"yt8m.stages.{stage}"), stage)).parameters
+    required = {name for name, parameter in parameters.items() if parameter.default is inspect.Parameter.empty}
+    assert required <= given <= set(parameters)
+    assert not call.args
+
+
+@pytest.mark.parametrize("stage", COMPONENTS)
+def test_a_component_has_a_folder_of_its_name_and_is_called_like_it(stage: str) -> None:
+    module = importlib.import_module(f"components.{stage}.component")
+    assert getattr(module, stage) is COMPONENTS[stage]
+    assert COMPONENTS[stage].python_func.__name__ == stage

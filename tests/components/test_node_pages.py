@@ -1,0 +1,131 @@
+"""The pages that steps leave for the user interface: components as KFP calls them, one after another."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipelines.build.kubeflow import COMPONENTS
+from tests.ensembling.synthetic import members
+from tests.reporting.html_page import Page, assert_self_contained
+from yt8m.reporting.node_page import SECTIONS
+
+MODEL = {"family": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
+TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_momentum": 0.5}
+NAMES = ("dbof1", "dbof2", "dbof3", "dbof4")
+
+
+def artifact(path: Path) -> SimpleNamespace:
+    return SimpleNamespace(path=str(path), uri=path.as_uri(), log_metric=lambda *_: None)
+
+
+class Steps:
+    """Calls components; keeps their outputs below a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def call(self, stage: str, config: dict[str, Any], output: str, **inputs: Any) -> SimpleNamespace:
+        identity = {"node": f"{stage}-a", "stage": stage, "name": "dbof-a", "family": "dbof", "facts": {}}
+        outputs = {name: artifact(self.folder / stage / name) for name in (output, "metrics", "page")}
+        given = {"node": json.dumps(identity), "config": json.dumps(config), "root": str(self.folder), "key": "k"}
+        COMPONENTS[stage].python_func(**given, **outputs, **inputs)
+        return outputs[output]
+
+    def record(self, stage: str) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads((self.folder / stage / "metrics").read_text())
+        return record
+
+    def page(self, stage: str) -> str:
+        return (self.folder / stage / "page").read_text()
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) -> Steps:
+    """Every component that leaves a page, executed once."""
+    folder = tmp_path_factory.mktemp("steps")
+    steps = Steps(folder)
+    for name, count in (("train", 18), ("validate", 11)):
+        videos = [shards.video_of(100 * count + number, labels=[number % 3, 9]) for number in range(count)]
+        shards.write(folder / f"{name}0.tfrecord", videos)
+    patterns = {name: [f"{folder}/{glob}*"] for name, glob in (("training", "train"), ("validation", "validate"))}
+    data = {**patterns, "holdout_shards": 1, "spec": shards.spec.model_dump(mode="json")}
+    partition = steps.call("prepare", data, "partition", data_key="", data_version="")
+    model = steps.call("train", {"model": MODEL, "training": TRAINING}, "model", partition=partition)
+    steps.call("average", {"epochs": 1, "averaged_steps": 3}, "averaged", partition=partition, model=model)
+    steps.call("quantize", {"threshold_elements": 20}, "quantized", model=model)
+    given: dict[str, Any] = {"names": json.dumps(NAMES)}
+    for number, (name, member) in enumerate(zip(NAMES, members(4, noise=1.5), strict=True), 1):
+        member.save(folder / f"{name}.predictions")
+        given[f"prediction_{number}"] = artifact(folder / f"{name}.predictions")
+    steps.call("select_teachers", {"size": 2}, "selection", **given)
+    for number, name in enumerate(NAMES, 1):
+        (folder / name).mkdir()
+        (folder / name / "weights.safetensors").write_bytes(b"x" * 1000)
+        given[f"model_{number}"] = artifact(folder / name)
+    steps.call("search_weights", {"trials": 40, "budget_bytes": 3100}, "weights", **given)
+    return steps
+
+
+def shown(steps: Steps, stage: str) -> tuple[Page, set[float], dict[str, Any]]:
+    """A stage's page, the exact numbers on it, and the details that the stage told."""
+    page = Page(steps.page(stage))
+    return page, {value for value, _ in page.numbers}, steps.record(stage)["details"]
+
+
+def test_every_component_with_a_page_is_tested_here_and_has_sections() -> None:
+    assert {stage for stage, each in COMPONENTS.items() if "page" in each.component_spec.outputs} == set(SECTIONS)
+
+
+@pytest.mark.parametrize("stage", SECTIONS)
+def test_a_page_shows_all_figures_of_its_stage(steps: Steps, stage: str) -> None:
+    page, numbers, _ = shown(steps, stage)
+    assert_self_contained(steps.page(stage))
+    assert set(steps.record(stage)["metrics"].values()) <= numbers
+    assert f"{stage}-a" in page.text
+
+
+@pytest.mark.parametrize("stage", ["train", "average"])
+def test_a_training_has_its_learning_curve(steps: Steps, stage: str) -> None:
+    page, _, details = shown(steps, stage)
+    assert details["curve"]
+    assert len(page.all("svg")) == 1
+    assert "GAP in training" in page.text
+
+
+def test_an_averaging_has_gap_before_and_after_and_what_was_kept(steps: Steps) -> None:
+    page, numbers, _ = shown(steps, "average")
+    metrics = steps.record("average")["metrics"]
+    assert metrics["gap_after"] - metrics["gap_before"] in numbers
+    assert page.words.count("yes") == 1
+
+
+def test_a_quantization_has_bytes_and_errors_of_every_variable(steps: Steps) -> None:
+    page, numbers, details = shown(steps, "quantize")
+    assert any(row["quantized"] for row in details["variables"])
+    for row in details["variables"]:
+        assert row["name"] in page.words
+        assert {row["bytes_before"], row["bytes_after"], row["largest_error"], row["mean_error"]} <= numbers
+
+
+def test_a_selection_has_every_combination_and_marks_the_chosen_one(steps: Steps) -> None:
+    page, numbers, details = shown(steps, "select_teachers")
+    assert len(details["table"]) == 6
+    for row in details["table"]:
+        assert ", ".join(row["members"]) in page.text
+        assert row["gap"] in numbers
+    assert f"{', '.join(details['chosen'])} (chosen)" in page.text
+    assert page.text.count("(chosen)") == 1
+
+
+def test_a_search_has_its_methods_on_both_halves_its_members_and_the_frontier(steps: Steps) -> None:
+    page, numbers, details = shown(steps, "search_weights")
+    assert [row["method"] for row in details["methods"]] == ["flat", "random", "ours"]
+    for row in [*details["methods"], *details["frontier"]]:
+        assert {row["gap_search"], row["gap_report"], row["size_bytes"]} <= numbers
+    for row in details["members"]:
+        assert row["name"] in page.text
+        assert not row["weight"] or {row["weight"], row["size_share"], row["size_bytes"]} <= numbers
+    assert len(page.all("svg")) == 1
