@@ -1,0 +1,46 @@
+"""`yt8m compile`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipelines.cli.run_arguments import cluster_file_option, image_option, recipe_argument, settings_option
+
+
+@click.command()
+@recipe_argument
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE.yaml", help="File to write."
+)
+@image_option
+@click.option("--kubernetes-manifest", is_flag=True, help="Write Pipeline and PipelineVersion resources instead.")
+@click.option("--namespace", default="kubeflow", show_default=True, help="Of the resources.")
+@cluster_file_option
+@settings_option
+def compile_recipe(  # noqa: PLR0917 click passes them by name
+    recipe: Path,
+    output: Path,
+    image: str,
+    cluster_file: Path | None,
+    kubernetes_manifest: bool,
+    namespace: str,
+    settings: tuple[str, ...],
+) -> None:
+    """Writes a recipe's pipeline for Kubeflow Pipelines."""
+    from kfp.compiler.compiler_utils import KubernetesManifestOptions
+
+    from pipelines.build.compilation import Compilation
+    from pipelines.build.image import default_image
+    from pipelines.build.load import read_recipe
+
+    compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
+    plan = compilation.plan
+    options: dict[str, Any] = {}
+    if kubernetes_manifest:
+        manifest = KubernetesManifestOptions(
+            pipeline_name=plan.name, namespace=namespace, include_pipeline_manifest=True
+        )
+        options = {"kubernetes_manifest_format": True, "kubernetes_manifest_options": manifest}
+    compilation.write(output, image or default_image(), compilation.resources(cluster_file), **options)
+    click.echo(f"{output}: {len(plan.nodes)} nodes, {output.stat().st_size / 1000:.0f} kB")

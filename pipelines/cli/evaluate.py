@@ -1,0 +1,83 @@
+"""`yt8m evaluate`."""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from yt8m.errors import DataError
+
+if TYPE_CHECKING:
+    from yt8m.records.partition import Partition
+    from yt8m.records.spec import DataSpec
+
+# What is shown, in this order; the baseline needs the videos the model was trained on.
+SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds", "videos_per_second")
+
+
+@click.command()
+@click.option(
+    "--model", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Any model folder of a run."
+)
+@click.option(
+    "--input", "inputs", required=True, multiple=True, metavar="GLOB", help="Labelled shards; may be repeated."
+)
+@click.option("--batch-size", type=int, default=128, show_default=True, metavar="N", help="Videos at a time.")
+@click.option(
+    "--on-bad", type=click.Choice(["skip", "fail"]), default="skip", show_default=True, help="What bad records do."
+)
+@click.option("--predictions", type=click.Path(path_type=Path), metavar="FILE", help="Keep the predictions here.")
+@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+def evaluate(  # noqa: PLR0917 click passes them by name
+    model: Path,
+    inputs: tuple[str, ...],
+    batch_size: int,
+    on_bad: Literal["skip", "fail"],
+    predictions: Path | None,
+    as_json: bool,
+) -> None:
+    """Measures a model on labelled shards: as trained, in 8 bits, or exported."""
+    from yt8m.stages.evaluate import EvaluateConfig
+    from yt8m.stages.evaluate import evaluate as run_stage
+
+    config = EvaluateConfig.parse({"batch_size": batch_size}, "--batch-size")
+    with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
+        partition = Path(folder) / "partition.json"
+        _all_held_out(inputs, _spec_of(model), on_bad).save(partition)
+        found = predictions or Path(folder) / "predictions"
+        metrics = run_stage(partition=partition, model=model, config=config, predictions=found).metrics
+    if as_json:
+        click.echo(json.dumps({name: metrics[name] for name in SHOWN}))
+        return
+    for name in SHOWN:
+        value = metrics[name]
+        click.echo(f"{name:18} {value:,.0f}" if value == int(value) and value > 1 else f"{name:18} {value:.5f}")
+
+
+def _spec_of(model: Path) -> "DataSpec":
+    from yt8m.exporting.description import ExportDescription, is_exported
+    from yt8m.models.files import read_description
+
+    return ExportDescription.load(model).data if is_exported(model) else read_description(model).data
+
+
+def _all_held_out(patterns: tuple[str, ...], spec: "DataSpec", on_bad: Literal["skip", "fail"]) -> "Partition":
+    """A partition that trains on nothing and holds out all shards."""
+    from yt8m import storage
+    from yt8m.records.partition import Partition
+    from yt8m.records.report import ReadReport
+    from yt8m.records.scan import scan_shards
+
+    uris: dict[str, None] = {}
+    for pattern in patterns:
+        matches = storage.list_uris(pattern)
+        if not matches:
+            raise DataError(f"--input: no shard matches '{pattern}'. Check the path; a glob needs * or ?.")
+        uris |= dict.fromkeys(matches)
+    scan = scan_shards(list(uris), spec, on_bad, ReadReport(), "shards")
+    if not scan.class_counts.any():
+        raise DataError(f"--input: no labelled video in {len(uris)} shards. Give labelled shards; see `yt8m predict`.")
+    counts = tuple(scan.class_counts.tolist())
+    return Partition(spec=spec, seed=0, training=(), holdout=scan.shards, class_counts=counts)

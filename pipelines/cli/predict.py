@@ -1,0 +1,46 @@
+"""`yt8m predict`."""
+
+from pathlib import Path
+
+import click
+
+from yt8m.errors import ConfigError
+
+
+@click.command()
+@click.option("--model", required=True, metavar="DIR", help="Exported model: the folder export/ of a run.")
+@click.option("--input", "inputs", required=True, multiple=True, metavar="GLOB", help="Shards; may be repeated.")
+@click.option("--output", required=True, metavar="FILE", help="Submission (.csv) or table with names (.parquet).")
+@click.option("--vocabulary", metavar="FILE.csv", help="Names of the classes (columns Index, Name), for .parquet.")
+@click.option("--batch-size", type=int, metavar="N", help="Videos at a time.  [default: 128]")
+@click.option("--workers", type=int, metavar="N", help="Processes on this machine.  [default: 1]")
+@click.option(
+    "--shard-range",
+    metavar="FIRST:LAST",
+    help="Only these shards of all, counted from 0, without LAST; a call without this option joins the parts.",
+)
+@click.option("--on-bad", type=click.Choice(["skip", "fail"]), help="What bad records do.  [default: skip]")
+def predict(model: str, inputs: tuple[str, ...], output: str, shard_range: str | None, **options: str | int) -> None:
+    """Writes the challenge's submission file, or a table with class names, for any number of shards.
+
+    An interrupted call continues where it stopped when it is called again.
+    """
+    from yt8m.stages.predict import PredictConfig, predict
+
+    given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
+    if shard_range:
+        given["shard_range"] = _range(shard_range)
+    result = predict(model=Path(model), inputs=inputs, output=output, config=PredictConfig.parse(given, "predict"))
+    metrics = {name: int(value) for name, value in result.metrics.items()}
+    done = "parts of " if shard_range else ""
+    click.echo(
+        f"{done}{output}: {metrics['videos']:,} videos of {metrics['shards']:,} shards in {metrics['seconds']} s; "
+        f"{metrics['resumed_shards']:,} shards were done before; {metrics['bad_records']:,} bad records left out"
+    )
+
+
+def _range(text: str) -> list[int]:
+    first, _, last = text.partition(":")
+    if not (first.isdecimal() and last.isdecimal()):
+        raise ConfigError(f"--shard-range: expected FIRST:LAST, for instance 0:100, received '{text}'.")
+    return [int(first), int(last)]

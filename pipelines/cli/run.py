@@ -1,0 +1,141 @@
+"""`yt8m run`."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+from rich.console import Console
+
+from pipelines.cli.console import say
+from pipelines.cli.run_arguments import recipe_argument, settings_option
+from yt8m.errors import UserError
+
+if TYPE_CHECKING:
+    from pipelines.build.local_run import Listener, LocalRun
+
+# Lines of a failed node's log that are shown.
+LAST_LINES = 25
+# How the last line of a traceback begins if the user can mend the cause.
+USER_ERRORS = f"{UserError.__module__}."
+
+
+@click.command()
+@recipe_argument
+@click.option(
+    "--root", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; made if missing."
+)
+@click.option(
+    "--runner",
+    type=click.Choice(["subprocess", "docker"]),
+    default="subprocess",
+    show_default=True,
+    help="Steps as processes of this environment, or in containers.",
+)
+@click.option(
+    "--image", default="", help="Image of the steps, for --runner docker.  [default: what `make image` builds]"
+)
+@settings_option
+def run(
+    recipe: Path, root: Path, runner: Literal["subprocess", "docker"], image: str, settings: tuple[str, ...]
+) -> None:
+    """Runs a recipe's whole pipeline here.
+
+    What was done before under the same root is not done again; a run that was stopped continues. Changed code,
+    recipes and data repeat what depends on them. Leaves report.html, summary.json and export/ in the root.
+    """
+    from pipelines.build.compilation import Compilation
+    from pipelines.build.container_needs import find_containers
+    from pipelines.build.kubeflow import PROCESS_IMAGE
+    from pipelines.build.load import read_recipe
+    from pipelines.build.local_run import PIPELINE_FILE, RECIPE_FILE, LocalRun
+    from pipelines.build.results import publish_results
+    from pipelines.build.run_lock import lock_root
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    console = Console()
+    start = time.monotonic()
+    compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=True)
+    plan = compilation.plan
+    containers = find_containers(compilation.recipe, image) if runner == "docker" else None
+    with lock_root(root) as lock:
+        compilation.write(root / PIPELINE_FILE, containers.image if containers else PROCESS_IMAGE)
+        compilation.save_recipe(root / RECIPE_FILE)
+        execution = LocalRun(plan, root, lock, containers)
+        console.print(f"{plan.name}: {len(plan.nodes)} nodes in {root}", markup=False, highlight=False)
+        follow(console, execution, lambda listener: execution.execute(root / PIPELINE_FILE, listener))
+        publish_results(execution.state)
+    show_results(console, execution, time.monotonic() - start)
+
+
+def follow(console: Console, execution: "LocalRun", execute: Callable[["Listener"], bool]) -> None:
+    """Shows an execution while it goes on; ends the command with code 1 if it fails or is stopped."""
+    from pipelines.cli.run_display import RunDisplay
+
+    try:
+        with RunDisplay(console, execution.state) as display:
+            succeeded = execute(display)
+    except KeyboardInterrupt:
+        console.print("Stopped. The same command continues.", markup=False)
+        sys.exit(1)
+    if not succeeded:
+        _show_failure(console, execution)
+        sys.exit(1)
+
+
+def _show_failure(console: Console, execution: "LocalRun") -> None:
+    """The failed node, the end of its log and where the log is."""
+    from pipelines.build.local_run import LOGS_FOLDER, PIPELINE_LOG
+
+    log = execution.root / LOGS_FOLDER / (f"{execution.failed}.log" if execution.failed else PIPELINE_LOG)
+    for line in _telling_lines(log.read_text().splitlines() if log.exists() else []):
+        say(console, f"  | {line}")
+    what = f"Node {execution.failed} failed" if execution.failed else "The pipeline failed"
+    say(console, f"{what}; its log: {log}", "bold red")
+    console.print("Mend the cause; the same command continues with this node.", markup=False)
+
+
+def _telling_lines(lines: list[str]) -> list[str]:
+    """The message of an error that the user can mend, or else the end of the log."""
+    starts = [number for number, line in enumerate(lines) if line.startswith(USER_ERRORS)]
+    return [lines[starts[-1]].removeprefix(USER_ERRORS), *lines[starts[-1] + 1 :]] if starts else lines[-LAST_LINES:]
+
+
+def show_results(console: Console, execution: "LocalRun", seconds: float) -> None:
+    """What was done, the final figures and where to look."""
+    from pipelines.build.results import EXPORT_FOLDER, REPORT_FILE, SUMMARY_FILE
+    from yt8m.progress import duration
+
+    state = execution.state
+    executed = state.count("done")
+    final = json.loads((execution.root / SUMMARY_FILE).read_text())["final"]
+    lines = [
+        f"Done: {executed} of {len(state.nodes)} nodes in {duration(seconds)}."
+        if executed
+        else f"Nothing to do: all {len(state.nodes)} nodes are as an earlier run left them ({duration(seconds)}).",
+        *_figures(final),
+        f"Report:   {execution.root / REPORT_FILE}",
+        f"Summary:  {execution.root / SUMMARY_FILE}",
+        f"Model:    {execution.root / EXPORT_FOLDER}",
+    ]
+    for line in lines:
+        say(console, line)
+
+
+def _figures(final: dict[str, Any]) -> list[str]:
+    from pipelines.cli.run_display import describe_bytes
+
+    lines = []
+    if final.get("gap") is not None:
+        line = f"GAP {final['gap']:.4f} of the {final['measured_on']} on {final['videos'] or 0:.0f} hold-out videos"
+        baseline = final.get("baseline_gap")
+        lines.append(line + (f"; label frequencies alone: {baseline:.4f}" if baseline is not None else ""))
+    if final.get("size_bytes") is not None:
+        budget = final.get("budget_bytes")
+        share = f", {final['size_bytes'] / budget:.1%} of the budget" if budget else ""
+        lines.append(f"Size {describe_bytes(final['size_bytes'])}{share}; {final['members']} members")
+    return lines

@@ -1,0 +1,44 @@
+"""`yt8m status`."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.build.cluster_access import ClusterAccess
+from pipelines.build.run_view import view_folder
+from pipelines.cli.console import table_console
+from pipelines.cli.run_arguments import cluster_options, local_root
+from pipelines.cli.run_table import follow as follow_run
+from pipelines.cli.run_table import show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipelines.build.run_view import RunView
+
+SECONDS_BETWEEN_LOOKS = 1.0
+
+
+@click.command()
+@click.argument("run")
+@click.option("--follow", is_flag=True, help="Keep showing it until the run ends.")
+@cluster_options
+def status(run: str, access: ClusterAccess, follow: bool) -> None:
+    """How far RUN is: its nodes with state, time, GAP and size.
+
+    RUN is the --root of a `yt8m run`, or with --host the id of a run in a cluster.
+    """
+    console = table_console()
+    root = local_root(run, access)
+    read: Callable[[], RunView]
+    if root:
+        read, wait_seconds = partial(view_folder, root), SECONDS_BETWEEN_LOOKS
+    else:
+        from pipelines.cli.cluster_view import SECONDS_BETWEEN_REQUESTS, reader
+
+        read, wait_seconds = reader(access, run), SECONDS_BETWEEN_REQUESTS
+    if follow:
+        follow_run(console, read, wait_seconds)
+    else:
+        show(console, read())

@@ -1,0 +1,94 @@
+"""`yt8m submit`."""
+
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import click
+
+from pipelines.build.cluster_access import ClusterAccess
+from pipelines.cli.console import say, table_console
+from pipelines.cli.run_arguments import (
+    cluster_file_option,
+    cluster_options,
+    image_option,
+    recipe_argument,
+    settings_option,
+)
+from yt8m.errors import ConfigError
+
+
+@click.command()
+@recipe_argument
+@cluster_options
+@click.option(
+    "--root",
+    required=True,
+    envvar="YT8M_ROOT",
+    show_envvar=True,
+    metavar="URI",
+    help="Folder in an object store for everything that is no artifact.",
+)
+@click.option("--pipeline-root", default="", metavar="URI", help="Folder of the artifacts.  [default: the cluster's]")
+@click.option("--experiment", default="yt8m", envvar="KF_PIPELINES_DEFAULT_EXPERIMENT_NAME", show_default=True)
+@image_option
+@cluster_file_option
+@settings_option
+@click.option("--wait", is_flag=True, help="Show the run until it ends; exit code 1 if it fails.")
+def submit(  # noqa: PLR0917 click passes them by name
+    recipe: Path,
+    access: ClusterAccess,
+    root: str,
+    pipeline_root: str,
+    experiment: str,
+    image: str,
+    cluster_file: Path | None,
+    settings: tuple[str, ...],
+    wait: bool,
+) -> None:
+    """Compiles a recipe and starts it as a run of Kubeflow Pipelines.
+
+    What an earlier run did under the same recipe name with the same root, image, code and configuration comes from
+    Kubeflow's cache.
+    """
+    _check(access, root)
+    from pipelines.build.cluster_client import Cluster
+    from pipelines.build.compilation import Compilation
+    from pipelines.build.image import default_image
+    from pipelines.build.kubeflow import ROOT_PARAMETER
+    from pipelines.build.load import read_recipe
+    from pipelines.cli.cluster_view import announce
+
+    console = table_console()
+    compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
+    resources = compilation.resources(cluster_file)
+    cluster = Cluster(access)
+    with TemporaryDirectory() as folder:
+        package = Path(folder) / "pipeline.yaml"
+        compilation.write(package, image or default_image(), resources)
+        run_id = cluster.submit(
+            package,
+            name=f"{compilation.plan.name} {time.strftime('%Y-%m-%d %H-%M-%S')}",
+            parameters={ROOT_PARAMETER: root},
+            experiment=experiment,
+            pipeline_root=pipeline_root,
+            service_account=resources.service_account if resources else "",
+        )
+    text = f"{compilation.plan.name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}"
+    say(console, text)
+    announce(console, cluster, run_id, wait=wait)
+
+
+def _check(access: ClusterAccess, root: str) -> None:
+    from yt8m import storage
+
+    if not access.host:
+        raise ConfigError(
+            "--host: where is Kubeflow Pipelines? Give its address, or set KF_PIPELINES_ENDPOINT; `kubectl -n kubeflow "
+            "port-forward svc/ml-pipeline-ui 8080:80` makes it http://localhost:8080."
+        )
+    if not storage.is_remote(root):
+        raise ConfigError(
+            f"--root {root}: steps in a cluster cannot see a folder of this machine. Give a URI in an object store: "
+            "gs://BUCKET/FOLDER or s3://BUCKET/FOLDER."
+        )

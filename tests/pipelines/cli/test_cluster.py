@@ -1,0 +1,340 @@
+"""The commands on clusters, through kfp's own client, against a server that answers like KFP's."""
+
+import copy
+import json
+import socket
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from components.step import record_uri
+from pipelines.build.cluster_access import ClusterAccess
+from pipelines.build.spec_graph import Spec, SpecGraph
+from pipelines.cli import cluster_view, main, run_table
+from tests.pipelines.kfp_server import KfpServer, kfp_server
+from yt8m.errors import ClusterError
+
+SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
+ROOT = "gs://bucket/yt8m"
+
+# By google-cloud-storage, once.
+pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KfpServer]:
+    monkeypatch.setattr(cluster_view, "SECONDS_BETWEEN_REQUESTS", 0.01)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with kfp_server() as running:
+        # It has no objects either.
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", running.url)
+        yield running
+
+
+def call(server: KfpServer, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--host", server.url])
+
+
+def submit(server: KfpServer, *options: str) -> Result:
+    return call(server, "submit", str(SMOKE), "--root", ROOT, "--image", "image:1", *options)
+
+
+@cache
+def first_run() -> dict[str, Any]:
+    with kfp_server() as server:
+        assert submit(server).exit_code == 0
+    return server.runs["runs-1"]
+
+
+def add_run(server: KfpServer) -> None:
+    """Gives the server a run that was submitted before."""
+    server.runs["runs-1"] = copy.deepcopy(first_run())
+    server.experiments["experiments-1"] = {"experiment_id": "experiments-1", "display_name": "yt8m"}
+
+
+def submitted(server: KfpServer, number: int = 1) -> Spec:
+    """The pipeline of a run, checked against KFP's own definition."""
+    spec = server.runs[f"runs-{number}"]["pipeline_spec"]
+    spec = spec.get("pipeline_spec", spec)
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    return dict(spec)
+
+
+def every(server: KfpServer, state: str) -> dict[str, str]:
+    return dict.fromkeys(SpecGraph(submitted(server)).nodes, state)
+
+
+def rows(result: Result) -> dict[str, list[str]]:
+    return {line.split()[0]: line.split()[1:] for line in result.output.splitlines() if line.strip()}
+
+
+def test_a_recipe_becomes_a_run_in_an_experiment_and_its_page_is_told(server: KfpServer) -> None:
+    result = submit(server)
+    assert result.exit_code == 0, result.output
+    assert server.experiments["experiments-1"]["display_name"] == "yt8m"
+    run = server.runs["runs-1"]
+    assert run["experiment_id"] == "experiments-1"
+    assert run["runtime_config"]["parameters"] == {"root": ROOT}
+    assert f"{server.url}/#/runs/details/runs-1" in result.output
+    assert "evaluate-export" in SpecGraph(submitted(server)).nodes
+
+
+def test_a_second_run_takes_the_same_experiment(server: KfpServer) -> None:
+    assert submit(server, "--experiment", "mine").exit_code == 0
+    assert submit(server, "--experiment", "mine", "--pipeline-root", "gs://bucket/artifacts").exit_code == 0
+    assert len(server.experiments) == 1
+    assert server.runs["runs-2"]["runtime_config"]["pipeline_root"] == "gs://bucket/artifacts"
+
+
+def test_account_resources_and_credentials_reach_the_cluster(server: KfpServer, tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("{service_account: yt8m-runner, training: {node_selector: {gpu: 'yes'}}}")
+    result = submit(server, "--cluster", str(tmp_path / "cluster.yaml"), "--token", "secret", "--cookies", "session=1")
+    assert result.exit_code == 0, result.output
+    run = server.runs["runs-1"]
+    assert run["service_account"] == "yt8m-runner"
+    assert "nodeSelector" in json.dumps(run["pipeline_spec"]["platform_spec"])
+    headers = server.requests[-1][2]
+    assert (headers["authorization"], headers["Cookie"]) == ("Bearer secret", "session=1")
+
+
+@pytest.mark.parametrize(("state", "code"), [("SUCCEEDED", 0), ("FAILED", 1), ("CANCELED", 1)])
+def test_waiting_ends_with_the_run_and_its_result(server: KfpServer, state: str, code: int) -> None:
+    server.progress = [("RUNNING", {"generate": "RUNNING"}), ("RUNNING", {"generate": "SUCCEEDED"}), (state, {})]
+    result = submit(server, "--wait")
+    assert result.exit_code == code
+    assert "/35] generate done in 1m30s" in result.output
+
+
+def test_waiting_survives_a_server_that_is_away_for_a_while(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_run(server)
+    server.progress = [("RUNNING", {}), ("SUCCEEDED", {})]
+    read = cluster_view.reader(ClusterAccess(server.url), "runs-1")
+    assert read().running
+    server.failures = [(503, "text/plain", "away")] * 2
+    assert run_table._read_patiently(read, 0.01).state == "finished"
+    monkeypatch.setattr(run_table, "PATIENCE_SECONDS", 0.0)
+    server.failures = [(503, "text/plain", "away")] * 9
+    with pytest.raises(ClusterError, match="503"):
+        run_table._read_patiently(read, 0.01)
+
+
+def leave_record(root: Path, spec: Spec, node: str, metrics: dict[str, float], **artifacts: str) -> None:
+    path = Path(record_uri(str(root), node, SpecGraph(spec).constant(node, "key")))
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"metrics": metrics, "seconds": 5.0, "artifacts": artifacts}))
+
+
+def test_the_status_has_states_and_times_of_kfp_and_figures_of_the_records(server: KfpServer, tmp_path: Path) -> None:
+    add_run(server)
+    server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = str(tmp_path / "root")
+    nodes = {"generate": "CACHED", "prepare": "SUCCEEDED", "train-netvlad": "RUNNING", "train-dbof-wide": "PENDING"}
+    server.progress = [("RUNNING", {**nodes, "train-dbof-narrow": "FAILED"})]
+    leave_record(tmp_path / "root", submitted(server), "prepare", {"gap": 0.71234, "bytes": 2500000.0})
+    leave_record(tmp_path / "root", submitted(server), "generate", {}, html="gs://bucket/never")
+    result = call(server, "status", "runs-1")
+    table = rows(result)
+    assert result.exit_code == 0
+    assert table["generate"] == ["unchanged", "5s"]
+    assert table["prepare"] == ["done", "1m30s", "0.7123", "2.5", "MB"]
+    assert table["train-netvlad"][:2] == ["netvlad", "running"]
+    assert table["train-dbof-wide"] == ["dbof", "waiting", "1m30s"]
+    assert table["train-dbof-narrow"][:2] == ["dbof", "failed"]
+    assert table["report"] == ["waiting"]
+    assert "missing" not in result.output
+
+
+def test_the_status_of_a_finished_run_says_where_the_report_is(server: KfpServer, tmp_path: Path) -> None:
+    add_run(server)
+    server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = str(tmp_path / "root")
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    for name in SpecGraph(submitted(server)).nodes:
+        leave_record(tmp_path / "root", submitted(server), name, {}, html=f"gs://bucket/{name}.html")
+    result = call(server, "status", "runs-1", "--follow")
+    assert "Report: gs://bucket/report.html" in result.output
+    assert "35 of 35 nodes done, finished" in result.output
+
+
+def test_without_records_the_status_shows_the_states_and_says_why(
+    server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_run(server)
+    server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = "nowhere://bucket"
+    server.progress = [("RUNNING", {"generate": "SUCCEEDED"})]
+    result = call(server, "status", "runs-1")
+    assert result.exit_code == 0
+    assert rows(result)["generate"] == ["done", "1m30s"]
+    assert "GAP and sizes are missing: nowhere://bucket" in result.output
+
+
+def inputs(spec: Spec, names: set[str]) -> dict[str, Any]:
+    return {name: SpecGraph(spec).task(name)["inputs"] for name in names}
+
+
+def test_a_rerun_has_the_step_and_what_it_reads_from_the_cache(server: KfpServer, tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("service_account: yt8m-runner")
+    submit(server, "--cluster", str(tmp_path / "cluster.yaml"), "--pipeline-root", "gs://bucket/artifacts")
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    result = call(server, "rerun", "runs-1", "train-netvlad-second")
+    assert result.exit_code == 0, result.output
+    first, again = submitted(server), submitted(server, 2)
+    needed = SpecGraph(first).ancestors(["train-netvlad-second"])
+    assert set(SpecGraph(again).nodes) == {"train-netvlad-second"} | needed
+    assert inputs(again, needed) == inputs(first, needed)
+    assert {name: SpecGraph(again).executor(name) for name in needed} == {
+        name: SpecGraph(first).executor(name) for name in needed
+    }
+    assert SpecGraph(again).constant("train-netvlad-second", "attempt")
+    runs = server.runs["runs-1"], server.runs["runs-2"]
+    for key in ("experiment_id", "service_account", "runtime_config"):
+        assert runs[0][key] == runs[1][key]
+    assert again["pipelineInfo"]["name"] == "smoke"
+    assert "Not in the new run: evaluate-netvlad-second" in result.output
+    assert "runs-2" in result.output
+
+
+def test_a_rerun_of_a_rerun_finds_the_first_one_s_step_in_the_cache(server: KfpServer) -> None:
+    add_run(server)
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    call(server, "rerun", "runs-1", "train-netvlad", "--downstream")
+    assert call(server, "rerun", "runs-2", "evaluate-netvlad").exit_code == 0
+    second, third = submitted(server, 2), submitted(server, 3)
+    assert inputs(third, {"train-netvlad"}) == inputs(second, {"train-netvlad"})
+    assert inputs(third, {"evaluate-netvlad"}) != inputs(second, {"evaluate-netvlad"})
+
+
+def test_with_downstream_all_that_depends_on_the_step_is_executed_and_nothing_else(server: KfpServer) -> None:
+    add_run(server)
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    call(server, "rerun", "runs-1", "train-netvlad-second", "--downstream")
+    first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
+    executed = {name for name in again.nodes if again.constant(name, "attempt")}
+    assert executed == {"train-netvlad-second"} | first.descendants("train-netvlad-second")
+
+
+def test_a_step_that_failed_goes_on_where_it_was(server: KfpServer) -> None:
+    add_run(server)
+    states = {"generate": "SUCCEEDED", "prepare": "CACHED", "train-netvlad": "FAILED"}
+    server.progress = [("FAILED", states)]
+    assert call(server, "rerun", "runs-1", "train-netvlad").exit_code == 0
+    assert inputs(submitted(server, 2), {"train-netvlad"}) == inputs(submitted(server), {"train-netvlad"})
+
+
+def test_settings_change_the_step_s_configuration_only(server: KfpServer) -> None:
+    add_run(server)
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    setting = "students.netvlad-second.training.epochs=7"
+    result = call(server, "rerun", "runs-1", "train-netvlad-second", "--set", setting)
+    assert result.exit_code == 0, result.output
+    first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
+    config = json.loads(again.constant("train-netvlad-second", "config"))
+    assert config["training"]["epochs"] == 7
+    assert config["model"] == json.loads(first.constant("train-netvlad-second", "config"))["model"]
+    assert again.constant("train-netvlad-second", "key") != first.constant("train-netvlad-second", "key")
+    recipe = json.loads(submitted(server, 2)["root"]["inputDefinitions"]["parameters"]["recipe"]["defaultValue"])
+    assert recipe["students"]["netvlad-second"]["training"] == {"epochs": 7}
+
+
+@pytest.mark.parametrize(
+    ("node", "setting", "reason"),
+    [
+        ("train-netvlad", "families.netvlad.candidates.netvlad.training.epochs=7", "train-netvlad-student"),
+        ("prepare", "students.netvlad-second.training.epochs=7", "changes nothing of prepare"),
+        ("train-netvlad", "families.netvlad.average=always", "changes which nodes there are"),
+        ("train-netvlad", "training.epochs=many", "epochs"),
+        ("train-netvlat", "training.epochs=7", "Did you mean 'train-netvlad'"),
+    ],
+)
+def test_settings_that_concern_other_nodes_are_refused(server: KfpServer, node: str, setting: str, reason: str) -> None:
+    add_run(server)
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    result = call(server, "rerun", "runs-1", node, "--set", setting)
+    assert result.exit_code == 2
+    assert reason in result.output
+    assert len(server.runs) == 1
+
+
+def test_a_step_whose_inputs_are_not_there_is_not_executed(server: KfpServer) -> None:
+    add_run(server)
+    server.progress = [("FAILED", {"generate": "FAILED"})]
+    result = call(server, "rerun", "runs-1", "prepare")
+    assert result.exit_code == 2
+    assert "generate (failed)" in result.output
+
+
+def test_the_pipeline_of_a_run_from_the_user_interface_comes_with_its_version(server: KfpServer) -> None:
+    add_run(server)
+    run = server.runs["runs-1"]
+    server.versions["v1"] = run.pop("pipeline_spec")
+    run["pipeline_version_reference"] = {"pipeline_id": "p1", "pipeline_version_id": "v1"}
+    # There, every parameter is given.
+    run["runtime_config"]["parameters"]["recipe"] = "as it was"
+    server.progress = [("SUCCEEDED", dict.fromkeys(SpecGraph(server.versions["v1"]).nodes, "SUCCEEDED"))]
+    assert call(server, "rerun", "runs-1", "report").exit_code == 0
+    assert server.runs["runs-2"]["runtime_config"]["parameters"] == {"root": ROOT}
+
+
+def test_a_step_s_log_comes_from_its_pod(server: KfpServer) -> None:
+    add_run(server)
+    server.progress = [("RUNNING", {"prepare": "RUNNING"})]
+    number = list(SpecGraph(submitted(server)).nodes).index("prepare")
+    server.logs[f"wf-system-container-impl-3{number}"] = "Reading: 3/4 shards\n"
+    assert call(server, "logs", "runs-1", "prepare").output == "Reading: 3/4 shards\n"
+
+
+def test_without_the_user_interface_s_server_the_way_to_the_log_is_told(server: KfpServer) -> None:
+    add_run(server)
+    server.progress = [("RUNNING", {"prepare": "RUNNING"})]
+    number = list(SpecGraph(submitted(server)).nodes).index("prepare")
+    result = call(server, "logs", "runs-1", "prepare")
+    assert result.exit_code == 2
+    assert f"kubectl -n kubeflow logs -c main wf-system-container-impl-3{number}" in result.output
+    assert "it is waiting" in call(server, "logs", "runs-1", "report").output
+
+
+LOGIN = (200, "text/html", "<html>Log in</html>")
+
+
+@pytest.mark.parametrize(
+    ("failures", "reason"),
+    [
+        ([(401, "application/json", '{"message": "who are you"}')], "does not let you in (401 Unauthorized: who are"),
+        ([(500, "text/plain", "database\nis gone")], "refused (500 Internal Server Error): database"),
+        ([LOGIN] * 9, "perhaps a page to log in"),
+    ],
+)
+def test_what_the_server_refuses_is_told(server: KfpServer, failures: list[Any], reason: str) -> None:
+    for arguments in (["status", "runs-1"], ["submit", str(SMOKE), "--root", ROOT, "--image", "image:1"]):
+        server.failures = list(failures)
+        result = call(server, *arguments)
+        assert result.exit_code == 2
+        assert reason in " ".join(result.output.split())
+
+
+def test_an_unknown_run_is_told(server: KfpServer) -> None:
+    for command in (["status", "no-run"], ["rerun", "no-run", "report"], ["logs", "no-run", "report"]):
+        result = call(server, *command)
+        assert result.exit_code == 2
+        assert "There is no run 'no-run'" in result.output
+
+
+def test_a_host_that_is_down_is_told() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    result = CliRunner().invoke(main, ["status", "runs-1", "--host", f"http://127.0.0.1:{port}"])
+    assert result.exit_code == 2
+    assert "cannot be reached" in result.output
+
+
+def test_a_run_needs_a_host_and_a_root_that_steps_can_see(server: KfpServer, tmp_path: Path) -> None:
+    assert "Kubeflow Pipelines?" in CliRunner().invoke(main, ["submit", str(SMOKE), "--root", ROOT]).output
+    result = call(server, "submit", str(SMOKE), "--root", str(tmp_path))
+    assert result.exit_code == 2
+    assert "cannot see a folder of this machine" in result.output
+    assert not server.requests

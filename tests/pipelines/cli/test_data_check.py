@@ -1,0 +1,72 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli import main
+
+
+@pytest.fixture
+def run():
+    def run(*arguments):
+        return CliRunner().invoke(main, ["data", "check", *map(str, arguments)])
+
+    return run
+
+
+SMALL = ("--features", "rgb=4,audio=2", "--classes", "10", "--max-frames", "5")
+
+
+def test_healthy_shards_are_shown_with_exit_code_0(run, tmp_path, shards):
+    shards.write(tmp_path / "a.tfrecord", [shards.video_of(n, labels=[n]) for n in range(3)])
+    result = run(tmp_path / "*.tfrecord", *SMALL)
+
+    assert result.exit_code == 0
+    assert "Every record of every shard is a usable video." in result.stdout
+    assert "7 of 10: 3, 4, 5, 6, 7, 8, 9" in result.stdout
+
+
+def test_damage_is_shown_with_its_offset_and_exit_code_1(run, tmp_path, shards):
+    path = tmp_path / "a.tfrecord"
+    shards.write(path, [shards.video_of(0), shards.Video(id=b"[red]"), shards.video_of(2)])
+    path.write_bytes(path.read_bytes()[:-1])
+    result = run(path, *SMALL)
+
+    assert result.exit_code == 1
+    assert f"{path}: damaged at byte" in result.stdout
+    assert f"{path}: record 1 (id [red]): no frames" in result.stdout
+
+
+def test_programs_get_json(run, tmp_path, shards):
+    shards.write(tmp_path / "a.tfrecord", [shards.video_of(0), shards.Video()])
+    result = run(tmp_path / "a.tfrecord", "--json", *SMALL)
+    report = json.loads(result.stdout)
+
+    assert result.exit_code == 1
+    assert report["videos"] == 1
+    assert report["bad_records"][0]["reason"] == "no frames"
+
+
+def test_a_generated_data_set_says_itself_what_to_expect(run, tmp_path, shards):
+    shards.write(tmp_path / "a.tfrecord", [shards.video_of(0)])
+    (tmp_path / "dataset.json").write_text(json.dumps({"data": shards.spec.model_dump()}))
+
+    assert run(tmp_path / "a.tfrecord").exit_code == 0
+    assert run(tmp_path / "a.tfrecord", "--features", "rgb=3,audio=2").exit_code == 1
+    (tmp_path / "dataset.json").write_text("[]")
+    assert run(tmp_path / "a.tfrecord").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing*"], "no shard matches 'nothing*'"),
+        ([__file__, "--features", "rgb"], "'rgb' is not NAME=SIZE"),
+        ([__file__, "--classes", "0"], "num_classes"),
+    ],
+)
+def test_unusable_arguments_exit_with_2(run, arguments, said):
+    result = run(*arguments)
+
+    assert result.exit_code == 2
+    assert said in result.stderr

@@ -1,0 +1,62 @@
+import io
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from pipelines.build.run_lock import lock_root
+from pipelines.cli import main
+from pipelines.cli.run import _figures, _show_failure
+
+SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
+
+
+def failure(root: Path, failed: str = "prepare") -> list[str]:
+    console = Console(file=io.StringIO(), width=80)
+    _show_failure(console, SimpleNamespace(root=root, failed=failed))  # type: ignore[arg-type]
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue().splitlines()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    (tmp_path / "logs").mkdir()
+    return tmp_path / "logs" / "prepare.log"
+
+
+def test_a_failed_node_is_shown_with_the_end_of_its_log_and_its_place(log: Path) -> None:
+    log.write_text("".join(f"line {number}\n" for number in range(100)) + "RuntimeError: [broken]\n")
+    lines = failure(log.parents[1])
+    assert "line 50" not in "\n".join(lines)
+    assert lines[-3:-1] == ["  | RuntimeError: [broken]", f"Node prepare failed; its log: {log}"]
+
+
+def test_of_a_mistake_that_the_user_can_mend_only_the_message_is_shown(log: Path) -> None:
+    log.write_text("Traceback\n  somewhere\nyt8m.errors.ConfigError: a: wrong\nb: wrong, too\n")
+    assert failure(log.parents[1])[:2] == ["  | ConfigError: a: wrong", "  | b: wrong, too"]
+
+
+def test_a_failure_of_the_pipeline_itself_shows_its_log(tmp_path: Path, log: Path) -> None:
+    (log.parent / "pipeline.log").write_text("ImportError: kfp\n")
+    lines = failure(tmp_path, failed="")
+    assert lines[0] == "  | ImportError: kfp"
+    assert lines[1].startswith("The pipeline failed; its log: ")
+
+
+def test_the_final_figures_are_gap_baseline_size_and_members() -> None:
+    final = {"gap": 0.5, "measured_on": "exported model", "videos": 100.0, "baseline_gap": 0.2}
+    size = {"size_bytes": 1.5e6, "budget_bytes": 3e6, "members": 2}
+    assert _figures({**final, **size}) == [
+        "GAP 0.5000 of the exported model on 100 hold-out videos; label frequencies alone: 0.2000",
+        "Size 1.5 MB, 50.0% of the budget; 2 members",
+    ]
+    assert _figures({}) == []
+
+
+def test_a_root_in_use_is_refused(tmp_path: Path) -> None:
+    with lock_root(tmp_path):
+        result = CliRunner().invoke(main, ["run", str(SMOKE), "--root", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "in use by another run" in result.output

@@ -1,0 +1,70 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from pipelines.build.run_events import Event
+from pipelines.build.run_state import NodeState, RunState
+from pipelines.cli.run_display import RunDisplay, describe_bytes, describe_figures
+
+
+def shown(events: list[Event], tmp_path_factory: pytest.TempPathFactory, *, terminal: bool = False) -> str:
+    """What the display prints for events in a run of two nodes."""
+    state = RunState(tmp_path_factory.mktemp("root"), "run", {name: NodeState(title=name) for name in ("a", "b")})
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=100, _environ={})
+    with RunDisplay(console, state) as display:
+        for event in events:
+            if event.node not in state.nodes:
+                pass
+            elif event.kind == "started":
+                state.start(event.node, state.root / "log")
+            elif event.kind in {"done", "failed", "unchanged"}:
+                state.end(event.node, event.kind, {})  # type: ignore[arg-type]
+            display(event, state)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_nodes_are_counted_as_they_start_and_end(tmp_path_factory: pytest.TempPathFactory) -> None:
+    events = [Event("started", "a"), Event("done", "a"), Event("started", "b"), Event("failed", "b")]
+    lines = shown(events, tmp_path_factory).splitlines()
+    assert lines == ["[0/2] a ...", "[1/2] a done in 0s", "[1/2] b ...", "[1/2] b FAILED in 0s"]
+
+
+def test_progress_lines_are_shown_and_other_talk_is_not(tmp_path_factory: pytest.TempPathFactory) -> None:
+    events = [
+        Event("started", "a"),
+        Event("printed", "a", "Training: 3/10 videos (30%), loss 2"),
+        Event("printed", "a", "some library says something"),
+        Event("other", "a", "kfp: 1/2 things"),
+    ]
+    assert shown(events, tmp_path_factory).splitlines()[1:] == ["          Training: 3/10 videos (30%), loss 2"]
+
+
+def test_unchanged_nodes_are_one_line(tmp_path_factory: pytest.TempPathFactory) -> None:
+    text = shown([Event("unchanged", "a", "1"), Event("unchanged", "b", "2")], tmp_path_factory)
+    assert text.splitlines() == ["[2/2] 2 nodes unchanged since an earlier run"]
+
+
+def test_a_terminal_shows_what_runs_and_what_is_to_come(tmp_path_factory: pytest.TempPathFactory) -> None:
+    events = [Event("started", "a"), Event("printed", "a", "Training: 3/10 videos (30%), loss 2")]
+    text = shown(events, tmp_path_factory, terminal=True)
+    assert "to come: b" in text
+
+
+def test_sub_pipelines_are_not_nodes(tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert shown([Event("started", "family"), Event("failed", "family")], tmp_path_factory) == ""
+
+
+def test_figures_are_gap_and_size() -> None:
+    assert describe_figures(NodeState(title="x", metrics={"gap": 0.87236, "bytes_after": 117e6})) == (
+        "  (GAP 0.8724, 117.0 MB)"
+    )
+    assert describe_figures(NodeState(title="x", metrics={"seconds": 3.0})) == ""
+
+
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2**30, "1.1 GB"), (5e12, "5.0 TB")]
+)
+def test_sizes_are_in_powers_of_ten(size: float, text: str) -> None:
+    assert describe_bytes(size) == text

@@ -1,0 +1,46 @@
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from pipelines.build.run_lock import lock_root
+from pipelines.build.run_state import NodeState, RunState
+from pipelines.cli import main
+
+
+def state_of(root: Path) -> RunState:
+    nodes = {name: NodeState(title=name, group="dbof") for name in ("train-a", "evaluate-a", "report")}
+    state = RunState(root, "small", nodes)
+    metrics = root / "metrics"
+    metrics.write_text('{"metrics": {"gap": 0.71234, "bytes_after": 2500000}, "seconds": 3}')
+    state.start("train-a", root / "log")
+    state.end("train-a", "done", {"metrics": str(metrics)})
+    state.start("evaluate-a", root / "log")
+    return state
+
+
+def rows(root: Path) -> dict[str, list[str]]:
+    result = CliRunner().invoke(main, ["status", str(root)])
+    assert result.exit_code == 0
+    return {line.split()[0]: line.split()[1:] for line in result.output.splitlines() if line.strip()}
+
+
+def test_nodes_are_shown_with_state_gap_and_size(tmp_path: Path) -> None:
+    state_of(tmp_path)
+    with lock_root(tmp_path):
+        table = rows(tmp_path)
+    assert table["train-a"] == ["dbof", "done", "0s", "0.7123", "2.5", "MB"]
+    assert table["evaluate-a"][:2] == ["dbof", "running"]
+    assert table["report"] == ["dbof", "waiting"]
+    assert "running" in table["small:"]
+
+
+def test_a_node_whose_run_was_killed_is_not_running(tmp_path: Path) -> None:
+    state_of(tmp_path)
+    assert rows(tmp_path)["evaluate-a"][1] == "stopped"
+
+
+def test_following_ends_with_the_run(tmp_path: Path) -> None:
+    state_of(tmp_path)
+    result = CliRunner().invoke(main, ["status", str(tmp_path), "--follow"])
+    assert result.exit_code == 0
+    assert "train-a" in result.output

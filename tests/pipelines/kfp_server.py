@@ -1,0 +1,136 @@
+"""A server that answers like Kubeflow Pipelines' API and user interface, as far as our commands ask, and remembers."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from pipelines.build.spec_graph import SpecGraph
+
+Json = dict[str, Any]
+
+
+@dataclass
+class KfpServer:
+    """What the server has and does.
+
+    Attributes:
+        experiments: By id.
+        runs: By id; each as it was posted, with what the server adds.
+        progress: States of nodes that the next answers about runs have; the last stays.
+        requests: Method, path, headers, body of every request.
+        logs: What pods printed, by name.
+        versions: Pipelines by version id.
+        failures: Answers (status, content type, body) that come first.
+    """
+
+    url: str = ""
+    experiments: dict[str, Json] = field(default_factory=dict)
+    runs: dict[str, Json] = field(default_factory=dict)
+    progress: list[tuple[str, dict[str, str]]] = field(default_factory=lambda: [("PENDING", {})])
+    requests: list[tuple[str, str, Json, Json]] = field(default_factory=list)
+    logs: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, Json] = field(default_factory=dict)
+    failures: list[tuple[int, str, str]] = field(default_factory=list)
+
+    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Json) -> tuple[int, str, str]:
+        """Status, content type and body."""
+        if self.failures:
+            return self.failures.pop(0)
+        parts = path.removeprefix("/apis/v2beta1/").split("/")
+        if parts == ["healthz"]:
+            return _json({"multi_user": False})
+        if path == "/k8s/pod/logs":
+            log = self.logs.get(query["podname"][0])
+            return (200, "text/plain", log) if log is not None else (404, "text/plain", "pod not found")
+        if parts[0] == "pipelines" and parts[-1] in self.versions:
+            return _json({"pipeline_version_id": parts[-1], "pipeline_spec": self.versions[parts[-1]]})
+        return self._resource(method, parts, query, body)
+
+    def _resource(self, method: str, parts: list[str], query: dict[str, list[str]], body: Json) -> tuple[int, str, str]:
+        kind = {"experiments": self.experiments, "runs": self.runs}.get(parts[0], {})
+        if method == "POST":
+            name = f"{parts[0]}-{len(kind) + 1}"
+            kind[name] = {**body, f"{parts[0][:-1]}_id": name}
+            return _json(kind[name])
+        if parts[1:]:
+            if parts[1] not in kind:
+                return _json({"message": f"{parts[1]} not found."}, 404)
+            return _json(self._described(kind[parts[1]]) if parts[0] == "runs" else kind[parts[1]])
+        wanted = json.loads(query["filter"][0])["predicates"][0]["stringValue"]
+        found = [each for each in kind.values() if each["display_name"] == wanted]
+        return _json({parts[0]: found} if found else {})
+
+    def _described(self, run: Json) -> Json:
+        """A run with its state and those of its tasks, as KFP 2 makes them of Argo's workflow."""
+        state, nodes = self.progress.pop(0) if len(self.progress) > 1 else self.progress[0]
+        spec = run.get("pipeline_spec") or next(iter(self.versions.values()))
+        graph = SpecGraph(spec.get("pipeline_spec", spec))
+        tasks = [task for number, name in enumerate(graph.nodes) for task in _tasks(number, name, nodes.get(name, ""))]
+        return {**run, "state": state, "run_details": {"task_details": tasks}}
+
+
+def _tasks(number: int, name: str, state: str) -> list[Json]:
+    if not state:
+        return []
+    times = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-01T00:01:30Z"}
+    return [
+        {"task_id": f"wf-1{number}", "display_name": f"{name}-driver", "state": "SUCCEEDED", **times},
+        {
+            "task_id": f"wf-2{number}",
+            "display_name": name,
+            "state": "SUCCEEDED" if state == "CACHED" else state,
+            "child_tasks": [{"pod_name": f"wf-3{number}"}],
+            **times,
+        },
+        {
+            "task_id": f"wf-3{number}",
+            "display_name": "executor",
+            "state": "SKIPPED" if state == "CACHED" else state,
+            # The next step's driver comes after the pod.
+            "child_tasks": [{"pod_name": f"wf-1{number + 1}"}],
+        },
+    ]
+
+
+def _json(body: Json, status: int = 200) -> tuple[int, str, str]:
+    return status, "application/json", json.dumps(body)
+
+
+@contextmanager
+def kfp_server() -> Iterator[KfpServer]:
+    """Runs a server on a free port."""
+    state = KfpServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            size = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(size) or "{}")
+            url = urlsplit(self.path)
+            state.requests.append((self.command, url.path, dict(self.headers), body))
+            status, kind, text = state.answer(self.command, url.path, parse_qs(url.query), body)
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(text.encode())))
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        do_GET = do_POST = _answer  # noqa: N815 as the library calls them
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    state.url = f"http://127.0.0.1:{server.server_port}"
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

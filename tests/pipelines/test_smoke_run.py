@@ -1,0 +1,104 @@
+"""The smoke recipe, for real: every stage, in KFP's local runner."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines.build.run_state import RunState
+from pipelines.cli import main
+
+RECIPE = Path(__file__).parents[2] / "pipelines" / "recipes" / "smoke.yaml"
+STRANGER = Path(__file__).parents[1] / "exporting" / "stranger_gap.py"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+def run(root: Path, *settings: str, runner: str = "subprocess") -> Result:
+    options = ["--runner", runner, *(part for setting in settings for part in ("--set", setting))]
+    result = CliRunner().invoke(main, ["run", str(RECIPE), "--root", str(root), *options])
+    assert result.exit_code == 0, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a finished run; the variable SMOKE_ROOT names one that is there, to save the time."""
+    folder = Path(os.environ.get("SMOKE_ROOT") or tmp_path_factory.mktemp("smoke"))
+    run(folder)
+    return folder
+
+
+def executed(root: Path) -> set[str]:
+    return {name for name, node in RunState.load(root).nodes.items() if node.state == "done"}
+
+
+def test_a_run_leaves_report_summary_and_a_model_that_predicts(root: Path) -> None:
+    final = json.loads((root / "summary.json").read_text())["final"]
+    assert final["gap"] > final["baseline_gap"]
+    assert 0 < final["size_bytes"] <= final["budget_bytes"]
+    assert "<html" in (root / "report.html").read_text()
+    (shard, *_) = sorted(root.glob("data/*/test*.tfrecord"))
+    arguments = ["--model", str(root / "export"), "--input", str(shard), "--output", str(root / "submission.csv")]
+    assert CliRunner().invoke(main, ["predict", *arguments]).exit_code == 0
+    assert (root / "submission.csv").read_text().startswith("VideoId,LabelConfidencePairs\n")
+
+
+def test_steps_in_containers_give_the_numbers_that_steps_as_processes_give(
+    root: Path, tmp_path: Path, image: str
+) -> None:
+    run(tmp_path, runner="docker")
+    assert len(executed(tmp_path)) == len(RunState.load(tmp_path).nodes)
+    in_containers, as_processes = (json.loads((folder / "summary.json").read_text()) for folder in (tmp_path, root))
+    # TensorFlow writes a number that is random, and as many bytes as it needs, beside every model.
+    sizes = [summary["final"].pop("size_bytes") for summary in (in_containers, as_processes)]
+    shares = [summary["final"].pop("budget_share") for summary in (in_containers, as_processes)]
+    assert sizes[0] == pytest.approx(sizes[1], rel=1e-3)
+    assert shares[0] == pytest.approx(shares[1], rel=1e-3)
+    assert without_times(in_containers) == without_times(as_processes)
+
+
+def without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_times(each) for key, each in value.items() if "seconds" not in key}
+    return [without_times(each) for each in value] if isinstance(value, list) else value
+
+
+def test_a_process_with_tensorflow_alone_measures_the_gap_of_the_report(root: Path) -> None:
+    (partition,) = root.glob("steps/*/prepare/partition")
+    shards = [shard["uri"] for shard in json.loads(partition.read_text())["holdout"]]
+    done = subprocess.run(
+        [sys.executable, "-I", STRANGER, root / "export", *shards], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    summary = json.loads((root / "summary.json").read_text())
+    assert found["videos"] == summary["final"]["videos"]
+    assert found["gap"] == pytest.approx(summary["final"]["gap"], abs=1e-4)
+    (searched,) = (method["gap"] for method in summary["search"]["methods"] if method["chosen"])
+    assert found["gap"] == pytest.approx(searched, abs=1e-4)
+
+
+def test_a_second_run_does_nothing_and_says_so(root: Path) -> None:
+    result = run(root)
+    assert not executed(root)
+    assert "Nothing to do" in result.output
+
+
+def test_a_changed_student_is_trained_again_with_what_depends_on_it_and_nothing_else(root: Path) -> None:
+    run(root, "students.netvlad-second.training.epochs=1")
+    name = "netvlad-second"
+    assert executed(root) == {
+        *(f"train-{name}", f"evaluate-{name}", f"quantize-{name}", f"evaluate-quantized-{name}"),
+        *("collect-first-level", "search-weights", "export", "evaluate-export", "report"),
+    }
+
+
+def test_the_status_shows_all_nodes(root: Path) -> None:
+    result = CliRunner().invoke(main, ["status", str(root)])
+    assert result.exit_code == 0
+    assert all(name in result.output for name in RunState.load(root).nodes)

@@ -1,0 +1,172 @@
+import csv
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli.predict import predict as command
+from tests.conftest import video_of, write_shard
+from tests.exporting.toy_ensemble import SPEC, write_quantized_model, write_weights
+from yt8m.errors import ConfigError, DataError
+from yt8m.exporting.exported_model import ExportedModel
+from yt8m.exporting.shard_predictor import ShardPredictor
+from yt8m.records.reading import read_videos
+from yt8m.stages.export import ExportConfig, export
+from yt8m.stages.predict import PredictConfig, predict
+
+SIZES = {"rgb": 12, "audio": 4}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    root = tmp_path_factory.mktemp("model")
+    members = {name: write_quantized_model(root / name, seed) for seed, name in enumerate(["one", "two"])}
+    weights = write_weights(root / "weights.json", {"one": 0.5, "two": 0.5})
+    config = ExportConfig(latency_batch_sizes=())
+    export(models=members, weights=weights, config=config, output=root / "export", card=root / "card.md")
+    return root / "export"
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """Three unlabelled shards of 5, 1 and 4 videos."""
+    (tmp_path / "test").mkdir()
+    first = 0
+    for name, videos in (("a", 5), ("b", 1), ("c", 4)):
+        records = [video_of(i, num_frames=1 + i, labels=None, **SIZES) for i in range(first, first + videos)]
+        write_shard(tmp_path / "test" / f"{name}.tfrecord", records)
+        first += videos
+    return str(tmp_path / "test" / "*.tfrecord")
+
+
+def run(model, shards, output, **options):
+    config = PredictConfig(batch_size=2, **options)
+    return predict(model=model, inputs=[shards], output=str(output), config=config)
+
+
+def expected_top(model, shards):
+    exported = ExportedModel(model)
+    folder, _, _ = shards.rpartition("/")
+    uris = [f"{folder}/{name}.tfrecord" for name in "abc"]
+    (batch,) = list(read_videos(uris, SPEC, batch_size=100))
+    ids = [each.decode() for each in batch["ids"].numpy()]
+    return ids, *exported.top(batch["frames"], batch["num_frames"])
+
+
+def test_a_submission_is_in_the_challenges_format(model, shards, tmp_path):
+    result = run(model, shards, tmp_path / "submission.csv")
+    ids, classes, scores = expected_top(model, shards)
+    lines = (tmp_path / "submission.csv").read_text().splitlines()
+    assert lines[0] == "VideoId,LabelConfidencePairs"
+    assert [line.split(",")[0] for line in lines[1:]] == ids == [f"{i:04d}" for i in range(10)]
+    for line, row_classes, row_scores in zip(lines[1:], classes, scores, strict=True):
+        pairs = line.split(",")[1].split(" ")
+        assert len(pairs) == 40
+        assert [int(label) for label in pairs[::2]] == row_classes.tolist()
+        np.testing.assert_allclose([float(score) for score in pairs[1::2]], row_scores, rtol=1e-5)
+    assert result.metrics["videos"] == 10
+    assert result.metrics["shards"] == 3
+
+
+def test_nothing_but_the_output_is_left(model, shards, tmp_path):
+    run(model, shards, tmp_path / "out" / "submission.csv")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["submission.csv"]
+
+
+def test_parquet_names_classes_by_index_not_by_row(model, shards, tmp_path):
+    names = {index: f"name of {index}" for index in range(29)}
+    with (tmp_path / "vocabulary.csv").open("w") as file:
+        rows = csv.writer(file)
+        rows.writerow(["Index", "TrainVideoCount", "Name"])
+        rows.writerows([index, 7, names[index]] for index in reversed(names))
+    run(model, shards, tmp_path / "predictions.parquet", vocabulary=str(tmp_path / "vocabulary.csv"))
+    ids, classes, scores = expected_top(model, shards)
+    table = pq.read_table(tmp_path / "predictions.parquet").to_pydict()
+    assert table["VideoId"] == [video for video in ids for _ in range(20)]
+    assert table["Rank"] == list(range(1, 21)) * 10
+    assert table["Label"] == classes.reshape(-1).tolist()
+    assert table["Name"] == [names.get(label) for label in classes.reshape(-1).tolist()]
+    np.testing.assert_allclose(table["Confidence"], scores.reshape(-1), rtol=1e-5)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_parts_done_apart_add_up_to_the_same_file(model, shards, tmp_path, ending):
+    run(model, shards, tmp_path / f"whole.{ending}")
+    apart = tmp_path / f"apart.{ending}"
+    run(model, shards, apart, shard_range=(1, 3))
+    assert not apart.exists()
+    run(model, shards, apart, shard_range=(0, 1))
+    result = run(model, shards, apart)
+    assert result.metrics["resumed_shards"] == 3
+    assert apart.read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
+
+
+@pytest.mark.slow
+def test_several_processes_write_the_same_file(model, shards, tmp_path):
+    run(model, shards, tmp_path / "one.csv")
+    result = run(model, shards, tmp_path / "several.csv", workers=2)
+    assert result.metrics["videos"] == 10
+    assert (tmp_path / "several.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+
+def test_an_interrupted_call_continues_at_the_shard_where_it_stopped(model, shards, tmp_path, monkeypatch):
+    run(model, shards, tmp_path / "whole.csv")
+    whole = ShardPredictor.predict
+
+    def interrupted(self, task):
+        if task.shard.endswith("b.tfrecord"):
+            raise KeyboardInterrupt
+        return whole(self, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardPredictor, "predict", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run(model, shards, tmp_path / "resumed.csv")
+    assert not (tmp_path / "resumed.csv").exists()
+    result = run(model, shards, tmp_path / "resumed.csv")
+    assert result.metrics["resumed_shards"] == 1
+    assert result.metrics["shards"] == 2
+    assert (tmp_path / "resumed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_a_shard_that_changed_is_done_again(model, shards, tmp_path):
+    run(model, shards, tmp_path / "out.csv", shard_range=(0, 3))
+    write_shard(tmp_path / "test" / "b.tfrecord", [video_of(77, labels=None, **SIZES)])
+    result = run(model, shards, tmp_path / "out.csv")
+    assert result.metrics["shards"] == 1
+    assert "\n0077," in (tmp_path / "out.csv").read_text()
+
+
+def test_bad_records_are_left_out_and_counted_or_stop_the_work(model, shards, tmp_path):
+    bad = [video_of(0, **SIZES), video_of(1, rgb=12), video_of(2, **SIZES)]
+    uri = write_shard(tmp_path / "bad.tfrecord", bad)
+    result = run(model, uri, tmp_path / "out.csv")
+    assert result.metrics["videos"] == 2
+    assert result.metrics["bad_records"] == 1
+    with pytest.raises(DataError, match=r"bad\.tfrecord: record 1"):
+        run(model, uri, tmp_path / "strict.csv", on_bad="fail")
+
+
+def test_what_cannot_be_done_is_said(model, shards, tmp_path):
+    with pytest.raises(ConfigError, match=r"expected a file that ends in \.csv or \.parquet"):
+        run(model, shards, tmp_path / "out.txt")
+    with pytest.raises(ConfigError, match="expected part of 0:3, received 2:4"):
+        run(model, shards, tmp_path / "out.csv", shard_range=(2, 4))
+    with pytest.raises(DataError, match="no shard matches"):
+        run(model, str(tmp_path / "none*"), tmp_path / "out.csv")
+    with pytest.raises(ConfigError, match="a submission has no class names"):
+        run(model, shards, tmp_path / "out.csv", vocabulary="classes.csv")
+    (tmp_path / "classes.csv").write_text("index,name\n0,Game\n")
+    with pytest.raises(DataError, match=r"classes\.csv: expected a column 'Index', received index, name"):
+        run(model, shards, tmp_path / "out.parquet", vocabulary=str(tmp_path / "classes.csv"))
+
+
+def test_the_command_predicts(model, shards, tmp_path):
+    arguments = ["--model", str(model), "--input", shards, "--output", str(tmp_path / "out.csv"), "--batch-size", "3"]
+    done = CliRunner().invoke(command, [*arguments, "--shard-range", "0:2"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "parts of" in done.stdout
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert "4 videos of 1 shards" in done.stdout
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 11

@@ -1,0 +1,156 @@
+"""The stages on data in an object store."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli.data_check import check
+from tests.conftest import video_of, write_shard
+from tests.exporting.toy_ensemble import write_quantized_model, write_weights
+from tests.storage.fault_proxy import Plan
+from yt8m import storage
+from yt8m.errors import StorageError
+from yt8m.models.files import read_weights
+from yt8m.records.partition import Partition
+from yt8m.records.reading import data_errors, read_videos
+from yt8m.records.soft_target_manifest import SoftTargetManifest
+from yt8m.stages.evaluate import EvaluateConfig, evaluate
+from yt8m.stages.export import ExportConfig, export
+from yt8m.stages.generate import GenerateConfig, generate, globs
+from yt8m.stages.predict import PredictConfig, predict
+from yt8m.stages.prepare import PrepareConfig, prepare
+from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
+from yt8m.stages.train import TrainConfig, train
+
+DATA = GenerateConfig(preset="smoke", videos=60, max_frames=4, videos_per_shard=10)
+MODEL = {"family": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
+# Reads the shards in every epoch, instead of keeping the videos in memory.
+TRAINING = {"epochs": 2, "batch_size": 8, "seed": 3, "memory_bytes": 0}
+
+
+def make_partition(uri: str, output: Path) -> Partition:
+    training, validation = globs(uri)
+    spec = DATA.resolve().spec
+    config = PrepareConfig(training=(training,), validation=(validation,), holdout_shards=2, spec=spec)
+    prepare(config=config, output=output)
+    return Partition.load(output)
+
+
+def read(uris: list[str], partition: Partition, **options) -> list[dict]:
+    with data_errors():
+        return list(read_videos(uris, partition.spec, batch_size=7, **options).as_numpy_iterator())
+
+
+def assert_same(first: list[dict], second: list[dict]) -> None:
+    assert len(first) == len(second) > 0
+    for one, other in zip(first, second, strict=True):
+        for name, value in one.items():
+            np.testing.assert_array_equal(value, other[name])
+
+
+@pytest.mark.parametrize("remote", ["s3"], indirect=True)
+def test_shards_in_an_object_store_read_as_on_disk(remote, tmp_path):
+    for uri in (remote.uri, str(tmp_path / "data")):
+        generate(config=DATA, output_uri=uri)
+    there = make_partition(remote.uri, tmp_path / "there.json")
+    here = make_partition(str(tmp_path / "data"), tmp_path / "here.json")
+
+    assert [shard.checksum for shard in there.training] == [shard.checksum for shard in here.training]
+    assert all(uri.startswith(remote.uri) for uri in (*there.training_uris, *there.holdout_uris))
+    assert_same(read(there.holdout_uris, there), read(here.holdout_uris, here))
+    options = {"shuffle_seed": 1, "epoch": 1}
+    assert_same(read(there.training_uris, there, **options), read(here.training_uris, here, **options))
+
+
+@pytest.mark.parametrize("remote", ["s3"], indirect=True)
+def test_data_check_reads_an_object_store(remote):
+    generate(config=DATA, output_uri=remote.uri)
+
+    result = CliRunner().invoke(check, [f"{remote.uri}/*.tfrecord", "--json"])
+
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["videos"] == DATA.videos
+
+
+@pytest.mark.parametrize("remote", ["gs"], indirect=True)
+def test_reading_survives_a_bad_network_and_gives_the_same_videos(remote, tmp_path):
+    generate(config=DATA, output_uri=remote.uri)
+    partition = make_partition(remote.uri, tmp_path / "partition.json")
+    before = read(partition.training_uris, partition)
+    for uri in list(Path(storage.stage_in(partition.training_uris[0])).parent.glob("*-train*")):
+        uri.unlink()
+
+    remote.fail(Plan("flip", times=4, matching=lambda method, _, size: method == "GET" and size > 5000))
+    assert_same(read(partition.training_uris, partition), before)
+
+
+@pytest.mark.parametrize("remote", ["gs"], indirect=True)
+def test_a_shard_that_cannot_be_fetched_is_named(remote):
+    missing = storage.join(remote.uri, "gone.tfrecord")
+
+    with pytest.raises(StorageError, match=f"{missing}: there is no such object"), data_errors():
+        next(iter(read_videos([missing], DATA.resolve().spec, batch_size=7)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("remote", ["gs"], indirect=True)
+def test_teachers_soft_targets_and_students_live_in_an_object_store(remote, tmp_path):
+    generate(config=DATA, output_uri=remote.uri)
+    partition = make_partition(remote.uri, tmp_path / "partition.json")
+    teacher, manifest = tmp_path / "teacher", tmp_path / "soft_targets.json"
+    checkpoints = storage.join(remote.uri, "checkpoints")
+    options = {"partition": tmp_path / "partition.json", "checkpoint_uri": checkpoints}
+    config = TrainConfig.parse({"model": MODEL, "training": TRAINING, "label_weight": 1.0}, "test")
+
+    train(config=config, output=teacher, tensorboard_uri=storage.join(remote.uri, "logs"), **options)
+    assert storage.list_uris(storage.join(remote.uri, "logs", "train", "events*"))
+    (checkpoint,) = storage.list_uris(storage.join(checkpoints, "*"))
+    train(config=config, output=tmp_path / "again", **options)  # goes on from the end
+    for name, value in read_weights(teacher).items():
+        np.testing.assert_array_equal(value, read_weights(tmp_path / "again")[name])
+    assert storage.list_uris(storage.join(checkpoints, "*")) == [checkpoint]
+
+    soft_targets(
+        partition=tmp_path / "partition.json",
+        models={"teacher": teacher},
+        selection=None,
+        config=SoftTargetsConfig(batch_size=8),
+        output_uri=storage.join(remote.uri, "soft-targets"),
+        output=manifest,
+    )
+    sidecars = SoftTargetManifest.load(manifest).sidecars
+    assert list(sidecars) == partition.training_uris
+    assert all(uri.startswith(remote.uri) and storage.exists(uri) for uri in sidecars.values())
+
+    student = TrainConfig.parse({"model": MODEL, "training": TRAINING, "label_weight": 0.5}, "test")
+    train(config=student, output=tmp_path / "student", soft_targets=manifest, **options)
+    result = evaluate(
+        partition=tmp_path / "partition.json",
+        model=tmp_path / "student",
+        config=EvaluateConfig(batch_size=8),
+        predictions=tmp_path / "predictions",
+    )
+    assert result.metrics["videos"] == partition.num_holdout_videos
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("remote", ["s3"], indirect=True)
+def test_a_submission_is_written_from_and_to_an_object_store(remote, tmp_path):
+    models = {"one": write_quantized_model(tmp_path / "one", 0)}
+    weights = write_weights(tmp_path / "weights.json", {"one": 1.0})
+    export_config = ExportConfig(latency_batch_sizes=())
+    export(models=models, weights=weights, config=export_config, output=tmp_path / "export", card=tmp_path / "card.md")
+    for name, first in (("a", 0), ("b", 3)):
+        with storage.publish_file(storage.join(remote.uri, f"{name}.tfrecord")) as path:
+            write_shard(path, [video_of(number, labels=None, rgb=12, audio=4) for number in range(first, first + 3)])
+    output = storage.join(remote.uri, "submission.csv")
+    options = {"model": tmp_path / "export", "inputs": [f"{remote.uri}/*.tfrecord"], "output": output}
+
+    predict(config=PredictConfig(batch_size=2), **options)
+
+    lines = storage.read_text(output).splitlines()
+    assert [line.partition(",")[0] for line in lines] == ["VideoId", *(f"{number:04}" for number in range(6))]
+    assert predict(config=PredictConfig(batch_size=2), **options).metrics["resumed_shards"] == 2
