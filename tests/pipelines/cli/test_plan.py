@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines.cli import main
+from yt8m.generation.presets import PRESETS
+from yt8m.records.partition import Partition, Shard
+
+RECIPES = Path(__file__).parents[3] / "pipelines" / "recipes"
+SMOKE = str(RECIPES / "smoke.yaml")
+
+
+def plan(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["plan", *arguments])
+
+
+def test_a_recipe_that_generates_its_videos_needs_no_options() -> None:
+    result = plan(SMOKE)
+    assert result.exit_code == 0
+    for text in ("nodes in", "Ensemble: ", "Pipeline: ", "compiled", "Data: ", "Stored: ", "Network: "):
+        assert text in result.output
+    assert "GPU hours" not in result.output
+
+
+def test_a_gpu_brings_hours_and_says_what_is_assumed() -> None:
+    result = plan(SMOKE, "--gpu", "t4", "--gpus", "1", "--gpus", "3")
+    assert result.exit_code == 0
+    for text in (
+        "GPU hours",
+        "Critical path: ",
+        "COMPUTED, not measured",
+        "40% of 8.1 TFLOP/s",
+        "Reading: at most 15,200",
+    ):
+        assert text in result.output
+    assert [line.split()[0] for line in result.output.splitlines() if line.endswith("% ")] == ["1", "3"]
+
+
+def test_given_rates_need_no_gpu() -> None:
+    families = ("logistic", "rnn", "netfv", "dbof", "netvlad", "nextvlad")
+    shown = plan(SMOKE).output
+    given = [f"--videos-per-second={family}=100" for family in families if f" {family} " in shown]
+    result = plan(SMOKE, *given)
+    assert result.exit_code == 0, result.output
+    assert "given" in result.output
+    assert "COMPUTED" not in result.output
+
+
+def test_a_partition_gives_videos_and_bytes(tmp_path: Path) -> None:
+    shard = Shard(uri="gs://bucket/a", videos=1_000_000, size_bytes=300_000_000_000, checksum="c")
+    held_out = shard.model_copy(update={"uri": "gs://bucket/b", "videos": 1000, "size_bytes": 300_000_000})
+    path = tmp_path / "partition.json"
+    spec = PRESETS["smoke"].spec
+    Partition(spec=spec, seed=0, training=(shard,), holdout=(held_out,), class_counts=()).save(path)
+    result = plan(SMOKE, "--data", str(path))
+    assert result.exit_code == 0
+    assert "Data: 1,000,000 training and 1,000 hold-out videos in 2 shards, 300.3 GB" in result.output
+    assert "for 1,000,000 training videos" in result.output
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--gpu", "h10", "--videos", "9"], "unknown GPU 'h10'. Did you mean 'h100'?"),
+        (["--gpu", "l4"], "how many videos are there?"),
+        (["--holdout", "9"], "--videos: missing"),
+        (["--videos", "9", "--bytes", "much"], "expected a size such as 1.5TB or 800GB, received 'much'"),
+        (["--videos", "9", "--videos-per-second", "rnn"], "expected MODEL=N"),
+        (["--videos", "9", "--videos-per-second", "rnn=-1"], "expected MODEL=N"),
+        (["--videos", "9", "--videos-per-second", "netvald=1"], "no model or family 'netvald'. Did you mean 'netvlad"),
+        (["--videos", "9", "--videos-per-second", "rnn=1"], "no rate for fvnet1-hard"),
+        (["--data", "p.json", "--videos", "9"], "leave out --videos"),
+        (["--data", "no-such-partition.json"], "no-such-partition.json"),
+        (["--videos", "0"], "--videos"),
+        (["--videos", "9", "--gpus", "0"], "--gpus"),
+        (["--cluster", "no-such-cluster.yaml"], "no-such-cluster.yaml: cannot be read"),
+    ],
+)
+def test_unusable_options_end_with_code_2_and_the_remedy(options: list[str], told: str) -> None:
+    result = plan(str(RECIPES / "paper.yaml"), *options)
+    assert result.exit_code == 2
+    assert told in result.output
