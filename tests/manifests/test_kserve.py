@@ -1,0 +1,85 @@
+import ast
+import base64
+import json
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+
+from tests.conftest import video_of, write_shard
+from tests.exporting.toy_ensemble import SPEC, write_quantized_model, write_weights
+from yt8m.exporting.exported_model import ExportedModel
+from yt8m.records.reading import read_videos
+from yt8m.stages.export import ExportConfig, export
+
+FOLDER = Path(__file__).parents[2] / "manifests" / "kserve"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    weights = write_weights(folder / "weights.json", {"a": 1.0})
+    models = {"a": write_quantized_model(folder / "a", 1)}
+    config = ExportConfig(latency_batch_sizes=())
+    export(models=models, weights=weights, config=config, output=folder / "export", card=folder / "card.md")
+    return folder / "export"
+
+
+@pytest.fixture
+def service(model):
+    """Answers as TensorFlow Serving does (its REST API's row format), with the model's own signatures."""
+    signatures = tf.saved_model.load(str(model)).signatures
+
+    class Service(BaseHTTPRequestHandler):
+        def do_POST(self):
+            assert self.path == "/v1/models/yt8m:predict"
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            signature = signatures[body["signature_name"]]
+            # Instances that are bare values are those of the only input; {"b64": ...} stands for a string.
+            (name, expected), *others = signature.structured_input_signature[1].items()
+            assert not others
+            assert expected.dtype == tf.string
+            given = tf.constant([base64.b64decode(instance["b64"]) for instance in body["instances"]])
+            columns = {key: value.numpy().tolist() for key, value in signature(**{name: given}).items()}
+            rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            answer = json.dumps({"predictions": rows}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_arguments):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Service) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_the_client_sends_records_and_prints_the_models_predictions(service, model, tmp_path):
+    videos = [video_of(number, num_frames=2 + number, **SPEC.features) for number in range(2)]
+    shard = write_shard(tmp_path / "a.tfrecord", videos)
+    command = [sys.executable, FOLDER / "client.py", service, shard]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    predictions = ast.literal_eval(done.stdout)
+    (batch,) = read_videos([shard], SPEC, batch_size=2)
+    classes, scores = ExportedModel(model).top(batch["frames"], batch["num_frames"])
+    assert [row["classes"] for row in predictions] == classes.tolist()
+    np.testing.assert_allclose([row["scores"] for row in predictions], scores, rtol=1e-6)
+
+
+def test_the_manifest_names_the_runtime_and_the_place_of_the_model():
+    service = yaml.safe_load((FOLDER / "inference-service.yaml").read_text())
+    assert service["kind"] == "InferenceService"
+    model = service["spec"]["predictor"]["model"]
+    assert model["modelFormat"] == {"name": "tensorflow"}
+    assert model["storageUri"].startswith("gs://")
+    assert service["metadata"]["name"] == "yt8m"

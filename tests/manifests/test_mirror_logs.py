@@ -1,0 +1,47 @@
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+SCRIPT = Path(__file__).parents[2] / "manifests" / "base" / "mirror_logs.py"
+NAME = "events.out.tfevents.1.host"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("mirror_logs", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Logs of two runs, one of them in a folder of its own, and something else."""
+    for path in (f"store/train-a/train/{NAME}", f"store/{NAME}", "store/train-a/checkpoint"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(b"first")
+    return tmp_path / "store"
+
+
+def test_logs_are_copied_as_they_lie_and_nothing_else_is(script: ModuleType, store: Path, tmp_path: Path) -> None:
+    script.mirror(str(store), tmp_path / "copy")
+    copied = {str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*") if path.is_file()}
+    assert copied == {f"train-a/train/{NAME}", NAME}
+
+
+def test_what_a_log_has_got_is_appended_to_the_open_copy(script: ModuleType, store: Path, tmp_path: Path) -> None:
+    script.mirror(str(store), tmp_path / "copy")
+    with (tmp_path / "copy" / NAME).open("rb") as reader:
+        assert reader.read() == b"first"
+        (store / NAME).write_bytes(b"first, second")
+        assert script.mirror(str(store), tmp_path / "copy") == len(b", second")
+        assert reader.read() == b", second"
+    assert script.mirror(str(store), tmp_path / "copy") == 0
+
+
+def test_an_empty_store_is_no_problem(script: ModuleType, tmp_path: Path) -> None:
+    assert script.mirror(str(tmp_path), tmp_path / "copy") == 0
