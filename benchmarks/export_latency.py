@@ -1,0 +1,170 @@
+"""Measures what 8-bit weights cost in an exported model: bytes on disk, memory, time to load, time of a call.
+
+    python benchmarks/export_latency.py [--members DBoF2] [--batches 1 16 160] [--frames 300] [--seconds 20]
+
+Members are the paper's models by name, one or several, with random weights. The same ensemble is exported three times:
+with float weights, with bytes that become floats when the model is loaded (`load`), and with bytes that stay bytes in
+memory (`compact`). Memory is that of a process of its own, beyond what TensorFlow takes without a model: what it holds
+after loading the model and calling it with one video, the most it has held until then, and the most after a call with
+the largest batch, whose frames and activations are the same for all three. Then all three are called in turn in one
+process, so that they meet the same disturbances; the figures are medians, and the median of the ratios of neighbouring
+calls, of wall time and of the processors' time, which other programs disturb less.
+"""
+
+import argparse
+import multiprocessing
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measuring import peak_bytes, resident_bytes, say
+
+from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.exporting.budget import directory_bytes
+from yt8m.exporting.exported_model import ExportedModel
+from yt8m.models import build
+from yt8m.models.files import WEIGHTS_FILE, save_model
+from yt8m.models.published import PUBLISHED
+from yt8m.records.spec import DataSpec
+from yt8m.stages.export import ExportConfig, export
+from yt8m.stages.quantize import QuantizeConfig, quantize
+
+Times = dict[str, list[float]]
+
+KINDS = ("float", "load", "compact")
+# The least number of times every model is called at a batch size.
+MIN_CALLS = 7
+
+
+def main() -> None:
+    """Prints two tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--members", nargs="+", choices=PUBLISHED, default=["DBoF2"], metavar="MODEL")
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 160])
+    parser.add_argument("--frames", type=int, default=300)
+    parser.add_argument("--seconds", type=float, default=20, help="Time for all calls of a batch size.")
+    arguments = parser.parse_args()
+    spec = DataSpec(max_frames=arguments.frames)
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for member in arguments.members:
+            with spawn.Pool(1) as pool:
+                pool.apply(write_member, (folder, member, arguments.frames))
+        for kind in KINDS:
+            with spawn.Pool(1) as pool:
+                pool.apply(write_export, (folder, kind, arguments.members))
+        measure_alone(folder, arguments.members, max(arguments.batches))
+        measure_calls(folder, spec, arguments.batches, arguments.seconds)
+
+
+def write_member(folder: Path, name: str, frames: int) -> None:
+    """Builds a model with random weights and writes it in floats and in 8 bits."""
+    import keras  # noqa: PLC0415 - only this process builds models
+
+    spec, config = DataSpec(max_frames=frames), PUBLISHED[name]
+    keras.utils.set_random_seed(0)
+    save_model(folder / "floats" / name, build(config, spec), config, spec)
+    quantize(model=folder / "floats" / name, config=QuantizeConfig(), output=folder / "bytes" / name)
+
+
+def write_export(folder: Path, kind: str, members: list[str]) -> None:
+    """Exports the members, weighted equally."""
+    weights = EnsembleWeights(
+        members=dict.fromkeys(members, 1 / len(members)),
+        size_bytes=0, budget_bytes=2**40, method="flat", gap=0, gap_search=0, gap_report=0,
+    )  # fmt: skip
+    weights.save(folder / "weights.json")
+    export(
+        models={name: folder / ("floats" if kind == "float" else "bytes") / name for name in members},
+        weights=folder / "weights.json",
+        config=ExportConfig(mode="compact" if kind == "compact" else "load", latency_batch_sizes=()),
+        output=folder / kind,
+        card=folder / "card.md",
+    )
+
+
+def measure_alone(folder: Path, members: list[str], batch: int) -> None:
+    """Prints size, time to load and memory of each kind, a row each."""
+    member_bytes = sum((folder / "bytes" / name / WEIGHTS_FILE).stat().st_size for name in members)
+    say(f"{', '.join(members)}: {member_bytes / 1e6:.2f} MB in 8 bits")
+    say("                                            GB held after       GB at most until after")
+    say(f"kind     MB on disk  over 8 bits  load s  loading   1 video  loading   1 video  {batch:3} videos")
+    for kind in KINDS:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            seconds, held, most = pool.apply(load_alone, (folder / kind, batch))
+        size = directory_bytes(folder / kind)
+        say(
+            f"{kind:8} {size / 1e6:10.2f} {size / member_bytes - 1:12.2%} {seconds:7.2f} {held[0] / 1e9:8.3f} "
+            f"{held[1] / 1e9:9.3f} {most[0] / 1e9:8.3f} {most[1] / 1e9:9.3f} {most[2] / 1e9:11.3f}"
+        )
+
+
+def load_alone(model: Path, batch: int) -> tuple[float, list[int], list[int]]:
+    """Loads a model, calls it with one video, then with a batch.
+
+    Returns:
+        Seconds to load it, bytes held after each step, and the most bytes until after each step.
+    """
+    warm_up()
+    before, most_before = resident_bytes(), peak_bytes()
+    start = time.perf_counter()
+    loaded = ExportedModel(model)
+    seconds = time.perf_counter() - start
+    held, most = [resident_bytes() - before], [peak_bytes() - most_before]
+    for size in (1, batch):
+        loaded.top(*inputs(loaded.spec, size))
+        held.append(resident_bytes() - before)
+        most.append(peak_bytes() - most_before)
+    return seconds, held, most
+
+
+def warm_up() -> None:
+    """Lets TensorFlow take what it takes without a model: about a quarter of a gigabyte."""
+    import tensorflow as tf  # noqa: PLC0415 - of the process that is measured
+
+    matrix = tf.random.normal((512, 512))
+    tf.function(tf.matmul)(matrix, matrix).numpy()
+
+
+def measure_calls(folder: Path, spec: DataSpec, batches: list[int], seconds: float) -> None:
+    """Calls all three models in turn; prints a row per batch size."""
+    models = {kind: ExportedModel(folder / kind) for kind in KINDS}
+    say("batch   float ms    load ms  compact ms   load/float  (processor)  compact/float  (processor)   calls")
+    for batch in batches:
+        given = inputs(spec, batch)
+        for model in models.values():
+            model.top(*given)
+        wall: Times = {kind: [] for kind in KINDS}
+        processor: Times = {kind: [] for kind in KINDS}
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end or len(wall["float"]) < MIN_CALLS:
+            for kind in KINDS:
+                start = time.perf_counter(), time.process_time()
+                models[kind].top(*given)
+                wall[kind].append(time.perf_counter() - start[0])
+                processor[kind].append(time.process_time() - start[1])
+        median = {kind: statistics.median(wall[kind]) * 1e3 for kind in KINDS}
+        say(
+            f"{batch:5} {median['float']:10.1f} {median['load']:10.1f} {median['compact']:11.1f} "
+            f"{ratio(wall, 'load'):12.1%} {ratio(processor, 'load'):12.1%} "
+            f"{ratio(wall, 'compact'):14.1%} {ratio(processor, 'compact'):12.1%} {len(wall['float']):7}"
+        )
+
+
+def ratio(times: Times, kind: str) -> float:
+    """By how much a model is slower than the float model, as a share."""
+    return statistics.median(mine / other for mine, other in zip(times[kind], times["float"], strict=True)) - 1
+
+
+def inputs(spec: DataSpec, batch: int) -> tuple[Any, Any]:
+    """Random frames uint8 (B, T, D) and full lengths int32 (B,)."""
+    frames = np.random.default_rng(0).integers(0, 256, (batch, spec.max_frames, spec.num_features), np.uint8)
+    return frames, np.full(batch, spec.max_frames, np.int32)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Measures the quantization of a model of the paper's size: time, memory, errors.
+
+    python benchmarks/quantization.py [--clusters 256] [--hidden 1024] [--methods uniform ...]
+
+The defaults are the shapes of the paper's largest NetVLAD, 321 million weights, drawn from a normal distribution.
+Every method runs in a process of its own, so that its memory can be told. Seconds are those of the quantize stage
+without reading and writing, the measurement of the errors included; the processors' seconds are those of the whole
+stage, reading and writing included, and tell on a busy machine what a calm one would need.
+"""
+
+import argparse
+import multiprocessing
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from measuring import peak_bytes, say
+
+from yt8m.models.files import save_weights
+from yt8m.models.netvlad import NetVLADConfig
+from yt8m.quantization.quantize_array import METHODS, Method
+from yt8m.records.spec import DataSpec
+from yt8m.stages.quantize import QuantizeConfig, quantize
+
+CLASSES = 3862
+
+
+def main() -> None:
+    """Prints a table, a method a row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clusters", type=int, default=256)
+    parser.add_argument("--hidden", type=int, default=1024)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        count = write_model(folder / "float", arguments.clusters, arguments.hidden)
+        say(f"{count:,} weights, {count * 4 / 1e6:,.0f} MB as floats")
+        say("method               seconds  with files  processor  peak GB    MB out  largest error  mean error")
+        for method in arguments.methods:
+            with multiprocessing.get_context("spawn").Pool(1) as pool:
+                say(pool.apply(measure, (folder, method)))
+
+
+def write_model(folder: Path, clusters: int, hidden: int) -> int:
+    """Writes a NetVLAD's weights, without building it; returns their number."""
+    half, gate = clusters // 2, hidden * hidden
+    descriptor = clusters * 1024 + half * 128
+    shapes = {
+        "pooling/rgb/assignment/kernel": (1024, clusters), "pooling/rgb/centers": (1024, clusters),
+        "pooling/audio/assignment/kernel": (128, half), "pooling/audio/centers": (128, half),
+        "hidden/dense/kernel": (descriptor, hidden), "context_gate/kernel": (hidden, gate // hidden),
+        "head/gates/kernel": (hidden, CLASSES * 3), "head/experts/kernel": (hidden, CLASSES * 2),
+        "head/experts/bias": (CLASSES * 2,), "label_gate/kernel": (CLASSES, CLASSES),
+    }  # fmt: skip
+    draw = np.random.default_rng(0)
+    weights = {name: draw.standard_normal(shape, np.float32) * np.float32(0.03) for name, shape in shapes.items()}
+    save_weights(folder, weights, NetVLADConfig(num_clusters=clusters, hidden_units=hidden), DataSpec())
+    return sum(array.size for array in weights.values())
+
+
+def measure(folder: Path, method: Method) -> str:
+    """Quantizes the model; returns a row of the table."""
+    before = peak_bytes()
+    start, processor = time.perf_counter(), time.process_time()
+    result = quantize(model=folder / "float", config=QuantizeConfig(method=method), output=folder / method)
+    whole = time.perf_counter() - start
+    figures = result.metrics
+    return (
+        f"{method:20} {figures['seconds']:7.2f} {whole:11.2f} {time.process_time() - processor:10.2f} "
+        f"{(peak_bytes() - before) / 1e9:8.2f} {figures['bytes_after'] / 1e6:9.1f} {figures['largest_error']:14.6f} "
+        f"{figures['mean_error']:11.6f}"
+    )
+
+
+if __name__ == "__main__":
+    main()

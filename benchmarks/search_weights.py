@@ -1,0 +1,171 @@
+"""Measures the metrics, the choice of teachers and the search for weights at the scale of the paper's hold-out.
+
+    python benchmarks/search_weights.py [--videos 232072] [--members 9] [--trials 500]
+
+The predictions are generated: labels follow probabilities that fall with a class's rank, and every member sees these
+probabilities with noise of its own. Sizes are those of the paper's table 4.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from measuring import peak_bytes, say
+
+from yt8m.ensembling.scores import EnsembleScores
+from yt8m.metrics import StreamingMetrics
+from yt8m.predictions import DEFAULT_TOP_K, Predictions
+from yt8m.stages.search_weights import SearchConfig, search_weights
+from yt8m.stages.select_teachers import SelectConfig, select_teachers
+
+CLASSES = 3862
+# Classes of a video that any member gives more than nothing.
+PLAUSIBLE = 300
+# Megabytes of the paper's nine members, from table 4.
+SIZES_MB = (54, 19, 19, 369, 59, 37, 33, 242, 220)
+
+
+def main() -> None:
+    """Prints what each part takes."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--videos", type=int, default=232_072)
+    parser.add_argument("--members", type=int, default=9)
+    parser.add_argument("--candidates", type=int, default=10)
+    parser.add_argument("--trials", type=int, default=500)
+    arguments = parser.parse_args()
+    measure_metrics()
+    measure_truncation(min(arguments.videos, 50_000), arguments.members)
+    with tempfile.TemporaryDirectory() as folder:
+        measure_selection(Path(folder), arguments.videos, arguments.candidates)
+    with tempfile.TemporaryDirectory() as folder:
+        measure_search(Path(folder), arguments.videos, arguments.members, arguments.trials)
+    say(f"largest memory of the whole benchmark: {peak_bytes() / 1e9:.2f} GB")
+
+
+def measure_metrics() -> None:
+    """All metrics of 20,000 videos in batches of 500."""
+    rng = np.random.default_rng(0)
+    probabilities = rng.random((20_000, CLASSES), np.float32) ** 8
+    labels = rng.random((20_000, CLASSES), np.float32) < 0.0008
+    with timed("GAP, mAP, Hit@1 and PERR of 20,000 x 3,862"):
+        metrics = StreamingMetrics(CLASSES)
+        for start in range(0, 20_000, 500):
+            metrics.update(probabilities[start : start + 500], labels[start : start + 500])
+        metrics.result()
+
+
+def measure_truncation(videos: int, members: int) -> None:
+    """How far GAP is off when members store their top K only."""
+    full = make_members(videos, members, PLAUSIBLE)
+    weights = np.random.default_rng(1).dirichlet(np.ones(members), 16)
+    exact = EnsembleScores(full).gaps(weights)
+    for top_k in (20, 50, DEFAULT_TOP_K, 200):
+        cut = [cut_to(member, top_k) for member in full]
+        error = float(np.abs(EnsembleScores(cut).gaps(weights) - exact).max())
+        say(f"top {top_k:3} stored: GAP of the mean off by at most {error:.1e} (16 weightings, {videos:,} videos)")
+
+
+def measure_selection(folder: Path, videos: int, candidates: int) -> None:
+    """The best three of the candidates."""
+    paths = save(folder, make_members(videos, candidates, DEFAULT_TOP_K))
+    with timed(f"select_teachers, 3 of {candidates}, {videos:,} videos, files read"):
+        select_teachers(predictions=paths, config=SelectConfig(), output=folder / "selection.json")
+
+
+def measure_search(folder: Path, videos: int, members: int, trials: int) -> None:
+    """Trials a second on all videos, then the stage as a whole."""
+    found = make_members(videos, members, DEFAULT_TOP_K)
+    with timed(f"collecting the candidates of {members} members, {videos:,} videos"):
+        scores = EnsembleScores(found)
+    say(f"scores in memory: {scores.size_bytes / 1e9:.2f} GB")
+    weights = np.random.default_rng(2).dirichlet(np.ones(members), 96)
+    start, cpu = time.perf_counter(), time.process_time()
+    scores.gaps(weights)
+    seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    say(
+        f"exact GAP on all {videos:,} videos: {len(weights) / seconds:.1f} trials/s, "
+        f"{cpu / len(weights):.3f} s of a core each ({cpu / seconds:.1f} cores were free)"
+    )
+    del scores
+    paths = save(folder, found)
+    del found
+    models = {}
+    for index, name in enumerate(paths):
+        models[name] = folder / name
+        models[name].mkdir()
+        with (models[name] / "weights.safetensors").open("wb") as file:
+            file.truncate(SIZES_MB[index % len(SIZES_MB)] * 1_000_000)
+    for budget in (2**40, 2**30, 600_000_000):
+        config = SearchConfig(budget_bytes=budget, trials=trials)
+        with timed(f"search_weights, {trials} trials each, files read, budget {budget:,} bytes"):
+            result = search_weights(predictions=paths, models=models, config=config, output=folder / "weights.json")
+        for row in result.details["methods"]:
+            say(
+                f"  {row['method']:6} GAP searched {row['gap_search']:.5f} reported {row['gap_report']:.5f} "
+                f"members {len(row['members'])} {row['size_bytes'] / 1e6:,.0f} MB, {row['trials']} trials"
+            )
+        say(f"  {result.metrics['trials_per_second']:.1f} trials/s, random trials {result.details['random_trials']}")
+
+
+def make_members(videos: int, members: int, top_k: int) -> list[Predictions]:
+    """Members of about equal quality with noise of their own."""
+    rng = np.random.default_rng(0)
+    classes = [np.empty((videos, top_k), np.uint16) for _ in range(members)]
+    scores = [np.empty((videos, top_k), np.float32) for _ in range(members)]
+    counts, labels = [np.zeros(1, np.int64)], []
+    rank = np.log1p(np.arange(PLAUSIBLE, dtype=np.float32))
+    for start in range(0, videos, 4096):
+        size = min(4096, videos - start)
+        step = 2 * rng.integers(0, 900, (size, 1)) + 1  # odd and below 1,931: no class twice, as 3,862 = 2 * 1,931
+        candidates = (rng.integers(0, CLASSES, (size, 1)) + np.arange(PLAUSIBLE) * step) % CLASSES
+        confidence = rng.normal(3.0, 1.2, (size, 1)).astype(np.float32)
+        logits = confidence - 2.2 * rank + 0.7 * rng.standard_normal((size, PLAUSIBLE), np.float32)
+        chance = np.where(np.arange(PLAUSIBLE) < 6, 1.0, 0.3) / (1 + np.exp(-logits))
+        positive = np.zeros((size, CLASSES), np.bool_)
+        np.put_along_axis(positive, candidates, rng.random(logits.shape, np.float32) < chance, axis=1)
+        labels.append(np.nonzero(positive)[1].astype(np.uint16))
+        counts.append(positive.sum(axis=1))
+        for member in range(members):
+            noise = (0.5 + 0.03 * member) * rng.standard_normal(logits.shape, np.float32)
+            seen = 1 / (1 + np.exp(-(logits + noise)))
+            top = np.argsort(-seen, axis=1)[:, :top_k]
+            classes[member][start : start + size] = np.take_along_axis(candidates, top, axis=1)
+            scores[member][start : start + size] = np.take_along_axis(seen, top, axis=1)
+    ids, ptr, flat = np.arange(videos).astype(np.bytes_), np.cumsum(np.concatenate(counts)), np.concatenate(labels)
+    return [Predictions(ids, c, s, ptr, flat, CLASSES) for c, s in zip(classes, scores, strict=True)]
+
+
+def cut_to(member: Predictions, top_k: int) -> Predictions:
+    """The same predictions with fewer classes stored."""
+    return Predictions(
+        member.ids,
+        member.classes[:, :top_k],
+        member.scores[:, :top_k],
+        member.label_ptr,
+        member.labels,
+        member.num_classes,
+    )
+
+
+def save(folder: Path, members: list[Predictions]) -> dict[str, Path]:
+    """Writes predictions files."""
+    paths = {f"member{i}": folder / f"member{i}.predictions" for i in range(len(members))}
+    for path, member in zip(paths.values(), members, strict=True):
+        member.save(path)
+    return paths
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Prints how long the block took and the most memory so far."""
+    start = time.perf_counter()
+    yield
+    say(f"{what}: {time.perf_counter() - start:.2f} s (memory so far {peak_bytes() / 1e9:.2f} GB)")
+
+
+if __name__ == "__main__":
+    main()

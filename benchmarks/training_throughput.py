@@ -1,0 +1,95 @@
+"""Measures how fast models of the paper train at full size, and how much of it is arithmetic.
+
+    python benchmarks/training_throughput.py [--models NetVLAD1 DBoF2 RNN2] [--batch 32] [--steps 3]
+
+Each model is trained for some steps on random videos of full length, in memory, in a process of its own. The
+multiplications and additions are those that `yt8m plan` counts: forward, and twice as many backward. What a machine
+reaches with large matrix products alone stands above, for comparison.
+"""
+
+import argparse
+import multiprocessing
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from measuring import Stopwatch, peak_bytes, say
+
+from yt8m.models import build_from_bytes
+from yt8m.models.published import PUBLISHED
+from yt8m.models.work import TRAINING_PASSES, count_work
+from yt8m.records.spec import DataSpec
+from yt8m.training.config import TrainingConfig
+from yt8m.training.optimizer import build_optimizer
+from yt8m.training.start import seeded_and_precise
+from yt8m.training.training_model import TrainingModel
+
+SPEC = DataSpec()
+PRODUCT_SIZE = 4096
+
+
+def main() -> None:
+    """Prints a row per model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", choices=PUBLISHED, default=["NetVLAD1", "DBoF2", "RNN2"])
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=3, help="Steps that count, after one that does not.")
+    arguments = parser.parse_args()
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(1) as pool:
+        peak = pool.apply(matrix_products)
+    say(f"{os.cpu_count()} processors, matrix products of {PRODUCT_SIZE} x {PRODUCT_SIZE}: {peak / 1e9:.0f} GFLOP/s")
+    say("model        videos/s  GFLOP a video  GFLOP/s  of the products'  s a step  peak GB")
+    for name in arguments.models:
+        with spawn.Pool(1) as pool:
+            seconds, memory = pool.apply(train, (name, arguments.batch, arguments.steps))
+        work = count_work(PUBLISHED[name], SPEC).training_flops * TRAINING_PASSES
+        rate = arguments.batch / seconds
+        say(
+            f"{name:12} {rate:8.1f} {work / 1e9:14.1f} {rate * work / 1e9:8.0f} {rate * work / peak:17.0%} "
+            f"{seconds:9.2f} {memory / 1e9:8.2f}"
+        )
+
+
+def matrix_products() -> float:
+    """Floating-point operations a second of float32 matrix products in TensorFlow."""
+    matrix = tf.random.normal((PRODUCT_SIZE, PRODUCT_SIZE))
+    tf.matmul(matrix, matrix).numpy()
+    watch = Stopwatch()
+    for _ in range(3):
+        tf.matmul(matrix, matrix).numpy()
+    return float(3 * 2 * PRODUCT_SIZE**3 / watch.seconds)
+
+
+def train(name: str, batch: int, steps: int) -> tuple[float, int]:
+    """Trains a model on one random batch again and again.
+
+    Returns:
+        Seconds of a step, and the most memory of this process.
+    """
+    config = TrainingConfig(batch_size=batch)
+    with seeded_and_precise(config):
+        model = TrainingModel(build_from_bytes(PUBLISHED[name], SPEC))
+    optimizer = build_optimizer(config)
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer=optimizer, jit_compile=config.jit_compile)
+    inputs, targets = random_batch(batch)
+    model.train_on_batch(inputs, targets)
+    watch = Stopwatch()
+    for _ in range(steps):
+        model.train_on_batch(inputs, targets)
+    return watch.seconds / steps, peak_bytes()
+
+
+def random_batch(batch: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Random videos of full length with three labels each."""
+    draw = np.random.default_rng(0)
+    frames = draw.integers(0, 256, (batch, SPEC.max_frames, SPEC.num_features), np.uint8)
+    labels = np.zeros((batch, SPEC.num_classes), np.uint8)
+    np.put_along_axis(labels, draw.integers(0, SPEC.num_classes, (batch, 3)), 1, axis=1)
+    return {"frames": frames, "num_frames": np.full(batch, SPEC.max_frames, np.int32)}, {"labels": labels}
+
+
+if __name__ == "__main__":
+    main()
