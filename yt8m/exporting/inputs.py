@@ -24,14 +24,15 @@ def check_and_cut(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tuple[T
         Frames uint8 (B, T', D), `T'` being the longest video's length after the cut, and num_frames int32 (B,).
     """
     size, given = tf.unstack(tf.shape(frames)[:2])
-    tf.debugging.Assert(
+    num_frames = _checked(
+        num_frames,
         tf.equal(size, tf.shape(num_frames)[0]),
         ["num_frames must hold one number for each video of frames; videos and numbers:", size, tf.shape(num_frames)],
     )
-    tf.debugging.Assert(
+    num_frames = _checked(
+        num_frames,
         tf.reduce_all((num_frames >= 1) & (num_frames <= given)),
         ["every video needs 1 frame to as many as frames has room for; room and num_frames:", given, num_frames],
-        summarize=SHOWN,
     )
     num_frames = tf.minimum(num_frames, spec.max_frames)
     # An empty batch has no longest video.
@@ -54,25 +55,33 @@ def parse_records(records: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
     _, strings, lengths = tf.io.parse_sequence_example(records, sequence_features=described)
     first, *others = spec.features
     same = [tf.reduce_all(tf.equal(lengths[name], lengths[first])) for name in others]
-    tf.debugging.Assert(
+    num_frames = _checked(
+        lengths[first],
         tf.reduce_all(same),
         [f"every record needs as many frames of each feature; frames of {', '.join(spec.features)}:"]
         + [lengths[name] for name in spec.features],
-        summarize=SHOWN,
     )
-    num_frames = tf.minimum(tf.cast(lengths[first], tf.int32), spec.max_frames + 1)
-    parts = [_decode(name, strings[name][:, : spec.max_frames + 1], lengths[name], spec) for name in spec.features]
-    return tf.concat(parts, axis=2), num_frames
+    num_frames = tf.minimum(tf.cast(num_frames, tf.int32), spec.max_frames + 1)
+    # Behind the check, as the parts of a batch that does not pass it may not fit each other.
+    with tf.control_dependencies([num_frames]):
+        parts = [_decode(name, strings[name][:, : spec.max_frames + 1], num_frames, spec) for name in spec.features]
+        return tf.concat(parts, axis=2), num_frames
 
 
-def _decode(name: str, strings: Tensor, lengths: Tensor, spec: DataSpec) -> Tensor:
+def _decode(name: str, strings: Tensor, num_frames: Tensor, spec: DataSpec) -> Tensor:
     """One feature's frames uint8 (B, T, size) from strings (B, T), empty behind a video's end."""
     size = spec.features[name]
     sizes = tf.strings.length(strings)
-    real = tf.sequence_mask(lengths, tf.shape(strings)[1])
-    tf.debugging.Assert(
+    real = tf.sequence_mask(num_frames, tf.shape(strings)[1])
+    strings = _checked(
+        strings,
         tf.reduce_all((sizes == size) | ~real),
         [f"every frame of feature '{name}' must have {size} bytes; bytes of the first frames:", sizes],
-        summarize=SHOWN,
     )
     return tf.io.decode_raw(strings, tf.uint8, fixed_length=size)
+
+
+def _checked(value: Tensor, condition: Tensor, message: list[Any]) -> Tensor:
+    """The value, once the condition holds; what is computed from it cannot fail before the check does."""
+    with tf.control_dependencies([tf.debugging.Assert(condition, message, summarize=SHOWN)]):
+        return tf.identity(value)
