@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.build.containers import ContainerConfig, container_arguments, remove_containers, run_container
+from pipelines.build.warm_steps import run_step
 from yt8m.config import Config
 
 
@@ -54,9 +55,10 @@ def main() -> None:
 
 
 def _runner(config: WorkerConfig, local: Any) -> Any:
-    from kfp.local import docker_task_handler  # noqa: PLC0415 the parent only needs WorkerConfig
+    from kfp.local import docker_task_handler, subprocess_task_handler  # noqa: PLC0415 the parent only needs WorkerConfig
 
     if config.containers is None:
+        subprocess_task_handler.run_local_subprocess = run_step
         return local.SubprocessRunner(use_venv=False)
     docker_task_handler.run_docker_container = run_container
     return local.DockerRunner(**container_arguments(config.containers, config.root))
