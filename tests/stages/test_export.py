@@ -143,16 +143,28 @@ def test_an_empty_batch_is_fine(exported):
 @pytest.mark.parametrize(
     ("num_frames", "message"),
     [
-        ([9, 0], r"every video needs 1 frame to as many as frames has room for.*\[9\] \[9 0\]"),
-        ([9, -3], r"every video needs 1 frame to as many as frames has room for"),
-        ([10, 2], r"every video needs 1 frame to as many as frames has room for"),
-        ([9], r"num_frames must hold one number for each video of frames.*\[2\] \[1\]"),
+        ([9, 0], r"every video needs 1 frame to as many as frames has room for.*\[9\] \[1\] \[0\]"),
+        ([9, -3], r"every video needs 1 frame to as many as frames has room for.*\[9\] \[1\] \[-3\]"),
+        ([10, 2], r"every video needs 1 frame to as many as frames has room for.*\[9\] \[0\] \[10\]"),
+        ([9], r"num_frames must hold one number for each video;.*\[2\] \[1\]"),
     ],
 )
 def test_a_wrong_number_of_frames_is_a_clear_error(exported, num_frames, message):
     frames, _ = random_videos([9, 9])
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         load(exported).top(frames, np.array(num_frames, np.int32))
+
+
+def test_the_video_at_fault_is_named_in_a_large_batch(exported):
+    frames, num_frames = random_videos([2] * 70)
+    num_frames[65] = 0
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"room for.*\[2\] \[65\] \[0\]"):
+        load(exported).top(frames, num_frames)
+
+
+def test_frames_of_another_width_are_a_clear_error(exported):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"must have 16 bytes, those of rgb, audio.*\[15\]"):
+        load(exported).top(np.zeros((2, 3, 15), np.uint8), np.array([3, 3], np.int32))
 
 
 def test_a_record_without_frames_is_a_clear_error(exported):
@@ -162,13 +174,15 @@ def test_a_record_without_frames_is_a_clear_error(exported):
 
 def test_a_record_without_audio_is_a_clear_error(exported):
     record = Video(frames={"rgb": [bytes(12)] * 3}).serialize()
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"frames of rgb, audio:.*\[3\] \[0\]"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"frames of rgb, audio:.*\[0\] \[3\] \[0\]"):
         signature(exported, "serialized")(records=tf.constant([record]))
 
 
 def test_a_frame_of_the_wrong_size_is_a_clear_error(exported):
     record = Video(frames={"rgb": [bytes(12), bytes(11)], "audio": [bytes(4)] * 2}).serialize()
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"every frame of feature .*rgb.* must have 12 bytes"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match=r"feature .*rgb.* must have 12 bytes.*\[0\] \[\[12 11\]\]"
+    ):
         signature(exported, "serialized")(records=tf.constant([record]))
 
 
@@ -201,7 +215,11 @@ def test_every_family_can_be_exported(tmp_path, mode):
     frames, num_frames = random_videos([12, 1, 5], spec)
     inputs = {"frames": frames, "num_frames": num_frames}
     expected = sum(load_model(folder).model.predict(inputs, verbose=0) for folder in folders.values()) / len(folders)
-    np.testing.assert_allclose(ExportedModel(tmp_path / "e").probabilities(frames, num_frames), expected, atol=1e-5)
+    exported = ExportedModel(tmp_path / "e")
+    np.testing.assert_allclose(exported.probabilities(frames, num_frames), expected, atol=1e-5)
+    assert exported.probabilities(frames[:0], num_frames[:0]).shape == (0, 30)
+    nothing = signature(tmp_path / "e", "serialized")(records=tf.constant([], tf.string))
+    assert nothing["scores"].shape == (0, 20)
 
 
 def test_one_member_with_all_the_weight_is_that_member(models, tmp_path):
@@ -313,7 +331,7 @@ def test_the_real_record_is_read_by_both_kinds_of_signatures(real_data, tmp_path
     inputs = {"frames": video["frames"], "num_frames": video["num_frames"]}
     assert_top_of(load_model(model).model.predict(inputs, verbose=0), classes, scores)
     (damaged,) = tf.data.TFRecordDataset(str(no_audio))
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"frames of rgb, audio:.*\[149\] \[0\]"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"frames of rgb, audio:.*\[0\] \[149\] \[0\]"):
         signature(tmp_path / "e", "serialized")(records=damaged[None])
 
 

@@ -76,10 +76,11 @@ class EnsembleModule(tf.Module):  # type: ignore[misc]
         dequantize = Dequantize(name="dequantize")
 
         def mean(frames: Tensor, num_frames: Tensor) -> Tensor:
+            videos = tf.shape(num_frames)[0]
             frames, num_frames = check_and_cut(frames, num_frames, spec)
             inputs = {"frames": dequantize(frames, num_frames), "num_frames": num_frames}
             probabilities = [weight * run(inputs) for weight, run in runs]
-            return tf.add_n(probabilities)
+            return tf.add_n(probabilities)[:videos]
 
         dense = [
             tf.TensorSpec([None, None, spec.num_features], tf.uint8, name="frames"),
