@@ -6,27 +6,27 @@ import pytest
 from yt8m.errors import BudgetError
 from yt8m.exporting.budget import check_budget, directory_bytes, heaviest_subset
 
-PARTS = {"netvlad": 500, "rnn": 200, "dbof": 300}
+SIZES = {"netvlad": 500, "rnn": 200, "dbof": 310}
 WEIGHTS = {"netvlad": 0.5, "rnn": 0.3, "dbof": 0.2}
 
 
 def test_a_model_of_exactly_the_budget_passes():
-    check_budget(1010, 1010, PARTS, WEIGHTS)
+    check_budget(1000, 1000, WEIGHTS, SIZES.__getitem__)
 
 
 def test_a_model_over_its_budget_names_parts_and_what_would_fit():
     with pytest.raises(BudgetError) as caught:
-        check_budget(1010, 1009, PARTS, WEIGHTS)
+        check_budget(1000, 999, WEIGHTS, SIZES.__getitem__)
     assert str(caught.value) == (
-        "exported model: expected at most 1,009 bytes, received 1,010. "
-        "Parts in bytes: netvlad 500, dbof 300, rnn 200, graph 10. "
-        "The nearest subset that fits: netvlad, rnn (about 708 bytes, 80% of the weight)."
+        "exported model: expected at most 999 bytes, received 1,000. "
+        "Parts in bytes, weights and graph: netvlad 500, dbof 310, rnn 200. "
+        "The nearest subset that fits: netvlad, rnn (at most 700 bytes, 80% of the weight)."
     )
 
 
 def test_a_budget_below_every_member_says_so():
     with pytest.raises(BudgetError, match="No member fits; use smaller models or a larger budget_bytes"):
-        check_budget(1010, 100, PARTS, WEIGHTS)
+        check_budget(1000, 100, WEIGHTS, SIZES.__getitem__)
 
 
 def test_the_subset_is_the_heaviest_that_fits():

@@ -1,6 +1,7 @@
 import functools
 import gc
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -267,15 +268,16 @@ def test_figures_and_latency_are_reported(models, weights, tmp_path):
     assert "| 0.71234 | 0.71233 |" in card
 
 
-@pytest.mark.parametrize("over_by", ["members", "graph"])
-def test_over_its_budget_nothing_is_left_behind(models, weights, tmp_path, over_by):
-    sizes = [(folder / "weights.safetensors").stat().st_size for folder in models.values()]
-    budget = sum(sizes) - 1 if over_by == "members" else sum(sizes) + 1000
-    config = ExportConfig(budget_bytes=budget, **FAST)
-    with pytest.raises(BudgetError, match=r"Parts in bytes: graph \d{2,3},\d{3}, .*first .*") as caught:
+def test_over_its_budget_nothing_is_left_behind_and_the_named_subset_fits(exported, models, weights, tmp_path):
+    budget = directory_bytes(exported) - 1000
+    config = ExportConfig(mode=ExportDescription.load(exported).mode, budget_bytes=budget, **FAST)
+    with pytest.raises(BudgetError, match=r"Parts in bytes, weights and graph: .*first [\d,]+") as caught:
         export(models=models, weights=weights, config=config, output=tmp_path / "e", card=tmp_path / "card.md")
-    assert "The nearest subset that fits" in str(caught.value) or "No member fits" in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+    subset = re.search(r"The nearest subset that fits: (.*) \(at most", str(caught.value))[1].split(", ")
+    fitting = write_weights(tmp_path / "weights.json", dict.fromkeys(subset, 1 / len(subset)))
+    export(models=models, weights=fitting, config=config, output=tmp_path / "e", card=tmp_path / "card.md")
+    assert directory_bytes(tmp_path / "e") <= budget
 
 
 def test_the_budget_of_the_search_holds_unless_another_is_given(models, tmp_path):

@@ -1,7 +1,6 @@
 """The limit on the exported model's size."""
 
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from yt8m.errors import BudgetError
@@ -12,37 +11,37 @@ def directory_bytes(directory: Path) -> int:
     return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
 
 
-def check_budget(size_bytes: int, budget_bytes: int, parts: Mapping[str, int], weights: Mapping[str, float]) -> None:
+def check_budget(
+    size_bytes: int, budget_bytes: int, weights: Mapping[str, float], size_of: Callable[[str], int]
+) -> None:
     """Fails if the model is over its budget.
 
     Args:
         size_bytes: Bytes of the whole SavedModel.
         budget_bytes: Bytes that it may have.
-        parts: Bytes of every member.
         weights: The members' shares of the mean.
+        size_of: Bytes of the SavedModel of one member alone, weights and graph; asked only over the budget. Together
+            members take hardly less.
 
     Raises:
-        BudgetError: It is larger; names the parts by size and the members that would fit and carry the most weight.
+        BudgetError: It is larger; names the parts by size and the members that fit and carry the most weight.
     """
     if size_bytes <= budget_bytes:
         return
-    overhead = max(size_bytes - sum(parts.values()), 0)
-    sizes = {**parts, "graph": overhead}
+    sizes = {name: size_of(name) for name in weights}
     listed = ", ".join(f"{name} {sizes[name]:,}" for name in sorted(sizes, key=lambda name: -sizes[name]))
-    # The graph is the members' graphs and little else.
-    with_graph = {name: size + math.ceil(overhead / len(parts)) for name, size in parts.items()}
-    kept = heaviest_subset(with_graph, weights, budget_bytes)
+    kept = heaviest_subset(sizes, weights, budget_bytes)
     if kept:
-        total = sum(with_graph[name] for name in kept)
+        total = sum(sizes[name] for name in kept)
         carried = sum(weights[name] for name in kept)
         remedy = (
-            f"The nearest subset that fits: {', '.join(kept)} (about {total:,} bytes, {carried:.0%} of the weight)."
+            f"The nearest subset that fits: {', '.join(kept)} (at most {total:,} bytes, {carried:.0%} of the weight)."
         )
     else:
         remedy = "No member fits; use smaller models or a larger budget_bytes."
     raise BudgetError(
-        f"exported model: expected at most {budget_bytes:,} bytes, received {size_bytes:,}. Parts in bytes: {listed}. "
-        f"{remedy}"
+        f"exported model: expected at most {budget_bytes:,} bytes, received {size_bytes:,}. "
+        f"Parts in bytes, weights and graph: {listed}. {remedy}"
     )
 
 

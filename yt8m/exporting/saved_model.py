@@ -17,15 +17,15 @@ def write_saved_model(directory: Path, models: Mapping[str, Path], description: 
 
     Args:
         directory: An empty folder.
-        models: Quantized model folder of every member.
-        description: What is written; its members are those of `models`.
+        models: Quantized model folder of every member, or of more models.
+        description: What is written.
     """
-    with progress("export", total=len(models) + 1, unit="models") as advance:
+    with progress("export", total=len(description.members) + 1, unit="models") as advance:
         members = []
-        for name, model in models.items():
-            config = read_description(model).model
-            weights = iterate_quantized(model / WEIGHTS_FILE)
-            members.append(Member(name, description.members[name].weight, config, weights))
+        for name, described in description.members.items():
+            config = read_description(models[name]).model
+            weights = iterate_quantized(models[name] / WEIGHTS_FILE)
+            members.append(Member(name, described.weight, config, weights))
         module = EnsembleModule(
             members,
             description.data,

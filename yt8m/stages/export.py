@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from pydantic import PositiveInt
@@ -86,14 +87,23 @@ def export(
     members = _chosen(ensemble, models, str(weights))
     description = _describe(ensemble, members, config)
     budget = config.budget_bytes or ensemble.budget_bytes
-    parts = {name: member.size_bytes for name, member in description.members.items()}
     names = read_vocabulary(config.vocabulary) if config.vocabulary else {}
-    with storage.publish_directory(output) as folder:
-        write_saved_model(folder, members, description)
+
+    def write(folder: Path, described: ExportDescription) -> int:
+        """Writes all but the card; returns the bytes."""
+        write_saved_model(folder, members, described)
         if names:
             write_vocabulary(folder / EXTRA_FOLDER / VOCABULARY_FILE, names)
+        return directory_bytes(folder)
+
+    def size_of(member: str) -> int:
+        alone = description.model_copy(update={"members": {member: description.members[member]}})
+        with TemporaryDirectory() as folder:
+            return write(Path(folder), alone)
+
+    with storage.publish_directory(output) as folder:
         # Not before: in an ensemble of small models the graph may weigh as much as the weights.
-        check_budget(directory_bytes(folder), budget, parts, ensemble.members)
+        check_budget(write(folder, description), budget, ensemble.members, size_of)
         latency = measure_latency(folder, config.latency_batch_sizes) if config.latency_batch_sizes else None
         facts = CardFacts(
             description=description,
@@ -107,7 +117,7 @@ def export(
         text = render_card(facts, config.card)
         (folder / CARD_FILE).write_text(text, encoding="utf-8")
         size_bytes = directory_bytes(folder)
-        check_budget(size_bytes, budget, parts, ensemble.members)
+        check_budget(size_bytes, budget, ensemble.members, size_of)
     with storage.open_atomic(card, "w") as file:
         file.write(text)
     return _result(facts, size_bytes, time.monotonic() - start)
