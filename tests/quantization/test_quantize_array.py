@@ -196,3 +196,11 @@ def test_nearest_codes_take_the_lower_of_two_centroids_at_equal_distance():
     centroids = np.arange(256, dtype=np.float32)
     values = np.float32([-3, 0.5, 1.5, 254.5, 300])
     np.testing.assert_array_equal(nearest_codes(values, centroids), [0, 0, 1, 254, 255])
+
+
+@pytest.mark.parametrize("method", ["uniform", "uniform_per_channel", "kmeans", "quantile"])
+def test_the_widest_range_of_floats_is_no_further_off_than_uniformly(method):
+    largest = float(np.finfo(np.float32).max)
+    values = np.random.default_rng(3).uniform(-largest, largest, (100, 2)).astype(np.float32)
+    difference = quantize_array(values, method).dequantize().astype(np.float64) - values
+    assert np.abs(difference).max() <= largest / 255 * 1.001

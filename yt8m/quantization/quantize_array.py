@@ -21,6 +21,8 @@ THRESHOLD_ELEMENTS = 17_000
 MIN_ELEMENTS_PER_CHANNEL = 64
 # Weights that are all but equal have no distribution to fit; float32 cannot divide such a range into bins.
 MIN_FITTED_RANGE = 1e-30
+# Differences of weights that reach further overflow; only `uniform` can do without them.
+MAX_RANGE = float(np.finfo(np.float32).max)
 
 
 def quantize_array(array: NDArray[Any], method: Method = "uniform") -> QuantizedArray:
@@ -33,7 +35,7 @@ def quantize_array(array: NDArray[Any], method: Method = "uniform") -> Quantized
             `quantile` or `float16`.
 
     Returns:
-        The quantized array; deterministic.
+        The quantized array; deterministic. Weights further apart than float32 can tell are quantized uniformly.
 
     Raises:
         DataError: The array holds NaN or infinity, or values too large for float16.
@@ -47,6 +49,8 @@ def quantize_array(array: NDArray[Any], method: Method = "uniform") -> Quantized
         raise DataError("the weights hold NaN or infinity; train again from a checkpoint before the loss diverged")
     if method == "float16":
         return _half(values, low, high)
+    if high - low > MAX_RANGE:
+        method = "uniform"
     if method == "uniform_per_channel":
         channel_size = values.size // values.shape[-1] if values.ndim else 0
         if channel_size >= MIN_ELEMENTS_PER_CHANNEL:
