@@ -25,15 +25,14 @@ class Compilation:
         read_data: Whether the shards can be seen from here; otherwise changed shards are not noticed.
 
     Raises:
-        ConfigError: All problems of the recipe.
-        DataError: There are no such shards.
+        ConfigError: All problems of the recipe, or a file that it reads is not there.
     """
 
     def __init__(self, raw: Mapping[str, Any], source: str, *, read_data: bool) -> None:
         self.raw = raw
         self.recipe = check_recipe(raw, source)
         self.plan = make_plan(self.recipe)
-        self.versions = find_versions(self.recipe, self.plan, read_data=read_data)
+        self.versions = find_versions(self.recipe, self.plan, source, read_data=read_data)
 
     def write(self, path: Path, image: str, cluster: ClusterConfig | None = None, **options: Any) -> None:
         """Writes the pipeline's file; see `compile_pipeline`."""

@@ -1,43 +1,52 @@
 """The versions of code and data that a plan would run with."""
 
 import hashlib
+from collections.abc import Iterator
 
 from pipelines.build.code_version import code_version
 from pipelines.build.kubeflow import Versions
 from pipelines.build.plan import Plan
-from pipelines.build.recipe import Recipe
+from pipelines.build.recipe import DataConfig, Recipe
 from yt8m import storage
-from yt8m.errors import DataError
+from yt8m.errors import ConfigError
 from yt8m.models import FAMILIES
 
 
-def find_versions(recipe: Recipe, plan: Plan, *, read_data: bool = True) -> Versions:
+def find_versions(recipe: Recipe, plan: Plan, source: str, *, read_data: bool = True) -> Versions:
     """Looks at our code and at the recipe's shards.
 
     Args:
         recipe: The recipe.
         plan: Its plan.
+        source: Where the recipe came from, for errors.
         read_data: Whether the shards can be seen from here; otherwise changed shards are not noticed.
 
     Raises:
-        DataError: There are no such shards.
+        ConfigError: A file that the run reads from outside is not there.
     """
-    data = _data_version(recipe) if read_data else ""
+    data = _data_version(recipe, source) if read_data else ""
     code = {name: code_version(node.stage, node.code, FAMILIES) for name, node in plan.nodes.items()}
     return Versions(code=code, keys=plan.keys(code, data), data=data)
 
 
-def _data_version(recipe: Recipe) -> str:
+def _data_version(recipe: Recipe, source: str) -> str:
     """Hashes name, size and fingerprint of all files the run reads from outside."""
-    generate = recipe.data.generate
-    patterns = [*recipe.data.training, *recipe.data.validation]
-    if generate:
-        patterns = [generate.means] if generate.means else []
+    inputs = list(_inputs(recipe.data))
     digest = hashlib.sha256()
-    for pattern in patterns:
+    for place, pattern in inputs:
         uris = storage.list_uris(pattern)
         if not uris:
-            raise DataError(f"data: no file matches '{pattern}'. Check the path; a glob needs * or ?.")
+            raise ConfigError(
+                f"{source}: {place}: no file matches '{pattern}'. Say where it is, for a run with `--set {place}=...`."
+            )
         for uri in uris:
             digest.update(f"{uri}\0{storage.stat(uri).fingerprint}\0".encode())
-    return digest.hexdigest()[:16] if patterns else ""
+    return digest.hexdigest()[:16] if inputs else ""
+
+
+def _inputs(data: DataConfig) -> Iterator[tuple[str, str]]:
+    """Places in the recipe that name files, and paths or globs."""
+    if data.generate and data.generate.means:
+        yield "data.generate.means", data.generate.means
+    yield from (("data.training", pattern) for pattern in data.training)
+    yield from (("data.validation", pattern) for pattern in data.validation)

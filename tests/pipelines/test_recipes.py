@@ -63,3 +63,32 @@ def test_the_plan_shows_sizes_budget_and_storage() -> None:
     assert "369.2 MB" in result.output
     assert "7786 bytes per video: 185.7 GB for 4,769,202 training videos" in result.output
     assert "train-netvlad1-second  after prepare, soft-targets-netvlad-first-level" in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "file"),
+    [
+        ("real", "data.generate.means", "validate_means.npz"),
+        ("video-level", "data.training", "video_level/validate000"),
+    ],
+)
+def test_real_videos_are_demanded_before_anything_runs(
+    name: str, place: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    recipe = str(FOLDER / f"{name}.yaml")
+    refused = CliRunner().invoke(main, ["run", recipe, "--root", "run"])
+    assert refused.exit_code == 2
+    assert f"{recipe}: {place}: no file matches '{file}" in refused.output
+    assert f"--set {place}=" in refused.output
+    assert not Path("run").exists()
+    assert CliRunner().invoke(main, ["plan", recipe]).exit_code == 0
+
+
+def test_the_video_level_recipe_trains_the_candidates_of_the_other_real_one() -> None:
+    real, video_level = (load_recipe(FOLDER / f"{name}.yaml") for name in ("real", "video-level"))
+    epochs = {name: {"epochs": model.training.epochs} for name, model in real.candidates().items()}
+    assert {
+        name: model.model_copy(update={"training": model.training.model_copy(update=epochs[name])})
+        for name, model in video_level.candidates().items()
+    } == real.candidates()

@@ -1,5 +1,6 @@
 """The stages on data in an object store."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -154,3 +155,30 @@ def test_a_submission_is_written_from_and_to_an_object_store(remote, tmp_path):
     lines = storage.read_text(output).splitlines()
     assert [line.partition(",")[0] for line in lines] == ["VideoId", *(f"{number:04}" for number in range(6))]
     assert predict(config=PredictConfig(batch_size=2), **options).metrics["resumed_shards"] == 2
+
+
+def test_means_in_an_object_store_give_the_videos_that_a_local_file_gives(remote, tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "ids": np.array([b"%04d" % number for number in range(16)]),
+        "labels": np.arange(16, dtype=np.uint16),
+        "label_ptr": np.arange(17),
+        "num_frames": np.full(16, 3, np.uint16),
+        "mean_rgb": rng.integers(0, 256, (16, 1024), np.uint8),
+        "mean_audio": rng.integers(0, 256, (16, 128), np.uint8),
+    }
+    for folder in (remote.uri, str(tmp_path)):
+        means = storage.join(folder, "means.npz")
+        with storage.open_atomic(means) as file:
+            np.savez(file, **arrays)
+        generate(config=GenerateConfig(means=means, videos=16), output_uri=storage.join(folder, "videos"))
+    for here in storage.list_uris(tmp_path / "videos" / "*"):
+        there = storage.join(remote.uri, "videos", Path(here).name)
+        if here.endswith(".json"):
+            assert json.loads(storage.read_text(there))["means"] == {
+                "file": "means.npz",
+                "videos": 16,
+                "sha256": hashlib.sha256((tmp_path / "means.npz").read_bytes()).hexdigest(),
+            }
+        else:
+            assert storage.read_bytes(there) == Path(here).read_bytes()

@@ -8,16 +8,17 @@ So a model finds in these videos what it finds in real means, neither more nor l
 """
 
 import hashlib
+import io
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yt8m import storage
 from yt8m.errors import DataError
 from yt8m.generation.facts import FULL_FRAMES, FeatureFacts, feature_facts, sample_frame_counts
 from yt8m.generation.mean import Unclip, write_with_mean
@@ -53,8 +54,8 @@ class RealVideos:
     """Real videos from a file of means, in an order that the seed shuffles.
 
     Args:
-        path: An `.npz` with `ids` `(N,)`, `labels` with row pointers `label_ptr` `(N + 1,)`, `num_frames` `(N,)`, and
-            `mean_NAME` `(N, D)` in bytes for each feature.
+        path: Path or URI of an `.npz` with `ids` `(N,)`, `labels` with row pointers `label_ptr` `(N + 1,)`,
+            `num_frames` `(N,)`, and `mean_NAME` `(N, D)` in bytes for each feature.
         seed: Which videos are taken, and in which order.
         preset: How many videos; features, classes and longest video.
 
@@ -63,13 +64,14 @@ class RealVideos:
     """
 
     def __init__(self, path: str, seed: int, preset: Preset) -> None:
-        arrays = _load(path, preset.spec)
+        content = _read(path)
+        arrays = _load(content, path, preset.spec)
         total = len(arrays["ids"])
         if preset.videos > total:
             raise DataError(f"{path}: has {total} videos, {preset.videos} were asked for. Ask for at most {total}.")
         rng = np.random.default_rng([seed, 0])
-        digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        self.origin = {"file": Path(path).name, "videos": total, "sha256": digest}
+        digest = hashlib.sha256(content).hexdigest()
+        self.origin = {"file": path.rpartition("/")[2], "videos": total, "sha256": digest}
         self._arrays = arrays
         self._order = rng.permutation(total)[: preset.videos]
         self._max_frames = preset.spec.max_frames
@@ -135,19 +137,22 @@ def _lost_share(rng: np.random.Generator, scene_frames: float) -> float:
     return float(np.mean(lost))
 
 
-def _load(path: str, spec: DataSpec) -> dict[str, NDArray[Any]]:
-    """Reads and checks the file of means."""
-    if not Path(path).is_file():
+def _read(path: str) -> bytes:
+    if not storage.exists(path):
         raise DataError(f"{path}: no such file. Give the .npz with the videos' means.")
+    return storage.read_bytes(path)
+
+
+def _load(content: bytes, path: str, spec: DataSpec) -> dict[str, NDArray[Any]]:
+    """Takes the file of means apart and checks it."""
     names = ["ids", "labels", "label_ptr", "num_frames", *(f"mean_{name}" for name in spec.features)]
     try:
-        with Path(path).open("rb") as stream:
-            file = np.load(stream, allow_pickle=False)
-            if not isinstance(file, np.lib.npyio.NpzFile):
-                raise DataError(f"{path}: a single array, not an .npz with {', '.join(names)}.")
-            if absent := [name for name in names if name not in file]:
-                raise DataError(f"{path}: lacks {', '.join(absent)}; found {', '.join(file)}.")
-            arrays = {name: file[name] for name in names}
+        file = np.load(io.BytesIO(content), allow_pickle=False)
+        if not isinstance(file, np.lib.npyio.NpzFile):
+            raise DataError(f"{path}: a single array, not an .npz with {', '.join(names)}.")
+        if absent := [name for name in names if name not in file]:
+            raise DataError(f"{path}: lacks {', '.join(absent)}; found {', '.join(file)}.")
+        arrays = {name: file[name] for name in names}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: cannot be read as .npz ({error}).") from None
     for problem in _problems(arrays, spec):

@@ -7,7 +7,7 @@ import pytest
 from pipelines.build.planner import make_plan
 from pipelines.build.recipe import Recipe
 from pipelines.build.versions import find_versions
-from yt8m.errors import DataError
+from yt8m.errors import ConfigError
 
 Small = Callable[..., Recipe]
 
@@ -23,23 +23,23 @@ def test_changed_and_added_shards_are_noticed(small: Small, tmp_path: Path) -> N
     (tmp_path / "a.tfrecord").write_text("1")
     recipe = on_shards(small, tmp_path)
     plan = make_plan(recipe)
-    first = find_versions(recipe, plan)
-    assert find_versions(recipe, plan) == first
+    first = find_versions(recipe, plan, "small.yaml")
+    assert find_versions(recipe, plan, "small.yaml") == first
     (tmp_path / "a.tfrecord").write_text("22")
-    second = find_versions(recipe, plan)
+    second = find_versions(recipe, plan, "small.yaml")
     (tmp_path / "b.tfrecord").write_text("1")
-    third = find_versions(recipe, plan)
+    third = find_versions(recipe, plan, "small.yaml")
     assert len({first.data, second.data, third.data}) == 3
     assert not set(first.keys.values()) & set(second.keys.values())
 
 
 def test_shards_that_are_not_there_are_told(small: Small, tmp_path: Path) -> None:
     recipe = on_shards(small, tmp_path)
-    with pytest.raises(DataError, match="no file matches"):
-        find_versions(recipe, make_plan(recipe))
-    assert find_versions(recipe, make_plan(recipe), read_data=False).data == ""
+    with pytest.raises(ConfigError, match=r"small\.yaml: data\.validation: no file matches '.*tfrecord'"):
+        find_versions(recipe, make_plan(recipe), "small.yaml")
+    assert find_versions(recipe, make_plan(recipe), "small.yaml", read_data=False).data == ""
 
 
 def test_generated_shards_need_no_fingerprint(small: Small) -> None:
     recipe = small()
-    assert find_versions(recipe, make_plan(recipe)).data == ""
+    assert find_versions(recipe, make_plan(recipe), "small.yaml").data == ""
