@@ -128,13 +128,14 @@ def test_an_infinite_loss_stops_the_training(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
-def test_fewer_videos_than_promised_are_an_error(tmp_path):
+@pytest.mark.parametrize("short", [0, 1])
+def test_an_epoch_with_fewer_videos_than_promised_is_an_error_at_its_end(tmp_path, short):
     model = TrainingModel(toy.network())
-    with pytest.raises(DataError, match="run prepare again"):
+    with pytest.raises(DataError, match=rf"epoch {short + 1} ended after 3 steps .*run prepare again"):
         fit(
             model,
-            lambda epoch, skip: toy.read_epoch(epoch, skip).take(3),
-            schedule=Schedule(1, 4, toy.B),
+            lambda epoch, skip: toy.read_epoch(epoch, skip).take(3 if epoch == short else 4),
+            schedule=Schedule(3, 4, toy.B),
             config=toy.CONFIG,
             checkpoint=Checkpoint(str(tmp_path), "d" * 64),
             description="toy",

@@ -1,7 +1,6 @@
 """Training from the last checkpoint to the end."""
 
 from collections.abc import Callable
-from functools import reduce
 from typing import Any
 
 import keras
@@ -61,24 +60,21 @@ def fit(
     with progress(description, schedule.videos, done=done) as advance:
         while record.epoch < schedule.epochs:
             monitor = Monitor(schedule, config, record, checkpoint, advance)
-            _fit_part(model, read_epoch, schedule, record, [monitor, *_tensorboard(tensorboard_uri)])
+            _fit_epoch(model, read_epoch, schedule, record, [monitor, *_tensorboard(tensorboard_uri)])
             # `fit` may have put averages in place of the weights; the checkpoint at its end has both.
             record = checkpoint.restore(model)
     model.use_averages()
     return record
 
 
-def _fit_part(
+def _fit_epoch(
     model: TrainingModel, read_epoch: EpochReader, schedule: Schedule, record: TrainingRecord, callbacks: list[Any]
 ) -> None:
-    """The rest of an interrupted epoch by itself (Keras wants epochs of one length), else all epochs to come."""
-    first, last = record.epoch, record.epoch + 1 if record.step else schedule.epochs
-    steps = schedule.steps_per_epoch - record.step
-    parts = [read_epoch(epoch, record.step).take(steps) for epoch in range(first, last)]
-    dataset = reduce(lambda stream, part: stream.concatenate(part), parts)
-    model.fit(
-        dataset, initial_epoch=first, epochs=last, steps_per_epoch=steps, callbacks=callbacks, verbose=0, shuffle=False
-    )
+    """An epoch, or the rest of an interrupted one, by itself: one that is too short must not eat of the next."""
+    epoch, steps = record.epoch, schedule.steps_per_epoch - record.step
+    batches = read_epoch(epoch, record.step).take(steps)
+    options = {"steps_per_epoch": steps, "callbacks": callbacks, "verbose": 0, "shuffle": False}
+    model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, **options)
 
 
 def _tensorboard(uri: str) -> list[keras.callbacks.Callback]:
