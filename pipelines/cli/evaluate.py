@@ -80,4 +80,4 @@ def _all_held_out(patterns: tuple[str, ...], spec: "DataSpec", on_bad: Literal["
     if not scan.class_counts.any():
         raise DataError(f"--input: no labelled video in {len(uris)} shards. Give labelled shards; see `yt8m predict`.")
     counts = tuple(scan.class_counts.tolist())
-    return Partition(spec=spec, seed=0, training=(), holdout=scan.shards, class_counts=counts)
+    return Partition(spec=spec, seed=0, training=(), holdout=scan.shards, class_counts=counts, on_bad=on_bad)

@@ -1,6 +1,6 @@
 """Small data sets held in memory: shards are read and parsed once, not in every epoch."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ class VideosInMemory:
         shards: Paths or URIs of TFRecord files.
         spec: Features, classes and length of the videos.
         on_bad: What to do with bad records; see `read_videos`.
+        checksums: What the shards' contents have to be; see `read_videos`.
         soft_targets: Teachers' predictions for these videos.
 
     Raises:
@@ -37,9 +38,12 @@ class VideosInMemory:
         spec: DataSpec,
         *,
         on_bad: OnBad = "skip",
+        checksums: Mapping[str, str] | None = None,
         soft_targets: SoftTargetShards | None = None,
     ) -> None:
-        videos = read_videos(shards, spec, batch_size=_CHUNK_VIDEOS, on_bad=on_bad, soft_targets=soft_targets)
+        videos = read_videos(
+            shards, spec, batch_size=_CHUNK_VIDEOS, on_bad=on_bad, checksums=checksums, soft_targets=soft_targets
+        )
         chunks = list(videos.as_numpy_iterator())
         # Tensors, so that data sets share them; constants of a graph would be copied.
         self._tensors = {name: tf.constant(np.concatenate([chunk[name] for chunk in chunks])) for name in chunks[0]}

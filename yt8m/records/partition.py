@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class Partition(ConfigFile):
         damaged_shards: Shards that end before their end; videos before the damage are used.
         skipped_records: The first records that are no usable videos.
         num_skipped_records: All of them.
+        on_bad: Whether bad records and damaged shards are skipped or stop whoever reads the shards.
     """
 
     spec: DataSpec
@@ -50,6 +52,7 @@ class Partition(ConfigFile):
     damaged_shards: tuple[DamagedShard, ...] = ()
     skipped_records: tuple[BadRecord, ...] = ()
     num_skipped_records: int = 0
+    on_bad: Literal["skip", "fail"] = "skip"
 
     @property
     def training_uris(self) -> list[str]:
@@ -70,6 +73,11 @@ class Partition(ConfigFile):
     def num_holdout_videos(self) -> int:
         """Usable videos in the hold-out shards."""
         return sum(shard.videos for shard in self.holdout)
+
+    @property
+    def checksums(self) -> dict[str, str]:
+        """Content checksums of all shards by URI: what readers have to find."""
+        return {shard.uri: shard.checksum for shard in (*self.training, *self.holdout)}
 
     @property
     def digest(self) -> str:

@@ -1,6 +1,6 @@
 """Shards into batches of videos."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ def read_videos(
     skip_batches: int = 0,
     soft_targets: SoftTargetShards | None = None,
     videos_per_shard: Sequence[int] | None = None,
+    checksums: Mapping[str, str] | None = None,
     drop_remainder: bool = False,
     shuffle_buffer: int = SHUFFLE_BUFFER_VIDEOS,
     report: ReadReport | None = None,
@@ -57,6 +58,8 @@ def read_videos(
         videos_per_shard: Usable videos of each shard, if known (`Partition`): what `skip_batches` leaves out
             is then mostly not read at all.
         soft_targets: Teachers' predictions for every usable video of these shards.
+        checksums: Content checksums of shards by URI, if known (`Partition`): a shard that has another one, when it was
+            read to its end, is an error.
         drop_remainder: Leaves out a last batch of fewer videos.
         shuffle_buffer: Videos among which the next one is drawn.
         report: Where bad records and damaged shards are collected, besides the log.
@@ -67,14 +70,14 @@ def read_videos(
         with soft targets `soft_targets` float32 (B, C). Iterate over it inside `data_errors()`.
 
     Raises:
-        DataError: While iterating inside `data_errors()`: a bad record or shard under `fail`, or soft
-            targets that do not belong to the videos.
+        DataError: While iterating inside `data_errors()`: a bad record or shard under `fail`, a shard that changed, or
+            soft targets that do not belong to the videos.
         StorageError: Likewise: a shard that cannot be opened.
     """
     groups = _groups(len(shards), shuffle_seed, epoch)
     first, skipped = _skip_groups(groups, skip_batches * batch_size, videos_per_shard)
     order = [number for number in groups[first:].ravel().tolist() if number >= 0]
-    stream = ShardStream(shards, spec, on_bad, report or ReadReport(), order=order)
+    stream = ShardStream(shards, spec, on_bad, report or ReadReport(), order=order, checksums=checksums)
     per_shard = soft_targets.joined_to(stream, shards) if soft_targets else stream.videos
     if shuffle_seed is None:
         videos = _interleave(per_shard, tf.data.Dataset.from_tensor_slices(groups[first:, 0]), 1)

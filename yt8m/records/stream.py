@@ -5,7 +5,7 @@ rest of a damaged shard are dropped silently first; the gaps they leave in the r
 each shard's last record, then tell what was dropped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -38,6 +38,7 @@ class ShardStream:
         report: Where findings are collected.
         with_frames: Whether frames are wanted, or only what else there is to know.
         order: The shards' numbers in the order in which they will be read, so that the next are fetched meanwhile.
+        checksums: Content checksums of shards, where they are known; another one is an error.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class ShardStream:
         *,
         with_frames: bool = True,
         order: Sequence[int] | None = None,
+        checksums: Mapping[str, str] | None = None,
     ) -> None:
         self.order = range(len(shards)) if order is None else order
         self._shards = tuple(shards)
@@ -57,6 +59,7 @@ class ShardStream:
         self._on_bad = on_bad
         self._report = report
         self._with_frames = with_frames
+        self._checksums = checksums or {}
         # Numbers of the unparsable records found so far, by shard.
         self._dropped: dict[str, set[int]] = {}
 
@@ -152,6 +155,8 @@ class ShardStream:
         )
         if damage and self._on_bad == "fail":
             raise DataError(f"{damage}. Fetch the shard again, or let the rest of damaged shards be skipped.")
+        if self._checksums.get(uri, framing.checksum) != framing.checksum:
+            raise DataError(f"{damage or uri}: not what prepare found, the shard changed since. Run prepare again.")
         self._report.finish_shard(uri, framing.checksum, records, damage)
 
 

@@ -28,7 +28,8 @@ class PrepareConfig(Config):
         holdout_shards: Validation shards to hold out.
         seed: Chooses them.
         spec: Features, classes and length of the videos.
-        on_bad: Whether bad records and damaged shards are skipped and reported or stop the stage.
+        on_bad: Whether bad records and damaged shards are skipped and reported or stop this stage and those that read
+            the partition's shards after it.
     """
 
     training: tuple[str, ...] = ()
@@ -78,6 +79,7 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         damaged_shards=tuple(damaged),
         skipped_records=tuple(bad[:MAX_LISTED_RECORDS]),
         num_skipped_records=report.total_bad_records,
+        on_bad=config.on_bad,
     )
     partition.save(output)
     frames = training.num_frames + holdout.num_frames

@@ -15,7 +15,6 @@ from yt8m.errors import ConfigError, suggest
 from yt8m.progress import progress
 from yt8m.records.partition import Partition, Shard
 from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_name
-from yt8m.records.spec import DataSpec
 from yt8m.stages.result import StageResult
 
 
@@ -75,7 +74,7 @@ def soft_targets(
     start = time.monotonic()
     if missing:
         done = sum(shard.videos for shard in part) - sum(shard.videos for shard in missing)
-        _write(missing, shards.spec, manifest, teachers, batch_size=config.batch_size, done=done)
+        _write(missing, shards, manifest, teachers, batch_size=config.batch_size, done=done)
     seconds = time.monotonic() - start
     manifest.save(output)
     videos, written = sum(shard.videos for shard in part), sum(shard.videos for shard in missing)
@@ -127,7 +126,7 @@ def _manifest(
 
 def _write(
     missing: list[Shard],
-    spec: DataSpec,
+    partition: Partition,
     manifest: SoftTargetManifest,
     teachers: Mapping[str, Path],
     *,
@@ -138,9 +137,9 @@ def _write(
     from yt8m.records.soft_targets import write_soft_targets  # noqa: PLC0415
     from yt8m.training.teachers import mean_predictor, predict_shards  # noqa: PLC0415
 
-    predictor = mean_predictor(teachers.values(), spec)
+    predictor = mean_predictor(teachers.values(), partition.spec)
     total = done + sum(shard.videos for shard in missing)
     with progress(f"Soft targets of {', '.join(teachers)}", total, done=done) as advance:
-        for shard, chunks in predict_shards(predictor, missing, spec, batch_size):
+        for shard, chunks in predict_shards(predictor, missing, partition, batch_size):
             write_soft_targets(manifest.sidecars[shard.uri], chunks, manifest.encoding)
             advance(shard.videos)

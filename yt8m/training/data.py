@@ -36,7 +36,13 @@ def training_batches(
 def _from_memory(partition: Partition, config: TrainingConfig, soft_targets: SoftTargetShards | None) -> EpochReader:
     @cache
     def videos() -> VideosInMemory:
-        return VideosInMemory(partition.training_uris, partition.spec, soft_targets=soft_targets)
+        return VideosInMemory(
+            partition.training_uris,
+            partition.spec,
+            on_bad=partition.on_bad,
+            checksums=partition.checksums,
+            soft_targets=soft_targets,
+        )
 
     def read_epoch(epoch: int, skip_batches: int) -> Any:
         batches = videos().batches(config.batch_size, shuffle_seed=config.seed, epoch=epoch, skip_batches=skip_batches)
@@ -53,10 +59,12 @@ def _from_shards(partition: Partition, config: TrainingConfig, soft_targets: Sof
             partition.training_uris,
             partition.spec,
             batch_size=config.batch_size,
+            on_bad=partition.on_bad,
             shuffle_seed=config.seed,
             epoch=epoch,
             skip_batches=skip_batches,
             videos_per_shard=[shard.videos for shard in partition.training],
+            checksums=partition.checksums,
             soft_targets=soft_targets,
             drop_remainder=True,
             report=report,

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from yt8m.errors import DataError
 from yt8m.losses import LOG_EPSILON
 from yt8m.metrics import StreamingMetrics
 from yt8m.progress import progress
@@ -61,14 +62,24 @@ def predict_holdout(predictor: Predictor, partition: Partition, batch_size: int,
         The videos in the shards' order.
 
     Raises:
-        DataError: A shard cannot be read.
+        DataError: A shard cannot be read, or the videos are not those of the partition.
         StorageError: A shard cannot be opened.
     """
-    videos = read_videos(partition.holdout_uris, partition.spec, batch_size=batch_size)
-    with data_errors(), progress(what, partition.num_holdout_videos) as advance:
+    videos = read_videos(
+        partition.holdout_uris,
+        partition.spec,
+        batch_size=batch_size,
+        on_bad=partition.on_bad,
+        checksums=partition.checksums,
+    )
+    promised, found = partition.num_holdout_videos, 0
+    with data_errors(), progress(what, promised) as advance:
         for batch in predict_batches(predictor, videos, batch_size):
             yield batch
             advance(len(batch.ids))
+            found += len(batch.ids)
+    if found != promised:
+        raise DataError(f"hold-out shards: {found} videos, but the partition promises {promised}. Run prepare again.")
 
 
 def holdout_gap(network: Any, partition: Partition, batch_size: int, what: str) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yt8m.errors import DataError
-from yt8m.records.partition import Shard
+from yt8m.records.partition import Partition, Shard
 from yt8m.records.reading import data_errors, read_videos
 from yt8m.records.spec import DataSpec
 from yt8m.training.inference import Predictor, load_predictor, predict_videos
@@ -39,7 +39,7 @@ def mean_predictor(folders: Iterable[Path], spec: DataSpec) -> Predictor:
 
 
 def predict_shards(
-    predictor: Predictor, shards: Sequence[Shard], spec: DataSpec, batch_size: int
+    predictor: Predictor, shards: Sequence[Shard], partition: Partition, batch_size: int
 ) -> Iterator[tuple[Shard, Iterator[Chunk]]]:
     """Predicts all videos of shards.
 
@@ -48,17 +48,17 @@ def predict_shards(
 
     Args:
         predictor: The model.
-        shards: The shards with their numbers of videos.
-        spec: Features and classes of the data.
+        shards: Some of the partition's shards.
+        partition: What its shards hold.
         batch_size: Videos predicted at a time.
 
     Yields:
         Each shard and its predictions, in order; the predictions have to be used up before the next shard.
 
     Raises:
-        DataError: A shard cannot be read, or all together have another number of videos.
+        DataError: A shard cannot be read, or its videos are not those of the partition.
     """
-    videos = _VideoStream([shard.uri for shard in shards], spec, batch_size)
+    videos = _VideoStream([shard.uri for shard in shards], partition, batch_size)
 
     def chunks(shard: Shard) -> Iterator[Chunk]:
         for start in range(0, shard.videos, batch_size):
@@ -67,24 +67,36 @@ def predict_shards(
 
     for shard in shards:
         yield shard, chunks(shard)
+    videos.finish()
 
 
 class _VideoStream:
     """Videos of shards, to be taken in any number."""
 
-    def __init__(self, uris: Sequence[str], spec: DataSpec, batch_size: int) -> None:
-        self._batches = read_videos(uris, spec, batch_size=batch_size).as_numpy_iterator()
+    def __init__(self, uris: Sequence[str], partition: Partition, batch_size: int) -> None:
+        videos = read_videos(
+            uris, partition.spec, batch_size=batch_size, on_bad=partition.on_bad, checksums=partition.checksums
+        )
+        self._batches = videos.as_numpy_iterator()
         self._rest: dict[str, npt.NDArray[Any]] = {}
 
     def take(self, count: int, shard: Shard) -> dict[str, npt.NDArray[Any]]:
         """The next videos, of a shard that errors name."""
         parts = [self._rest] if self._rest else []
         while sum(len(part["ids"]) for part in parts) < count:
-            with data_errors():
-                batch = next(self._batches, None)
+            batch = self._next()
             if batch is None:
                 raise DataError(f"{shard.uri}: fewer than {shard.videos} videos. It changed; run prepare again.")
             parts.append({name: batch[name] for name in ("ids", "frames", "num_frames")})
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         self._rest = {name: array[count:] for name, array in joined.items()}
         return {name: array[:count] for name, array in joined.items()}
+
+    def finish(self) -> None:
+        """Makes sure that all videos were taken."""
+        if len(self._rest.get("ids", ())) or self._next() is not None:
+            raise DataError("training shards: more videos than the partition promises. Run prepare again.")
+
+    def _next(self) -> Any:
+        with data_errors():
+            return next(self._batches, None)
