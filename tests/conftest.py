@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -76,6 +77,15 @@ def write_shard(path: Path, records: Iterable[Video | bytes]) -> str:
 
 @pytest.fixture(scope="session")
 def shards() -> SimpleNamespace:
-    """Makes small shards: `Video(...)`, `video_of(number, ...)`, `write(path, records)`, `spec`."""
+    """Makes small shards: `Video(...)`, `video_of(number, ...)`, `write(path, records)`, `spec`, `describe(folder)`."""
     spec = DataSpec(features={"rgb": 4, "audio": 2}, num_classes=10, max_frames=5)
-    return SimpleNamespace(Video=Video, video_of=video_of, write=write_shard, spec=spec)
+
+    def describe(folder: Path, **changes: object) -> None:
+        """Writes the description of a generated data set of such videos."""
+        description = {
+            "format": 1, "data": spec.model_dump(), "seed": 0, "preset": "smoke", "missing_share": 0.2, "means": None,
+            "videos": {}, "shards": {}, "class_kinds": {}, **changes,
+        }  # fmt: skip
+        (folder / "dataset.json").write_text(json.dumps(description))
+
+    return SimpleNamespace(Video=Video, video_of=video_of, write=write_shard, spec=spec, describe=describe)

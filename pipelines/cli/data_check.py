@@ -1,6 +1,5 @@
 """`yt8m data check`."""
 
-import json
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from yt8m import storage
 from yt8m.errors import DataError
+from yt8m.records.dataset_description import DatasetDescription
 from yt8m.records.spec import DataSpec
 
 if TYPE_CHECKING:
@@ -64,13 +64,8 @@ def _spec(uris: list[str], options: dict[str, Any]) -> DataSpec:
 
 def _described(uri: str) -> dict[str, Any]:
     """What a generated data set says of its videos; nothing about others."""
-    description = storage.join(uri.rpartition("/")[0], "dataset.json")
-    if not storage.exists(description):
-        return {}
-    try:
-        return dict(json.loads(storage.read_text(description))["data"])
-    except (ValueError, KeyError, TypeError):
-        return {}  # somebody else's file
+    description = DatasetDescription.of_shard(uri)
+    return description.data.model_dump() if description else {}
 
 
 def _features(text: str) -> dict[str, int]:

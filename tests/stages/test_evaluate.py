@@ -1,4 +1,3 @@
-import json
 import math
 import shutil
 
@@ -98,15 +97,21 @@ def test_the_baseline_predicts_the_training_frequencies():
     assert baseline_gap(partition, found) == pytest.approx((2 * 2 / 3 + 3 / 6) / 3)
 
 
-def test_kinds_of_classes_beside_the_shards_are_told_apart(small_partition, trained, tmp_path):
-    assert run(small_partition, trained, tmp_path).details == {}
+@pytest.fixture
+def moved_partition(small_partition, tmp_path):
+    """The small partition, its hold-out in a folder of its own."""
     partition = Partition.load(small_partition)
     moved = tmp_path / "moved.tfrecord"
     shutil.copy(partition.holdout_uris[0], moved)
-    (tmp_path / "dataset.json").write_text(json.dumps({"class_kinds": {"first": [0, 1, 2], "last": [9], "none": []}}))
     holdout = (partition.holdout[0].model_copy(update={"uri": str(moved)}),)
     partition.model_copy(update={"holdout": holdout}).save(tmp_path / "partition.json")
-    result = run(tmp_path / "partition.json", trained, tmp_path)
+    return tmp_path / "partition.json"
+
+
+def test_kinds_of_classes_beside_the_shards_are_told_apart(small_partition, moved_partition, trained, tmp_path, shards):
+    assert run(moved_partition, trained, tmp_path).details == {}
+    shards.describe(tmp_path, class_kinds={"first": [0, 1, 2], "last": [9], "none": []})
+    result = run(moved_partition, trained, tmp_path)
     _, labels, probabilities = predicted(small_partition, trained)
     exact = StreamingMetrics(3)
     exact.update(probabilities[:, :3], labels[:, :3])
@@ -125,3 +130,16 @@ def test_a_model_for_other_classes_is_refused(small_partition, trained, tmp_path
 def test_a_folder_without_a_model_is_refused(small_partition, tmp_path):
     with pytest.raises(DataError, match="no model here"):
         run(small_partition, tmp_path, tmp_path)
+
+
+def test_a_file_that_does_not_describe_these_classes_is_ignored(moved_partition, trained, tmp_path, shards, caplog):
+    description = tmp_path / "dataset.json"
+    for text in ("[1,2]", "not json", '{"class_kinds": {"first": [0]}}'):
+        description.write_text(text)
+        assert run(moved_partition, trained, tmp_path).details == {}
+        assert f"{description}: " in caplog.text
+    shards.describe(tmp_path, class_kinds={"first": [10]})
+    assert run(moved_partition, trained, tmp_path).details == {}
+    assert "class_kinds.first: class 10 is not one of 10" in caplog.text
+    shards.describe(tmp_path, data=shards.spec.model_dump() | {"num_classes": 11}, class_kinds={"first": [10]})
+    assert run(moved_partition, trained, tmp_path).details == {}

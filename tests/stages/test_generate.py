@@ -125,9 +125,10 @@ def test_a_folder_with_other_shards_is_refused(tmp_path: Path) -> None:
         _generate(tmp_path)
 
 
-def test_a_broken_description_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "dataset.json").write_text("{")
-    with pytest.raises(DataError, match="not a description"):
+@pytest.mark.parametrize("text", ["{", "[1,2]", '{"seed": 0}'])
+def test_a_description_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(DataError, match=r"dataset\.json: .*not from this command"):
         _generate(tmp_path)
 
 

@@ -1,40 +1,36 @@
 """A generated data set: shards, and beside them `dataset.json`, which says what they are."""
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from threading import Lock
-from typing import Any
 
 from yt8m import storage
-from yt8m.errors import DataError
+from yt8m.errors import ConfigError, DataError
 from yt8m.generation.shards import Shard, write_shard
 from yt8m.generation.video import Source
 from yt8m.progress import progress
+from yt8m.records.dataset_description import DESCRIPTION_NAME, DatasetDescription
 from yt8m.records.spec import DataSpec
 
-DESCRIPTION_NAME = "dataset.json"
 
-
-def start_dataset(uri: str, description: dict[str, Any]) -> None:
+def start_dataset(uri: str, description: DatasetDescription) -> None:
     """Writes `dataset.json`, or checks that the one that is there says the same.
 
     Args:
         uri: The data set's folder.
-        description: JSON data that determines every byte of the data set.
+        description: What the data set is.
 
     Raises:
         DataError: The folder holds another data set, or shards of unknown origin.
     """
     place = storage.join(uri, DESCRIPTION_NAME)
-    text = json.dumps(description, indent=2) + "\n"
-    if storage.exists(place):
-        try:
-            found = json.loads(storage.read_text(place))
-        except ValueError:
-            found = None
-        if found != json.loads(text):
+    try:
+        found = DatasetDescription.in_folder(uri)
+    except ConfigError as error:
+        raise DataError(f"{error} So it is not from this command. Choose another folder or remove this one.") from None
+    if found:
+        if found != description:
             raise DataError(f"{place}: {_difference(found, description)}. Choose another folder or remove this one.")
         return
     if strangers := storage.list_uris(storage.join(uri, "*.tfrecord")):
@@ -42,8 +38,7 @@ def start_dataset(uri: str, description: dict[str, Any]) -> None:
             f"{uri}: holds {len(strangers)} shards ({strangers[0]}, ...) without {DESCRIPTION_NAME}, so they are not "
             "from this command. Choose an empty folder."
         )
-    with storage.open_atomic(place, "w") as file:
-        file.write(text)
+    description.save(place)
 
 
 def write_shards(uri: str, shards: Sequence[Shard], *, source: Source, spec: DataSpec, seed: int, threads: int) -> int:
@@ -84,9 +79,7 @@ def write_shards(uri: str, shards: Sequence[Shard], *, source: Source, spec: Dat
     return done
 
 
-def _difference(found: Any, wanted: dict[str, Any]) -> str:
-    if not isinstance(found, dict):
-        return "not a description of a data set"
-    keys = [key for key in wanted if found.get(key) != wanted[key]]
-    shown = "; ".join(f"{key} {found.get(key)!r} instead of {wanted[key]!r}" for key in keys if key != "class_kinds")
+def _difference(found: DatasetDescription, wanted: DatasetDescription) -> str:
+    here, there = (each.model_dump(mode="json", exclude={"class_kinds"}) for each in (found, wanted))
+    shown = "; ".join(f"{key} {here[key]!r} instead of {there[key]!r}" for key in there if here[key] != there[key])
     return f"the folder holds another data set ({shown or 'made by another version'})"

@@ -1,6 +1,5 @@
 """Stage `evaluate`: a model's metrics and predictions on the hold-out videos."""
 
-import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import PositiveInt
 
-from yt8m import storage
 from yt8m.config import Config
 from yt8m.exporting.description import is_exported
-from yt8m.generation.dataset import DESCRIPTION_NAME
 from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_from_top
 from yt8m.models.files import WEIGHTS_FILE
 from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder, top_classes
+from yt8m.records.dataset_description import DatasetDescription
 from yt8m.records.partition import Partition
 from yt8m.records.spec import DataSpec
 from yt8m.stages.result import StageResult
@@ -129,8 +127,7 @@ def _size_bytes(model: Path) -> int:
 
 def _class_kinds(partition: Partition) -> Mapping[str, npt.NDArray[np.int64]]:
     """Classes by kind, as generated data describe themselves beside their shards; else nothing."""
-    place = storage.join(partition.holdout_uris[0].rpartition("/")[0], DESCRIPTION_NAME)
-    if not storage.exists(place):
+    description = DatasetDescription.of_shard(partition.holdout_uris[0])
+    if not description or description.data.num_classes != partition.spec.num_classes:
         return {}
-    kinds = json.loads(storage.read_text(place)).get("class_kinds", {})
-    return {kind: np.array(classes, np.int64) for kind, classes in kinds.items() if classes}
+    return {kind: np.array(classes, np.int64) for kind, classes in description.class_kinds.items() if classes}

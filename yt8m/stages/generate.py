@@ -1,7 +1,7 @@
 """Makes a data set in YouTube-8M's format."""
 
 import os
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, PositiveInt, model_validator
 
@@ -15,6 +15,7 @@ from yt8m.generation.real import RealVideos
 from yt8m.generation.shards import Shard, plan_shards
 from yt8m.generation.video import MOST_VIDEOS
 from yt8m.generation.world import World
+from yt8m.records.dataset_description import DatasetDescription
 from yt8m.stages.result import StageResult
 
 # Changes when the same configuration would give other bytes.
@@ -105,7 +106,7 @@ def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
     threads = config.threads or os.cpu_count() or 1
     before = write_shards(output_uri, shards, source=source, spec=preset.spec, seed=config.seed, threads=threads)
     metrics = {"videos": float(preset.videos), "shards": float(len(shards)), "videos_made_before": float(before)}
-    return StageResult(metrics, {"dataset": description, "folder": output_uri})
+    return StageResult(metrics, {"dataset": description.model_dump(mode="json"), "folder": output_uri})
 
 
 def globs(output_uri: str) -> tuple[str, str]:
@@ -115,17 +116,17 @@ def globs(output_uri: str) -> tuple[str, str]:
 
 def _describe(
     config: GenerateConfig, preset: Preset, source: World | RealVideos, shards: list[Shard]
-) -> dict[str, Any]:
+) -> DatasetDescription:
     classes = source.classes if isinstance(source, World) else None
     splits = ("train", "validate", "test")
-    return {
-        "format": _FORMAT,
-        "data": preset.spec.model_dump(mode="json"),
-        "seed": config.seed,
-        "preset": config.preset or ("yt8m" if config.means else "demo"),
-        "missing_share": config.missing_share if classes else None,
-        "means": None if isinstance(source, World) else source.origin,
-        "videos": {name: sum(s.videos for s in shards if s.name.startswith(name)) for name in splits},
-        "shards": {name: sum(s.name.startswith(name) for s in shards) for name in splits},
-        "class_kinds": {kind: classes.of_kind(kind) for kind in KINDS} if classes else {},
-    }
+    return DatasetDescription(
+        format=_FORMAT,
+        data=preset.spec,
+        seed=config.seed,
+        preset=config.preset or ("yt8m" if config.means else "demo"),
+        missing_share=config.missing_share if classes else None,
+        means=None if isinstance(source, World) else source.origin,
+        videos={name: sum(s.videos for s in shards if s.name.startswith(name)) for name in splits},
+        shards={name: sum(s.name.startswith(name) for s in shards) for name in splits},
+        class_kinds={kind: tuple(classes.of_kind(kind)) for kind in KINDS} if classes else {},
+    )

@@ -49,12 +49,13 @@ def test_programs_get_json(run, tmp_path, shards):
 
 def test_a_generated_data_set_says_itself_what_to_expect(run, tmp_path, shards):
     shards.write(tmp_path / "a.tfrecord", [shards.video_of(0)])
-    (tmp_path / "dataset.json").write_text(json.dumps({"data": shards.spec.model_dump()}))
+    shards.describe(tmp_path)
 
     assert run(tmp_path / "a.tfrecord").exit_code == 0
     assert run(tmp_path / "a.tfrecord", "--features", "rgb=3,audio=2").exit_code == 1
-    (tmp_path / "dataset.json").write_text("[]")
-    assert run(tmp_path / "a.tfrecord").exit_code == 1
+    for foreign in (b"[]", b"not json", b"\xff", b'{"data": 3}'):
+        (tmp_path / "dataset.json").write_bytes(foreign)
+        assert run(tmp_path / "a.tfrecord").exit_code == 1
 
 
 @pytest.mark.parametrize(
