@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from yt8m import storage
 from yt8m.errors import DataError
 from yt8m.records.dataset_description import DatasetDescription
+from yt8m.records.listing import list_shards
 from yt8m.records.spec import DataSpec
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def check(globs: tuple[str, ...], as_json: bool, **options: str | int | None) ->
     What is expected is YouTube-8M, or what a generated data set says of itself (dataset.json beside its
     shards), unless options say otherwise. Exit code 1: damaged shards or bad records were found.
     """
-    uris = _expand(globs)
+    uris = list_shards("GLOB", globs)
     spec = _spec(uris, options)
     from yt8m.records.check import check_shards
 
@@ -44,22 +44,27 @@ def check(globs: tuple[str, ...], as_json: bool, **options: str | int | None) ->
     sys.exit(0 if report.healthy else 1)
 
 
-def _expand(globs: tuple[str, ...]) -> list[str]:
-    uris: dict[str, None] = {}
-    for pattern in globs:
-        matches = storage.list_uris(pattern)
-        if not matches:
-            raise DataError(f"GLOB: no shard matches '{pattern}'. Check the path.")
-        uris |= dict.fromkeys(matches)
-    return list(uris)
-
-
 def _spec(uris: list[str], options: dict[str, Any]) -> DataSpec:
+    """What is expected of all shards: one description of data, or options that say it."""
     given = {"num_classes": options["classes"], "max_frames": options["max_frames"]}
     if options["features"]:
         given["features"] = _features(options["features"])
     changes = {name: value for name, value in given.items() if value is not None}
-    return DataSpec.parse(_described(uris[0]) | changes, "data check")
+    folders = {uri.rpartition("/")[0]: uri for uri in uris}
+    specs = {folder: DataSpec.parse(_described(uri) | changes, "data check") for folder, uri in folders.items()}
+    (first, spec), *others = specs.items()
+    for folder, other in others:
+        if other != spec:
+            raise DataError(
+                f"GLOB: {first} and {folder} hold different data ({_difference(spec, other)}). Check one after the "
+                "other, or say with --features, --classes and --max-frames what to expect of both."
+            )
+    return spec
+
+
+def _difference(first: DataSpec, second: DataSpec) -> str:
+    one, other = first.model_dump(), second.model_dump()
+    return "; ".join(f"{name} {one[name]} and {other[name]}" for name in one if one[name] != other[name])
 
 
 def _described(uri: str) -> dict[str, Any]:

@@ -65,18 +65,13 @@ def _spec_of(model: Path) -> "DataSpec":
 
 def _all_held_out(patterns: tuple[str, ...], spec: "DataSpec", on_bad: Literal["skip", "fail"]) -> "Partition":
     """A partition that trains on nothing and holds out all shards."""
-    from yt8m import storage
+    from yt8m.records.listing import list_shards
     from yt8m.records.partition import Partition
     from yt8m.records.report import ReadReport
     from yt8m.records.scan import scan_shards
 
-    uris: dict[str, None] = {}
-    for pattern in patterns:
-        matches = storage.list_uris(pattern)
-        if not matches:
-            raise DataError(f"--input: no shard matches '{pattern}'. Check the path; a glob needs * or ?.")
-        uris |= dict.fromkeys(matches)
-    scan = scan_shards(list(uris), spec, on_bad, ReadReport(), "shards")
+    uris = list_shards("--input", patterns)
+    scan = scan_shards(uris, spec, on_bad, ReadReport(), "shards")
     if not scan.class_counts.any():
         raise DataError(f"--input: no labelled video in {len(uris)} shards. Give labelled shards; see `yt8m predict`.")
     counts = tuple(scan.class_counts.tolist())

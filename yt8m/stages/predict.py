@@ -13,10 +13,11 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.errors import ConfigError, DataError
+from yt8m.errors import ConfigError
 from yt8m.exporting.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
 from yt8m.exporting.vocabulary import read_vocabulary
 from yt8m.progress import progress
+from yt8m.records.listing import list_shards
 from yt8m.stages.result import StageResult
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
     """
     start = time.monotonic()
     description = ExportDescription.load(model)
-    shards = _expand(inputs)
+    shards = list_shards("inputs", inputs)
     vocabulary = _vocabulary_uri(model, config)
     file_format = _file_format(output, vocabulary, config)
     tasks = _tasks(shards, description, output, vocabulary, config)
@@ -96,16 +97,6 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
             "videos_per_second": videos / seconds,
         }
     )
-
-
-def _expand(inputs: Sequence[str]) -> list[str]:
-    shards: dict[str, None] = {}
-    for pattern in inputs:
-        matches = storage.list_uris(pattern)
-        if not matches:
-            raise DataError(f"inputs: no shard matches '{pattern}'. Check the path; a glob needs * or ?.")
-        shards |= dict.fromkeys(matches)
-    return list(shards)
 
 
 def _vocabulary_uri(model: Path, config: PredictConfig) -> str:

@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from yt8m import storage
 from yt8m.config import Config
 from yt8m.errors import DataError
+from yt8m.records.listing import list_shards
 from yt8m.records.partition import Partition, split_shards
 from yt8m.records.report import ReadReport
 from yt8m.records.spec import DataSpec
@@ -58,8 +58,8 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
 
     start = time.monotonic()
     training_uris, holdout_uris = split_shards(
-        _expand("training", config.training),
-        _expand("validation", config.validation),
+        list_shards("training", config.training),
+        list_shards("validation", config.validation),
         config.holdout_shards,
         config.seed,
     )
@@ -84,17 +84,6 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     partition.save(output)
     frames = training.num_frames + holdout.num_frames
     return _result(partition, frames, time.monotonic() - start)
-
-
-def _expand(option: str, patterns: tuple[str, ...]) -> list[str]:
-    """The shards that match any of the globs, each once."""
-    uris: dict[str, None] = {}
-    for pattern in patterns:
-        matches = storage.list_uris(pattern)
-        if not matches:
-            raise DataError(f"{option}: no shard matches '{pattern}'. Check the path; a glob needs * or ?.")
-        uris |= dict.fromkeys(matches)
-    return list(uris)
 
 
 def _nothing_usable(side: str, uris: list[str], report: ReadReport) -> str:

@@ -71,3 +71,22 @@ def test_unusable_arguments_exit_with_2(run, arguments, said):
 
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_a_folder_is_told_how_to_name_its_shards(run, tmp_path):
+    result = run(tmp_path)
+
+    assert result.exit_code == 2
+    assert f"'{tmp_path}' is a folder. Give its shards: '{tmp_path}/*.tfrecord'" in result.stderr
+
+
+def test_sets_of_different_data_are_not_checked_together_unless_options_say_what_they_are(run, tmp_path, shards):
+    for name, frames in (("one", 5), ("two", 4)):
+        (tmp_path / name).mkdir()
+        shards.write(tmp_path / name / "a.tfrecord", [shards.video_of(frames)])
+        shards.describe(tmp_path / name, data=shards.spec.model_dump() | {"max_frames": frames})
+    result = run(tmp_path / "*" / "*.tfrecord")
+
+    assert result.exit_code == 2
+    assert f"{tmp_path}/one and {tmp_path}/two hold different data (max_frames 5 and 4)" in result.stderr
+    assert run(tmp_path / "*" / "*.tfrecord", "--max-frames", "5").exit_code == 0
