@@ -39,5 +39,7 @@ def generate(out: str, **options: str | float | None) -> None:
     click.echo(f"{folder}: {features} features, {spec['num_classes']} classes, up to {spec['max_frames']} frames")
     for split in videos:
         click.echo(f"  {split}: {videos[split]} videos in {shards[split]} shards")
+    if result.metrics["videos_made_before"] == result.metrics["videos"]:
+        click.echo("  already complete: nothing was done")
     for split, pattern in zip(("training", "validation"), globs(folder), strict=True):
         click.echo(f"{split}: {pattern}")

@@ -1,6 +1,7 @@
 """Generated data sets are complete, reproducible, and continue where they stopped."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,6 +114,24 @@ def test_an_interrupted_generation_continues_with_the_same_result(
     assert {path: path.stat().st_mtime_ns for path in finished} == finished
 
 
+def _cut_in_a_record(content: bytes) -> bytes:
+    return content[:-1]
+
+
+def _cut_between_records(content: bytes) -> bytes:
+    return content[: int.from_bytes(content[:8], "little") + 16]
+
+
+@pytest.mark.parametrize("damage", [_cut_in_a_record, _cut_between_records, lambda _: b""])
+def test_a_damaged_shard_is_written_anew(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    _generate(tmp_path)
+    whole = _bytes(tmp_path)
+    shard = tmp_path / "train0001.tfrecord"
+    shard.write_bytes(damage(shard.read_bytes()))
+    _generate(tmp_path)
+    assert _bytes(tmp_path) == whole
+
+
 def test_a_folder_with_another_data_set_is_refused(tmp_path: Path) -> None:
     _generate(tmp_path)
     with pytest.raises(DataError, match=r"another data set .*seed 0 instead of 1"):
@@ -148,6 +167,7 @@ def test_shorter_videos_on_demand(tmp_path: Path) -> None:
         ({"max_frames": 0}, "max_frames: "),
         ({"validation_share": 0.8, "test_share": 0.5}, "more than all videos"),
         ({"preset": "demo", "means": "means.npz"}, "means need preset 'yt8m'"),
+        ({"missing_share": 0.5, "means": "means.npz"}, r"real labels.*missing_share 0\.5"),
         ({"video": 3}, "unknown key 'video'. Did you mean 'videos'"),
     ],
 )

@@ -11,6 +11,7 @@ from yt8m.generation.shards import Shard, write_shard
 from yt8m.generation.video import Source
 from yt8m.progress import progress
 from yt8m.records.dataset_description import DESCRIPTION_NAME, DatasetDescription
+from yt8m.records.framing import inspect_framing
 from yt8m.records.spec import DataSpec
 
 
@@ -42,7 +43,7 @@ def start_dataset(uri: str, description: DatasetDescription) -> None:
 
 
 def write_shards(uri: str, shards: Sequence[Shard], *, source: Source, spec: DataSpec, seed: int, threads: int) -> int:
-    """Writes those shards that are not there yet.
+    """Writes those shards that are not there yet, or are damaged.
 
     Threads suffice: NumPy, checksums and writing let go of the interpreter. The content of a shard depends neither on
     the number of threads nor on the other shards.
@@ -59,7 +60,7 @@ def write_shards(uri: str, shards: Sequence[Shard], *, source: Source, spec: Dat
         Number of videos that were there before.
     """
     places = {shard: storage.join(uri, shard.name) for shard in shards}
-    missing = [shard for shard in shards if not storage.exists(places[shard])]
+    missing = [shard for shard in shards if not _is_whole(places[shard], shard.videos)]
     total = sum(shard.videos for shard in shards)
     done = total - sum(shard.videos for shard in missing)
     lock = Lock()
@@ -77,6 +78,16 @@ def write_shards(uri: str, shards: Sequence[Shard], *, source: Source, spec: Dat
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return done
+
+
+def _is_whole(place: str, videos: int) -> bool:
+    """Whether there is a shard of so many records; reads a few bytes of each, and none of an object, which is whole."""
+    if not storage.exists(place):
+        return False
+    if storage.is_remote(place):
+        return True
+    framing = inspect_framing(storage.stage_in(place), verify_payloads=False)
+    return framing.damage is None and framing.records == videos
 
 
 def _difference(found: DatasetDescription, wanted: DatasetDescription) -> str:

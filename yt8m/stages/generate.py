@@ -21,6 +21,9 @@ from yt8m.stages.result import StageResult
 # Changes when the same configuration would give other bytes.
 _FORMAT = 1
 
+# Labels that are left out unless somebody says how many.
+_MISSING_SHARE = 0.2
+
 
 class GenerateConfig(Config):
     """What to generate.
@@ -33,7 +36,8 @@ class GenerateConfig(Config):
             (see `yt8m.generation.world`).
         max_frames: Longest video in frames. Made-up videos are shortened in proportion, real ones are cut.
             None: the preset's.
-        missing_share: Share of the labels that are present in a made-up video but not given, in every split.
+        missing_share: Share of the labels that are present in a made-up video but not given, in every split; not with
+            `means`. None: 0.2.
         validation_share: Part of the videos that goes into validation shards.
         test_share: Part of the videos that goes into shards without labels.
         videos_per_shard: Videos in a training shard; None: the preset's.
@@ -45,7 +49,7 @@ class GenerateConfig(Config):
     seed: int = Field(default=0, ge=0)
     means: str | None = None
     max_frames: PositiveInt | None = None
-    missing_share: float = Field(default=0.2, ge=0, lt=1)
+    missing_share: float | None = Field(default=None, ge=0, lt=1)
     validation_share: float = Field(default=0.2, ge=0, le=1)
     test_share: float = Field(default=0.05, ge=0, le=1)
     videos_per_shard: PositiveInt | None = None
@@ -59,6 +63,10 @@ class GenerateConfig(Config):
             )
         if self.means is not None and self.preset not in (None, "yt8m"):
             raise ValueError(f"means need preset 'yt8m', whose features and classes they have, not {self.preset!r}")
+        if self.means is not None and self.missing_share is not None:
+            raise ValueError(
+                f"means come with real labels, of which none can be left out (missing_share {self.missing_share})"
+            )
         return self
 
     def resolve(self) -> Preset:
@@ -78,8 +86,8 @@ def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
     minutes, distillation and averaging included (`yt8m.generation.world`). Those around real means have real labels
     and as much to find as these means (`yt8m.generation.real`).
 
-    Interrupted, it continues with the shards that are not complete. `dataset.json` says what the data set is: features,
-    classes, longest video, seed, and which classes show in which way (`class_kinds`).
+    Interrupted, it continues with the shards that are missing or damaged. `dataset.json` says what the data set is:
+    features, classes, longest video, seed, and which classes show in which way (`class_kinds`).
 
     Args:
         config: What to generate.
@@ -96,12 +104,13 @@ def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
     shards = plan_shards(preset, preset.videos, config.validation_share, config.test_share)
     if not any(shard.name.startswith("train") for shard in shards):
         raise ConfigError(f"videos: {preset.videos} leave none for training. Ask for more, or for smaller shares.")
+    missing_share = _MISSING_SHARE if config.missing_share is None else config.missing_share
     source: World | RealVideos
     if config.means is not None:
         source = RealVideos(config.means, config.seed, preset)
     else:
-        source = World(config.seed, preset, config.missing_share)
-    description = _describe(config, preset, source, shards)
+        source = World(config.seed, preset, missing_share)
+    description = _describe(config, preset, source, shards, missing_share)
     start_dataset(output_uri, description)
     threads = config.threads or os.cpu_count() or 1
     before = write_shards(output_uri, shards, source=source, spec=preset.spec, seed=config.seed, threads=threads)
@@ -115,7 +124,7 @@ def globs(output_uri: str) -> tuple[str, str]:
 
 
 def _describe(
-    config: GenerateConfig, preset: Preset, source: World | RealVideos, shards: list[Shard]
+    config: GenerateConfig, preset: Preset, source: World | RealVideos, shards: list[Shard], missing_share: float
 ) -> DatasetDescription:
     classes = source.classes if isinstance(source, World) else None
     splits = ("train", "validate", "test")
@@ -124,7 +133,7 @@ def _describe(
         data=preset.spec,
         seed=config.seed,
         preset=config.preset or ("yt8m" if config.means else "demo"),
-        missing_share=config.missing_share if classes else None,
+        missing_share=missing_share if classes else None,
         means=None if isinstance(source, World) else source.origin,
         videos={name: sum(s.videos for s in shards if s.name.startswith(name)) for name in splits},
         shards={name: sum(s.name.startswith(name) for s in shards) for name in splits},
