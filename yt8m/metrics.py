@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from yt8m.predictions import Predictions, top_classes
+from yt8m.predictions import top_classes
 
 # Predictions of a video that count in GAP; the challenge's figure.
 GAP_TOP_K = 20
@@ -65,14 +65,6 @@ class StreamingMetrics:
         classes, scores = top_classes(values, depth)
         self._add(classes, scores, np.take_along_axis(positive, classes.astype(np.int64), axis=1), label_counts)
         self._positives += positive.sum(axis=0)
-
-    def update_predictions(self, predictions: Predictions) -> None:
-        """Adds stored predictions; for PERR a label beyond the stored top `K` counts as missed."""
-        assert predictions.num_classes == len(self._positives), predictions.num_classes
-        counts = np.diff(predictions.label_ptr)
-        hits = label_hits(predictions.classes, predictions.label_ptr, predictions.labels)
-        self._add(predictions.classes, predictions.scores, hits, counts)
-        self._positives += np.bincount(predictions.labels, minlength=len(self._positives))
 
     def result(self) -> dict[str, float]:
         """`gap`, `map`, `hit_at_1`, `perr` and the number of `videos` so far, all finite."""

@@ -9,16 +9,15 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import IO, Any
 
-import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
+
+from yt8m.records.framing import masked_checksum
 
 # Tags of length-delimited protocol buffer fields: number << 3 | 2.
 _FIELD_1 = b"\x0a"
 _FIELD_2 = b"\x12"
 _FIELD_3 = b"\x1a"
-
-_CRC_MASK_DELTA = 0xA282EAD8
 
 
 class FrameBuffer:
@@ -84,9 +83,9 @@ def encode_video(
 def write_record(file: IO[bytes], record: bytes) -> None:
     """Appends a record to a TFRecord file: length, its checksum, content, its checksum."""
     length = struct.pack("<Q", len(record))
-    file.write(length + _masked_crc(length))
+    file.write(length + struct.pack("<I", masked_checksum(length)))
     file.write(record)
-    file.write(_masked_crc(record))
+    file.write(struct.pack("<I", masked_checksum(record)))
 
 
 def varint(number: int) -> bytes:
@@ -106,9 +105,3 @@ def _delimited(tag: bytes, content: bytes) -> bytes:
 def _entry(key: bytes, feature: bytes) -> bytes:
     """An entry of the map `Features.feature`."""
     return _delimited(_FIELD_1, _delimited(_FIELD_1, key) + _delimited(_FIELD_2, feature))
-
-
-def _masked_crc(data: bytes) -> bytes:
-    crc = google_crc32c.value(data)
-    masked = ((crc >> 15 | crc << 17) + _CRC_MASK_DELTA) & 0xFFFFFFFF
-    return struct.pack("<I", masked)

@@ -92,14 +92,14 @@ def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool
         return f"cut off: {left} bytes where a record's header needs {_HEADER.size}"
     header = content[offset : offset + _HEADER.size]
     length, length_checksum = _HEADER.unpack(header)
-    if _masked_checksum(header[:8]) != length_checksum:
+    if masked_checksum(header[:8]) != length_checksum:
         return _what_it_is(header) if offset == 0 else "the checksum of the record's length does not match"
     if left < length + _OVERHEAD:
         return f"cut off: {left} bytes where the record needs {length + _OVERHEAD}"
     if verify_payloads:
         payload_end = offset + _HEADER.size + length
         (payload_checksum,) = _FOOTER.unpack(content[payload_end : payload_end + _FOOTER.size])
-        if _masked_checksum(content[offset + _HEADER.size : payload_end]) != payload_checksum:
+        if masked_checksum(content[offset + _HEADER.size : payload_end]) != payload_checksum:
             return "the checksum of the record's content does not match"
     return ""
 
@@ -113,7 +113,7 @@ def _end_of(content: mmap.mmap | bytes, offset: int) -> int:
     return offset + int(length) + _OVERHEAD
 
 
-def _masked_checksum(data: bytes) -> int:
+def masked_checksum(data: bytes) -> int:
     """CRC-32C, rotated by 15 bits and shifted by a constant, as TFRecord files have it."""
     checksum: int = google_crc32c.value(data)
     return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
