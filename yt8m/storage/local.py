@@ -2,14 +2,13 @@
 
 import glob
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from yt8m.errors import StorageError
 from yt8m.storage.store import FileStat
+from yt8m.storage.temporaries import remove, remove_stale, temporary_beside
 
 
 class LocalStore:
@@ -43,17 +42,13 @@ class LocalStore:
         target = local_path(uri)
         with _errors_name(uri):
             target.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-            os.close(descriptor)
-        temporary = Path(name)
-        try:
+        with _temporary(target, uri, folder=False) as temporary:
             yield temporary
             with _errors_name(uri):
                 _flush_to_disk(temporary)
                 temporary.chmod(_default_mode(0o666))  # mkstemp's files are readable by their owner only
                 temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
+        remove_stale(target)
 
     def stage_in(self, uri: str) -> Path:
         """The file itself: it is here already."""
@@ -74,14 +69,20 @@ def publish_directory(path: Path) -> Iterator[Path]:
     target = path.absolute()
     with _errors_name(str(path)):
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
-    try:
+    with _temporary(target, str(path), folder=True) as temporary:
         yield temporary
         temporary.chmod(_default_mode(0o777))
         with _errors_name(str(path)):
             _swap(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    remove_stale(target)
+
+
+@contextmanager
+def _temporary(target: Path, uri: str, *, folder: bool) -> Iterator[Path]:
+    with ExitStack() as stack:
+        with _errors_name(uri):
+            temporary = stack.enter_context(temporary_beside(target, folder=folder))
+        yield temporary
 
 
 def _swap(new: Path, target: Path) -> None:
@@ -92,7 +93,7 @@ def _swap(new: Path, target: Path) -> None:
     old = new.with_name(f"{new.name}.old")
     target.rename(old)
     new.rename(target)
-    shutil.rmtree(old) if old.is_dir() else old.unlink()
+    remove(old)
 
 
 def _flush_to_disk(path: Path) -> None:
