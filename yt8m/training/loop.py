@@ -61,8 +61,8 @@ def fit(
         while record.epoch < schedule.epochs:
             monitor = Monitor(schedule, config, record, checkpoint, advance)
             _fit_epoch(model, read_epoch, schedule, record, [monitor, *_tensorboard(tensorboard_uri)])
-            # `fit` may have put averages in place of the weights; the checkpoint at its end has both.
-            record = checkpoint.restore(model)
+            # Where there are averages, `fit` put them in place of the weights; the checkpoint at its end has both.
+            record = monitor.record if model.averaging_decay is None else checkpoint.restore(model)
     model.use_averages()
     return record
 

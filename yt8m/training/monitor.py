@@ -43,6 +43,8 @@ class Monitor(keras.callbacks.Callback):
         self._config = config
         self._checkpoint = checkpoint
         self._advance = advance
+        self.record = record
+        """The record as it was last saved."""
         self._epoch, self._step = record.epoch, record.step
         self._curve = list(record.curve)
         self._seconds_before = record.seconds
@@ -122,6 +124,6 @@ class Monitor(keras.callbacks.Callback):
 
     def _save(self) -> None:
         seconds = self._seconds_before + time.monotonic() - self._started
-        record = TrainingRecord(epoch=self._epoch, step=self._step, seconds=seconds, curve=tuple(self._curve))
-        self._checkpoint.save(self.model, record)
+        self.record = TrainingRecord(epoch=self._epoch, step=self._step, seconds=seconds, curve=tuple(self._curve))
+        self._checkpoint.save(self.model, self.record)
         self._saved = time.monotonic()
