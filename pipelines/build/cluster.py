@@ -179,7 +179,7 @@ class ClusterConfig(Config):
         environment: Environment variables of all steps: addresses, never credentials.
         secrets: Credentials of all steps.
         shard_cache: Local copies of shards for `data`, `training` and `inference`; null: the container's own disk.
-        data: The steps that make and divide videos: generate, prepare.
+        data: The steps that make and check videos and what lies beside them: generate, prepare, join_soft_targets.
         training: The steps that train: train, average.
         inference: The steps that run models over many videos: evaluate, soft_targets.
         assembly: All others: select_teachers, quantize, search_weights, export, collect_records, report.

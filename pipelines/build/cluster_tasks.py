@@ -17,6 +17,7 @@ STEP_CLASSES: Mapping[str, StepClass] = {
     "average": "training",
     "evaluate": "inference",
     "soft_targets": "inference",
+    "join_soft_targets": "data",
     "select_teachers": "assembly",
     "quantize": "assembly",
     "search_weights": "assembly",

@@ -15,6 +15,7 @@ from components.collect_records.component import collect_records
 from components.evaluate.component import evaluate
 from components.export.component import export
 from components.generate.component import generate
+from components.join_soft_targets.component import join_soft_targets
 from components.prepare.component import prepare
 from components.quantize.component import quantize
 from components.report.component import report
@@ -34,6 +35,7 @@ COMPONENTS: Mapping[str, Any] = {
     "evaluate": evaluate,
     "export": export,
     "generate": generate,
+    "join_soft_targets": join_soft_targets,
     "prepare": prepare,
     "quantize": quantize,
     "report": report,
@@ -128,12 +130,11 @@ class _PipelineBuilder:
 
         def body(root: Any, _: Any) -> None:
             outputs: dict[Ref, Any] = {}
-            tasks: dict[str, Any] = {}
             for unit in self._units():
                 if isinstance(unit, Group):
                     subpipelines[unit.name].call(unit.title, root, outputs)
                 else:
-                    self._call_node(unit, root, outputs, tasks)
+                    self._call_node(unit, root, outputs)
 
         inputs = {ROOT_PARAMETER: str, RECIPE_PARAMETER: str}
         given = {RECIPE_PARAMETER: self.recipe}
@@ -158,9 +159,8 @@ class _PipelineBuilder:
 
         def body(root: Any, *artifacts: Any) -> Any:
             inner: dict[Ref, Any] = dict(zip(given, artifacts, strict=True))
-            tasks: dict[str, Any] = {}
             for node in nodes:
-                self._call_node(node, root, inner, tasks)
+                self._call_node(node, root, inner)
             result = namedtuple("Outputs", [_port(ref) for ref in wanted])  # type: ignore[misc]
             return result(*(inner[ref] for ref in wanted)) if wanted else None
 
@@ -169,7 +169,7 @@ class _PipelineBuilder:
         pipeline = _pipeline(group.name, group.description, inputs, results, body)
         return _SubPipeline(pipeline, given, wanted)
 
-    def _call_node(self, node: Node, root: Any, outputs: dict[Ref, Any], tasks: dict[str, Any]) -> None:
+    def _call_node(self, node: Node, root: Any, outputs: dict[Ref, Any]) -> None:
         wanted = COMPONENTS[node.stage].component_spec.inputs
         arguments = {name: value for name, value in self._parameters(node, root).items() if name in wanted}
         arguments |= {name: outputs[ref] for name, ref in node.inputs.items()}
@@ -184,9 +184,6 @@ class _PipelineBuilder:
         if self.cluster:
             apply_cluster(task, node.name, node.stage, self.cluster, self.image)
         task.set_display_name(node.title)
-        if node.after:
-            task.after(*(tasks[name] for name in node.after))
-        tasks[node.name] = task
         outputs |= {Ref(node.name, output): task.outputs[output] for output in component.component_spec.outputs}
 
     def _parameters(self, node: Node, root: Any) -> dict[str, Any]:

@@ -134,9 +134,7 @@ class _Accounts:
         return NodeBytes(self.data.holdout_bytes, 1, artifacts={"predictions": self.predictions})
 
     def _soft_targets(self, node: Node) -> NodeBytes:
-        """One of several workers reads and writes its share; the node that joins them neither."""
-        if node.after:
-            return NodeBytes()
+        """One of several workers reads and writes its share."""
         workers = int(node.arguments["workers"])
         return NodeBytes(self.data.training_bytes // workers, 1, {"soft targets": self.soft_targets // workers})
 

@@ -35,7 +35,6 @@ class Node:
             key, so that all who share work find what the others have done.
         inputs: The component's artifacts by parameter name.
         fan_in: Numbered artifacts: parameter prefix -> name -> artifact. The component is told the first one's names.
-        after: Nodes that must have finished though nothing of theirs is read.
         facts: What the report wants to know beyond the configuration; goes into the record's configuration.
     """
 
@@ -51,7 +50,6 @@ class Node:
     arguments: Mapping[str, str | int] = field(default_factory=dict)
     inputs: Mapping[str, Ref] = field(default_factory=dict)
     fan_in: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
-    after: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def references(self) -> Iterator[Ref]:
@@ -63,7 +61,7 @@ class Node:
     @property
     def dependencies(self) -> frozenset[str]:
         """The nodes that must have finished before."""
-        return frozenset({reference.node for reference in self.references()}.union(self.after))
+        return frozenset(reference.node for reference in self.references())
 
 
 @dataclass(frozen=True)

@@ -194,28 +194,31 @@ class _Planner:
     def _add_soft_targets(self, group: str, models: tuple[str, ...], selection: Mapping[str, Ref]) -> Ref:
         section = self.recipe.soft_targets
         name = f"soft-targets-{group}"
-        common: dict[str, Any] = {
+        common = {"group": group, "family": group}
+        predicting: dict[str, Any] = {
             "config": section.model_dump(mode="json", exclude={"workers"}),
-            "group": group,
-            "family": group,
             "code": frozenset(self.models[model].model.family for model in models),
             "inputs": {"partition": PARTITION, **selection},
             "fan_in": {"model": {model: self.weights[model] for model in models}},
         }
-        parts = tuple(f"{name}-part-{worker + 1}" for worker in range(section.workers) if section.workers > 1)
+        if section.workers == 1:
+            self._add(
+                name, "soft_targets", f"Soft targets of {group}",
+                description=f"Predicts every training video with the teachers of {group}.",
+                arguments={"worker": 0, "workers": 1}, **predicting, **common,
+            )  # fmt: skip
+            return Ref(name, "manifest")
+        parts = [f"{name}-part-{number}" for number in range(1, section.workers + 1)]
         for worker, part in enumerate(parts):
             self._add(
                 part, "soft_targets", f"Soft targets of {group}, part {worker + 1} of {len(parts)}",
                 description=f"Predicts part {worker + 1} of {len(parts)} of the soft targets of {group}.",
-                arguments={"worker": worker, "workers": len(parts)}, **common,
+                arguments={"worker": worker, "workers": len(parts)}, **predicting, **common,
             )  # fmt: skip
-        description = f"Predicts every training video with the teachers of {group}."
-        if parts:
-            # Shards are final once they are there: what the parts wrote is taken as it is.
-            description = f"Joins the parts of the soft targets of {group} in one manifest."
         self._add(
-            name, "soft_targets", f"Soft targets of {group}",
-            description=description, arguments={"worker": 0, "workers": 1}, after=parts, **common,
+            name, "join_soft_targets", f"Soft targets of {group}",
+            description=f"Joins the parts of the soft targets of {group} in one manifest.",
+            inputs={"partition": PARTITION}, fan_in={"part": {part: Ref(part, "manifest") for part in parts}}, **common,
         )  # fmt: skip
         return Ref(name, "manifest")
 

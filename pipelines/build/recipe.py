@@ -102,7 +102,7 @@ class SoftTargetsSection(SoftTargetsConfig):
         workers: Steps that write shards side by side, for every group of teachers.
     """
 
-    workers: PositiveInt = Field(default=1, le=64)
+    workers: PositiveInt = Field(default=1, le=32)
 
 
 class EnsembleConfig(Config):

@@ -10,6 +10,7 @@ from yt8m.records.partition import Partition
 from yt8m.records.reading import read_videos
 from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
 from yt8m.records.soft_targets import SoftTargetShards
+from yt8m.stages.join_soft_targets import join_soft_targets
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
 
@@ -40,8 +41,14 @@ def run(partition, models, folder, name="all", config=CONFIG, **more):
     return result, SoftTargetManifest.load(output)
 
 
+def join(partition, folder, *names):
+    parts = {name: folder / f"{name}.json" for name in names}
+    result = join_soft_targets(partition=partition, parts=parts, output=folder / "joined.json")
+    return result, SoftTargetManifest.load(folder / "joined.json")
+
+
 def contents(manifest):
-    return [Path(uri).read_bytes() for uri in manifest.sidecars.values()]
+    return [Path(uri).read_bytes() for _, uri in sorted(manifest.sidecars.items())]
 
 
 def test_they_are_the_mean_of_the_teachers(small_partition, trained, other, tmp_path):
@@ -66,8 +73,26 @@ def test_workers_write_what_one_would_have_written(small_partition, trained, tmp
         for worker in range(2)
     ]
     assert [result.metrics["shards"] for result, _ in parts] == [2, 1]
-    assert parts[0][1] == parts[1][1]
-    assert contents(parts[0][1]) == contents(alone)
+    result, joined = join(small_partition, tmp_path / "many", "0", "1")
+    assert result.metrics == {"videos": 18.0, "shards": 3.0}
+    assert result.details == {"teachers": ["one"]}
+    assert contents(joined) == contents(alone)
+    assert joined.model_copy(update={"sidecars": {}}) == alone.model_copy(update={"sidecars": {}})
+
+
+def test_a_part_alone_is_no_set_of_soft_targets(small_partition, trained, tmp_path):
+    run(small_partition, {"one": trained}, tmp_path, "0", worker=0, workers=2)
+    with pytest.raises(DataError, match=r"0\.json: no soft targets for .*train1\.tfrecord \(1 such shards\)"):
+        SoftTargetShards.open(tmp_path / "0.json", Partition.load(small_partition))
+    with pytest.raises(DataError, match=r"^0: no soft targets for .*train1\.tfrecord \(1 such shards\)"):
+        join(small_partition, tmp_path, "0")
+
+
+def test_parts_by_other_teachers_are_not_joined(small_partition, trained, other, tmp_path):
+    for worker, teacher in enumerate((trained, other)):
+        run(small_partition, {"one": teacher}, tmp_path, str(worker), worker=worker, workers=2)
+    with pytest.raises(DataError, match=r"^1: made by other teachers or of other data \(.*\) than 0"):
+        join(small_partition, tmp_path, "0", "1")
 
 
 def test_what_is_there_is_not_made_again(small_partition, trained, tmp_path):

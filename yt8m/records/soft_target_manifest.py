@@ -24,7 +24,7 @@ class SoftTargetEncoding(Config):
 
 
 class SoftTargetManifest(ConfigFile):
-    """Describes the soft targets of a partition's training shards.
+    """Describes the soft targets of a partition's training shards, or of a part of them.
 
     Attributes:
         teachers: Names of the models whose mean prediction is stored.

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import PositiveInt
@@ -44,8 +44,8 @@ def soft_targets(
     """Writes one sidecar per training shard; frames are not copied.
 
     A sidecar that is there is final, so a killed stage continues with the first one missing. The shards can be divided
-    among workers: each writes its part, and the bytes are those that one worker would have written. The manifest always
-    lists all shards; it may be used when all workers are done.
+    among workers: each writes its part, and the bytes are those that one worker would have written. Each one's manifest
+    lists its part only; `join_soft_targets` makes one of them.
 
     Args:
         partition: The partition.
@@ -68,8 +68,8 @@ def soft_targets(
     if not 0 <= worker < workers:
         raise ConfigError(f"worker: expected 0 to {workers - 1}, received {worker}.")
     shards, teachers = Partition.load(partition), _teachers(models, selection)
-    manifest = _manifest(shards, teachers, config.encoding, output_uri)
     part = shards.training[worker::workers]
+    manifest = _manifest(shards, part, teachers, config.encoding, output_uri)
     missing = [shard for shard in part if not storage.exists(manifest.sidecars[shard.uri])]
     start = time.monotonic()
     if missing:
@@ -99,7 +99,11 @@ def _teachers(models: Mapping[str, Path], selection: Path | None) -> dict[str, P
 
 
 def _manifest(
-    partition: Partition, teachers: Mapping[str, Path], encoding: SoftTargetEncoding, output_uri: str
+    partition: Partition,
+    part: Sequence[Shard],
+    teachers: Mapping[str, Path],
+    encoding: SoftTargetEncoding,
+    output_uri: str,
 ) -> SoftTargetManifest:
     from yt8m.training.digest import files_digest  # noqa: PLC0415 - Keras; recipes need SoftTargetsConfig only
 
@@ -111,16 +115,15 @@ def _manifest(
     }
     recipe_hash = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
     folder = storage.join(output_uri, recipe_hash[:16])
+    numbers = {uri: number for number, uri in enumerate(partition.training_uris)}
     return SoftTargetManifest(
         teachers=tuple(teachers),
         num_classes=partition.spec.num_classes,
         encoding=encoding,
         partition_digest=partition.digest,
         recipe_hash=recipe_hash,
-        sidecars={
-            uri: storage.join(folder, sidecar_name(index, uri)) for index, uri in enumerate(partition.training_uris)
-        },
-        videos=partition.num_training_videos,
+        sidecars={shard.uri: storage.join(folder, sidecar_name(numbers[shard.uri], shard.uri)) for shard in part},
+        videos=sum(shard.videos for shard in part),
     )
 
 

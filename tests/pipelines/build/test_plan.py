@@ -9,7 +9,7 @@ TRAIN_B = Node("train-b", "train", "Train b", config={"size": 2}, inputs={"parti
 SELECT = Node(
     "select", "select", "Select", fan_in={"model": {"a": Ref("train-a", "model"), "b": Ref("train-b", "model")}}
 )
-LAST = Node("last", "report", "Report", after=("select",))
+LAST = Node("last", "report", "Report", inputs={"selection": Ref("select", "selection")})
 CODE = dict.fromkeys(("prepare", "train-a", "train-b", "select", "last"), "1")
 
 

@@ -78,8 +78,10 @@ def test_workers_write_parts_that_one_node_joins(small: Small) -> None:
     plan = make_plan(small(lambda _: None, "soft_targets.workers=3"))
     parts = [f"soft-targets-dbof-part-{number}" for number in (1, 2, 3)]
     assert [plan[part].arguments for part in parts] == [{"worker": worker, "workers": 3} for worker in range(3)]
-    assert set(parts) < plan["soft-targets-dbof"].dependencies
-    assert plan["soft-targets-dbof"].arguments == {"worker": 0, "workers": 1}
+    joining = plan["soft-targets-dbof"]
+    assert joining.stage == "join_soft_targets"
+    assert joining.fan_in == {"part": {part: Ref(part, "manifest") for part in parts}}
+    assert plan["train-dbof-s"].inputs["soft_targets"] == Ref("soft-targets-dbof", "manifest")
 
 
 def test_without_students_the_candidates_are_the_ensemble(small: Small) -> None:

@@ -1,0 +1,43 @@
+"""Stage `join_soft_targets`: the parts that several workers wrote become one set of soft targets."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from yt8m.errors import DataError
+from yt8m.records.partition import Partition
+from yt8m.records.soft_target_manifest import SoftTargetManifest
+from yt8m.stages.result import StageResult
+
+
+def join_soft_targets(*, partition: Path, parts: Mapping[str, Path], output: Path) -> StageResult:
+    """Joins the parts' manifests, which must be of one make and together have a sidecar for every training shard.
+
+    Args:
+        partition: The partition.
+        parts: Manifests of the stage `soft_targets` by the names of the nodes that wrote them, at least one.
+        output: The manifest of all (`SoftTargetManifest`).
+
+    Returns:
+        `videos` and `shards`; details: `teachers`.
+
+    Raises:
+        DataError: A part was made by other teachers, in another encoding or of other data than the first one; or a
+            training shard is in no part.
+    """
+    shards = Partition.load(partition)
+    manifests = {name: SoftTargetManifest.load(path) for name, path in parts.items()}
+    first_name, first = next(iter(manifests.items()))
+    sidecars: dict[str, str] = {}
+    for name, manifest in manifests.items():
+        if manifest.recipe_hash != first.recipe_hash:
+            raise DataError(
+                f"{name}: made by other teachers or of other data ({manifest.recipe_hash[:12]}) than {first_name} "
+                f"({first.recipe_hash[:12]}). Repeat the one that is out of date."
+            )
+        assert sidecars.keys().isdisjoint(manifest.sidecars), f"{name} has shards of another part"
+        sidecars |= manifest.sidecars
+    joined = first.model_copy(update={"sidecars": sidecars, "videos": sum(each.videos for each in manifests.values())})
+    joined.check_fits(shards, ", ".join(parts))
+    joined.save(output)
+    figures = {"videos": float(joined.videos), "shards": float(len(sidecars))}
+    return StageResult(figures, {"teachers": list(joined.teachers)})
