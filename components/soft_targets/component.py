@@ -42,7 +42,7 @@ def soft_targets(
         config: JSON of a `SoftTargetsConfig`.
         names: JSON list of the models, in the order of the numbered models.
         root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work; the shards are kept under it.
+        key: Names the exact work; the shards are kept under it, so that a repeated step continues.
         worker: Which part of the shards this step writes, from 0.
         workers: Into how many parts the shards are divided.
         partition: The shards.
@@ -65,7 +65,7 @@ def soft_targets(
         models=fan_in(given, "model", names),
         selection=Path(selection.path) if selection else None,
         config=step.parse(SoftTargetsConfig),
-        output_uri=storage.join(root, "soft-targets", key),
+        output_uri=storage.join(root, "soft-targets", step.identity["node"], step.work),
         output=Path(manifest.path),
         worker=worker,
         workers=workers,

@@ -20,7 +20,7 @@ from yt8m.storage import open_atomic
 # The part of the pipeline that the last rerun executed.
 RERUN_FILE = "rerun.yaml"
 # Where nodes keep by key what a repetition must not continue from.
-CONTINUED_FOLDERS = ("checkpoints", "tensorboard")
+CONTINUED_FOLDERS = ("checkpoints", "soft-targets", "tensorboard")
 
 
 class LocalRerun:
@@ -79,7 +79,7 @@ class LocalRerun:
             )
 
     def _forget(self, node: str) -> None:
-        """Removes what a finished training would be continued from: it would be at its end at once."""
+        """Removes what a finished node would be continued from: it would be at its end at once."""
         key = SpecGraph(self.spec).constant(node, "key")
         for folder in CONTINUED_FOLDERS:
             shutil.rmtree(self.root / folder / node / key, ignore_errors=True)

@@ -32,7 +32,7 @@ class Node:
         code: Names of the model families whose code the node runs.
         config: The stage's configuration as JSON data.
         arguments: Further parameters of the component: which share of the work it does. They are no part of its
-            key, so that all who share work find what the others have done.
+            key: what it writes under stable addresses is kept by its name as well.
         inputs: The component's artifacts by parameter name.
         fan_in: Numbered artifacts: parameter prefix -> name -> artifact. The component is told the first one's names.
         facts: What the report wants to know beyond the configuration; goes into the record's configuration.

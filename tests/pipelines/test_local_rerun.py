@@ -19,6 +19,7 @@ families:
       linear: {model: {family: logistic}}
 ensemble: {search: {trials: 2}}
 """
+STUDENT = "students: {pupil: {like: linear, learn_from: logistic}}"
 AFTER_TRAINING = {
     *("evaluate-linear", "quantize-linear", "evaluate-quantized-linear", "collect-logistic", "search-weights"),
     *("export", "evaluate-export", "report"),
@@ -101,6 +102,18 @@ def test_a_rerun_that_fails_leaves_what_was_there(root: Path) -> None:
     assert (root / "recipe.json").read_text() == recipe
     refresh(root)
     assert nodes_in(root, "unchanged") == set(RunState.load(root).nodes)
+
+
+def test_soft_targets_are_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(f"{RECIPE}{STUDENT}")
+    setting = "families.logistic.ensemble_size=1"
+    call("run", str(tmp_path / "tiny.yaml"), "--root", str(tmp_path / "root"), "--set", setting)
+    before = {path: path.read_bytes() for path in (tmp_path / "root" / "soft-targets").rglob("*.tfrecord")}
+    for path, content in before.items():
+        path.write_bytes(content[:-1])
+    call("rerun", str(tmp_path / "root"), "soft-targets-logistic")
+    assert {path: path.read_bytes() for path in before} == before
+    assert RunState.load(tmp_path / "root").nodes["soft-targets-logistic"].metrics["written_shards"] == len(before)
 
 
 def test_a_root_in_use_is_refused(root: Path) -> None:

@@ -108,6 +108,27 @@ def test_what_is_there_is_not_made_again(small_partition, trained, tmp_path):
     assert kept.stat().st_mtime_ns == stamp
 
 
+@pytest.mark.parametrize("kept", [1, 0.5, 0], ids=["fewer records", "cut off", "empty"])
+def test_a_damaged_sidecar_is_made_again_and_the_log_names_it(small_partition, trained, tmp_path, caplog, kept):
+    _, manifest = run(small_partition, {"one": trained}, tmp_path)
+    before = contents(manifest)
+    damaged = Path(manifest.sidecars[Partition.load(small_partition).training_uris[1]])
+    record_bytes = damaged.stat().st_size // 6
+    damaged.write_bytes(damaged.read_bytes()[: int(kept * record_bytes)])
+    result, again = run(small_partition, {"one": trained}, tmp_path)
+    assert result.metrics["written_shards"] == 1
+    assert contents(again) == before
+    assert f"{damaged}: " in caplog.text
+
+
+def test_parts_with_a_damaged_sidecar_are_not_joined(small_partition, trained, tmp_path):
+    parts = [run(small_partition, {"one": trained}, tmp_path, str(n), worker=n, workers=2)[1] for n in range(2)]
+    (sidecar,) = (Path(uri) for uri in parts[1].sidecars.values())
+    sidecar.write_bytes(sidecar.read_bytes()[:-1])
+    with pytest.raises(DataError, match=rf"^1: {sidecar}: damaged at byte .* Repeat 1"):
+        join(small_partition, tmp_path, "0", "1")
+
+
 def test_other_teachers_or_encodings_do_not_mix(small_partition, trained, other, tmp_path):
     top = SoftTargetsConfig(batch_size=4, encoding=SoftTargetEncoding(top_k=3))
     manifests = [

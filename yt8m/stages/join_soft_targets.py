@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from yt8m import storage
 from yt8m.errors import DataError
 from yt8m.records.partition import Partition
+from yt8m.records.sidecar import sidecar_fault
 from yt8m.records.soft_target_manifest import SoftTargetManifest
 from yt8m.stages.result import StageResult
 
 
 def join_soft_targets(*, partition: Path, parts: Mapping[str, Path], output: Path) -> StageResult:
-    """Joins the parts' manifests, which must be of one make and together have a sidecar for every training shard.
+    """Joins the parts' manifests, which must be of one make and together have a whole sidecar for every training shard.
 
     Args:
         partition: The partition.
@@ -22,7 +24,7 @@ def join_soft_targets(*, partition: Path, parts: Mapping[str, Path], output: Pat
 
     Raises:
         DataError: A part was made by other teachers, in another encoding or of other data than the first one; or a
-            training shard is in no part.
+            training shard is in no part, or its sidecar is damaged.
     """
     shards = Partition.load(partition)
     manifests = {name: SoftTargetManifest.load(path) for name, path in parts.items()}
@@ -38,6 +40,17 @@ def join_soft_targets(*, partition: Path, parts: Mapping[str, Path], output: Pat
         sidecars |= manifest.sidecars
     joined = first.model_copy(update={"sidecars": sidecars, "videos": sum(each.videos for each in manifests.values())})
     joined.check_fits(shards, ", ".join(parts))
+    _check_sidecars(shards, manifests)
     joined.save(output)
     figures = {"videos": float(joined.videos), "shards": float(len(sidecars))}
     return StageResult(figures, {"teachers": list(joined.teachers)})
+
+
+def _check_sidecars(partition: Partition, parts: Mapping[str, SoftTargetManifest]) -> None:
+    videos = {shard.uri: shard.videos for shard in partition.training}
+    for name, part in parts.items():
+        ahead = storage.ReadAhead(tuple(part.sidecars.values()))
+        for shard, sidecar in part.sidecars.items():
+            fault = sidecar_fault(ahead.stage_in(sidecar), videos[shard])
+            if fault:
+                raise DataError(f"{name}: {sidecar}: {fault}. Repeat {name}, which writes it anew.")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,11 @@ from yt8m.ensembling.selection import TeacherSelection
 from yt8m.errors import ConfigError, suggest
 from yt8m.progress import progress
 from yt8m.records.partition import Partition, Shard
+from yt8m.records.sidecar import sidecar_fault
 from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_name
 from yt8m.stages.result import StageResult
+
+_LOGGER = logging.getLogger("yt8m.stages")
 
 
 class SoftTargetsConfig(Config):
@@ -43,7 +47,8 @@ def soft_targets(
 ) -> StageResult:
     """Writes one sidecar per training shard; frames are not copied.
 
-    A sidecar that is there is final, so a killed stage continues with the first one missing. The shards can be divided
+    A sidecar that is there and whole is final, so a killed stage continues with the first one missing; a damaged one is
+    written anew. The shards can be divided
     among workers: each writes its part, and the bytes are those that one worker would have written. Each one's manifest
     lists its part only; `join_soft_targets` makes one of them.
 
@@ -70,7 +75,7 @@ def soft_targets(
     shards, teachers = Partition.load(partition), _teachers(models, selection)
     part = shards.training[worker::workers]
     manifest = _manifest(shards, part, teachers, config.encoding, output_uri)
-    missing = [shard for shard in part if not storage.exists(manifest.sidecars[shard.uri])]
+    missing = [shard for shard in part if not _is_final(manifest.sidecars[shard.uri], shard.videos)]
     start = time.monotonic()
     if missing:
         done = sum(shard.videos for shard in part) - sum(shard.videos for shard in missing)
@@ -125,6 +130,15 @@ def _manifest(
         sidecars={shard.uri: storage.join(folder, sidecar_name(numbers[shard.uri], shard.uri)) for shard in part},
         videos=sum(shard.videos for shard in part),
     )
+
+
+def _is_final(sidecar: str, videos: int) -> bool:
+    if not storage.exists(sidecar):
+        return False
+    fault = sidecar_fault(storage.stage_in(sidecar), videos)
+    if fault:
+        _LOGGER.warning("%s: %s; it is written anew.", sidecar, fault)
+    return not fault
 
 
 def _write(

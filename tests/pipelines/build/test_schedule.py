@@ -45,18 +45,13 @@ def test_steps_that_take_no_time_cost_nothing() -> None:
 
 
 def test_a_sub_pipeline_waits_for_all_it_is_given_and_ends_whole() -> None:
+    taught = {name: Ref(name, "model") for name in ("train-a", "train-b")}
     nodes = (
         Node("prepare", "prepare", ""),
         Node("train-a", "train", "", group="one", inputs={"partition": Ref("prepare", "partition")}),
         Node("slow", "evaluate", "", group="one", inputs={"partition": Ref("prepare", "partition")}),
         Node("train-b", "train", "", group="two", inputs={"partition": Ref("prepare", "partition")}),
-        Node(
-            "learn",
-            "train",
-            "",
-            group="two",
-            fan_in={"model": {name: Ref(name, "model") for name in ("train-a", "train-b")}},
-        ),
+        Node("learn", "train", "", group="two", fan_in={"model": taught}),
         Node("report", "report", "", fan_in={"record": {"learn": Ref("learn", "metrics")}}),
     )
     plan = Plan("test", "", tuple(Group(name, "", "") for name in ("one", "two")), nodes)

@@ -1,0 +1,40 @@
+"""Where the component keeps soft targets."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pipelines.build.kubeflow import COMPONENTS
+from yt8m.stages.result import StageResult
+
+
+@pytest.fixture
+def folder_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Calls the component; returns the folder that its stage is given."""
+
+    def call(node: str, attempt: str = "") -> str:
+        given = {}
+        monkeypatch.setattr(
+            "yt8m.stages.soft_targets.soft_targets", lambda **all_: given.update(all_) or StageResult({})
+        )
+        identity = {"node": node, "stage": "soft_targets", "name": "", "family": "dbof", "facts": {}}
+        artifact = SimpleNamespace(path=str(tmp_path / "artifact"), uri="file:///artifact")
+        COMPONENTS["soft_targets"].python_func(
+            node=json.dumps(identity), config="{}", names="[]", root=str(tmp_path), key="k1", worker=0, workers=1,
+            partition=artifact, manifest=artifact, metrics=artifact, attempt=attempt,
+        )  # fmt: skip
+        return str(given["output_uri"])
+
+    return call
+
+
+def test_a_step_that_was_stopped_finds_its_files_and_a_repetition_finds_none(folder_of) -> None:
+    first = folder_of("soft-targets-dbof")
+    assert folder_of("soft-targets-dbof") == first
+    assert folder_of("soft-targets-dbof", attempt="again") != first
+
+
+def test_to_repeat_a_part_leaves_the_other_parts_files(folder_of) -> None:
+    assert folder_of("soft-targets-dbof-part-1") != folder_of("soft-targets-dbof-part-2")
