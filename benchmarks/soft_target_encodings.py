@@ -66,13 +66,14 @@ def store(chunks: list[Chunk], encoding: SoftTargetEncoding, partition: Partitio
     """Writes a sidecar and reads it back; returns probabilities (N, C) and the bytes of the file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sidecar.tfrecord"
-        videos = write_soft_targets(str(path), ((ids, probabilities) for ids, probabilities, _ in chunks), encoding)
+        targets = ((ids, probabilities) for ids, probabilities, _ in chunks)
+        videos = write_soft_targets(str(path), targets, encoding, recipe_hash="mean")
         manifest = SoftTargetManifest(
             teachers=("mean",), num_classes=partition.spec.num_classes, encoding=encoding,
-            partition_digest=partition.digest, recipe_hash="", sidecars={}, videos=videos,
+            partition_digest=partition.digest, recipe_hash="mean", sidecars={}, videos=videos,
         )  # fmt: skip
         shards = SoftTargetShards(manifest)
-        decoded = tf.data.TFRecordDataset(str(path)).map(parse_soft_target).map(shards.decode)
+        decoded = tf.data.TFRecordDataset(str(path)).skip(1).map(parse_soft_target).map(shards.decode)
         return np.stack([video["soft_targets"] for video in decoded.as_numpy_iterator()]), path.stat().st_size
 
 

@@ -22,7 +22,7 @@ _LOG_BYTES_PER_STEP = 2 * 71 / 50
 
 
 def soft_target_bytes(encoding: SoftTargetEncoding, num_classes: int) -> int:
-    """Bytes of a video's soft targets in their file."""
+    """Bytes of a video's soft targets in their file, whose first record, of 80 bytes, is of no video."""
     if encoding.top_k is None or encoding.top_k >= num_classes:
         return num_classes * _PROBABILITY_BYTES + _DENSE_RECORD_BYTES
     return encoding.top_k * (_PROBABILITY_BYTES + _CLASS_BYTES) + _TOP_K_RECORD_BYTES

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -49,7 +50,7 @@ def made(tmp_path, shards):
         probabilities = probabilities_of(size, seed=n)
         ids = [video.id for video in videos]
         chunks = [(ids[:4], probabilities[:4]), (ids[4:], probabilities[4:])]
-        assert write_soft_targets(sidecars[-1], chunks, DENSE) == size
+        assert write_soft_targets(sidecars[-1], chunks, DENSE, "r") == size
         by_id |= dict(zip(ids, probabilities, strict=True))
     return uris, sidecars, by_id
 
@@ -77,9 +78,9 @@ def test_soft_targets_do_not_change_the_order(made, shards):
         np.testing.assert_array_equal(received["frames"], expected["frames"])
 
 
-def written(path, probabilities, encoding):
+def written(path, probabilities, encoding, recipe_hash="r"):
     ids = [b"%04d" % n for n in range(len(probabilities))]
-    write_soft_targets(str(path), [(ids, probabilities)], encoding)
+    write_soft_targets(str(path), [(ids, probabilities)], encoding, recipe_hash)
     return str(path)
 
 
@@ -119,7 +120,7 @@ def test_an_interrupted_sidecar_leaves_nothing(tmp_path):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        write_soft_targets(str(tmp_path / "sidecar"), chunks(), DENSE)
+        write_soft_targets(str(tmp_path / "sidecar"), chunks(), DENSE, "r")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -151,6 +152,52 @@ def test_soft_targets_of_another_number_of_classes_are_refused(made, shards):
     written(sidecars[0], probabilities_of(6, 12), DENSE)
     with pytest.raises(DataError, match="'0000' of another number of classes where"):
         read(uris, shards.spec, manifest_of(uris, sidecars))
+
+
+def test_a_sidecar_that_other_teachers_made_is_refused_though_its_ids_fit(made, shards):
+    uris, sidecars, _ = made
+    written(sidecars[0], probabilities_of(6), DENSE, "another")
+    with pytest.raises(DataError, match=f"{sidecars[0]}: made by recipe 'another' where 'r' is expected"):
+        read(uris, shards.spec, manifest_of(uris, sidecars))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.01, 1.01])
+@pytest.mark.parametrize("encoding", [DENSE, SoftTargetEncoding(top_k=3)])
+def test_numbers_that_are_no_probabilities_are_not_written(tmp_path, encoding, wrong):
+    probabilities = probabilities_of(3)
+    probabilities[1, 4] = wrong
+    with pytest.raises(DataError, match="sidecar: expected probabilities, received other numbers for video '0001'"):
+        written(tmp_path / "sidecar", probabilities, encoding)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_probability_of_one_may_be_rounded(tmp_path, shards):
+    uri = shards.write(tmp_path / "shard", [shards.video_of(0)])
+    sidecar = written(tmp_path / "sidecar", np.full((1, 10), np.nextafter(np.float32(1), 2)), DENSE)
+    (batch,) = read([uri], shards.spec, manifest_of([uri], [sidecar]))
+    assert (batch["soft_targets"] == 1).all()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.01, 1.01])
+@pytest.mark.parametrize(("top_k", "field"), [(None, 0), (3, 0), (3, 1)])
+def test_numbers_that_are_no_probabilities_are_refused(tmp_path, shards, top_k, field, wrong):
+    encoding = SoftTargetEncoding(top_k=top_k)
+    uri = shards.write(tmp_path / "shard", [shards.video_of(0)])
+    # The three largest of ten, and the mean of the other seven.
+    kept, rest = np.float16([[0.9, 0.8, 0.7], [0.1] * 3])
+    sidecar = written(tmp_path / "sidecar", np.array([[*kept, *[0.1] * 7]], np.float32), encoding)
+    replace_record(sidecar, (kept, rest)[field][:1].tobytes(), np.float16(wrong).tobytes())
+    with pytest.raises(DataError, match="record 0: a soft target for '0000' with numbers that are no probabilities"):
+        read([uri], shards.spec, manifest_of([uri], [sidecar], encoding=encoding))
+
+
+def replace_record(sidecar, old, new):
+    """Changes a sidecar's first video without damaging the file."""
+    header, video = (record.numpy() for record in tf.data.TFRecordDataset(sidecar))
+    assert video.count(old)
+    with tf.io.TFRecordWriter(sidecar) as writer:
+        writer.write(header)
+        writer.write(video.replace(old, new, 1))
 
 
 def test_a_damaged_or_missing_sidecar_is_named(made, shards):

@@ -108,17 +108,28 @@ def test_what_is_there_is_not_made_again(small_partition, trained, tmp_path):
     assert kept.stat().st_mtime_ns == stamp
 
 
-@pytest.mark.parametrize("kept", [1, 0.5, 0], ids=["fewer records", "cut off", "empty"])
-def test_a_damaged_sidecar_is_made_again_and_the_log_names_it(small_partition, trained, tmp_path, caplog, kept):
+@pytest.mark.parametrize("records", [1, 0.5, 0], ids=["fewer records", "cut off", "no record"])
+def test_a_damaged_sidecar_is_made_again_and_the_log_names_it(small_partition, trained, tmp_path, caplog, records):
     _, manifest = run(small_partition, {"one": trained}, tmp_path)
     before = contents(manifest)
     damaged = Path(manifest.sidecars[Partition.load(small_partition).training_uris[1]])
-    record_bytes = damaged.stat().st_size // 6
-    damaged.write_bytes(damaged.read_bytes()[: int(kept * record_bytes)])
+    content, header_bytes = damaged.read_bytes(), 64 + 16
+    record_bytes = (len(content) - header_bytes) // 6
+    damaged.write_bytes(content[: header_bytes + int(records * record_bytes)])
     result, again = run(small_partition, {"one": trained}, tmp_path)
     assert result.metrics["written_shards"] == 1
     assert contents(again) == before
     assert f"{damaged}: " in caplog.text
+
+
+def test_a_sidecar_of_other_teachers_in_its_place_is_made_again(small_partition, trained, other, tmp_path):
+    manifests = [run(small_partition, {"one": teacher}, tmp_path)[1] for teacher in (trained, other)]
+    before = contents(manifests[0])
+    mine, foreign = (Path(next(iter(manifest.sidecars.values()))) for manifest in manifests)
+    mine.write_bytes(foreign.read_bytes())
+    result, again = run(small_partition, {"one": trained}, tmp_path)
+    assert result.metrics["written_shards"] == 1
+    assert contents(again) == before
 
 
 def test_parts_with_a_damaged_sidecar_are_not_joined(small_partition, trained, tmp_path):

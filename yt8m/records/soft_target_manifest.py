@@ -31,7 +31,7 @@ class SoftTargetManifest(ConfigFile):
         num_classes: C.
         encoding: How it is stored.
         partition_digest: `Partition.digest` of the partition whose training shards were predicted.
-        recipe_hash: Identifies what the teachers are; soft targets of other teachers have another.
+        recipe_hash: Identifies teachers, encoding and data; every sidecar begins with it.
         sidecars: URI of each training shard to the URI of its sidecar.
         videos: Soft targets in all.
     """

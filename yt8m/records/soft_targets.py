@@ -1,8 +1,9 @@
 """Teachers' predictions beside the shards: a sidecar of ids and probabilities per training shard.
 
-A sidecar is a TFRecord file with one `tf.train.Example` per usable video of its shard, in the same order:
-`id`; `probabilities` (little-endian float16, all C or the K largest in descending order); for the top-K form also
-`classes` (little-endian uint16) and `rest` (one float16, the probability of every other class).
+A sidecar is a TFRecord file. Its first record is the hash of what made it (`SoftTargetManifest.recipe_hash`); then
+comes one `tf.train.Example` per usable video of its shard, in the same order: `id`; `probabilities` (little-endian
+float16, all C or the K largest in descending order); for the top-K form also `classes` (little-endian uint16) and
+`rest` (one float16, the probability of every other class).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +18,7 @@ from yt8m import storage
 from yt8m.errors import DataError
 from yt8m.records.framing import inspect_framing
 from yt8m.records.partition import Partition
+from yt8m.records.sidecar import sidecar_fault
 from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
 from yt8m.records.stream import ShardStream, errors_for_tensorflow
 
@@ -24,12 +26,17 @@ Tensor = Any
 Dataset = Any
 
 _FIELDS = ("probabilities", "classes", "rest")
+# The largest number that float16 rounds to 1: sums of a mixture's parts may exceed 1 by float32's rounding.
+_MOST = 1 + 2**-11
+# As unsigned integers, the float16 numbers from 0 to 1 are those from 0 to this; NaN and all below 0 are larger.
+_ONE_BITS = int(np.float16(1).view(np.uint16))
 
 
 def write_soft_targets(
     uri: str,
     chunks: Iterable[tuple[Sequence[bytes], NDArray[np.floating]]],
     encoding: SoftTargetEncoding,
+    recipe_hash: str,
 ) -> int:
     """Writes one sidecar, which appears only when it is complete.
 
@@ -37,17 +44,33 @@ def write_soft_targets(
         uri: The sidecar.
         chunks: Ids (B) and probabilities (B, C) of consecutive videos, in the shard's order.
         encoding: How probabilities are stored.
+        recipe_hash: What makes it; see `SoftTargetManifest`.
 
     Returns:
         Number of videos.
+
+    Raises:
+        DataError: A number is no probability.
     """
     videos = 0
     with storage.publish_file(uri) as path, tf.io.TFRecordWriter(str(path)) as writer:
+        writer.write(recipe_hash.encode())
         for ids, probabilities in chunks:
+            _check(probabilities, ids, uri)
             for video_id, fields in zip(ids, _encode(probabilities, encoding), strict=True):
                 writer.write(_example({"id": bytes(video_id)} | fields))
                 videos += 1
     return videos
+
+
+def _check(probabilities: NDArray[np.floating], ids: Sequence[bytes], uri: str) -> None:
+    if not (probabilities.min() >= 0 and probabilities.max() <= _MOST):  # of NaN neither holds
+        sound = ((probabilities >= 0) & (probabilities <= _MOST)).all(axis=1)
+        video_id = bytes(ids[int(sound.argmin())]).decode("utf-8", "replace")
+        raise DataError(
+            f"{uri}: expected probabilities, received other numbers for video '{video_id}'. A teacher has probably "
+            "diverged; train it with a smaller learning rate."
+        )
 
 
 def _encode(probabilities: NDArray[np.floating], encoding: SoftTargetEncoding) -> Iterable[dict[str, bytes]]:
@@ -112,8 +135,8 @@ class SoftTargetShards:
         ahead = storage.ReadAhead([sidecars[number] for number in stream.order])
 
         def joined(shard: Tensor) -> Dataset:
-            path = tf.numpy_function(lambda number: _stage_in(ahead, sidecars[number]), [shard], tf.string)
-            payloads = tf.data.TFRecordDataset(tf.ensure_shape(path, [])).ignore_errors()
+            path = tf.numpy_function(lambda number: self._stage_in(ahead, sidecars[number]), [shard], tf.string)
+            payloads = tf.data.TFRecordDataset(tf.ensure_shape(path, [])).ignore_errors().skip(1)
             marked = payloads.concatenate(tf.data.Dataset.from_tensors(b""))
             records = tf.data.Dataset.zip(stream.videos_and_end(shard), marked).enumerate()
             pairs = records.map(join, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -123,16 +146,25 @@ class SoftTargetShards:
             (video, end), payload = video_and_target
             stored = parse_soft_target(payload)
             fits = tf.where(end, payload == b"", (payload != b"") & (stored["id"] == video["ids"]))
-            fits &= end | (tf.strings.length(stored["probabilities"]) == 2 * self._num_stored)
+            whole = end | (tf.strings.length(stored["probabilities"]) == 2 * self._num_stored)
+            fits = tf.cond(fits & whole, lambda: _are_probabilities(stored), lambda: False)
 
             def refuse() -> Tensor:
-                arguments = [video["shard"], record, video["ids"], stored["id"]]
+                arguments = [video["shard"], record, video["ids"], stored["id"], whole]
                 return tf.numpy_function(lambda number, *rest: _refuse(sidecars[number], *rest), arguments, tf.bool)
 
             with tf.control_dependencies([tf.cond(fits, lambda: True, refuse)]):
                 return video | {name: tf.identity(stored[name]) for name in _FIELDS}, end
 
         return joined
+
+    def _stage_in(self, ahead: storage.ReadAhead, uri: str) -> bytes:
+        with errors_for_tensorflow():
+            path = ahead.stage_in(uri)
+            fault = sidecar_fault(path, self.manifest.recipe_hash)
+            if fault:
+                raise DataError(f"{uri}: {fault}. Make the soft targets anew.")
+            return str(path).encode()
 
     def decode(self, video: dict[str, Tensor]) -> dict[str, Tensor]:
         """Replaces what is stored by `soft_targets`, float32 (C,)."""
@@ -153,12 +185,12 @@ def parse_soft_target(payload: Tensor) -> dict[str, Tensor]:
     return parsed
 
 
-def _stage_in(ahead: storage.ReadAhead, uri: str) -> bytes:
-    with errors_for_tensorflow():
-        return str(ahead.stage_in(uri)).encode()
+def _are_probabilities(stored: dict[str, Tensor]) -> Tensor:
+    numbers = tf.io.decode_raw(tf.strings.join([stored["probabilities"], stored["rest"]]), tf.uint16)
+    return tf.reduce_max(numbers) <= _ONE_BITS
 
 
-def _refuse(sidecar: str, record: np.int64, video_id: bytes, target_id: bytes) -> bool:
+def _refuse(sidecar: str, record: np.int64, video_id: bytes, target_id: bytes, whole: np.bool) -> bool:
     """Raises the error for a video and a soft target that do not belong together; an empty id stands for none."""
     with errors_for_tensorflow():
         damage = inspect_framing(storage.stage_in(sidecar), verify_payloads=True).damage
@@ -166,7 +198,8 @@ def _refuse(sidecar: str, record: np.int64, video_id: bytes, target_id: bytes) -
             raise DataError(f"{sidecar}: damaged at byte {damage.offset}: {damage.reason}. Make the soft targets anew.")
         video = f"video '{video_id.decode('utf-8', 'replace')}'" if video_id else "no more video"
         target = f"a soft target for '{target_id.decode('utf-8', 'replace')}'" if target_id else "no soft target"
-        number = " of another number of classes" if video_id == target_id else ""
+        numbers = " with numbers that are no probabilities" if whole else " of another number of classes"
+        what = numbers if video_id == target_id else ""
         raise DataError(
-            f"{sidecar}: record {record}: {target}{number} where the shard has {video}. Make the soft targets anew."
+            f"{sidecar}: record {record}: {target}{what} where the shard has {video}. Make the soft targets anew."
         )

@@ -51,6 +51,6 @@ def _check_sidecars(partition: Partition, parts: Mapping[str, SoftTargetManifest
     for name, part in parts.items():
         ahead = storage.ReadAhead(tuple(part.sidecars.values()))
         for shard, sidecar in part.sidecars.items():
-            fault = sidecar_fault(ahead.stage_in(sidecar), videos[shard])
+            fault = sidecar_fault(ahead.stage_in(sidecar), part.recipe_hash, videos[shard])
             if fault:
                 raise DataError(f"{name}: {sidecar}: {fault}. Repeat {name}, which writes it anew.")

@@ -75,7 +75,7 @@ def soft_targets(
     shards, teachers = Partition.load(partition), _teachers(models, selection)
     part = shards.training[worker::workers]
     manifest = _manifest(shards, part, teachers, config.encoding, output_uri)
-    missing = [shard for shard in part if not _is_final(manifest.sidecars[shard.uri], shard.videos)]
+    missing = [shard for shard in part if not _is_final(manifest, shard)]
     start = time.monotonic()
     if missing:
         done = sum(shard.videos for shard in part) - sum(shard.videos for shard in missing)
@@ -132,10 +132,11 @@ def _manifest(
     )
 
 
-def _is_final(sidecar: str, videos: int) -> bool:
+def _is_final(manifest: SoftTargetManifest, shard: Shard) -> bool:
+    sidecar = manifest.sidecars[shard.uri]
     if not storage.exists(sidecar):
         return False
-    fault = sidecar_fault(storage.stage_in(sidecar), videos)
+    fault = sidecar_fault(storage.stage_in(sidecar), manifest.recipe_hash, shard.videos)
     if fault:
         _LOGGER.warning("%s: %s; it is written anew.", sidecar, fault)
     return not fault
@@ -158,5 +159,5 @@ def _write(
     total = done + sum(shard.videos for shard in missing)
     with progress(f"Soft targets of {', '.join(teachers)}", total, done=done) as advance:
         for shard, chunks in predict_shards(predictor, missing, partition, batch_size):
-            write_soft_targets(manifest.sidecars[shard.uri], chunks, manifest.encoding)
+            write_soft_targets(manifest.sidecars[shard.uri], chunks, manifest.encoding, manifest.recipe_hash)
             advance(shard.videos)

@@ -82,8 +82,9 @@ def test_the_whole_is_the_sum_of_its_nodes(small: Callable[..., Recipe]) -> None
 def test_soft_targets_take_as_many_bytes_as_their_file(top_k: int | None, classes: int, tmp_path: Path) -> None:
     encoding, path = SoftTargetEncoding(top_k=top_k), tmp_path / "soft.tfrecord"
     probabilities = np.random.default_rng(0).random((10, classes), np.float32)
-    write_soft_targets(str(path), [([b"abcd"] * 10, probabilities)], encoding)
-    assert path.stat().st_size == 10 * soft_target_bytes(encoding, classes)
+    write_soft_targets(str(path), [([b"abcd"] * 10, probabilities)], encoding, "a" * 64)
+    first_record_bytes = 64 + 16
+    assert path.stat().st_size == first_record_bytes + 10 * soft_target_bytes(encoding, classes)
 
 
 def partition(folder: Path, spec: DataSpec) -> str:
