@@ -5,8 +5,9 @@
     done
     python benchmarks/tables_over_seeds.py runs/demo-*/summary.json
 
-Prints Markdown: the final models, the gain by averaging (the paper's table 1) and by distillation (table 3) per model
-and per family, each family's ensemble of teachers beside its members, and the search for weights.
+Prints Markdown: the final models; the gain by averaging (the paper's table 1) and by distillation (table 3) per family
+and per model; each family's ensemble of teachers beside its best candidate; GAP by kind of class; 8 bits (table 2); the
+search for weights, and the members it chose (table 4).
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 from measuring import say
 
 Summary = dict[str, Any]
+Row = tuple[str, ...]
 
 
 def main() -> None:
@@ -28,22 +30,26 @@ def main() -> None:
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in parser.parse_args().summaries]
     for title, header, rows in (
         ("Final models", ("", "GAP"), final(runs)),
+        ("Teachers", ("family", "best candidate", "ensemble", "gain"), teachers(runs)),
+        ("Averaging by family", ("family", "change", "paper"), averaging_by_family(runs)),
         ("Averaging", ("model", "before", "after", "change", "kept"), averaging(runs)),
+        ("Distillation by family", ("family", "gain", "of each run", "paper"), distillation_by_family(runs)),
         (
             "Distillation",
             ("student", "learns from", "no distillation", "post distillation", "gain"),
             distillation(runs),
         ),
-        ("Distillation by family", ("family", "gain", "paper"), families(runs)),
-        ("Teachers", ("family", "best member", "ensemble", "gain"), teachers(runs)),
+        ("GAP by kind of class", ("kind of class", *kind_columns(runs)), kinds(runs)),
+        ("8 bits", ("model", "GAP before", "GAP after", "MB before", "MB after"), quantization(runs)),
         ("Search", ("weights", "searched half", "other half"), search(runs)),
+        ("Ensemble", ("model", "member", "MB", "share of the size", "weight"), ensemble(runs)),
     ):
         say(f"\n{title}, {len(runs)} runs\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
         for row in rows:
             say(f"| {' | '.join(row)} |")
 
 
-def final(runs: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
+def final(runs: Sequence[Summary]) -> Iterator[Row]:
     """Baselines, best student, exported model."""
     yield "label frequencies alone", spread(run["final"]["baseline_gap"] for run in runs)
     for role in ("teacher", "student"):
@@ -59,7 +65,32 @@ def final(runs: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
     )
 
 
-def averaging(runs: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
+def teachers(runs: Sequence[Summary]) -> Iterator[Row]:
+    """Per family that has an ensemble of teachers: it against the best of all candidates, chosen or not."""
+    rows = [{row["family"]: (row, best_candidate(run, row)) for row in run["selections"]} for run in runs]
+    for family, (first, _) in rows[0].items():
+        if len(first["chosen"]) > 1:
+            same = [row[family] for row in rows]
+            gains = (selection["gap"] - best for selection, best in same)
+            columns = (spread(best for _, best in same), spread(selection["gap"] for selection, _ in same))
+            yield family, *columns, spread(gains, signed=True)
+
+
+def best_candidate(run: Summary, selection: dict[str, Any]) -> float:
+    """GAP of the best candidate of a family."""
+    candidates = {name for combination in selection["combinations"] for name in combination["members"]}
+    return max(model["gap"] for model in run["models"] if model["model"] in candidates)
+
+
+def averaging_by_family(runs: Sequence[Summary]) -> Iterator[Row]:
+    """Per family: mean and spread over its models and the runs."""
+    for first in runs[0]["tables"]["averaging"]:
+        rows = [row for run in runs for row in run["tables"]["averaging"] if row["family"] == first["family"]]
+        changes = [model["gap_change"] for row in rows for model in row["models"]]
+        yield first["family"], spread(changes, signed=True), gain(first["paper_gap_change"])
+
+
+def averaging(runs: Sequence[Summary]) -> Iterator[Row]:
     """Per averaged model."""
     rows = [{row["model"]: row for family in run["tables"]["averaging"] for row in family["models"]} for run in runs]
     for model in rows[0]:
@@ -69,7 +100,16 @@ def averaging(runs: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
         yield model, *columns, spread((row["gap_change"] for row in same), signed=True), f"{kept} of {len(same)}"
 
 
-def distillation(runs: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
+def distillation_by_family(runs: Sequence[Summary]) -> Iterator[Row]:
+    """Per family of students: the mean over its students, its spread over the runs, and that of every run."""
+    rows = [{row["family"]: row for row in run["tables"]["distillation"]} for run in runs]
+    for family, first in rows[0].items():
+        gains = [row[family]["family_gain"] for row in rows]
+        each = ", ".join(map(gain, gains))
+        yield family, spread(gains, signed=True), each, gain(first["paper_family_gain"])
+
+
+def distillation(runs: Sequence[Summary]) -> Iterator[Row]:
     """Per student."""
     rows = [{row["model"]: row for row in run["tables"]["distillation"]} for run in runs]
     for model, first in rows[0].items():
@@ -78,44 +118,60 @@ def distillation(runs: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
         yield model, first["learn_from"], *columns, spread((row["gain"] for row in same), signed=True)
 
 
-def families(runs: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
-    """Per family of students: the mean over its students, its spread over the runs."""
-    rows = [{row["family"]: row for row in run["tables"]["distillation"]} for run in runs]
-    for family, first in rows[0].items():
-        paper = first["paper_family_gain"]
-        gains = (row[family]["family_gain"] for row in rows)
-        yield family, spread(gains, signed=True), "" if paper is None else f"{paper:+.4f}"
+def kind_columns(runs: Sequence[Summary]) -> Row:
+    """The families, and the exported model."""
+    families = dict.fromkeys(family for row in runs[0]["class_kinds"] for family in row["gap"])
+    return *families, "exported"
 
 
-def teachers(runs: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
-    """Per family with more than one candidate: the chosen ensemble against its best member."""
-    rows = [{row["family"]: (row, best_member(run, row)) for row in run["selections"]} for run in runs]
-    for family, (first, _) in rows[0].items():
-        if len(first["chosen"]) < 2:
-            continue
-        same = [row[family] for row in rows]
-        gains = (selection["gap"] - best for selection, best in same)
-        columns = (spread(best for _, best in same), spread(selection["gap"] for selection, _ in same))
-        yield family, *columns, spread(gains, signed=True)
+def kinds(runs: Sequence[Summary]) -> Iterator[Row]:
+    """Per kind of class: the mean over the runs; the best family's is bold."""
+    rows = [{row["kind"]: row for row in run["class_kinds"]} for run in runs]
+    for kind in rows[0]:
+        same = [row[kind] for row in rows]
+        gaps = {family: statistics.mean(row["gap"][family] for row in same) for family in same[0]["gap"]}
+        best = max(gaps, key=gaps.__getitem__)
+        columns = (f"**{gap:.3f}**" if family == best else f"{gap:.3f}" for family, gap in gaps.items())
+        yield kind, *columns, f"{statistics.mean(row['gap_exported'] for row in same):.3f}"
 
 
-def best_member(run: Summary, selection: dict[str, Any]) -> float:
-    """GAP of the best of the chosen models."""
-    return max(model["gap"] for model in run["models"] if model["model"] in selection["chosen"])
+def quantization(runs: Sequence[Summary]) -> Iterator[Row]:
+    """Per model of which a variable is large enough to be quantized."""
+    rows = [{row["model"]: row for row in run["tables"]["quantization"]} for run in runs]
+    for model, first in rows[0].items():
+        if first["bytes_after"] < first["bytes_before"]:
+            same = [row[model] for row in rows]
+            gaps = (spread((row[key] for row in same), digits=5) for key in ("gap_before", "gap_after"))
+            yield model, *gaps, *(f"{first[key] / 1e6:.3f}" for key in ("bytes_before", "bytes_after"))
 
 
-def search(runs: Sequence[Summary]) -> Iterator[tuple[str, ...]]:
+def search(runs: Sequence[Summary]) -> Iterator[Row]:
     """Per method."""
     rows = [{row["method"]: row for row in run["search"]["methods"]} for run in runs]
     for method in rows[0]:
         yield method, *(spread(row[method][key] for row in rows) for key in ("gap_searched", "gap_held_out"))
 
 
-def spread(values: Iterable[float], *, signed: bool = False) -> str:
+def ensemble(runs: Sequence[Summary]) -> Iterator[Row]:
+    """Per member: in how many runs it is one, and over those its size and weight."""
+    rows = [{row["model"]: row for row in run["tables"]["ensemble"]} for run in runs]
+    for model in dict.fromkeys(name for row in rows for name in row):
+        same = [row[model] for row in rows if model in row]
+        size, share, weight = ([row[key] for row in same] for key in ("size_bytes", "size_share", "weight"))
+        columns = f"{statistics.mean(size) / 1e6:.3f}", f"{statistics.mean(share):.1%}", spread(weight, digits=3)
+        yield model, f"{len(same)} of {len(runs)}", *columns
+
+
+def gain(value: float | None) -> str:
+    """A gain; empty where there is none."""
+    return "" if value is None else f"{value:+.4f}"
+
+
+def spread(values: Iterable[float], *, signed: bool = False, digits: int = 4) -> str:
     """Mean and, of more than one, standard deviation."""
     given = list(values)
-    mean = f"{statistics.mean(given):{'+' if signed else ''}.4f}"
-    return f"{mean} ± {statistics.stdev(given):.4f}" if len(given) > 1 else mean
+    mean = f"{statistics.mean(given):{'+' if signed else ''}.{digits}f}"
+    return f"{mean} ± {statistics.stdev(given):.{digits}f}" if len(given) > 1 else mean
 
 
 if __name__ == "__main__":
