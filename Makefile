@@ -11,6 +11,8 @@ ROOT ?= runs/demo
 COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-header -q
 # Which images `make image` and `make push` are about: cpu, gpu or both.
 TARGET ?= cpu
+# Benchmarks that need nothing.
+BENCHMARKS := quantization search_weights export_latency read_videos object_storage training_throughput
 # What docker/build.sh understands.
 export PYTHON DOCKER BASE_IMAGE CA BUILD_OPTIONS
 # Nothing but errors from TensorFlow's C++ side.
@@ -83,8 +85,15 @@ lock: env ## resolves the dependencies anew and writes requirements/*.lock
 	for target in cpu gpu; do $(COMPILE) --extra $$target --extra s3 --python-platform x86_64-manylinux_2_28 -c $(LOCK) -o requirements/$$target.lock; done
 	echo kfp==2.17.0 | $(subst pyproject.toml,-,$(COMPILE)) --no-deps -o requirements/kfp.lock
 
-bench: env ## speed, memory and size of quantization, search, export and object storage (docs/results.md)
-	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+bench: env ## what docs/results.md was measured with; two of them need a finished run: ROOT=
+	@for name in $(BENCHMARKS); do echo "== benchmarks/$$name.py"; $(BIN)/python benchmarks/$$name.py; done
+	@if test -e $(ROOT)/summary.json; then \
+	  echo "== benchmarks/tables_over_seeds.py $(ROOT)"; $(BIN)/python benchmarks/tables_over_seeds.py $(ROOT)/summary.json; \
+	  echo "== benchmarks/soft_target_encodings.py $(ROOT)"; $(BIN)/python benchmarks/soft_target_encodings.py \
+	    --partition $$(ls -t $(ROOT)/steps/*/prepare/partition | sed 1q) --models $(ROOT)/steps/*/train-netvlad*/model; \
+	else \
+	  echo "Left out: tables_over_seeds.py and soft_target_encodings.py, for there is no finished run in $(ROOT). make demo makes one; or say where one is: make bench ROOT=runs/smoke"; \
+	fi
 
 clean: ## removes the environment and all runs
 	rm -rf $(VENV) runs

@@ -44,7 +44,7 @@ def main() -> None:
         ("Search", ("weights", "searched half", "other half"), search(runs)),
         ("Ensemble", ("model", "member", "MB", "share of the size", "weight"), ensemble(runs)),
     ):
-        say(f"\n{title}, {len(runs)} runs\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
+        say(f"\n{title}, {len(runs)} run{'s' * (len(runs) > 1)}\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
         for row in rows:
             say(f"| {' | '.join(row)} |")
 
