@@ -10,6 +10,7 @@ import pytest
 from yt8m.errors import ConfigError, DataError
 from yt8m.models.files import load_model, read_weights
 from yt8m.records.partition import Partition
+from yt8m.records.soft_target_manifest import SoftTargetEncoding
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
 from yt8m.training.monitor import Monitor
@@ -83,21 +84,36 @@ def test_a_checkpoint_of_another_configuration_is_not_used(small_partition, trai
     assert len(list((tmp_path / "checkpoints").iterdir())) == 2
 
 
-def test_a_student_whose_labels_weigh_all_learns_what_its_teacher_learned(small_partition, trained, tmp_path):
+def targets_of(partition, teacher, folder, top_k=None):
+    manifest = folder / f"{top_k}.json"
     soft_targets(
-        partition=small_partition,
-        models={"teacher": trained},
+        partition=partition,
+        models={"teacher": teacher},
         selection=None,
-        config=SoftTargetsConfig(batch_size=4),
-        output_uri=str(tmp_path / "targets"),
-        output=tmp_path / "manifest.json",
+        config=SoftTargetsConfig(batch_size=4, encoding=SoftTargetEncoding(top_k=top_k)),
+        output_uri=str(folder / "targets"),
+        output=manifest,
     )
-    _, labels_only = run(small_partition, tmp_path / "one", 1.0, tmp_path / "manifest.json")
+    return manifest
+
+
+def test_a_student_whose_labels_weigh_all_learns_what_its_teacher_learned(small_partition, trained, tmp_path):
+    targets = targets_of(small_partition, trained, tmp_path)
+    _, labels_only = run(small_partition, tmp_path / "one", 1.0, targets)
     assert_same(read_weights(trained), labels_only)
-    _, mixed = run(small_partition, tmp_path / "half", 0.5, tmp_path / "manifest.json")
+    _, mixed = run(small_partition, tmp_path / "half", 0.5, targets)
     assert any((mixed[name] != labels_only[name]).any() for name in mixed)
-    _, streamed = run(small_partition, tmp_path / "streamed", 0.5, tmp_path / "manifest.json", memory_bytes=0)
+    _, streamed = run(small_partition, tmp_path / "streamed", 0.5, targets, memory_bytes=0)
     assert all(np.isfinite(weight).all() for weight in streamed.values())
+
+
+def test_a_student_learns_from_the_top_classes_what_it_learns_from_all(small_partition, trained, tmp_path):
+    # Of ten classes nine are stored, so that what stands for the rest is exactly the tenth; one alone says less.
+    targets = {top_k: targets_of(small_partition, trained, tmp_path, top_k) for top_k in (None, 9, 1)}
+    dense, nine, one = (run(small_partition, tmp_path / f"{k}", 0.5, path, epochs=1)[1] for k, path in targets.items())
+    for name, weight in dense.items():
+        np.testing.assert_allclose(nine[name], weight, atol=1e-3, err_msg=name)
+    assert any(np.abs(one[name] - dense[name]).max() > 1e-3 for name in dense)
 
 
 def test_biases_may_start_at_the_frequencies_of_the_classes(small_partition, tmp_path):
@@ -132,18 +148,10 @@ def test_a_batch_larger_than_the_training_set_is_an_error(small_partition, tmp_p
 
 
 def test_soft_targets_of_other_data_are_refused(small_partition, trained, tmp_path):
-    soft_targets(
-        partition=small_partition,
-        models={"teacher": trained},
-        selection=None,
-        config=SoftTargetsConfig(),
-        output_uri=str(tmp_path / "targets"),
-        output=tmp_path / "manifest.json",
-    )
-    text = (tmp_path / "manifest.json").read_text().replace('"partition_digest": "', '"partition_digest": "0')
-    (tmp_path / "manifest.json").write_text(text)
+    targets = targets_of(small_partition, trained, tmp_path)
+    targets.write_text(targets.read_text().replace('"partition_digest": "', '"partition_digest": "0'))
     with pytest.raises(DataError, match="made for partition"):
-        run(small_partition, tmp_path, targets=tmp_path / "manifest.json")
+        run(small_partition, tmp_path, targets=targets)
 
 
 def test_configurations_load_without_keras():
