@@ -11,7 +11,7 @@ from yt8m.errors import DataError, StorageError
 from yt8m.records.partition import Partition, Shard
 from yt8m.records.reading import data_errors, read_videos
 from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_name
-from yt8m.records.soft_targets import SoftTargetShards, write_soft_targets
+from yt8m.records.soft_targets import SoftTargetShards, parse_soft_target, write_soft_targets
 
 DENSE = SoftTargetEncoding()
 
@@ -101,6 +101,12 @@ def test_top_k_keeps_the_largest_and_the_sum(tmp_path_factory, shards, probabili
         np.testing.assert_allclose(stored[top], given_row[top], rtol=2**-11, atol=2**-25)
         assert len(np.unique(np.delete(stored, top))) <= 1
         np.testing.assert_allclose(stored.sum(), given_row.sum(), rtol=2**-10, atol=2**-22)
+
+
+def test_of_equal_probabilities_the_smaller_classes_are_kept_in_order(tmp_path):
+    sidecar = written(tmp_path / "sidecar", np.full((1, 10), 0.25, np.float32), SoftTargetEncoding(top_k=4))
+    (stored,) = tf.data.TFRecordDataset(sidecar).skip(1).map(parse_soft_target)
+    assert stored["classes"] == np.arange(4, dtype="<u2").tobytes()
 
 
 def test_sizes_per_video_stay_below_their_limits(tmp_path):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from yt8m import storage
 from yt8m.errors import DataError
+from yt8m.predictions import top_classes
 from yt8m.records.framing import inspect_framing
 from yt8m.records.partition import Partition
 from yt8m.records.sidecar import sidecar_fault
@@ -79,11 +80,10 @@ def _encode(probabilities: NDArray[np.floating], encoding: SoftTargetEncoding) -
         for row in probabilities.astype("<f2"):
             yield {"probabilities": row.tobytes()}
         return
-    top = np.argsort(-probabilities, axis=1, kind="stable")[:, : encoding.top_k].astype("<u2")
-    kept = np.take_along_axis(probabilities, top, 1)
+    top, kept = top_classes(probabilities, encoding.top_k)
     rest = (probabilities.sum(1) - kept.sum(1)) / (classes - encoding.top_k)
     for row, values, others in zip(top, kept.astype("<f2"), np.maximum(rest, 0).astype("<f2"), strict=True):
-        yield {"classes": row.tobytes(), "probabilities": values.tobytes(), "rest": others.tobytes()}
+        yield {"classes": row.astype("<u2").tobytes(), "probabilities": values.tobytes(), "rest": others.tobytes()}
 
 
 def _example(fields: dict[str, bytes]) -> bytes:
