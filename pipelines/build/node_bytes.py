@@ -84,6 +84,7 @@ class _Accounts:
             "average": self._average,
             "evaluate": self._evaluate,
             "soft_targets": self._soft_targets,
+            "join_soft_targets": lambda _: NodeBytes(self.soft_targets, 1),
             "quantize": lambda node: NodeBytes(artifacts={"quantized": sizes[node.model].quantized_bytes}),
             "export": self._export,
         }

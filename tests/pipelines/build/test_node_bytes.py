@@ -63,7 +63,7 @@ def test_workers_share_the_soft_targets(small: Callable[..., Recipe]) -> None:
     parts = [each for name, each in found.items() if name.startswith("soft-targets-dbof-part-")]
     assert [part.written for part in parts] == [{"soft targets": SOFT_TARGETS // 4}] * 4
     assert sum(part.read for part in parts) == 50_000
-    assert not found["soft-targets-dbof"].written
+    assert found["soft-targets-dbof"] == NodeBytes(SOFT_TARGETS, 1)
     assert bytes_of(small())["soft-targets-dbof"].written == {"soft targets": SOFT_TARGETS}
 
 
