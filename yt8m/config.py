@@ -56,7 +56,7 @@ def known_tag(key: str, noun: str, known: Collection[str]) -> BeforeValidator:
 
     def check(value: Any) -> Any:
         tag = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
-        if tag is None or tag in known:
+        if tag is None or (isinstance(tag, str) and tag in known):
             return value
         hint = suggest(str(tag), known)
         raise PydanticCustomError(_UNKNOWN_TAG, "{text}", {"text": f"unknown {noun} '{tag}'. {hint}", "key": key})

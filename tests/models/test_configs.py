@@ -33,6 +33,13 @@ def test_an_unknown_family_names_the_nearest():
     )
 
 
+@pytest.mark.parametrize("family", [["dbof"], {"name": "dbof"}, 3, True])
+def test_a_family_that_is_no_name_is_unknown(family):
+    (line,) = problems({"by_name": {"dbof": {**NETVLAD, "family": family}}})
+    assert line.startswith(f"recipe.yaml: by_name.dbof.family: unknown model family '{family}'. ")
+    assert line.endswith("Known: dbof, logistic, netfv, netvlad, nextvlad, rnn.")
+
+
 def test_a_missing_family_is_named():
     assert problems({"students": [{"num_clusters": 8}]}) == ["recipe.yaml: students[0].family: required, but missing."]
 
