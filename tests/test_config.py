@@ -58,3 +58,18 @@ def test_config_errors_are_user_errors():
 
 def test_suggest_lists_all_names_where_none_is_near():
     assert suggest("zzz", ["b", "a"]) == "Known: a, b."
+
+
+@pytest.mark.parametrize("name", ["SIZE", "sIzes", "size"])
+def test_suggest_ignores_case(name):
+    assert suggest(name, ["Size", "rate"]) == "Did you mean 'Size'? Known: Size, rate."
+
+
+def test_suggest_names_the_nearest_however_far_it_is():
+    assert suggest("moments", ["netfv", "dbof"]) == "Did you mean 'netfv'? Known: dbof, netfv."
+
+
+def test_suggest_takes_names_that_mean_another():
+    assert suggest("LSTM", ["lstn", "rnn"], {"lstm": "'rnn' with a cell"}) == (
+        "Did you mean 'rnn' with a cell? Known: lstn, rnn."
+    )

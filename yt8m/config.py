@@ -19,6 +19,17 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, protected_namespaces=())
 
+    def __init__(self, **fields: Any) -> None:
+        """Makes a configuration in Python; its errors are those of a file, see `parse`."""
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            cls = type(self)
+            raise ConfigError("\n".join(describe_errors(error, cls, cls.__name__))) from None
+
+    # Files and parts of other configurations do not come by, so that all their problems are reported at once.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
     @classmethod
     def parse(cls, data: Any, source: str) -> Self:
         """Validates plain data (from YAML or JSON).
@@ -45,20 +56,21 @@ class Config(BaseModel):
             raise ConfigError("\n".join(describe_errors(error, cls, source))) from None
 
 
-def known_tag(key: str, noun: str, known: Collection[str]) -> BeforeValidator:
+def known_tag(key: str, noun: str, known: Collection[str], aliases: Mapping[str, str] | None = None) -> BeforeValidator:
     """Makes the check, to be put beside the `discriminator` of a union, that names the nearest known tag.
 
     Args:
         key: The discriminating key.
         noun: What the tag names, for instance `model family`.
         known: All tags.
+        aliases: See `suggest`.
     """
 
     def check(value: Any) -> Any:
         tag = value.get(key) if isinstance(value, dict) else getattr(value, key, None)
         if tag is None or (isinstance(tag, str) and tag in known):
             return value
-        hint = suggest(str(tag), known)
+        hint = suggest(str(tag), known, aliases)
         raise PydanticCustomError(_UNKNOWN_TAG, "{text}", {"text": f"unknown {noun} '{tag}'. {hint}", "key": key})
 
     return BeforeValidator(check)

@@ -1,7 +1,9 @@
 """The exceptions that a user can cause; all of them end a command with exit code 2."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+
+_ANYTHING_IN_COMMON = 0.01
 
 
 class UserError(Exception):
@@ -28,17 +30,19 @@ class BudgetError(UserError):
     """The exported model is larger than its budget."""
 
 
-def suggest(name: str, known: Iterable[str]) -> str:
+def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
     """Says which name was probably meant and lists the known ones.
 
     Args:
-        name: The unknown name.
+        name: The unknown name; case does not matter.
         known: All known names.
+        aliases: What to write instead of other names, in lower case, that do not look like the known ones.
 
     Returns:
         For instance `Did you mean 'netvlad'? Known: dbof, netfv, netvlad.`
     """
     names = sorted(known)
-    nearest = difflib.get_close_matches(name, names, n=1)
-    hint = f"Did you mean '{nearest[0]}'? " if nearest else ""
+    spellings = {each.casefold(): f"'{each}'" for each in names} | dict(aliases or {})
+    nearest = difflib.get_close_matches(name.casefold(), spellings, n=1, cutoff=_ANYTHING_IN_COMMON)
+    hint = f"Did you mean {spellings[nearest[0]]}? " if nearest else ""
     return f"{hint}Known: {', '.join(names)}."

@@ -7,6 +7,7 @@ from pydantic import Field
 from yt8m.config import Config
 from yt8m.errors import ConfigError
 from yt8m.models import FAMILIES, ModelConfig, build
+from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.published import PUBLISHED
 from yt8m.records.spec import DataSpec
 
@@ -31,6 +32,24 @@ def test_an_unknown_family_names_the_nearest():
         "recipe.yaml: students[1].family: unknown model family 'netvald'. Did you mean 'netvlad'? "
         "Known: dbof, logistic, netfv, netvlad, nextvlad, rnn."
     )
+
+
+@pytest.mark.parametrize(
+    ("published", "meant"),
+    [
+        ("NetVLAD", "'netvlad'"),
+        ("NeXtVLAD", "'nextvlad'"),
+        ("LightVLAD", "'netvlad' with centers: false"),
+        ("DBoF", "'dbof'"),
+        ("DBoF1", "'dbof'"),
+        ("FVNet", "'netfv'"),
+        ("lstm", "'rnn' with cell: lstm"),
+        ("BiGRU", "'rnn' with cell: gru"),
+    ],
+)
+def test_a_family_in_its_published_spelling_names_the_one_meant(published, meant):
+    (line,) = problems({"students": [{**NETVLAD, "family": published}]})
+    assert f"unknown model family '{published}'. Did you mean {meant}? Known: dbof, " in line
 
 
 @pytest.mark.parametrize("family", [["dbof"], {"name": "dbof"}, 3, True])
@@ -59,6 +78,16 @@ def test_errors_inside_the_head_have_their_place():
     )
     assert lines[0].startswith("recipe.yaml: students[0].head.kind: unknown head 'mow'. Did you mean 'moe'?")
     assert lines[1].startswith("recipe.yaml: students[1].head.num: unknown key 'num'. ")
+
+
+def test_a_configuration_made_in_python_has_the_errors_of_a_file():
+    with pytest.raises(ConfigError) as caught:
+        NetVLADConfig(num_cluster=3, hidden_units=4)
+    missing, unknown = str(caught.value).splitlines()
+    assert missing == "NetVLADConfig: num_clusters: required, but missing."
+    assert unknown.startswith(
+        "NetVLADConfig: num_cluster: unknown key 'num_cluster'. Did you mean 'num_clusters'? Known: centers, "
+    )
 
 
 def test_a_required_size_has_no_default():

@@ -22,13 +22,21 @@ FAMILIES: dict[str, Family] = {
 }
 """All families by name; a new one is a file and a line here."""
 
+_ALIASES = {
+    "fvnet": "'netfv'",
+    "gru": "'rnn' with cell: gru",
+    "lightvlad": "'netvlad' with centers: false",
+    "lstm": "'rnn' with cell: lstm",
+}
+"""Names from the paper and elsewhere that do not look like the family they mean."""
+
 if TYPE_CHECKING:
     ModelConfig = FamilyConfig
 else:
     ModelConfig = Annotated[
         Union[tuple(family.config for family in FAMILIES.values())],  # noqa: UP007
         Field(discriminator="family"),
-        known_tag("family", "model family", FAMILIES),
+        known_tag("family", "model family", FAMILIES, _ALIASES),
     ]
 """The configuration of a model of any family, told apart by its `family`."""
 
