@@ -104,6 +104,46 @@ def test_an_odd_number_of_recurrent_units_is_refused():
     assert "5" in line
 
 
+@pytest.mark.parametrize(
+    ("fields", "place", "needed"),
+    [
+        ({"gating_remove_diagonal": True}, "gating_remove_diagonal", "context_gating: true"),
+        ({"gating_reduction": 4}, "gating_reduction", "context_gating: true"),
+        (
+            {"context_gating": True, "gating_remove_diagonal": True, "gating_reduction": 4},
+            "gating_reduction",
+            "gating_remove_diagonal: false",
+        ),
+        (
+            {"head": {"kind": "moe", "label_gating_remove_diagonal": True}},
+            "head.label_gating_remove_diagonal",
+            "label_gating: probabilities",
+        ),
+        (
+            {"head": {"kind": "moe", "label_gating": "input", "label_gating_remove_diagonal": True}},
+            "head.label_gating_remove_diagonal",
+            "label_gating: probabilities",
+        ),
+    ],
+)
+def test_a_field_without_effect_is_refused_with_the_one_it_needs(fields, place, needed):
+    (line,) = problems({"students": [{**NETVLAD, **fields}]})
+    assert line.startswith(f"recipe.yaml: students[0].{place}: ")
+    assert needed in line
+
+
+def test_a_bottleneck_that_is_the_familys_default_is_refused_without_gates():
+    (line,) = problems({"students": [{**NETVLAD, "family": "nextvlad", "context_gating": False}]})
+    assert line.startswith("recipe.yaml: students[0].gating_reduction: there are no gates. ")
+    assert line.endswith("or gating_reduction: null. Received: 8.")
+
+
+def test_a_divisor_of_units_is_refused_without_branches():
+    (line,) = problems({"students": [{"family": "rnn", "units": 8, "unit_divisor": 4}]})
+    assert line.startswith("recipe.yaml: students[0].unit_divisor: ")
+    assert "branches: per_feature" in line
+
+
 def test_groups_that_do_not_divide_the_features_are_refused(small):
     config = small.parse({"family": "nextvlad", "num_clusters": 4, "hidden_units": 4, "num_groups": 7})
     with pytest.raises(ConfigError, match="7 groups do not divide rgb's 12 features times 2"):

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from numpy.typing import ArrayLike
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationInfo, field_validator
 
 from yt8m.config import Config, known_tag
 
@@ -28,6 +28,15 @@ class MixtureOfExpertsConfig(Config):
     l2_penalty: NonNegativeFloat = 1e-6
     label_gating: Literal["probabilities", "input"] | None = None
     label_gating_remove_diagonal: bool = False
+
+    @field_validator("label_gating_remove_diagonal")
+    @classmethod
+    def _has_a_diagonal(cls, value: bool, fields: ValidationInfo) -> bool:
+        if value and fields.data.get("label_gating", "probabilities") != "probabilities":
+            raise ValueError(
+                "only gates made from probabilities have a diagonal. Set label_gating: probabilities, or leave it out"
+            )
+        return value
 
 
 class LogisticConfig(Config):
@@ -69,7 +78,7 @@ def classify(features: Any, head: MixtureOfExpertsConfig | LogisticConfig, num_c
     if head.label_gating is None:
         return probabilities
     on_probabilities = head.label_gating == "probabilities"
-    gate = ContextGate(num_classes, head.label_gating_remove_diagonal and on_probabilities, name="label_gate")
+    gate = ContextGate(num_classes, head.label_gating_remove_diagonal, name="label_gate")
     return probabilities * gate(probabilities if on_probabilities else features)
 
 

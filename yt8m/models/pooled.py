@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from yt8m.models.family import FamilyConfig
 from yt8m.models.head import classify
@@ -50,6 +50,24 @@ class PooledConfig(OrderFreeConfig):
     gating_remove_diagonal: bool = False
     gating_reduction: PositiveInt | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+    @field_validator("gating_remove_diagonal")
+    @classmethod
+    def _has_gates(cls, value: bool, fields: ValidationInfo) -> bool:
+        if value and fields.data.get("context_gating") is False:
+            raise ValueError("there are no gates. Set context_gating: true, or gating_remove_diagonal: false")
+        return value
+
+    @field_validator("gating_reduction")
+    @classmethod
+    def _has_gates_to_reduce(cls, value: int | None, fields: ValidationInfo) -> int | None:
+        if value and fields.data.get("context_gating") is False:
+            raise ValueError("there are no gates. Set context_gating: true, or gating_reduction: null")
+        if value and fields.data.get("gating_remove_diagonal"):
+            raise ValueError(
+                "a bottleneck has no diagonal. Set gating_remove_diagonal: false, or gating_reduction: null"
+            )
+        return value
 
     def clusters(self, spec: DataSpec) -> dict[str, int]:
         """Number of clusters of every feature."""

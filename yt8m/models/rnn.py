@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from yt8m.models.family import FamilyConfig
 from yt8m.models.head import Head, LogisticConfig, classify
@@ -33,6 +33,13 @@ class RNNConfig(FamilyConfig):
     branches: Literal["joint", "per_feature"] = "joint"
     unit_divisor: PositiveInt = 8
     head: Head = LogisticConfig()
+
+    @field_validator("unit_divisor")
+    @classmethod
+    def _has_branches(cls, value: int, fields: ValidationInfo) -> int:
+        if value != cls.model_fields["unit_divisor"].default and fields.data.get("branches") == "joint":
+            raise ValueError("joint features have no units to divide. Set branches: per_feature, or leave it out")
+        return value
 
     def branch_units(self, spec: DataSpec) -> dict[str, int]:
         """Units of every feature's branch, even numbers."""
