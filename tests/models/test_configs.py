@@ -138,6 +138,12 @@ def test_a_bottleneck_that_is_the_familys_default_is_refused_without_gates():
     assert line.endswith("or gating_reduction: null. Received: 8.")
 
 
+def test_a_coupling_factor_is_refused_without_coupling():
+    (line,) = problems({"students": [{**NETVLAD, "family": "netfv", "coupling_factor": 0.1}]})
+    assert line.startswith("recipe.yaml: students[0].coupling_factor: ")
+    assert "coupled: true" in line
+
+
 def test_a_divisor_of_units_is_refused_without_branches():
     (line,) = problems({"students": [{"family": "rnn", "units": 8, "unit_divisor": 4}]})
     assert line.startswith("recipe.yaml: students[0].unit_divisor: ")

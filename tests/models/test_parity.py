@@ -36,6 +36,7 @@ CASES = {
     "netvlad as published": {**GATED, "head": {**MOE, "label_gating": "probabilities"}},
     "netfv": {"family": "netfv", **POOLED},
     "netfv, coupled": {"family": "netfv", **POOLED, "coupled": True},
+    "netfv, coupled closely": {"family": "netfv", **POOLED, "coupled": True, "coupling_factor": 0.7},
     "netfv as published": {
         "family": "netfv",
         **POOLED,
@@ -117,7 +118,7 @@ def netvlad(x, w, config):
 
 def netfv(x, w, config):
     a = softmax(bn(x @ w["assignment/kernel"], w.inside("assignment/normalization")))
-    centers = w["assignment/kernel"] if config.coupled else w["centers"]
+    centers = config.coupling_factor * w["assignment/kernel"] if config.coupled else w["centers"]
     first, second = [], []
     for k in range(a.shape[1]):
         c, sigma = centers[:, k], w["deviations"][:, k] ** 2 + 1e-6

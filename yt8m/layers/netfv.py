@@ -20,7 +20,8 @@ class NetFV(keras.layers.Layer):
 
     Args:
         num_clusters: Number of clusters `K`.
-        coupled: Whether the matrix that assigns frames to clusters serves as their centers, too.
+        coupled: Whether the matrix that assigns frames to clusters serves as their centers, too: `c = factor * W`.
+        coupling_factor: That factor.
         **kwargs: As for every Keras layer.
 
     Call arguments:
@@ -38,10 +39,11 @@ class NetFV(keras.layers.Layer):
         - [Miech et al., 2017](https://arxiv.org/abs/1706.06905), section 3.1 (NetFV), and the winners' code.
     """
 
-    def __init__(self, num_clusters: int, coupled: bool = False, **kwargs: Any) -> None:
+    def __init__(self, num_clusters: int, coupled: bool = False, coupling_factor: float = 0.01, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_clusters = num_clusters
         self.coupled = coupled
+        self.coupling_factor = coupling_factor
         self.assignment = ClusterAssignment(num_clusters, name="assignment", dtype=self.dtype_policy)
 
     def build(self, frames_shape: tuple[int | None, ...]) -> None:
@@ -62,8 +64,7 @@ class NetFV(keras.layers.Layer):
         assignment = keras.ops.transpose(assignment, (0, 2, 1))  # (B, K, T); einsum's gradients are slower
         sums = keras.ops.cast(keras.ops.matmul(assignment, frames), "float32")
         squares = keras.ops.cast(keras.ops.matmul(assignment, keras.ops.square(frames)), "float32")
-        centers = keras.ops.transpose(self.assignment.kernel if self.coupled else self.centers)  # (K, D)
-        centers = keras.ops.cast(centers, "float32")
+        centers = keras.ops.transpose(self._coupled_centers() if self.coupled else self.centers)  # (K, D)
         precisions = 1 / (keras.ops.square(keras.ops.transpose(self.deviations)) + SMALLEST_SIGMA)  # 1 / sigma
         first = (sums - totals * centers) * precisions
         second = totals * keras.ops.square(centers) + squares - 2 * centers * sums
@@ -71,3 +72,6 @@ class NetFV(keras.layers.Layer):
         size = self.num_clusters * frames.shape[-1]
         halves = [keras.ops.reshape(half, (-1, size)) for half in (l2_normalize(first), second)]
         return keras.ops.concatenate([l2_normalize(half) for half in halves], axis=-1)
+
+    def _coupled_centers(self) -> Any:
+        return self.coupling_factor * keras.ops.cast(self.assignment.kernel, "float32")

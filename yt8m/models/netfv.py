@@ -2,6 +2,8 @@
 
 from typing import Any, Literal
 
+from pydantic import PositiveFloat, ValidationInfo, field_validator
+
 from yt8m.models.pooled import PooledConfig, build_pooled
 from yt8m.records.spec import DataSpec
 
@@ -14,19 +16,31 @@ class NetFVConfig(PooledConfig):
 
     Attributes:
         family: `netfv`.
-        coupled: Whether the matrix that assigns frames to clusters serves as their centers, too (`fv_couple_weights`
-            in Miech et al.'s code; the winners: no).
+        coupled: Whether the matrix that assigns frames to clusters, times `coupling_factor`, serves as their centers
+            (`fv_couple_weights` in Miech et al.'s code; the winners: no).
+        coupling_factor: See `coupled` (`fv_coupling_factor` in Miech et al.'s code: 0.01).
     """
 
     family: Literal["netfv"] = "netfv"
     coupled: bool = False
+    coupling_factor: PositiveFloat = 0.01
+
+    @field_validator("coupling_factor")
+    @classmethod
+    def _is_coupled(cls, value: float, fields: ValidationInfo) -> float:
+        if value != cls.model_fields["coupling_factor"].default and fields.data.get("coupled") is False:
+            raise ValueError("the centers are free. Set coupled: true, or leave it out")
+        return value
 
 
 def build(config: NetFVConfig, spec: DataSpec) -> Any:
     """Builds a NetFV model; see `yt8m.models.family.Family.build`."""
     from yt8m.layers.netfv import NetFV
 
-    return build_pooled(config, spec, lambda feature, clusters: NetFV(clusters, config.coupled, name=feature))
+    def pooling(feature: str, num_clusters: int) -> Any:
+        return NetFV(num_clusters, config.coupled, config.coupling_factor, name=feature)
+
+    return build_pooled(config, spec, pooling)
 
 
 def pooling_products(config: NetFVConfig, spec: DataSpec) -> int:
