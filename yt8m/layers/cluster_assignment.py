@@ -14,6 +14,7 @@ class ClusterAssignment(keras.layers.Layer):
         num_clusters: Number of clusters `K`.
         activation: `"softmax"` over clusters, or `"relu6"` (classic DBoF).
         num_groups: Groups `G` in which every frame is assigned on its own (NeXtVLAD).
+        kernel_initializer: Of W; N(0, 1 / sqrt(D)) unless said otherwise.
         **kwargs: As for every Keras layer.
 
     Call arguments:
@@ -32,17 +33,25 @@ class ClusterAssignment(keras.layers.Layer):
           of the bias as in [Miech et al., 2017](https://arxiv.org/abs/1706.06905).
     """
 
-    def __init__(self, num_clusters: int, activation: str = "softmax", num_groups: int = 1, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        num_clusters: int,
+        activation: str = "softmax",
+        num_groups: int = 1,
+        kernel_initializer: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_clusters = num_clusters
         self.size = num_groups * num_clusters
+        self.kernel_initializer = kernel_initializer
         self.activation = keras.activations.get(activation)
         self.normalization = BatchNormalization(name="normalization", dtype=self.dtype_policy)
 
     def build(self, frames_shape: tuple[int | None, ...]) -> None:
         D = frames_shape[-1]
         assert D is not None
-        initializer = keras.initializers.RandomNormal(stddev=D**-0.5)
+        initializer = self.kernel_initializer or keras.initializers.RandomNormal(stddev=D**-0.5)
         self.kernel = self.add_weight(name="kernel", shape=(D, self.size), initializer=initializer)
         self.normalization.build((None, self.size))
 

@@ -16,7 +16,7 @@ class Hidden(keras.layers.Layer):
         units: Number of units `H`.
         batch_norm: Batch normalization instead of the bias.
         relu6: Whether `min(max(x, 0), 6)` comes last.
-        kernel_stddev: Standard deviation of the initial matrix.
+        kernel_initializer: Of the matrix.
         **kwargs: As for every Keras layer.
 
     Call arguments:
@@ -34,14 +34,14 @@ class Hidden(keras.layers.Layer):
     """
 
     def __init__(
-        self, units: int, *, kernel_stddev: float, batch_norm: bool = False, relu6: bool = False, **kwargs: Any
+        self, units: int, *, kernel_initializer: Any, batch_norm: bool = False, relu6: bool = False, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
         self.relu6 = relu6
         self.dense = keras.layers.Dense(
             units,
             use_bias=not batch_norm,
-            kernel_initializer=keras.initializers.RandomNormal(stddev=kernel_stddev),
+            kernel_initializer=kernel_initializer,
             bias_initializer=keras.initializers.RandomNormal(stddev=BIAS_STDDEV),
             name="dense",
             dtype=self.dtype_policy,

@@ -8,6 +8,8 @@ from yt8m.layers.batch_normalization import BatchNormalization
 from yt8m.layers.cluster_assignment import ClusterAssignment
 from yt8m.layers.l2_normalization import l2_normalize
 
+INITIALIZER = "he_normal"
+
 
 class NeXtVLAD(keras.layers.Layer):
     """NetVLAD on groups of features: as good, with a fraction of the weights in the layer that follows.
@@ -15,6 +17,9 @@ class NeXtVLAD(keras.layers.Layer):
     Each frame is expanded, `x' = x E + e` of size `lambda D`, and split into `G` groups of `N = lambda D / G` features.
     Every group is softly assigned to the clusters, weighted by its attention `sigmoid(x' A + b)`, and its residuals are
     summed over groups and frames: `V_k = sum_tg a_tgk (x'_tg - c_k)`; L2-normalized per cluster, then batch-normalized.
+
+    All matrices start at N(0, sqrt(2 / inputs)), cut at two standard deviations. Both as in the authors' code, but that
+    padding takes no part in our batch statistics.
 
     Args:
         num_clusters: Number of clusters `K`.
@@ -44,10 +49,10 @@ class NeXtVLAD(keras.layers.Layer):
         self.num_clusters = num_clusters
         self.num_groups = num_groups
         self.expansion_factor = expansion
-        policy = self.dtype_policy
-        self.attention = keras.layers.Dense(num_groups, activation="sigmoid", name="attention", dtype=policy)
-        self.assignment = ClusterAssignment(num_clusters, num_groups=num_groups, name="assignment", dtype=policy)
-        self.normalization = BatchNormalization(name="normalization", dtype=policy)
+        options = {"kernel_initializer": INITIALIZER, "dtype": self.dtype_policy}
+        self.attention = keras.layers.Dense(num_groups, activation="sigmoid", name="attention", **options)
+        self.assignment = ClusterAssignment(num_clusters, num_groups=num_groups, name="assignment", **options)
+        self.normalization = BatchNormalization(name="normalization", dtype=self.dtype_policy)
 
     def build(self, frames_shape: tuple[int | None, ...]) -> None:
         D = frames_shape[-1]
@@ -55,13 +60,14 @@ class NeXtVLAD(keras.layers.Layer):
         expanded = self.expansion_factor * D
         assert expanded % self.num_groups == 0, "groups must divide the expanded features"
         self.group_size = expanded // self.num_groups
-        self.expansion = keras.layers.Dense(expanded, name="expansion", dtype=self.dtype_policy)
+        self.expansion = keras.layers.Dense(
+            expanded, kernel_initializer=INITIALIZER, name="expansion", dtype=self.dtype_policy
+        )
         self.expansion.build((None, D))
         self.attention.build((None, expanded))
         self.assignment.build((*frames_shape[:-1], expanded))
-        initializer = keras.initializers.RandomNormal(stddev=self.group_size**-0.5)
         shape = (self.group_size, self.num_clusters)
-        self.centers = self.add_weight(name="centers", shape=shape, initializer=initializer, autocast=False)
+        self.centers = self.add_weight(name="centers", shape=shape, initializer=INITIALIZER, autocast=False)
         self.normalization.build((None, self.num_clusters * self.group_size))
 
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:

@@ -25,17 +25,18 @@ class SqueezeExcitationGate(keras.layers.Layer):
     Weights:
         `squeeze/kernel` `(H, H // reduction)` = S, `normalization/*`, `excite/kernel` `(H // reduction, H)` = E.
 
+    Both matrices start at N(0, sqrt(2 / inputs)), cut at two standard deviations, as in the authors' code.
+
     Reference:
         - [Lin, Xiao and Fan, 2018](https://arxiv.org/abs/1811.05014), section 3.3 ("SE context gating").
     """
 
     def __init__(self, units: int, reduction: int = 8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.squeeze = keras.layers.Dense(
-            max(1, units // reduction), use_bias=False, name="squeeze", dtype=self.dtype_policy
-        )
+        options = {"use_bias": False, "kernel_initializer": "he_normal", "dtype": self.dtype_policy}
+        self.squeeze = keras.layers.Dense(max(1, units // reduction), name="squeeze", **options)
         self.normalization = BatchNormalization(name="normalization", dtype=self.dtype_policy)
-        self.excite = keras.layers.Dense(units, use_bias=False, name="excite", dtype=self.dtype_policy)
+        self.excite = keras.layers.Dense(units, name="excite", **options)
 
     def build(self, inputs_shape: tuple[int | None, ...]) -> None:
         self.squeeze.build(inputs_shape)

@@ -86,7 +86,9 @@ def frame_inputs(spec: DataSpec, dtype: str = "float32") -> dict[str, Any]:
     }
 
 
-def build_pooled(config: PooledConfig, spec: DataSpec, pooling: Callable[[str, int], Any]) -> Any:
+def build_pooled(
+    config: PooledConfig, spec: DataSpec, pooling: Callable[[str, int], Any], hidden_initializer: str | None = None
+) -> Any:
     """Builds the model around its pooling layers.
 
     Args:
@@ -94,6 +96,7 @@ def build_pooled(config: PooledConfig, spec: DataSpec, pooling: Callable[[str, i
         spec: Features and classes.
         pooling: Makes the pooling layer of a feature from the feature's name (to be the layer's name) and number of
             clusters.
+        hidden_initializer: Of the hidden layer's matrix; N(0, 1 / sqrt(K)) unless said otherwise (the winners).
 
     Returns:
         The Keras model; see `Family.build`.
@@ -111,7 +114,7 @@ def build_pooled(config: PooledConfig, spec: DataSpec, pooling: Callable[[str, i
         pooled = keras.layers.Dropout(config.dropout, name="dropout")(pooled)
     hidden = Hidden(
         config.hidden_units,
-        kernel_stddev=config.num_clusters**-0.5,
+        kernel_initializer=hidden_initializer or keras.initializers.RandomNormal(stddev=config.num_clusters**-0.5),
         batch_norm=config.hidden_batch_norm,
         relu6=config.hidden_relu6,
         name="hidden",
