@@ -11,6 +11,7 @@ from typing import Any
 
 from yt8m.models import FAMILIES, ModelConfig
 from yt8m.models.dbof import DBoFConfig
+from yt8m.models.formulas import FORMULAS, SHARED
 from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
 from yt8m.models.logistic import FrameLevelLogisticConfig
 from yt8m.models.netfv import NetFVConfig
@@ -49,25 +50,22 @@ HEADER = """\
 *Written by `python -m yt8m.models.weights_table > docs/models.md`; a test keeps it up to date.*
 
 A model is a configuration (`family` and the fields below it, see the class in `yt8m/models/<family>.py`) and weights by
-name. The formulas stand in the docstrings of `yt8m/layers/`; `tests/models/test_parity.py` has them again in NumPy.
-Names and shapes are the same on every Keras backend, and are the names in `weights.safetensors`.
+name. `tests/models/test_parity.py` has the formulas again in NumPy. Names and shapes are the same on every Keras
+backend, and are the names in `weights.safetensors`.
 
-Conventions, needed to compute a prediction from these weights:
+## From bytes to probabilities
 
-- Bytes become `q * 4 / 255 + 4 / 512 - 2`; each frame, all features together, is divided by its L2 norm. Padding is 0
-  and takes no part in anything.
-- `gamma`, `beta`, `moving_mean` and `moving_variance` are a batch normalization's scale, offset and statistics;
-  epsilon 1e-3.
-- L2 normalization divides by the root of the sum of squares, at least 1e-12.
-- Matrices are applied from the right: `x W`. A pooled descriptor is flattened cluster by cluster, and the features'
-  descriptors follow one another in the data's order (rgb, audio); NetFV has first order, then second order, for each.
-- Mixture of experts: column `class * (M + 1) + m` of `head/gates/kernel` and `class * M + m` of `head/experts/kernel`
-  belong to mixture m of M; the last gate of each class says no.
-- Recurrent cells: LSTM gates in the order input, forget, candidate, output; GRU update, reset, candidate, with the
-  reset gate applied before the recurrent product. The LSTM's cell state after the last real frame describes the video.
-- NeXtVLAD: `assignment/kernel` has its columns group by group.
+`x_t` is a frame, a row; matrices are applied from the right, operations without a matrix element by element, and
+padding takes no part in anything. `[...]` puts rows one after the other: a descriptor is flattened cluster by cluster,
+and the features' follow each other in the data's order (rgb, audio). Matrices with a column for each cluster k, such as
+`centers` (D x K), have the vector `c_k` there. `BN` has the four weights of the normalization named. A model has the
+steps whose weights it has.
+"""
 
-Shapes below are for YouTube-8M: rgb 1024, audio 128, 3862 classes.
+SHAPES = """
+## Weights
+
+Shapes are for YouTube-8M: rgb 1024, audio 128, 3862 classes.
 """
 
 
@@ -82,10 +80,13 @@ def settings(config: ModelConfig) -> dict[str, Any]:
 def page() -> Iterator[str]:
     """The page, line by line."""
     assert {config.family for config in EXAMPLES.values()} == set(FAMILIES)
-    yield from HEADER.splitlines()
+    yield from (*HEADER.splitlines(), "", *SHARED.splitlines())
+    for family, formulas in FORMULAS.items():
+        yield from ("", f"`pooling` of `{family}`:", "", *formulas.splitlines())
+    yield from SHAPES.splitlines()
     for heading, config in EXAMPLES.items():
         size = measure(config, DataSpec())
-        yield from ("", f"## {heading}", "")
+        yield from ("", f"### {heading}", "")
         yield (inspect.getdoc(type(config)) or "").splitlines()[0]
         yield from ("", "```json", json.dumps(settings(config)), "```", "")
         yield (
