@@ -60,6 +60,8 @@ CASES = {
         "hidden_relu6": True,
         "head": LOGISTIC,
     },
+    "dbof, classic, max, all features together": {"family": "dbof", **POOLED, "pooling": "max", "branches": "joint"},
+    "dbof, gated, all features together": {"family": "dbof", **POOLED, "branches": "joint"},
     "rnn, lstm": {"family": "rnn", "units": 6},
     "rnn, lstm, moe": {"family": "rnn", "units": 6, "head": MOE},
     "rnn, gru": {"family": "rnn", "cell": "gru", "units": 6},
@@ -222,7 +224,7 @@ def predict_video(frames, w, config):
     x = np.array([unit(frame) for frame in frames * (4 / 255) + 4 / 512 - 2])
     if "pooling/input_normalization/gamma" in w:
         x = bn(x, w.inside("pooling/input_normalization"))
-    joint = config.family == "logistic" or (config.family == "rnn" and config.branches == "joint")
+    joint = config.family == "logistic" or getattr(config, "branches", "") == "joint"
     splits = {"frames": x} if joint else {"rgb": x[:, :12], "audio": x[:, 12:]}
     pool = POOLINGS[config.family]
     pooled = np.concatenate([pool(part, w.inside(f"pooling/{name}"), config) for name, part in splits.items()])

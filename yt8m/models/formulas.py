@@ -7,7 +7,8 @@ SHARED = """\
 
     frames    x_t = L2(q_t * 4 / 255 + 4 / 512 - 2)          bytes q_t of frame t, all features together
               x_t = BN(x_t)                                  pooling/input_normalization, where there is one
-    pooling   v = [v_rgb, v_audio], v_f from the columns of x_t that are feature f's and pooling/f/*, see below
+    pooling   v = [v_rgb, v_audio], v_f from the columns of x_t that are feature f's and pooling/f/*, see below;
+                                                             with branches: joint, all columns and pooling/frames/*
     hidden    h = v K + b                                    K, b: hidden/dense/kernel, bias
               h = BN(v K)                                    where there is hidden/normalization instead of the bias
               h = relu6(h)                                   with hidden_relu6
@@ -67,7 +68,8 @@ FORMULAS = {
     v   = BN([V_1, V_2, ...])                          normalization
 """,
     "rnn": """\
-    x_t = relu6(x_t K + b)                             per_feature only: K, b: projection/kernel, bias
+    x_t = relu6(x_t K + b)                             per_feature only: K, b: projection/kernel, bias (the winners'
+                                                       code has a batch normalization in place of this bias)
     o_t = [there_t, back_t]                            the cells bidirectional/forward_half over t = 1 .. n and
                                                        bidirectional/backward_half over t = n .. 1
     v   = c_n (lstm) or h_n (gru)                      of the cell forward over o_1 .. o_n; n real frames
@@ -80,4 +82,4 @@ FORMULAS = {
     h_t = z * h_(t-1) + (1 - z) * tanh(x_t W_g + (r * h_(t-1)) U_g + b_g)
 """,
 }
-"""The descriptor v of one feature (of all together for `logistic` and the joint `rnn`, under `pooling/frames`)."""
+"""The descriptor v of one feature (or of all together, under `pooling/frames`)."""

@@ -69,11 +69,15 @@ class PooledConfig(OrderFreeConfig):
             )
         return value
 
+    def features(self, spec: DataSpec) -> dict[str, int]:
+        """Size of every feature, each pooled on its own."""
+        return dict(spec.features)
+
     def clusters(self, spec: DataSpec) -> dict[str, int]:
         """Number of clusters of every feature."""
-        first = next(iter(spec.features))
+        first, *others = self.features(spec)
         rest = max(2, self.num_clusters // self.cluster_divisor)
-        return {feature: self.num_clusters if feature == first else rest for feature in spec.features}
+        return {first: self.num_clusters, **dict.fromkeys(others, rest)}
 
 
 def frame_inputs(spec: DataSpec, dtype: str = "float32") -> dict[str, Any]:
@@ -108,7 +112,9 @@ def build_pooled(
 
     inputs = frame_inputs(spec)
     poolings = {feature: pooling(feature, clusters) for feature, clusters in config.clusters(spec).items()}
-    pool = FeaturePooling(spec.features, poolings, config.num_sampled_frames, config.normalize_input, name="pooling")
+    pool = FeaturePooling(
+        config.features(spec), poolings, config.num_sampled_frames, config.normalize_input, name="pooling"
+    )
     pooled = pool(inputs["frames"], inputs["num_frames"])
     if config.dropout:
         pooled = keras.layers.Dropout(config.dropout, name="dropout")(pooled)

@@ -23,11 +23,12 @@ from yt8m.records.spec import DataSpec
 
 _LOW_RANK = MixtureOfExpertsConfig(gate_rank=128, label_gating="input")
 
+_CLASSIC = DBoFConfig(pooling="max", num_clusters=4096, hidden_units=1024, hidden_batch_norm=True, hidden_relu6=True)
+
 EXAMPLES: dict[str, ModelConfig] = {
     "DBoF, gated (DBoF2 of the paper)": PUBLISHED["DBoF2"],
-    "DBoF, classic": DBoFConfig(
-        pooling="max", num_clusters=4096, hidden_units=1024, hidden_batch_norm=True, hidden_relu6=True
-    ),
+    "DBoF, classic, clusters for each feature": _CLASSIC,
+    "DBoF, classic, all features together": _CLASSIC.model_copy(update={"branches": "joint"}),
     "Logistic baseline": FrameLevelLogisticConfig(),
     "NetFV (FVNet1 of the paper)": PUBLISHED["FVNet1"],
     "NetFV, coupled centers, logistic head": NetFVConfig(
