@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 
@@ -7,8 +8,10 @@ from pydantic import Field
 from yt8m.config import Config
 from yt8m.errors import ConfigError
 from yt8m.models import FAMILIES, ModelConfig, build
+from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.published import PUBLISHED
+from yt8m.models.rnn import RNNConfig
 from yt8m.records.spec import DataSpec
 
 
@@ -144,6 +147,13 @@ def test_a_coupling_factor_is_refused_without_coupling():
     assert "coupled: true" in line
 
 
+def test_a_divisor_of_clusters_is_refused_where_all_features_are_together():
+    fields = {**NETVLAD, "family": "dbof", "branches": "joint", "cluster_divisor": 4}
+    (line,) = problems({"students": [fields]})
+    assert line.startswith("recipe.yaml: students[0].branches: ")
+    assert "Leave out cluster_divisor" in line
+
+
 def test_a_divisor_of_units_is_refused_without_branches():
     (line,) = problems({"students": [{"family": "rnn", "units": 8, "unit_divisor": 4}]})
     assert line.startswith("recipe.yaml: students[0].unit_divisor: ")
@@ -160,17 +170,25 @@ def test_configurations_survive_json(config):
     assert Recipe.parse_json(Recipe(students=(config,)).model_dump_json(), "x").students == (config,)
 
 
-def test_every_field_of_every_family_is_documented():
-    for family in FAMILIES.values():
-        inherited = "".join(base.__doc__ or "" for base in family.config.__mro__)
-        for field in family.config.model_fields:
-            assert f"        {field}: " in inherited, f"{family.config.__name__}.{field}"
+def test_every_field_is_explained_and_its_source_named_where_the_family_stands():
+    for config in (*(family.config for family in FAMILIES.values()), MixtureOfExpertsConfig, LogisticConfig):
+        explained = dict(re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", config.__doc__, flags=re.MULTILINE))
+        assert set(explained) == set(config.model_fields), config.__name__
+        for field in explained.keys() - {"family", "kind"}:
+            assert re.search(r"winners|authors|et\s+al\.|the paper", explained[field]), f"{config.__name__}.{field}"
 
 
 def test_features_after_the_first_have_their_share_of_the_clusters():
     spec = DataSpec(features={"rgb": 1024, "audio": 128, "text": 64})
     assert PUBLISHED["DBoF1"].clusters(spec) == {"rgb": 6144, "audio": 768, "text": 768}
     assert PUBLISHED["NetVLAD1"].clusters(spec) == {"rgb": 192, "audio": 96, "text": 96}
+
+
+def test_branches_after_the_first_have_their_share_of_the_units_rounded_down_to_even():
+    spec = DataSpec(features={"rgb": 1024, "audio": 128, "text": 64})
+    for units, rest in ((1024, 128), (24, 2), (56, 6), (8, 2)):
+        config = RNNConfig(units=units, branches="per_feature")
+        assert config.branch_units(spec) == {"rgb": units, "audio": rest, "text": rest}
 
 
 def test_configurations_load_without_keras():

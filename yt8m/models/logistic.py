@@ -12,7 +12,10 @@ class FrameLevelLogisticConfig(OrderFreeConfig):
 
     Attributes:
         family: `logistic`.
-        head: A logistic one unless said otherwise.
+        num_sampled_frames: Frames drawn with replacement per video in training: a number, `max_frames` (the paper,
+            section 4.1: 300, its longest video), or `all` to take every real frame once. Inference takes all.
+        normalize_input: Batch normalization of the frames before pooling (the winners: yes).
+        head: From the mean frame to probabilities (Abu-El-Haija et al. 2016: logistic).
     """
 
     family: Literal["logistic"] = "logistic"

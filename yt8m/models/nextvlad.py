@@ -19,14 +19,24 @@ class NeXtVLADConfig(PooledConfig):
 
     Attributes:
         family: `nextvlad`.
-        num_groups: Groups `G` of the first feature (authors: 8); every other has `G // cluster_divisor`, at least 1.
-            They divide `expansion` times the feature's size.
-        expansion: How many times wider the frames are made (the paper's lambda: 2).
-        hidden_batch_norm: See `PooledConfig`; the authors: yes.
-        context_gating: See `PooledConfig`; the authors: yes, through a bottleneck.
-        gating_reduction: See `PooledConfig`; the authors: 8.
-        normalize_input: See `OrderFreeConfig`; the authors: no.
-        head: The authors: logistic, with a penalty of 1e-5.
+        num_clusters: Clusters `K` of the first feature, rgb (the authors: 128).
+        cluster_divisor: Every other feature, audio, has `K // cluster_divisor` clusters, at least 2 (the authors: 2).
+        hidden_units: Units `H` of the hidden layer (the authors: 2048).
+        hidden_batch_norm: Batch normalization in place of the hidden layer's bias (the authors: yes).
+        hidden_relu6: relu6 after the hidden layer (the authors: no).
+        context_gating: Gates on the hidden layer, Miech et al. 2017, section 3.3 (the authors: yes).
+        gating_remove_diagonal: Leave out each unit's influence on its own gate, `gating_remove_diag` in Miech et al.'s
+            code (the authors: no).
+        gating_reduction: Gates through a bottleneck of `H // gating_reduction` units, Lin et al. 2018; null for a full
+            matrix (the authors: 8).
+        dropout: Fraction of the pooled values dropped in training (the authors: 0.5).
+        num_sampled_frames: Frames drawn with replacement per video in training: a number, `max_frames`, or `all` to
+            take every real frame once (the authors). Inference takes all.
+        normalize_input: Batch normalization of the frames before pooling (the authors: no).
+        head: From the hidden layer to probabilities (the authors: logistic, with a penalty of 1e-5).
+        num_groups: Groups `G` of the first feature, rgb (the authors: 8); every other has `G // cluster_divisor`, at
+            least 1 (the authors: 4). They divide `expansion` times the feature's size.
+        expansion: How many times wider the frames are made, the paper's lambda (the authors: 2).
     """
 
     family: Literal["nextvlad"] = "nextvlad"

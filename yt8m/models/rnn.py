@@ -18,13 +18,15 @@ class RNNConfig(FamilyConfig):
 
     Attributes:
         family: `rnn`.
-        cell: `lstm` (described by its cell state) or `gru`.
-        units: Units of the forward layer, an even number; the bidirectional one has half of them each way.
-        branches: `joint` reads all features together. `per_feature` has a branch for each: batch normalization, a dense
-            relu6 layer, and a recurrent stack of its own; the first with `units`, every other with
-            `units // unit_divisor` units (the winners' code: GRU, 1024 and 128).
-        unit_divisor: See `branches`.
-        head: A logistic one unless said otherwise (the winners).
+        cell: `lstm` (described by its cell state) or `gru` (the winners' code has both).
+        units: Units of the forward layer, an even number (the winners: 1024); the bidirectional one has half of them
+            each way.
+        branches: `joint` reads all features together (the winners' RNN2 and RNN3). `per_feature` has a branch for each:
+            batch normalization, a dense relu6 layer, and a recurrent stack of its own; the first with `units`, every
+            other with `units // unit_divisor`, rounded down to an even number, at least 2 (the winners' code: GRU, 1024
+            and 128). The dense layer has a bias; in the winners' code it has a second batch normalization instead.
+        unit_divisor: See `branches` (the winners: 8).
+        head: From the last state to probabilities (the winners: logistic).
     """
 
     family: Literal["rnn"] = "rnn"
