@@ -35,7 +35,7 @@ POOLINGS = {
 def test_no_mask_means_all_frames_are_real(make, size):
     layer = make()
     described = np.asarray(layer(FRAMES))
-    assert described.shape == (3, size)
+    assert described.shape == layer.compute_output_shape(FRAMES.shape) == (3, size)
     np.testing.assert_allclose(layer(FRAMES, frame_mask=np.ones((3, 7), bool)), described, atol=1e-6)
 
 

@@ -1,9 +1,16 @@
+import functools
 import resource
 
 import keras
 import numpy as np
 import pytest
 
+from yt8m.layers.context_gate import ContextGate
+from yt8m.layers.feature_pooling import FeaturePooling
+from yt8m.layers.hidden import Hidden
+from yt8m.layers.logistic import Logistic
+from yt8m.layers.mixture_of_experts import MixtureOfExperts
+from yt8m.layers.squeeze_excitation_gate import SqueezeExcitationGate
 from yt8m.models import build
 from yt8m.models.published import PUBLISHED
 from yt8m.models.sizes import measure
@@ -27,6 +34,21 @@ def test_weights_are_those_of_the_model_itself(config, small):
     assert size.weights == tuple((weight.path, tuple(weight.shape)) for weight in model.weights)
     assert size.parameters == model.count_params()
     assert size.float_bytes == 4 * size.parameters
+
+
+def test_measuring_computes_nothing(config, small, monkeypatch):
+    """Keras would try every layer that does not tell its output's shape: most of the time that a plan took."""
+
+    def refuse(call):
+        @functools.wraps(call)  # Keras looks at the arguments' names
+        def called(*_, **__):
+            raise AssertionError("a layer computes")
+
+        return called
+
+    for layer in (FeaturePooling, Hidden, ContextGate, SqueezeExcitationGate, Logistic, MixtureOfExperts):
+        monkeypatch.setattr(layer, "call", refuse(layer.call))
+    assert measure(config, small.spec).parameters > 0
 
 
 def test_measuring_makes_no_weights():

@@ -19,6 +19,9 @@ class AverageFrames(keras.layers.Layer):
         `(B, D)`, float32.
     """
 
+    def compute_output_shape(self, frames_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*frames_shape[:-2], frames_shape[-1])
+
     def call(self, frames: Any, frame_mask: Any = None) -> Any:
         frames = keras.ops.cast(frames, "float32")
         if frame_mask is None:

@@ -38,6 +38,9 @@ class ClassicDBoF(keras.layers.Layer):
     def build(self, frames_shape: tuple[int | None, ...]) -> None:
         self.assignment.build(frames_shape)
 
+    def compute_output_shape(self, frames_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*frames_shape[:-2], self.assignment.num_clusters)
+
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         codes = self.assignment(frames, frame_mask=frame_mask, training=training)  # (B, T, K), >= 0, padding 0
         if self.pooling == "max":

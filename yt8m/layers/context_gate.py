@@ -43,6 +43,9 @@ class ContextGate(keras.layers.Layer):
         self.kernel = self.add_weight(name="kernel", shape=(S, self.units), initializer=initializer)
         self.normalization.build((None, self.units))
 
+    def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*inputs_shape[:-1], self.units)
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         logits = keras.ops.matmul(inputs, self.kernel)
         if self.remove_diagonal:

@@ -54,6 +54,9 @@ class DBoF(keras.layers.Layer):
             self.gate = ContextGate(self.num_clusters, name="gate", dtype=self.dtype_policy)
             self.gate.build((None, D))
 
+    def compute_output_shape(self, frames_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*frames_shape[:-2], self.num_clusters)
+
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         assignment = self.assignment(frames, frame_mask=frame_mask, training=training)  # (B, T, K)
         counts = keras.ops.sum(keras.ops.cast(assignment, "float32"), axis=1)  # (B, K)

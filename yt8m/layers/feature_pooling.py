@@ -16,7 +16,7 @@ class FeaturePooling(keras.layers.Layer):
     Args:
         features: Size of every feature, in the order in which the frames hold them.
         poolings: The pooling layer of every feature; it is called with frames `(B, T, D_feature)`, `frame_mask`
-            and `training`, and gives `(B, P)`. Its name should be the feature's.
+            and `training`, gives `(B, P)`, and says so in `compute_output_shape`. Its name should be the feature's.
         num_sampled_frames: See `SampleFrames`.
         normalize_input: Whether batch normalization comes before pooling.
         **kwargs: As for every Keras layer.
@@ -58,6 +58,17 @@ class FeaturePooling(keras.layers.Layer):
             self.input_normalization.build(frames_shape)
         for (start, end), pooling in zip(self.ranges, self.poolings, strict=True):
             pooling.build((*frames_shape[:-1], end - start))
+
+    def compute_output_shape(
+        self,
+        frames_shape: tuple[int | None, ...],
+        num_frames_shape: tuple[int | None, ...],  # noqa: ARG002
+    ) -> tuple[int | None, ...]:
+        sizes = [
+            pooling.compute_output_shape((*frames_shape[:-1], end - start))[-1]
+            for (start, end), pooling in zip(self.ranges, self.poolings, strict=True)
+        ]
+        return (frames_shape[0], sum(sizes))
 
     def call(self, frames: Any, num_frames: Any, training: bool | None = None) -> Any:
         frames, frame_mask = self.sample_frames(frames, num_frames, training=training)

@@ -53,6 +53,9 @@ class Hidden(keras.layers.Layer):
         if self.normalization:
             self.normalization.build((None, self.dense.units))
 
+    def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*inputs_shape[:-1], self.dense.units)
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         hidden = self.dense(inputs)
         if self.normalization:

@@ -42,6 +42,9 @@ class Logistic(keras.layers.Layer):
     def build(self, inputs_shape: tuple[int | None, ...]) -> None:
         self.dense.build(inputs_shape)
 
+    def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*inputs_shape[:-1], self.dense.units)
+
     def call(self, inputs: Any) -> Any:
         return keras.ops.sigmoid(keras.ops.cast(self.dense(inputs), "float32"))
 

@@ -67,6 +67,9 @@ class MixtureOfExperts(keras.layers.Layer):
             inputs_shape = (*inputs_shape[:-1], self.gates_low_rank.units)
         self.gates.build(inputs_shape)
 
+    def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*inputs_shape[:-1], self.num_classes)
+
     def call(self, inputs: Any) -> Any:
         C, M = self.num_classes, self.num_mixtures
         gate_inputs = self.gates_low_rank(inputs) if self.gates_low_rank else inputs

@@ -58,6 +58,9 @@ class NetFV(keras.layers.Layer):
             around_zero = keras.initializers.RandomNormal(stddev=D**-0.5)
             self.centers = self.add_weight(name="centers", initializer=around_zero, **options)
 
+    def compute_output_shape(self, frames_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*frames_shape[:-2], 2 * self.num_clusters * (frames_shape[-1] or 0))
+
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         assignment = self.assignment(frames, frame_mask=frame_mask, training=training)  # (B, T, K)
         totals = keras.ops.sum(keras.ops.cast(assignment, "float32"), axis=1)[:, :, None]  # (B, K, 1)

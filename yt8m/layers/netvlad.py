@@ -51,6 +51,9 @@ class NetVLAD(keras.layers.Layer):
             # Residuals are small differences: float32 under mixed precision, too.
             self.centers = self.add_weight(name="centers", shape=shape, initializer=initializer, autocast=False)
 
+    def compute_output_shape(self, frames_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*frames_shape[:-2], self.num_clusters * (frames_shape[-1] or 0))
+
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         assignment = self.assignment(frames, frame_mask=frame_mask, training=training)  # (B, T, K)
         # Not einsum, whose gradients are slower on TensorFlow.

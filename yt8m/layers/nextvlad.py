@@ -70,6 +70,9 @@ class NeXtVLAD(keras.layers.Layer):
         self.centers = self.add_weight(name="centers", shape=shape, initializer=INITIALIZER, autocast=False)
         self.normalization.build((None, self.num_clusters * self.group_size))
 
+    def compute_output_shape(self, frames_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*frames_shape[:-2], self.num_clusters * self.group_size)
+
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         _, T, D = keras.ops.shape(frames)
         K, G, N = self.num_clusters, self.num_groups, self.group_size

@@ -58,6 +58,9 @@ class RecurrentEncoder(keras.layers.Layer):
         self.bidirectional.build(frames_shape)
         self.forward.build((*frames_shape[:-1], self.forward.units))
 
+    def compute_output_shape(self, frames_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*frames_shape[:-2], self.forward.units)
+
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         if self.projection:
             frames = self.projection(frames)

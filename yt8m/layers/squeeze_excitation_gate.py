@@ -43,6 +43,9 @@ class SqueezeExcitationGate(keras.layers.Layer):
         self.normalization.build((None, self.squeeze.units))
         self.excite.build((None, self.squeeze.units))
 
+    def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return (*inputs_shape[:-1], self.excite.units)
+
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         squeezed = keras.ops.relu(self.normalization(self.squeeze(inputs), training=training))
         return keras.ops.sigmoid(keras.ops.cast(self.excite(squeezed), "float32"))

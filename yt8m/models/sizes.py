@@ -51,14 +51,15 @@ def measure(config: ModelConfig, spec: DataSpec) -> ModelSize:
     """Lists a model's weights.
 
     The model is built as for training, yet inside a stateless scope, where Keras defers making the variables' values;
-    they are never made. Keras keeps the list of deferred variables per thread, hence a thread of its own.
+    they are never made; nor is anything computed, as layers tell the shapes of their outputs. Keras keeps the list of
+    deferred variables per thread, hence a thread of its own.
 
     Args:
         config: The model's configuration.
         spec: Features and classes of the data.
 
     Returns:
-        Its size; a model of a gigabyte takes a fraction of a second and no memory to speak of.
+        Its size; a model of a gigabyte takes some hundredths of a second and no memory to speak of.
     """
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(_measure, config, spec).result()
