@@ -5,8 +5,8 @@ from typing import Any
 import keras
 
 
-class AverageFrames(keras.layers.Layer):
-    """Averages a video's real frames.
+class AverageFrames(keras.layers.GlobalAveragePooling1D):
+    """Averages a video's real frames, in float32.
 
     Args:
         **kwargs: As for every Keras layer.
@@ -19,12 +19,8 @@ class AverageFrames(keras.layers.Layer):
         `(B, D)`, float32.
     """
 
-    def compute_output_shape(self, frames_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (*frames_shape[:-2], frames_shape[-1])
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(data_format="channels_last", **kwargs)
 
     def call(self, frames: Any, frame_mask: Any = None) -> Any:
-        frames = keras.ops.cast(frames, "float32")
-        if frame_mask is None:
-            return keras.ops.mean(frames, axis=1)
-        weights = keras.ops.cast(frame_mask, "float32")[:, None, :]  # (B, 1, T)
-        return keras.ops.matmul(weights, frames)[:, 0] / keras.ops.sum(weights, axis=-1)
+        return super().call(keras.ops.cast(frames, "float32"), mask=frame_mask)

@@ -4,7 +4,8 @@ from typing import Any
 
 import keras
 
-MOMENTUM = 0.999
+from yt8m.layers import BATCH_NORM_MOMENTUM
+
 EPSILON = 1e-3
 
 
@@ -31,7 +32,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**{"momentum": MOMENTUM, "epsilon": EPSILON, **kwargs})
+        super().__init__(**{"momentum": BATCH_NORM_MOMENTUM, "epsilon": EPSILON, **kwargs})
 
     def call(self, inputs: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         if not (training and self.trainable) or frame_mask is None:

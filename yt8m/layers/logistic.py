@@ -6,8 +6,6 @@ import keras
 import numpy as np
 from numpy.typing import ArrayLike
 
-L2_PENALTY = 1e-8
-
 
 class Logistic(keras.layers.Layer):
     """One logistic regression per class: `sigmoid(x W + b)`.
@@ -30,7 +28,7 @@ class Logistic(keras.layers.Layer):
         - YouTube-8M's `LogisticModel` ([Abu-El-Haija et al., 2016](https://arxiv.org/abs/1609.08675), section 5.2.1).
     """
 
-    def __init__(self, num_classes: int, l2_penalty: float = L2_PENALTY, **kwargs: Any) -> None:
+    def __init__(self, num_classes: int, l2_penalty: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dense = keras.layers.Dense(
             num_classes,

@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike
 
 from yt8m.layers.logistic import log_odds
 
-L2_PENALTY = 1e-6
 # The most an expert can be made to say at the start.
 _MOST = 0.99
 
@@ -45,9 +44,9 @@ class MixtureOfExperts(keras.layers.Layer):
     def __init__(
         self,
         num_classes: int,
-        num_mixtures: int = 2,
-        gate_rank: int | None = None,
-        l2_penalty: float = L2_PENALTY,
+        num_mixtures: int,
+        gate_rank: int | None,
+        l2_penalty: float,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)

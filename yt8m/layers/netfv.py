@@ -33,7 +33,8 @@ class NetFV(keras.layers.Layer):
         `(B, 2 * K * D)`, float32: first order cluster by cluster, then second order; each half has unit L2 norm.
 
     Weights:
-        `assignment/*` (see `ClusterAssignment`); `deviations` `(D, K)` = w; unless coupled, `centers` `(D, K)` = c.
+        `assignment/*` (see `ClusterAssignment`); `deviations` `(D, K)` = w, roots of the standard deviations sigma;
+        unless coupled, `centers` `(D, K)` = c.
 
     Reference:
         - [Miech et al., 2017](https://arxiv.org/abs/1706.06905), section 3.1 (NetFV), and the winners' code.
@@ -68,10 +69,10 @@ class NetFV(keras.layers.Layer):
         sums = keras.ops.cast(keras.ops.matmul(assignment, frames), "float32")
         squares = keras.ops.cast(keras.ops.matmul(assignment, keras.ops.square(frames)), "float32")
         centers = keras.ops.transpose(self._coupled_centers() if self.coupled else self.centers)  # (K, D)
-        precisions = 1 / (keras.ops.square(keras.ops.transpose(self.deviations)) + SMALLEST_SIGMA)  # 1 / sigma
-        first = (sums - totals * centers) * precisions
+        sigma = keras.ops.square(keras.ops.transpose(self.deviations)) + SMALLEST_SIGMA
+        first = (sums - totals * centers) / sigma
         second = totals * keras.ops.square(centers) + squares - 2 * centers * sums
-        second = second * keras.ops.square(precisions) - totals
+        second = second / keras.ops.square(sigma) - totals
         size = self.num_clusters * frames.shape[-1]
         halves = [keras.ops.reshape(half, (-1, size)) for half in (l2_normalize(first), second)]
         return keras.ops.concatenate([l2_normalize(half) for half in halves], axis=-1)

@@ -14,7 +14,7 @@ from yt8m.records.spec import DataSpec
 
 FAMILIES: dict[str, Family] = {
     "dbof": Family(dbof.DBoFConfig, dbof.build),
-    "logistic": Family(logistic.FrameLevelLogisticConfig, logistic.build, logistic.pooling_products),
+    "logistic": Family(logistic.FrameLevelLogisticConfig, logistic.build),
     "netfv": Family(netfv.NetFVConfig, netfv.build, netfv.pooling_products),
     "netvlad": Family(netvlad.NetVLADConfig, netvlad.build, netvlad.pooling_products),
     "nextvlad": Family(nextvlad.NeXtVLADConfig, nextvlad.build, nextvlad.pooling_products),

@@ -39,9 +39,3 @@ def build(config: FrameLevelLogisticConfig, spec: DataSpec) -> Any:
     )
     mean = pool(inputs["frames"], inputs["num_frames"])
     return keras.Model(inputs, classify(mean, config.head, spec.num_classes), name=config.family)
-
-
-def pooling_products(config: FrameLevelLogisticConfig, spec: DataSpec) -> int:
-    """Every frame's features, summed by a product with ones; see `yt8m.models.family.Family`."""
-    del config
-    return spec.num_features

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from yt8m.config import Config
+from yt8m.layers import BATCH_NORM_MOMENTUM
 
 
 class TrainingConfig(Config):
@@ -38,7 +39,7 @@ class TrainingConfig(Config):
     learning_rate_decay: float = Field(default=0.8, gt=0, le=1)
     decay_examples: PositiveInt = 4_000_000
     clip_norm: PositiveFloat | None = 1.0
-    batch_norm_momentum: float = Field(default=0.999, ge=0, lt=1)
+    batch_norm_momentum: float = Field(default=BATCH_NORM_MOMENTUM, ge=0, lt=1)
     initial_bias: Literal["zero", "class_frequencies"] = "zero"
     seed: NonNegativeInt = Field(default=0, lt=2**31)
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
