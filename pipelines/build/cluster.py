@@ -174,7 +174,8 @@ class ClusterConfig(Config):
     """A cluster, as far as the pipeline must know it. Without one, steps run on CPUs with the cluster's defaults.
 
     Attributes:
-        service_account: Account under which runs are started; KFP takes it with the run, not with the pipeline.
+        service_account: Account under which runs are started, empty: the installation's own, which has no rights to
+            your store; KFP takes it with the run, not with the pipeline.
         image_pull_secrets: Secrets with which the image is pulled.
         environment: Environment variables of all steps: addresses, never credentials.
         secrets: Credentials of all steps.

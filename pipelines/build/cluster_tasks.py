@@ -32,12 +32,22 @@ NODE_LABEL = "app.kubernetes.io/component"
 _LONGEST_LABEL = 63
 
 
-def apply_cluster(task: Any, node: str, stage: str, cluster: ClusterConfig, image: str) -> None:
+def label_pod(task: Any, node: str) -> None:
+    """Labels a task's pod, so that it can be found in any cluster.
+
+    Args:
+        task: A `kfp.dsl.PipelineTask`.
+        node: The node's name.
+    """
+    kubernetes.add_pod_label(task, *PART_OF)
+    kubernetes.add_pod_label(task, NODE_LABEL, node[:_LONGEST_LABEL].rstrip("-"))
+
+
+def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> None:
     """Gives a task its place in the cluster.
 
     Args:
         task: A `kfp.dsl.PipelineTask`.
-        node: The node's name; its pod gets it as a label.
         stage: The component that it runs.
         cluster: The configuration.
         image: The pipeline's container image.
@@ -56,8 +66,6 @@ def apply_cluster(task: Any, node: str, stage: str, cluster: ClusterConfig, imag
         kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
     if cluster.shard_cache and step_class != "assembly":
         _add_shard_cache(task, cluster.shard_cache)
-    kubernetes.add_pod_label(task, *PART_OF)
-    kubernetes.add_pod_label(task, NODE_LABEL, node[:_LONGEST_LABEL].rstrip("-"))
 
 
 def _add_resources(task: Any, step: StepConfig) -> None:

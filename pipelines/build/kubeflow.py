@@ -24,7 +24,7 @@ from components.select_teachers.component import select_teachers
 from components.soft_targets.component import soft_targets
 from components.train.component import train
 from pipelines.build.cluster import ClusterConfig
-from pipelines.build.cluster_tasks import apply_cluster
+from pipelines.build.cluster_tasks import apply_cluster, label_pod
 from pipelines.build.order import in_order
 from pipelines.build.plan import Group, Node, Plan, Ref
 from yt8m import __version__
@@ -181,8 +181,9 @@ class _PipelineBuilder:
         container.image = self.image
         container.env = {**ENVIRONMENT, CODE_VARIABLE: self.versions.code[node.name]}
         task = component(**arguments)
+        label_pod(task, node.name)
         if self.cluster:
-            apply_cluster(task, node.name, node.stage, self.cluster, self.image)
+            apply_cluster(task, node.stage, self.cluster, self.image)
         task.set_display_name(node.title)
         outputs |= {Ref(node.name, output): task.outputs[output] for output in component.component_spec.outputs}
 

@@ -61,10 +61,10 @@ def measure_pipeline(compilation: Compilation, cluster: ClusterConfig | None = N
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         compilation.write(path, PROCESS_IMAGE, cluster)
-        # The second document, what Kubernetes is to give the steps, is there only where there is a cluster's section.
-        spec, *platform = yaml.load_all(path.read_text(encoding="utf-8"), Loader=FASTEST_LOADER)
+        # The second document is what Kubernetes is to give the steps.
+        spec, platform = yaml.load_all(path.read_text(encoding="utf-8"), Loader=FASTEST_LOADER)
         size = path.stat().st_size
-    nodes, workflow = len(compilation.plan.nodes), workflow_bytes(spec, platform[0] if platform else {})
+    nodes, workflow = len(compilation.plan.nodes), workflow_bytes(spec, platform)
     return PipelineSize(nodes, size, workflow, nodes * _STATE_BYTES)
 
 

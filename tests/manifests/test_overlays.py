@@ -185,16 +185,32 @@ def test_the_network_policy_is_that_of_the_steps(objects: list[dict[str, Any]]) 
     assert policy["policyTypes"] == ["Ingress", "Egress"]
 
 
-def test_the_clusters_file_names_what_the_overlay_makes(overlay: str, objects: list[dict[str, Any]]) -> None:
-    cluster = load_cluster(MANIFESTS / "overlays" / overlay / "cluster.yaml")
+@pytest.mark.parametrize("file", ["cluster.yaml", "cluster-cpu.yaml"])
+def test_the_clusters_files_name_what_the_overlay_makes(overlay: str, file: str, objects: list[dict[str, Any]]) -> None:
+    cluster = load_cluster(MANIFESTS / "overlays" / overlay / file)
     assert cluster.service_account in names(objects, "ServiceAccount")
-    assert cluster.shard_cache
-    assert {cluster.shard_cache.claim} <= names(objects, "PersistentVolumeClaim") | {""}
+    claim = cluster.shard_cache.claim if cluster.shard_cache else ""
+    assert {claim} <= names(objects, "PersistentVolumeClaim") | {""}
     assert {secret.name for secret in cluster.secrets} <= SECRETS
+
+
+def test_trainings_have_a_gpu_that_the_quota_allows(overlay: str, objects: list[dict[str, Any]]) -> None:
+    cluster = load_cluster(MANIFESTS / "overlays" / overlay / "cluster.yaml")
     assert cluster.training.gpu
     assert not cluster.assembly.gpu
     quota = named(objects, "ResourceQuota")["spec"]["hard"]
     assert int(quota["requests.nvidia.com/gpu"]) >= cluster.training.gpu.count
+
+
+def test_a_first_run_needs_neither_gpus_nor_a_shared_volume_and_has_the_same_access(overlay: str) -> None:
+    folder = MANIFESTS / "overlays" / overlay
+    first, full = load_cluster(folder / "cluster-cpu.yaml"), load_cluster(folder / "cluster.yaml")
+    for name in ("service_account", "environment", "secrets"):
+        assert getattr(first, name) == getattr(full, name)
+    assert not (first.shard_cache and first.shard_cache.claim)
+    for step in (first.data, first.training, first.inference, first.assembly):
+        assert not step.gpu
+        assert step.image == "{image}"
 
 
 def test_tensorboard_reads_where_runs_write(overlay: str, objects: list[dict[str, Any]]) -> None:

@@ -52,7 +52,7 @@ def compiled(cluster: ClusterConfig, folder: Path, stage: str = "train") -> tupl
 
     @dsl.pipeline(name="tiny")
     def tiny() -> None:
-        apply_cluster(step(), f"{stage}-netvlad", stage, cluster, "registry/yt8m:1")
+        apply_cluster(step(), stage, cluster, "registry/yt8m:1")
 
     compiler.Compiler().compile(tiny, str(folder / "tiny.yaml"))
     spec, platform = [*yaml.safe_load_all((folder / "tiny.yaml").read_text())]
@@ -142,14 +142,6 @@ def test_without_a_claim_the_shard_cache_is_on_the_nodes_disk(tmp_path: Path) ->
     _, platform = compiled(parse(shard_cache={}), tmp_path)
     assert {"volumeName": "shard-cache", "mountPath": "/cache"} in platform["emptyDirMounts"]
     assert "pvcMount" not in platform
-
-
-def test_pods_can_be_found_by_node(tmp_path: Path) -> None:
-    _, platform = compiled(parse(), tmp_path)
-    assert platform["podMetadata"]["labels"] == {
-        "app.kubernetes.io/part-of": "yt8m",
-        "app.kubernetes.io/component": "train-netvlad",
-    }
 
 
 @pytest.mark.parametrize(

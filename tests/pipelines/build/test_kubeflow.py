@@ -18,8 +18,13 @@ Small = Callable[..., Recipe]
 def compiled(plan: Plan, folder: Path, code: str = "code") -> dict[str, Any]:
     versions = dict.fromkeys(plan.nodes, code)
     compile_pipeline(plan, Versions(versions, plan.keys(versions, ""), ""), "image:1", folder / "pipeline.yaml")
-    spec: dict[str, Any] = yaml.safe_load((folder / "pipeline.yaml").read_text())
+    spec: dict[str, Any] = documents(folder)[0]
     return spec
+
+
+def documents(folder: Path) -> list[dict[str, Any]]:
+    """The pipeline, and what Kubernetes is to give its steps."""
+    return list(yaml.safe_load_all((folder / "pipeline.yaml").read_text()))
 
 
 def tasks_of(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -57,6 +62,15 @@ def test_kfp_understands_the_file(plan: Plan, tmp_path: Path) -> None:
 
 def test_compiling_twice_gives_the_same_file(plan: Plan, tmp_path: Path) -> None:
     assert compiled(plan, tmp_path) == compiled(plan, tmp_path)
+
+
+def test_pods_can_be_found_by_node_in_any_cluster(plan: Plan, tmp_path: Path) -> None:
+    compiled(plan, tmp_path)
+    executors = documents(tmp_path)[1]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    labels = {name.removeprefix("exec-"): each["podMetadata"]["labels"] for name, each in executors.items()}
+    assert labels == {
+        name: {"app.kubernetes.io/part-of": "yt8m", "app.kubernetes.io/component": name} for name in plan.nodes
+    }
 
 
 def test_steps_install_nothing(plan: Plan, tmp_path: Path) -> None:

@@ -269,12 +269,12 @@ def test_a_step_whose_inputs_are_not_there_is_not_executed(server: KfpServer) ->
 
 def test_the_pipeline_of_a_run_from_the_user_interface_comes_with_its_version(server: KfpServer) -> None:
     add_run(server)
-    run = server.runs["runs-1"]
+    run, nodes = server.runs["runs-1"], every(server, "SUCCEEDED")
     server.versions["v1"] = run.pop("pipeline_spec")
     run["pipeline_version_reference"] = {"pipeline_id": "p1", "pipeline_version_id": "v1"}
     # There, every parameter is given.
     run["runtime_config"]["parameters"]["recipe"] = "as it was"
-    server.progress = [("SUCCEEDED", dict.fromkeys(SpecGraph(server.versions["v1"]).nodes, "SUCCEEDED"))]
+    server.progress = [("SUCCEEDED", nodes)]
     assert call(server, "rerun", "runs-1", "report").exit_code == 0
     assert server.runs["runs-2"]["runtime_config"]["parameters"] == {"root": ROOT}
 
