@@ -84,14 +84,17 @@ class TolerationConfig(Config):
 
 
 class RetryConfig(Config):
-    """How often a failed or preempted step is started again; training continues at its checkpoint.
+    """How often a failed step is started again; training continues at its checkpoint.
+
+    Pods that are deleted (evicted, or gone with a preempted node) did not fail, as Argo sees it. KFP cannot ask for
+    their repetition; the setting of Argo's controller in docs/kubeflow.md does.
 
     Attributes:
         count: Further tries.
         wait_seconds: Before the first of them.
         factor: Each further wait is longer by this factor.
         give_up_hours: No try begins later than this after the first began. KFP's own default of an hour would
-            leave a training that is preempted in its second hour without any.
+            leave a training that fails in its second hour without any.
     """
 
     count: PositiveInt
