@@ -1,24 +1,37 @@
 """What the overlays render: schemas, references between objects, least rights."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
 from pipelines.build.cluster import load_cluster
 from pipelines.build.cluster_tasks import PART_OF
+from tests.manifests.custom_kinds import SCHEMAS
 
-MANIFESTS = Path(__file__).parents[2] / "manifests"
+PROJECT = Path(__file__).parents[2]
+MANIFESTS = PROJECT / "manifests"
 OVERLAYS = ("gke", "plain")
 # Kubernetes' oldest release that its makers still support when this was written.
 KUBERNETES = "1.33"
-# Kinds that others define.
-CUSTOM = ("InferenceService", "Profile")
+# What the overlays' comments say of optional components, and of Pipelines alone.
+EVERYTHING = ("  # - ../../", "  - ../../")
+STANDALONE = (
+    ("namespace: yt8m", "namespace: kubeflow"),
+    ("  - ../../components/profile\n  - ../../components/quota\n", "  - ../../components/standalone\n"),
+    ("newName: REGISTRY/yt8m", "newName: registry.example/yt8m"),
+    ("newTag: TAG", 'newTag: "2"'),
+)
+# Kubernetes' accounts, and Google's in whose name they act.
+ACCOUNTS = {"yt8m-runner": "yt8m-runner", "yt8m-tensorboard": "yt8m-reader", "yt8m-serving": "yt8m-reader"}
 # Made by Kubeflow Pipelines, and as docs/kubeflow.md says.
 SECRETS = {"mlpipeline-minio-artifact", "yt8m-serving-store"}
 
@@ -31,28 +44,33 @@ def render(folder: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load_all(done.stdout))
 
 
+def render_changed(folder: Path, overlay: str, *changes: tuple[str, str]) -> list[dict[str, Any]]:
+    """An overlay after lines were changed as its comments say."""
+    shutil.copytree(MANIFESTS, folder / "manifests")
+    path = folder / "manifests" / "overlays" / overlay / "kustomization.yaml"
+    text = path.read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    return render(path.parent)
+
+
 @pytest.fixture(scope="module", params=OVERLAYS)
 def overlay(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def objects(overlay: str) -> list[dict[str, Any]]:
-    return render(MANIFESTS / "overlays" / overlay)
+def objects(overlay: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The overlay with all that is optional."""
+    return render_changed(tmp_path_factory.mktemp("everything"), overlay, EVERYTHING)
 
 
 @pytest.fixture(scope="module")
-def standalone(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The overlay for a plain cluster, changed as its comments say for Pipelines alone and no model."""
-    folder = tmp_path_factory.mktemp("standalone") / "manifests"
-    shutil.copytree(MANIFESTS, folder)
-    path = folder / "overlays" / "plain" / "kustomization.yaml"
-    changed = yaml.safe_load(path.read_text())
-    changed["namespace"] = "kubeflow"
-    changed["components"] = ["../../components/standalone"]
-    changed["images"] = [{"name": "yt8m", "newName": "registry.example/yt8m", "newTag": "2"}]
-    path.write_text(yaml.safe_dump(changed))
-    return render(path.parent)
+def standalone(overlay: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """The same for Pipelines alone."""
+    return render_changed(tmp_path_factory.mktemp("standalone"), overlay, EVERYTHING, *STANDALONE)
 
 
 def named(objects: list[dict[str, Any]], kind: str, name: str = "") -> dict[str, Any]:
@@ -83,18 +101,40 @@ def values(data: Any, key: str) -> Iterator[Any]:
             yield from values(each, key)
 
 
-def test_kubernetes_would_take_every_object(objects: list[dict[str, Any]]) -> None:
+def reaches(
+    policy: dict[str, Any], port: int, *, protocol: str = "TCP", namespace: str = "", address: str = ""
+) -> bool:
+    """Whether a network policy lets its pods connect to a pod of a namespace, or to an address outside."""
+    for rule in policy["egress"]:
+        if "ports" in rule and {"protocol": protocol, "port": port} not in rule["ports"]:
+            continue
+        peers = rule.get("to", [{"ipBlock": {"cidr": "0.0.0.0/0"}}])
+        blocks = [each["ipBlock"]["cidr"] for each in peers if "ipBlock" in each]
+        if address and any(ip_address(address) in ip_network(block) for block in blocks):
+            return True
+        labels = [each["namespaceSelector"]["matchLabels"] for each in peers if "namespaceSelector" in each]
+        if namespace and ("to" not in rule or {"kubernetes.io/metadata.name": namespace} in labels):
+            return True
+    return False
+
+
+def test_kubernetes_would_take_every_object(objects: list[dict[str, Any]], standalone: list[dict[str, Any]]) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
-    for each in objects:
-        if each["kind"] not in CUSTOM:
+    for each in (*objects, *standalone):
+        if each["kind"] in SCHEMAS:
+            jsonschema.validate(each, SCHEMAS[each["kind"]])
+        else:
             kubernetes_validate.validate(each, KUBERNETES, strict=True)
 
 
+def test_what_costs_or_needs_a_model_is_left_out_at_first(overlay: str) -> None:
+    kinds = {each["kind"] for each in render(MANIFESTS / "overlays" / overlay)}
+    assert {"Deployment", "Role", "NetworkPolicy"} <= kinds
+    assert not {"PersistentVolumeClaim", "Job", "InferenceService"} & kinds
+
+
 def test_the_served_model_has_what_kserve_requires(objects: list[dict[str, Any]]) -> None:
-    service = named(objects, "InferenceService")
-    assert service["apiVersion"] == "serving.kserve.io/v1beta1"
-    predictor = service["spec"]["predictor"]
-    assert set(predictor) == {"minReplicas", "model", "priorityClassName", "serviceAccountName"}
+    predictor = named(objects, "InferenceService")["spec"]["predictor"]
     assert predictor["model"]["modelFormat"]["name"] == "tensorflow"
     assert predictor["model"]["storageUri"].startswith(("gs://", "s3://"))
     assert set(predictor["model"]["resources"]["requests"]) == {"cpu", "memory"}
@@ -102,11 +142,20 @@ def test_the_served_model_has_what_kserve_requires(objects: list[dict[str, Any]]
 
 def test_kubeflow_takes_over_the_namespace(objects: list[dict[str, Any]]) -> None:
     profile, namespace = named(objects, "Profile"), named(objects, "Namespace")
-    assert profile["apiVersion"] == "kubeflow.org/v1"
-    assert profile["spec"]["owner"]["kind"] == "User"
     assert namespace["metadata"]["name"] == profile["metadata"]["name"]
     assert namespace["metadata"]["annotations"]["owner"] == profile["spec"]["owner"]["name"]
     assert namespace["metadata"]["labels"]["app.kubernetes.io/part-of"] == "kubeflow-profile"
+    assert namespace["metadata"]["labels"]["istio-injection"] == "enabled"
+
+
+def test_no_pod_has_a_sidecar_whose_traffic_is_blocked(objects: list[dict[str, Any]]) -> None:
+    made = [each["spec"]["template"] for each in objects if each["kind"] in ("Deployment", "Job")]
+    for each in (*made, named(objects, "InferenceService")):
+        assert each["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+
+
+def test_what_people_wait_for_takes_no_node_from_a_running_step(objects: list[dict[str, Any]]) -> None:
+    assert named(objects, "PriorityClass")["preemptionPolicy"] == "Never"
 
 
 def test_everything_is_in_one_namespace(objects: list[dict[str, Any]]) -> None:
@@ -213,9 +262,48 @@ def test_a_first_run_needs_neither_gpus_nor_a_shared_volume_and_has_the_same_acc
         assert step.image == "{image}"
 
 
-def test_tensorboard_reads_where_runs_write(overlay: str, objects: list[dict[str, Any]]) -> None:
-    settings = [
+@pytest.mark.parametrize("name", ["yt8m-steps", "yt8m-tensorboard"])
+def test_pods_reach_names_kubeflow_and_encrypted_services_and_nothing_else(
+    overlay: str, name: str, objects: list[dict[str, Any]]
+) -> None:
+    policy = named(objects, "NetworkPolicy", name)["spec"]
+    for protocol in ("UDP", "TCP"):
+        assert reaches(policy, 53, protocol=protocol, namespace="kube-system")
+        assert reaches(policy, 53, protocol=protocol, address="169.254.20.10")
+    assert reaches(policy, 443, address="142.250.1.1")
+    # KFP's API, its metadata, its store.
+    assert all(reaches(policy, port, namespace="kubeflow") for port in (8887, 8080, 9000))
+    # Where Workload Identity gets its tokens.
+    assert reaches(policy, 80, address="169.254.169.254") == (overlay == "gke")
+    assert reaches(policy, 988, address="169.254.169.252") == (overlay == "gke")
+    assert not reaches(policy, 80, address="142.250.1.1")
+    assert not reaches(policy, 9000, namespace="default")
+
+
+def test_tensorboard_reads_where_runs_write(objects: list[dict[str, Any]]) -> None:
+    (settings,) = [
         each for each in objects if each["kind"] == "ConfigMap" and each["metadata"]["name"].startswith("yt8m-runs")
     ]
+    mirror = named(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert mirror["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"]}}]
+    # The folder below the root that `components/train` names.
+    assert mirror["command"][2] == "$(YT8M_ROOT)/tensorboard"
+    documented = re.findall(r"YT8M_ROOT=(\S+)", (PROJECT / "docs" / "kubeflow.md").read_text())
+    assert settings["data"]["YT8M_ROOT"] in documented
+
+
+def test_tensorboard_has_the_steps_access_to_the_store(overlay: str, objects: list[dict[str, Any]]) -> None:
     cluster = load_cluster(MANIFESTS / "overlays" / overlay / "cluster.yaml")
-    assert cluster.environment.items() <= settings[0]["data"].items()
+    (settings,) = [each["data"] for each in objects if each["kind"] == "ConfigMap" and "YT8M_ROOT" in each["data"]]
+    assert cluster.environment.items() <= settings.items()
+    mirror = named(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
+    keys = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in mirror.get("env", [])}
+    assert keys == {
+        variable: {"name": secret.name, "key": key}
+        for secret in cluster.secrets
+        for key, variable in secret.environment.items()
+    }
+    accounts = {name: named(objects, "ServiceAccount", name)["metadata"].get("annotations", {}) for name in ACCOUNTS}
+    google = {name: each.get("iam.gke.io/gcp-service-account") for name, each in accounts.items()}
+    wanted = "{}@PROJECT.iam.gserviceaccount.com" if overlay == "gke" else ""
+    assert google == {name: wanted.format(account) or None for name, account in ACCOUNTS.items()}
