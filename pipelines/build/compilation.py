@@ -9,6 +9,7 @@ from google.protobuf import json_format
 
 from pipelines.build.cluster import ClusterConfig, load_cluster
 from pipelines.build.kubeflow import build_pipeline, compile_pipeline
+from pipelines.build.kubernetes_manifest import write_manifest
 from pipelines.build.load import check_recipe
 from pipelines.build.planner import make_plan
 from pipelines.build.spec_graph import Spec
@@ -34,10 +35,14 @@ class Compilation:
         self.plan = make_plan(self.recipe)
         self.versions = find_versions(self.recipe, self.plan, source, read_data=read_data)
 
-    def write(self, path: Path, image: str, cluster: ClusterConfig | None = None, **options: Any) -> None:
+    def write(self, path: Path, image: str, cluster: ClusterConfig | None = None) -> None:
         """Writes the pipeline's file; see `compile_pipeline`."""
-        text = json.dumps(self.raw)
-        compile_pipeline(self.plan, self.versions, image, path, cluster, recipe=text, **options)
+        compile_pipeline(self.plan, self.versions, image, path, cluster, recipe=json.dumps(self.raw))
+
+    def write_manifest(self, path: Path, image: str, cluster: ClusterConfig | None, namespace: str) -> None:
+        """Writes the pipeline as resources of Kubernetes; see `pipelines.build.kubernetes_manifest`."""
+        pipeline = build_pipeline(self.plan, self.versions, image, cluster, recipe=json.dumps(self.raw))
+        write_manifest(pipeline, image, path, namespace)
 
     def save_recipe(self, path: Path) -> None:
         """Writes the recipe as it is with all settings, which `yt8m run` can read again."""

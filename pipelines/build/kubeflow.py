@@ -100,7 +100,6 @@ def compile_pipeline(  # noqa: PLR0917 as `build_pipeline`
     path: Path,
     cluster: ClusterConfig | None = None,
     recipe: str = "",
-    **options: Any,
 ) -> None:
     """Writes the pipeline's file.
 
@@ -111,9 +110,8 @@ def compile_pipeline(  # noqa: PLR0917 as `build_pipeline`
         path: The YAML file.
         cluster: What the steps need in a cluster.
         recipe: The recipe as JSON, which the pipeline keeps for reruns.
-        options: For `kfp.compiler.Compiler.compile`.
     """
-    compiler.Compiler().compile(build_pipeline(plan, versions, image, cluster, recipe), str(path), **options)
+    compiler.Compiler().compile(build_pipeline(plan, versions, image, cluster, recipe), str(path))
 
 
 class _PipelineBuilder:

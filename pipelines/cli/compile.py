@@ -1,7 +1,6 @@
 """`yt8m compile`."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -28,19 +27,15 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
     settings: tuple[str, ...],
 ) -> None:
     """Writes a recipe's pipeline for Kubeflow Pipelines."""
-    from kfp.compiler.compiler_utils import KubernetesManifestOptions
-
     from pipelines.build.compilation import Compilation
     from pipelines.build.image import default_image
     from pipelines.build.load import read_recipe
 
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     plan = compilation.plan
-    options: dict[str, Any] = {}
+    image, resources = image or default_image(), compilation.resources(cluster_file)
     if kubernetes_manifest:
-        manifest = KubernetesManifestOptions(
-            pipeline_name=plan.name, namespace=namespace, include_pipeline_manifest=True
-        )
-        options = {"kubernetes_manifest_format": True, "kubernetes_manifest_options": manifest}
-    compilation.write(output, image or default_image(), compilation.resources(cluster_file), **options)
+        compilation.write_manifest(output, image, resources, namespace)
+    else:
+        compilation.write(output, image, resources)
     click.echo(f"{output}: {len(plan.nodes)} nodes, {output.stat().st_size / 1000:.0f} kB")

@@ -1,14 +1,22 @@
 """The recipes that come with the project."""
 
+import re
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 from click.testing import CliRunner
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipelines.build.estimate import estimate
 from pipelines.build.load import load_recipe
 from pipelines.build.planner import make_plan
+from pipelines.build.yaml_file import FASTEST_LOADER
 from pipelines.cli import main
+from tests.manifests.custom_kinds import SCHEMAS
 from yt8m.models import FAMILIES
 
 FOLDER = Path(__file__).parents[2] / "pipelines" / "recipes"
@@ -18,13 +26,38 @@ RECIPES = sorted(FOLDER.glob("*.yaml"))
 TABLE_4 = {"fvnet1": 369, "dbof1": 59, "dbof2": 37, "dbof3": 33, "netvlad1": 242, "netvlad2": 220, "rnn2": 19}
 
 
+def compiled(recipe: Path, folder: Path, *options: str) -> list[dict[str, Any]]:
+    """The documents of the file that the command writes."""
+    output = folder / "pipeline.yaml"
+    result = CliRunner().invoke(main, ["compile", str(recipe), "-o", str(output), *options])
+    assert result.exit_code == 0, result.output
+    return list(yaml.load_all(output.read_text(), Loader=FASTEST_LOADER))
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_compiles(path: Path, tmp_path: Path) -> None:
-    for options in ([], ["--kubernetes-manifest"]):
-        output = tmp_path / "pipeline.yaml"
-        result = CliRunner().invoke(main, ["compile", str(path), "-o", str(output), *options])
-        assert result.exit_code == 0, result.output
-        assert output.stat().st_size > 0
+    spec, platforms = compiled(path, tmp_path)
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    json_format.ParseDict(platforms, pipeline_spec_pb2.PlatformSpec())
+    pipeline, version = compiled(path, tmp_path, "--kubernetes-manifest", "--namespace", "runs")
+    for resource in (pipeline, version):
+        jsonschema.validate(resource, SCHEMAS[resource["kind"]])
+        assert resource["metadata"]["namespace"] == "runs"
+    assert version["spec"]["pipelineName"] == pipeline["metadata"]["name"] == path.stem
+    assert (version["spec"]["pipelineSpec"], version["spec"]["platformSpec"]) == (spec, platforms)
+
+
+def test_another_content_is_a_version_of_another_name(tmp_path: Path) -> None:
+    def name(*options: str) -> str:
+        version = compiled(FOLDER / "smoke.yaml", tmp_path, "--kubernetes-manifest", *options)[1]
+        return str(version["metadata"]["name"])
+
+    image = ("--image", "registry.example:5000/team/yt8m:0.1.0-3b9f_GPU")
+    first = name(*image)
+    assert re.fullmatch(r"smoke-0\.1\.0-3b9f-gpu-[0-9a-f]{10}", first)
+    assert name(*image) == first
+    assert name(*image, "--set", "training.epochs=3") != first
+    assert re.fullmatch(r"smoke-[0-9a-f]{10}", name("--image", "registry.example:5000/team/yt8m"))
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
