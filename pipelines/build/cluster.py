@@ -179,6 +179,8 @@ class ClusterConfig(Config):
     Attributes:
         service_account: Account under which runs are started, empty: the installation's own, which has no rights to
             your store; KFP takes it with the run, not with the pipeline.
+        user: Number of the user and group that all steps run as, which must not be root's; null: the image's, 65532.
+            Kubeflow Pipelines before 2.17 does not know this setting.
         image_pull_secrets: Secrets with which the image is pulled.
         environment: Environment variables of all steps: addresses, never credentials.
         secrets: Credentials of all steps.
@@ -190,6 +192,7 @@ class ClusterConfig(Config):
     """
 
     service_account: ObjectName = ""
+    user: PositiveInt | None = None
     image_pull_secrets: tuple[ObjectName, ...] = ()
     environment: Mapping[Variable, str] = {}
     secrets: tuple[SecretConfig, ...] = ()

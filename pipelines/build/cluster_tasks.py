@@ -58,6 +58,8 @@ def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> 
     _add_resources(task, step)
     _add_nodes(task, step)
     _add_patience(task, step)
+    if cluster.user:
+        kubernetes.set_security_context(task, run_as_user=cluster.user, run_as_group=cluster.user, run_as_non_root=True)
     for name, value in cluster.environment.items():
         task.set_env_variable(name, value)
     for secret in cluster.secrets:

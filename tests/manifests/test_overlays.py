@@ -254,7 +254,7 @@ def test_trainings_have_a_gpu_that_the_quota_allows(overlay: str, objects: list[
 def test_a_first_run_needs_neither_gpus_nor_a_shared_volume_and_has_the_same_access(overlay: str) -> None:
     folder = MANIFESTS / "overlays" / overlay
     first, full = load_cluster(folder / "cluster-cpu.yaml"), load_cluster(folder / "cluster.yaml")
-    for name in ("service_account", "environment", "secrets"):
+    for name in ("service_account", "user", "environment", "secrets"):
         assert getattr(first, name) == getattr(full, name)
     assert not (first.shard_cache and first.shard_cache.claim)
     for step in (first.data, first.training, first.inference, first.assembly):

@@ -18,6 +18,7 @@ from yt8m.storage.cache import shard_cache
 
 FULL: dict[str, Any] = {
     "service_account": "yt8m-runner",
+    "user": 65532,
     "image_pull_secrets": ["registry"],
     "environment": {"AWS_ENDPOINT_URL": "http://store:9000"},
     "secrets": [
@@ -120,6 +121,13 @@ def test_secrets_are_given_by_reference(tmp_path: Path) -> None:
     assert platform["imagePullSecret"][0]["secretName"] == "registry"
 
 
+def test_steps_run_as_a_user_that_is_not_root_where_the_cluster_can_be_told(tmp_path: Path) -> None:
+    _, platform = compiled(parse(), tmp_path)
+    # As in YAML made of a protobuf, whose large numbers are texts.
+    assert platform["securityContext"] == {"runAsUser": "65532", "runAsGroup": "65532", "runAsNonRoot": True}
+    assert "securityContext" not in compiled(parse(user=None), tmp_path)[1]
+
+
 def test_shared_memory_is_in_memory(tmp_path: Path) -> None:
     _, platform = compiled(parse(), tmp_path)
     assert platform["emptyDirMounts"] == [
@@ -147,6 +155,7 @@ def test_without_a_claim_the_shard_cache_is_on_the_nodes_disk(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
+        ({"user": 0}, "user: "),
         ({"trainig": {}}, "trainig: unknown key 'trainig'. Did you mean 'training'?"),
         ({"training": {"memory": "24 GB"}}, "training.memory: expected an amount of bytes such as 16Gi"),
         ({"training": {"cpu": 4}}, "training.cpu: "),
