@@ -12,9 +12,12 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
+from pipelines.build.cluster import ClusterConfig
 from pipelines.build.cluster_run import ClusterRun
+from pipelines.build.compilation import Compilation
 from pipelines.build.kubeflow import RECIPE_PARAMETER
-from pipelines.build.rerun import Rerun, choose_nodes, compile_changed, cut, mark_attempt, take_over
+from pipelines.build.rerun import Rerun, choose_nodes, compile_changed, cut, mark_attempt, recipe_of, take_over
+from pipelines.build.rerun_resources import place
 from pipelines.build.run_state import FINISHED
 from pipelines.build.spec_graph import Spec
 from pipelines.build.spec_prune import prune_platforms
@@ -24,13 +27,23 @@ from yt8m.errors import ConfigError
 _ATTEMPT_DIGITS = 8
 
 
-def rerun_in_cluster(run: ClusterRun, node: str, settings: Sequence[str], *, downstream: bool) -> tuple[str, Rerun]:
+def rerun_in_cluster(
+    run: ClusterRun,
+    node: str,
+    settings: Sequence[str],
+    cluster: ClusterConfig | None = None,
+    image: str = "",
+    *,
+    downstream: bool,
+) -> tuple[str, Rerun]:
     """Submits the run.
 
     Args:
         run: The run whose node is executed again.
         node: The node.
         settings: `key=value` each: entries of the run's recipe that change for it.
+        cluster: What the executed steps get in the cluster, if it changes.
+        image: Their container image, if it changes; they then run the code that is here.
         downstream: Whether what depends on it is executed, too.
 
     Returns:
@@ -40,6 +53,7 @@ def rerun_in_cluster(run: ClusterRun, node: str, settings: Sequence[str], *, dow
         ClusterError: The cluster did not take it.
         ConfigError: There is no such node, what it reads is not there, or the settings concern other nodes.
     """
+    _refuse_resources(settings)
     nodes = choose_nodes(run.graph, node, downstream=downstream)
     states = run.nodes()
     missing = [name for name in nodes.needed if states[name].state not in FINISHED]
@@ -48,18 +62,32 @@ def rerun_in_cluster(run: ClusterRun, node: str, settings: Sequence[str], *, dow
             f"{node}: what it reads is not there: {', '.join(f'{name} ({states[name].state})' for name in missing)}. "
             "Submit the recipe again: what is done comes from the cache."
         )
-    spec = run.spec
-    if settings:
+    spec, platforms = run.spec, run.platforms
+    if settings or image:
         compilation = compile_changed(spec, settings, nodes, read_data=False)
-        spec = take_over(spec, compilation.spec(), nodes.executed, code=False)
+        spec = take_over(spec, compilation.spec(), nodes.executed, code=bool(image))
+    if cluster or image:
+        new = Compilation(recipe_of(spec), "the run's recipe", read_data=False).specs(image, cluster)
+        spec, platforms = place((spec, platforms), new, nodes.executed, resources=bool(cluster), image=bool(image))
     if settings or states[node].state in FINISHED:
         # What failed before goes on where it was, at its checkpoint; KFP keeps no results of it.
         spec = mark_attempt(spec, nodes.executed, uuid.uuid4().hex[:_ATTEMPT_DIGITS])
-    return _submit(run, cut(spec, nodes), f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}"), nodes
+    account = (cluster and cluster.service_account) or run.run.service_account or ""
+    name = f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}"
+    return _submit(run, cut(spec, nodes), platforms, name, account), nodes
 
 
-def _submit(run: ClusterRun, spec: Spec, name: str) -> str:
-    platforms = prune_platforms(run.platforms, spec)
+def _refuse_resources(settings: Sequence[str]) -> None:
+    for setting in settings:
+        if setting.partition("=")[0].partition(".")[0] == "cluster":
+            raise ConfigError(
+                f"--set {setting}: what steps get in a cluster is no part of what they compute. Give all of it in a "
+                "file: --cluster FILE.yaml."
+            )
+
+
+def _submit(run: ClusterRun, spec: Spec, platforms: Spec, name: str, account: str) -> str:
+    platforms = prune_platforms(platforms, spec)
     config = run.run.runtime_config
     with TemporaryDirectory() as folder:
         package = Path(folder) / "pipeline.yaml"
@@ -71,5 +99,5 @@ def _submit(run: ClusterRun, spec: Spec, name: str) -> str:
             parameters={key: value for key, value in run.parameters.items() if key != RECIPE_PARAMETER},
             experiment_id=run.run.experiment_id,
             pipeline_root=(config and config.pipeline_root) or "",
-            service_account=run.run.service_account or "",
+            service_account=account,
         )

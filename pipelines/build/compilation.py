@@ -59,6 +59,9 @@ class Compilation:
 
     def spec(self) -> Spec:
         """The pipeline as plain data, for comparisons of what its steps are given; its image is none."""
-        pipeline = build_pipeline(self.plan, self.versions, "none", recipe=json.dumps(self.raw))
-        spec: Spec = json_format.MessageToDict(pipeline.pipeline_spec)
-        return spec
+        return self.specs("none")[0]
+
+    def specs(self, image: str, cluster: ClusterConfig | None = None) -> tuple[Spec, Spec]:
+        """The pipeline, and what Kubernetes is to give its steps, as plain data."""
+        pipeline = build_pipeline(self.plan, self.versions, image, cluster, recipe=json.dumps(self.raw))
+        return json_format.MessageToDict(pipeline.pipeline_spec), json_format.MessageToDict(pipeline.platform_spec)

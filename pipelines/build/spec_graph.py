@@ -86,9 +86,12 @@ class SpecGraph:
 
     def executor(self, name: str) -> Spec:
         """The executor of a step; a part of the pipeline, not a copy."""
-        label = self._spec["components"][self[name].component]["executorLabel"]
-        executor: Spec = self._spec["deploymentSpec"]["executors"][label]
+        executor: Spec = self._spec["deploymentSpec"]["executors"][self.label(name)]
         return executor
+
+    def label(self, name: str) -> str:
+        """The name of a step's executor."""
+        return str(self._spec["components"][self[name].component]["executorLabel"])
 
     def _walk(self, dag: str, group: str, given: Mapping[str, frozenset[str]]) -> None:
         """Takes in the steps of a DAG, whose input artifacts are made by the steps `given`."""

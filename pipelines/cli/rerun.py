@@ -11,6 +11,7 @@ from rich.console import Console
 from pipelines.build.cluster_access import ClusterAccess
 from pipelines.cli.console import say, table_console
 from pipelines.cli.run_arguments import cluster_options, local_root
+from yt8m.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipelines.build.local_rerun import LocalRerun
@@ -31,9 +32,24 @@ _NAMED = 6
 )
 @click.option("--downstream", is_flag=True, help="Execute what depends on NODE, too.")
 @click.option("--wait", is_flag=True, help="In a cluster: show the new run until it ends; exit code 1 if it fails.")
+@click.option(
+    "--cluster",
+    "cluster_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE.yaml",
+    help="In a cluster: what the executed steps get there, more memory for instance.",
+)
+@click.option("--image", default="", help="In a cluster: container image of the executed steps.")
 @cluster_options
 def rerun(  # noqa: PLR0917 click passes them by name
-    run: str, node: str, access: ClusterAccess, settings: tuple[str, ...], downstream: bool, wait: bool
+    run: str,
+    node: str,
+    access: ClusterAccess,
+    settings: tuple[str, ...],
+    downstream: bool,
+    wait: bool,
+    cluster_file: Path | None,
+    image: str,
 ) -> None:
     """Executes NODE of RUN again; everything that it reads stays as it is.
 
@@ -44,15 +60,20 @@ def rerun(  # noqa: PLR0917 click passes them by name
     console = table_console()
     root = local_root(run, access)
     if root:
+        if cluster_file or image:
+            raise ConfigError(f"{run}: --cluster and --image are for runs in a cluster; this one is here.")
         _rerun_here(console, root, node, settings, downstream)
         return
+    from pipelines.build.cluster import load_cluster
     from pipelines.build.cluster_client import Cluster
     from pipelines.build.cluster_rerun import rerun_in_cluster
     from pipelines.build.cluster_run import ClusterRun
     from pipelines.cli.cluster_view import announce
 
+    resources = load_cluster(cluster_file) if cluster_file else None
     cluster = Cluster(access)
-    run_id, nodes = rerun_in_cluster(ClusterRun(cluster, run), node, settings, downstream=downstream)
+    again = ClusterRun(cluster, run)
+    run_id, nodes = rerun_in_cluster(again, node, settings, resources, image, downstream=downstream)
     text = f"{_count(len(nodes.executed))} executed again; {_count(len(nodes.needed))} before come from the cache."
     say(console, text)
     if nodes.stale:

@@ -240,9 +240,58 @@ def test_settings_change_the_step_s_configuration_only(server: KfpServer) -> Non
     assert recipe["students"]["netvlad-second"]["training"] == {"epochs": 7}
 
 
+def test_a_step_that_had_too_little_goes_on_with_more(server: KfpServer, tmp_path: Path) -> None:
+    add_run(server)
+    server.progress = [("FAILED", {"generate": "SUCCEEDED", "prepare": "CACHED", "train-netvlad": "FAILED"})]
+    path = tmp_path / "cluster.yaml"
+    path.write_text(
+        "{service_account: other, environment: {A: b}, "
+        "training: {memory: 64Gi, image: '{image}-gpu', node_selector: {disk: ssd}, retries: {count: 3}}}"
+    )
+    result = call(server, "rerun", "runs-1", "train-netvlad", "--cluster", str(path))
+    assert result.exit_code == 0, result.output
+    first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
+    before, container = (graph.executor("train-netvlad")["container"] for graph in (first, again))
+    assert container["resources"]["resourceMemoryLimit"] == "64Gi"
+    assert {"name": "A", "value": "b"} in container["env"]
+    assert again.task("train-netvlad")["retryPolicy"]["maxRetryCount"] == 3
+    assert again.executor("prepare") == first.executor("prepare")
+    platforms = server.runs["runs-2"]["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]
+    executors = platforms["deploymentSpec"]["executors"]
+    assert executors["exec-train-netvlad"]["nodeSelector"] == {"labels": {"disk": "ssd"}}
+    assert "nodeSelector" not in executors["exec-prepare"]
+    assert server.runs["runs-2"]["service_account"] == "other"
+    # Neither what it computes nor the name of its checkpoint has changed.
+    assert (container["image"], container["command"]) == (before["image"], before["command"])
+    assert inputs(submitted(server, 2), {"train-netvlad"}) == inputs(submitted(server), {"train-netvlad"})
+
+
+@pytest.mark.parametrize(("file", "image"), [("{}", "image:2"), ("{training: {image: '{image}-gpu'}}", "image:2-gpu")])
+def test_a_new_image_is_that_of_the_executed_steps_only(
+    server: KfpServer, tmp_path: Path, file: str, image: str
+) -> None:
+    add_run(server)
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    (tmp_path / "cluster.yaml").write_text(file)
+    options = ["--image", "image:2", "--cluster", str(tmp_path / "cluster.yaml")]
+    result = call(server, "rerun", "runs-1", "train-netvlad", *options)
+    assert result.exit_code == 0, result.output
+    again = SpecGraph(submitted(server, 2))
+    images = {name: again.executor(name)["container"]["image"] for name in again.nodes}
+    assert images == {"generate": "image:1", "prepare": "image:1", "train-netvlad": image}
+
+
+def test_options_of_clusters_are_refused_for_a_run_that_is_here(tmp_path: Path) -> None:
+    (tmp_path / "nodes.json").write_text("{}")
+    result = CliRunner().invoke(main, ["rerun", str(tmp_path), "train-netvlad", "--image", "image:2"])
+    assert result.exit_code == 2
+    assert "--cluster and --image are for runs in a cluster" in result.output
+
+
 @pytest.mark.parametrize(
     ("node", "setting", "reason"),
     [
+        ("train-netvlad", "cluster.training.memory=64Gi", "in a file: --cluster FILE.yaml"),
         ("train-netvlad", "families.netvlad.candidates.netvlad.training.epochs=7", "train-netvlad-student"),
         ("prepare", "students.netvlad-second.training.epochs=7", "changes nothing of prepare"),
         ("train-netvlad", "families.netvlad.average=always", "changes which nodes there are"),
