@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -30,11 +31,15 @@ STATES: Mapping[str, State] = {
     "CANCELING": "stopped",
     "CANCELED": "stopped",
 }
-# Name of the pod, or of its tries, below a step in KFP's workflow.
-_EXECUTOR = re.compile(r"executor(\(\d+\))?$")
+# Tries of a node of the workflow are nodes below it, and its name with a number.
+_TRY = re.compile(r"\(\d+\)$")
+# Name of a step's pod in KFP's workflow.
+_EXECUTOR = "executor"
 # Template of the pods that execute steps, part of their names.
 _TEMPLATES = ("system-container-impl", "retry-system-container-impl")
 _READS_AT_ONCE = 8
+# For so long a store that did not answer is not asked again.
+STORE_PAUSE_SECONDS = 60.0
 
 
 class ClusterRun:
@@ -56,6 +61,7 @@ class ClusterRun:
         self.spec, self.platforms = _specs(cluster.pipeline(self.run), run_id)
         self.graph = SpecGraph(self.spec)
         self._records: dict[str, dict[str, Any]] = {}
+        self._trouble, self._trouble_time = "", 0.0
 
     def refresh(self) -> None:
         """Asks the cluster again.
@@ -117,9 +123,10 @@ class ClusterRun:
         found, waiting = [], [task for task in self._tasks() if task.display_name == name]
         while waiting:
             children = [by_id.get(child.pod_name or child.task_id) for child in waiting.pop(0).child_tasks or []]
-            executors = [task for task in children if task and _EXECUTOR.match(task.display_name or "")]
-            found += executors
-            waiting += executors
+            for task in filter(None, children):
+                own = _TRY.sub("", task.display_name or "")
+                found += [task] if own == _EXECUTOR else []
+                waiting += [task] if own in (_EXECUTOR, name) else []
         return found
 
     def _node(self, name: str, task: Any) -> NodeState:
@@ -144,6 +151,8 @@ class ClusterRun:
         missing = [name for name in names if name not in self._records]
         if not root or not missing:
             return "" if root else "the run was given no root"
+        if self._trouble and time.monotonic() < self._trouble_time + STORE_PAUSE_SECONDS:
+            return self._trouble
         uris = [record_uri(root, name, self._work(name)) for name in missing]
         try:
             # The first one tells whether the store can be reached at all.
@@ -151,7 +160,9 @@ class ClusterRun:
             with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
                 records += pool.map(_read_record, uris[1:])
         except StorageError as error:
-            return str(error)
+            self._trouble, self._trouble_time = str(error), time.monotonic()
+            return self._trouble
+        self._trouble = ""
         self._records |= {name: record for name, record in zip(missing, records, strict=True) if record}
         gone = [uri for uri, record in zip(uris, records, strict=True) if not record]
         return f"{len(gone)} records are not there, {gone[0]} first" if gone else ""
@@ -196,6 +207,6 @@ def _read_record(uri: str) -> dict[str, Any]:
     return record
 
 
-def _seconds(time: datetime | None) -> float:
+def _seconds(moment: datetime | None) -> float:
     """Seconds since 1970; 0 for none, which KFP writes as 1970."""
-    return max(time.timestamp(), 0.0) if time else 0.0
+    return max(moment.timestamp(), 0.0) if moment else 0.0

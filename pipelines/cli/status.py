@@ -1,5 +1,6 @@
 """`yt8m status`."""
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ SECONDS_BETWEEN_LOOKS = 1.0
 
 @click.command()
 @click.argument("run")
-@click.option("--follow", is_flag=True, help="Keep showing it until the run ends.")
+@click.option("--follow", is_flag=True, help="Show it until the run ends; exit code 1 if it failed.")
 @cluster_options
 def status(run: str, access: ClusterAccess, follow: bool) -> None:
     """How far RUN is: its nodes with state, time, GAP and size.
@@ -39,6 +40,7 @@ def status(run: str, access: ClusterAccess, follow: bool) -> None:
 
         read, wait_seconds = reader(access, run), SECONDS_BETWEEN_REQUESTS
     if follow:
-        follow_run(console, read, wait_seconds)
+        if follow_run(console, read, wait_seconds).state != "finished":
+            sys.exit(1)
     else:
         show(console, read())

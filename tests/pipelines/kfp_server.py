@@ -26,6 +26,7 @@ class KfpServer:
         logs: What pods printed, by name.
         versions: Pipelines by version id.
         failures: Answers (status, content type, body) that come first.
+        tries: Whether Argo's controller retries everything by default, which makes a node of every try.
     """
 
     url: str = ""
@@ -36,6 +37,7 @@ class KfpServer:
     logs: dict[str, str] = field(default_factory=dict)
     versions: dict[str, Json] = field(default_factory=dict)
     failures: list[tuple[int, str, str]] = field(default_factory=list)
+    tries: bool = False
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Json) -> tuple[int, str, str]:
         """Status, content type and body."""
@@ -71,6 +73,8 @@ class KfpServer:
         spec = run.get("pipeline_spec") or next(iter(self.versions.values()))
         graph = SpecGraph(spec.get("pipeline_spec", spec))
         tasks = [task for number, name in enumerate(graph.nodes) for task in _tasks(number, name, nodes.get(name, ""))]
+        if self.tries:
+            tasks = [task for each in tasks for task in _with_try(each)]
         return {**run, "state": state, "run_details": {"task_details": tasks}}
 
 
@@ -95,6 +99,12 @@ def _tasks(number: int, name: str, state: str) -> list[Json]:
             "child_tasks": [{"pod_name": f"wf-1{number + 1}"}],
         },
     ]
+
+
+def _with_try(task: Json) -> list[Json]:
+    """A task, and the only try of it, which has its children."""
+    tried = {**task, "task_id": f"{task['task_id']}-0", "display_name": f"{task['display_name']}(0)"}
+    return [{**task, "child_tasks": [{"pod_name": tried["task_id"]}]}, tried]
 
 
 def _json(body: Json, status: int = 200) -> tuple[int, str, str]:

@@ -14,11 +14,12 @@ from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.step import record_uri
+from pipelines.build import cluster_run
 from pipelines.build.cluster_access import ClusterAccess
 from pipelines.build.spec_graph import Spec, SpecGraph
 from pipelines.cli import cluster_view, main, run_table
 from tests.pipelines.kfp_server import KfpServer, kfp_server
-from yt8m.errors import ClusterError
+from yt8m.errors import ClusterError, StorageError
 
 SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
 ROOT = "gs://bucket/yt8m"
@@ -108,6 +109,7 @@ def test_waiting_ends_with_the_run_and_its_result(server: KfpServer, state: str,
     server.progress = [("RUNNING", {"generate": "RUNNING"}), ("RUNNING", {"generate": "SUCCEEDED"}), (state, {})]
     result = submit(server, "--wait")
     assert result.exit_code == code
+    assert call(server, "status", "runs-1", "--follow").exit_code == code
     assert "/35] generate done in 1m30s" in result.output
 
 
@@ -170,6 +172,35 @@ def test_without_records_the_status_shows_the_states_and_says_why(
     assert result.exit_code == 0
     assert rows(result)["generate"] == ["done", "1m30s"]
     assert "GAP and sizes are missing: nowhere://bucket" in result.output
+
+
+def test_a_store_that_does_not_answer_is_left_alone_for_a_while(
+    server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_run(server)
+    server.progress = [("RUNNING", {"generate": "SUCCEEDED"})]
+    asked: list[str] = []
+
+    def exists(uri: str) -> bool:
+        asked.append(uri)
+        raise StorageError("no answer")
+
+    monkeypatch.setattr(cluster_run.storage, "exists", exists)
+    read = cluster_view.reader(ClusterAccess(server.url), "runs-1")
+    for _ in range(3):
+        assert "GAP and sizes are missing: no answer" in read().notes
+    assert len(asked) == 1
+    monkeypatch.setattr(cluster_run, "STORE_PAUSE_SECONDS", 0.0)
+    read()
+    assert len(asked) == 2
+
+
+def test_steps_are_found_below_tries_that_the_clusters_own_retries_add(server: KfpServer) -> None:
+    add_run(server)
+    server.progress = [("SUCCEEDED", {"prepare": "CACHED", "generate": "SUCCEEDED"})]
+    server.tries = True
+    table = rows(call(server, "status", "runs-1"))
+    assert (table["prepare"][0], table["generate"][0]) == ("unchanged", "done")
 
 
 def inputs(spec: Spec, names: set[str]) -> dict[str, Any]:

@@ -39,8 +39,11 @@ def test_a_node_whose_run_was_killed_is_not_running(tmp_path: Path) -> None:
     assert rows(tmp_path)["evaluate-a"][1] == "stopped"
 
 
-def test_following_ends_with_the_run(tmp_path: Path) -> None:
-    state_of(tmp_path)
+def test_following_ends_with_the_run_and_its_result(tmp_path: Path) -> None:
+    state = state_of(tmp_path)
     result = CliRunner().invoke(main, ["status", str(tmp_path), "--follow"])
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "train-a" in result.output
+    for name in ("evaluate-a", "report"):
+        state.end(name, "done", {})
+    assert CliRunner().invoke(main, ["status", str(tmp_path), "--follow"]).exit_code == 0
