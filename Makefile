@@ -48,10 +48,10 @@ smoke: env ## the whole pipeline in about a minute
 image: ## the container image of the steps; TARGET="cpu gpu" BASE_IMAGE= CA=
 	@for target in $(TARGET); do docker/build.sh "$$target"; done
 
-tag: ## prints the image's tag: the version and a hash of the code in it
+tag: ## prints the image's tag: the version and a hash of the code and packages in it
 	@$(PYTHON) -m pipelines.build.image | cut -d: -f2
 
-push: image ## pushes the image there: REGISTRY=registry.example.com/team
+push: ## pushes what `make image` built; REGISTRY=registry.example.com/team TARGET="cpu gpu"
 	@for target in $(TARGET); do docker/push.sh "$$target" "$(REGISTRY)"; done
 
 test: env ## the quick tests

@@ -10,8 +10,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 export DOCKER_BUILDKIT=1
 
-target=$1
-image=$("${PYTHON:-python3}" -m pipelines.build.image "$target")
+processor=$1
+image=$("${PYTHON:-python3}" -m pipelines.build.image "$processor")
+base=${BASE_IMAGE:-$(sed -n 's/^ARG BASE_IMAGE=//p' docker/Dockerfile)}
 files=(yt8m components docker requirements)
 
 # Newer clients build with BuildKit only where a plugin is installed (buildx); Debian's can by itself.
@@ -34,8 +35,13 @@ revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
 if [[ $revision != unknown && -n $(git status --porcelain -- "${files[@]}") ]]; then
   revision+=-changed
 fi
-options=(--target "$target" --tag "$image" --build-arg "VERSION=${image#*:}" --build-arg "REVISION=$revision")
-if [[ -n ${BASE_IMAGE:-} ]]; then options+=(--build-arg "BASE_IMAGE=$BASE_IMAGE"); fi
+# What is built on is here, so that the labels can say what it was.
+"$docker" image inspect "$base" >/dev/null 2>&1 || "$docker" pull -q "$base" >&2
+digest=$("$docker" image inspect --format '{{if .RepoDigests}}{{index .RepoDigests 0}}{{else}}{{.Id}}{{end}}' "$base")
+options=(--tag "$image")
+for argument in "PROCESSOR=$processor" "BASE_IMAGE=$base" "BASE_DIGEST=${digest#*@}" "VERSION=${image#*:}" "REVISION=$revision"; do
+  options+=(--build-arg "$argument")
+done
 if [[ -n ${CA:-} ]]; then options+=(--secret "id=ca,src=$CA"); fi
 # shellcheck disable=SC2086  # several options
 "$docker" build "${options[@]}" ${BUILD_OPTIONS:-} --file docker/Dockerfile .

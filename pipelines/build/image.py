@@ -1,4 +1,4 @@
-"""The name of the image of the steps: its tag says which code is in it.
+"""The name of the image of the steps: its tag says which code and packages are in it, on whatever base image.
 
 `make image` builds the image under this name, and steps run in the image of this name unless another is given.
 Nothing but the standard library is imported, so that images can be built where the project is not installed.
@@ -30,7 +30,7 @@ def default_image(target: str = "cpu") -> str:
     """The image that `make image` makes of the code as it is now, for instance `yt8m:0.1.0-3b9f04c2aa`.
 
     Args:
-        target: Of docker/Dockerfile; the GPU image's name ends in `-gpu`.
+        target: `cpu` or `gpu`; the GPU image's name ends in `-gpu`.
 
     Raises:
         ConfigError: The project was installed without the files an image is made of.
@@ -39,7 +39,7 @@ def default_image(target: str = "cpu") -> str:
 
 
 def image_tag(project: Path) -> str:
-    """The version and a hash of everything that goes into the image.
+    """The version and a hash of everything that goes into the image, its base excepted.
 
     Args:
         project: The project's folder.
