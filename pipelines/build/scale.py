@@ -58,6 +58,11 @@ class Scale:
         return sum(each.pass_bytes for each in self.bytes.values() if each.passes)
 
     @property
+    def read_shared(self) -> int:
+        """Read of copies that all nodes share: every pass, and a first one in which a node verifies their checksums."""
+        return self.read + self.read_once
+
+    @property
     def fetched(self) -> int:
         """Models and predictions that Kubeflow copies to nodes."""
         return sum(each.fetched for each in self.bytes.values())
@@ -69,11 +74,13 @@ class Schedule:
     Args:
         scale: The plan and its data.
         throughput: Rates of the models.
+        shared_read_rate: Bytes a second that all nodes together read of copies they share; None: as many as they want.
     """
 
-    def __init__(self, scale: Scale, throughput: Throughput) -> None:
+    def __init__(self, scale: Scale, throughput: Throughput, shared_read_rate: int | None = None) -> None:
         self.seconds = node_times(scale.recipe, scale.plan, scale.data, throughput)
         self.on_gpu = {node.name for node in scale.plan.nodes.values() if node.stage in GPU_STAGES}
+        self.shared_seconds = scale.read_shared / shared_read_rate if shared_read_rate else 0.0
         self._dependencies = pipeline_dependencies(scale.plan)
 
     @cached_property
@@ -92,5 +99,5 @@ class Schedule:
         return sum(self.seconds[name] for name in self.critical_path)
 
     def makespan(self, gpus: int) -> float:
-        """Seconds with so many accelerators."""
-        return makespan(self._dependencies, self.seconds, self.on_gpu, gpus)
+        """Seconds with so many accelerators; at least what the shared copies take to be read."""
+        return max(makespan(self._dependencies, self.seconds, self.on_gpu, gpus), self.shared_seconds)

@@ -38,6 +38,12 @@ CPUS = 8
     metavar="MODEL=N",
     help="Measured in training, for a model or a family; replaces the estimate.",
 )
+@click.option(
+    "--shared-read-rate",
+    "shared_rate",
+    metavar="RATE",
+    help="Of a volume with shards that all steps share, such as 1.2GB/s: no run is faster than it.",
+)
 @cluster_file_option
 @settings_option
 def plan(  # noqa: PLR0917 click passes them by name
@@ -51,6 +57,7 @@ def plan(  # noqa: PLR0917 click passes them by name
     gpus: tuple[int, ...],
     cpus: int,
     given: tuple[str, ...],
+    shared_rate: str | None,
     cluster_file: Path | None,
     settings: tuple[str, ...],
 ) -> None:
@@ -64,6 +71,7 @@ def plan(  # noqa: PLR0917 click passes them by name
     facts = _facts(loaded, data, videos, holdout, size)
     chosen = find_gpu(gpu) if gpu else None
     rates = _rates(loaded, chosen, given)
+    shared = _bytes(shared_rate.removesuffix("/s"), "--shared-read-rate", "1.2GB/s") if shared_rate else None
     if (chosen or rates) and not facts:
         raise ConfigError("--gpu: how many videos are there? Give --data PARTITION, or --videos N and --holdout N.")
     estimated = estimate(loaded, facts.training_videos if facts else None)
@@ -77,7 +85,7 @@ def plan(  # noqa: PLR0917 click passes them by name
         if chosen or rates:
             training = {name: model.training for name, model in loaded.models().items()}
             throughput = Throughput(gpu=chosen, cpus=cpus, works=works, training=training, given=rates)
-            plan_scale.show_hours(console, scale, estimated, throughput, gpu or "", gpus or GPUS)
+            plan_scale.show_hours(console, scale, estimated, throughput, gpu or "", gpus or GPUS, shared)
 
 
 def _facts(
@@ -94,14 +102,19 @@ def _facts(
         if holdout is not None or size is not None:
             raise ConfigError("--videos: missing. Give the training videos with --holdout and --bytes, or --data.")
         return DataFacts.of_generated(recipe)
-    return DataFacts.of_counts(videos, holdout or 0, _bytes(size) if size else None, recipe.data.resolve_spec())
+    return DataFacts.of_counts(
+        videos, holdout or 0, _bytes(size, "--bytes", "1.5TB") if size else None, recipe.data.resolve_spec()
+    )
 
 
-def _bytes(text: str) -> int:
+def _bytes(text: str, option: str, example: str) -> int:
     try:
-        return int(TypeAdapter(ByteSize).validate_python(text))
+        size = int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError:
-        raise ConfigError(f"--bytes: expected a size such as 1.5TB or 800GB, received '{text}'.") from None
+        size = 0
+    if size <= 0:
+        raise ConfigError(f"{option}: expected a size such as {example}, received '{text}'.")
+    return size
 
 
 def _rates(recipe: Recipe, gpu: Gpu | None, given: tuple[str, ...]) -> dict[str, float]:

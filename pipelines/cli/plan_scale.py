@@ -46,10 +46,16 @@ def show_bytes(console: Console, scale: Scale) -> None:
 
 
 def show_hours(  # noqa: PLR0917
-    console: Console, scale: Scale, estimated: Estimate, rates: Throughput, gpu: str, gpus: Sequence[int]
+    console: Console,
+    scale: Scale,
+    estimated: Estimate,
+    rates: Throughput,
+    gpu: str,
+    gpus: Sequence[int],
+    shared_read_rate: int | None,
 ) -> None:
     """Rates of the models, hours of the stages, days of the run."""
-    schedule = Schedule(scale, rates)
+    schedule = Schedule(scale, rates, shared_read_rate)
     _show_rates(console, scale, estimated, rates, schedule)
     table = make_table(("stage",), ("nodes", "GPU hours"))
     for stage, names in scale.stages().items():
@@ -64,6 +70,7 @@ def show_hours(  # noqa: PLR0917
         table.add_row(str(count), f"{seconds / _HOUR:,.1f}", f"{schedule.gpu_seconds / count / seconds:.0%}")
     console.print(table)
     _show_path(console, schedule)
+    say(console, _shared(scale, schedule, shared_read_rate, max(gpus)))
     for line in _assumptions(rates, gpu, scale):
         say(console, line)
 
@@ -93,6 +100,16 @@ def _show_path(console: Console, schedule: Schedule) -> None:
     ]
     path = ", ".join(f"{name} {schedule.seconds[name] / _HOUR:,.1f}" for name in longest)
     say(console, f"Critical path: {schedule.least_seconds / _HOUR:,.1f} hours, however many GPUs: {path}.")
+
+
+def _shared(scale: Scale, schedule: Schedule, rate: int | None, gpus: int) -> str:
+    """What copies that all steps share mean for the hours."""
+    size = f"{describe_bytes(scale.read_shared)}, with a pass of every step that verifies them"
+    if not rate:
+        return f"Shared copies: {size}; not counted is how fast: give --shared-read-rate, 1.2GB/s for instance."
+    hours = schedule.shared_seconds / _HOUR
+    waits = " GPUs WAIT for it." if schedule.makespan(gpus) == schedule.shared_seconds else ""
+    return f"Shared copies: {size}, at {describe_bytes(rate)}/s: {hours:,.1f} hours at least.{waits}"
 
 
 def _assumptions(rates: Throughput, gpu: str, scale: Scale) -> list[str]:

@@ -78,6 +78,14 @@ def test_the_whole_is_the_sum_of_its_nodes(small: Callable[..., Recipe]) -> None
     assert scale.stored()["exported"] == sum(sizes[name].quantized_bytes for name in ("dbof-s", "vlad-2"))
 
 
+def test_shared_copies_are_read_in_every_pass_and_once_more_by_every_node(small: Callable[..., Recipe]) -> None:
+    recipe = small(lambda _: None, "training.memory_bytes=0")
+    sizes = {model.name: model.work.size for model in estimate(recipe).models}
+    scale = Scale(recipe, make_plan(recipe), FACTS, sizes)
+    read = [(each.pass_bytes, each.passes) for each in scale.bytes.values()]
+    assert scale.read_shared == sum(size * (passes + 1) for size, passes in read if passes)
+
+
 @pytest.mark.parametrize(("top_k", "classes"), [(None, 3862), (100, 3862), (5000, 3862)])
 def test_soft_targets_take_as_many_bytes_as_their_file(top_k: int | None, classes: int, tmp_path: Path) -> None:
     encoding, path = SoftTargetEncoding(top_k=top_k), tmp_path / "soft.tfrecord"

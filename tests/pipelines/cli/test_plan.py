@@ -37,6 +37,18 @@ def test_a_gpu_brings_hours_and_says_what_is_assumed() -> None:
     assert [line.split()[0] for line in result.output.splitlines() if line.endswith("% ")] == ["1", "3"]
 
 
+def test_no_run_is_faster_than_the_shared_copies_are_read() -> None:
+    def hours(*options: str) -> list[str]:
+        result = plan(SMOKE, "--gpu", "t4", "--gpus", "1", "--gpus", "3", *options)
+        assert result.exit_code == 0, result.output
+        assert ("GPUs WAIT" in result.output) == ("--shared-read-rate=1kB/s" in options)
+        return [line.split()[1] for line in result.output.splitlines() if line.endswith("% ")]
+
+    assert hours("--shared-read-rate=1TB/s") == hours()
+    slow = hours("--shared-read-rate=1kB/s")
+    assert slow[0] == slow[1] != hours()[0]
+
+
 def test_given_rates_need_no_gpu() -> None:
     families = ("logistic", "rnn", "netfv", "dbof", "netvlad", "nextvlad")
     shown = plan(SMOKE).output
@@ -65,7 +77,8 @@ def test_a_partition_gives_videos_and_bytes(tmp_path: Path) -> None:
         (["--gpu", "h10", "--videos", "9"], "unknown GPU 'h10'. Did you mean 'h100'?"),
         (["--gpu", "l4"], "how many videos are there?"),
         (["--holdout", "9"], "--videos: missing"),
-        (["--videos", "9", "--bytes", "much"], "expected a size such as 1.5TB or 800GB, received 'much'"),
+        (["--videos", "9", "--bytes", "much"], "expected a size such as 1.5TB, received 'much'"),
+        (["--videos", "9", "--shared-read-rate", "0"], "--shared-read-rate: expected a size such as 1.2GB/s"),
         (["--videos", "9", "--videos-per-second", "rnn"], "expected MODEL=N"),
         (["--videos", "9", "--videos-per-second", "rnn=-1"], "expected MODEL=N"),
         (["--videos", "9", "--videos-per-second", "netvald=1"], "no model or family 'netvald'. Did you mean 'netvlad"),
