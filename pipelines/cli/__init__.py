@@ -24,14 +24,19 @@ DATA = LazyGroup(
 
 
 class _Main(LazyGroup):
-    """Turns what users can mend into a message and exit code 2."""
+    """Turns what users can mend, paths that are none among it, into a message and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"Error: {error}", err=True)
-            sys.exit(2)
+            text = str(error)
+        except OSError as error:
+            if error.filename is None:  # of no file: a closed pipe, say
+                raise
+            text = f"{error.filename}: {error.strerror}. Give another path, or mend this one."
+        click.echo(f"Error: {text}", err=True)
+        sys.exit(2)
 
 
 main = _Main(

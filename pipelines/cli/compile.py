@@ -5,12 +5,21 @@ from pathlib import Path
 import click
 
 from pipelines.cli.run_arguments import cluster_file_option, image_option, recipe_argument, settings_option
+from yt8m.errors import ConfigError
+
+# What KFP takes for YAML.
+ENDINGS = (".yaml", ".yml")
 
 
 @click.command()
 @recipe_argument
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE.yaml", help="File to write."
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE.yaml",
+    help="File to write; folders above it are made.",
 )
 @image_option
 @click.option("--kubernetes-manifest", is_flag=True, help="Write Pipeline and PipelineVersion resources instead.")
@@ -31,8 +40,11 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
     from pipelines.build.image import default_image
     from pipelines.build.load import read_recipe
 
+    if output.suffix not in ENDINGS:
+        raise ConfigError(f"--output {output}: expected a file that ends in {' or '.join(ENDINGS)}.")
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     plan = compilation.plan
+    output.parent.mkdir(parents=True, exist_ok=True)
     image, resources = image or default_image(), compilation.resources(cluster_file)
     if kubernetes_manifest:
         compilation.write_manifest(output, image, resources, namespace)

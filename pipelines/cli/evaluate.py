@@ -19,7 +19,11 @@ SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds",
 
 @click.command()
 @click.option(
-    "--model", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Any model folder of a run."
+    "--model",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Any model folder of a run.",
 )
 @click.option(
     "--input", "inputs", required=True, multiple=True, metavar="GLOB", help="Labelled shards; may be repeated."
@@ -28,7 +32,9 @@ SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds",
 @click.option(
     "--on-bad", type=click.Choice(["skip", "fail"]), default="skip", show_default=True, help="What bad records do."
 )
-@click.option("--predictions", type=click.Path(path_type=Path), metavar="FILE", help="Keep the predictions here.")
+@click.option(
+    "--predictions", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the predictions here."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(  # noqa: PLR0917 click passes them by name
     model: Path,

@@ -27,7 +27,11 @@ USER_ERRORS = f"{UserError.__module__}."
 @click.command()
 @recipe_argument
 @click.option(
-    "--root", required=True, type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; made if missing."
+    "--root",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of the run; made if missing.",
 )
 @click.option(
     "--runner",

@@ -57,3 +57,35 @@ def test_unusable_arguments_end_with_code_2_and_a_message(arguments: list[str], 
     result = CliRunner().invoke(main, [str(tmp_path / "root") if part == "DIR" else part for part in arguments])
     assert result.exit_code == 2
     assert "Error: " in result.output
+
+
+SMOKE = str(Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["run", SMOKE, "--root", "file"], "'file' is a file"),
+        (["run", SMOKE, "--root", "file/root"], "file/root: Not a directory"),
+        (["compile", SMOKE, "-o", "file/p.yaml"], "file: File exists"),
+        (["compile", SMOKE, "-o", "folder.yaml"], "'folder.yaml' is a directory"),
+        (["compile", SMOKE, "-o", "p.csv"], "p.csv: expected a file that ends in .yaml"),
+        (["evaluate", "--model", "file", "--input", "x"], "'file' is a file"),
+        (["evaluate", "--model", ".", "--input", "x", "--predictions", "folder.yaml"], "is a directory"),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_named(
+    arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder.yaml").mkdir()
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 2
+    assert told in result.output
+
+
+def test_compile_makes_the_folder_it_writes_to(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["compile", SMOKE, "-o", str(tmp_path / "new" / "folder" / "p.yaml")])
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "new" / "folder" / "p.yaml").stat().st_size > 0
