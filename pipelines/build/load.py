@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from pipelines.build.checks import check_references
 from pipelines.build.recipe import Recipe
-from pipelines.build.yaml_file import read_yaml
+from pipelines.build.yaml_file import parse_yaml, read_yaml
 from yt8m.config import describe_errors
 from yt8m.errors import ConfigError
 
@@ -101,10 +100,7 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
     parts = key.split(".")
     if not separator or not all(parts):
         raise ConfigError(f"--set {setting}: expected key.in.recipe=value, for instance --set training.epochs=3.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {setting}: the value is no valid YAML: {' '.join(str(error).split())}") from None
+    value = parse_yaml(text, f"--set {setting}: the value")
     place: Any = raw
     for depth, part in enumerate(parts[:-1]):
         if place.get(part) is None:

@@ -1,5 +1,6 @@
 """YAML files: those that users write are read strictly, our own fast."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,42 @@ def read_yaml(path: Path, what: str) -> Any:
         what: What it should be, for errors: `a recipe`.
 
     Returns:
-        Plain data; None if the file is empty.
+        Plain data, which JSON can hold; None if the file is empty.
 
     Raises:
         ConfigError: The file cannot be read, or is no such YAML; says where.
     """
     try:
-        # A SafeLoader, which makes nothing but plain data.
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}. Give the path of {what}.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: no text. Give the path of {what}.") from None
+    return parse_yaml(text, str(path))
+
+
+def parse_yaml(text: str, source: str) -> Any:
+    """Reads YAML strictly.
+
+    Args:
+        text: What somebody wrote.
+        source: Where it came from; the error begins with it.
+
+    Returns:
+        Plain data, which JSON can hold; None if there is nothing.
+
+    Raises:
+        ConfigError: It is no such YAML; says where.
+    """
+    try:
+        # A SafeLoader, which makes nothing but plain data.
+        data = yaml.load(text, Loader=_UniqueKeys)
+        json.dumps(data, default=str)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: no valid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{source}: no valid YAML: {' '.join(str(error).split())}") from None
+    except (TypeError, ValueError) as error:  # a 13th month, a date as a key, a mapping within itself
+        raise ConfigError(f"{source}: YAML that cannot be used: {error}. Write plain keys and values.") from None
+    return data
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -51,7 +51,10 @@ def test_settings_replace_and_add_entries(small: Small) -> None:
     assert recipe.students["new"].training.epochs == 7
 
 
-@pytest.mark.parametrize("setting", ["training.epochs", "=3", "training..epochs=3", "name.x=3", "seed=[1"])
+@pytest.mark.parametrize(
+    "setting",
+    ["training.epochs", "=3", "training..epochs=3", "name.x=3", "seed=[1", "seed=2001-13-01", "seed={2001-01-01: 1}"],
+)
 def test_a_setting_that_cannot_be_read_is_refused(small: Small, setting: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         small(lambda _: None, setting)
@@ -118,7 +121,15 @@ def test_a_circle_over_several_students_is_found(small: Small) -> None:
 
 @pytest.mark.parametrize(
     ("text", "reason"),
-    [("a: [", "no valid YAML"), ("- a", "a recipe is a mapping"), ("a: 1\na: 2", "'a' stands twice"), ("", "NoneType")],
+    [
+        ("a: [", "no valid YAML"),
+        ("- a", "a recipe is a mapping"),
+        ("a: 1\na: 2", "'a' stands twice"),
+        ("", "NoneType"),
+        ("2001-01-01: a", "keys must be str"),
+        ("a: 2001-13-01", "month must be in"),
+        ("a: &a [*a]", "Circular reference"),
+    ],
 )
 def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "recipe.yaml"
