@@ -104,7 +104,8 @@ def _describe(details: ErrorDetails, owner: Any) -> str:
         return details["msg"]
     message = details["msg"].removeprefix("Value error, ")
     received = details["input"]
-    shown = "" if isinstance(received, dict | list | BaseModel) else f" Received: {received!r}."
+    is_whole = isinstance(received, dict | list | BaseModel) or details["type"] == "json_invalid"
+    shown = "" if is_whole else f" Received: {received!r}."
     return f"{message[:1].lower()}{message[1:].rstrip('.')}.{shown}"
 
 

@@ -11,16 +11,18 @@ from pipelines.build.kubeflow import PROCESS_IMAGE
 from pipelines.build.local_run import PIPELINE_FILE, RECIPE_FILE, Listener, LocalRun
 from pipelines.build.rerun import Rerun, choose_nodes, compile_changed, cut, take_over
 from pipelines.build.results import publish_results
-from pipelines.build.run_state import FINISHED, NodeState, RunState
+from pipelines.build.run_state import FINISHED, NodeState, RunState, damaged
 from pipelines.build.spec_graph import Spec, SpecGraph
 from pipelines.build.yaml_file import FASTEST_DUMPER, FASTEST_LOADER
-from yt8m.errors import ConfigError, DataError
-from yt8m.storage import open_atomic
+from yt8m.errors import ConfigError, DataError, StorageError
+from yt8m.storage import open_atomic, read_text
 
 # The part of the pipeline that the last rerun executed.
 RERUN_FILE = "rerun.yaml"
 # Where nodes keep by key what a repetition must not continue from.
 CONTINUED_FOLDERS = ("checkpoints", "soft-targets", "tensorboard")
+# Of a compiled pipeline, whose keys are sorted: without it, the file was cut off.
+_LAST_KEY = "sdkVersion"
 
 
 class LocalRerun:
@@ -89,11 +91,16 @@ def load_spec(path: Path) -> Spec:
     """Reads a compiled pipeline.
 
     Raises:
-        DataError: There is none.
+        DataError: There is none, or the file is damaged.
     """
     if not path.exists():
         raise DataError(f"{path.parent}: no run here: {path.name} is missing. Give the --root of a `yt8m run`.")
-    spec: Spec = yaml.load(path.read_text(), Loader=FASTEST_LOADER)
+    try:
+        spec = yaml.load(read_text(path), Loader=FASTEST_LOADER)
+    except (StorageError, yaml.YAMLError) as error:
+        raise damaged(path, f"{path}: no compiled pipeline: {' '.join(str(error).split())}") from None
+    if not (isinstance(spec, dict) and _LAST_KEY in spec):
+        raise damaged(path, f"{path}: no compiled pipeline, or cut off.")
     return spec
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from yt8m.config import Config
-from yt8m.errors import DataError
-from yt8m.storage import open_atomic
+from yt8m.errors import ConfigError, DataError, StorageError
+from yt8m.storage import open_atomic, read_text
 
 STATE_FILE = "nodes.json"
 
@@ -41,6 +41,13 @@ class NodeState(Config):
     log: str = ""
 
 
+class _StateFile(Config):
+    """What the file holds."""
+
+    pipeline: str
+    nodes: Mapping[str, NodeState]
+
+
 class RunState:
     """How far a run is; every change is saved at once.
 
@@ -60,14 +67,16 @@ class RunState:
         """Reads the state of the run in a folder.
 
         Raises:
-            DataError: There is none.
+            DataError: There is none, or its file is damaged.
         """
         path = root / STATE_FILE
         if not path.exists():
             raise DataError(f"{root}: no run here: {STATE_FILE} is missing. Give the --root of a `yt8m run`.")
-        data = json.loads(path.read_text())
-        nodes = {name: NodeState.parse(node, f"{path}: {name}") for name, node in data["nodes"].items()}
-        return cls(root, data["pipeline"], nodes)
+        try:
+            file = _StateFile.parse_json(read_text(path), str(path))
+        except (ConfigError, StorageError) as error:
+            raise damaged(path, str(error)) from None
+        return cls(root, file.pipeline, file.nodes)
 
     def save(self) -> None:
         """Writes the file anew, so that a reader sees the old or the new state."""
@@ -108,6 +117,14 @@ class RunState:
     def _change(self, name: str, **changes: object) -> None:
         self.nodes[name] = self.nodes[name].model_copy(update=changes)
         self.save()
+
+
+def damaged(path: Path, problem: str) -> DataError:
+    """The error about a file of a run's root that holds something else, with the remedy."""
+    return DataError(
+        f"{problem}\n{path} is damaged. `yt8m run RECIPE --root {path.parent}` with the run's recipe writes it anew "
+        "and does not repeat what is done."
+    )
 
 
 def _read_record(path: str) -> dict[str, dict[str, float]]:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.exporting.toy_ensemble import write_weights
-from yt8m.errors import DataError
+from yt8m.errors import DataError, StorageError
 from yt8m.metrics import StreamingMetrics
 from yt8m.models.files import WEIGHTS_FILE, load_model
 from yt8m.predictions import Predictions
@@ -117,6 +117,8 @@ def test_kinds_of_classes_beside_the_shards_are_told_apart(small_partition, move
     exact.update(probabilities[:, :3], labels[:, :3])
     # All videos have class 9.
     assert result.details["gap_by_kind"] == {"first": pytest.approx(exact.result()["gap"]), "last": pytest.approx(1.0)}
+    (tmp_path / "dataset.json").write_text("[somebody else's]")
+    assert run(tmp_path / "partition.json", trained, tmp_path).details == {}
 
 
 def test_a_model_for_other_classes_is_refused(small_partition, trained, tmp_path):
@@ -143,3 +145,10 @@ def test_a_file_that_does_not_describe_these_classes_is_ignored(moved_partition,
     assert "class_kinds.first: class 10 is not one of 10" in caplog.text
     shards.describe(tmp_path, data=shards.spec.model_dump() | {"num_classes": 11}, class_kinds={"first": [10]})
     assert run(moved_partition, trained, tmp_path).details == {}
+
+
+def test_a_model_whose_configuration_is_no_text_is_refused(small_partition, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "model")
+    (tmp_path / "model" / "config.json").write_bytes(b"\xff")
+    with pytest.raises(StorageError, match=r"config\.json: not a text file"):
+        run(small_partition, tmp_path / "model", tmp_path)

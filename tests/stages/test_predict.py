@@ -1,4 +1,5 @@
 import csv
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from pipelines.cli.predict import predict as command
 from tests.conftest import video_of, write_shard
 from tests.exporting.toy_ensemble import SPEC, write_quantized_model, write_weights
-from yt8m.errors import ConfigError, DataError
+from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.exporting.exported_model import ExportedModel
 from yt8m.exporting.shard_predictor import ShardPredictor
 from yt8m.records.reading import read_videos
@@ -160,6 +161,20 @@ def test_what_cannot_be_done_is_said(model, shards, tmp_path):
     (tmp_path / "classes.csv").write_text("index,name\n0,Game\n")
     with pytest.raises(DataError, match=r"classes\.csv: expected a column 'Index', received index, name"):
         run(model, shards, tmp_path / "out.parquet", vocabulary=str(tmp_path / "classes.csv"))
+    (tmp_path / "classes.csv").write_text("Name,Index\nGame\n")
+    with pytest.raises(DataError, match=r"classes\.csv: line 2: Index: expected a class number, received ''"):
+        run(model, shards, tmp_path / "out.parquet", vocabulary=str(tmp_path / "classes.csv"))
+
+
+def test_a_model_that_was_cut_off_is_named(model, shards, tmp_path):
+    shutil.copytree(model, tmp_path / "cut")
+    (variables,) = (tmp_path / "cut" / "variables").glob("*.data-*")
+    variables.write_bytes(variables.read_bytes()[:100])
+    with pytest.raises(DataError, match=r"cut: TensorFlow cannot load this SavedModel.* Export it again"):
+        run(tmp_path / "cut", shards, tmp_path / "out.csv")
+    (tmp_path / "cut" / "assets.extra" / "ensemble.json").write_bytes(b"\xff")
+    with pytest.raises(StorageError, match=r"ensemble\.json: not a text file"):
+        run(tmp_path / "cut", shards, tmp_path / "out.csv")
 
 
 def test_the_command_predicts(model, shards, tmp_path):

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from yt8m.config import Config
 from yt8m.errors import DataError
 from yt8m.records.spec import DataSpec
+from yt8m.storage import read_text
 
 # The folder that TensorFlow leaves to those who add files to a SavedModel.
 EXTRA_FOLDER = "assets.extra"
@@ -67,7 +68,7 @@ class ExportDescription(Config):
         path = directory / EXTRA_FOLDER / DESCRIPTION_FILE
         if not (path.is_file() and is_exported(directory)):
             raise DataError(f"{directory}: no exported model here. Give the folder that the export step wrote.")
-        return cls.parse_json(path.read_text(encoding="utf-8"), str(path))
+        return cls.parse_json(read_text(path), str(path))
 
 
 def is_exported(directory: Path) -> bool:

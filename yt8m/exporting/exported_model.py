@@ -27,7 +27,7 @@ class ExportedModel:
         self.description = ExportDescription.load(Path(directory))
         try:
             self._model = tf.saved_model.load(str(directory))
-        except (OSError, ValueError, tf.errors.OpError) as error:
+        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: weights cut off
             raise DataError(
                 f"{directory}: TensorFlow cannot load this SavedModel ({error}). Export it again."
             ) from error

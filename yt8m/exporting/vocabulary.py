@@ -32,11 +32,12 @@ def read_vocabulary(uri: str) -> dict[int, str]:
     names: dict[int, str] = {}
     for row in rows:
         place = f"{uri}: line {rows.line_num}: Index"
-        if not row["Index"].isdecimal():
-            raise DataError(f"{place}: expected a class number, received '{row['Index']}'.")
-        if int(row["Index"]) in names:
-            raise DataError(f"{place}: class {row['Index']} occurs twice.")
-        names[int(row["Index"])] = row["Name"]
+        index = row["Index"] or ""  # None in a short row
+        if not index.isdecimal():
+            raise DataError(f"{place}: expected a class number, received '{index}'.")
+        if int(index) in names:
+            raise DataError(f"{place}: class {index} occurs twice.")
+        names[int(index)] = row["Name"]
     return names
 
 

@@ -87,7 +87,7 @@ def read_description(directory: str | Path) -> ModelDescription:
     path = Path(directory) / CONFIG_FILE
     if not path.is_file():
         raise DataError(f"{directory}: no model here ({CONFIG_FILE} is missing). Give a folder a training step wrote.")
-    return ModelDescription.parse_json(path.read_text(encoding="utf-8"), str(path))
+    return ModelDescription.parse_json(storage.read_text(path), str(path))
 
 
 def read_weights(directory: str | Path) -> dict[str, NDArray[np.float32]]:

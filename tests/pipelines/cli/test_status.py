@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from pipelines.build.run_lock import lock_root
@@ -47,3 +48,22 @@ def test_following_ends_with_the_run_and_its_result(tmp_path: Path) -> None:
     for name in ("evaluate-a", "report"):
         state.end(name, "done", {})
     assert CliRunner().invoke(main, ["status", str(tmp_path), "--follow"]).exit_code == 0
+
+
+@pytest.mark.parametrize("content", [b"", b'{"pipeline": "small", "nod', b"[]", b'{"pipeline": "small"}', b"\xff\xfe"])
+@pytest.mark.parametrize("command", [["status"], ["logs", "report"], ["rerun", "report"]])
+def test_a_damaged_state_is_named_with_the_remedy(tmp_path: Path, content: bytes, command: list[str]) -> None:
+    (tmp_path / "nodes.json").write_bytes(content)
+    result = CliRunner().invoke(main, [command[0], str(tmp_path), *command[1:]])
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'nodes.json'} is damaged. `yt8m run RECIPE --root {tmp_path}`" in result.output
+    assert "nod\n" not in result.output  # not all of the file
+
+
+@pytest.mark.parametrize("content", ["", "a: [", "components: {}\n"])
+def test_a_damaged_pipeline_is_named_with_the_remedy(tmp_path: Path, content: str) -> None:
+    state_of(tmp_path)
+    (tmp_path / "pipeline.yaml").write_text(content)
+    result = CliRunner().invoke(main, ["rerun", str(tmp_path), "report"])
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'pipeline.yaml'} is damaged. `yt8m run RECIPE --root {tmp_path}`" in result.output
