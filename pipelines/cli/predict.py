@@ -33,9 +33,13 @@ def predict(model: str, inputs: tuple[str, ...], output: str, shard_range: str |
     result = predict(model=Path(model), inputs=inputs, output=output, config=PredictConfig.parse(given, "predict"))
     metrics = {name: int(value) for name, value in result.metrics.items()}
     done = "parts of " if shard_range else ""
+    left_out = f"{metrics['bad_records']:,} bad records left out"
+    if metrics["damaged_shards"]:
+        missing = f"about {metrics['missing_videos']:,} videos or more are missing behind the damage"
+        left_out += f"; {metrics['damaged_shards']:,} damaged shards: {missing}"
     click.echo(
         f"{done}{output}: {metrics['videos']:,} videos of {metrics['shards']:,} shards in {metrics['seconds']} s; "
-        f"{metrics['resumed_shards']:,} shards were done before; {metrics['bad_records']:,} bad records left out"
+        f"{metrics['resumed_shards']:,} shards were done before; {left_out}"
     )
 
 

@@ -1,5 +1,6 @@
 import csv
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -147,6 +148,43 @@ def test_bad_records_are_left_out_and_counted_or_stop_the_work(model, shards, tm
     assert result.metrics["bad_records"] == 1
     with pytest.raises(DataError, match=r"bad\.tfrecord: record 1"):
         run(model, uri, tmp_path / "strict.csv", on_bad="fail")
+
+
+def test_wrong_labels_do_not_keep_a_video_from_being_predicted(model, shards, tmp_path):
+    videos = [video_of(0, labels=[29, 30, -1], **SIZES), video_of(1, labels=[10**6], **SIZES)]
+    result = run(model, write_shard(tmp_path / "labels.tfrecord", videos), tmp_path / "out.csv", on_bad="fail")
+    assert result.metrics["videos"] == 2
+    assert result.metrics["bad_records"] == 0
+
+
+def test_nothing_usable_is_an_error_that_says_why(model, tmp_path):
+    write_shard(tmp_path / "other0.tfrecord", [video_of(number, rgb=7, audio=4) for number in range(3)])
+    (tmp_path / "other1.tfrecord").write_bytes(b"no shard at all")
+    told = (
+        r"no usable video in 2 shards: 3 bad records, 1 damaged shards\. The first: .*other0\.tfrecord: record 0 "
+        r"\(id 0000\): rgb of frame 0 has 7 bytes, not 12\. The model takes rgb of 12 bytes, audio of 4 bytes"
+    )
+    # A part may be empty: others may not be.
+    part = run(model, f"{tmp_path}/other*.tfrecord", tmp_path / "out.csv", shard_range=(0, 2))
+    assert part.metrics["total_videos"] == 0
+    with pytest.raises(DataError, match=told):
+        run(model, f"{tmp_path}/other*.tfrecord", tmp_path / "out.csv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["other0.tfrecord", "other1.tfrecord"]
+
+
+def test_damaged_shards_are_counted_apart_with_the_videos_they_may_lack(model, tmp_path):
+    uri = write_shard(tmp_path / "damaged.tfrecord", [video_of(number, **SIZES) for number in range(10)])
+    write_shard(tmp_path / "whole.tfrecord", [video_of(10, **SIZES), video_of(11, rgb=1, audio=4)])
+    content = bytearray(Path(uri).read_bytes())
+    content[len(content) * 7 // 10 + 20] ^= 1  # in the record after 7 of 10 equally long ones
+    Path(uri).write_bytes(content)
+    arguments = ["--model", str(model), "--input", f"{tmp_path}/*.tfrecord", "--output", str(tmp_path / "out.csv")]
+    for _ in range(2):  # a resumed call knows it, too
+        done = CliRunner().invoke(command, [*arguments, "--shard-range", "0:2"], catch_exceptions=False)
+        assert "1 bad records left out; 1 damaged shards: about 3 videos or more are missing" in done.stdout
+    metrics = run(model, f"{tmp_path}/*.tfrecord", tmp_path / "out.csv").metrics
+    assert metrics["total_videos"] == 8
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 9
 
 
 def test_what_cannot_be_done_is_said(model, shards, tmp_path):

@@ -11,6 +11,7 @@ import tensorflow as tf
 from yt8m import storage
 from yt8m.exporting.exported_model import ExportedModel
 from yt8m.exporting.prediction_files import PredictionFormat, TopBatch
+from yt8m.exporting.shard_done import ShardDone
 from yt8m.records.reading import data_errors, read_videos
 from yt8m.records.report import ReadReport
 
@@ -27,18 +28,10 @@ class ShardTask:
     shard: str
     part: str
 
-
-@dataclass(frozen=True)
-class ShardDone:
-    """What came of a shard.
-
-    Attributes:
-        videos: Videos predicted.
-        bad_records: Records left out, and 1 for a shard that is damaged.
-    """
-
-    videos: int
-    bad_records: int
+    @property
+    def record(self) -> str:
+        """URI of the file that says what came of it (`ShardDone`), written last."""
+        return f"{self.part}.json"
 
 
 class ShardPredictor:
@@ -60,7 +53,7 @@ class ShardPredictor:
         self._on_bad = on_bad
 
     def predict(self, task: ShardTask) -> ShardDone:
-        """Writes one shard's predictions; the file appears when it is complete.
+        """Writes one shard's predictions and what came of it; the files appear when they are complete.
 
         Raises:
             DataError: A bad record or damaged shard under `on_bad="fail"`.
@@ -70,10 +63,19 @@ class ShardPredictor:
         batches = _Counted(self._predictions(task.shard, report))
         with data_errors(), storage.publish_file(task.part) as path:
             self._format.write_part(path, batches)
-        return ShardDone(batches.videos, report.total_bad_records + len(report.damaged_shards))
+        done = _account(task.shard, report, batches.videos)
+        done.save(task.record)
+        return done
 
     def _predictions(self, shard: str, report: ReadReport) -> Iterator[TopBatch]:
-        videos = read_videos([shard], self._model.spec, batch_size=self._batch_size, on_bad=self._on_bad, report=report)
+        videos = read_videos(
+            [shard],
+            self._model.spec,
+            batch_size=self._batch_size,
+            on_bad=self._on_bad,
+            report=report,
+            with_labels=False,
+        )
         for batch in videos:
             classes, scores = self._model.top(batch["frames"], batch["num_frames"])
             ids = [video.decode("utf-8", errors="replace") for video in batch["ids"].numpy()]
@@ -91,6 +93,21 @@ class _Counted:
         for batch in self._batches:
             self.videos += len(batch.ids)
             yield batch
+
+
+def _account(shard: str, report: ReadReport, videos: int) -> ShardDone:
+    """What came of a shard that was read to its end or its damage."""
+    damaged, bad = report.findings_in([shard])
+    size = storage.stat(shard).size
+    read = damaged[0].offset if damaged else size
+    return ShardDone(
+        videos=videos,
+        bad_records=report.total_bad_records,
+        damaged=bool(damaged),
+        read_bytes=read,
+        lost_bytes=size - read,
+        problem=next((str(finding) for finding in (*bad, *damaged)), ""),
+    )
 
 
 def start_worker(workers: int, *arguments: object) -> None:

@@ -10,12 +10,13 @@ from yt8m.records.spec import DataSpec
 _KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers", None: "nothing"}
 
 
-def examine(payload: bytes, spec: DataSpec) -> tuple[str, str]:
+def examine(payload: bytes, spec: DataSpec, *, with_labels: bool = True) -> tuple[str, str]:
     """Looks at one record, field by field.
 
     Args:
         payload: A serialized `SequenceExample` (frame level) or `Example` (video level).
         spec: What is expected.
+        with_labels: Whether labels are wanted, so that wrong ones count.
 
     Returns:
         The id, empty if there is none, and what is wrong, empty if nothing is.
@@ -27,8 +28,8 @@ def examine(payload: bytes, spec: DataSpec) -> tuple[str, str]:
         return "", "neither a SequenceExample nor an Example"
     context = record.context.feature
     video_id = _id(context)
-    problems = (_check_id(context), _check_labels(context, spec.num_classes), _check_features(record, spec))
-    return video_id, next((problem for problem in problems if problem), "")
+    labels = _check_labels(context, spec.num_classes) if with_labels else ""
+    return video_id, _check_id(context) or labels or _check_features(record, spec)
 
 
 def mean_name(feature: str) -> str:

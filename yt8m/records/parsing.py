@@ -11,7 +11,9 @@ from yt8m.records.spec import DataSpec
 Tensor = Any
 
 
-def parse_record(payload: Tensor, spec: DataSpec, *, with_frames: bool = True) -> tuple[dict[str, Tensor], Tensor]:
+def parse_record(
+    payload: Tensor, spec: DataSpec, *, with_frames: bool = True, with_labels: bool = True
+) -> tuple[dict[str, Tensor], Tensor]:
     """Parses a frame-level `SequenceExample` or a video-level `Example` (a video of one frame).
 
     An Example is a SequenceExample without feature lists (both keep their features in field 1), so one
@@ -21,15 +23,18 @@ def parse_record(payload: Tensor, spec: DataSpec, *, with_frames: bool = True) -
         payload: string scalar.
         spec: What is expected.
         with_frames: Whether frames are wanted; without them `frames` is (T', 0).
+        with_labels: Whether labels are wanted; without them `labels` is 0, and wrong ones are nobody's concern.
 
     Returns:
         The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,),
         `ids` string; and a bool, whether it can be used. What is wrong tells `examination.examine`.
     """
     strings = {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True) for name in spec.features}
-    context, lists = tf.io.parse_single_sequence_example(payload, _context_features(spec), strings)
+    features = _context_features(spec, with_labels=with_labels)
+    context, lists = tf.io.parse_single_sequence_example(payload, features, strings)
     video_id = tf.concat([context["id"].values, context["video_id"].values, [""]], 0)[0]
-    labels, labels_ok = _multi_hot(context["labels"].values, spec.num_classes)
+    given = context["labels"].values if with_labels else tf.zeros([0], tf.int64)
+    labels, labels_ok = _multi_hot(given, spec.num_classes)
     counts = tf.stack([tf.size(lists[name]) for name in spec.features])
     frames, frames_ok = tf.cond(
         tf.reduce_any(counts > 0),
@@ -47,8 +52,8 @@ def pad_frames(video: dict[str, Tensor], max_frames: int) -> dict[str, Tensor]:
     return video | {"frames": tf.ensure_shape(frames, [max_frames, None])}
 
 
-def _context_features(spec: DataSpec) -> dict[str, Any]:
-    features = {"id": tf.string, "video_id": tf.string, "labels": tf.int64}
+def _context_features(spec: DataSpec, *, with_labels: bool) -> dict[str, Any]:
+    features = {"id": tf.string, "video_id": tf.string} | ({"labels": tf.int64} if with_labels else {})
     features |= {mean_name(name): tf.float32 for name in spec.features}
     return {name: tf.io.VarLenFeature(dtype) for name, dtype in features.items()}
 

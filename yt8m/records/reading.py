@@ -41,6 +41,7 @@ def read_videos(
     drop_remainder: bool = False,
     shuffle_buffer: int = SHUFFLE_BUFFER_VIDEOS,
     report: ReadReport | None = None,
+    with_labels: bool = True,
 ) -> Dataset:
     """Reads videos from frame-level or video-level shards, in batches.
 
@@ -63,6 +64,7 @@ def read_videos(
         drop_remainder: Leaves out a last batch of fewer videos.
         shuffle_buffer: Videos among which the next one is drawn.
         report: Where bad records and damaged shards are collected, besides the log.
+        with_labels: Whether labels are wanted; without them `labels` is 0, and a video may have any.
 
     Returns:
         `tf.data.Dataset` of dicts: `frames` uint8 (B, T, D), features concatenated in the spec's order, zeros
@@ -77,7 +79,15 @@ def read_videos(
     groups = _groups(len(shards), shuffle_seed, epoch)
     first, skipped = _skip_groups(groups, skip_batches * batch_size, videos_per_shard)
     order = [number for number in groups[first:].ravel().tolist() if number >= 0]
-    stream = ShardStream(shards, spec, on_bad, report or ReadReport(), order=order, checksums=checksums)
+    stream = ShardStream(
+        shards,
+        spec,
+        on_bad,
+        report or ReadReport(),
+        with_labels=with_labels,
+        order=order,
+        checksums=checksums,
+    )
     per_shard = soft_targets.joined_to(stream, shards) if soft_targets else stream.videos
     if shuffle_seed is None:
         videos = _interleave(per_shard, tf.data.Dataset.from_tensor_slices(groups[first:, 0]), 1)

@@ -37,6 +37,7 @@ class ShardStream:
         on_bad: `skip` bad records and the rest of damaged shards, or `fail` at the first.
         report: Where findings are collected.
         with_frames: Whether frames are wanted, or only what else there is to know.
+        with_labels: Whether labels are wanted; without them a video may have any.
         order: The shards' numbers in the order in which they will be read, so that the next are fetched meanwhile.
         checksums: Content checksums of shards, where they are known; another one is an error.
     """
@@ -49,6 +50,7 @@ class ShardStream:
         report: ReadReport,
         *,
         with_frames: bool = True,
+        with_labels: bool = True,
         order: Sequence[int] | None = None,
         checksums: Mapping[str, str] | None = None,
     ) -> None:
@@ -60,6 +62,7 @@ class ShardStream:
         self._report = report
         self._with_frames = with_frames
         self._checksums = checksums or {}
+        self._with_labels = with_labels
         # Numbers of the unparsable records found so far, by shard.
         self._dropped: dict[str, set[int]] = {}
 
@@ -83,7 +86,8 @@ class ShardStream:
 
         def parse(record: Tensor, payload_and_end: tuple[Tensor, Tensor]) -> Any:
             payload, end = payload_and_end
-            video, ok = parse_record(payload, self._spec, with_frames=self._with_frames)
+            wanted = {"with_frames": self._with_frames, "with_labels": self._with_labels}
+            video, ok = parse_record(payload, self._spec, **wanted)
             return video | {"shard": shard}, record, payload, ok & ~end, end
 
         def usable(survivor: Tensor, item: Any) -> Tensor:
@@ -133,7 +137,7 @@ class ShardStream:
         return np.True_
 
     def _add_bad_record(self, uri: str, number: int, payload: bytes) -> None:
-        video_id, reason = examine(payload, self._spec)
+        video_id, reason = examine(payload, self._spec, with_labels=self._with_labels)
         bad = BadRecord(shard=uri, record=number, id=video_id, reason=reason or "TensorFlow cannot parse it")
         if self._on_bad == "fail":
             raise DataError(f"{bad}. Mend the shard, or let bad records be skipped.")

@@ -15,14 +15,16 @@ from yt8m import storage
 from yt8m.config import Config
 from yt8m.errors import ConfigError
 from yt8m.exporting.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
+from yt8m.exporting.shard_done import ShardDone
 from yt8m.exporting.vocabulary import read_vocabulary
 from yt8m.progress import progress
 from yt8m.records.listing import list_shards
+from yt8m.records.spec import DataSpec
 from yt8m.stages.result import StageResult
 
 if TYPE_CHECKING:
     from yt8m.exporting.prediction_files import PredictionFormat
-    from yt8m.exporting.shard_predictor import ShardDone, ShardTask
+    from yt8m.exporting.shard_predictor import ShardTask
 
 
 class PredictConfig(Config):
@@ -58,12 +60,13 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
         config: See there.
 
     Returns:
-        `shards` and `videos` predicted now, `resumed_shards`, `bad_records` (left out), `seconds`,
-        `videos_per_second`.
+        `shards` and `videos` predicted now, `resumed_shards`, `seconds`, `videos_per_second`; of these shards, whenever
+        they were predicted, `total_videos`, `bad_records` (left out), `damaged_shards` and about how many videos are
+        missing behind the damage, `missing_videos`.
 
     Raises:
         ConfigError: Another ending than `.csv` or `.parquet`, or a range beyond the shards.
-        DataError: No exported model, no shard, or under `on_bad="fail"` a bad record.
+        DataError: No exported model, no shard, no usable video in any, or under `on_bad="fail"` a bad record.
     """
     start = time.monotonic()
     description = ExportDescription.load(model)
@@ -75,14 +78,15 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
     if not 0 <= first < last <= len(tasks):
         raise ConfigError(f"shard_range: expected part of 0:{len(tasks)}, received {first}:{last}.")
     chosen = tasks[first:last]
-    todo = [task for task in chosen if not storage.exists(task.part)]
-    videos = bad_records = 0
+    todo = [task for task in chosen if not storage.exists(task.record)]
+    videos = 0
     with progress("predict", len(chosen), unit="shards", done=len(chosen) - len(todo)) as advance:
         for done in _run(todo, model, file_format, config):
             videos += done.videos
-            bad_records += done.bad_records
             advance(note=f"{videos:,} videos, {videos / (time.monotonic() - start):.0f}/s")
+    found = [ShardDone.load(task.record) for task in chosen]
     if config.shard_range is None:
+        _check_usable(found, description.data, output)
         with storage.publish_file(output) as path:
             file_format.join((storage.stage_in(task.part) for task in tasks), path)
         _remove_parts(output)
@@ -92,7 +96,7 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
             "shards": float(len(todo)),
             "resumed_shards": float(len(chosen) - len(todo)),
             "videos": float(videos),
-            "bad_records": float(bad_records),
+            **_totals(found),
             "seconds": seconds,
             "videos_per_second": videos / seconds,
         }
@@ -162,6 +166,34 @@ def _run(
                 yield future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _totals(found: Sequence[ShardDone]) -> dict[str, float]:
+    """What came of all shards, in this call and earlier ones."""
+    videos, bad_records = sum(each.videos for each in found), sum(each.bad_records for each in found)
+    # What was lost is taken to be like what could be read.
+    record_bytes = sum(each.read_bytes for each in found) / max(videos + bad_records, 1)
+    lost_bytes = sum(each.lost_bytes for each in found)
+    return {
+        "total_videos": float(videos),
+        "bad_records": float(bad_records),
+        "damaged_shards": float(sum(each.damaged for each in found)),
+        "missing_videos": float(max(1, round(lost_bytes / record_bytes))) if lost_bytes and record_bytes else 0.0,
+    }
+
+
+def _check_usable(found: Sequence[ShardDone], spec: DataSpec, output: str) -> None:
+    """Refuses to write a file without a video; the next call looks at the shards anew."""
+    if any(each.videos for each in found):
+        return
+    _remove_parts(output)
+    bad_records, damaged = sum(each.bad_records for each in found), sum(each.damaged for each in found)
+    first = next((f" The first: {each.problem}." for each in found if each.problem), "")
+    features = ", ".join(f"{name} of {size} bytes" for name, size in spec.features.items())
+    raise DataError(
+        f"inputs: no usable video in {len(found)} shards: {bad_records:,} bad records, {damaged:,} damaged shards."
+        f"{first} The model takes {features}: give shards that have them; `yt8m data check` tells what these have."
+    )
 
 
 def _remove_parts(output: str) -> None:
