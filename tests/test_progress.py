@@ -11,17 +11,50 @@ def test_durations_read_like_a_clock(seconds: float, text: str):
     assert duration(seconds) == text
 
 
-def test_lines_tell_amount_share_rate_time_left_and_note(monkeypatch, capsys):
-    now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    with progress("reading", total=100, unit="videos", done=20) as advance:
+@pytest.fixture
+def now(monkeypatch) -> list[float]:
+    """The time, to be set."""
+    time = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: time[0])
+    return time
+
+
+def lines(capsys) -> list[str]:
+    return capsys.readouterr().err.splitlines()
+
+
+def test_lines_tell_amount_share_rate_time_left_and_note(now, capsys):
+    with progress("reading", total=100, unit="videos", done=10) as advance:
+        advance(10)
         now[0] = 10.0
         advance(40, "loss 2.5")
         now[0] = 20.0
         advance(40)
-    first, last = capsys.readouterr().err.splitlines()
+    first, last = lines(capsys)
     assert first == "reading: 60/100 videos (60%), 4.0/s, 10s left, loss 2.5"
     assert last == "reading: 100/100 videos (100%), 4.0/s"
+
+
+@pytest.mark.parametrize("done", [0, 1000])
+def test_a_first_step_in_which_all_is_compiled_does_not_count_in_the_time_left(now, capsys, done):
+    with progress("training", total=done + 1000, done=done) as advance:
+        now[0] = 60.0
+        advance(10)
+        for step in range(1, 7):
+            now[0] = 60.0 + step
+            advance(50)
+    first, second = lines(capsys)
+    assert "left" not in first
+    assert "/s" not in first
+    assert second.endswith(", 50.0/s, 15s left")
+
+
+def test_the_rate_is_that_of_the_last_half_minute(now, capsys):
+    with progress("training", total=10_000) as advance:
+        for step in range(200):
+            now[0] = float(step)
+            advance(10 if step < 100 else 1)
+    assert ", 1.0/s" in lines(capsys)[-1]
 
 
 def test_frequent_steps_write_few_lines(monkeypatch, capsys):

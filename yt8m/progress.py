@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -15,12 +16,13 @@ from rich.progress import (
     Task,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.text import Text
 
 # Seconds between two lines where the output is not a terminal (a log, a pod, a pipe).
 SECONDS_BETWEEN_LINES = 5.0
+# The time that speed and time left are taken from.
+SECONDS_OF_SPEED = 30.0
 
 
 class Advance(Protocol):
@@ -57,23 +59,57 @@ def duration(seconds: float) -> str:
     return f"{minutes}m{rest:02}s" if minutes < 60 else f"{minutes // 60}h{minutes % 60:02}m"
 
 
-class _RateColumn(ProgressColumn):
-    """Units per second."""
+class _Speed:
+    """How fast the work went lately.
+
+    The first step only starts the clock: it takes as long as what is compiled or opened in it.
+    """
+
+    def __init__(self) -> None:
+        self._steps: deque[tuple[float, int]] = deque()
+
+    def add(self, completed: int) -> None:
+        """Notes that a step ended now, and how much is completed."""
+        now = time.monotonic()
+        while len(self._steps) > 1 and self._steps[1][0] <= now - SECONDS_OF_SPEED:
+            self._steps.popleft()
+        self._steps.append((now, completed))
+
+    def rate(self) -> float:
+        """Units per second; 0 as long as it is not known."""
+        if not self._steps:
+            return 0.0
+        (start, before), (end, completed) = self._steps[0], self._steps[-1]
+        return (completed - before) / (end - start) if end > start else 0.0
+
+    def left(self, units: int) -> str:
+        """The time that so many units will take; empty as long as it is not known."""
+        rate = self.rate()
+        return f"{duration(units / rate)} left" if rate and units else ""
+
+
+class _SpeedColumn(ProgressColumn):
+    """Units per second and the time left."""
+
+    def __init__(self, speed: _Speed) -> None:
+        super().__init__()
+        self._speed = speed
 
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.1f}/s" if task.speed else "")
+        rate, left = self._speed.rate(), self._speed.left(int(task.remaining or 0))
+        return Text(f"{rate:.1f}/s {left}" if rate else "")
 
 
 @contextmanager
 def _bar(description: str, total: int, unit: str, done: int) -> Iterator[Advance]:
+    speed = _Speed()
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn(unit),
-        _RateColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        _SpeedColumn(speed),
         TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=Console(stderr=True)) as display:
@@ -81,6 +117,7 @@ def _bar(description: str, total: int, unit: str, done: int) -> Iterator[Advance
 
         def advance(amount: int = 1, note: str = "") -> None:
             display.advance(task, amount)
+            speed.add(int(display.tasks[0].completed))
             if note:
                 display.update(task, note=note)
 
@@ -89,20 +126,20 @@ def _bar(description: str, total: int, unit: str, done: int) -> Iterator[Advance
 
 @contextmanager
 def _lines(description: str, total: int, unit: str, done: int) -> Iterator[Advance]:
-    start = last = time.monotonic()
+    last = time.monotonic()
     completed = done
+    speed = _Speed()
 
     def line(note: str) -> str:
-        elapsed = time.monotonic() - start
-        rate = (completed - done) / elapsed if elapsed > 0 else 0.0
-        left = f", {duration((total - completed) / rate)} left" if rate > 0 and completed < total else ""
+        rate = speed.rate()
         share = f" ({completed / total:.0%})" if total else ""
-        tail = f", {note}" if note else ""
-        return f"{description}: {completed}/{total} {unit}{share}, {rate:.1f}/s{left}{tail}"
+        parts = (f"{rate:.1f}/s" if rate else "", speed.left(total - completed), note)
+        return ", ".join([f"{description}: {completed}/{total} {unit}{share}", *filter(None, parts)])
 
     def advance(amount: int = 1, note: str = "") -> None:
         nonlocal completed, last
         completed += amount
+        speed.add(completed)
         now = time.monotonic()
         if now - last >= SECONDS_BETWEEN_LINES or completed == total:
             last = now
