@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from yt8m.errors import DataError
+from yt8m.predictions import DEFAULT_TOP_K
 
 if TYPE_CHECKING:
     from yt8m.records.partition import Partition
@@ -35,6 +36,14 @@ SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds",
 @click.option(
     "--predictions", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the predictions here."
 )
+@click.option(
+    "--top-k",
+    type=int,
+    default=DEFAULT_TOP_K,
+    show_default=True,
+    metavar="K",
+    help="Classes kept of every video in the predictions.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
 def evaluate(  # noqa: PLR0917 click passes them by name
     model: Path,
@@ -42,13 +51,14 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     batch_size: int,
     on_bad: Literal["skip", "fail"],
     predictions: Path | None,
+    top_k: int,
     as_json: bool,
 ) -> None:
     """Measures a model on labelled shards: as trained, in 8 bits, or exported."""
     from yt8m.stages.evaluate import EvaluateConfig
     from yt8m.stages.evaluate import evaluate as run_stage
 
-    config = EvaluateConfig.parse({"batch_size": batch_size}, "--batch-size")
+    config = EvaluateConfig.parse({"batch_size": batch_size, "top_k": top_k}, "evaluate")
     with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
         partition = Path(folder) / "partition.json"
         _all_held_out(inputs, _spec_of(model), on_bad).save(partition)

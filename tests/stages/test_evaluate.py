@@ -3,9 +3,11 @@ import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from pipelines.cli.evaluate import evaluate as command
 from tests.exporting.toy_ensemble import write_weights
-from yt8m.errors import DataError, StorageError
+from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.metrics import StreamingMetrics
 from yt8m.models.files import WEIGHTS_FILE, load_model
 from yt8m.predictions import Predictions
@@ -152,3 +154,13 @@ def test_a_model_whose_configuration_is_no_text_is_refused(small_partition, trai
     (tmp_path / "model" / "config.json").write_bytes(b"\xff")
     with pytest.raises(StorageError, match=r"config\.json: not a text file"):
         run(small_partition, tmp_path / "model", tmp_path)
+
+
+def test_the_command_keeps_as_many_predictions_as_asked(trained, small_partition, tmp_path):
+    (shard,) = Partition.load(small_partition).holdout_uris
+    arguments = ["--model", str(trained), "--input", shard, "--predictions", str(tmp_path / "kept"), "--top-k", "3"]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert Predictions.load(tmp_path / "kept").top_k == 3
+    with pytest.raises(ConfigError, match="top_k: input should be greater than 0"):
+        CliRunner().invoke(command, [*arguments[:-1], "0"], catch_exceptions=False)
