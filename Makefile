@@ -15,7 +15,7 @@ TARGET ?= cpu
 BENCHMARKS := quantization search_weights export_latency read_videos object_storage training_throughput
 # What docker/build.sh understands.
 export PYTHON DOCKER BASE_IMAGE CA BUILD_OPTIONS
-# Nothing but errors from TensorFlow's C++ side.
+# Nothing but errors from TensorFlow's C++ side, once it is imported.
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .PHONY: help env demo smoke image tag push test test-slow test-jax lint format types imports check lock bench clean

@@ -47,7 +47,8 @@ COMPONENTS: Mapping[str, Any] = {
 
 # Stands for the image where steps are processes: always the same one, for KFP's cache knows steps by their image.
 PROCESS_IMAGE = f"yt8m:{__version__}"
-# Environment of every step: progress lines appear at once, and nothing but errors from TensorFlow's C++ side.
+# Environment of every step: progress lines appear at once, and from TensorFlow's C++ side nothing but errors, besides
+# two lines of every import.
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
 # The variable through which changed code changes a step's cache key.
 CODE_VARIABLE = "YT8M_CODE"

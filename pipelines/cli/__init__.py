@@ -10,7 +10,7 @@ from pipelines.cli.lazy import Command, LazyGroup
 from yt8m import __version__
 from yt8m.errors import UserError
 
-# Nothing but errors from TensorFlow's C++ side.
+# Nothing but errors from TensorFlow's C++ side, once it is imported; see `quiet_import`.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 DATA = LazyGroup(

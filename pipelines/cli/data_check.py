@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import DataError
 from yt8m.records.dataset_description import DatasetDescription
 from yt8m.records.listing import list_shards
@@ -34,6 +35,7 @@ def check(globs: tuple[str, ...], as_json: bool, **options: str | int | None) ->
     """
     uris = list_shards("GLOB", globs)
     spec = _spec(uris, options)
+    import_quietly("tensorflow")
     from yt8m.records.check import check_shards
 
     report = check_shards(uris, spec)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import DataError
 from yt8m.predictions import DEFAULT_TOP_K
 
@@ -59,6 +60,7 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     from yt8m.stages.evaluate import evaluate as run_stage
 
     config = EvaluateConfig.parse({"batch_size": batch_size, "top_k": top_k}, "evaluate")
+    import_quietly("tensorflow")
     with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
         partition = Path(folder) / "partition.json"
         _all_held_out(inputs, _spec_of(model), on_bad).save(partition)

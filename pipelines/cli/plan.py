@@ -14,6 +14,7 @@ from pipelines.build.scale import Scale
 from pipelines.build.throughput import Throughput, rates_by_model
 from pipelines.cli import plan_display, plan_scale
 from pipelines.cli.console import table_console
+from pipelines.cli.quiet_import import import_quietly
 from pipelines.cli.run_arguments import cluster_file_option, recipe_argument, settings_option
 from yt8m.errors import ConfigError
 
@@ -74,6 +75,7 @@ def plan(  # noqa: PLR0917 click passes them by name
     shared = _bytes(shared_rate.removesuffix("/s"), "--shared-read-rate", "1.2GB/s") if shared_rate else None
     if (chosen or rates) and not facts:
         raise ConfigError("--gpu: how many videos are there? Give --data PARTITION, or --videos N and --holdout N.")
+    import_quietly("keras")
     estimated = estimate(loaded, facts.training_videos if facts else None)
     plan_display.show_nodes(console, planned, listed=nodes)
     plan_display.show_models(console, estimated)

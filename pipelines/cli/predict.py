@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import ConfigError
 
 
@@ -30,6 +31,7 @@ def predict(model: str, inputs: tuple[str, ...], output: str, shard_range: str |
     given: dict[str, object] = {name: value for name, value in options.items() if value is not None}
     if shard_range:
         given["shard_range"] = _range(shard_range)
+    import_quietly("tensorflow")
     result = predict(model=Path(model), inputs=inputs, output=output, config=PredictConfig.parse(given, "predict"))
     metrics = {name: int(value) for name, value in result.metrics.items()}
     done = "parts of " if shard_range else ""

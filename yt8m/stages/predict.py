@@ -13,7 +13,7 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.errors import ConfigError
+from yt8m.errors import ConfigError, DataError
 from yt8m.exporting.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
 from yt8m.exporting.shard_done import ShardDone
 from yt8m.exporting.vocabulary import read_vocabulary
