@@ -87,7 +87,9 @@ def test_the_demo_trains_every_family_and_every_kind_of_node() -> None:
     recipe = load_recipe(FOLDER / "demo.yaml")
     assert {model.model.family for model in recipe.models().values()} == set(FAMILIES)
     stages = {node.stage for node in make_plan(recipe).nodes.values()}
-    assert stages == {node.stage for node in make_plan(load_recipe(FOLDER / "smoke.yaml")).nodes.values()}
+    # Its soft targets have one worker each, so there is nothing to join.
+    smoke = {node.stage for node in make_plan(load_recipe(FOLDER / "smoke.yaml")).nodes.values()}
+    assert stages == smoke - {"join_soft_targets"}
 
 
 def test_the_plan_shows_sizes_budget_and_storage() -> None:
