@@ -44,9 +44,14 @@ class Plan:
 
 
 class FaultProxy:
-    """Passes requests on to a server on this machine; `plan` says which go wrong."""
+    """Passes requests on to a server on this machine; `plan` says which go wrong.
 
-    def __init__(self, target_port: int) -> None:
+    Args:
+        target_port: The server's.
+        port: The proxy's own; 0 for any.
+    """
+
+    def __init__(self, target_port: int, port: int = 0) -> None:
         self.plan: Plan | None = None
         self.requests: list[tuple[str, str]] = []
         proxy = self
@@ -69,7 +74,7 @@ class FaultProxy:
             def handle_error(self, *_: Any) -> None:
                 """Says nothing of clients that went away."""
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
         Thread(target=self._server.serve_forever, daemon=True).start()
 

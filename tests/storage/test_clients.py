@@ -6,6 +6,8 @@ import sys
 
 import boto3
 import pytest
+from botocore import exceptions
+from google.auth.exceptions import RefreshError, TransportError
 
 from tests.storage.conftest import BUCKET
 from yt8m import storage
@@ -41,6 +43,19 @@ def test_refused_access_tells_what_is_needed(object_stores, quick_storage):
     assert client.trouble(error).name == "DENIED"
     assert "s3:GetObject" in client.access_remedy
     assert "roles/storage.objectUser" in gcs.GcsClient.access_remedy
+
+
+def test_credentials_that_cannot_be_fetched_now_are_asked_for_again(object_stores, quick_storage):
+    unreachable = RefreshError()
+    unreachable.__cause__ = TransportError()
+    refused = RefreshError("account deleted")
+
+    assert [gcs.gcs_client().trouble(error).name for error in (unreachable, refused)] == ["TRANSIENT", "DENIED"]
+    for error in (
+        exceptions.CredentialRetrievalError(provider="container-role", error_msg="timeout"),
+        exceptions.MetadataRetrievalError(error_msg="timeout"),
+    ):
+        assert s3.s3_client().trouble(error).name == "TRANSIENT"
 
 
 @pytest.mark.parametrize("parts", [1, 2])

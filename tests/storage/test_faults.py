@@ -1,11 +1,15 @@
 """Networks and stores that fail: nothing corrupt is used, nothing half written is seen."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
-from tests.storage.fault_proxy import FAULTS, Plan
+from tests.storage.emulators import free_port
+from tests.storage.fault_proxy import FAULTS, FaultProxy, Plan
 from yt8m import storage
 from yt8m.errors import StorageError
 from yt8m.storage import ranges, s3
@@ -33,6 +37,35 @@ def put(folder: str, name: str = "file", data: bytes = CONTENT) -> str:
 
 def files_in_cache() -> list[Path]:
     return [path for path in Path(os.environ["YT8M_CACHE_DIR"]).iterdir() if path.is_file()]
+
+
+@contextmanager
+def refusing(scheme: str, target_port: int, seconds: float, monkeypatch) -> Iterator[None]:
+    """Points a library at an address where a store begins to answer only after a while."""
+    port = free_port()
+    variable = {"gs": "STORAGE_EMULATOR_HOST", "s3": "AWS_ENDPOINT_URL"}[scheme]
+    monkeypatch.setenv(variable, f"http://127.0.0.1:{port}")
+    started: list[FaultProxy] = []
+    start = Timer(seconds, lambda: started.append(FaultProxy(target_port, port)))
+    start.start()
+    try:
+        yield
+    finally:
+        start.join()
+        started[0].close()
+
+
+@pytest.mark.parametrize("operation", ["list", "read", "write"])
+def test_a_store_that_refuses_connections_for_a_second_is_waited_for(operation, remote, monkeypatch):
+    uri = put(remote.uri)
+
+    with refusing(remote.uri[:2], remote.proxy.port, 1.0, monkeypatch):
+        if operation == "list":
+            assert storage.list_uris(storage.join(remote.uri, "*")) == [uri]
+        elif operation == "read":
+            assert storage.stage_in(uri).read_bytes() == CONTENT
+        else:
+            assert storage.stat(put(remote.uri, "other")).size == len(CONTENT)
 
 
 @pytest.mark.parametrize("fault", READ_FAULTS)

@@ -93,7 +93,9 @@ class GcsClient:
         if isinstance(error, (ConnectionError, TimeoutError, RequestException, HTTPError, DataCorruption)):
             return Trouble.TRANSIENT
         if isinstance(error, GoogleAuthError):
-            return Trouble.TRANSIENT if isinstance(error, TransportError) else Trouble.DENIED
+            # Where credentials come from a server, they tell so of its connection.
+            unreachable = any(isinstance(each, TransportError) for each in (error, error.__cause__))
+            return Trouble.TRANSIENT if unreachable or error.retryable else Trouble.DENIED
         return Trouble.LASTING
 
     def _blob(self, place: Place, generation: int | None = None) -> Any:

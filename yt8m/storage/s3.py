@@ -109,9 +109,12 @@ class S3Client:
         if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
             return Trouble.DENIED
         transient = (
+            exceptions.ConnectionError,  # no connection: refused, no name, no proxy, no TLS
             exceptions.HTTPClientError,
             exceptions.IncompleteReadError,
             exceptions.FlexibleChecksumError,
+            exceptions.CredentialRetrievalError,
+            exceptions.MetadataRetrievalError,
             ConnectionError,
             TimeoutError,
             HTTPError,
