@@ -1,6 +1,7 @@
 """Networks and stores that fail: nothing corrupt is used, nothing half written is seen."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,20 @@ def test_reading_survives_faults(fault, remote):
     plan.done = 0
     assert storage.read_bytes(uri) == CONTENT
     assert plan.done == 3
+
+
+@pytest.mark.parametrize("fault", ["status 503", "reset"])
+def test_every_repetition_is_told_with_the_time_that_is_left(fault, remote, caplog):
+    uri = put(remote.uri)
+    assert caplog.messages == []
+
+    remote.fail(Plan(fault, times=2, matching=content))
+    storage.read_bytes(uri)
+
+    assert len(caplog.messages) == 2
+    for attempt, message in enumerate(caplog.messages, 1):
+        expected = rf"{uri}: attempt {attempt} of reading failed: .+\. It is repeated for another (10|9) s\."
+        assert re.fullmatch(expected, message)
 
 
 @pytest.mark.parametrize("fault", READ_FAULTS)

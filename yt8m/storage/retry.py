@@ -1,5 +1,6 @@
 """Requests that are repeated until they succeed or a deadline is over."""
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from typing import NoReturn, TypeVar
 
 from yt8m.errors import StorageError
 from yt8m.storage.objects import ChangedObjectError, MissingObjectError, ObjectClient, Place, Trouble
+
+_LOGGER = logging.getLogger("yt8m.storage")
 
 Result = TypeVar("Result")
 
@@ -36,7 +39,7 @@ def deadline_seconds() -> float:
 
 
 def retried(operation: str, place: Place, client: ObjectClient, request: Callable[[], Result]) -> Result:
-    """Makes a request; repeats it while its failures look transient.
+    """Makes a request; repeats it while its failures look transient, each with a warning.
 
     Args:
         operation: What is done, for errors: `reading`, ...
@@ -55,18 +58,25 @@ def retried(operation: str, place: Place, client: ObjectClient, request: Callabl
 
     attempts = 0
     start = time.monotonic()
+    deadline = deadline_seconds()
 
     def attempt() -> Result:
         nonlocal attempts
         attempts += 1
         return request()
 
+    def warn(error: Exception) -> None:
+        left = max(0.0, start + deadline - time.monotonic())
+        message = "%s: attempt %d of %s failed: %s. It is repeated for another %.0f s."
+        _LOGGER.warning(message, place, attempts, operation, _text(error), left)
+
     repeat = retry.Retry(
         predicate=lambda error: client.trouble(error) is Trouble.TRANSIENT,
         initial=FIRST_WAIT_SECONDS,
         maximum=LONGEST_WAIT_SECONDS,
         multiplier=2.0,
-        timeout=deadline_seconds(),
+        timeout=deadline,
+        on_error=warn,
     )
     try:
         result: Result = repeat(attempt)()
