@@ -1,5 +1,7 @@
 """The cache of local copies, without any store."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -85,6 +87,46 @@ def test_a_file_that_was_just_handed_out_is_not_evicted(store, monkeypatch):
     with pytest.raises(StorageError, match=r"full of files in use\. Set YT8M_CACHE_SIZE higher"):
         store.get("d")
     assert all(path.exists() for path in paths)
+
+
+def test_locks_are_those_that_nfs_allows(store, monkeypatch):
+    """NFSv4 has no flock; its client asks for byte ranges, and those need a file opened accordingly."""
+    flock = fcntl.flock
+
+    def nfs_flock(file, kind: int) -> None:
+        access = fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE
+        forbidden = os.O_WRONLY if kind & fcntl.LOCK_SH else os.O_RDONLY
+        if access == forbidden:
+            raise OSError(errno.EBADF, "Bad file descriptor")
+        flock(file, kind)
+
+    monkeypatch.setattr(fcntl, "flock", nfs_flock)
+    for name in "abcdea":
+        assert store.get(name).read_bytes() == name.encode() * 100
+
+
+def test_a_folder_without_locks_is_named(store, tmp_path, monkeypatch):
+    def no_locks(*_) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StorageError, match=r"cache: files in it cannot be locked \(No locks available\)\. .*CACHE_DIR"):
+        store.get("a")
+    (tmp_path / "cache" / "locks").rename(tmp_path / "locks")
+    with pytest.raises(StorageError, match=r"cache: files in it cannot be locked \(No such file or directory\)"):
+        store.get("a")
+
+
+def test_what_a_volume_has_of_its_own_is_left_alone(store, tmp_path):
+    (tmp_path / "cache" / "lost+found").mkdir()
+    removed_over_nfs = tmp_path / "cache" / ".nfs0001"
+    removed_over_nfs.write_bytes(b"x" * 300)
+    for path in (removed_over_nfs, removed_over_nfs.with_name("lost+found")):
+        os.utime(path, (1, 1))
+
+    for name in "abcd":
+        assert store.get(name).exists()
+    assert removed_over_nfs.exists()
 
 
 def test_an_object_larger_than_the_cache_is_refused(tmp_path):

@@ -34,6 +34,8 @@ SECONDS_TO_OPEN = 5.0
 # Names of the locks' folder and of the one around evictions.
 _LOCKS, _ROOM = "locks", "room"
 _PART = ".part"
+# What the names of copies and of their parts look like.
+_NAMES = "[0-9a-f]" * 32 + "-*"
 
 # Fills an open file of the object's size.
 Fill = Callable[[int], None]
@@ -151,10 +153,9 @@ class ShardCache:
     def _evict(self, allowed: int) -> bool:
         """Removes copies, least recently used first, until those left have at most `allowed` bytes."""
         files = {}
-        for file in self._folder.iterdir():
+        for file in self._folder.glob(_NAMES):  # a volume has files of its own, such as lost+found
             with suppress(FileNotFoundError):
                 files[file] = file.stat()
-        files.pop(self._folder / _LOCKS)
         total = sum(status.st_size for status in files.values())
         just_used = time.time_ns() - int(SECONDS_TO_OPEN * 1e9)
         for file, status in sorted(files.items(), key=lambda each: each[1].st_atime_ns):
@@ -175,13 +176,29 @@ class ShardCache:
     @contextmanager
     def _locked(self, name: str, kind: int = fcntl.LOCK_EX) -> Iterator[bool]:
         """Keeps other threads and processes out; with `LOCK_NB`, yields whether that was possible."""
-        with (self._folder / _LOCKS / name).open("ab") as file:
-            try:
-                fcntl.flock(file, kind)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
+        try:
+            # Over NFS a shared lock needs a file opened to be read, an exclusive one a file opened to be written.
+            file = (self._folder / _LOCKS / name).open("a+b")
+        except OSError as error:
+            raise self._unusable(error) from None
+        with file:
+            yield self._lock(file.fileno(), kind)
+
+    def _lock(self, descriptor: int, kind: int) -> bool:
+        """Locks an open file until it is closed; with `LOCK_NB`, returns whether that was possible."""
+        try:
+            fcntl.flock(descriptor, kind)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise self._unusable(error) from None
+        return True
+
+    def _unusable(self, error: OSError) -> StorageError:
+        return StorageError(
+            f"{self._folder}: files in it cannot be locked ({error.strerror}). Make it writable, or set "
+            f"{FOLDER_VARIABLE} to a folder on a local disk."
+        )
 
 
 def shard_cache() -> ShardCache:
