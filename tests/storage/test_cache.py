@@ -89,6 +89,37 @@ def test_a_file_that_was_just_handed_out_is_not_evicted(store, monkeypatch):
     assert all(path.exists() for path in paths)
 
 
+def test_what_was_handed_out_can_be_opened_late_while_others_fill_the_cache(store):
+    path = store.get("a")
+    other = Store(ShardCache(path.parent, limit_bytes=350))
+
+    for name in "bcdefg":
+        other.get(name)
+    assert path.read_bytes() == b"a" * 100
+
+    for name in "hi":
+        store.get(name)
+    other.get("j")
+    assert not path.exists()
+
+
+def test_no_more_is_held_than_a_part_of_the_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(cache, "COPIES_HELD", 3)
+    for limit, held in ((1600, 2), (8000, 3)):
+        folder = tmp_path / str(limit)
+        store, other = (Store(ShardCache(folder, limit_bytes=limit)) for _ in range(2))
+        paths = [store.get(name) for name in "abcd"]
+        for number in range(limit // 100):
+            other.get(f"{number} ")
+        assert [path.exists() for path in paths] == [False] * (4 - held) + [True] * held
+
+
+def test_processes_that_hold_all_there_is_do_not_wait_for_each_other(tmp_path):
+    stores = [Store(ShardCache(tmp_path, limit_bytes=250)) for _ in range(2)]
+    for number in range(6):
+        assert stores[number % 2].get(f"{number} ").exists()
+
+
 def test_locks_are_those_that_nfs_allows(store, monkeypatch):
     """NFSv4 has no flock; its client asks for byte ranges, and those need a file opened accordingly."""
     flock = fcntl.flock

@@ -31,6 +31,9 @@ DEFAULT_SIZE = "20GB"
 _LOCK_FILES = 256
 # From handing a copy out to its being opened; so long it is not evicted.
 SECONDS_TO_OPEN = 5.0
+# A process may take longer (it was stopped, the machine is busy). So it keeps the others from evicting the copies that
+# it was handed last: those that it reads together and what belongs to them, and not too much of a small cache.
+COPIES_HELD, _SHARE_HELD = 16, 1 / 8
 # Names of the locks' folder and of the one around evictions.
 _LOCKS, _ROOM = "locks", "room"
 _PART = ".part"
@@ -58,6 +61,9 @@ class ShardCache:
         self._folder = folder
         # Name of each copy whose content this process verified -> inode, size and time of the file.
         self._verified: dict[str, tuple[int, int, int]] = {}
+        # The copies handed out last, the latest at the end.
+        self._held: dict[str, _Hold] = {}
+        self._holding = Lock()
         try:
             (folder / _LOCKS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -68,7 +74,8 @@ class ShardCache:
     def get(self, uri: str, info: ObjectInfo, fill: Fill) -> Path:
         """A verified local copy, fetched if there is none.
 
-        It stays for the moment in which it is opened; who has opened it may read it to its end.
+        It stays for the moment in which it is opened, and longer where there is room; who has opened it may read it to
+        its end.
 
         Args:
             uri: The object.
@@ -107,10 +114,28 @@ class ShardCache:
     def _touch(self, copy: Path) -> tuple[int, int, int] | None:
         """Sets the time of use, by which copies are ordered; returns inode, size and time of writing."""
         with self._locked(_ROOM, fcntl.LOCK_SH), suppress(FileNotFoundError):
-            status = copy.stat()
+            hold = _Hold(os.open(copy, os.O_RDONLY))
+            self._lock(hold.descriptor, fcntl.LOCK_SH)
+            status = os.fstat(hold.descriptor)
+            self._keep(copy.name, hold)
             os.utime(copy, ns=(time.time_ns(), status.st_mtime_ns))
             return status.st_ino, status.st_size, status.st_mtime_ns
         return None
+
+    def _keep(self, name: str, hold: "_Hold") -> None:
+        """Holds a copy, and lets go of those handed out long before."""
+        with self._holding:
+            self._held.pop(name, None)
+            self._held[name] = hold
+            while len(self._held) > 1 and (
+                len(self._held) > COPIES_HELD
+                or sum(each.size for each in self._held.values()) > _SHARE_HELD * self.limit_bytes
+            ):
+                del self._held[next(iter(self._held))]
+
+    def _let_go(self) -> None:
+        with self._holding:
+            self._held.clear()
 
     def _fetch(self, uri: str, copy: Path, info: ObjectInfo, fill: Fill) -> None:
         part = self._folder / f"{copy.name}{_PART}"
@@ -143,6 +168,7 @@ class ShardCache:
                     with part.open("wb") as file:
                         file.truncate(size)
                     return
+            self._let_go()  # lest processes wait for each other
             time.sleep(0.1)
         reason = "the object alone is larger" if allowed < 0 else "it is full of files in use"
         raise StorageError(
@@ -161,7 +187,10 @@ class ShardCache:
         for file, status in sorted(files.items(), key=lambda each: each[1].st_atime_ns):
             if total <= allowed:
                 break
-            unused = self._is_abandoned(file) if file.suffix == _PART else status.st_atime_ns < just_used
+            if file.suffix == _PART:
+                unused = self._is_abandoned(file)
+            else:
+                unused = status.st_atime_ns < just_used and self._is_free(file)
             if unused:
                 file.unlink(missing_ok=True)
                 self._verified.pop(file.name, None)
@@ -172,6 +201,12 @@ class ShardCache:
         """Whether the process that fetched a file died: it holds no lock any more."""
         with self._locked(_lock_name(part), fcntl.LOCK_EX | fcntl.LOCK_NB) as abandoned:
             return abandoned
+
+    def _is_free(self, copy: Path) -> bool:
+        """Whether no process holds a copy."""
+        with suppress(FileNotFoundError), copy.open("r+b") as file:
+            return self._lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
 
     @contextmanager
     def _locked(self, name: str, kind: int = fcntl.LOCK_EX) -> Iterator[bool]:
@@ -199,6 +234,17 @@ class ShardCache:
             f"{self._folder}: files in it cannot be locked ({error.strerror}). Make it writable, or set "
             f"{FOLDER_VARIABLE} to a folder on a local disk."
         )
+
+
+class _Hold:
+    """An open copy, closed with this object: a lock on it lasts as long."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.size = os.fstat(descriptor).st_size
+
+    def __del__(self) -> None:
+        os.close(self.descriptor)
 
 
 def shard_cache() -> ShardCache:
