@@ -14,19 +14,21 @@ def test_crc32c_of_the_standard_example():
 
 def test_the_division_into_chunks_does_not_matter():
     data = bytes(range(256)) * 10
-    for checksum in (Checksum("crc32c", ""), Checksum("md5", ""), Checksum("md5-of-parts", "", part_bytes=700)):
+    for checksum in (Checksum("crc32c", ""), Checksum("md5", ""), Checksum("md5-of-parts", "", (700, 1000, 860))):
         assert len({checksum.of(chunks(data, size)) for size in (1, 7, 256, 700, 10_000)}) == 1
 
 
 def test_the_checksum_of_parts_is_that_of_their_checksums():
-    data = b"a" * 5 + b"b" * 5 + b"c" * 2
-    digests = b"".join(hashlib.md5(part).digest() for part in (b"a" * 5, b"b" * 5, b"c" * 2))
+    data = b"a" * 5 + b"b" * 4 + b"c" * 7
+    digests = b"".join(hashlib.md5(part).digest() for part in (b"a" * 5, b"b" * 4, b"c" * 7))
+    checksum = Checksum("md5-of-parts", "", (5, 4, 7))
 
-    assert Checksum("md5-of-parts", "", part_bytes=5).of([data]) == f"{hashlib.md5(digests).hexdigest()}-3"
+    assert checksum.of([data]) == f"{hashlib.md5(digests).hexdigest()}-3"
+    assert checksum.of([data[:-1]]) != checksum.of([data]) != checksum.of([data, b"c"])
 
 
 def test_any_bit_matters():
     data = bytes(100)
-    for checksum in (Checksum("crc32c", ""), Checksum("md5", ""), Checksum("md5-of-parts", "", part_bytes=30)):
+    for checksum in (Checksum("crc32c", ""), Checksum("md5", ""), Checksum("md5-of-parts", "", (30, 50, 20))):
         changed = [data[:bit] + b"\x01" + data[bit + 1 :] for bit in (0, 29, 30, 99)]
         assert checksum.of([data]) not in [checksum.of([each]) for each in changed]

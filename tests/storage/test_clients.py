@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import uuid
 
 import boto3
 import pytest
@@ -72,6 +73,41 @@ def test_objects_that_others_wrote_to_s3_are_verified_by_their_etag(object_store
     checksum = s3.s3_client().info(Place("s3", BUCKET, key)).checksum
     assert checksum.algorithm == ("md5" if parts == 1 else "md5-of-parts")
     assert storage.read_bytes(f"s3://{BUCKET}/{key}") == content
+
+
+@pytest.fixture
+def unequal_parts(object_stores, quick_storage) -> tuple[str, bytes]:
+    """Key and content of an object that was uploaded in parts of several sizes, as when objects are put together."""
+    object_stores["s3"].plan = None
+    client, key = boto3.client("s3"), f"unequal-{uuid.uuid4().hex}"
+    upload = {
+        "Bucket": BUCKET,
+        "Key": key,
+        "UploadId": client.create_multipart_upload(Bucket=BUCKET, Key=key)["UploadId"],
+    }
+    bodies = [bytes([number]) * size for number, size in enumerate((6_000_000, 5_300_000, 7_000_000, 5_500_000))]
+    parts = [
+        {"PartNumber": number, "ETag": client.upload_part(**upload, PartNumber=number, Body=body)["ETag"]}
+        for number, body in enumerate(bodies, 1)
+    ]
+    client.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    return key, b"".join(bodies)
+
+
+def test_parts_of_unequal_size_are_verified(unequal_parts):
+    key, content = unequal_parts
+    assert storage.read_bytes(f"s3://{BUCKET}/{key}") == content
+
+
+def test_parts_of_unknown_size_are_refused_at_once(unequal_parts, monkeypatch):
+    key, _ = unequal_parts
+    client = s3.s3_client()._client
+    head = client.head_object
+    monkeypatch.setattr(client, "head_object", lambda Bucket, Key, **_: head(Bucket=Bucket, Key=Key))
+    monkeypatch.setattr(client, "get_object", None)  # nothing is fetched
+
+    with pytest.raises(StorageError, match=r"the store tells no checksum that can be verified .* Copy the object once"):
+        storage.read_bytes(f"s3://{BUCKET}/{key}")
 
 
 def test_an_s3_object_without_any_checksum_is_not_used_unverified(object_stores, quick_storage):

@@ -20,17 +20,17 @@ class Checksum:
         algorithm: `crc32c` (value in base64), `md5` (hexadecimal), or `md5-of-parts`: the MD5 of the MD5s of the parts
             in which an object was uploaded, and their number, `HEX-N` (S3's ETag of such objects).
         value: What the store told.
-        part_bytes: Size of a part.
+        part_sizes: The parts' sizes in bytes.
     """
 
     algorithm: Literal["crc32c", "md5", "md5-of-parts"]
     value: str
-    part_bytes: int = 0
+    part_sizes: tuple[int, ...] = ()
 
     def of(self, chunks: Iterable[bytes]) -> str:
         """The checksum of some content by the same algorithm, comparable to `value`."""
         if self.algorithm == "md5-of-parts":
-            digests = [_md5(part) for part in _parts(chunks, self.part_bytes)]
+            digests = [_md5(part) for part in _parts(chunks, self.part_sizes)]
             return f"{_md5(digests).hex()}-{len(digests)}"
         if self.algorithm == "md5":
             return _md5(chunks).hex()
@@ -62,18 +62,16 @@ def _md5(chunks: Iterable[bytes]) -> bytes:
     return bytes(digest.digest())
 
 
-def _parts(chunks: Iterable[bytes], part_bytes: int) -> Iterator[list[bytes]]:
-    """Divides content into parts of one size, each a list of chunks; the last part may be shorter."""
-    part: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        rest = memoryview(chunk)
-        while rest:
-            taken = rest[: part_bytes - size]
-            part.append(bytes(taken))
-            size, rest = size + len(taken), rest[len(taken) :]
-            if size == part_bytes:
-                yield part
-                part, size = [], 0
-    if part:
+def _parts(chunks: Iterable[bytes], sizes: tuple[int, ...]) -> Iterator[list[bytes]]:
+    """Divides content into parts of these sizes, each a list of chunks; what is left over is a part, too."""
+    content = iter(chunks)
+    rest = memoryview(b"")
+    for size in sizes:
+        part: list[bytes] = []
+        missing = size
+        while missing and (rest := rest or memoryview(next(content, b""))):
+            part.append(bytes(rest[:missing]))
+            missing, rest = missing - len(part[-1]), rest[missing:]
         yield part
+    if left_over := b"".join([rest, *content]):
+        yield [left_over]

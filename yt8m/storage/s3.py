@@ -130,20 +130,35 @@ class S3Client:
         found = self._etag_checksum(place, head)
         if not found:
             raise StorageError(
-                f"{place}: the store tells no checksum that can be verified (encrypted with a key of its own). "
-                "Copy the object once with a CRC32C checksum of the full object."
+                f"{place}: the store tells no checksum that can be verified (it is encrypted with a key of its own, or "
+                "the sizes of its parts are not told). Copy the object once with a CRC32C checksum of the full object."
             )
         return found
 
     def _etag_checksum(self, place: Place, head: dict[str, Any]) -> Checksum | None:
-        """The ETag as a checksum; that of an object encrypted with a customer's key is none."""
+        """The ETag as a checksum.
+
+        That of an object encrypted with a customer's key is none; that of parts needs their sizes.
+        """
         etag = head["ETag"].strip('"')
         if "SSECustomerAlgorithm" in head or str(head.get("ServerSideEncryption", "")).startswith("aws:kms"):
             return None
         if "-" not in etag:
             return Checksum("md5", etag)
-        first = self._client.head_object(Bucket=place.bucket, Key=place.key, PartNumber=1)
-        return Checksum("md5-of-parts", etag, part_bytes=first["ContentLength"])
+        sizes = self._part_sizes(place, head, int(etag.rpartition("-")[2]))
+        return Checksum("md5-of-parts", etag, sizes) if sum(sizes) == head["ContentLength"] else None
+
+    def _part_sizes(self, place: Place, head: dict[str, Any], count: int) -> tuple[int, ...]:
+        """Sizes of the parts in which an object was uploaded; their sum is wrong where a store does not tell them."""
+
+        def size(number: int) -> int:
+            part = self._client.head_object(Bucket=place.bucket, Key=place.key, PartNumber=number)
+            return int(part["ContentLength"])
+
+        first, last = size(1), size(count)
+        if (count - 1) * first + last == head["ContentLength"]:  # nearly always: all but the last are of one size
+            return (first,) * (count - 1) + (last,)
+        return tuple(size(number) for number in range(1, count + 1))
 
 
 def _trouble_of_response(response: dict[str, Any]) -> Trouble:
