@@ -11,7 +11,6 @@ from yt8m.storage.ranges import RANGES_AT_ONCE
 from yt8m.storage.retry import CONNECT_SECONDS, SILENCE_SECONDS
 
 _TIMEOUT = (CONNECT_SECONDS, SILENCE_SECONDS)
-_TRANSIENT_CODES = (408, 429, 500, 502, 503, 504)
 # Threads that may talk to the store at the same time: ranges, and shards that TensorFlow asks for.
 _CONNECTIONS = 4 * RANGES_AT_ONCE
 
@@ -89,7 +88,9 @@ class GcsClient:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         if isinstance(error, GoogleAPICallError):
-            return _trouble_of_response(error)
+            # Content that was damaged on its way is refused with status 400.
+            damaged = error.code == 400 and "crc32c" in str(error).lower()
+            return Trouble.TRANSIENT if damaged else Trouble.of_status(error.code)
         if isinstance(error, (ConnectionError, TimeoutError, RequestException, HTTPError, DataCorruption)):
             return Trouble.TRANSIENT
         if isinstance(error, GoogleAuthError):
@@ -100,15 +101,6 @@ class GcsClient:
 
     def _blob(self, place: Place, generation: int | None = None) -> Any:
         return self._client.bucket(place.bucket).blob(place.key, generation=generation)
-
-
-def _trouble_of_response(error: Any) -> Trouble:
-    known = {404: Trouble.MISSING, 412: Trouble.CHANGED, 401: Trouble.DENIED, 403: Trouble.DENIED}
-    # Content that was damaged on its way is refused with status 400.
-    damaged = error.code == 400 and "crc32c" in str(error).lower()
-    if error.code in _TRANSIENT_CODES or damaged:
-        return Trouble.TRANSIENT
-    return known.get(error.code, Trouble.LASTING)
 
 
 def gcs_client() -> ObjectClient:

@@ -8,6 +8,8 @@ from typing import Protocol
 from yt8m.errors import StorageError
 from yt8m.storage.checksums import Checksum
 
+_TRANSIENT_CODES = (408, 429, 500, 502, 503, 504)
+
 
 class MissingObjectError(StorageError):
     """There is no such object or bucket."""
@@ -25,6 +27,12 @@ class Trouble(Enum):
     DENIED = auto()
     TRANSIENT = auto()
     LASTING = auto()
+
+    @classmethod
+    def of_status(cls, code: int | None) -> "Trouble":
+        """What the status of an answer over HTTP means."""
+        known = {404: cls.MISSING, 412: cls.CHANGED, 401: cls.DENIED, 403: cls.DENIED}
+        return cls.TRANSIENT if code in _TRANSIENT_CODES else known.get(code or 0, cls.LASTING)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 PART_BYTES = 16 << 20
 # Our own checksum beside the objects that we write: the stores' are not the same everywhere.
 _CHECKSUM_KEY = "crc32c"
-_TRANSIENT_CODES = (408, 429, 500, 502, 503, 504)
 _TRANSIENT_NAMES = (
     "BadDigest",
     "RequestTimeout",
@@ -105,7 +104,9 @@ class S3Client:
         if isinstance(error, Boto3Error) and isinstance(error.__context__, Exception):  # of the upload manager
             return self.trouble(error.__context__)
         if isinstance(error, exceptions.ClientError):
-            return _trouble_of_response(error.response)
+            if error.response.get("Error", {}).get("Code") in _TRANSIENT_NAMES:
+                return Trouble.TRANSIENT
+            return Trouble.of_status(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
         if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
             return Trouble.DENIED
         transient = (
@@ -159,14 +160,6 @@ class S3Client:
         if (count - 1) * first + last == head["ContentLength"]:  # nearly always: all but the last are of one size
             return (first,) * (count - 1) + (last,)
         return tuple(size(number) for number in range(1, count + 1))
-
-
-def _trouble_of_response(response: dict[str, Any]) -> Trouble:
-    code = response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    if code in _TRANSIENT_CODES or response.get("Error", {}).get("Code") in _TRANSIENT_NAMES:
-        return Trouble.TRANSIENT
-    known = {404: Trouble.MISSING, 412: Trouble.CHANGED, 401: Trouble.DENIED, 403: Trouble.DENIED}
-    return known.get(code, Trouble.LASTING)
 
 
 def s3_client() -> ObjectClient:
