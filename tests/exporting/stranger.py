@@ -1,4 +1,4 @@
-"""Runs an exported model in a process that knows TensorFlow only: this project and Keras cannot be imported.
+"""Runs an exported model with TensorFlow, without this project and Keras: neither can be imported here.
 
 Usage: python -I stranger.py MODEL INPUTS.npz OUTPUTS.npz
 """

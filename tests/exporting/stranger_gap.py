@@ -1,4 +1,6 @@
-"""GAP of an exported model in a process that knows TensorFlow and NumPy only, from the records as they lie in shards.
+"""GAP of an exported model by TensorFlow and NumPy, from the records as they lie in shards.
+
+Neither this project nor Keras can be imported here.
 
 Usage: python -I stranger_gap.py MODEL SHARD.tfrecord...
 

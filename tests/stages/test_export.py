@@ -1,6 +1,7 @@
 import functools
 import gc
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 from tests.conftest import Video
+from tests.exporting.tensorflow_alone import make_environment
 from tests.exporting.toy_ensemble import SPEC, random_videos, write_quantized_model, write_weights
 from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.exporting.budget import directory_bytes
@@ -75,10 +77,38 @@ def assert_top_of(probabilities, classes, scores):
     np.testing.assert_allclose(scores, -np.sort(-probabilities, axis=1)[:, :20], atol=1e-5)
 
 
-def test_a_stranger_with_tensorflow_alone_gets_the_keras_models_weighted_mean(exported, models, tmp_path):
+@pytest.fixture(scope="module")
+def tensorflow_alone(tmp_path_factory):
+    """The interpreter of an environment with TensorFlow alone. Skipped where none can be made, except in CI."""
+    try:
+        return make_environment(tmp_path_factory.mktemp("alone"))
+    except subprocess.CalledProcessError as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(f"no environment with TensorFlow alone: {error}")
+
+
+def test_a_process_without_our_code_gets_the_keras_models_weighted_mean(exported, models, tmp_path):
+    check_stranger(sys.executable, exported, models, tmp_path)
+
+
+@pytest.mark.slow
+def test_an_environment_with_tensorflow_alone_gets_the_keras_models_weighted_mean(
+    tensorflow_alone, exported, models, tmp_path
+):
+    ours = (
+        "import importlib.util as u; print([n for n in ('yt8m', 'pydantic', 'kfp', 'safetensors') if u.find_spec(n)])"
+    )
+    found = subprocess.run([tensorflow_alone, "-I", "-c", ours], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
+    check_stranger(tensorflow_alone, exported, models, tmp_path)
+
+
+def check_stranger(python, exported, models, tmp_path):
+    """Every signature gives the Keras models' weighted mean in a process of this interpreter."""
     frames, num_frames = random_videos(LENGTHS)
     np.savez(tmp_path / "in.npz", frames=frames, num_frames=num_frames)
-    command = [sys.executable, "-I", STRANGER, exported, tmp_path / "in.npz", tmp_path / "out.npz"]
+    command = [python, "-I", STRANGER, exported, tmp_path / "in.npz", tmp_path / "out.npz"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     expected = mean_of_keras_models(models, frames, num_frames)
