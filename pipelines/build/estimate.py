@@ -80,20 +80,19 @@ def estimate(recipe: Recipe, training_videos: int | None = None) -> Estimate:
         training_videos: How many there are; None if only the data tell.
     """
     spec = recipe.data.resolve_spec()
-    averages = {name: family.average for family in recipe.families.values() for name in family.candidates}
+    averages = recipe.averages()
     members = recipe.members()
     models = []
     # Most students are like a candidate.
     configs = {model.model.model_dump_json(): model.model for model in recipe.models().values()}
     counted = {key: count_work(config, spec) for key, config in configs.items()}
     for name, model in recipe.models().items():
-        student = model if isinstance(model, StudentConfig) else None
         models.append(
             ModelEstimate(
                 name=name,
                 family=model.model.family,
-                learn_from=student.learn_from if student else "",
-                average=student.average if student else averages[name],
+                learn_from=model.learn_from if isinstance(model, StudentConfig) else "",
+                average=averages[name],
                 is_member=name in members,
                 work=counted[model.model.model_dump_json()],
             )

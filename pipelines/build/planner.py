@@ -39,6 +39,7 @@ class _Planner:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
         self.models = recipe.models()
+        self.averages = recipe.averages()
         self.nodes: dict[str, Node] = {}
         # Where each model's final weights are.
         self.weights: dict[str, Ref] = {}
@@ -115,13 +116,13 @@ class _Planner:
         if family:
             models = tuple(family.candidates)
             for candidate, config in family.candidates.items():
-                self._add_model(candidate, config, name, family.average, {})
+                self._add_model(candidate, config, name, {})
             if students:
                 selection = {"selection": self._add_selection(name, models, family.ensemble_size)}
         if students:
             soft_targets = {"soft_targets": self._add_soft_targets(name, models, selection)}
             for student, student_config in students.items():
-                self._add_model(student, student_config, name, student_config.average, soft_targets)
+                self._add_model(student, student_config, name, soft_targets)
         self._add_collection(name)
 
     def _add_model(
@@ -129,7 +130,6 @@ class _Planner:
         name: str,
         model: CandidateConfig | StudentConfig,
         group: str,
-        average: str,
         soft_targets: Mapping[str, Ref],
     ) -> None:
         common = {"group": group, "model": name, "family": model.model.family, "code": frozenset({model.model.family})}
@@ -142,14 +142,14 @@ class _Planner:
         what = f"Trains {name} ({model.model.family}) on labels"
         inputs = {"partition": PARTITION, **soft_targets}
         description = f"{what} and the soft targets of {group}." if soft_targets else f"{what}."
-        facts = self._facts(model)
+        facts = self._facts(name, model)
         self._add(
             f"train-{name}", "train", f"Train {name}",
             description=description, config=config, inputs=inputs, facts=facts, **common,
         )  # fmt: skip
         weights = Ref(f"train-{name}", "model")
-        if average != "never":
-            averaging = self.recipe.averaging.model_copy(update={"policy": average})
+        if (policy := self.averages[name]) != "never":
+            averaging = self.recipe.averaging.model_copy(update={"policy": policy})
             description = f"Averages the weights of {name} over further training at a lower rate."
             self._add(
                 f"average-{name}", "average", f"Average {name}",
@@ -167,13 +167,18 @@ class _Planner:
             quantized = Ref(f"quantize-{name}", "quantized")
             self._add_evaluation(f"evaluate-quantized-{name}", f"Evaluate {name} in 8 bits", quantized, common)
 
-    def _facts(self, model: CandidateConfig | StudentConfig) -> dict[str, Any]:
-        """For the report: a student's teachers, and the candidate of the same make that never saw soft targets."""
+    def _facts(self, name: str, model: CandidateConfig | StudentConfig) -> dict[str, Any]:
+        """For the report: a student's teachers, and its twin, which differs in nothing but what it learned from."""
         if not isinstance(model, StudentConfig):
             return {}
-        twins = [other for other, config in self.recipe.candidates().items() if config.model == model.model]
+        twins = [other for other in self.recipe.candidates() if self._make(other) == self._make(name)]
         baseline = model.like if model.like in twins else next(iter(twins), "")
         return {"learn_from": model.learn_from, "baseline": baseline}
+
+    def _make(self, name: str) -> tuple[Any, ...]:
+        """What decides how good a model is, but for chance and soft targets."""
+        model = self.models[name]
+        return model.model, model.training.model_copy(update={"seed": 0}), self.averages[name]
 
     def _add_evaluation(self, name: str, title: str, weights: Ref, common: Mapping[str, Any]) -> None:
         inputs = {"partition": PARTITION, "model": weights}

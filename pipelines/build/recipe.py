@@ -80,7 +80,8 @@ class StudentConfig(Config):
     Attributes:
         learn_from: A family, whose selected teachers teach, or a teacher group.
         like: A candidate or student whose model, training and averaging the student has where it does not say
-            otherwise. It is the student's baseline in the table of distillation.
+            otherwise. A candidate of equal model, training and averaging is the student's baseline in the table of
+            distillation.
         model: Its family and sizes.
         training: How it is trained.
         label_weight: Lambda of the paper's equation 2: weight of the labels; the rest is the soft targets'.
@@ -159,6 +160,11 @@ class Recipe(Config):
     def models(self) -> dict[str, CandidateConfig | StudentConfig]:
         """All models by name."""
         return {**self.candidates(), **self.students}
+
+    def averages(self) -> dict[str, AveragePolicy]:
+        """Whether each model's weights are averaged, by name."""
+        candidates = {name: family.average for family in self.families.values() for name in family.candidates}
+        return candidates | {name: student.average for name, student in self.students.items()}
 
     def members(self) -> tuple[str, ...]:
         """The models that the search for weights may choose from."""

@@ -30,7 +30,8 @@ class NodeRecord(Config):
         name: The model the node works on; empty if on none or several.
         family: That model's family; for `select_teachers` and `soft_targets` the recipe's family or teacher group.
         config: The stage's configuration. A student's `train` has in addition `learn_from`, its teachers' family or
-            group, and `baseline`, the candidate of the same make that learned from labels alone (empty if none).
+            group, and `baseline`, the candidate of the same make and training that learned from labels alone (empty if
+            none).
         metrics: The stage's figures by name.
         details: The stage's tables and curves; their form is the stage's.
         seconds: How long the node took, where that was measured.

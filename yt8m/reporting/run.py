@@ -49,7 +49,7 @@ class ModelRun:
 
     @property
     def baseline(self) -> str:
-        """The model of the same make that learned from labels alone; empty if there is none."""
+        """The model of the same make and training that learned from labels alone; empty if there is none."""
         return self._told("baseline")
 
     def _told(self, name: str) -> str:

@@ -64,7 +64,7 @@ class DistillationRow(Config):
         family: Its family.
         learn_from: Whose predictions it learned from: a family's or a group of teachers.
         gap_distilled: The student's GAP.
-        baseline: The model of the same configuration that learned from labels alone; empty if there is none.
+        baseline: The model of the same make and training that learned from labels alone; empty if there is none.
         gap_undistilled: Its GAP.
         gain: The difference.
         family_gain: Mean gain of the family's students.

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -70,8 +71,28 @@ def test_the_report_hears_of_every_node_before_it(plan: Plan) -> None:
 
 def test_a_student_names_its_hard_label_twin(plan: Plan) -> None:
     assert plan["train-dbof-s"].facts == {"learn_from": "dbof", "baseline": "dbof-a"}
-    assert plan["train-vlad-2"].facts == {"learn_from": "both", "baseline": "vlad-a"}
+    assert plan["average-dbof-s"].facts == plan["train-dbof-s"].facts
     assert plan["train-dbof-a"].facts == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "baseline"),
+    [
+        ("students.dbof-s.training.seed=9", "dbof-a"),
+        ("students.dbof-s.label_weight=0.9", "dbof-a"),
+        ("students.dbof-s.model.num_clusters=15", ""),
+        ("students.dbof-s.training.epochs=9", ""),
+        ("students.dbof-s.average=never", ""),
+        ("families.dbof.candidates.dbof-0={model: {family: dbof, num_clusters: 16, hidden_units: 8}}", "dbof-a"),
+        ("students.dbof-s.like=vlad-s", ""),
+    ],
+)
+def test_a_twin_has_equal_model_training_and_averaging(small: Small, setting: str, baseline: str) -> None:
+    def with_its_own_model(raw: dict[str, Any]) -> None:
+        raw["students"]["dbof-s"]["model"] = dict(raw["families"]["dbof"]["candidates"]["dbof-a"]["model"])
+
+    plan = make_plan(small(with_its_own_model, setting))
+    assert plan["train-dbof-s"].facts["baseline"] == baseline
 
 
 def test_workers_write_parts_that_one_node_joins(small: Small) -> None:
