@@ -1,7 +1,7 @@
 """Frozen, strict, typed configuration objects and errors that name the place of every problem."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin
 
@@ -9,6 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from yt8m.errors import ConfigError, suggest
+
+# Keys and indices that lead to a value.
+Place = tuple[int | str, ...]
 
 _UNKNOWN_TAG = "unknown_tag"
 _TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
@@ -76,18 +79,27 @@ def known_tag(key: str, noun: str, known: Collection[str], aliases: Mapping[str,
     return BeforeValidator(check)
 
 
-def describe_errors(error: ValidationError, model: type[BaseModel], source: str) -> Iterator[str]:
-    """Turns pydantic's errors into lines `source: place: what, received, remedy`."""
+def describe_errors(
+    error: ValidationError, model: type[BaseModel], source: str, origin: Callable[[Place], Place] = lambda place: place
+) -> Iterator[str]:
+    """Turns pydantic's errors into lines `source: place: what, received, remedy`.
+
+    Args:
+        error: What pydantic found.
+        model: The type that was wanted.
+        source: Where the data came from.
+        origin: Where the value at a place was written, if it was not there.
+    """
     for details in error.errors(include_url=False):
         location, owner = _follow(model, details["loc"])
         if details["type"] in _TAG_ERRORS:
             location += (details["ctx"]["key" if details["type"] == _UNKNOWN_TAG else "discriminator"].strip("'"),)
-        place = _place(location)
+        place = _place(origin(location))
         described = _describe(details, owner)
         yield f"{source}: {place}: {described}" if place else f"{source}: {described}"
 
 
-def _place(location: tuple[int | str, ...]) -> str:
+def _place(location: Place) -> str:
     place = ""
     for part in location:
         place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
@@ -109,7 +121,7 @@ def _describe(details: ErrorDetails, owner: Any) -> str:
     return f"{message[:1].lower()}{message[1:].rstrip('.')}.{shown}"
 
 
-def _follow(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[tuple[int | str, ...], Any]:
+def _follow(model: type[BaseModel], location: Place) -> tuple[Place, Any]:
     """Follows a place through the types.
 
     Returns:

@@ -5,16 +5,21 @@ reported by the types themselves.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.build.recipe import NAME_PATTERN, FamilyConfig
+from pipelines.build.recipe import MOST_NAME_LETTERS, MOST_TEACHERS, NAME_PATTERN, FamilyConfig
 from yt8m.errors import suggest
 
 Problems = Iterator[str]
 
 # Names of models that would give two nodes one name (`evaluate-quantized-x`, `evaluate-export`).
-_TAKEN = re.compile(r"quantized-.*|export")
+_TAKEN_FROM_MODELS = re.compile(r"quantized-.*|export")
+# Names of families and groups of teachers that would give nodes or sub-pipelines the name of another.
+_TAKEN_FROM_GROUPS = re.compile(
+    r"generate|prepare|search-weights|export|report|(train|average|evaluate|quantize|select|soft-targets|collect)-.*"
+    r"|.*-part-\d+"
+)
 
 
 def check_references(raw: Mapping[str, Any]) -> Problems:
@@ -29,74 +34,81 @@ def check_references(raw: Mapping[str, Any]) -> Problems:
     families = _mapping(raw.get("families"))
     groups = _mapping(raw.get("teacher_groups"))
     students = _mapping(raw.get("students"))
-    candidates = {
-        name: f"families.{family}.candidates.{name}"
+    named = [
+        (name, f"families.{family}.candidates.{name}")
         for family, entry in families.items()
         for name in _mapping(_mapping(entry).get("candidates"))
-    }
-    models = {**candidates, **{name: f"students.{name}" for name in students}}
-    yield from _check_names(families, groups, students)
+    ] + [(name, f"students.{name}") for name in students]
+    models = dict(named)
+    yield from _check_names(named, families, groups)
     yield from _check_students(students, {**families, **groups}, models)
     yield from _check_groups(groups, models)
     yield from _check_sizes(families, students)
-    yield from _check_members(raw, models)
+    yield from _check_list("ensemble.members", _mapping(raw.get("ensemble")).get("members"), models)
     yield from _check_cycles(groups, students)
     yield from _check_data(_mapping(raw.get("data")))
     if not isinstance(raw.get("training", {}), dict):
         yield f"training: expected a mapping of what all trainings share. Received: {raw['training']!r}."
 
 
-def _check_names(families: Mapping[str, Any], groups: Mapping[str, Any], students: Mapping[str, Any]) -> Problems:
-    models = [
-        (f"families.{family}.candidates.{name}", name)
-        for family, entry in families.items()
-        for name in _mapping(_mapping(entry).get("candidates"))
-    ] + [(f"students.{name}", name) for name in students]
+def _check_names(models: Sequence[tuple[str, str]], families: Mapping[str, Any], groups: Mapping[str, Any]) -> Problems:
     places: dict[str, str] = {}
-    for place, name in models:
+    for name, place in models:
         if name in places:
             yield f"{place}: the model '{name}' is also at {places[name]}. Give every model its own name."
         places.setdefault(name, place)
     for name in groups.keys() & families.keys():
         yield f"teacher_groups.{name}: there is also a family '{name}'. Give the group another name."
-    teachers = [(f"families.{name}", name) for name in families] + [(f"teacher_groups.{name}", name) for name in groups]
-    for place, name in models + teachers:
-        if not re.fullmatch(NAME_PATTERN, str(name)) or len(str(name)) > 40:
-            yield f"{place}: '{name}' cannot be a name. Use at most 40 lower-case letters, digits and inner hyphens."
-        elif _TAKEN.fullmatch(str(name)):
+    teachers = [(name, f"families.{name}") for name in families] + [(name, f"teacher_groups.{name}") for name in groups]
+    taken = [_TAKEN_FROM_MODELS] * len(models) + [_TAKEN_FROM_GROUPS] * len(teachers)
+    for (name, place), reserved in zip([*models, *teachers], taken, strict=True):
+        if not re.fullmatch(NAME_PATTERN, name) or len(name) > MOST_NAME_LETTERS:
+            yield (
+                f"{place}: '{name}' cannot be a name. "
+                f"Use at most {MOST_NAME_LETTERS} lower-case letters, digits and inner hyphens."
+            )
+        elif reserved.fullmatch(name):
             yield f"{place}: the name '{name}' is taken by nodes of the run. Choose another."
 
 
 def _check_students(students: Mapping[str, Any], teachers: Mapping[str, Any], models: Mapping[str, str]) -> Problems:
-    for name, entry in students.items():
-        teacher, like = (_mapping(entry).get(key) for key in ("learn_from", "like"))
-        if isinstance(teacher, str) and teacher not in teachers:
+    likes = _texts(students, "like")
+    for name, teacher in _texts(students, "learn_from").items():
+        if teacher not in teachers:
             yield (
                 f"students.{name}.learn_from: no family or teacher group '{teacher}'. "
                 f"{suggest(teacher, teachers) if teachers else 'There are none.'}"
             )
-        if isinstance(like, str) and like and like not in models:
+    for name, like in likes.items():
+        if like and like not in models:
             yield f"students.{name}.like: no model '{like}'. {suggest(like, models)}"
-        if like == name:
-            yield f"students.{name}.like: a student cannot be like itself. Name another model, or give `model`."
+        way = [name]
+        while way[-1] in likes and likes[way[-1]] not in way[1:]:
+            way.append(likes[way[-1]])
+        if way[-1] == name:
+            circle = " -> ".join(way)
+            yield f"students.{name}.like: a student cannot be like itself: {circle}. Name another, or give `model`."
 
 
 def _check_groups(groups: Mapping[str, Any], models: Mapping[str, str]) -> Problems:
     for name, members in groups.items():
-        if not isinstance(members, list):
-            continue
-        if not 1 <= len(members) <= 16:
-            yield f"teacher_groups.{name}: 1 to 16 models teach together. Received: {len(members)}."
-        for index, member in enumerate(members):
-            if str(member) not in models:
-                yield f"teacher_groups.{name}[{index}]: no model '{member}'. {suggest(str(member), models)}"
-            if member in members[:index]:
-                yield f"teacher_groups.{name}[{index}]: '{member}' stands twice. Remove one."
+        if isinstance(members, list) and not 1 <= len(members) <= MOST_TEACHERS:
+            yield f"teacher_groups.{name}: 1 to {MOST_TEACHERS} models teach together. Received: {len(members)}."
+        yield from _check_list(f"teacher_groups.{name}", members, models)
+
+
+def _check_list(place: str, members: Any, models: Mapping[str, str]) -> Problems:
+    """A list of models, each once."""
+    for index, member in enumerate(members if isinstance(members, list) else []):
+        if isinstance(member, str) and member not in models:
+            yield f"{place}[{index}]: no model '{member}'. {suggest(member, models)}"
+        if member in members[:index]:
+            yield f"{place}[{index}]: '{member}' stands twice. Remove one."
 
 
 def _check_sizes(families: Mapping[str, Any], students: Mapping[str, Any]) -> Problems:
     """A family that teaches needs as many candidates as teach together."""
-    taught = {_mapping(student).get("learn_from") for student in students.values()}
+    taught = _texts(students, "learn_from").values()
     for name, family in families.items():
         size = _mapping(family).get("ensemble_size", FamilyConfig.model_fields["ensemble_size"].default)
         count = len(_mapping(_mapping(family).get("candidates")))
@@ -107,39 +119,29 @@ def _check_sizes(families: Mapping[str, Any], students: Mapping[str, Any]) -> Pr
             )
 
 
-def _check_members(raw: Mapping[str, Any], models: Mapping[str, str]) -> Problems:
-    given = _mapping(raw.get("ensemble")).get("members")
-    members = given if isinstance(given, list) else []
-    for index, member in enumerate(members):
-        if str(member) not in models:
-            yield f"ensemble.members[{index}]: no model '{member}'. {suggest(str(member), models)}"
-        if member in members[:index]:
-            yield f"ensemble.members[{index}]: '{member}' stands twice. Remove one."
-
-
 def _check_cycles(groups: Mapping[str, Any], students: Mapping[str, Any]) -> Problems:
     """No student may teach, over however many levels, itself."""
-    needs = {name: [_mapping(student).get("learn_from")] for name, student in students.items()}
-    for name in students:
+    needs = _texts(students, "learn_from")
+    for name in needs:
         if chain := _chain(name, needs, groups):
             circle = " <- ".join([name, *chain])
             yield f"students.{name}.learn_from: the student teaches itself: {circle}. Break the circle."
 
 
-def _chain(start: str, needs: Mapping[str, list[Any]], groups: Mapping[str, Any]) -> list[str]:
+def _chain(start: str, needs: Mapping[str, str], groups: Mapping[str, Any]) -> list[str]:
     """The shortest way from a student over teacher groups back to itself; empty if there is none."""
     ways: list[list[str]] = [[start]]
     seen: set[str] = set()
     while ways:
         way = ways.pop(0)
-        for group in needs.get(way[-1], []):
-            members = groups.get(group)
-            for member in members if isinstance(members, list) else []:
-                if member == start:
-                    return [*way[1:], str(group), start]
-                if member in needs and member not in seen:
-                    seen.add(member)
-                    ways.append([*way, str(group), str(member)])
+        group = needs[way[-1]]
+        members = groups.get(group)
+        for member in members if isinstance(members, list) else []:
+            if member == start:
+                return [*way[1:], group, start]
+            if isinstance(member, str) and member in needs and member not in seen:
+                seen.add(member)
+                ways.append([*way, group, member])
     return []
 
 
@@ -154,3 +156,9 @@ def _check_data(data: Mapping[str, Any]) -> Problems:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _texts(entries: Mapping[str, Any], key: str) -> dict[str, str]:
+    """What entries say of a key, by name, where that is a text."""
+    found = {name: _mapping(entry).get(key) for name, entry in entries.items()}
+    return {name: value for name, value in found.items() if isinstance(value, str)}

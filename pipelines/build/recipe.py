@@ -22,6 +22,10 @@ AveragePolicy = Literal["always", "never", "if_better"]
 
 # Lower case with hyphens: names become names of nodes and, in a cluster, of pods.
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
+MOST_NAME_LETTERS = 40
+
+# Numbered inputs of the components: `select_teachers` and `soft_targets`; `search_weights` and `export`.
+MOST_TEACHERS, MOST_MEMBERS = 16, 20
 
 
 class DataConfig(Config):
@@ -71,7 +75,7 @@ class FamilyConfig(Config):
 
     average: AveragePolicy = "never"
     ensemble_size: PositiveInt = 3
-    candidates: Mapping[str, CandidateConfig] = Field(min_length=1, max_length=16)
+    candidates: Mapping[str, CandidateConfig] = Field(min_length=1, max_length=MOST_TEACHERS)
 
 
 class StudentConfig(Config):
@@ -114,7 +118,7 @@ class EnsembleConfig(Config):
         search: How their weights are searched, and the budget.
     """
 
-    members: tuple[str, ...] = Field(default=(), max_length=20)
+    members: tuple[str, ...] = Field(default=(), max_length=MOST_MEMBERS)
     search: SearchConfig = SearchConfig()
 
 
@@ -138,7 +142,7 @@ class Recipe(Config):
         cluster: What the steps need in a cluster; null: what the cluster gives by itself. Runs here do without.
     """
 
-    name: str = Field(pattern=NAME_PATTERN, max_length=40)
+    name: str = Field(pattern=NAME_PATTERN, max_length=MOST_NAME_LETTERS)
     description: str = ""
     seed: NonNegativeInt = 0
     data: DataConfig

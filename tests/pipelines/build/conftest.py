@@ -49,6 +49,12 @@ Changes = Callable[[dict[str, Any]], None]
 
 
 @pytest.fixture
+def raw() -> dict[str, Any]:
+    """The small recipe as it is written."""
+    return copy.deepcopy(SMALL)
+
+
+@pytest.fixture
 def small(tmp_path: Path) -> Callable[..., Recipe]:
     """Loads the small recipe after `changes` were made to it, with settings."""
 

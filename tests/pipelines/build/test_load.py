@@ -84,6 +84,77 @@ def test_a_mistake_in_what_models_share_is_told_once_where_it_stands(small: Smal
     assert len(problems(small, "seed=x")) == 1
 
 
+@pytest.mark.parametrize("seed", ["-1", str(2**40), "1.5", "[1]"])
+def test_a_seed_that_everything_has_is_refused_once_where_it_stands(small: Small, seed: str) -> None:
+    assert [line.partition(":")[0] for line in problems(small, f"seed={seed}")] == ["seed"]
+
+
+def test_an_average_that_students_take_over_is_refused_once_where_it_stands(small: Small) -> None:
+    (told,) = problems(small, "families.dbof.average=sometimes")
+    assert told.startswith("families.dbof.average: ")
+
+
+def test_a_value_taken_over_several_steps_is_refused_where_it_was_written(small: Small) -> None:
+    told = problems(small, "students.vlad-s.training.batch_size=0", "students.vlad-2.training.epochs=0")
+    assert [line.partition(":")[0] for line in told] == [
+        "students.vlad-s.training.batch_size",
+        "students.vlad-2.training.epochs",
+    ]
+
+
+def test_training_of_a_student_that_is_no_mapping_is_refused(small: Small) -> None:
+    assert problems(small, "students.dbof-s.training=3")[0].startswith("students.dbof-s.training: ")
+
+
+def test_a_student_with_a_candidates_name_is_all_that_is_refused(small: Small) -> None:
+    (told,) = problems(small, "students.dbof-a={like: dbof-b, learn_from: dbof}")
+    assert told.startswith("students.dbof-a: the model 'dbof-a' is also at families.dbof.candidates.dbof-a.")
+
+
+@pytest.mark.parametrize("model", ["", "{family: logistic}"])
+def test_students_that_are_like_each_other_are_refused(small: Small, model: str) -> None:
+    settings = ["students.vlad-s.like=vlad-2", *([f"students.vlad-s.model={model}"] if model else [])]
+    told = problems(small, *settings, "seed=-1")
+    assert [line.partition(":")[0] for line in told] == ["seed", "students.vlad-s.like", "students.vlad-2.like"]
+    assert "a student cannot be like itself: vlad-s -> vlad-2 -> vlad-s." in told[1]
+
+
+def test_a_student_like_one_in_a_circle_is_not_refused_itself(small: Small) -> None:
+    settings = ["students.vlad-s.like=vlad-2", "students.new={like: vlad-s, learn_from: dbof}"]
+    assert not [line for line in problems(small, *settings) if line.startswith("students.new")]
+
+
+def test_a_student_like_nothing_is_refused_once(small: Small) -> None:
+    told = problems(small, "students.vlad-s.like=vald-a")
+    assert [line.partition(":")[0] for line in told] == ["students.vlad-s.like"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ("students.dbof-s.learn_from=[dbof, netvlad]", "students.dbof-s.learn_from"),
+        ("students.dbof-s.learn_from={dbof: 1}", "students.dbof-s.learn_from"),
+        ("students.dbof-s.like=[dbof-a]", "students.dbof-s.like"),
+        ("teacher_groups.both=[[dbof-a], {b: 1}]", "teacher_groups.both[1]"),
+        ("ensemble.members=[[dbof-s]]", "ensemble.members[0]"),
+        (
+            "families.netvlad.candidates.vlad-a.model.family=[netvlad]",
+            "families.netvlad.candidates.vlad-a.model.family",
+        ),
+    ],
+)
+def test_a_list_or_mapping_in_place_of_a_name_is_refused(small: Small, setting: str, place: str) -> None:
+    assert any(line.startswith(f"{place}: ") for line in problems(small, setting))
+
+
+@pytest.mark.parametrize("name", ["dbof-part-1", "report", "prepare", "collect-dbof", "train-dbof-a"])
+def test_a_family_or_group_may_not_have_a_nodes_name(small: Small, name: str) -> None:
+    family = "{candidates: {x: {model: {family: logistic}}}}"
+    for section, value in (("families", family), ("teacher_groups", "[dbof-a]")):
+        told = problems(small, "soft_targets.workers=2", f"{section}.{name}={value}")
+        assert any(line.startswith(f"{section}.{name}: the name '{name}' is taken by nodes") for line in told)
+
+
 def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) -> None:
     assert len(problems(small, "families.netvlad.candidates.vlad-a.model.family=netvald")) == 1
 
