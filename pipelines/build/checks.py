@@ -17,8 +17,8 @@ Problems = Iterator[str]
 _TAKEN_FROM_MODELS = re.compile(r"quantized-.*|export")
 # Names of families and groups of teachers that would give nodes or sub-pipelines the name of another.
 _TAKEN_FROM_GROUPS = re.compile(
-    r"generate|prepare|search-weights|export|report|(train|average|evaluate|quantize|select|soft-targets|collect)-.*"
-    r"|.*-part-\d+"
+    r"generate|prepare|search-weights|export|report|.*-part-\d+"
+    r"|(train|average|evaluate|quantize|select|soft-targets|collect|taught-by)-.*"
 )
 
 

@@ -66,7 +66,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Group:
-    """A sub-pipeline: a family or a group of teachers, with the students that learn from it."""
+    """A sub-pipeline: a family or a group of teachers with the students that learn from it; or students apart."""
 
     name: str
     title: str

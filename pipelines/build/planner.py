@@ -1,8 +1,9 @@
 """From a recipe to its plan: which nodes there are and what each reads.
 
 Per family: every candidate is trained, averaged if the recipe says so, and evaluated; the best combination is
-selected and predicts soft targets; the students that learn from it are trained. Per group of teachers: the same
-without candidates. At the end: weights, export, report.
+selected and predicts soft targets; the students that learn from it are trained, those of other families in a group of
+their own, for which nobody who reads of this family waits. Per group of teachers: the same without candidates. At the
+end: weights, export, report.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,6 +44,8 @@ class _Planner:
         self.nodes: dict[str, Node] = {}
         # Where each model's final weights are.
         self.weights: dict[str, Ref] = {}
+        # The manifest of what each family or group of teachers predicted.
+        self.soft_targets: dict[str, Ref] = {}
 
     def plan(self) -> Plan:
         self._add_data()
@@ -56,28 +59,37 @@ class _Planner:
     def _groups_in_order(self) -> Iterator[Group]:
         """Families, then groups of teachers, each after those in which its teachers are students."""
         for name in self.recipe.families:
-            students = _and_students(self._students_of(name))
+            students = _and_students(self._students_in(name))
             yield Group(
                 name, f"Family {name}", f"The candidates of family {name}, the best of them as teachers{students}."
             )
+            others = _others(name)
+            if self._students_in(others):
+                students = ", ".join(self._students_in(others))
+                yield Group(others, f"Taught by {name}", f"Students that learn from family {name}: {students}.")
         waiting = dict(self.recipe.teacher_groups)
         done = set(self.recipe.families)
         while waiting:
             ready = [name for name, members in waiting.items() if self._teachers_of(members) <= done]
             assert ready, f"teacher groups depend on each other: {', '.join(waiting)}"
             for name in ready:
-                students = _and_students(self._students_of(name))
+                students = _and_students(self._students_in(name))
                 teachers = ", ".join(waiting.pop(name))
                 done.add(name)
-                if self._students_of(name):
+                if self._students_in(name):
                     yield Group(name, f"Taught by {name}", f"{teachers} as teachers{students}.")
 
     def _teachers_of(self, members: tuple[str, ...]) -> set[str]:
         students = [self.recipe.students[member] for member in members if member in self.recipe.students]
         return {student.learn_from for student in students}
 
-    def _students_of(self, group: str) -> dict[str, StudentConfig]:
-        return {name: student for name, student in self.recipe.students.items() if student.learn_from == group}
+    def _students_in(self, group: str) -> dict[str, StudentConfig]:
+        return {name: student for name, student in self.recipe.students.items() if self._group_of(student) == group}
+
+    def _group_of(self, student: StudentConfig) -> str:
+        family = self.recipe.families.get(student.learn_from)
+        own = not family or student.model.family in {each.model.family for each in family.candidates.values()}
+        return student.learn_from if own else _others(student.learn_from)
 
     def _add(self, name: str, stage: str, title: str, **rest: Any) -> Ref:
         """Adds a node; returns the reference to its record."""
@@ -109,39 +121,35 @@ class _Planner:
         self._add("prepare", "prepare", "Prepare data", description=description, config=config, inputs=inputs)
 
     def _add_group(self, name: str) -> None:
-        students = self._students_of(name)
         family = self.recipe.families.get(name)
         models: tuple[str, ...] = self.recipe.teacher_groups.get(name, ())
+        teaches = name in {student.learn_from for student in self.recipe.students.values()}
         selection: dict[str, Ref] = {}
         if family:
             models = tuple(family.candidates)
             for candidate, config in family.candidates.items():
-                self._add_model(candidate, config, name, {})
-            if students:
+                self._add_model(candidate, config, name)
+            if teaches:
                 selection = {"selection": self._add_selection(name, models, family.ensemble_size)}
-        if students:
-            soft_targets = {"soft_targets": self._add_soft_targets(name, models, selection)}
-            for student, student_config in students.items():
-                self._add_model(student, student_config, name, soft_targets)
+        if teaches:
+            self.soft_targets[name] = self._add_soft_targets(name, models, selection)
+        for student, student_config in self._students_in(name).items():
+            self._add_model(student, student_config, name)
         self._add_collection(name)
 
-    def _add_model(
-        self,
-        name: str,
-        model: CandidateConfig | StudentConfig,
-        group: str,
-        soft_targets: Mapping[str, Ref],
-    ) -> None:
+    def _add_model(self, name: str, model: CandidateConfig | StudentConfig, group: str) -> None:
         common = {"group": group, "model": name, "family": model.model.family, "code": frozenset({model.model.family})}
-        label_weight = model.label_weight if isinstance(model, StudentConfig) else 1.0
         config = {
             "model": model.model.model_dump(mode="json"),
             "training": model.training.model_dump(mode="json"),
-            "label_weight": label_weight,
+            "label_weight": 1.0,
         }
-        what = f"Trains {name} ({model.model.family}) on labels"
-        inputs = {"partition": PARTITION, **soft_targets}
-        description = f"{what} and the soft targets of {group}." if soft_targets else f"{what}."
+        inputs = {"partition": PARTITION}
+        description = f"Trains {name} ({model.model.family}) on labels."
+        if isinstance(model, StudentConfig):
+            config["label_weight"] = model.label_weight
+            inputs["soft_targets"] = self.soft_targets[model.learn_from]
+            description = f"Trains {name} ({model.model.family}) on labels and the soft targets of {model.learn_from}."
         facts = self._facts(name, model)
         self._add(
             f"train-{name}", "train", f"Train {name}",
@@ -271,7 +279,8 @@ class _Planner:
         if len(records) > MOST_RECORDS:
             most = MOST_RECORDS - len(records) + len(groups)
             raise ConfigError(
-                f"{self.recipe.name}: at most {most} families and teacher groups. Received: {len(groups)}. "
+                f"{self.recipe.name}: at most {most} families, groups of teachers and groups of students that another "
+                f"family teaches. Received: {len(groups)}. "
                 "Put candidates of several families into one."
             )
         return records
@@ -279,6 +288,11 @@ class _Planner:
     def _add_report(self) -> None:
         description = "Reports what the run achieved: a page for people, the same figures for programs."
         self._add("report", "report", "Report", description=description, fan_in={"record": self._collected()})
+
+
+def _others(family: str) -> str:
+    """The group of a family's students that are of other families."""
+    return f"taught-by-{family}"
 
 
 def _and_students(students: Mapping[str, StudentConfig]) -> str:

@@ -40,7 +40,7 @@ def plan(small: Small) -> Plan:
 
 def test_every_node_is_a_task_of_its_name_and_every_group_a_sub_pipeline(plan: Plan, tmp_path: Path) -> None:
     spec = compiled(plan, tmp_path)
-    assert set(tasks_of(spec)) == set(plan.nodes) | {"dbof", "netvlad", "both"}
+    assert set(tasks_of(spec)) == set(plan.nodes) | {"dbof", "taught-by-dbof", "netvlad", "both"}
     assert set(spec["components"]["comp-netvlad"]["dag"]["tasks"]) == {
         "train-vlad-a",
         "evaluate-vlad-a",

@@ -147,7 +147,7 @@ def test_a_list_or_mapping_in_place_of_a_name_is_refused(small: Small, setting: 
     assert any(line.startswith(f"{place}: ") for line in problems(small, setting))
 
 
-@pytest.mark.parametrize("name", ["dbof-part-1", "report", "prepare", "collect-dbof", "train-dbof-a"])
+@pytest.mark.parametrize("name", ["dbof-part-1", "report", "prepare", "collect-dbof", "train-dbof-a", "taught-by-dbof"])
 def test_a_family_or_group_may_not_have_a_nodes_name(small: Small, name: str) -> None:
     family = "{candidates: {x: {model: {family: logistic}}}}"
     for section, value in (("families", family), ("teacher_groups", "[dbof-a]")):

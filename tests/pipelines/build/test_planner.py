@@ -6,6 +6,7 @@ import pytest
 from pipelines.build.plan import Node, Plan, Ref
 from pipelines.build.planner import make_plan
 from pipelines.build.recipe import Recipe
+from pipelines.build.schedule import pipeline_dependencies
 
 Small = Callable[..., Recipe]
 
@@ -27,7 +28,6 @@ def test_the_recipe_decides_the_nodes(plan: Plan) -> None:
         "train-dbof-b", "average-dbof-b", "evaluate-dbof-b",
         "select-dbof", "soft-targets-dbof",
         "train-dbof-s", "average-dbof-s", "evaluate-dbof-s", "quantize-dbof-s", "evaluate-quantized-dbof-s",
-        "train-vlad-s", "evaluate-vlad-s",
         "collect-dbof",
     ]  # fmt: skip
     assert [name for name, node in plan.nodes.items() if not node.group] == [
@@ -52,6 +52,18 @@ def test_students_learn_from_their_teachers_and_the_next_level_from_them(plan: P
     }
     assert "selection" not in plan["soft-targets-both"].inputs
     assert plan["train-vlad-2"].group == "both"
+
+
+def test_students_of_another_family_are_a_group_of_their_own(plan: Plan, small: Small) -> None:
+    assert list(plan.groups) == ["dbof", "taught-by-dbof", "netvlad", "both"]
+    assert [name for name, node in plan.nodes.items() if node.group == "taught-by-dbof"] == [
+        "train-vlad-s",
+        "evaluate-vlad-s",
+        "collect-taught-by-dbof",
+    ]
+    waits = pipeline_dependencies(make_plan(small(lambda _: None, "teacher_groups.both=[dbof-s]")))
+    assert "evaluate-dbof-s" in waits["soft-targets-both"]
+    assert "train-vlad-s" not in waits["soft-targets-both"]
 
 
 def test_what_is_averaged_is_what_all_others_use(plan: Plan) -> None:
