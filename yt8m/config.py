@@ -1,6 +1,7 @@
 """Frozen, strict, typed configuration objects and errors that name the place of every problem."""
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from types import UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin
@@ -14,13 +15,17 @@ from yt8m.errors import ConfigError, suggest
 Place = tuple[int | str, ...]
 
 _UNKNOWN_TAG = "unknown_tag"
+# A number that YAML 1.1 takes for text, as it lacks the point or the exponent's sign.
+_EXPONENT = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?\d+)")
 _TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
 
 
 class Config(BaseModel):
-    """Base of all configurations: frozen, unknown keys are errors, no silent type conversion."""
+    """Base of all configurations: frozen, unknown keys are errors, no silent type conversion, numbers are finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, validate_default=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False, protected_namespaces=()
+    )
 
     def __init__(self, **fields: Any) -> None:
         """Makes a configuration in Python; its errors are those of a file, see `parse`."""
@@ -118,7 +123,9 @@ def _describe(details: ErrorDetails, owner: Any) -> str:
     received = details["input"]
     is_whole = isinstance(received, dict | list | BaseModel) or details["type"] == "json_invalid"
     shown = "" if is_whole else f" Received: {received!r}."
-    return f"{message[:1].lower()}{message[1:].rstrip('.')}.{shown}"
+    number = _EXPONENT.fullmatch(received) if isinstance(received, str) and details["type"] == "float_type" else None
+    remedy = f" YAML takes this for text; write {number[1]}{number[2] or '.0'}e{int(number[3]):+d}." if number else ""
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}.{shown}{remedy}"
 
 
 def _follow(model: type[BaseModel], location: Place) -> tuple[Place, Any]:

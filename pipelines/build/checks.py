@@ -10,6 +10,8 @@ from typing import Any
 
 from pipelines.build.recipe import MOST_NAME_LETTERS, MOST_TEACHERS, NAME_PATTERN, FamilyConfig
 from yt8m.errors import suggest
+from yt8m.metrics import GAP_TOP_K
+from yt8m.predictions import DEFAULT_TOP_K
 
 Problems = Iterator[str]
 
@@ -42,10 +44,11 @@ def check_references(raw: Mapping[str, Any]) -> Problems:
     models = dict(named)
     yield from _check_names(named, families, groups)
     yield from _check_students(students, {**families, **groups}, models)
-    yield from _check_groups(groups, models)
+    yield from _check_groups(groups, students, models)
     yield from _check_sizes(families, students)
     yield from _check_list("ensemble.members", _mapping(raw.get("ensemble")).get("members"), models)
     yield from _check_cycles(groups, students)
+    yield from _check_top_k(raw)
     yield from _check_data(_mapping(raw.get("data")))
     if not isinstance(raw.get("training", {}), dict):
         yield f"training: expected a mapping of what all trainings share. Received: {raw['training']!r}."
@@ -90,8 +93,11 @@ def _check_students(students: Mapping[str, Any], teachers: Mapping[str, Any], mo
             yield f"students.{name}.like: a student cannot be like itself: {circle}. Name another, or give `model`."
 
 
-def _check_groups(groups: Mapping[str, Any], models: Mapping[str, str]) -> Problems:
+def _check_groups(groups: Mapping[str, Any], students: Mapping[str, Any], models: Mapping[str, str]) -> Problems:
+    taught = _texts(students, "learn_from").values()
     for name, members in groups.items():
+        if name not in taught:
+            yield f"teacher_groups.{name}: no student learns from it. Let one, or remove the group."
         if isinstance(members, list) and not 1 <= len(members) <= MOST_TEACHERS:
             yield f"teacher_groups.{name}: 1 to {MOST_TEACHERS} models teach together. Received: {len(members)}."
         yield from _check_list(f"teacher_groups.{name}", members, models)
@@ -107,16 +113,28 @@ def _check_list(place: str, members: Any, models: Mapping[str, str]) -> Problems
 
 
 def _check_sizes(families: Mapping[str, Any], students: Mapping[str, Any]) -> Problems:
-    """A family that teaches needs as many candidates as teach together."""
+    """A family that teaches, or says how many teach, needs as many candidates."""
     taught = _texts(students, "learn_from").values()
     for name, family in families.items():
-        size = _mapping(family).get("ensemble_size", FamilyConfig.model_fields["ensemble_size"].default)
+        default = FamilyConfig.model_fields["ensemble_size"].default if name in taught else 0
+        size = _mapping(family).get("ensemble_size", default)
         count = len(_mapping(_mapping(family).get("candidates")))
-        if name in taught and isinstance(size, int) and count < size:
+        if isinstance(size, int) and count < size:
             yield (
                 f"families.{name}.ensemble_size: {size} candidates teach together, but there are {count}. "
                 "Add candidates, or lower ensemble_size."
             )
+
+
+def _check_top_k(raw: Mapping[str, Any]) -> Problems:
+    """Predictions are kept as deep as those who read them look."""
+    search = _mapping(_mapping(raw.get("ensemble")).get("search")).get("top_k", GAP_TOP_K)
+    kept = _mapping(raw.get("evaluation")).get("top_k", DEFAULT_TOP_K)
+    if isinstance(search, int) and isinstance(kept, int) and kept < (needed := max(search, GAP_TOP_K)):
+        yield (
+            f"evaluation.top_k: selection of teachers and search of weights look at {needed} classes of every video. "
+            f"Received: {kept}. Keep at least as many."
+        )
 
 
 def _check_cycles(groups: Mapping[str, Any], students: Mapping[str, Any]) -> Problems:

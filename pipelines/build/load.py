@@ -12,7 +12,10 @@ from pipelines.build.fill_in import FilledIn
 from pipelines.build.recipe import Recipe
 from pipelines.build.yaml_file import parse_yaml, read_yaml
 from yt8m.config import describe_errors
-from yt8m.errors import ConfigError
+from yt8m.errors import ConfigError, suggest
+
+# Sections of a recipe whose keys are names.
+_NAMED = ("families", "candidates", "students")
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
@@ -102,6 +105,12 @@ def _apply(raw: dict[str, Any], setting: str) -> None:
     value = parse_yaml(text, f"--set {setting}: the value")
     place: Any = raw
     for depth, part in enumerate(parts[:-1]):
+        if depth and parts[depth - 1] in _NAMED and place and part not in place:
+            where = ".".join(parts[:depth])
+            raise ConfigError(
+                f"--set {setting}: no '{part}' in {where}. {suggest(part, place)} "
+                f"A new one is given whole: --set {where}.{part}={{...}}."
+            )
         if place.get(part) is None:
             place[part] = {}
         place = place[part]

@@ -13,6 +13,7 @@ from pipelines.build.plan import Group, Node, Plan, Ref
 from pipelines.build.recipe import CandidateConfig, Recipe, StudentConfig
 from yt8m.config import Config
 from yt8m.errors import ConfigError
+from yt8m.stages.average import AverageConfig
 from yt8m.stages.select_teachers import SelectConfig
 
 # Numbered inputs of the components `collect_records` and `report`.
@@ -157,7 +158,7 @@ class _Planner:
         )  # fmt: skip
         weights = Ref(f"train-{name}", "model")
         if (policy := self.averages[name]) != "never":
-            averaging = self.recipe.averaging.model_copy(update={"policy": policy})
+            averaging = AverageConfig(policy=policy, **dict(self.recipe.averaging))
             description = f"Averages the weights of {name} over further training at a lower rate."
             self._add(
                 f"average-{name}", "average", f"Average {name}",

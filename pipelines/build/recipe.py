@@ -9,7 +9,7 @@ from pipelines.build.cluster import ClusterConfig
 from yt8m.config import Config
 from yt8m.models import ModelConfig
 from yt8m.records.spec import DataSpec
-from yt8m.stages.average import AverageConfig
+from yt8m.stages.average import AveragingConfig
 from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.export import ExportConfig
 from yt8m.stages.generate import GenerateConfig
@@ -101,7 +101,7 @@ class StudentConfig(Config):
 
 
 class SoftTargetsSection(SoftTargetsConfig):
-    """How soft targets are written.
+    """How soft targets are written; `encoding.top_k` of as many as there are classes, or more, keeps all, densely.
 
     Attributes:
         workers: Steps that write shards side by side, for every group of teachers.
@@ -150,7 +150,7 @@ class Recipe(Config):
     teacher_groups: Mapping[str, tuple[str, ...]] = {}
     students: Mapping[str, StudentConfig] = {}
     soft_targets: SoftTargetsSection = SoftTargetsSection()
-    averaging: AverageConfig = AverageConfig()
+    averaging: AveragingConfig = AveragingConfig()
     evaluation: EvaluateConfig = EvaluateConfig()
     quantization: QuantizeConfig = QuantizeConfig()
     ensemble: EnsembleConfig = EnsembleConfig()

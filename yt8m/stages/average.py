@@ -14,12 +14,10 @@ from yt8m.stages.result import StageResult
 from yt8m.training.provenance import Provenance
 
 
-class AverageConfig(Config):
-    """How weights are averaged, and when the average is kept.
+class AveragingConfig(Config):
+    """How weights are averaged.
 
     Attributes:
-        policy: `always` keeps the average (the paper for RNN and DBoF), `if_better` only where its GAP on the hold-out
-            is higher than that of the model before.
         epochs: Further passes over the training videos (about 2; their code).
         averaged_steps: N; the average's decay per step is 1 - 1/N (2,000 to 3,000; their code). Far fewer steps of
             training than N leave the average near where the training began.
@@ -27,11 +25,21 @@ class AverageConfig(Config):
         batch_size: Hold-out videos predicted at a time.
     """
 
-    policy: Literal["always", "if_better"] = "always"
     epochs: PositiveInt = 2
     averaged_steps: PositiveInt = 2000
     learning_rate_divisor: PositiveFloat = 5.0
     batch_size: PositiveInt = 128
+
+
+class AverageConfig(AveragingConfig):
+    """How weights are averaged, and when the average is kept.
+
+    Attributes:
+        policy: `always` keeps the average (the paper for RNN and DBoF), `if_better` only where its GAP on the hold-out
+            is higher than that of the model before.
+    """
+
+    policy: Literal["always", "if_better"] = "always"
 
 
 def average(

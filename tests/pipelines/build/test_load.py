@@ -60,6 +60,25 @@ def test_a_setting_that_cannot_be_read_is_refused(small: Small, setting: str) ->
         small(lambda _: None, setting)
 
 
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("students.vlad-z.training.epochs=1", "no 'vlad-z' in students. Did you mean 'vlad-s'? Known: dbof-s, vlad-2"),
+        ("families.dbov.average=never", "no 'dbov' in families. Did you mean 'dbof'?"),
+        ("families.dbof.candidates.dbof-c.training.epochs=1", "no 'dbof-c' in families.dbof.candidates. Did you mean"),
+    ],
+)
+def test_a_setting_of_a_model_that_is_not_there_names_the_nearest(small: Small, setting: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        small(lambda _: None, setting)
+    assert told in str(caught.value)
+
+
+def test_a_family_that_teaches_nobody_needs_no_ensemble_size(small: Small) -> None:
+    recipe = small(lambda _: None, "families.more={candidates: {more: {model: {family: logistic}}}}")
+    assert recipe.families["more"].ensemble_size > len(recipe.families["more"].candidates)
+
+
 def test_all_problems_are_told_at_once_each_with_its_place(small: Small) -> None:
     told = problems(
         small,
@@ -173,6 +192,16 @@ def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) ->
         ("teacher_groups.both=[]", "teacher_groups.both", "1 to 16 models teach together"),
         ("teacher_groups.both=[dbof-s, vlad-2]", "students.vlad-2.learn_from", "vlad-2 <- both <- vlad-2"),
         ("families.dbof.ensemble_size=3", "families.dbof.ensemble_size", "3 candidates teach together"),
+        ("families.netvlad.ensemble_size=2", "families.netvlad.ensemble_size", "2 candidates teach together"),
+        ("teacher_groups.idle=[dbof-s]", "teacher_groups.idle", "no student learns from it"),
+        ("averaging.policy=if_better", "averaging.policy", "unknown key"),
+        ("evaluation.top_k=3", "evaluation.top_k", "look at 20 classes of every video. Received: 3"),
+        ("ensemble.search.top_k=101", "evaluation.top_k", "look at 101 classes of every video. Received: 100"),
+        ("training.learning_rate=.inf", "training.learning_rate", "finite number"),
+        ("students.dbof-s.label_weight=.nan", "students.dbof-s.label_weight", "finite number"),
+        ("training.learning_rate=2e-4", "training.learning_rate", "takes this for text; write 2.0e-4."),
+        ("training.learning_rate=1.5e3", "training.learning_rate", "takes this for text; write 1.5e+3."),
+        ("training.learning_rate=fast", "training.learning_rate", "Received: 'fast'."),
         ("ensemble.members=[dbof-s, dbof-s]", "ensemble.members[1]", "stands twice"),
         ("data.validation=['x*']", "data.validation", "not together with data.generate"),
         ("data.generate=null", "data.validation", "required, but missing"),
