@@ -83,6 +83,21 @@ def test_the_paper_has_thirteen_students_of_their_own_family_two_of_another_and_
     assert averaged == {"rnn": "always", "netfv": "never", "dbof": "always", "netvlad": "never"}
 
 
+def test_the_papers_ensemble_is_table_4_with_two_models_taught_by_another_family_and_fits_its_budget() -> None:
+    recipe = load_recipe(FOLDER / "paper.yaml")
+    families = [recipe.students[name].model.family for name in recipe.ensemble.members]
+    assert families == ["rnn"] * 3 + ["netfv"] + ["dbof"] * 3 + ["netvlad"] * 2
+    learn_from = [recipe.students[name].learn_from for name in recipe.ensemble.members]
+    assert learn_from == ["rnn", "rnn", "netvlad", "netfv", "dbof", "netvlad", "dbof", *["netvlad-first-level"] * 2]
+    members = estimate(recipe).member_bytes
+    assert members * (1 + recipe.ensemble.search.size_margin) < recipe.ensemble.search.budget_bytes == 2**30
+
+
+def test_in_the_paper_every_family_has_something_to_select() -> None:
+    families = load_recipe(FOLDER / "paper.yaml").families.values()
+    assert all(len(family.candidates) > family.ensemble_size for family in families)
+
+
 def test_the_demo_trains_every_family_and_every_kind_of_node() -> None:
     recipe = load_recipe(FOLDER / "demo.yaml")
     assert {model.model.family for model in recipe.models().values()} == set(FAMILIES)
