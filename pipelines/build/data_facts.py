@@ -5,7 +5,7 @@ from typing import Self
 
 from pipelines.build.recipe import Recipe
 from yt8m.errors import ConfigError
-from yt8m.records.partition import Partition, Shard
+from yt8m.records.partition import Partition, Shard, split_shards
 from yt8m.records.spec import DataSpec
 
 # A feature of a frame in a SequenceExample: three tags and three lengths, of which one or two take two bytes.
@@ -76,15 +76,19 @@ class DataFacts:
 
     @classmethod
     def of_generated(cls, recipe: Recipe) -> Self | None:
-        """What a recipe generates, about; None if it generates nothing."""
+        """What a recipe generates; None if it generates nothing. Videos are exact, bytes are about right.
+
+        Raises:
+            DataError: There are not as many validation shards as are to be held out.
+        """
         generate = recipe.data.generate
         if not generate:
             return None
-        preset = generate.resolve()
-        validation = round(preset.videos * generate.validation_share)
-        holdout = min(validation, recipe.data.holdout_shards * preset.videos_per_validation_shard)
-        labelled = round(preset.videos * (1 - generate.test_share))
-        return cls.of_counts(labelled - holdout, holdout, None, preset.spec)
+        videos = {shard.name: shard.videos for shard in generate.shards()}
+        training, validation = ([name for name in videos if name.startswith(split)] for split in ("train", "validate"))
+        training, holdout = split_shards(training, validation, recipe.data.holdout_shards, recipe.seed)
+        training_videos, holdout_videos = (sum(map(videos.__getitem__, names)) for names in (training, holdout))
+        return cls.of_counts(training_videos, holdout_videos, None, recipe.data.resolve_spec())
 
     @property
     def total_bytes(self) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipelines.build.node_bytes import soft_target_bytes
 from pipelines.build.recipe import Recipe, StudentConfig
+from yt8m.ensembling.budget import members_limit
 from yt8m.models.work import ModelWork, count_work
 
 
@@ -50,6 +51,7 @@ class Estimate:
     Attributes:
         models: All models.
         budget_bytes: What the exported model may have.
+        limit_bytes: What its members may have of that.
         soft_target_sets: How often soft targets of all training videos are written.
         soft_target_bytes: Of one video.
         training_videos: How many there are; None if only the data tell.
@@ -57,6 +59,7 @@ class Estimate:
 
     models: tuple[ModelEstimate, ...]
     budget_bytes: int
+    limit_bytes: int
     soft_target_sets: int
     soft_target_bytes: int
     training_videos: int | None
@@ -80,7 +83,7 @@ def estimate(recipe: Recipe, training_videos: int | None = None) -> Estimate:
         training_videos: How many there are; None if only the data tell.
     """
     spec = recipe.data.resolve_spec()
-    averages = recipe.averages()
+    averages, search = recipe.averages(), recipe.ensemble.search
     members = recipe.members()
     models = []
     # Most students are like a candidate.
@@ -99,7 +102,8 @@ def estimate(recipe: Recipe, training_videos: int | None = None) -> Estimate:
         )
     return Estimate(
         models=tuple(models),
-        budget_bytes=recipe.ensemble.search.budget_bytes,
+        budget_bytes=search.budget_bytes,
+        limit_bytes=members_limit(search.budget_bytes, search.size_margin),
         soft_target_sets=len({student.learn_from for student in recipe.students.values()}),
         soft_target_bytes=soft_target_bytes(recipe.soft_targets.encoding, spec.num_classes),
         training_videos=training_videos,

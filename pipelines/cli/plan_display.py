@@ -68,13 +68,14 @@ def _models(estimated: Estimate) -> Table:
 
 def _totals(estimated: Estimate) -> list[str]:
     members = [model for model in estimated.models if model.is_member]
-    share = estimated.member_bytes / estimated.budget_bytes
+    share = estimated.member_bytes / estimated.limit_bytes
     fits = "all fit" if share <= 1 else "the search keeps the best that fit"
+    limit = f"{describe_bytes(estimated.limit_bytes)} that a budget of {describe_bytes(estimated.budget_bytes)} leaves"
     parameters = sum(model.parameters for model in estimated.models)
     possible = f"{len(members)} possible members, {describe_bytes(estimated.member_bytes)} in 8 bits"
     lines = [
         f"Training: {len(estimated.models)} models, {parameters:,} parameters.",
-        f"Ensemble: {possible}, {share:.1%} of the budget of {describe_bytes(estimated.budget_bytes)}: {fits}.",
+        f"Ensemble: {possible}, {share:.1%} of the {limit} them: {fits}.",
     ]
     if estimated.soft_target_sets:
         total = estimated.soft_target_total_bytes

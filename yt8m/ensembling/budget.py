@@ -49,6 +49,11 @@ class Budget:
         return taken
 
 
+def members_limit(budget_bytes: int, size_margin: float) -> int:
+    """Bytes that the members of an ensemble may have together; see `budget_of`."""
+    return int(budget_bytes / (1 + size_margin))
+
+
 def budget_of(models: Mapping[str, Path], budget_bytes: int, size_margin: float) -> Budget:
     """Weighs the members' model folders.
 
@@ -62,7 +67,7 @@ def budget_of(models: Mapping[str, Path], budget_bytes: int, size_margin: float)
         BudgetError: Not even the smallest member fits.
     """
     sizes = {name: _folder_bytes(name, path) for name, path in models.items()}
-    limit = int(budget_bytes / (1 + size_margin))
+    limit = members_limit(budget_bytes, size_margin)
     smallest = min(sizes, key=lambda name: sizes[name])
     if sizes[smallest] > limit:
         raise BudgetError(

@@ -77,6 +77,11 @@ class GenerateConfig(Config):
         given = {name: value for name, value in changes.items() if value is not None}
         return preset.model_copy(update={"spec": spec, **given})
 
+    def shards(self) -> list[Shard]:
+        """The shards that are written."""
+        preset = self.resolve()
+        return plan_shards(preset, preset.videos, self.validation_share, self.test_share)
+
 
 def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
     """Writes `train####.tfrecord`, `validate####.tfrecord`, unlabelled `test####.tfrecord` and `dataset.json`.
@@ -101,7 +106,7 @@ def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
         DataError: The folder holds another data set, or the means cannot be used.
     """
     preset = config.resolve()
-    shards = plan_shards(preset, preset.videos, config.validation_share, config.test_share)
+    shards = config.shards()
     if not any(shard.name.startswith("train") for shard in shards):
         raise ConfigError(f"videos: {preset.videos} leave none for training. Ask for more, or for smaller shares.")
     missing_share = _MISSING_SHARE if config.missing_share is None else config.missing_share

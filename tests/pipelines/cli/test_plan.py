@@ -71,6 +71,23 @@ def test_a_partition_gives_videos_and_bytes(tmp_path: Path) -> None:
     assert "for 1,000,000 training videos" in result.output
 
 
+def test_videos_that_are_generated_are_counted_as_they_are_generated_and_held_out() -> None:
+    assert "Data: 9,720 training and 1,680 hold-out videos" in plan(str(RECIPES / "demo.yaml")).output
+
+
+def test_more_shards_held_out_than_there_are_are_refused() -> None:
+    result = plan(SMOKE, "--set", "data.holdout_shards=400")
+    assert result.exit_code == 2
+    assert "holdout_shards: 400 shards to hold out" in result.output
+
+
+@pytest.mark.parametrize(("margin", "told"), [("0.65", "the search keeps the best that fit"), ("0.01", "all fit")])
+def test_members_fit_as_the_search_sees_it(margin: str, told: str) -> None:
+    result = plan(str(RECIPES / "demo.yaml"), "--set", f"ensemble.search.size_margin={margin}")
+    (line,) = [line for line in result.output.splitlines() if line.startswith("Ensemble: ")]
+    assert line.strip().endswith(told + ".")
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
