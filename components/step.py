@@ -11,7 +11,7 @@ from yt8m import storage
 from yt8m.config import Config
 from yt8m.stages.result import StageResult
 
-# No component has more inputs of a kind.
+# No component has more inputs of a kind; `collect_records`, `report` and `export` have as many records.
 MOST_NUMBERED = 32
 
 _LOGGER = logging.getLogger("yt8m.components")

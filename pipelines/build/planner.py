@@ -9,6 +9,7 @@ end: weights, export, report.
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from components.step import MOST_NUMBERED
 from pipelines.build.plan import Group, Node, Plan, Ref
 from pipelines.build.recipe import CandidateConfig, Recipe, StudentConfig
 from yt8m.config import Config
@@ -16,9 +17,7 @@ from yt8m.errors import ConfigError
 from yt8m.stages.average import AverageConfig
 from yt8m.stages.select_teachers import SelectConfig
 
-# Numbered inputs of the components `collect_records` and `report`.
-MOST_RECORDS = 32
-
+EMPTY: Mapping[str, Any] = {}
 PARTITION = Ref("prepare", "partition")
 
 
@@ -92,12 +91,31 @@ class _Planner:
         own = not family or student.model.family in {each.model.family for each in family.candidates.values()}
         return student.learn_from if own else _others(student.learn_from)
 
-    def _add(self, name: str, stage: str, title: str, **rest: Any) -> Ref:
+    def _add(
+        self,
+        name: str,
+        stage: str,
+        title: str,
+        *,
+        description: str,
+        config: Config | Mapping[str, Any] = EMPTY,
+        group: str = "",
+        model: str = "",
+        family: str = "",
+        code: frozenset[str] = frozenset(),
+        arguments: Mapping[str, str | int] = EMPTY,
+        inputs: Mapping[str, Ref] = EMPTY,
+        fan_in: Mapping[str, Mapping[str, Ref]] = EMPTY,
+        after: tuple[str, ...] = (),
+        facts: Mapping[str, Any] = EMPTY,
+    ) -> Ref:
         """Adds a node; returns the reference to its record."""
         assert name not in self.nodes, f"two nodes are called {name}"
-        config = rest.pop("config", None)
-        data = config.model_dump(mode="json") if isinstance(config, Config) else config or {}
-        self.nodes[name] = Node(name, stage, title, config=data, **rest)
+        self.nodes[name] = Node(
+            name, stage, title, description, group, model, family, code,
+            config=config.model_dump(mode="json") if isinstance(config, Config) else config,
+            arguments=arguments, inputs=inputs, fan_in=fan_in, after=after, facts=facts,
+        )  # fmt: skip
         return Ref(name, "metrics")
 
     def _add_data(self) -> None:
@@ -139,7 +157,12 @@ class _Planner:
         self._add_collection(name)
 
     def _add_model(self, name: str, model: CandidateConfig | StudentConfig, group: str) -> None:
-        common = {"group": group, "model": name, "family": model.model.family, "code": frozenset({model.model.family})}
+        common: dict[str, Any] = {
+            "group": group,
+            "model": name,
+            "family": model.model.family,
+            "code": frozenset({model.model.family}),
+        }
         config = {
             "model": model.model.model_dump(mode="json"),
             "training": model.training.model_dump(mode="json"),
@@ -264,7 +287,7 @@ class _Planner:
         first, number = Ref("", ""), 0
         while records:
             number += 1
-            taken, records = records[: MOST_RECORDS - 1], records[MOST_RECORDS - 1 :]
+            taken, records = records[: MOST_NUMBERED - 1], records[MOST_NUMBERED - 1 :]
             chosen = dict(taken) | ({"collected": first} if first.node else {})
             name = f"collect-{group}" if not records else f"collect-{group}-part-{number}"
             description = f"Gathers the records of {group} for the report."
@@ -277,8 +300,8 @@ class _Planner:
         """All records there are, those of groups gathered."""
         groups = dict.fromkeys(node.group for node in self.nodes.values() if node.group)
         records = {**self._records(""), **{group: Ref(f"collect-{group}", "metrics") for group in groups}}
-        if len(records) > MOST_RECORDS:
-            most = MOST_RECORDS - len(records) + len(groups)
+        if len(records) > MOST_NUMBERED:
+            most = MOST_NUMBERED - len(records) + len(groups)
             raise ConfigError(
                 f"{self.recipe.name}: at most {most} families, groups of teachers and groups of students that another "
                 f"family teaches. Received: {len(groups)}. "

@@ -3,11 +3,14 @@
 import ast
 import importlib
 import inspect
+import re
 import textwrap
 
 import pytest
 
+from components.step import MOST_NUMBERED
 from pipelines.build.kubeflow import COMPONENTS
+from pipelines.build.recipe import MOST_MEMBERS, MOST_TEACHERS
 
 
 @pytest.mark.parametrize("stage", COMPONENTS)
@@ -19,6 +22,24 @@ def test_a_component_gives_its_stage_exactly_what_it_takes(stage: str) -> None:
     required = {name for name, parameter in parameters.items() if parameter.default is inspect.Parameter.empty}
     assert required <= given <= set(parameters)
     assert not call.args
+
+
+@pytest.mark.parametrize(
+    ("stage", "prefix", "most"),
+    [
+        ("collect_records", "record", MOST_NUMBERED),
+        ("report", "record", MOST_NUMBERED),
+        ("export", "record", MOST_NUMBERED),
+        ("export", "model", MOST_MEMBERS),
+        ("search_weights", "model", MOST_MEMBERS),
+        ("search_weights", "prediction", MOST_MEMBERS),
+        ("select_teachers", "prediction", MOST_TEACHERS),
+        ("soft_targets", "model", MOST_TEACHERS),
+    ],
+)
+def test_a_component_takes_as_many_numbered_inputs_as_a_recipe_may_give(stage: str, prefix: str, most: int) -> None:
+    numbered = [name for name in COMPONENTS[stage].component_spec.inputs if re.fullmatch(rf"{prefix}_\d+", name)]
+    assert numbered == [f"{prefix}_{number}" for number in range(1, most + 1)]
 
 
 @pytest.mark.parametrize("stage", COMPONENTS)
