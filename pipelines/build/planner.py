@@ -106,7 +106,6 @@ class _Planner:
         arguments: Mapping[str, str | int] = EMPTY,
         inputs: Mapping[str, Ref] = EMPTY,
         fan_in: Mapping[str, Mapping[str, Ref]] = EMPTY,
-        after: tuple[str, ...] = (),
         facts: Mapping[str, Any] = EMPTY,
     ) -> Ref:
         """Adds a node; returns the reference to its record."""
@@ -114,7 +113,7 @@ class _Planner:
         self.nodes[name] = Node(
             name, stage, title, description, group, model, family, code,
             config=config.model_dump(mode="json") if isinstance(config, Config) else config,
-            arguments=arguments, inputs=inputs, fan_in=fan_in, after=after, facts=facts,
+            arguments=arguments, inputs=inputs, fan_in=fan_in, facts=facts,
         )  # fmt: skip
         return Ref(name, "metrics")
 
@@ -231,31 +230,32 @@ class _Planner:
     def _add_soft_targets(self, group: str, models: tuple[str, ...], selection: Mapping[str, Ref]) -> Ref:
         section = self.recipe.soft_targets
         name = f"soft-targets-{group}"
-        common = {"group": group, "family": group}
-        predicting: dict[str, Any] = {
-            "config": section.model_dump(mode="json", exclude={"workers"}),
-            "code": frozenset(self.models[model].model.family for model in models),
-            "inputs": {"partition": PARTITION, **selection},
-            "fan_in": {"model": {model: self.weights[model] for model in models}},
-        }
+
+        def add_worker(node: str, title: str, worker: int) -> Ref:
+            self._add(
+                node, "soft_targets", title,
+                description=f"Predicts {'part of ' if node != name else ''}the training videos with the teachers.",
+                group=group, family=group, config=section.model_dump(mode="json", exclude={"workers"}),
+                code=frozenset(self.models[model].model.family for model in models),
+                arguments={"worker": worker, "workers": section.workers},
+                inputs={"partition": PARTITION, **selection},
+                fan_in={"model": {model: self.weights[model] for model in models}},
+            )  # fmt: skip
+            return Ref(node, "manifest")
+
+        title = f"Soft targets of {group}"
         if section.workers == 1:
-            self._add(
-                name, "soft_targets", f"Soft targets of {group}",
-                description=f"Predicts every training video with the teachers of {group}.",
-                arguments={"worker": 0, "workers": 1}, **predicting, **common,
-            )  # fmt: skip
-            return Ref(name, "manifest")
-        parts = [f"{name}-part-{number}" for number in range(1, section.workers + 1)]
-        for worker, part in enumerate(parts):
-            self._add(
-                part, "soft_targets", f"Soft targets of {group}, part {worker + 1} of {len(parts)}",
-                description=f"Predicts part {worker + 1} of {len(parts)} of the soft targets of {group}.",
-                arguments={"worker": worker, "workers": len(parts)}, **predicting, **common,
-            )  # fmt: skip
+            return add_worker(name, title, 0)
+        parts = {
+            f"{name}-part-{worker + 1}": add_worker(
+                f"{name}-part-{worker + 1}", f"{title}, part {worker + 1} of {section.workers}", worker
+            )
+            for worker in range(section.workers)
+        }
         self._add(
-            name, "join_soft_targets", f"Soft targets of {group}",
+            name, "join_soft_targets", title,
             description=f"Joins the parts of the soft targets of {group} in one manifest.",
-            inputs={"partition": PARTITION}, fan_in={"part": {part: Ref(part, "manifest") for part in parts}}, **common,
+            group=group, family=group, inputs={"partition": PARTITION}, fan_in={"part": parts},
         )  # fmt: skip
         return Ref(name, "manifest")
 
