@@ -1,0 +1,89 @@
+"""What weights begin with: the winners' spreads, Keras' defaults (Glorot's) where their code had TensorFlow's."""
+
+from functools import cache
+
+import keras
+import numpy as np
+import pytest
+
+from yt8m.models import build
+from yt8m.records.spec import DataSpec
+
+RGB, AUDIO, K, H, C = 256, 100, 64, 200, 50
+SPEC = DataSpec(features={"rgb": RGB, "audio": AUDIO}, num_classes=C)
+POOLED = {"num_clusters": K, "hidden_units": H, "cluster_divisor": 2}
+GATED = {**POOLED, "context_gating": True}
+MODELS = {
+    "netvlad": {"family": "netvlad", **GATED, "head": {"kind": "moe", "label_gating": "probabilities"}},
+    "netfv": {"family": "netfv", **GATED, "head": {"kind": "moe", "label_gating": "input"}},
+    "dbof": {"family": "dbof", **POOLED},
+    "dbof, classic": {"family": "dbof", **POOLED, "pooling": "max", "hidden_batch_norm": True},
+    "logistic": {"family": "logistic"},
+    "lstm": {"family": "rnn", "units": 8},
+}
+
+
+def glorot(inputs, outputs):
+    return (2 / (inputs + outputs)) ** 0.5
+
+
+HIDDEN = {"hidden/dense/kernel": (0, K**-0.5), "hidden/dense/bias": (0, 0.01)}
+ASSIGNMENTS = {"pooling/rgb/assignment/kernel": (0, RGB**-0.5), "pooling/audio/assignment/kernel": (0, AUDIO**-0.5)}
+CENTERS = {"pooling/rgb/centers": (0, RGB**-0.5), "pooling/audio/centers": (0, AUDIO**-0.5)}
+MIXTURE = {"head/gates/kernel": (0, glorot(H, 3 * C)), "head/experts/kernel": (0, glorot(H, 2 * C))}
+CONTEXT_GATE = {"context_gate/kernel": (0, H**-0.5)}
+
+# Mean and standard deviation of each matrix, by model and weight.
+SPREADS = {
+    "netvlad": {**ASSIGNMENTS, **CENTERS, **HIDDEN, **CONTEXT_GATE, **MIXTURE, "label_gate/kernel": (0, C**-0.5)},
+    "netfv": {
+        **ASSIGNMENTS,
+        **CENTERS,
+        **HIDDEN,
+        **CONTEXT_GATE,
+        **MIXTURE,
+        "label_gate/kernel": (0, H**-0.5),
+        "pooling/rgb/deviations": (1, RGB**-0.5),
+        "pooling/audio/deviations": (1, AUDIO**-0.5),
+    },
+    "dbof": {
+        **ASSIGNMENTS,
+        **HIDDEN,
+        **MIXTURE,
+        "pooling/rgb/gate_projection/kernel": (0, K**-0.5),
+        "pooling/rgb/gate/kernel": (0, RGB**-0.5),
+    },
+    "dbof, classic": {**ASSIGNMENTS, "hidden/dense/kernel": (0, K**-0.5), **MIXTURE},
+    "logistic": {"head/dense/kernel": (0, glorot(RGB + AUDIO, C))},
+}
+
+CONSTANTS = {"gamma": 1, "beta": 0, "moving_mean": 0, "moving_variance": 1, "bias": 0}
+
+
+@cache
+def weights_of(name, parse):
+    keras.utils.set_random_seed(0)
+    return {weight.path: np.asarray(weight) for weight in build(parse(MODELS[name]), SPEC).weights}
+
+
+@pytest.mark.parametrize(("name", "path"), [(name, path) for name, paths in SPREADS.items() for path in paths])
+def test_matrices_have_their_published_spread(name, path, small):
+    mean, deviation = SPREADS[name][path]
+    weight = weights_of(name, small.parse)[path]
+    assert np.std(weight) == pytest.approx(deviation, rel=0.12)
+    assert np.mean(weight) == pytest.approx(mean, abs=deviation / 4)
+
+
+@pytest.mark.parametrize("name", SPREADS)
+def test_everything_else_starts_at_its_neutral_value(name, small):
+    weights = weights_of(name, small.parse)
+    for path in weights.keys() - SPREADS[name].keys():
+        assert (weights[path] == CONSTANTS[path.rpartition("/")[2]]).all(), path
+
+
+@pytest.mark.parametrize("layer", ["bidirectional/forward_half", "bidirectional/backward_half", "forward"])
+def test_an_lstm_forgets_nothing_at_first(layer, small):
+    """Biases of the gates input, forget, candidate, output."""
+    bias = weights_of("lstm", small.parse)[f"pooling/frames/{layer}/lstm_cell/bias"]
+    for gate, value in zip(np.split(bias, 4), [0, 1, 0, 0], strict=True):
+        np.testing.assert_array_equal(gate, value)
