@@ -45,6 +45,22 @@ def random_videos(seed=0, num_frames=(9, 9, 4, 1), max_frames=9, padding=0):
     return {"frames": frames, "num_frames": np.array(num_frames, np.int32)}
 
 
+def randomize(model, seed=0):
+    """Gives every weight, batch-norm statistics included, a random value; returns them by name."""
+    draw = np.random.default_rng(seed)
+    weights = {}
+    for variable in model.weights:
+        shape, name = tuple(variable.shape), variable.path.rpartition("/")[2]
+        value = draw.normal(0, 1 / np.sqrt(shape[0]), shape)
+        if name in ("gamma", "moving_variance", "deviations"):
+            value = draw.uniform(0.5, 2, shape)
+        elif name in ("beta", "moving_mean", "bias"):
+            value = draw.normal(0, 0.3, shape)
+        weights[variable.path] = value.astype(np.float32)
+        variable.assign(weights[variable.path])
+    return weights
+
+
 def predict(model, videos):
     """Probabilities `(B, C)`, by whatever way compiles least."""
     return model.predict_on_batch(videos) if keras.backend.backend() == "jax" else np.asarray(model(videos))
@@ -64,11 +80,17 @@ def train_once(model, videos, learning_rate=0.01):
 
 @pytest.fixture(scope="session")
 def small():
-    """`configs` of every family by name, their `spec`, `parse(data)`, `videos(...)`, `predict`, `train_once`."""
+    """`configs` of every family by name, their `spec`, `parse(data)`, `videos(...)`, `randomize`, ...: see above."""
     assert {config["family"] for config in SMALL.values()} == set(FAMILIES)
     configs = {name: parse(data) for name, data in SMALL.items()}
     return SimpleNamespace(
-        configs=configs, spec=SPEC, parse=parse, videos=random_videos, predict=predict, train_once=train_once
+        configs=configs,
+        spec=SPEC,
+        parse=parse,
+        videos=random_videos,
+        randomize=randomize,
+        predict=predict,
+        train_once=train_once,
     )
 
 
