@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from yt8m.errors import ConfigError, DataError
+from yt8m.layers.all_layers import all_layers
 from yt8m.models import build
 from yt8m.models.family import FamilyConfig
 from yt8m.records.spec import DataSpec
@@ -28,7 +29,7 @@ def build_without_weights(config: FamilyConfig, spec: DataSpec) -> Any:
         )
     with keras.StatelessScope(initialize_variables=False):
         model = build(config, spec)
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         # Kernels of cuDNN, where this machine has them, would tie the exported graph to GPUs.
         if hasattr(layer, "use_cudnn"):
             layer.use_cudnn = False
@@ -42,7 +43,7 @@ def multiply_in_parts(model: Any, products: Mapping[str, Callable[[Tensor], Tens
         model: Of `build_without_weights`.
         products: From inputs (N, P) to inputs times kernel (N, Q), by the path of the kernel, for kernels (P, Q).
     """
-    for layer in model._flatten_layers():
+    for layer in all_layers(model):
         if isinstance(layer, keras.layers.Dense) and layer.kernel.path in products:
             layer.call = functools.partial(_call_dense, layer, products[layer.kernel.path])
 

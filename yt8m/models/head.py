@@ -90,5 +90,7 @@ def start_at(network: Any, probabilities: ArrayLike) -> None:
             half open, come after that.
         probabilities: One per class, `(C,)`, within (0, 1).
     """
-    (head,) = (layer for layer in network._flatten_layers() if layer.name == "head")
+    from yt8m.layers.all_layers import all_layers
+
+    (head,) = (layer for layer in all_layers(network) if layer.name == "head")
     head.start_at(probabilities)

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import keras
 
+from yt8m.layers.all_layers import all_layers
 from yt8m.records.partition import Partition
 from yt8m.records.reading import data_errors
 from yt8m.records.soft_targets import SoftTargetShards
@@ -119,6 +120,6 @@ class TrainingRun:
 
 
 def _set_momentum(network: Any, momentum: float) -> None:
-    for layer in network._flatten_layers():
+    for layer in all_layers(network):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
