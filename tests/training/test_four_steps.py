@@ -1,61 +1,100 @@
 """Four training steps against NumPy: loss, penalty, per-tensor clipping, Adam, stairs of the learning rate.
 
-The network is one penalized logistic layer, whose gradients are written down by hand.
+The model is the frame-level logistic family, whose gradients, batch normalization's included, are written down by hand.
 """
 
-import keras
 import numpy as np
 import pytest
 
+from yt8m.models import build_from_bytes
+from yt8m.models.head import LogisticConfig
+from yt8m.models.logistic import FrameLevelLogisticConfig
+from yt8m.records.spec import DataSpec
 from yt8m.training.config import TrainingConfig
 from yt8m.training.optimizer import build_optimizer
 from yt8m.training.training_model import TrainingModel
 
-B, D, C, STEPS = 8, 5, 7, 4
-PENALTY = 0.05
+B, T, D, C, STEPS = 8, 4, 5, 7, 4
+PENALTY = 0.2
+SPEC = DataSpec(features={"rgb": 3, "audio": 2}, num_classes=C, max_frames=T)
+MODEL = FrameLevelLogisticConfig(num_sampled_frames="all", head=LogisticConfig(l2_penalty=PENALTY))
 CONFIG = TrainingConfig(
     epochs=1, batch_size=B, learning_rate=0.01, learning_rate_decay=0.5, decay_examples=16, clip_norm=1.0
 )
+GAMMA, BETA, MEAN, VARIANCE = (
+    f"pooling/input_normalization/{name}" for name in ("gamma", "beta", "moving_mean", "moving_variance")
+)
+KERNEL, BIAS = "head/dense/kernel", "head/dense/bias"
 
 
 def data():
     random = np.random.default_rng(11)
-    features = random.normal(size=(STEPS, B, D))
-    labels = (random.random((STEPS, B, C)) < 0.3).astype(np.float64)
-    soft_targets = random.random((STEPS, B, C))
-    kernel, bias = random.normal(size=(D, C), scale=0.5), random.normal(size=C)
-    return features, labels, soft_targets, kernel, bias
+    frames = random.integers(0, 256, (STEPS, B, T, D), np.uint8)
+    num_frames = random.integers(1, T + 1, (STEPS, B)).astype(np.int32)
+    labels = (random.random((STEPS, B, C)) < 0.3).astype(np.uint8)
+    soft_targets = random.random((STEPS, B, C)).astype(np.float32)
+    return frames, num_frames, labels, soft_targets
 
 
-def gradients(x, targets, kernel, bias):
-    """Of mean over videos of the summed cross entropy, plus PENALTY * |kernel|^2."""
-    p = 1 / (1 + np.exp(-(x @ kernel + bias)))
-    by_p = -(targets / (p + 1e-5) - (1 - targets) / (1 - p + 1e-5)) / B
-    by_logit = by_p * p * (1 - p)
+def first_weights():
+    random = np.random.default_rng(12)
+    return {
+        GAMMA: random.uniform(0.5, 2, D),
+        BETA: random.normal(size=D, scale=0.3),
+        MEAN: random.normal(size=D),
+        VARIANCE: random.uniform(0.5, 2, D),
+        KERNEL: random.normal(size=(D, C), scale=0.5),
+        BIAS: random.normal(size=C),
+    }
+
+
+def differentiate(frames, num_frames, targets, w):
+    """Loss, its gradients, and mean and variance of the real frames.
+
+    The loss is the mean over videos of the summed cross entropy, plus PENALTY * |kernel|^2 / 2.
+    """
+    real = (np.arange(T) < num_frames[:, None])[:, :, None]
+    count = num_frames[:, None]
+    x = frames * (4 / 255) + 4 / 512 - 2
+    x = x / np.linalg.norm(x, axis=-1, keepdims=True) * real
+    mean = x.sum((0, 1)) / real.sum()
+    variance = ((x - mean) ** 2 * real).sum((0, 1)) / real.sum()
+    normalized = (x - mean) / np.sqrt(variance + 1e-3) * real
+    pooled = w[GAMMA] * normalized.sum(1) / count + w[BETA]
+    p = 1 / (1 + np.exp(-(pooled @ w[KERNEL] + w[BIAS])))
     logs = targets * np.log(p + 1e-5) + (1 - targets) * np.log(1 - p + 1e-5)
-    loss = -logs.sum() / B + PENALTY * (kernel**2).sum()
-    return loss, [x.T @ by_logit + 2 * PENALTY * kernel, by_logit.sum(axis=0)]
+    loss = -logs.sum() / B + PENALTY * (w[KERNEL] ** 2).sum() / 2
+    by_logit = -(targets / (p + 1e-5) - (1 - targets) / (1 - p + 1e-5)) / B * p * (1 - p)
+    by_pooled = by_logit @ w[KERNEL].T
+    gradients = {
+        GAMMA: (by_pooled * normalized.sum(1) / count).sum(0),
+        BETA: by_pooled.sum(0),
+        KERNEL: pooled.T @ by_logit + PENALTY * w[KERNEL],
+        BIAS: by_logit.sum(0),
+    }
+    return loss, gradients, {MEAN: mean, VARIANCE: variance}
 
 
 def numpy_steps(label_weight):
-    features, labels, soft_targets, kernel, bias = data()
-    weights = [kernel.copy(), bias.copy()]
-    first = [np.zeros_like(weight) for weight in weights]
-    second = [np.zeros_like(weight) for weight in weights]
+    frames, num_frames, labels, soft_targets = data()
+    weights = first_weights()
+    first, second = ({name: np.zeros_like(weight) for name, weight in weights.items()} for _ in range(2))
     losses, clipped = [], []
     for step in range(STEPS):
         targets = label_weight * labels[step] + (1 - label_weight) * soft_targets[step]
-        loss, found = gradients(features[step], targets, *weights)
+        loss, gradients, statistics = differentiate(frames[step], num_frames[step], targets, weights)
         losses.append(loss)
         rate = 0.01 * 0.5 ** (step * B // 16)
-        for index, gradient in enumerate(found):
+        for name, gradient in gradients.items():
             norm = np.sqrt((gradient**2).sum())
             clipped.append(norm > 1)
             gradient = gradient / max(norm, 1.0)  # noqa: PLW2901 - the formula
-            first[index] = 0.9 * first[index] + 0.1 * gradient
-            second[index] = 0.999 * second[index] + 0.001 * gradient**2
+            first[name] = 0.9 * first[name] + 0.1 * gradient
+            second[name] = 0.999 * second[name] + 0.001 * gradient**2
             corrected = rate * np.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1))
-            weights[index] -= corrected * first[index] / (np.sqrt(second[index]) + 1e-8)
+            weights[name] = weights[name] - corrected * first[name] / (np.sqrt(second[name]) + 1e-8)
+        for name, value in statistics.items():
+            weights[name] = 0.999 * weights[name] + 0.001 * value
     assert any(clipped)
     assert not all(clipped)
     return losses, weights
@@ -63,22 +102,22 @@ def numpy_steps(label_weight):
 
 @pytest.mark.parametrize("label_weight", [1.0, 0.5])
 def test_four_steps_agree_with_numpy(label_weight):
-    features, labels, soft_targets, kernel, bias = data()
-    inputs = keras.Input((D,))
-    outputs = keras.layers.Dense(C, activation="sigmoid", kernel_regularizer=keras.regularizers.L2(PENALTY))(inputs)
-    network = keras.Model(inputs, outputs)
-    network.set_weights([kernel, bias])
+    frames, num_frames, labels, soft_targets = data()
+    network = build_from_bytes(MODEL, SPEC)
+    for variable in network.weights:
+        variable.assign(first_weights()[variable.path])
     model = TrainingModel(network, label_weight=label_weight)
-    optimizer = build_optimizer(CONFIG)
-    model.compile(optimizer=optimizer)
+    model.compile(optimizer=build_optimizer(CONFIG))
     losses = []
     for step in range(STEPS):
-        targets = {"labels": labels[step].astype(np.uint8)}
-        if label_weight < 1:
-            targets["soft_targets"] = soft_targets[step].astype(np.float32)
+        targets = {"labels": labels[step]} | ({"soft_targets": soft_targets[step]} if label_weight < 1 else {})
+        inputs = {"frames": frames[step], "num_frames": num_frames[step]}
         model.reset_metrics()
-        losses.append(model.train_on_batch(features[step].astype(np.float32), targets, return_dict=True)["loss"])
+        losses.append(model.train_on_batch(inputs, targets, return_dict=True)["loss"])
     expected_losses, expected_weights = numpy_steps(label_weight)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
-    for variable, expected in zip(network.weights, expected_weights, strict=True):
-        np.testing.assert_allclose(np.asarray(variable), expected, atol=2e-6)
+    assert {variable.path for variable in network.weights} == set(expected_weights)
+    for variable in network.weights:
+        np.testing.assert_allclose(
+            np.asarray(variable), expected_weights[variable.path], atol=2e-6, err_msg=variable.path
+        )
