@@ -1,4 +1,4 @@
-"""No NaN, whatever the frames, in float32 and in mixed bfloat16."""
+"""No NaN, whatever the frames, in training as in prediction, in float32 and in mixed bfloat16."""
 
 from functools import cache
 
@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from yt8m.models import build, build_from_bytes
-from yt8m.records.bytes import dequantize
 from yt8m.records.spec import DataSpec
+from yt8m.training.config import TrainingConfig
+from yt8m.training.optimizer import build_optimizer
+
+from .single_steps import train_once, trainer
 
 # Saturated, middle and arbitrary bytes; many frames all alike; one frame or more; videos without any.
 BYTES = st.sampled_from([0, 127, 128, 255]) | st.integers(0, 255)
@@ -20,48 +23,60 @@ COUNTS = st.tuples(*[st.integers(0, 5)] * 3)
 POLICIES = ("float32", "mixed_bfloat16")
 
 
-@cache
-def model_of(config, spec_json, policy):
+def build_under(policy, make, config, spec):
     keras.utils.set_random_seed(1)
     keras.config.set_dtype_policy(policy)
     try:
-        return build(config, DataSpec.model_validate_json(spec_json))
+        return make(config, spec)
     finally:
         keras.config.set_dtype_policy("float32")
+
+
+def in_training(network):
+    return trainer(network, build_optimizer(TrainingConfig(learning_rate=0.01)))
+
+
+@cache
+def model_on_bytes(config, spec_json, policy):
+    return in_training(build_under(policy, build_from_bytes, config, DataSpec.model_validate_json(spec_json)))
 
 
 def check_training(model, small, frames, counts):
     videos = {"frames": frames, "num_frames": np.array(counts, np.int32)}
-    small.train_once(model, videos)
-    assert all(np.isfinite(weight).all() for weight in model.get_weights())
-    assert np.isfinite(small.predict(model, videos)).all()
+    assert np.isfinite(train_once(model, videos))
+    assert all(np.isfinite(weight).all() for weight in model.network.get_weights())
+    assert np.isfinite(small.predict(model.network, videos)).all()
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
-@given(values=FRAMES, counts=COUNTS)
-def test_training_on_any_bytes_keeps_weights_and_predictions_finite(config, small, policy, values, counts):
-    frames = dequantize(values)
-    frames /= np.linalg.norm(frames, axis=-1, keepdims=True)
-    frames[np.arange(5) >= np.array(counts)[:, None]] = 0
-    check_training(model_of(config, small.spec.model_dump_json(), policy), small, frames, counts)
+@given(frames=FRAMES, counts=COUNTS)
+def test_training_on_any_bytes_keeps_weights_and_predictions_finite(config, small, policy, frames, counts):
+    check_training(model_on_bytes(config, small.spec.model_dump_json(), policy), small, frames, counts)
 
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_frames_of_zeros_are_harmless(config, small, policy):
-    model = model_of(config, small.spec.model_dump_json(), policy)
+    """No bytes give such frames; they come to models on floats."""
+    model = in_training(build_under(policy, build, config, small.spec))
     check_training(model, small, np.zeros((3, 5, 16), np.float32), [5, 1, 0])
+
+
+@pytest.mark.parametrize("name", ["logistic", "dbof"])  # a head of each kind
+def test_predictions_of_exactly_0_and_1_are_harmless(name, small):
+    network = build_from_bytes(small.configs[name], small.spec)
+    (bias,) = (weight for weight in network.weights if weight.path in ("head/dense/bias", "head/experts/bias"))
+    bias.assign(np.resize([-200.0, -200.0, 200.0, 200.0], bias.shape))
+    check_training(in_training(network), small, small.videos()["frames"], [9, 9, 4, 1])
 
 
 def test_mixed_precision_predicts_what_float32_does(config, small):
     full = build_from_bytes(config, small.spec)
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    try:
-        mixed = build_from_bytes(config, small.spec)
-    finally:
-        keras.config.set_dtype_policy("float32")
-    mixed.set_weights(full.get_weights())
+    mixed = build_under("mixed_bfloat16", build_from_bytes, config, small.spec)
+    small.randomize(full)
+    small.randomize(mixed)
     predicted = mixed(small.videos())
     assert keras.backend.standardize_dtype(predicted.dtype) == "float32"
     assert all(keras.backend.standardize_dtype(weight.dtype) == "float32" for weight in mixed.weights)
-    np.testing.assert_allclose(np.asarray(predicted), np.asarray(full(small.videos())), atol=0.03)
+    # Over many random weights and videos the largest difference was 0.004.
+    np.testing.assert_allclose(np.asarray(predicted), np.asarray(full(small.videos())), atol=0.01)

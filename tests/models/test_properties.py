@@ -9,6 +9,8 @@ import pytest
 from yt8m.models import build, build_from_bytes
 from yt8m.records.spec import DataSpec
 
+from .single_steps import train_once, trainer
+
 
 @cache
 def untrained(config, spec_json):
@@ -73,7 +75,7 @@ def test_the_same_seed_gives_the_same_training(name, small):
     for _ in range(2):
         keras.utils.set_random_seed(5)
         model = build_from_bytes(small.configs[name], small.spec)
-        small.train_once(model, small.videos())
+        train_once(trainer(model, keras.optimizers.SGD(0.01)), small.videos())
         weights.append(model.get_weights())
     for first, second in zip(*weights, strict=True):
         np.testing.assert_allclose(first, second, atol=1e-6)
@@ -83,17 +85,14 @@ def test_the_same_seed_gives_the_same_training(name, small):
 @pytest.mark.parametrize("name", ["netfv", "dbof_max", "nextvlad", "rnn_gru_per_feature"])
 def test_padding_does_not_change_training_on_all_frames(name, small):
     """Batch statistics leave out padding, too."""
-    nothing_random = {"num_sampled_frames": "all", "dropout": 0.0}
-    config = small.configs[name]
-    fields = nothing_random.keys() & type(config).model_fields.keys()
-    config = config.model_copy(update={field: nothing_random[field] for field in fields})
+    config = small.nothing_drawn(small.configs[name])
     videos = small.videos()
     longer = np.concatenate([videos["frames"], np.full((4, 3, 16), 77, np.uint8)], axis=1)
     weights = []
     for batch in (videos, {**videos, "frames": longer}):
         keras.utils.set_random_seed(5)
         model = build_from_bytes(config, small.spec)
-        small.train_once(model, batch, learning_rate=0.1)
+        train_once(trainer(model, keras.optimizers.SGD(0.1)), batch)
         weights.append(model.get_weights())
     for first, second in zip(*weights, strict=True):
         np.testing.assert_allclose(first, second, atol=1e-5)
