@@ -60,8 +60,8 @@ test: env ## the quick tests
 test-slow: env ## the tests that take longer
 	$(BIN)/python -m pytest -m slow
 
-test-jax: env ## models, losses and training on the JAX backend
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "not slow" tests/layers tests/models tests/training tests/test_losses.py
+test-jax: env ## models, losses, training and its stages on the JAX backend
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "not slow" tests/layers tests/models tests/training tests/test_losses.py tests/stages/test_train.py tests/stages/test_average.py
 
 lint: env ## style, docstrings, formatting
 	$(BIN)/ruff check .

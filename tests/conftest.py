@@ -14,8 +14,6 @@ from yt8m.records.spec import DataSpec
 
 # Nothing but errors from TensorFlow's C++ side, once it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# Tests on JAX spend most of their time compiling programs that run once.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 REAL_DATA = Path(__file__).parents[2] / "shared" / "data" / "yt8m2018"
 
