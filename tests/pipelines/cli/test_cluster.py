@@ -110,7 +110,7 @@ def test_waiting_ends_with_the_run_and_its_result(server: KfpServer, state: str,
     result = submit(server, "--wait")
     assert result.exit_code == code
     assert call(server, "status", "runs-1", "--follow").exit_code == code
-    assert "/35] generate done in 1m30s" in result.output
+    assert "/36] generate done in 1m30s" in result.output
 
 
 def test_waiting_survives_a_server_that_is_away_for_a_while(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_the_status_of_a_finished_run_says_where_the_report_is(server: KfpServer
         leave_record(tmp_path / "root", submitted(server), name, {}, html=f"gs://bucket/{name}.html")
     result = call(server, "status", "runs-1", "--follow")
     assert "Report: gs://bucket/report.html" in result.output
-    assert "35 of 35 nodes done, finished" in result.output
+    assert "36 of 36 nodes done, finished" in result.output
 
 
 def test_without_records_the_status_shows_the_states_and_says_why(
