@@ -24,7 +24,7 @@ def test_the_worked_example_of_a_new_family_passes_the_tests_of_models(tmp_path:
         copy.parent.mkdir(exist_ok=True)
         shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
     blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
-    family, layer, registered, formulas, compared, small, documented = blocks
+    family, layer, registered, formulas, compared, small, explained, documented = blocks
     package, tests = tmp_path / "yt8m", tmp_path / "tests" / "models"
     (package / "models" / "moments.py").write_text(family)
     (package / "layers" / "moments.py").write_text(layer)
@@ -33,6 +33,7 @@ def test_the_worked_example_of_a_new_family_passes_the_tests_of_models(tmp_path:
     insert_after(tests / "test_parity.py", "\n    return x.mean(0)\n", "\n\n" + formulas)
     insert_after(tests / "test_parity.py", "\nPOOLINGS = {\n", compared)
     insert_after(tests / "conftest.py", "\nSMALL = {\n", small)
+    insert_after(package / "models" / "formulas.py", "\nFORMULAS = {\n", explained)
     insert_after(package / "models" / "weights_table.py", "\nEXAMPLES: dict[str, ModelConfig] = {\n", documented)
 
     def run(*arguments: str) -> str:
