@@ -26,6 +26,10 @@ class ClusterError(UserError):
     """A Kubeflow cluster that cannot be reached, or refuses what it is asked for; names its address."""
 
 
+class WorkerError(UserError):
+    """A process of several died, as the operating system ends those that take too much memory."""
+
+
 class BudgetError(UserError):
     """The exported model is larger than its budget."""
 

@@ -1,5 +1,8 @@
 import csv
+import multiprocessing
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ from click.testing import CliRunner
 from pipelines.cli.predict import predict as command
 from tests.conftest import video_of, write_shard
 from tests.exporting.toy_ensemble import SPEC, write_quantized_model, write_weights
-from yt8m.errors import ConfigError, DataError, StorageError
+from yt8m.errors import ConfigError, DataError, StorageError, WorkerError
 from yt8m.exporting.exported_model import ExportedModel
 from yt8m.exporting.shard_predictor import ShardPredictor
 from yt8m.records.reading import read_videos
@@ -45,6 +48,14 @@ def shards(tmp_path):
 def run(model, shards, output, **options):
     config = PredictConfig(batch_size=2, **options)
     return predict(model=model, inputs=[shards], output=str(output), config=config)
+
+
+def cut_off(model, copy):
+    """A copy of the model that lacks most of its weights."""
+    shutil.copytree(model, copy)
+    (variables,) = (copy / "variables").glob("*.data-*")
+    variables.write_bytes(variables.read_bytes()[:100])
+    return copy
 
 
 def expected_top(model, shards):
@@ -110,6 +121,31 @@ def test_several_processes_write_the_same_file(model, shards, tmp_path):
     result = run(model, shards, tmp_path / "several.csv", workers=2)
     assert result.metrics["videos"] == 10
     assert (tmp_path / "several.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
+
+
+def test_a_worker_that_is_killed_is_an_error_and_finished_shards_are_kept(model, shards, tmp_path):
+    run(model, shards, tmp_path / "out.csv", shard_range=(0, 1))
+
+    def kill_the_first():
+        while not (workers := multiprocessing.active_children()):
+            time.sleep(0.01)
+        workers[0].kill()
+
+    with ThreadPoolExecutor(1) as killer:
+        killing = killer.submit(kill_the_first)
+        with pytest.raises(WorkerError, match=r"one of 2 processes died, .* Finished shards are kept; call again with"):
+            run(model, shards, tmp_path / "out.csv", workers=2)
+        killing.result()
+    assert run(model, shards, tmp_path / "out.csv").metrics["resumed_shards"] == 1
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_in_a_worker_is_told_as_it_is(model, shards, tmp_path):
+    write_shard(tmp_path / "test" / "b.tfrecord", [video_of(1, rgb=12)])
+    with pytest.raises(DataError, match=r"b\.tfrecord: record 0"):
+        run(model, shards, tmp_path / "out.csv", workers=2, on_bad="fail")
+    with pytest.raises(DataError, match="TensorFlow cannot load this SavedModel"):
+        run(cut_off(model, tmp_path / "cut"), shards, tmp_path / "out.csv", workers=2)
 
 
 def test_an_interrupted_call_continues_at_the_shard_where_it_stopped(model, shards, tmp_path, monkeypatch):
@@ -205,9 +241,7 @@ def test_what_cannot_be_done_is_said(model, shards, tmp_path):
 
 
 def test_a_model_that_was_cut_off_is_named(model, shards, tmp_path):
-    shutil.copytree(model, tmp_path / "cut")
-    (variables,) = (tmp_path / "cut" / "variables").glob("*.data-*")
-    variables.write_bytes(variables.read_bytes()[:100])
+    cut_off(model, tmp_path / "cut")
     with pytest.raises(DataError, match=r"cut: TensorFlow cannot load this SavedModel.* Export it again"):
         run(tmp_path / "cut", shards, tmp_path / "out.csv")
     (tmp_path / "cut" / "assets.extra" / "ensemble.json").write_bytes(b"\xff")

@@ -1,8 +1,9 @@
 """One exported model, predicting shard after shard in a process of its own or in this one."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -111,21 +112,22 @@ def _account(shard: str, report: ReadReport, videos: int) -> ShardDone:
 
 
 def start_worker(workers: int, *arguments: object) -> None:
-    """Prepares a process of a pool: its share of the cores, and its predictor.
+    """Prepares a process of a pool: its share of the cores, and what its predictor is made of.
 
     Args:
         workers: Processes in all.
         *arguments: As for `ShardPredictor`.
     """
-    global _predictor  # noqa: PLW0603 - a pool's process has no other place for what its tasks share
+    global _make_predictor  # noqa: PLW0603 - a pool's process has no other place for what its tasks share
     tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // workers))
-    _predictor = ShardPredictor(*arguments)  # type: ignore[arg-type]
+    # Not made here: what goes wrong while a process is prepared never reaches the caller.
+    _make_predictor = cache(partial(ShardPredictor, *arguments))  # type: ignore[arg-type]
 
 
 def predict_in_worker(task: ShardTask) -> ShardDone:
     """`ShardPredictor.predict` in a process of a pool."""
-    assert _predictor is not None
-    return _predictor.predict(task)
+    assert _make_predictor is not None
+    return _make_predictor().predict(task)
 
 
-_predictor: ShardPredictor | None = None
+_make_predictor: Callable[[], ShardPredictor] | None = None

@@ -6,6 +6,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,7 +14,7 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.errors import ConfigError, DataError
+from yt8m.errors import ConfigError, DataError, WorkerError
 from yt8m.exporting.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
 from yt8m.exporting.shard_done import ShardDone
 from yt8m.exporting.vocabulary import read_vocabulary
@@ -67,6 +68,7 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
     Raises:
         ConfigError: Another ending than `.csv` or `.parquet`, or a range beyond the shards.
         DataError: No exported model, no shard, no usable video in any, or under `on_bad="fail"` a bad record.
+        WorkerError: One of several processes died; finished shards are kept.
     """
     start = time.monotonic()
     description = ExportDescription.load(model)
@@ -164,6 +166,11 @@ def _run(
         try:
             for future in as_completed(futures):
                 yield future.result()
+        except BrokenProcessPool:
+            raise WorkerError(
+                f"workers: one of {workers} processes died, probably for lack of memory: each holds the whole model. "
+                "Finished shards are kept; call again with fewer workers."
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
