@@ -321,7 +321,16 @@ def test_a_vocabulary_travels_with_the_model(models, tmp_path):
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
     config = ExportConfig(vocabulary=str(tmp_path / "classes.csv"), **FAST)
     export(models=models, weights=weights, config=config, output=tmp_path / "e", card=tmp_path / "c")
-    assert read_vocabulary(str(tmp_path / "e" / "assets.extra" / "vocabulary.csv")) == {3: "Game, new", 0: "Car"}
+    travelled = str(tmp_path / "e" / "assets.extra" / "vocabulary.csv")
+    assert read_vocabulary(travelled, SPEC.num_classes) == {3: "Game, new", 0: "Car"}
+
+
+def test_a_vocabulary_of_other_classes_is_refused(models, tmp_path):
+    (tmp_path / "classes.csv").write_text("Index,Name\n30,Game\n")
+    weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
+    config = ExportConfig(vocabulary=str(tmp_path / "classes.csv"), **FAST)
+    with pytest.raises(DataError, match="line 2: Index: expected one of 30 classes from 0"):
+        export(models=models, weights=weights, config=config, output=tmp_path / "e", card=tmp_path / "c")
 
 
 def test_a_member_that_is_no_model_is_named(models, tmp_path):

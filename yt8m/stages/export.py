@@ -77,7 +77,7 @@ def export(
     Raises:
         BudgetError: The SavedModel is over its budget; nothing is left in `output`.
         ConfigError: A member is not among `models`, or members are made for different data.
-        DataError: A model is missing or damaged.
+        DataError: A model is missing or damaged, or the vocabulary cannot be used.
     """
     from yt8m.exporting.latency import measure_latency  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
     from yt8m.exporting.saved_model import write_saved_model  # noqa: PLC0415
@@ -87,7 +87,7 @@ def export(
     members = _chosen(ensemble, models, str(weights))
     description = _describe(ensemble, members, config)
     budget = config.budget_bytes or ensemble.budget_bytes
-    names = read_vocabulary(config.vocabulary) if config.vocabulary else {}
+    names = read_vocabulary(config.vocabulary, description.data.num_classes) if config.vocabulary else {}
 
     def write(folder: Path, described: ExportDescription) -> int:
         """Writes all but the card; returns the bytes."""

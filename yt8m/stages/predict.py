@@ -67,14 +67,15 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
 
     Raises:
         ConfigError: Another ending than `.csv` or `.parquet`, or a range beyond the shards.
-        DataError: No exported model, no shard, no usable video in any, or under `on_bad="fail"` a bad record.
+        DataError: No exported model, no shard, no usable video in any, a vocabulary that cannot be used, or under
+            `on_bad="fail"` a bad record.
         WorkerError: One of several processes died; finished shards are kept.
     """
     start = time.monotonic()
     description = ExportDescription.load(model)
     shards = list_shards("inputs", inputs)
     vocabulary = _vocabulary_uri(model, config)
-    file_format = _file_format(output, vocabulary, config)
+    file_format = _file_format(output, vocabulary, description, config)
     tasks = _tasks(shards, description, output, vocabulary, config)
     first, last = config.shard_range or (0, len(tasks))
     if not 0 <= first < last <= len(tasks):
@@ -111,7 +112,9 @@ def _vocabulary_uri(model: Path, config: PredictConfig) -> str:
     return config.vocabulary or (str(own) if own.is_file() else "")
 
 
-def _file_format(output: str, vocabulary: str, config: PredictConfig) -> "PredictionFormat":
+def _file_format(
+    output: str, vocabulary: str, description: ExportDescription, config: PredictConfig
+) -> "PredictionFormat":
     from yt8m.exporting.prediction_files import PredictionsParquet, SubmissionCsv  # noqa: PLC0415 - pyarrow
 
     match Path(output).suffix:
@@ -120,7 +123,7 @@ def _file_format(output: str, vocabulary: str, config: PredictConfig) -> "Predic
         case ".csv":
             return SubmissionCsv()
         case ".parquet":
-            return PredictionsParquet(read_vocabulary(vocabulary) if vocabulary else {})
+            return PredictionsParquet(read_vocabulary(vocabulary, description.data.num_classes) if vocabulary else {})
     raise ConfigError(f"output: expected a file that ends in .csv or .parquet, received '{output}'.")
 
 
