@@ -237,6 +237,17 @@ def test_what_cannot_be_done_is_said(model, shards, tmp_path):
         run(model, shards, tmp_path / "out.parquet", vocabulary=str(tmp_path / "classes.csv"))
 
 
+def test_an_output_that_cannot_be_written_is_refused_before_the_model_is_looked_at(tmp_path):
+    folder = tmp_path / "out.csv"
+    folder.mkdir()
+    for output in (folder, f"file://{folder}"):
+        with pytest.raises(ConfigError, match=r"output: expected the name of a file, received the folder '.*out\.csv'"):
+            run(tmp_path / "none", "none", output)
+    with pytest.raises(StorageError, match="unknown kind of storage 'ftp'"):
+        run(tmp_path / "none", "none", "ftp://host/out.csv")
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_a_model_that_was_cut_off_is_named(model, shards, tmp_path):
     cut_off(model, tmp_path / "cut")
     with pytest.raises(DataError, match=r"cut: TensorFlow cannot load this SavedModel.* Export it again"):

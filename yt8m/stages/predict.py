@@ -22,6 +22,7 @@ from yt8m.progress import progress
 from yt8m.records.listing import list_shards
 from yt8m.records.spec import DataSpec
 from yt8m.stages.result import StageResult
+from yt8m.storage.local import local_path
 
 if TYPE_CHECKING:
     from yt8m.exporting.prediction_files import PredictionFormat
@@ -66,12 +67,14 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
         missing behind the damage, `missing_videos`.
 
     Raises:
-        ConfigError: Another ending than `.csv` or `.parquet`, or a range beyond the shards.
+        ConfigError: A folder as output, another ending than `.csv` or `.parquet`, or a range beyond the shards.
+        StorageError: An unknown kind of storage, or a file that cannot be read or written.
         DataError: No exported model, no shard, no usable video in any, a vocabulary that cannot be used, or under
             `on_bad="fail"` a bad record.
         WorkerError: One of several processes died; finished shards are kept.
     """
     start = time.monotonic()
+    _check_output(output)
     description = ExportDescription.load(model)
     shards = list_shards("inputs", inputs)
     vocabulary = _vocabulary_uri(model, config)
@@ -104,6 +107,12 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
             "videos_per_second": videos / seconds,
         }
     )
+
+
+def _check_output(output: str) -> None:
+    """Refuses what could not be written at the end."""
+    if not storage.is_remote(output) and local_path(output).is_dir():
+        raise ConfigError(f"output: expected the name of a file, received the folder '{output}'.")
 
 
 def _vocabulary_uri(model: Path, config: PredictConfig) -> str:
