@@ -3,7 +3,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from yt8m.errors import DataError
-from yt8m.quantization.files import read_floats, read_quantized, write_quantized
+from yt8m.quantization.files import count_by_bits, read_floats, read_quantized, write_quantized
 from yt8m.quantization.quantize_array import METHODS, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
 
@@ -59,3 +59,13 @@ def test_a_missing_part_is_named(tmp_path, kernel):
     save_file({"w#codes": codes}, tmp_path / "weights.safetensors")
     with pytest.raises(DataError, match=r"w: expected a plain array.*received '#codes'"):
         read_floats(tmp_path / "weights.safetensors")
+
+
+def test_elements_are_counted_by_their_bits(tmp_path, kernel):
+    weights = {method: quantize_array(kernel, method) for method in METHODS} | {"plain": kernel[0]}
+    write_quantized(tmp_path / "weights.safetensors", weights)
+    assert count_by_bits(tmp_path / "weights.safetensors") == {
+        8: kernel.size * (len(METHODS) - 1),
+        16: kernel.size,
+        32: 30,
+    }

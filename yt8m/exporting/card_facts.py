@@ -62,8 +62,10 @@ class CardFacts(Config):
         description: Members, data and kind of the export.
         size_bytes: Bytes of the SavedModel without the card.
         budget_bytes: Bytes that it may have.
-        gap: Hold-out GAP of the weighted mean.
-        gap_report: The same on the part of the hold-out that took no part in the search for the weights.
+        weights_by_bits: How many of the members' weights are stored with so many bits.
+        gap: GAP of the weighted mean of the members, as exported, on the whole hold-out.
+        gap_search: The same on the part of the hold-out on which the weights were searched.
+        gap_report: The same on the other part; the figure to quote.
         training_videos: Videos trained on, if known.
         holdout_videos: Videos held out, if known.
         member_gaps: By member.
@@ -73,7 +75,9 @@ class CardFacts(Config):
     description: ExportDescription
     size_bytes: PositiveInt
     budget_bytes: PositiveInt
+    weights_by_bits: Mapping[int, int]
     gap: float
+    gap_search: float
     gap_report: float
     training_videos: int | None = None
     holdout_videos: int | None = None

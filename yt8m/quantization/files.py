@@ -1,6 +1,8 @@
 """Weights on disk: one safetensors file that holds floats, quantized arrays, or both."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +17,9 @@ from yt8m.quantization.quantized_array import CentroidCodes, ChannelCodes, HalfF
 
 # Between a variable's name and the name of one of its stored arrays.
 SEPARATOR = "#"
+
+# What belongs to an array's codes as a whole, not to each of its elements.
+_SHARED_PARTS = frozenset({"centroids", "minimum", "step"})
 
 # Types by their names in safetensors files, of which numbers are little-endian.
 DTYPES = {
@@ -122,6 +127,25 @@ def read_floats(path: str | Path) -> dict[str, NDArray[np.float32]]:
         name: weight.dequantize() if isinstance(weight, QuantizedArray) else weight
         for name, weight in iterate_quantized(path)
     }
+
+
+def count_by_bits(path: str | Path) -> dict[int, int]:
+    """Number of elements that are stored with 8, 16, ... bits each; reads no element.
+
+    Args:
+        path: A safetensors file of plain or quantized weights.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    _check(path)
+    with Path(path).open("rb") as file:
+        places, _ = _header(file)
+    counts: Counter[int] = Counter()
+    for key, place in places.items():
+        if key.partition(SEPARATOR)[2] not in _SHARED_PARTS:
+            counts[8 * np.dtype(DTYPES[place["dtype"]]).itemsize] += math.prod(place["shape"])
+    return dict(sorted(counts.items()))
 
 
 def _assemble(path: str | Path, name: str, parts: Mapping[str, NDArray[Any]]) -> QuantizedArray | NDArray[Any]:

@@ -1,7 +1,8 @@
 """Stage `export`: one TensorFlow SavedModel of all members, within its budget, with a model card."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -25,6 +26,7 @@ from yt8m.exporting.identity import identify
 from yt8m.exporting.model_card import render_card
 from yt8m.exporting.vocabulary import read_vocabulary, write_vocabulary
 from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
+from yt8m.quantization.files import count_by_bits
 from yt8m.reporting.record import load_records
 from yt8m.reporting.run import Run
 from yt8m.stages.result import StageResult
@@ -109,7 +111,9 @@ def export(
             description=description,
             size_bytes=directory_bytes(folder),
             budget_bytes=budget,
+            weights_by_bits=_count_by_bits(members.values()),
             gap=ensemble.gap,
+            gap_search=ensemble.gap_search,
             gap_report=ensemble.gap_report,
             latency=latency,
             **_facts_of_run(Run(load_records(records)), description),
@@ -164,6 +168,11 @@ def _weights_bytes(folder: Path) -> int:
     if not path.is_file():
         raise DataError(f"{path}: missing. Give a folder that the quantize step wrote.")
     return path.stat().st_size
+
+
+def _count_by_bits(folders: Iterable[Path]) -> dict[int, int]:
+    counts = sum((Counter(count_by_bits(folder / WEIGHTS_FILE)) for folder in folders), Counter())
+    return dict(sorted(counts.items()))
 
 
 def _facts_of_run(run: Run, description: ExportDescription) -> dict[str, Any]:
