@@ -7,6 +7,9 @@ import pytest
 from pipelines.build.load import load_recipe
 from pipelines.build.recipe import Recipe
 from yt8m.errors import ConfigError
+from yt8m.exporting.card_facts import CardTexts
+
+RECIPES = Path(__file__).parents[3] / "pipelines" / "recipes"
 
 Small = Callable[..., Recipe]
 
@@ -43,6 +46,14 @@ def test_the_recipes_seed_is_everyones_seed(small: Small) -> None:
     other = small(lambda _: None, "seed=4", "students.dbof-s.training.seed=9")
     assert other.students["dbof-s"].training.seed == 9
     assert other.students["vlad-s"].training.seed == 4
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipes_model_card_says_what_the_model_is_made_of_and_its_licences(path: Path) -> None:
+    texts, unsaid = load_recipe(path).export.card, CardTexts()
+    assert texts.data != unsaid.data
+    assert texts.data_license != unsaid.data_license
+    assert texts.model_license != unsaid.model_license
 
 
 def test_settings_replace_and_add_entries(small: Small) -> None:
