@@ -22,6 +22,7 @@ from yt8m.exporting.budget import directory_bytes
 from yt8m.exporting.description import ExportDescription
 from yt8m.exporting.exported_model import ExportedModel
 from yt8m.exporting.vocabulary import read_vocabulary
+from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import load_model
 from yt8m.models.logistic import FrameLevelLogisticConfig
 from yt8m.models.netfv import NetFVConfig
@@ -126,6 +127,17 @@ def test_only_bytes_are_on_disk(exported, models):
     members = sum((folder / "weights.safetensors").stat().st_size for folder in models.values())
     floats = sum((folder.parent / "float" / "weights.safetensors").stat().st_size for folder in models.values())
     assert stored < members < floats - 20_000
+
+
+def test_the_export_is_within_a_hundredth_of_its_members_size(tmp_path):
+    # 28 MB: the graph, of 0.2 MB, does not grow with the weights, and weighs more in smaller members.
+    config = DBoFConfig(num_clusters=2048, hidden_units=1024)
+    folder = write_quantized_model(tmp_path / "model", 0, spec=DataSpec(), config=config)
+    member_bytes = (folder / "weights.safetensors").stat().st_size
+    weights = write_weights(tmp_path / "weights.json", {"model": 1.0})
+    output = tmp_path / "export"
+    export(models={"model": folder}, weights=weights, config=ExportConfig(**FAST), output=output, card=tmp_path / "c")
+    assert sum(file.stat().st_size for file in output.rglob("*") if file.is_file()) <= 1.01 * member_bytes
 
 
 def test_a_signature_outlives_the_object_it_was_loaded_with(exported):
