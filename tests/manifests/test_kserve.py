@@ -33,21 +33,27 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def service(model):
-    """Answers as TensorFlow Serving does (its REST API's row format), with the model's own signatures."""
+    """Answers as TensorFlow Serving does (its REST API's row format), with the model's own signatures.
+
+    Yields its address and, as they come, the signatures that it is asked for.
+    """
+    asked = []
     signatures = tf.saved_model.load(str(model)).signatures
 
     class Service(BaseHTTPRequestHandler):
         def do_POST(self):
             assert self.path == "/v1/models/yt8m:predict"
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            signature = signatures[body["signature_name"]]
-            # Instances that are bare values are those of the only input; {"b64": ...} stands for a string.
-            (name, expected), *others = signature.structured_input_signature[1].items()
-            assert not others
-            assert expected.dtype == tf.string
-            given = tf.constant([base64.b64decode(instance["b64"]) for instance in body["instances"]])
-            columns = {key: value.numpy().tolist() for key, value in signature(**{name: given}).items()}
-            rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+            asked.append(body["signature_name"])
+            signature = signatures[asked[-1]]
+            inputs = signature.structured_input_signature[1]
+            given = {name: tf.constant(values_of(body["instances"], each), each.dtype) for name, each in inputs.items()}
+            columns = {key: value.numpy().tolist() for key, value in signature(**given).items()}
+            # What has one column is told without its name.
+            if len(columns) == 1:
+                (rows,) = columns.values()
+            else:
+                rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
             answer = json.dumps({"predictions": rows}).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(answer)))
@@ -59,21 +65,48 @@ def service(model):
 
     with HTTPServer(("127.0.0.1", 0), Service) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()
 
 
-def test_the_client_sends_records_and_prints_the_models_predictions(service, model, tmp_path):
-    videos = [video_of(number, num_frames=2 + number, **SPEC.features) for number in range(2)]
-    shard = write_shard(tmp_path / "a.tfrecord", videos)
-    command = [sys.executable, FOLDER / "client.py", service, shard]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    predictions = ast.literal_eval(done.stdout)
-    (batch,) = read_videos([shard], SPEC, batch_size=2)
-    classes, scores = ExportedModel(model).top(batch["frames"], batch["num_frames"])
+def values_of(instances, spec):
+    """An input's values: instances that are bare are those of the only input; {"b64": ...} stands for a string."""
+    if spec.dtype == tf.string:
+        return [base64.b64decode(instance["b64"]) for instance in instances]
+    return [instance[spec.name] for instance in instances]
+
+
+@pytest.fixture
+def ask(service, tmp_path):
+    """Runs the client on videos; returns what it prints and the videos' batch."""
+
+    address, asked = service
+
+    def ask(*signature):
+        videos = [video_of(number, num_frames=2 + number, **SPEC.features) for number in range(2)]
+        shard = write_shard(tmp_path / "a.tfrecord", videos)
+        command = [sys.executable, FOLDER / "client.py", address, shard, *signature]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert asked == [*signature, "serialized"][:1]
+        (batch,) = read_videos([shard], SPEC, batch_size=2)
+        return ast.literal_eval(done.stdout), batch["frames"], batch["num_frames"]
+
+    return ask
+
+
+@pytest.mark.parametrize("signature", [[], ["serialized"], ["serving_default"]])
+def test_the_client_prints_the_models_predictions_by_records_or_frames(ask, model, signature):
+    predictions, *videos = ask(*signature)
+    classes, scores = ExportedModel(model).top(*videos)
     assert [row["classes"] for row in predictions] == classes.tolist()
     np.testing.assert_allclose([row["scores"] for row in predictions], scores, rtol=1e-6)
+
+
+@pytest.mark.parametrize("signature", ["serialized_probabilities", "probabilities"])
+def test_the_client_prints_all_probabilities_when_asked(ask, model, signature):
+    predictions, *videos = ask(signature)
+    np.testing.assert_allclose(predictions, ExportedModel(model).probabilities(*videos), rtol=1e-6)
 
 
 def test_the_manifest_names_the_runtime_and_the_place_of_the_model():
