@@ -62,6 +62,7 @@ test-slow: env ## the tests that take longer
 
 test-jax: env ## models, losses, training and its stages on the JAX backend
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "not slow" tests/layers tests/models tests/training tests/test_losses.py tests/stages/test_train.py tests/stages/test_average.py
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -m slow tests/models/test_files.py
 
 lint: env ## style, docstrings, formatting
 	$(BIN)/ruff check .

@@ -87,3 +87,17 @@ def test_an_lstm_forgets_nothing_at_first(layer, small):
     bias = weights_of("lstm", small.parse)[f"pooling/frames/{layer}/lstm_cell/bias"]
     for gate, value in zip(np.split(bias, 4), [0, 1, 0, 0], strict=True):
         np.testing.assert_array_equal(gate, value)
+
+
+def test_nextvlads_matrices_start_at_the_root_of_two_over_their_inputs(small):
+    keras.utils.set_random_seed(0)
+    config = small.parse({"family": "nextvlad", "num_clusters": 32, "hidden_units": 48})
+    spec = DataSpec(features={"rgb": 64, "audio": 32}, num_classes=10, max_frames=4)
+    for weight in build(config, spec).weights:
+        if len(weight.shape) == 2 and not weight.path.startswith("head"):
+            assert np.std(weight) == pytest.approx((2 / weight.shape[0]) ** 0.5, rel=0.15), weight.path
+
+
+def test_nextvlads_head_is_penalized_as_the_authors_is(small):
+    config = small.parse({"family": "nextvlad", "num_clusters": 32, "hidden_units": 8})
+    assert (config.head.kind, config.head.l2_penalty) == ("logistic", 1e-5)

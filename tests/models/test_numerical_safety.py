@@ -20,7 +20,7 @@ from .single_steps import train_once, trainer
 BYTES = st.sampled_from([0, 127, 128, 255]) | st.integers(0, 255)
 FRAMES = arrays(np.uint8, (3, 5, 16), elements=BYTES, fill=st.sampled_from([0, 127, 255]))
 COUNTS = st.tuples(*[st.integers(0, 5)] * 3)
-POLICIES = ("float32", "mixed_bfloat16")
+POLICIES = ("float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow))
 
 
 def build_under(policy, make, config, spec):
