@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.build.recipe import MOST_NAME_LETTERS, MOST_TEACHERS, NAME_PATTERN, FamilyConfig
+from pipelines.build.recipe import MOST_MEMBERS, MOST_NAME_LETTERS, MOST_TEACHERS, NAME_PATTERN, FamilyConfig
 from yt8m.errors import suggest
 from yt8m.metrics import GAP_TOP_K
 from yt8m.predictions import DEFAULT_TOP_K
@@ -46,7 +46,7 @@ def check_references(raw: Mapping[str, Any]) -> Problems:
     yield from _check_students(students, {**families, **groups}, models)
     yield from _check_groups(groups, students, models)
     yield from _check_sizes(families, students)
-    yield from _check_list("ensemble.members", _mapping(raw.get("ensemble")).get("members"), models)
+    yield from _check_members(_mapping(raw.get("ensemble")).get("members"), models, len(students))
     yield from _check_cycles(groups, students)
     yield from _check_top_k(raw)
     yield from _check_data(_mapping(raw.get("data")))
@@ -101,6 +101,13 @@ def _check_groups(groups: Mapping[str, Any], students: Mapping[str, Any], models
         if isinstance(members, list) and not 1 <= len(members) <= MOST_TEACHERS:
             yield f"teacher_groups.{name}: 1 to {MOST_TEACHERS} models teach together. Received: {len(members)}."
         yield from _check_list(f"teacher_groups.{name}", members, models)
+
+
+def _check_members(members: Any, models: Mapping[str, str], students: int) -> Problems:
+    yield from _check_list("ensemble.members", members, models)
+    possible = students or len(models)
+    if not members and possible > MOST_MEMBERS:
+        yield f"ensemble.members: a search takes at most {MOST_MEMBERS}. Received: none, so all {possible}. Name them."
 
 
 def _check_list(place: str, members: Any, models: Mapping[str, str]) -> Problems:

@@ -225,6 +225,12 @@ def test_what_cannot_be_is_told_with_place_and_reason(small: Small, setting: str
     assert any(line.startswith(f"{place}: ") and text in line for line in problems(small, setting))
 
 
+def test_a_search_among_all_students_has_as_many_as_it_takes(small: Small) -> None:
+    students = [f"students.s{number}={{like: dbof-a, learn_from: dbof}}" for number in range(18)]
+    told = problems(small, "ensemble.members=[]", *students)
+    assert told == ["ensemble.members: a search takes at most 20. Received: none, so all 21. Name them."]
+
+
 def test_a_circle_over_several_students_is_found(small: Small) -> None:
     told = problems(small, "teacher_groups.back=[vlad-2]", "students.dbof-s.learn_from=back")
     assert any("dbof-s <- back <- vlad-2 <- both <- dbof-s" in line for line in told)
