@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate
 # Which images `make image` and `make push` are about: cpu, gpu or both.
 TARGET ?= cpu
 # Benchmarks that need nothing.
-BENCHMARKS := quantization search_weights export_latency read_videos object_storage training_throughput
+BENCHMARKS := quantization search_weights export_latency read_videos generate_videos object_storage training_throughput
 # What docker/build.sh understands.
 export PYTHON DOCKER BASE_IMAGE CA BUILD_OPTIONS
 # Nothing but errors from TensorFlow's C++ side, once it is imported.

@@ -174,8 +174,8 @@ def _run(
     # TensorFlow does not survive a fork.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn, start_worker, (workers, *arguments)) as pool:
-        futures = [pool.submit(predict_in_worker, task) for task in tasks]
         try:
+            futures = [pool.submit(predict_in_worker, task) for task in tasks]
             for future in as_completed(futures):
                 yield future.result()
         except BrokenProcessPool:
