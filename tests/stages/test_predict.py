@@ -127,17 +127,19 @@ def test_a_worker_that_is_killed_is_an_error_and_finished_shards_are_kept(model,
     run(model, shards, tmp_path / "out.csv", shard_range=(0, 1))
 
     def kill_the_first():
-        # Both: a pool whose process dies while another one starts waits for ever (CPython).
         while len(workers := multiprocessing.active_children()) < 2:
             time.sleep(0.01)
-        workers[0].kill()
+        # A pool whose process dies in the instant in which it starts another one may never notice (CPython).
+        time.sleep(0.5)
+        min(workers, key=lambda worker: worker.pid).kill()
 
     with ThreadPoolExecutor(1) as killer:
         killing = killer.submit(kill_the_first)
         with pytest.raises(WorkerError, match=r"one of 2 processes died, .* Finished shards are kept; call again with"):
             run(model, shards, tmp_path / "out.csv", workers=2)
         killing.result()
-    assert run(model, shards, tmp_path / "out.csv").metrics["resumed_shards"] == 1
+    # The other one may have finished its shard meanwhile.
+    assert run(model, shards, tmp_path / "out.csv").metrics["resumed_shards"] in {1, 2}
 
 
 @pytest.mark.slow
