@@ -88,7 +88,7 @@ class LocalRerun:
 
 
 def load_spec(path: Path) -> Spec:
-    """Reads a compiled pipeline.
+    """Reads a compiled pipeline, without the second document, which only Kubernetes needs.
 
     Raises:
         DataError: There is none, or the file is damaged.
@@ -96,7 +96,7 @@ def load_spec(path: Path) -> Spec:
     if not path.exists():
         raise DataError(f"{path.parent}: no run here: {path.name} is missing. Give the --root of a `yt8m run`.")
     try:
-        spec = yaml.load(read_text(path), Loader=FASTEST_LOADER)
+        spec = next(yaml.load_all(read_text(path), Loader=FASTEST_LOADER), None)
     except (StorageError, yaml.YAMLError) as error:
         raise damaged(path, f"{path}: no compiled pipeline: {' '.join(str(error).split())}") from None
     if not (isinstance(spec, dict) and _LAST_KEY in spec):
