@@ -58,11 +58,10 @@ test: env ## the quick tests
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 test-slow: env ## the tests that take longer
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 test-jax: env ## models, losses, training and its stages on the JAX backend
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "not slow" tests/layers tests/models tests/training tests/test_losses.py tests/stages/test_train.py tests/stages/test_average.py
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -m slow tests/models/test_files.py
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "not slow or both_backends" tests/layers tests/models tests/training tests/test_losses.py tests/stages/test_train.py tests/stages/test_average.py
 
 lint: env ## style, docstrings, formatting
 	$(BIN)/ruff check .

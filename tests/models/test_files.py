@@ -43,6 +43,7 @@ def test_a_model_on_floats_saves_the_same_files(small, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.both_backends
 @pytest.mark.skipif(keras.backend.backend() not in OTHER_BACKEND, reason="no other backend to compare with")
 def test_models_saved_on_one_backend_predict_and_learn_alike_on_the_other(small, tmp_path):
     other = OTHER_BACKEND[keras.backend.backend()]
