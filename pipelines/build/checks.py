@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.build.recipe import MOST_MEMBERS, MOST_NAME_LETTERS, MOST_TEACHERS, NAME_PATTERN, FamilyConfig
+from pipelines.build.yaml_file import mapping_or_empty
 from yt8m.errors import suggest
 from yt8m.metrics import GAP_TOP_K
 from yt8m.predictions import DEFAULT_TOP_K
@@ -33,23 +34,23 @@ def check_references(raw: Mapping[str, Any]) -> Problems:
     Yields:
         `place: what, received, remedy` for each problem.
     """
-    families = _mapping(raw.get("families"))
-    groups = _mapping(raw.get("teacher_groups"))
-    students = _mapping(raw.get("students"))
+    families = mapping_or_empty(raw.get("families"))
+    groups = mapping_or_empty(raw.get("teacher_groups"))
+    students = mapping_or_empty(raw.get("students"))
     named = [
         (name, f"families.{family}.candidates.{name}")
         for family, entry in families.items()
-        for name in _mapping(_mapping(entry).get("candidates"))
+        for name in mapping_or_empty(mapping_or_empty(entry).get("candidates"))
     ] + [(name, f"students.{name}") for name in students]
     models = dict(named)
     yield from _check_names(named, families, groups)
     yield from _check_students(students, {**families, **groups}, models)
     yield from _check_groups(groups, students, models)
     yield from _check_sizes(families, students)
-    yield from _check_members(_mapping(raw.get("ensemble")).get("members"), models, len(students))
+    yield from _check_members(mapping_or_empty(raw.get("ensemble")).get("members"), models, len(students))
     yield from _check_cycles(groups, students)
     yield from _check_top_k(raw)
-    yield from _check_data(_mapping(raw.get("data")))
+    yield from _check_data(mapping_or_empty(raw.get("data")))
     if not isinstance(raw.get("training", {}), dict):
         yield f"training: expected a mapping of what all trainings share. Received: {raw['training']!r}."
 
@@ -124,8 +125,8 @@ def _check_sizes(families: Mapping[str, Any], students: Mapping[str, Any]) -> Pr
     taught = _texts(students, "learn_from").values()
     for name, family in families.items():
         default = FamilyConfig.model_fields["ensemble_size"].default if name in taught else 0
-        size = _mapping(family).get("ensemble_size", default)
-        count = len(_mapping(_mapping(family).get("candidates")))
+        size = mapping_or_empty(family).get("ensemble_size", default)
+        count = len(mapping_or_empty(mapping_or_empty(family).get("candidates")))
         if isinstance(size, int) and count < size:
             yield (
                 f"families.{name}.ensemble_size: {size} candidates teach together, but there are {count}. "
@@ -135,8 +136,8 @@ def _check_sizes(families: Mapping[str, Any], students: Mapping[str, Any]) -> Pr
 
 def _check_top_k(raw: Mapping[str, Any]) -> Problems:
     """Predictions are kept as deep as those who read them look."""
-    search = _mapping(_mapping(raw.get("ensemble")).get("search")).get("top_k", GAP_TOP_K)
-    kept = _mapping(raw.get("evaluation")).get("top_k", DEFAULT_TOP_K)
+    search = mapping_or_empty(mapping_or_empty(raw.get("ensemble")).get("search")).get("top_k", GAP_TOP_K)
+    kept = mapping_or_empty(raw.get("evaluation")).get("top_k", DEFAULT_TOP_K)
     if isinstance(search, int) and isinstance(kept, int) and kept < (needed := max(search, GAP_TOP_K)):
         yield (
             f"evaluation.top_k: selection of teachers and search of weights look at {needed} classes of every video. "
@@ -179,11 +180,7 @@ def _check_data(data: Mapping[str, Any]) -> Problems:
         yield "data.validation: required, but missing: globs of shards to hold out, unless data.generate makes them."
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _texts(entries: Mapping[str, Any], key: str) -> dict[str, str]:
     """What entries say of a key, by name, where that is a text."""
-    found = {name: _mapping(entry).get(key) for name, entry in entries.items()}
+    found = {name: mapping_or_empty(entry).get(key) for name, entry in entries.items()}
     return {name: value for name, value in found.items() if isinstance(value, str)}

@@ -11,6 +11,7 @@ from yt8m import storage
 from yt8m.errors import ConfigError
 from yt8m.storage.cache import FOLDER_VARIABLE, cache_folder
 from yt8m.storage.glob_match import WILDCARDS
+from yt8m.storage.local import local_path
 
 # Variables that name files, which the steps then need.
 FILE_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE")
@@ -55,7 +56,7 @@ def _credentials() -> dict[str, str]:
 
 def _places(pattern: str) -> set[str]:
     """The folder, or the one file, that a glob is about, and the folders that its files are links into."""
-    path = Path(pattern.removeprefix("file://")).absolute()
+    path = local_path(pattern)
     links = (Path(uri) for uri in storage.list_uris(pattern) if Path(uri).is_symlink())
     places = {Path(*takewhile(lambda part: not set(part) & set(WILDCARDS), path.parts))}
     places |= {link.resolve().parent for link in links}

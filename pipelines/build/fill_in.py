@@ -4,6 +4,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipelines.build.yaml_file import mapping_or_empty
 from yt8m.config import Place
 
 
@@ -22,7 +23,7 @@ class FilledIn:
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.data: dict[str, Any] = dict(copy.deepcopy(raw))
         self._origins: dict[Place, Place] = {}
-        shared = _mapping(self.data.pop("training", {}))
+        shared = mapping_or_empty(self.data.pop("training", {}))
         seed = {"seed": self.data["seed"] if isinstance(self.data.get("seed"), int) else 0}
         candidates, students = list(self._candidates()), list(self._named("students"))
         # A student that has a candidate's name, which is refused, does not hide the candidate.
@@ -32,7 +33,7 @@ class FilledIn:
         for place in candidates + students:
             self._give((*place, "training"), shared, ("training",))
             self._give((*place, "training"), seed, ())
-        if isinstance(_mapping(self.data.get("data")).get("generate"), dict):
+        if isinstance(mapping_or_empty(self.data.get("data")).get("generate"), dict):
             self._give(("data", "generate"), seed, ())
         self._give(("ensemble", "search"), seed, ())
 
@@ -51,7 +52,7 @@ class FilledIn:
             # A student's average is its own, a candidate's that of its family.
             self._give(student, _only("model", self._at(other)), other)
             self._give(student, _only("average", self._at(other[:2])), other[:2])
-            self._give((*student, "training"), _mapping(self._at(other).get("training")), (*other, "training"))
+            self._give((*student, "training"), mapping_or_empty(self._at(other).get("training")), (*other, "training"))
         if "model" not in self._at(student):
             # Nobody has one: either the last of them lacks it, or that one's `like` leads nowhere.
             key = "like" if self._at(chain[-1]).get("like") else "model"
@@ -78,8 +79,8 @@ class FilledIn:
     def _at(self, place: Place) -> dict[Any, Any]:
         here: Any = self.data
         for part in place:
-            here = _mapping(here).get(part)
-        return _mapping(here)
+            here = mapping_or_empty(here).get(part)
+        return mapping_or_empty(here)
 
     def _candidates(self) -> Iterator[Place]:
         for family in self._at(("families",)):
@@ -91,7 +92,3 @@ class FilledIn:
 
 def _only(key: str, values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: values[key]} if key in values else {}
-
-
-def _mapping(value: Any) -> dict[Any, Any]:
-    return value if isinstance(value, dict) else {}

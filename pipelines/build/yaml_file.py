@@ -59,6 +59,11 @@ def parse_yaml(text: str, source: str) -> Any:
     return data
 
 
+def mapping_or_empty(value: Any) -> dict[Any, Any]:
+    """Plain data that should be a mapping; what is none, or not there, has no entries."""
+    return value if isinstance(value, dict) else {}
+
+
 class _UniqueKeys(yaml.SafeLoader):
     """Refuses a key that stands twice in a mapping, of which YAML would silently take the last."""
 

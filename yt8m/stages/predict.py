@@ -217,6 +217,6 @@ def _check_usable(found: Sequence[ShardDone], spec: DataSpec, output: str) -> No
 
 def _remove_parts(output: str) -> None:
     """Removes the parts of a local output; an object store's stay until its life-cycle rules take them."""
-    parts = Path(f"{output.removeprefix('file://')}.parts")
+    parts = local_path(f"{output}.parts")
     if parts.is_dir():
         shutil.rmtree(parts)

@@ -48,9 +48,8 @@ def soft_targets(
     """Writes one sidecar per training shard; frames are not copied.
 
     A sidecar that is there and whole is final, so a killed stage continues with the first one missing; a damaged one is
-    written anew. The shards can be divided
-    among workers: each writes its part, and the bytes are those that one worker would have written. Each one's manifest
-    lists its part only; `join_soft_targets` makes one of them.
+    written anew. The shards can be divided among workers: each writes its part, and the bytes are those that one worker
+    would have written. Each one's manifest lists its part only; `join_soft_targets` makes one of them.
 
     Args:
         partition: The partition.
