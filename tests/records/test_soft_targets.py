@@ -109,6 +109,21 @@ def test_of_equal_probabilities_the_smaller_classes_are_kept_in_order(tmp_path):
     assert stored["classes"] == np.arange(4, dtype="<u2").tobytes()
 
 
+def test_equal_soft_targets_are_equal_bytes(tmp_path):
+    probabilities = np.array([[0.5, 0.125, 0.25, 0.125]], np.float32)
+    sidecar = written(tmp_path / "sidecar", probabilities, SoftTargetEncoding(top_k=2))
+    (record,) = tf.data.TFRecordDataset(sidecar).skip(1).as_numpy_iterator()
+
+    fields = [  # of an unordered map, in the order of their names
+        b"\n\x13" + b"\n\x07classes" + b"\x12\x08\n\x06\n\x04" + b"\0\0\2\0",
+        b"\n\x0e" + b"\n\x02id" + b"\x12\x08\n\x06\n\x04" + b"0000",
+        b"\n\x19" + b"\n\rprobabilities" + b"\x12\x08\n\x06\n\x04" + b"\x00\x38\x00\x34",
+        b"\n\x0e" + b"\n\x04rest" + b"\x12\x06\n\x04\n\x02" + b"\x00\x30",
+    ]
+    content = b"".join(fields)
+    assert record == b"\n" + bytes([len(content)]) + content
+
+
 def test_sizes_per_video_stay_below_their_limits(tmp_path):
     probabilities = probabilities_of(50, 3862)
     sizes = {

@@ -88,7 +88,9 @@ def _encode(probabilities: NDArray[np.floating], encoding: SoftTargetEncoding) -
 
 def _example(fields: dict[str, bytes]) -> bytes:
     features = {name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])) for name, data in fields.items()}
-    return bytes(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    # A map has no order of its own: without this, every process would write another one.
+    return bytes(example.SerializeToString(deterministic=True))
 
 
 class SoftTargetShards:
