@@ -54,6 +54,26 @@ def search_weights(
     model_18: Input[Model] = None,
     model_19: Input[Model] = None,
     model_20: Input[Model] = None,
+    float_prediction_1: Input[Artifact] = None,
+    float_prediction_2: Input[Artifact] = None,
+    float_prediction_3: Input[Artifact] = None,
+    float_prediction_4: Input[Artifact] = None,
+    float_prediction_5: Input[Artifact] = None,
+    float_prediction_6: Input[Artifact] = None,
+    float_prediction_7: Input[Artifact] = None,
+    float_prediction_8: Input[Artifact] = None,
+    float_prediction_9: Input[Artifact] = None,
+    float_prediction_10: Input[Artifact] = None,
+    float_prediction_11: Input[Artifact] = None,
+    float_prediction_12: Input[Artifact] = None,
+    float_prediction_13: Input[Artifact] = None,
+    float_prediction_14: Input[Artifact] = None,
+    float_prediction_15: Input[Artifact] = None,
+    float_prediction_16: Input[Artifact] = None,
+    float_prediction_17: Input[Artifact] = None,
+    float_prediction_18: Input[Artifact] = None,
+    float_prediction_19: Input[Artifact] = None,
+    float_prediction_20: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
     """Searches the members and weights of the ensemble that is best on the hold-out and fits the budget.
@@ -61,7 +81,8 @@ def search_weights(
     Args:
         node: JSON of the node's identity.
         config: JSON of a `SearchConfig`.
-        names: JSON list of the members, in the order of the numbered predictions and models.
+        names: JSON list of the members, in the order of the numbered predictions and models: the
+            predictions in 8 bits, and as floats for comparison.
         root: URI under which the run keeps what is too large for artifacts.
         key: Names the exact work.
         weights: The members and their weights, as JSON.
@@ -81,6 +102,7 @@ def search_weights(
     result = run_stage(
         predictions=fan_in(given, "prediction", names),
         models=fan_in(given, "model", names),
+        float_predictions=fan_in(given, "float_prediction", names),
         config=step.parse(SearchConfig),
         output=Path(weights.path),
     )

@@ -263,10 +263,12 @@ class _Planner:
         members = self.recipe.members()
         quantized = {name: Ref(f"quantize-{name}", "quantized") for name in members}
         predictions = {name: Ref(f"evaluate-quantized-{name}", "predictions") for name in members}
+        float_predictions = {name: Ref(f"evaluate-{name}", "predictions") for name in members}
         self._add(
             "search-weights", "search_weights", "Search weights",
             description="Searches members and weights of the best ensemble within the budget.",
-            config=self.recipe.ensemble.search, fan_in={"prediction": predictions, "model": quantized},
+            config=self.recipe.ensemble.search,
+            fan_in={"prediction": predictions, "model": quantized, "float_prediction": float_predictions},
         )  # fmt: skip
         self._add(
             "export", "export", "Export",

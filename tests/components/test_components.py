@@ -33,6 +33,7 @@ def test_a_component_gives_its_stage_exactly_what_it_takes(stage: str) -> None:
         ("export", "model", MOST_MEMBERS),
         ("search_weights", "model", MOST_MEMBERS),
         ("search_weights", "prediction", MOST_MEMBERS),
+        ("search_weights", "float_prediction", MOST_MEMBERS),
         ("select_teachers", "prediction", MOST_TEACHERS),
         ("soft_targets", "model", MOST_TEACHERS),
     ],

@@ -65,6 +65,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) -> 
         (folder / name).mkdir()
         (folder / name / "weights.safetensors").write_bytes(b"x" * 1000)
         given[f"model_{number}"] = artifact(folder / name)
+        given[f"float_prediction_{number}"] = given[f"prediction_{number}"]
     steps.call("search_weights", {"trials": 40, "budget_bytes": 3100}, "weights", **given)
     return steps
 

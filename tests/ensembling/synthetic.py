@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from yt8m.metrics import StreamingMetrics
 from yt8m.predictions import Predictions, PredictionsBuilder
 
 
@@ -45,3 +46,12 @@ def multi_hot(predictions: Predictions) -> np.ndarray:
     table = np.zeros((predictions.num_videos, predictions.num_classes), np.uint8)
     table[np.repeat(np.arange(predictions.num_videos), np.diff(predictions.label_ptr)), predictions.labels] = 1
     return table
+
+
+def gap_of_mean(found: list[Predictions], weights: np.ndarray, rows: np.ndarray | None = None) -> float:
+    """GAP of the weighted mean computed over all classes, without any shortcut."""
+    mean = sum(w * dense(m) for w, m in zip(weights.astype(np.float32), found, strict=True))
+    labels = multi_hot(found[0])
+    metrics = StreamingMetrics(labels.shape[1])
+    metrics.update(mean if rows is None else mean[rows], labels if rows is None else labels[rows])
+    return metrics.result()["gap"]

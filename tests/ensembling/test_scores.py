@@ -1,23 +1,12 @@
 import numpy as np
 import pytest
 
-from tests.ensembling.synthetic import dense, members, multi_hot
+from tests.ensembling.synthetic import gap_of_mean, members
 from yt8m.ensembling.scores import TRIALS_AT_ONCE, EnsembleScores, gap_of_both
-from yt8m.metrics import StreamingMetrics
-from yt8m.predictions import Predictions
 
 
 def weights_of(trials: int, num_members: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).dirichlet(np.ones(num_members), trials)
-
-
-def gap_of_mean(found: list[Predictions], weights: np.ndarray, rows: np.ndarray | None = None) -> float:
-    """GAP of the weighted mean computed over all classes, without any shortcut."""
-    mean = sum(w * dense(m) for w, m in zip(weights.astype(np.float32), found, strict=True))
-    labels = multi_hot(found[0])
-    metrics = StreamingMetrics(labels.shape[1])
-    metrics.update(mean if rows is None else mean[rows], labels if rows is None else labels[rows])
-    return metrics.result()["gap"]
 
 
 @pytest.mark.parametrize("num_members", [1, 2, 5])

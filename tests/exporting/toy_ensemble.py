@@ -38,11 +38,13 @@ def write_quantized_model(
     return folder / "quantized"
 
 
-def write_weights(path: Path, members: Mapping[str, float], budget_bytes: int = 2**30) -> Path:
+def write_weights(
+    path: Path, members: Mapping[str, float], budget_bytes: int = 2**30, gap_report_float: float | None = 0.79004
+) -> Path:
     """What the search for weights leaves."""
     weights = EnsembleWeights(
         members=dict(members), size_bytes=1000, budget_bytes=budget_bytes, method="flat",
-        gap=0.8, gap_search=0.81, gap_report=0.79,
+        gap=0.8, gap_search=0.81, gap_report=0.79, gap_report_float=gap_report_float,
     )  # fmt: skip
     weights.save(path)
     return path

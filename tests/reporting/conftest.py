@@ -163,7 +163,8 @@ def ensemble_records() -> list[dict[str, Any]]:
         "split": {"search_videos": 1200, "report_videos": 1200},
         "random_trials": {"min": 0.7771, "median": 0.8002, "max": 0.80391},
     }
-    metrics = {"gap": 0.80413, "gap_search": 0.80467, "gap_report": 0.80361, "budget_bytes": float(BUDGET_BYTES)}
+    metrics = {"gap": 0.80413, "gap_search": 0.80467, "gap_report": 0.80361, "gap_report_float": 0.80366}
+    metrics |= {"budget_bytes": float(BUDGET_BYTES)}
     search = record("search_weights", metrics=metrics, details=details, seconds=12.0)
     metrics = {"bytes": 1_948_000.0, "budget_bytes": float(BUDGET_BYTES), "members": 7.0, "load_seconds": 1.52}
     metrics |= {"seconds_batch_1": 0.0121, "seconds_batch_16": 0.0713}

@@ -134,6 +134,7 @@ def test_the_search_lists_methods_and_the_frontier_by_size(summary):
         ("ours", True),
     ]
     assert (summary.search.searched_videos, summary.search.held_out_videos) == (1200, 1200)
+    assert summary.search.gap_float == 0.80366
     sizes = [point.size_bytes for point in summary.search.frontier]
     assert sizes == sorted(sizes)
 

@@ -245,6 +245,7 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     assert "| second | dbof | 0.3500 |" in card
     assert "GAP@20: **0.79000**, on the held-out videos that took no part in choosing" in card
     assert "by which the weights were chosen it is 0.81000, on both together 0.80000." in card
+    assert "the same ensemble has 0.79004: quantization changes GAP by -0.00004." in card
     code = card.split("```python\n")[1].split("```")[0].replace("PATH/OF/THIS/FOLDER", str(exported))
     assert len(code.strip().splitlines()) == 5
     exec(code, {})
@@ -258,10 +259,12 @@ def test_the_card_tells_the_bits_that_weights_are_stored_with(models, tmp_path):
             if not name.endswith("#centroids"):
                 counts[array.itemsize * 8] += array.size
     assert set(counts) == {8, 32}
-    weights = write_weights(tmp_path / "weights.json", dict.fromkeys(folders, 0.5))
+    weights = write_weights(tmp_path / "weights.json", dict.fromkeys(folders, 0.5), gap_report_float=None)
     export(models=folders, weights=weights, config=ExportConfig(**FAST), output=tmp_path / "e", card=tmp_path / "c.md")
     shares = ", ".join(f"{bits} bits ({100 * counts[bits] / counts.total():.1f}%)" for bits in (8, 32))
-    assert f"Its {counts.total():,} weights are stored with {shares}.\n" in (tmp_path / "c.md").read_text()
+    card = (tmp_path / "c.md").read_text()
+    assert f"Its {counts.total():,} weights are stored with {shares}.\n" in card
+    assert "Before quantization" not in card
 
 
 @pytest.mark.slow

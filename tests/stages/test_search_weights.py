@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.ensembling.synthetic import members
+from tests.ensembling.synthetic import gap_of_mean, members
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.weights import EnsembleWeights
 from yt8m.errors import BudgetError, ConfigError, DataError
@@ -30,11 +30,15 @@ def stored(folder: Path, found: list[Predictions]) -> tuple[dict[str, Path], dic
     return predictions, models
 
 
-def run(folder: Path, found: list[Predictions], **changes: float) -> tuple[StageResult, EnsembleWeights]:
+def run(
+    folder: Path, found: list[Predictions], floats: dict[str, Path] | None = None, **changes: float
+) -> tuple[StageResult, EnsembleWeights]:
     predictions, models = stored(folder, found)
     config = SearchConfig.parse({"trials": 60, "size_margin": 0.0, "min_gain_errors": 0.0} | changes, "test")
     output = folder / "weights.json"
-    result = search_weights(predictions=predictions, models=models, config=config, output=output)
+    result = search_weights(
+        predictions=predictions, models=models, config=config, output=output, float_predictions=floats
+    )
     return result, EnsembleWeights.load(output)
 
 
@@ -58,6 +62,48 @@ def test_figures_are_those_of_the_weights_on_each_part_and_on_the_whole(tmp_path
     assert result.details["split"] == {"search_videos": 200, "report_videos": 200}
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
     json.dumps(result.details, allow_nan=False)
+
+
+def original(folder: Path, found: list[Predictions]) -> dict[str, Path]:
+    """Files of the members' predictions before quantization."""
+    (folder / "float").mkdir()
+    return stored(folder / "float", found)[0]
+
+
+def test_quantization_that_changes_no_prediction_costs_nothing(tmp_path: Path):
+    found = members(4, noise=1.5)
+    result, ensemble = run(tmp_path, found, original(tmp_path, found), budget_bytes=7500)
+    assert ensemble.gap_report_float == ensemble.gap_report == result.metrics["gap_report_float"]
+
+
+def test_the_gap_before_quantization_is_of_the_same_weights_and_videos(tmp_path: Path):
+    found, before = members(3, noise=1.5), members(3, noise=0.5)
+    _, ensemble = run(tmp_path, found, original(tmp_path, before))
+    assert list(ensemble.members) == ["m0", "m1", "m2"]
+    (tmp_path / "without").mkdir()
+    _, without = run(tmp_path / "without", found)
+    assert ensemble == without.model_copy(update={"gap_report_float": ensemble.gap_report_float})
+    reported = np.random.default_rng([0, 0]).permutation(400)[200:]
+    weights = np.array(list(ensemble.members.values()))
+    assert ensemble.gap_report == pytest.approx(gap_of_mean(found, weights, reported), abs=1e-6)
+    assert ensemble.gap_report_float == pytest.approx(gap_of_mean(before, weights, reported), abs=1e-6)
+    assert without.gap_report_float is None
+
+
+@pytest.mark.parametrize(
+    ("before", "error", "said"),
+    [
+        (members(1), ConfigError, r"predictions and float_predictions must name the same members; only one has: m1\."),
+        (members(2, seed=1), DataError, "the same videos with different labels"),
+        (members(2, videos=399), DataError, "different number of videos, 400 and 399"),
+    ],
+)
+def test_other_predictions_before_quantization_are_refused(
+    tmp_path: Path, before: list[Predictions], error: type[Exception], said: str
+):
+    with pytest.raises(error, match=said):
+        run(tmp_path, members(2), original(tmp_path, before))
+    assert not (tmp_path / "weights.json").exists()
 
 
 def test_members_are_dropped_to_stay_within_the_budget(tmp_path: Path):

@@ -19,6 +19,7 @@ class EnsembleWeights(ConfigFile):
         gap: GAP on the whole hold-out.
         gap_search: GAP on the part of the hold-out on which the weights were searched.
         gap_report: GAP on the other part, which the search never saw; the figure to quote.
+        gap_report_float: The same of the members before quantization, with the same weights; None if not measured.
     """
 
     members: dict[str, PositiveFloat] = Field(min_length=1)
@@ -28,6 +29,7 @@ class EnsembleWeights(ConfigFile):
     gap: float
     gap_search: float
     gap_report: float
+    gap_report_float: float | None = None
 
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> Self:

@@ -66,6 +66,7 @@ class CardFacts(Config):
         gap: GAP of the weighted mean of the members, as exported, on the whole hold-out.
         gap_search: The same on the part of the hold-out on which the weights were searched.
         gap_report: The same on the other part; the figure to quote.
+        gap_report_float: As `gap_report`, of the members before quantization; None if not measured.
         training_videos: Videos trained on, if known.
         holdout_videos: Videos held out, if known.
         member_gaps: By member.
@@ -79,6 +80,7 @@ class CardFacts(Config):
     gap: float
     gap_search: float
     gap_report: float
+    gap_report_float: float | None = None
     training_videos: int | None = None
     holdout_videos: int | None = None
     member_gaps: Mapping[str, MemberGaps] = {}

@@ -23,6 +23,7 @@ def build_search(run: Run) -> Search | None:
     return Search(
         searched_videos=split.get("search_videos"),
         held_out_videos=split.get("report_videos"),
+        gap_float=record.metrics.get("gap_report_float"),
         methods=tuple(_method(row, used) for row in rows),
         guard=Guard(**guard) if guard else None,
         random_trials=details.get("random_trials", {}),

@@ -147,6 +147,7 @@ class Search(Config):
     Attributes:
         searched_videos: Hold-out videos the weights were searched on.
         held_out_videos: The other hold-out videos.
+        gap_float: GAP of the chosen members before quantization on the held-out videos; null if not measured.
         methods: What each method found.
         guard: Why the chosen method was taken.
         random_trials: `min`, `median` and `max` of the random trials' GAP on the videos they were searched on.
@@ -156,6 +157,7 @@ class Search(Config):
 
     searched_videos: float | None
     held_out_videos: float | None
+    gap_float: float | None
     methods: tuple[SearchMethod, ...]
     guard: Guard | None
     random_trials: dict[str, float]

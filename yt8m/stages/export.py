@@ -115,6 +115,7 @@ def export(
             gap=ensemble.gap,
             gap_search=ensemble.gap_search,
             gap_report=ensemble.gap_report,
+            gap_report_float=ensemble.gap_report_float,
             latency=latency,
             **_facts_of_run(Run(load_records(records)), description),
         )

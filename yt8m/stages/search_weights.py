@@ -23,7 +23,6 @@ from yt8m.ensembling.trials import Trials, Weights
 from yt8m.ensembling.weights import EnsembleWeights
 from yt8m.errors import ConfigError, DataError
 from yt8m.metrics import GAP_TOP_K
-from yt8m.predictions import Predictions
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
 
@@ -59,6 +58,7 @@ class _Holdout:
     budget: Budget
     search: EnsembleScores
     report: EnsembleScores
+    report_rows: npt.NDArray[np.int64]
 
     def named(self, weights: Weights) -> dict[str, float]:
         """Weights of the members that have one."""
@@ -66,7 +66,12 @@ class _Holdout:
 
 
 def search_weights(
-    *, predictions: Mapping[str, Path], models: Mapping[str, Path], config: SearchConfig, output: Path
+    *,
+    predictions: Mapping[str, Path],
+    models: Mapping[str, Path],
+    config: SearchConfig,
+    output: Path,
+    float_predictions: Mapping[str, Path] | None = None,
 ) -> StageResult:
     """Compares the flat average, random search (paper, section 4.3) and a guided search, and keeps the best.
 
@@ -80,16 +85,21 @@ def search_weights(
         models: Quantized model folder of every member by name; their bytes count against the budget.
         config: Budget and search.
         output: Receives the members and their weights as JSON (`EnsembleWeights`).
+        float_predictions: Hold-out predictions of the same members before quantization: what it costs the ensemble
+            is measured, and changes nothing of the search.
 
     Returns:
         Metrics of the ensemble and of the methods beside it; details `methods`, `members` (the paper's table 4),
         `frontier` (GAP against bytes), `guard`, `split` and `random_trials`.
 
     Raises:
-        ConfigError: `predictions` and `models` name different members.
+        ConfigError: The predictions and `models` name different members.
         DataError: The files are not predictions of the same videos, or a model folder is missing.
         BudgetError: Not even the smallest member fits.
     """
+    _check_names(predictions, models, "models")
+    if float_predictions is not None:
+        _check_names(predictions, float_predictions, "float_predictions")
     holdout = _read(predictions, models, config)
     started = time.perf_counter()
     own_gaps = holdout.search.gaps(np.eye(len(holdout.names)))
@@ -99,7 +109,9 @@ def search_weights(
     rows = _score(holdout, methods, made)
     best, guard = _choose(holdout, methods, rows, config.min_gain_errors)
     ensemble = EnsembleWeights(
-        budget_bytes=config.budget_bytes, **{name: best[name] for name in best if name in EnsembleWeights.model_fields}
+        budget_bytes=config.budget_bytes,
+        gap_report_float=_float_gap(best["members"], float_predictions, predictions, holdout, config.top_k),
+        **{name: best[name] for name in best if name in EnsembleWeights.model_fields},
     )
     ensemble.save(output)
     return StageResult(
@@ -136,9 +148,6 @@ def _search(
 
 
 def _read(predictions: Mapping[str, Path], models: Mapping[str, Path], config: SearchConfig) -> _Holdout:
-    if set(predictions) != set(models):
-        odd = ", ".join(sorted(set(predictions) ^ set(models)))
-        raise ConfigError(f"search_weights: predictions and models must name the same members; only one has: {odd}.")
     members = load_members(predictions, config.top_k)
     budget = budget_of({name: models[name] for name in members}, config.budget_bytes, config.size_margin)
     videos = next(iter(members.values())).num_videos
@@ -149,13 +158,32 @@ def _read(predictions: Mapping[str, Path], models: Mapping[str, Path], config: S
         )
     order = np.random.default_rng([config.seed, 0]).permutation(videos)
     border = min(max(round(videos * config.search_share), 1), videos - 1)
-    search, report = (_scores(list(members.values()), rows, config) for rows in (order[:border], order[border:]))
-    return _Holdout(tuple(members), budget, search, report)
-
-
-def _scores(members: Sequence[Predictions], rows: npt.NDArray[np.int64], config: SearchConfig) -> EnsembleScores:
     # Sorted, so that neighbours in memory are read together.
-    return EnsembleScores(members, np.sort(rows), top_k=config.top_k)
+    rows = np.sort(order[:border]), np.sort(order[border:])
+    search, report = (EnsembleScores(list(members.values()), part, top_k=config.top_k) for part in rows)
+    return _Holdout(tuple(members), budget, search, report, rows[1])
+
+
+def _check_names(predictions: Mapping[str, Path], others: Mapping[str, Path], title: str) -> None:
+    if set(predictions) != set(others):
+        odd = ", ".join(sorted(set(predictions) ^ set(others)))
+        raise ConfigError(f"search_weights: predictions and {title} must name the same members; only one has: {odd}.")
+
+
+def _float_gap(
+    weights: Mapping[str, float],
+    floats: Mapping[str, Path] | None,
+    quantized: Mapping[str, Path],
+    holdout: _Holdout,
+    top_k: int,
+) -> float | None:
+    """GAP of the ensemble's members before quantization, on the videos that no search saw."""
+    if floats is None:
+        return None
+    # Read with a file of the quantized members, so that they are checked to be of the same videos.
+    compared = {"8 bits": next(iter(quantized.values()))}
+    _, *members = load_members(compared | {name: floats[name] for name in weights}, top_k).values()
+    return float(EnsembleScores(members, holdout.report_rows, top_k=top_k).gaps(list(weights.values()))[0])
 
 
 def _score(holdout: _Holdout, methods: Mapping[str, Weights], trials: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -195,6 +223,7 @@ def _metrics(ensemble: EnsembleWeights, rows: Sequence[Mapping[str, Any]]) -> di
         "gap": ensemble.gap,
         "gap_search": ensemble.gap_search,
         "gap_report": ensemble.gap_report,
+        **({} if ensemble.gap_report_float is None else {"gap_report_float": ensemble.gap_report_float}),
         "size_bytes": float(ensemble.size_bytes),
         "budget_bytes": float(ensemble.budget_bytes),
         "members": float(len(ensemble.members)),

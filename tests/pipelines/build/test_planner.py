@@ -119,7 +119,12 @@ def test_workers_write_parts_that_one_node_joins(small: Small) -> None:
 
 def test_without_students_the_candidates_are_the_ensemble(small: Small) -> None:
     plan = make_plan(small(lambda raw: [raw.pop(key) for key in ("students", "teacher_groups", "ensemble")]))
-    assert list(plan["search-weights"].fan_in["prediction"]) == ["dbof-a", "dbof-b", "vlad-a"]
+    inputs = plan["search-weights"].fan_in
+    assert inputs["prediction"] == {
+        name: Ref(f"evaluate-quantized-{name}", "predictions") for name in ("dbof-a", "dbof-b", "vlad-a")
+    }
+    assert inputs["float_prediction"] == {name: Ref(f"evaluate-{name}", "predictions") for name in inputs["prediction"]}
+    assert list(inputs["model"]) == list(inputs["prediction"])
     assert not [node for node in plan.nodes.values() if node.stage == "soft_targets"]
 
 
