@@ -19,6 +19,7 @@ class ModelEstimate:
         average: Whether its weights are averaged.
         is_member: Whether the ensemble may have it.
         work: Its weights and arithmetic.
+        quantized_bytes: As the recipe quantizes it.
     """
 
     name: str
@@ -27,6 +28,7 @@ class ModelEstimate:
     average: str
     is_member: bool
     work: ModelWork
+    quantized_bytes: int
 
     @property
     def parameters(self) -> int:
@@ -37,11 +39,6 @@ class ModelEstimate:
     def float_bytes(self) -> int:
         """As float32."""
         return self.work.size.float_bytes
-
-    @property
-    def quantized_bytes(self) -> int:
-        """In 8 bits, as the paper does it."""
-        return self.work.size.quantized_bytes
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ class Estimate:
 
     @property
     def member_bytes(self) -> int:
-        """All possible members together, in 8 bits."""
+        """All possible members together, quantized."""
         return sum(model.quantized_bytes for model in self.models if model.is_member)
 
     @property
@@ -90,6 +87,7 @@ def estimate(recipe: Recipe, training_videos: int | None = None) -> Estimate:
     configs = {model.model.model_dump_json(): model.model for model in recipe.models().values()}
     counted = {key: count_work(config, spec) for key, config in configs.items()}
     for name, model in recipe.models().items():
+        work = counted[model.model.model_dump_json()]
         models.append(
             ModelEstimate(
                 name=name,
@@ -97,7 +95,8 @@ def estimate(recipe: Recipe, training_videos: int | None = None) -> Estimate:
                 learn_from=model.learn_from if isinstance(model, StudentConfig) else "",
                 average=averages[name],
                 is_member=name in members,
-                work=counted[model.model.model_dump_json()],
+                work=work,
+                quantized_bytes=work.size.quantized_bytes(**dict(recipe.quantization)),
             )
         )
     return Estimate(

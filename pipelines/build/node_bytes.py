@@ -85,7 +85,7 @@ class _Accounts:
             "evaluate": self._evaluate,
             "soft_targets": self._soft_targets,
             "join_soft_targets": lambda _: NodeBytes(self.soft_targets, 1),
-            "quantize": lambda node: NodeBytes(artifacts={"quantized": sizes[node.model].quantized_bytes}),
+            "quantize": lambda node: NodeBytes(artifacts={"quantized": self._quantized_bytes(node.model)}),
             "export": self._export,
         }
 
@@ -139,9 +139,12 @@ class _Accounts:
         workers = int(node.arguments["workers"])
         return NodeBytes(self.data.training_bytes // workers, 1, {"soft targets": self.soft_targets // workers})
 
+    def _quantized_bytes(self, model: str) -> int:
+        return self.sizes[model].quantized_bytes(**dict(self.recipe.quantization))
+
     def _export(self, node: Node) -> NodeBytes:
         del node
-        members = sum(self.sizes[name].quantized_bytes for name in self.recipe.members())
+        members = sum(map(self._quantized_bytes, self.recipe.members()))
         return NodeBytes(artifacts={"exported": min(members, self.recipe.ensemble.search.budget_bytes)})
 
 

@@ -51,7 +51,7 @@ def show_pipeline(console: Console, size: PipelineSize) -> None:
 
 def _models(estimated: Estimate) -> Table:
     names = ("model", "family", "learns from", "averaged", "member")
-    table = make_table(names, ("parameters", "float", "8 bits"))
+    table = make_table(names, ("parameters", "float", "quantized"))
     for model in estimated.models:
         table.add_row(
             model.name,
@@ -72,7 +72,7 @@ def _totals(estimated: Estimate) -> list[str]:
     fits = "all fit" if share <= 1 else "the search keeps the best that fit"
     limit = f"{describe_bytes(estimated.limit_bytes)} that a budget of {describe_bytes(estimated.budget_bytes)} leaves"
     parameters = sum(model.parameters for model in estimated.models)
-    possible = f"{len(members)} possible members, {describe_bytes(estimated.member_bytes)} in 8 bits"
+    possible = f"{len(members)} possible members, {describe_bytes(estimated.member_bytes)} quantized"
     lines = [
         f"Training: {len(estimated.models)} models, {parameters:,} parameters.",
         f"Ensemble: {possible}, {share:.1%} of the {limit} them: {fits}.",

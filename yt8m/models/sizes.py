@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from math import prod
 
 from yt8m.models import ModelConfig, build
-from yt8m.quantization.quantize_array import THRESHOLD_ELEMENTS
-from yt8m.quantization.quantized_array import NUM_CENTROIDS
+from yt8m.quantization.quantize_array import THRESHOLD_ELEMENTS, Method, quantized_bytes
 from yt8m.records.spec import DataSpec
 
 FLOAT_BYTES = 4
-CENTROIDS_BYTES = NUM_CENTROIDS * FLOAT_BYTES
-"""The table beside each quantized variable."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +31,20 @@ class ModelSize:
         """Bytes of all weights as float32."""
         return self.parameters * FLOAT_BYTES
 
-    @property
-    def quantized_bytes(self) -> int:
-        """Bytes with every variable over 17,000 elements in 8 bits and 256 centroids, the others as float32.
+    def quantized_bytes(self, method: Method = "uniform", threshold_elements: int = THRESHOLD_ELEMENTS) -> int:
+        """Bytes with every variable over the threshold quantized, the others as float32.
 
-        These are the sizes of the paper's table 4, which drops what follows the decimal point.
+        By default these are the sizes of the paper's table 4, which drops what follows the decimal point.
+
+        Args:
+            method: How they are quantized.
+            threshold_elements: Elements that a variable may have and stay as it is.
         """
-        return sum(_quantized_bytes(prod(shape)) for _, shape in self.weights)
-
-
-def _quantized_bytes(elements: int) -> int:
-    return elements + CENTROIDS_BYTES if elements > THRESHOLD_ELEMENTS else elements * FLOAT_BYTES
+        shapes = [shape for _, shape in self.weights]
+        return sum(
+            quantized_bytes(shape, method) if prod(shape) > threshold_elements else prod(shape) * FLOAT_BYTES
+            for shape in shapes
+        )
 
 
 def measure(config: ModelConfig, spec: DataSpec) -> ModelSize:

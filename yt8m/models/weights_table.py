@@ -92,7 +92,7 @@ def page() -> Iterator[str]:
         yield from ("", "```json", json.dumps(settings(config)), "```", "")
         yield (
             f"{size.parameters:,} parameters; {size.float_bytes / 1e6:,.1f} MB as floats, "
-            f"{size.quantized_bytes / 1e6:,.1f} MB in 8 bits."
+            f"{size.quantized_bytes() / 1e6:,.1f} MB in 8 bits."
         )
         yield from ("", "| weight | shape |", "|---|---|")
         for name, shape in size.weights:

@@ -1,6 +1,7 @@
 """One array of weights in fewer bits."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from yt8m.errors import DataError, suggest
 from yt8m.quantization.chunks import map_chunks
 from yt8m.quantization.fitted import kmeans, quantile
-from yt8m.quantization.quantized_array import HalfFloats, QuantizedArray
+from yt8m.quantization.quantized_array import NUM_CENTROIDS, HalfFloats, QuantizedArray
 from yt8m.quantization.uniform import uniform, uniform_per_channel
 
 Method = Literal["uniform", "uniform_per_channel", "kmeans", "quantile", "float16"]
@@ -52,14 +53,22 @@ def quantize_array(array: NDArray[Any], method: Method = "uniform") -> Quantized
     if high - low > MAX_RANGE:
         method = "uniform"
     if method == "uniform_per_channel":
-        channel_size = values.size // values.shape[-1] if values.ndim else 0
-        if channel_size >= MIN_ELEMENTS_PER_CHANNEL:
+        if _has_large_channels(values.shape):
             return uniform_per_channel(values)
         method = "uniform"
     if high - low < MIN_FITTED_RANGE:
         method = "uniform"
     encode = {"uniform": uniform, "kmeans": kmeans, "quantile": quantile}[method]
     return encode(values, low, high)
+
+
+def quantized_bytes(shape: tuple[int, ...], method: Method) -> int:
+    """Bytes of what `quantize_array` makes of an array of this shape whose weights lie not extremely far apart."""
+    elements = prod(shape)
+    if method == "float16":
+        return elements * np.dtype(np.float16).itemsize
+    table = 2 * shape[-1] if method == "uniform_per_channel" and _has_large_channels(shape) else NUM_CENTROIDS
+    return elements + table * np.dtype(np.float32).itemsize
 
 
 @dataclass(frozen=True)
@@ -87,6 +96,10 @@ def measure_error(array: NDArray[Any], quantized: QuantizedArray) -> Quantizatio
 
     pieces = map_chunks(compare, flat.size, quantized.row_size)
     return QuantizationError(max(piece[0] for piece in pieces), sum(piece[1] for piece in pieces) / flat.size)
+
+
+def _has_large_channels(shape: tuple[int, ...]) -> bool:
+    return prod(shape[:-1]) >= MIN_ELEMENTS_PER_CHANNEL
 
 
 def _extremes(values: NDArray[np.float32]) -> tuple[float, float]:

@@ -58,6 +58,13 @@ def test_training_leaves_model_and_checkpoint_with_moments_and_averaging_one_wit
     assert found["evaluate-dbof-a"].fetched == 4 * count
 
 
+def test_models_are_quantized_as_the_recipe_says(small: Callable[..., Recipe]) -> None:
+    recipe = small(lambda _: None, "quantization.method=float16", "quantization.threshold_elements=0")
+    (model,) = (each for each in estimate(recipe).models if each.name == "dbof-s")
+    assert bytes_of(recipe)["quantize-dbof-s"].artifacts == {"quantized": model.quantized_bytes}
+    assert model.quantized_bytes == 2 * model.parameters
+
+
 def test_workers_share_the_soft_targets(small: Callable[..., Recipe]) -> None:
     found = bytes_of(small(lambda _: None, "soft_targets.workers=4"))
     parts = [each for name, each in found.items() if name.startswith("soft-targets-dbof-part-")]
@@ -75,7 +82,7 @@ def test_the_whole_is_the_sum_of_its_nodes(small: Callable[..., Recipe]) -> None
     assert scale.read == sum(each.read for each in found.values())
     assert scale.read_once < scale.read
     assert scale.stored()["soft targets"] == 2 * SOFT_TARGETS
-    assert scale.stored()["exported"] == sum(sizes[name].quantized_bytes for name in ("dbof-s", "vlad-2"))
+    assert scale.stored()["exported"] == sum(sizes[name].quantized_bytes() for name in ("dbof-s", "vlad-2"))
 
 
 def test_shared_copies_are_read_in_every_pass_and_once_more_by_every_node(small: Callable[..., Recipe]) -> None:
