@@ -39,8 +39,11 @@ def executed(root: Path) -> set[str]:
 
 
 def test_a_run_leaves_report_summary_and_a_model_that_predicts(root: Path) -> None:
-    final = json.loads((root / "summary.json").read_text())["final"]
+    summary = json.loads((root / "summary.json").read_text())
+    final, quantized = summary["final"], summary["tables"]["quantization"]
     assert final["gap"] > final["baseline_gap"]
+    assert [row["model"] for row in quantized] == ["dbof-student", "netvlad-second"]
+    assert all(row["bytes_after"] < 0.6 * row["bytes_before"] for row in quantized)
     assert 0 < final["size_bytes"] <= final["budget_bytes"]
     assert "<html" in (root / "report.html").read_text()
     (shard, *_) = sorted(root.glob("data/*/test*.tfrecord"))
