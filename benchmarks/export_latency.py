@@ -8,7 +8,9 @@ memory (`compact`). Memory is that of a process of its own, beyond what TensorFl
 after loading the model and calling it with one video, the most it has held until then, and the most after a call with
 the largest batch, whose frames and activations are the same for all three. Then all three are called in turn in one
 process, so that they meet the same disturbances; the figures are medians, and the median of the ratios of neighbouring
-calls, of wall time and of the processors' time, which other programs disturb less.
+calls, of wall time and of the processors' time, which other programs disturb less. Where in memory a model comes to
+lie, and which was called before it, moves its times by some percent: half of the calls are made in a process that
+loads the three in the opposite order, and the order of the calls alternates.
 """
 
 import argparse
@@ -32,11 +34,11 @@ from yt8m.records.spec import DataSpec
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.quantize import QuantizeConfig, quantize
 
-Times = dict[str, list[float]]
+Times = dict[str, list[float]]  # of every call, by kind
 
 KINDS = ("float", "load", "compact")
-# The least number of times every model is called at a batch size.
-MIN_CALLS = 7
+# The least number of times that every model is called at a batch size in each of the two processes.
+MIN_CALLS = 4
 
 
 def main() -> None:
@@ -47,7 +49,6 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=20, help="Time for all calls of a batch size.")
     arguments = parser.parse_args()
-    spec = DataSpec(max_frames=arguments.frames)
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -58,7 +59,7 @@ def main() -> None:
             with spawn.Pool(1) as pool:
                 pool.apply(write_export, (folder, kind, arguments.members))
         measure_alone(folder, arguments.members, max(arguments.batches))
-        measure_calls(folder, spec, arguments.batches, arguments.seconds)
+        measure_calls(folder, arguments.batches, arguments.seconds)
 
 
 def write_member(folder: Path, name: str, frames: int) -> None:
@@ -130,29 +131,50 @@ def warm_up() -> None:
     tf.function(tf.matmul)(matrix, matrix).numpy()
 
 
-def measure_calls(folder: Path, spec: DataSpec, batches: list[int], seconds: float) -> None:
-    """Calls all three models in turn; prints a row per batch size."""
-    models = {kind: ExportedModel(folder / kind) for kind in KINDS}
+def measure_calls(folder: Path, batches: list[int], seconds: float) -> None:
+    """Prints times of calls, a row per batch size."""
+    halves = []
+    for order in (KINDS, KINDS[::-1]):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            halves.append(pool.apply(call_in_turn, (folder, order, batches, seconds / 2)))
     say("batch   float ms    load ms  compact ms   load/float  (processor)  compact/float  (processor)   calls")
     for batch in batches:
-        given = inputs(spec, batch)
-        for model in models.values():
-            model.top(*given)
-        wall: Times = {kind: [] for kind in KINDS}
-        processor: Times = {kind: [] for kind in KINDS}
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end or len(wall["float"]) < MIN_CALLS:
-            for kind in KINDS:
-                start = time.perf_counter(), time.process_time()
-                models[kind].top(*given)
-                wall[kind].append(time.perf_counter() - start[0])
-                processor[kind].append(time.process_time() - start[1])
+        wall, processor = (
+            {kind: [seconds for half in halves for seconds in half[batch][clock][kind]] for kind in KINDS}
+            for clock in (0, 1)
+        )
         median = {kind: statistics.median(wall[kind]) * 1e3 for kind in KINDS}
         say(
             f"{batch:5} {median['float']:10.1f} {median['load']:10.1f} {median['compact']:11.1f} "
             f"{ratio(wall, 'load'):12.1%} {ratio(processor, 'load'):12.1%} "
             f"{ratio(wall, 'compact'):14.1%} {ratio(processor, 'compact'):12.1%} {len(wall['float']):7}"
         )
+
+
+def call_in_turn(
+    folder: Path, order: tuple[str, ...], batches: list[int], seconds: float
+) -> dict[int, tuple[Times, Times]]:
+    """Loads the models in this order and calls them in turn, every other time backwards.
+
+    Returns:
+        Wall and processors' times of the calls by batch size.
+    """
+    models = {kind: ExportedModel(folder / kind) for kind in order}
+    times: dict[int, tuple[Times, Times]] = {}
+    for batch in batches:
+        given = inputs(models["float"].spec, batch)
+        for model in models.values():
+            model.top(*given)
+        wall, processor = times[batch] = {kind: [] for kind in order}, {kind: [] for kind in order}
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end or len(wall["float"]) < MIN_CALLS:
+            order = order[::-1]
+            for kind in order:
+                start = time.perf_counter(), time.process_time()
+                models[kind].top(*given)
+                wall[kind].append(time.perf_counter() - start[0])
+                processor[kind].append(time.process_time() - start[1])
+    return times
 
 
 def ratio(times: Times, kind: str) -> float:
