@@ -1,74 +1,24 @@
 """The commands on clusters, through kfp's own client, against a server that answers like KFP's."""
 
-import copy
 import json
 import socket
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from google.protobuf import json_format
-from kfp.pipeline_spec import pipeline_spec_pb2
 
 from components.step import record_uri
 from pipelines.build import cluster_run
 from pipelines.build.cluster_access import ClusterAccess
 from pipelines.build.spec_graph import Spec, SpecGraph
 from pipelines.cli import cluster_view, main, run_table
-from tests.pipelines.kfp_server import KfpServer, kfp_server
+from tests.pipelines.cli.cluster_commands import ROOT, SMOKE, add_run, call, every, submit, submitted
+from tests.pipelines.kfp_server import KfpServer
 from yt8m.errors import ClusterError, StorageError
-
-SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
-ROOT = "gs://bucket/yt8m"
 
 # By google-cloud-storage, once.
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KfpServer]:
-    monkeypatch.setattr(cluster_view, "SECONDS_BETWEEN_REQUESTS", 0.01)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    with kfp_server() as running:
-        # It has no objects either.
-        monkeypatch.setenv("STORAGE_EMULATOR_HOST", running.url)
-        yield running
-
-
-def call(server: KfpServer, *arguments: str) -> Result:
-    return CliRunner().invoke(main, [*arguments, "--host", server.url])
-
-
-def submit(server: KfpServer, *options: str) -> Result:
-    return call(server, "submit", str(SMOKE), "--root", ROOT, "--image", "image:1", *options)
-
-
-@cache
-def first_run() -> dict[str, Any]:
-    with kfp_server() as server:
-        assert submit(server).exit_code == 0
-    return server.runs["runs-1"]
-
-
-def add_run(server: KfpServer) -> None:
-    """Gives the server a run that was submitted before."""
-    server.runs["runs-1"] = copy.deepcopy(first_run())
-    server.experiments["experiments-1"] = {"experiment_id": "experiments-1", "display_name": "yt8m"}
-
-
-def submitted(server: KfpServer, number: int = 1) -> Spec:
-    """The pipeline of a run, checked against KFP's own definition."""
-    spec = server.runs[f"runs-{number}"]["pipeline_spec"]
-    spec = spec.get("pipeline_spec", spec)
-    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
-    return dict(spec)
-
-
-def every(server: KfpServer, state: str) -> dict[str, str]:
-    return dict.fromkeys(SpecGraph(submitted(server)).nodes, state)
 
 
 def rows(result: Result) -> dict[str, list[str]]:
@@ -201,162 +151,6 @@ def test_steps_are_found_below_tries_that_the_clusters_own_retries_add(server: K
     server.tries = True
     table = rows(call(server, "status", "runs-1"))
     assert (table["prepare"][0], table["generate"][0]) == ("unchanged", "done")
-
-
-def inputs(spec: Spec, names: set[str]) -> dict[str, Any]:
-    return {name: SpecGraph(spec).task(name)["inputs"] for name in names}
-
-
-def test_a_rerun_has_the_step_and_what_it_reads_from_the_cache(server: KfpServer, tmp_path: Path) -> None:
-    (tmp_path / "cluster.yaml").write_text("service_account: yt8m-runner")
-    submit(server, "--cluster", str(tmp_path / "cluster.yaml"), "--pipeline-root", "gs://bucket/artifacts")
-    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
-    result = call(server, "rerun", "runs-1", "train-netvlad-second")
-    assert result.exit_code == 0, result.output
-    first, again = submitted(server), submitted(server, 2)
-    needed = SpecGraph(first).ancestors(["train-netvlad-second"])
-    assert set(SpecGraph(again).nodes) == {"train-netvlad-second"} | needed
-    assert inputs(again, needed) == inputs(first, needed)
-    assert {name: SpecGraph(again).executor(name) for name in needed} == {
-        name: SpecGraph(first).executor(name) for name in needed
-    }
-    assert SpecGraph(again).constant("train-netvlad-second", "attempt")
-    runs = server.runs["runs-1"], server.runs["runs-2"]
-    for key in ("experiment_id", "service_account", "runtime_config"):
-        assert runs[0][key] == runs[1][key]
-    assert again["pipelineInfo"]["name"] == "smoke"
-    assert "Not in the new run: evaluate-netvlad-second" in result.output
-    assert "runs-2" in result.output
-
-
-def test_a_rerun_of_a_rerun_finds_the_first_one_s_step_in_the_cache(server: KfpServer) -> None:
-    add_run(server)
-    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
-    call(server, "rerun", "runs-1", "train-netvlad", "--downstream")
-    assert call(server, "rerun", "runs-2", "evaluate-netvlad").exit_code == 0
-    second, third = submitted(server, 2), submitted(server, 3)
-    assert inputs(third, {"train-netvlad"}) == inputs(second, {"train-netvlad"})
-    assert inputs(third, {"evaluate-netvlad"}) != inputs(second, {"evaluate-netvlad"})
-
-
-def test_with_downstream_all_that_depends_on_the_step_is_executed_and_nothing_else(server: KfpServer) -> None:
-    add_run(server)
-    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
-    call(server, "rerun", "runs-1", "train-netvlad-second", "--downstream")
-    first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
-    executed = {name for name in again.nodes if again.constant(name, "attempt")}
-    assert executed == {"train-netvlad-second"} | first.descendants("train-netvlad-second")
-
-
-def test_a_step_that_failed_goes_on_where_it_was(server: KfpServer) -> None:
-    add_run(server)
-    states = {"generate": "SUCCEEDED", "prepare": "CACHED", "train-netvlad": "FAILED"}
-    server.progress = [("FAILED", states)]
-    assert call(server, "rerun", "runs-1", "train-netvlad").exit_code == 0
-    assert inputs(submitted(server, 2), {"train-netvlad"}) == inputs(submitted(server), {"train-netvlad"})
-
-
-def test_settings_change_the_step_s_configuration_only(server: KfpServer) -> None:
-    add_run(server)
-    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
-    setting = "students.netvlad-second.training.epochs=7"
-    result = call(server, "rerun", "runs-1", "train-netvlad-second", "--set", setting)
-    assert result.exit_code == 0, result.output
-    first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
-    config = json.loads(again.constant("train-netvlad-second", "config"))
-    assert config["training"]["epochs"] == 7
-    assert config["model"] == json.loads(first.constant("train-netvlad-second", "config"))["model"]
-    assert again.constant("train-netvlad-second", "key") != first.constant("train-netvlad-second", "key")
-    recipe = json.loads(submitted(server, 2)["root"]["inputDefinitions"]["parameters"]["recipe"]["defaultValue"])
-    assert recipe["students"]["netvlad-second"]["training"] == {"epochs": 7}
-
-
-def test_a_step_that_had_too_little_goes_on_with_more(server: KfpServer, tmp_path: Path) -> None:
-    add_run(server)
-    server.progress = [("FAILED", {"generate": "SUCCEEDED", "prepare": "CACHED", "train-netvlad": "FAILED"})]
-    path = tmp_path / "cluster.yaml"
-    path.write_text(
-        "{service_account: other, environment: {A: b}, "
-        "training: {memory: 64Gi, image: '{image}-gpu', node_selector: {disk: ssd}, retries: {count: 3}}}"
-    )
-    result = call(server, "rerun", "runs-1", "train-netvlad", "--cluster", str(path))
-    assert result.exit_code == 0, result.output
-    first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
-    before, container = (graph.executor("train-netvlad")["container"] for graph in (first, again))
-    assert container["resources"]["resourceMemoryLimit"] == "64Gi"
-    assert {"name": "A", "value": "b"} in container["env"]
-    assert again.task("train-netvlad")["retryPolicy"]["maxRetryCount"] == 3
-    assert again.executor("prepare") == first.executor("prepare")
-    platforms = server.runs["runs-2"]["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]
-    executors = platforms["deploymentSpec"]["executors"]
-    assert executors["exec-train-netvlad"]["nodeSelector"] == {"labels": {"disk": "ssd"}}
-    assert "nodeSelector" not in executors["exec-prepare"]
-    assert server.runs["runs-2"]["service_account"] == "other"
-    # Neither what it computes nor the name of its checkpoint has changed.
-    assert (container["image"], container["command"]) == (before["image"], before["command"])
-    assert inputs(submitted(server, 2), {"train-netvlad"}) == inputs(submitted(server), {"train-netvlad"})
-
-
-@pytest.mark.parametrize(("file", "image"), [("{}", "image:2"), ("{training: {image: '{image}-gpu'}}", "image:2-gpu")])
-def test_a_new_image_is_that_of_the_executed_steps_only(
-    server: KfpServer, tmp_path: Path, file: str, image: str
-) -> None:
-    add_run(server)
-    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
-    (tmp_path / "cluster.yaml").write_text(file)
-    options = ["--image", "image:2", "--cluster", str(tmp_path / "cluster.yaml")]
-    result = call(server, "rerun", "runs-1", "train-netvlad", *options)
-    assert result.exit_code == 0, result.output
-    again = SpecGraph(submitted(server, 2))
-    images = {name: again.executor(name)["container"]["image"] for name in again.nodes}
-    assert images == {"generate": "image:1", "prepare": "image:1", "train-netvlad": image}
-
-
-def test_options_of_clusters_are_refused_for_a_run_that_is_here(tmp_path: Path) -> None:
-    (tmp_path / "nodes.json").write_text("{}")
-    result = CliRunner().invoke(main, ["rerun", str(tmp_path), "train-netvlad", "--image", "image:2"])
-    assert result.exit_code == 2
-    assert "--cluster and --image are for runs in a cluster" in result.output
-
-
-@pytest.mark.parametrize(
-    ("node", "setting", "reason"),
-    [
-        ("train-netvlad", "cluster.training.memory=64Gi", "in a file: --cluster FILE.yaml"),
-        ("train-netvlad", "families.netvlad.candidates.netvlad.training.epochs=7", "train-netvlad-student"),
-        ("prepare", "students.netvlad-second.training.epochs=7", "changes nothing of prepare"),
-        ("train-netvlad", "families.netvlad.average=always", "changes which nodes there are"),
-        ("train-netvlad", "training.epochs=many", "epochs"),
-        ("train-netvlat", "training.epochs=7", "Did you mean 'train-netvlad'"),
-    ],
-)
-def test_settings_that_concern_other_nodes_are_refused(server: KfpServer, node: str, setting: str, reason: str) -> None:
-    add_run(server)
-    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
-    result = call(server, "rerun", "runs-1", node, "--set", setting)
-    assert result.exit_code == 2
-    assert reason in result.output
-    assert len(server.runs) == 1
-
-
-def test_a_step_whose_inputs_are_not_there_is_not_executed(server: KfpServer) -> None:
-    add_run(server)
-    server.progress = [("FAILED", {"generate": "FAILED"})]
-    result = call(server, "rerun", "runs-1", "prepare")
-    assert result.exit_code == 2
-    assert "generate (failed)" in result.output
-
-
-def test_the_pipeline_of_a_run_from_the_user_interface_comes_with_its_version(server: KfpServer) -> None:
-    add_run(server)
-    run, nodes = server.runs["runs-1"], every(server, "SUCCEEDED")
-    server.versions["v1"] = run.pop("pipeline_spec")
-    run["pipeline_version_reference"] = {"pipeline_id": "p1", "pipeline_version_id": "v1"}
-    # There, every parameter is given.
-    run["runtime_config"]["parameters"]["recipe"] = "as it was"
-    server.progress = [("SUCCEEDED", nodes)]
-    assert call(server, "rerun", "runs-1", "report").exit_code == 0
-    assert server.runs["runs-2"]["runtime_config"]["parameters"] == {"root": ROOT}
 
 
 def test_a_step_s_log_comes_from_its_pod(server: KfpServer) -> None:

@@ -1,0 +1,50 @@
+"""Calls of the commands on clusters, and runs that a server like KFP's has of them."""
+
+import copy
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from click.testing import CliRunner, Result
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from pipelines.build.spec_graph import Spec, SpecGraph
+from pipelines.cli import main
+from tests.pipelines.kfp_server import KfpServer, kfp_server
+
+SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
+ROOT = "gs://bucket/yt8m"
+
+
+def call(server: KfpServer, *arguments: str) -> Result:
+    return CliRunner().invoke(main, [*arguments, "--host", server.url])
+
+
+def submit(server: KfpServer, *options: str) -> Result:
+    return call(server, "submit", str(SMOKE), "--root", ROOT, "--image", "image:1", *options)
+
+
+@cache
+def first_run() -> dict[str, Any]:
+    with kfp_server() as server:
+        assert submit(server).exit_code == 0
+    return server.runs["runs-1"]
+
+
+def add_run(server: KfpServer) -> None:
+    """Gives the server a run that was submitted before."""
+    server.runs["runs-1"] = copy.deepcopy(first_run())
+    server.experiments["experiments-1"] = {"experiment_id": "experiments-1", "display_name": "yt8m"}
+
+
+def submitted(server: KfpServer, number: int = 1) -> Spec:
+    """The pipeline of a run, checked against KFP's own definition."""
+    spec = server.runs[f"runs-{number}"]["pipeline_spec"]
+    spec = spec.get("pipeline_spec", spec)
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    return dict(spec)
+
+
+def every(server: KfpServer, state: str) -> dict[str, str]:
+    return dict.fromkeys(SpecGraph(submitted(server)).nodes, state)

@@ -1,0 +1,19 @@
+"""A server that answers like KFP's, for tests of the commands on clusters."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipelines.cli import cluster_view
+from tests.pipelines.kfp_server import KfpServer, kfp_server
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KfpServer]:
+    monkeypatch.setattr(cluster_view, "SECONDS_BETWEEN_REQUESTS", 0.01)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with kfp_server() as running:
+        # It has no objects either.
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", running.url)
+        yield running
