@@ -40,10 +40,9 @@ class ModelSize:
             method: How they are quantized.
             threshold_elements: Elements that a variable may have and stay as it is.
         """
-        shapes = [shape for _, shape in self.weights]
         return sum(
             quantized_bytes(shape, method) if prod(shape) > threshold_elements else prod(shape) * FLOAT_BYTES
-            for shape in shapes
+            for _, shape in self.weights
         )
 
 
