@@ -136,7 +136,7 @@ def run_container(client: Any, image: str, command: list[str], volumes: Mapping[
     container = client.containers.create(image, command, volumes=volumes, **arguments)
     try:
         container.start()
-        for line in _lines(container.logs(stream=True, follow=True)):
+        for line in _lines(_output(container)):
             print(line, flush=True)  # noqa: T201 - KFP indents what is printed
         return int(container.wait()["StatusCode"])
     finally:
@@ -150,6 +150,17 @@ def _remove(container: Any) -> None:
     except docker.errors.APIError as error:
         if error.status_code not in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
             raise
+
+
+def _output(container: Any) -> Iterator[bytes]:
+    """What a container prints, to its end, in pieces that end anywhere."""
+    length = 0
+    for chunk in container.logs(stream=True, follow=True):
+        length += len(chunk)
+        yield chunk
+    # A log that is followed often ends without its last line, where that has no newline; a complete one has it.
+    container.wait()
+    yield container.logs()[length:]
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:

@@ -68,10 +68,12 @@ def test_a_step_that_fails_at_once_has_failed_and_leaves_nothing(
 
 @pytest.mark.slow
 def test_lines_stay_lines(client: Any, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    # The engine cuts lines after 16 KiB.
+    # The engine cuts lines after 16 KiB; its log, when followed, often lacks a last line without a newline.
     script = "printf 'a\\n\\nb: '; printf '%040000d' 0; echo; printf 'é'"
-    assert run(client, ContainerConfig(image=image, folder="/"), tmp_path, script) == 0
-    assert capsys.readouterr().out.splitlines() == ["a", "", "b: " + 40000 * "0", "é"]
+    config = ContainerConfig(image=image, folder="/")
+    for _ in range(20):
+        assert run(client, config, tmp_path, script) == 0
+        assert capsys.readouterr().out.splitlines() == ["a", "", "b: " + 40000 * "0", "é"]
 
 
 @pytest.mark.slow
