@@ -241,7 +241,7 @@ print(fetched)
 
 def test_two_processes_share_a_cache(tmp_path):
     """Both read five objects again and again, of which three fit."""
-    command = [sys.executable, "-c", f"from yt8m.storage import cache; cache.SECONDS_TO_OPEN = 0.05\n{_CHILD}"]
+    command = [sys.executable, "-c", f"from yt8m.storage import cache; cache.SECONDS_TO_OPEN = 0.5\n{_CHILD}"]
     processes = [
         subprocess.Popen([*command, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)

@@ -149,18 +149,19 @@ def test_less_than_a_batch_of_videos_is_an_error():
 
 def test_a_training_killed_at_any_moment_continues(uninterrupted, tmp_path):
     program = (
-        "import sys, time, numpy as np; sys.path.insert(0, sys.argv[1]); import toy\n"
+        "import itertools, sys, time, numpy as np; sys.path.insert(0, sys.argv[1]); import toy\n"
         "from yt8m.training.monitor import Monitor\n"
-        "original = Monitor.on_train_batch_end\n"
+        "original, batches = Monitor.on_train_batch_end, itertools.count(1)\n"
         "def slow(self, batch, logs=None):\n"
-        "    original(self, batch, logs); time.sleep(0.1)\n"
+        "    original(self, batch, logs)\n"
+        "    time.sleep(3600 if next(batches) == 8 and 'halt' in sys.argv else 0.1)\n"
         "Monitor.on_train_batch_end = slow\n"
         "model, _ = toy.train(sys.argv[2], toy.CONFIG.model_copy(update={'checkpoint_every_steps': 1}))\n"
         "np.savez(sys.argv[2] + '/weights.npz', *toy.weights(model.network))\n"
     )
     command = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path)]
     checkpoint = tmp_path / f"checkpoint-{'d' * 16}.npz"
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*command, "halt"], stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
         while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
