@@ -12,9 +12,6 @@ from pipelines.cli import main
 from tests.pipelines.cli.cluster_commands import ROOT, add_run, call, every, submit, submitted
 from tests.pipelines.kfp_server import KfpServer
 
-# By google-cloud-storage, once.
-pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
-
 
 def inputs(spec: Spec, names: set[str]) -> dict[str, Any]:
     return {name: SpecGraph(spec).task(name)["inputs"] for name in names}
