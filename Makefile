@@ -49,7 +49,7 @@ image: ## the container image of the steps; TARGET="cpu gpu" BASE_IMAGE= CA=
 	@for target in $(TARGET); do docker/build.sh "$$target"; done
 
 tag: ## prints the image's tag: the version and a hash of the code and packages in it
-	@$(PYTHON) -m pipelines.build.image | cut -d: -f2
+	@$(PYTHON) -m pipelines.kubeflow.image | cut -d: -f2
 
 push: ## pushes what `make image` built; REGISTRY=registry.example.com/team TARGET="cpu gpu"
 	@for target in $(TARGET); do docker/push.sh "$$target" "$(REGISTRY)"; done

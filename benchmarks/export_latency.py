@@ -24,13 +24,13 @@ from typing import Any
 import numpy as np
 from measuring import peak_bytes, resident_bytes, say
 
+from yt8m.data.spec import DataSpec
 from yt8m.ensembling.weights import EnsembleWeights
-from yt8m.exporting.budget import directory_bytes
-from yt8m.exporting.exported_model import ExportedModel
+from yt8m.export.budget import directory_bytes
+from yt8m.export.exported_model import ExportedModel
 from yt8m.models import build
 from yt8m.models.files import WEIGHTS_FILE, save_model
 from yt8m.models.published import PUBLISHED
-from yt8m.records.spec import DataSpec
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.quantize import QuantizeConfig, quantize
 

@@ -29,10 +29,10 @@ import tensorflow as tf
 from measuring import say
 
 from yt8m import storage
+from yt8m.data.partition import Partition
+from yt8m.data.reading import data_errors
 from yt8m.models import build_from_bytes
 from yt8m.models.netvlad import NetVLADConfig
-from yt8m.records.partition import Partition
-from yt8m.records.reading import data_errors
 from yt8m.stages.generate import GenerateConfig, generate
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.storage.cache import FOLDER_VARIABLE
@@ -41,7 +41,7 @@ from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
 from yt8m.training.data import training_batches
 from yt8m.training.loop import fit
-from yt8m.training.schedule import Schedule
+from yt8m.training.steps import Schedule
 from yt8m.training.training_model import TrainingModel
 
 BUCKET = "benchmark"

@@ -18,12 +18,12 @@ import tensorflow as tf
 from measuring import say
 from numpy.typing import NDArray
 
+from yt8m.data.partition import Partition
+from yt8m.data.reading import read_videos
+from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
+from yt8m.data.soft_targets import SoftTargetShards, parse_soft_target, write_soft_targets
 from yt8m.losses import LOG_EPSILON
 from yt8m.metrics import StreamingMetrics
-from yt8m.records.partition import Partition
-from yt8m.records.reading import read_videos
-from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
-from yt8m.records.soft_targets import SoftTargetShards, parse_soft_target, write_soft_targets
 from yt8m.training.teachers import mean_predictor
 
 BATCH = 128

@@ -16,13 +16,13 @@ import numpy as np
 import tensorflow as tf
 from measuring import Stopwatch, peak_bytes, say
 
+from yt8m.data.spec import DataSpec
 from yt8m.models import build_from_bytes
+from yt8m.models.flops import TRAINING_PASSES, count_work
 from yt8m.models.published import PUBLISHED
-from yt8m.models.work import TRAINING_PASSES, count_work
-from yt8m.records.spec import DataSpec
 from yt8m.training.config import TrainingConfig
 from yt8m.training.optimizer import build_optimizer
-from yt8m.training.start import seeded_and_precise
+from yt8m.training.reproducible import seeded_and_precise
 from yt8m.training.training_model import TrainingModel
 
 SPEC = DataSpec()

@@ -103,7 +103,7 @@ class Step:
             result: What `finish` was given.
             page: The artifact.
             render: Makes the page of the node's record. The component gives it, so that work on pages does not count
-                as new code of the stage (see `pipelines.build.code_version`).
+                as new code of the stage (see `pipelines.graph.code_version`).
         """
         try:
             text = render(self._record(result))

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 export DOCKER_BUILDKIT=1
 
 processor=$1
-image=$("${PYTHON:-python3}" -m pipelines.build.image "$processor")
+image=$("${PYTHON:-python3}" -m pipelines.kubeflow.image "$processor")
 base=${BASE_IMAGE:-$(sed -n 's/^ARG BASE_IMAGE=//p' docker/Dockerfile)}
 files=(yt8m components docker requirements)
 

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-image=$("${PYTHON:-python3}" -m pipelines.build.image "$1")
+image=$("${PYTHON:-python3}" -m pipelines.kubeflow.image "$1")
 registry=${2:?Where to? make push REGISTRY=registry.example.com/team}
 docker=${DOCKER:-docker}
 "$docker" version >/dev/null 2>&1 || { echo "No Docker engine answers. Start it (systemctl start docker), or name another in DOCKER_HOST." >&2; exit 2; }

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from yt8m.records.spec import DataSpec
+from yt8m.data.spec import DataSpec
 
 # Nothing but errors from TensorFlow's C++ side, once it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from rich.console import Console
 
-from pipelines.build.cluster_access import ClusterAccess
-from pipelines.build.cluster_client import Cluster
-from pipelines.build.cluster_run import ClusterRun
-from pipelines.build.run_view import RunView
 from pipelines.cli.console import say
 from pipelines.cli.run_table import follow
+from pipelines.cluster.access import ClusterAccess
+from pipelines.cluster.client import Cluster
+from pipelines.cluster.run import ClusterRun
+from pipelines.runs.view import RunView
 from yt8m.storage.retry import DEADLINE_VARIABLE
 
 SECONDS_BETWEEN_REQUESTS = 5.0

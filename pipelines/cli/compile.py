@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.run_arguments import cluster_file_option, image_option, recipe_argument, settings_option
+from pipelines.cli.options import cluster_file_option, image_option, recipe_argument, settings_option
 from yt8m.errors import ConfigError
 
 # What KFP takes for YAML.
@@ -36,9 +36,9 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
     settings: tuple[str, ...],
 ) -> None:
     """Writes a recipe's pipeline for Kubeflow Pipelines."""
-    from pipelines.build.compilation import Compilation
-    from pipelines.build.image import default_image
-    from pipelines.build.load import read_recipe
+    from pipelines.kubeflow.compile import Compilation
+    from pipelines.kubeflow.image import default_image
+    from pipelines.recipe.load import read_recipe
 
     if output.suffix not in ENDINGS:
         raise ConfigError(f"--output {output}: expected a file that ends in {' or '.join(ENDINGS)}.")

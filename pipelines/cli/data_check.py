@@ -10,13 +10,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli.quiet_import import import_quietly
+from yt8m.data.dataset_description import DatasetDescription
+from yt8m.data.listing import list_shards
+from yt8m.data.spec import DataSpec
 from yt8m.errors import DataError
-from yt8m.records.dataset_description import DatasetDescription
-from yt8m.records.listing import list_shards
-from yt8m.records.spec import DataSpec
 
 if TYPE_CHECKING:
-    from yt8m.records.check_report import CheckReport, Distribution
+    from yt8m.data.check_report import CheckReport, Distribution
 
 MAX_SHOWN = 20
 
@@ -36,7 +36,7 @@ def check(globs: tuple[str, ...], as_json: bool, **options: str | int | None) ->
     uris = list_shards("GLOB", globs)
     spec = _spec(uris, options)
     import_quietly("tensorflow")
-    from yt8m.records.check import check_shards
+    from yt8m.data.check import check_shards
 
     report = check_shards(uris, spec)
     if as_json:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from pipelines.build.cluster_access import ClusterAccess
-from pipelines.cli.run_arguments import cluster_options, local_root
+from pipelines.cli.options import cluster_options, local_root
+from pipelines.cluster.access import ClusterAccess
 from yt8m.errors import ClusterError, ConfigError, DataError, suggest
 
 
@@ -23,8 +23,8 @@ def logs(run: str, node: str, access: ClusterAccess) -> None:
 
 
 def _log_here(root: Path, node: str) -> str:
-    from pipelines.build.local_run import LOGS_FOLDER
-    from pipelines.build.run_state import RunState
+    from pipelines.local.runner import LOGS_FOLDER
+    from pipelines.runs.state import RunState
 
     nodes = RunState.load(root).nodes
     if node not in nodes:
@@ -36,8 +36,8 @@ def _log_here(root: Path, node: str) -> str:
 
 
 def _log_in_cluster(run_id: str, node: str, access: ClusterAccess) -> str:
-    from pipelines.build.cluster_client import Cluster
-    from pipelines.build.cluster_run import ClusterRun
+    from pipelines.cluster.client import Cluster
+    from pipelines.cluster.run import ClusterRun
 
     cluster = Cluster(access)
     run = ClusterRun(cluster, run_id)

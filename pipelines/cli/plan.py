@@ -5,17 +5,17 @@ from pathlib import Path
 import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
-from pipelines.build.data_facts import DataFacts
-from pipelines.build.estimate import estimate
-from pipelines.build.gpus import Gpu, find_gpu
-from pipelines.build.load import read_recipe
-from pipelines.build.recipe import Recipe
-from pipelines.build.scale import Scale
-from pipelines.build.throughput import Throughput, rates_by_model
 from pipelines.cli import plan_display, plan_scale
 from pipelines.cli.console import table_console
+from pipelines.cli.options import cluster_file_option, recipe_argument, settings_option
 from pipelines.cli.quiet_import import import_quietly
-from pipelines.cli.run_arguments import cluster_file_option, recipe_argument, settings_option
+from pipelines.cost.data import DataFacts
+from pipelines.cost.gpus import Gpu, find_gpu
+from pipelines.cost.models import estimate
+from pipelines.cost.scale import Scale
+from pipelines.cost.throughput import Throughput, rates_by_model
+from pipelines.recipe.load import read_recipe
+from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
 
 GPUS = (1, 8, 32)
@@ -64,8 +64,8 @@ def plan(  # noqa: PLR0917 click passes them by name
 ) -> None:
     """What a recipe comes to: nodes, sizes, budget; with videos storage, network; with a GPU hours. Runs nothing."""
     console = table_console()
-    from pipelines.build.compilation import Compilation
-    from pipelines.build.pipeline_size import measure_pipeline
+    from pipelines.kubeflow.compile import Compilation
+    from pipelines.kubeflow.size import measure_pipeline
 
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     loaded, planned = compilation.recipe, compilation.plan

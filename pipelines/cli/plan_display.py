@@ -5,11 +5,11 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.build.estimate import Estimate
-from pipelines.build.pipeline_size import MOST_COMPILED_BYTES, MOST_RUN_BYTES, PipelineSize
-from pipelines.build.plan import Plan
 from pipelines.cli.console import say
 from pipelines.cli.run_display import describe_bytes
+from pipelines.cost.models import Estimate
+from pipelines.graph.plan import Plan
+from pipelines.kubeflow.size import MOST_COMPILED_BYTES, MOST_RUN_BYTES, PipelineSize
 
 
 def make_table(names: tuple[str, ...], figures: tuple[str, ...]) -> Table:

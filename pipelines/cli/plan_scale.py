@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from pipelines.build import throughput as assumed
-from pipelines.build.estimate import Estimate
-from pipelines.build.gpus import GPUS, Gpu
-from pipelines.build.scale import Scale, Schedule
-from pipelines.build.throughput import Throughput
 from pipelines.cli.console import say
 from pipelines.cli.plan_display import make_table
 from pipelines.cli.run_display import describe_bytes
-from yt8m.models.work import TRAINING_PASSES
+from pipelines.cost import throughput as assumed
+from pipelines.cost.gpus import GPUS, Gpu
+from pipelines.cost.models import Estimate
+from pipelines.cost.scale import Scale, Schedule
+from pipelines.cost.throughput import Throughput
+from yt8m.models.flops import TRAINING_PASSES
 
 _HOUR = 3600.0
 # A node's share of the critical path below which it is not named.

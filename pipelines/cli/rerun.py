@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from pipelines.build.cluster_access import ClusterAccess
 from pipelines.cli.console import say, table_console
-from pipelines.cli.run_arguments import cluster_options, local_root
+from pipelines.cli.options import cluster_options, local_root
+from pipelines.cluster.access import ClusterAccess
 from yt8m.errors import ConfigError
 
 if TYPE_CHECKING:
-    from pipelines.build.local_rerun import LocalRerun
+    from pipelines.local.rerun import LocalRerun
 
 # Stale nodes that are named.
 _NAMED = 6
@@ -64,11 +64,11 @@ def rerun(  # noqa: PLR0917 click passes them by name
             raise ConfigError(f"{run}: --cluster and --image are for runs in a cluster; this one is here.")
         _rerun_here(console, root, node, settings, downstream)
         return
-    from pipelines.build.cluster import load_cluster
-    from pipelines.build.cluster_client import Cluster
-    from pipelines.build.cluster_rerun import rerun_in_cluster
-    from pipelines.build.cluster_run import ClusterRun
     from pipelines.cli.cluster_view import announce
+    from pipelines.cluster.client import Cluster
+    from pipelines.cluster.rerun import rerun_in_cluster
+    from pipelines.cluster.run import ClusterRun
+    from pipelines.recipe.cluster import load_cluster
 
     resources = load_cluster(cluster_file) if cluster_file else None
     cluster = Cluster(access)
@@ -83,10 +83,10 @@ def rerun(  # noqa: PLR0917 click passes them by name
 
 
 def _rerun_here(console: Console, root: Path, node: str, settings: tuple[str, ...], downstream: bool) -> None:
-    from pipelines.build.local_rerun import LocalRerun
-    from pipelines.build.run_lock import lock_root
-    from pipelines.build.run_state import FINISHED
     from pipelines.cli.run import follow, show_results
+    from pipelines.local.rerun import LocalRerun
+    from pipelines.runs.lock import lock_root
+    from pipelines.runs.state import FINISHED
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
@@ -102,7 +102,7 @@ def _rerun_here(console: Console, root: Path, node: str, settings: tuple[str, ..
 
 def _tell_of_stale(console: Console, chosen: "LocalRerun") -> None:
     """What does not fit the node's new results, and how to mend it."""
-    from pipelines.build.local_run import RECIPE_FILE
+    from pipelines.local.runner import RECIPE_FILE
 
     stale = [name for name, node in chosen.state.nodes.items() if node.state == "stale"]
     if stale:

@@ -12,11 +12,11 @@ import click
 from rich.console import Console
 
 from pipelines.cli.console import say
-from pipelines.cli.run_arguments import recipe_argument, settings_option
+from pipelines.cli.options import recipe_argument, settings_option
 from yt8m.errors import UserError
 
 if TYPE_CHECKING:
-    from pipelines.build.local_run import Listener, LocalRun
+    from pipelines.local.runner import Listener, LocalRun
 
 # Lines of a failed node's log that are shown.
 LAST_LINES = 25
@@ -52,13 +52,13 @@ def run(
     What was done before under the same root is not done again; a run that was stopped continues. Changed code,
     recipes and data repeat what depends on them. Leaves report.html, summary.json and export/ in the root.
     """
-    from pipelines.build.compilation import Compilation
-    from pipelines.build.container_needs import find_containers
-    from pipelines.build.kubeflow import PROCESS_IMAGE
-    from pipelines.build.load import read_recipe
-    from pipelines.build.local_run import PIPELINE_FILE, RECIPE_FILE, LocalRun
-    from pipelines.build.results import publish_results
-    from pipelines.build.run_lock import lock_root
+    from pipelines.kubeflow.compile import Compilation
+    from pipelines.kubeflow.pipeline import PROCESS_IMAGE
+    from pipelines.local.container_needs import find_containers
+    from pipelines.local.runner import PIPELINE_FILE, RECIPE_FILE, LocalRun
+    from pipelines.recipe.load import read_recipe
+    from pipelines.runs.lock import lock_root
+    from pipelines.runs.results import publish_results
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
@@ -93,7 +93,7 @@ def follow(console: Console, execution: "LocalRun", execute: Callable[["Listener
 
 def _show_failure(console: Console, execution: "LocalRun") -> None:
     """The failed node, the end of its log and where the log is."""
-    from pipelines.build.local_run import LOGS_FOLDER, PIPELINE_LOG
+    from pipelines.local.runner import LOGS_FOLDER, PIPELINE_LOG
 
     log = execution.root / LOGS_FOLDER / (f"{execution.failed}.log" if execution.failed else PIPELINE_LOG)
     for line in _telling_lines(log.read_text().splitlines() if log.exists() else []):
@@ -111,7 +111,7 @@ def _telling_lines(lines: list[str]) -> list[str]:
 
 def show_results(console: Console, execution: "LocalRun", seconds: float) -> None:
     """What was done, the final figures and where to look."""
-    from pipelines.build.results import EXPORT_FOLDER, REPORT_FILE, SUMMARY_FILE
+    from pipelines.runs.results import EXPORT_FOLDER, REPORT_FILE, SUMMARY_FILE
     from yt8m.progress import duration
 
     state = execution.state

@@ -7,9 +7,9 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from pipelines.build.run_events import Event
-from pipelines.build.run_state import FINISHED, NodeState, RunState
 from pipelines.cli.console import say
+from pipelines.local.events import Event
+from pipelines.runs.state import FINISHED, NodeState, RunState
 from yt8m.progress import duration
 
 # A line of `yt8m.progress`: `train dbof1: 3/10 steps (30%), 5.2/s, 2s left, loss 1.2`.

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipelines.build.run_state import FINISHED, NodeState
-from pipelines.build.run_view import RunView
 from pipelines.cli.console import say
 from pipelines.cli.run_display import describe_bytes, describe_figures, size_of
+from pipelines.runs.state import FINISHED, NodeState
+from pipelines.runs.view import RunView
 from yt8m.errors import ClusterError
 from yt8m.progress import duration
 

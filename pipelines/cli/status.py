@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.build.cluster_access import ClusterAccess
-from pipelines.build.run_view import view_folder
 from pipelines.cli.console import table_console
-from pipelines.cli.run_arguments import cluster_options, local_root
+from pipelines.cli.options import cluster_options, local_root
 from pipelines.cli.run_table import follow as follow_run
 from pipelines.cli.run_table import show
+from pipelines.cluster.access import ClusterAccess
+from pipelines.runs.view import view_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipelines.build.run_view import RunView
+    from pipelines.runs.view import RunView
 
 SECONDS_BETWEEN_LOOKS = 1.0
 

@@ -6,15 +6,15 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from pipelines.build.cluster_access import ClusterAccess
 from pipelines.cli.console import say, table_console
-from pipelines.cli.run_arguments import (
+from pipelines.cli.options import (
     cluster_file_option,
     cluster_options,
     image_option,
     recipe_argument,
     settings_option,
 )
+from pipelines.cluster.access import ClusterAccess
 from yt8m.errors import ConfigError
 
 
@@ -52,12 +52,12 @@ def submit(  # noqa: PLR0917 click passes them by name
     Kubeflow's cache.
     """
     _check(access, root)
-    from pipelines.build.cluster_client import Cluster
-    from pipelines.build.compilation import Compilation
-    from pipelines.build.image import default_image
-    from pipelines.build.kubeflow import ROOT_PARAMETER
-    from pipelines.build.load import read_recipe
     from pipelines.cli.cluster_view import announce
+    from pipelines.cluster.client import Cluster
+    from pipelines.kubeflow.compile import Compilation
+    from pipelines.kubeflow.image import default_image
+    from pipelines.kubeflow.pipeline import ROOT_PARAMETER
+    from pipelines.recipe.load import read_recipe
 
     console = table_console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)

@@ -9,8 +9,8 @@ import textwrap
 import pytest
 
 from components.step import MOST_NUMBERED
-from pipelines.build.kubeflow import COMPONENTS
-from pipelines.build.recipe import MOST_MEMBERS, MOST_TEACHERS
+from pipelines.kubeflow.pipeline import COMPONENTS
+from pipelines.recipe.schema import MOST_MEMBERS, MOST_TEACHERS
 
 
 @pytest.mark.parametrize("stage", COMPONENTS)
@@ -44,7 +44,7 @@ def test_a_component_takes_as_many_numbered_inputs_as_a_recipe_may_give(stage: s
 
 
 @pytest.mark.parametrize("stage", COMPONENTS)
-def test_a_component_has_a_folder_of_its_name_and_is_called_like_it(stage: str) -> None:
-    module = importlib.import_module(f"components.{stage}.component")
+def test_a_component_has_a_file_of_its_name_and_is_called_like_it(stage: str) -> None:
+    module = importlib.import_module(f"components.{stage}")
     assert getattr(module, stage) is COMPONENTS[stage]
     assert COMPONENTS[stage].python_func.__name__ == stage

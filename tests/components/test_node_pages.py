@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from pipelines.build.kubeflow import COMPONENTS
+from pipelines.kubeflow.pipeline import COMPONENTS
 from tests.ensembling.synthetic import members
-from tests.reporting.html_page import Page, assert_self_contained
-from yt8m.reporting.node_page import SECTIONS
+from tests.report.html_page import Page, assert_self_contained
+from yt8m.report.node_page import SECTIONS
 
 MODEL = {"family": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_momentum": 0.5}

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.build.kubeflow import COMPONENTS
+from pipelines.kubeflow.pipeline import COMPONENTS
 from yt8m.stages.result import StageResult
 
 

@@ -8,7 +8,7 @@ from components.step import Step, fan_in, numbered, record_uri
 from yt8m import storage
 from yt8m.config import Config
 from yt8m.errors import ConfigError
-from yt8m.reporting.record import load_records
+from yt8m.report.record import load_records
 from yt8m.stages.result import StageResult
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.build.image import PROJECT, default_image
+from pipelines.kubeflow.image import PROJECT, default_image
 
 CLIENT = """#!/usr/bin/env bash
 echo "$*" >> {log}

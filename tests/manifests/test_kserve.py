@@ -13,9 +13,9 @@ import tensorflow as tf
 import yaml
 
 from tests.conftest import video_of, write_shard
-from tests.exporting.toy_ensemble import SPEC, write_quantized_model, write_weights
-from yt8m.exporting.exported_model import ExportedModel
-from yt8m.records.reading import read_videos
+from tests.export.toy_ensemble import SPEC, write_quantized_model, write_weights
+from yt8m.data.reading import read_videos
+from yt8m.export.exported_model import ExportedModel
 from yt8m.stages.export import ExportConfig, export
 
 FOLDER = Path(__file__).parents[2] / "manifests" / "kserve"

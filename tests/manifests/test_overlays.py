@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 import yaml
 
-from pipelines.build.cluster import load_cluster
-from pipelines.build.cluster_tasks import PART_OF
+from pipelines.kubeflow.placement import PART_OF
+from pipelines.recipe.cluster import load_cluster
 from tests.manifests.custom_kinds import SCHEMAS
 
 PROJECT = Path(__file__).parents[2]

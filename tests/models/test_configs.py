@@ -6,13 +6,13 @@ import pytest
 from pydantic import Field
 
 from yt8m.config import Config
+from yt8m.data.spec import DataSpec
 from yt8m.errors import ConfigError
 from yt8m.models import FAMILIES, ModelConfig, build
 from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.published import PUBLISHED
 from yt8m.models.rnn import RNNConfig
-from yt8m.records.spec import DataSpec
 
 
 class Recipe(Config):

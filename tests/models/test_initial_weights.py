@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from yt8m.data.spec import DataSpec
 from yt8m.models import build
-from yt8m.records.spec import DataSpec
 
 RGB, AUDIO, K, H, C = 256, 100, 64, 200, 50
 SPEC = DataSpec(features={"rgb": RGB, "audio": AUDIO}, num_classes=C)

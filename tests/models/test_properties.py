@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+from yt8m.data.spec import DataSpec
 from yt8m.models import build, build_from_bytes
-from yt8m.records.spec import DataSpec
 
 from .single_steps import train_once, trainer
 

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from yt8m.data.spec import DataSpec
 from yt8m.layers.context_gate import ContextGate
 from yt8m.layers.feature_pooling import FeaturePooling
 from yt8m.layers.hidden import Hidden
@@ -15,7 +16,6 @@ from yt8m.models import build
 from yt8m.models.published import PUBLISHED
 from yt8m.models.sizes import measure
 from yt8m.quantization.quantize_array import METHODS, quantize_array
-from yt8m.records.spec import DataSpec
 
 # The paper's table 4, in MB of 10^6 bytes. It gives 19 MB for RNN3, too, whose architecture has 15.4 million weights.
 TABLE_4 = {"FVNet1": 369, "DBoF1": 59, "DBoF2": 37, "DBoF3": 33, "NetVLAD1": 242, "NetVLAD2": 220, "RNN2": 19}

@@ -1,11 +1,11 @@
 import re
 from pathlib import Path
 
+from yt8m.data.spec import DataSpec
 from yt8m.models import FAMILIES
 from yt8m.models.formulas import FORMULAS, SHARED
 from yt8m.models.sizes import measure
 from yt8m.models.weights_table import EXAMPLES, page, settings
-from yt8m.records.spec import DataSpec
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
 

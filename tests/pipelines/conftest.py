@@ -1,12 +1,75 @@
-"""The image of the steps, for tests that run them in containers."""
+"""A small recipe to start from, and the image of the steps for tests that run them in containers."""
 
+import copy
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
-from pipelines.build.containers import check_image
-from pipelines.build.image import default_image
+from pipelines.kubeflow.image import default_image
+from pipelines.local.containers import check_image
+from pipelines.recipe.load import load_recipe
+from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
+
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "seed": 3,
+    "data": {"generate": {"preset": "smoke"}, "holdout_shards": 2},
+    "training": {"epochs": 2, "batch_size": 16},
+    "averaging": {},
+    "families": {
+        "dbof": {
+            "average": "if_better",
+            "ensemble_size": 2,
+            "candidates": {
+                "dbof-a": {"model": {"family": "dbof", "num_clusters": 16, "hidden_units": 8}},
+                "dbof-b": {"model": {"family": "dbof", "num_clusters": 8, "hidden_units": 8}},
+            },
+        },
+        "netvlad": {
+            "ensemble_size": 1,
+            "candidates": {
+                "vlad-a": {
+                    "model": {"family": "netvlad", "num_clusters": 4, "hidden_units": 8},
+                    "training": {"epochs": 3},
+                },
+            },
+        },
+    },
+    "students": {
+        "dbof-s": {"like": "dbof-a", "learn_from": "dbof"},
+        "vlad-s": {"like": "vlad-a", "learn_from": "dbof", "training": {"batch_size": 8}},
+        "vlad-2": {"like": "vlad-s", "learn_from": "both"},
+    },
+    "teacher_groups": {"both": ["dbof-s", "vlad-s"]},
+    "ensemble": {"members": ["dbof-s", "vlad-2"]},
+}
+
+Changes = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture
+def raw() -> dict[str, Any]:
+    """The small recipe as it is written."""
+    return copy.deepcopy(SMALL)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Callable[..., Recipe]:
+    """Loads the small recipe after `changes` were made to it, with settings."""
+
+    def load(changes: Changes = lambda _: None, *settings: str) -> Recipe:
+        raw = copy.deepcopy(SMALL)
+        changes(raw)
+        path = tmp_path / "small.yaml"
+        path.write_text(yaml.safe_dump(raw, sort_keys=False))
+        return load_recipe(path, settings)
+
+    return load
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from pipelines.build.spec_graph import SpecGraph
+from pipelines.kubeflow.spec import SpecGraph
 
 Json = dict[str, Any]
 

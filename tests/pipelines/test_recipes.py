@@ -11,11 +11,11 @@ from click.testing import CliRunner
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipelines.build.estimate import estimate
-from pipelines.build.load import load_recipe
-from pipelines.build.planner import make_plan
-from pipelines.build.yaml_file import FASTEST_LOADER
 from pipelines.cli import main
+from pipelines.cost.models import estimate
+from pipelines.graph.planner import make_plan
+from pipelines.recipe.load import load_recipe
+from pipelines.recipe.yaml_file import FASTEST_LOADER
 from tests.manifests.custom_kinds import SCHEMAS
 from yt8m.models import FAMILIES
 

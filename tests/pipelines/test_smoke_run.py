@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from pipelines.build.run_state import RunState
 from pipelines.cli import main
+from pipelines.runs.state import RunState
 
 RECIPE = Path(__file__).parents[2] / "pipelines" / "recipes" / "smoke.yaml"
-STRANGER = Path(__file__).parents[1] / "exporting" / "stranger_gap.py"
+STRANGER = Path(__file__).parents[1] / "export" / "stranger_gap.py"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
+from yt8m.data.spec import DataSpec
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import save_weights
 from yt8m.quantization.quantize_array import METHODS
-from yt8m.records.spec import DataSpec
 
 # Prints by how many bytes the most memory grows while a model is quantized.
 GROWTH = """

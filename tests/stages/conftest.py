@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from yt8m.records.partition import Partition
+from yt8m.data.partition import Partition
 from yt8m.stages.prepare import PrepareConfig, prepare
 
 # Unequal shards, none a multiple of the batch.

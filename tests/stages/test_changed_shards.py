@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from yt8m.data.partition import Partition
 from yt8m.errors import DataError
-from yt8m.records.partition import Partition
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets

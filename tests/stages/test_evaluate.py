@@ -6,13 +6,13 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli.evaluate import evaluate as command
-from tests.exporting.toy_ensemble import write_weights
+from tests.export.toy_ensemble import write_weights
+from yt8m.data.partition import Partition
+from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.metrics import StreamingMetrics
 from yt8m.models.files import WEIGHTS_FILE, load_model
 from yt8m.predictions import Predictions
-from yt8m.records.partition import Partition
-from yt8m.records.reading import read_videos
 from yt8m.stages.evaluate import EvaluateConfig, baseline_gap, evaluate
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.quantize import QuantizeConfig, quantize

@@ -15,13 +15,15 @@ import tensorflow as tf
 from safetensors.numpy import load_file
 
 from tests.conftest import Video
-from tests.exporting.tensorflow_alone import make_environment
-from tests.exporting.toy_ensemble import SPEC, random_videos, write_quantized_model, write_weights
+from tests.export.tensorflow_alone import make_environment
+from tests.export.toy_ensemble import SPEC, random_videos, write_quantized_model, write_weights
+from yt8m.data.reading import read_videos
+from yt8m.data.spec import DataSpec
 from yt8m.errors import BudgetError, ConfigError, DataError
-from yt8m.exporting.budget import directory_bytes
-from yt8m.exporting.description import ExportDescription
-from yt8m.exporting.exported_model import ExportedModel
-from yt8m.exporting.vocabulary import read_vocabulary
+from yt8m.export.budget import directory_bytes
+from yt8m.export.description import ExportDescription
+from yt8m.export.exported_model import ExportedModel
+from yt8m.export.vocabulary import read_vocabulary
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import load_model
 from yt8m.models.logistic import FrameLevelLogisticConfig
@@ -29,11 +31,9 @@ from yt8m.models.netfv import NetFVConfig
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.nextvlad import NeXtVLADConfig
 from yt8m.models.rnn import RNNConfig
-from yt8m.records.reading import read_videos
-from yt8m.records.spec import DataSpec
 from yt8m.stages.export import ExportConfig, export
 
-STRANGER = Path(__file__).parents[1] / "exporting" / "stranger.py"
+STRANGER = Path(__file__).parents[1] / "export" / "stranger.py"
 SHARES = {"first": 0.25, "second": 0.35, "third": 0.4}
 METHODS = {"first": "uniform", "second": "uniform_per_channel", "third": "kmeans"}
 FAST = {"latency_batch_sizes": ()}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from yt8m.data.synthetic import shards as shards_module
 from yt8m.errors import ConfigError, DataError
-from yt8m.generation import shards as shards_module
 from yt8m.stages.generate import GenerateConfig, generate, globs
 
 

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from pipelines.cli.predict import predict as command
 from tests.conftest import video_of, write_shard
-from tests.exporting.toy_ensemble import SPEC, write_quantized_model, write_weights
+from tests.export.toy_ensemble import SPEC, write_quantized_model, write_weights
+from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError, WorkerError
-from yt8m.exporting.exported_model import ExportedModel
-from yt8m.exporting.shard_predictor import ShardPredictor
-from yt8m.records.reading import read_videos
+from yt8m.export.exported_model import ExportedModel
+from yt8m.export.shard_predictor import ShardPredictor
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.predict import PredictConfig, predict
 

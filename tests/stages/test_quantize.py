@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
+from yt8m.data.spec import DataSpec
 from yt8m.errors import DataError
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, read_weights, save_weights
 from yt8m.quantization.files import read_quantized
 from yt8m.quantization.quantized_array import QuantizedArray
-from yt8m.records.spec import DataSpec
 from yt8m.stages.quantize import QuantizeConfig, quantize
 
 SPEC = DataSpec(features={"rgb": 8, "audio": 4}, num_classes=6, max_frames=10)

@@ -3,13 +3,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from yt8m.data.partition import Partition
+from yt8m.data.reading import read_videos
+from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
+from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.ensembling.selection import Combination, TeacherSelection
 from yt8m.errors import ConfigError, DataError
 from yt8m.models.files import load_model
-from yt8m.records.partition import Partition
-from yt8m.records.reading import read_videos
-from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
-from yt8m.records.soft_targets import SoftTargetShards
 from yt8m.stages.join_soft_targets import join_soft_targets
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train

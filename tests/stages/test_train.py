@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from yt8m.data.partition import Partition
+from yt8m.data.soft_target_manifest import SoftTargetEncoding
 from yt8m.errors import ConfigError, DataError
 from yt8m.models.files import load_model, read_weights
-from yt8m.records.partition import Partition
-from yt8m.records.soft_target_manifest import SoftTargetEncoding
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
-from yt8m.training.monitor import Monitor
+from yt8m.training.callbacks import Monitor
 from yt8m.training.provenance import Provenance
 
 from .conftest import MODEL, TRAINING

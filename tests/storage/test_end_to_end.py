@@ -10,14 +10,14 @@ from click.testing import CliRunner
 
 from pipelines.cli.data_check import check
 from tests.conftest import video_of, write_shard
-from tests.exporting.toy_ensemble import write_quantized_model, write_weights
+from tests.export.toy_ensemble import write_quantized_model, write_weights
 from tests.storage.fault_proxy import Plan
 from yt8m import storage
+from yt8m.data.partition import Partition
+from yt8m.data.reading import data_errors, read_videos
+from yt8m.data.soft_target_manifest import SoftTargetManifest
 from yt8m.errors import StorageError
 from yt8m.models.files import read_weights
-from yt8m.records.partition import Partition
-from yt8m.records.reading import data_errors, read_videos
-from yt8m.records.soft_target_manifest import SoftTargetManifest
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.generate import GenerateConfig, generate, globs

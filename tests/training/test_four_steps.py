@@ -6,10 +6,10 @@ The model is the frame-level logistic family, whose gradients, batch normalizati
 import numpy as np
 import pytest
 
+from yt8m.data.spec import DataSpec
 from yt8m.models import build_from_bytes
 from yt8m.models.head import LogisticConfig
 from yt8m.models.logistic import FrameLevelLogisticConfig
-from yt8m.records.spec import DataSpec
 from yt8m.training.config import TrainingConfig
 from yt8m.training.optimizer import build_optimizer
 from yt8m.training.training_model import TrainingModel

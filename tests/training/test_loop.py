@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from yt8m.errors import ConfigError, DataError, StorageError
+from yt8m.training.callbacks import Monitor
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.loop import fit
-from yt8m.training.monitor import Monitor
-from yt8m.training.schedule import Schedule
+from yt8m.training.steps import Schedule
 from yt8m.training.training_model import TrainingModel
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -150,7 +150,7 @@ def test_less_than_a_batch_of_videos_is_an_error():
 def test_a_training_killed_at_any_moment_continues(uninterrupted, tmp_path):
     program = (
         "import itertools, sys, time, numpy as np; sys.path.insert(0, sys.argv[1]); import toy\n"
-        "from yt8m.training.monitor import Monitor\n"
+        "from yt8m.training.callbacks import Monitor\n"
         "original, batches = Monitor.on_train_batch_end, itertools.count(1)\n"
         "def slow(self, batch, logs=None):\n"
         "    original(self, batch, logs)\n"

@@ -5,7 +5,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.loop import fit
-from yt8m.training.schedule import Schedule
+from yt8m.training.steps import Schedule
 from yt8m.training.training_model import TrainingModel
 
 sys.path.insert(0, str(Path(__file__).parent))

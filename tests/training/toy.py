@@ -9,7 +9,7 @@ import tensorflow as tf
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import fit
-from yt8m.training.schedule import Schedule
+from yt8m.training.steps import Schedule
 from yt8m.training.training_model import TrainingModel
 from yt8m.training.training_record import TrainingRecord
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import keras
 
+from yt8m.data.bytes import OFFSET, SCALE
 from yt8m.layers.frame_mask import frame_mask
 from yt8m.layers.l2_normalization import l2_normalize
-from yt8m.records.bytes import OFFSET, SCALE
 
 
 class Dequantize(keras.layers.Layer):

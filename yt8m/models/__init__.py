@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 from pydantic import Field
 
 from yt8m.config import known_tag
+from yt8m.data.spec import DataSpec
 from yt8m.models import dbof, logistic, netfv, netvlad, nextvlad, rnn
 from yt8m.models.family import Family, FamilyConfig
-from yt8m.records.spec import DataSpec
 
 FAMILIES: dict[str, Family] = {
     "dbof": Family(dbof.DBoFConfig, dbof.build),

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import PositiveInt, ValidationInfo, field_validator
 
+from yt8m.data.spec import DataSpec
 from yt8m.models.pooled import PooledConfig, build_pooled
-from yt8m.records.spec import DataSpec
 
 
 class DBoFConfig(PooledConfig):

@@ -30,7 +30,7 @@ class Family:
             `{"frames": float32 (B, T, D), "num_frames": int32 (B,)}`, frames dequantized, L2-normalized and exactly 0
             where padded, to probabilities `(B, C)`.
         pooling_products: Multiply-adds of a frame in the pooling, other than with weights named `kernel`: how much
-            arithmetic a model is, see `yt8m.models.work`. Called with the same; nothing by default.
+            arithmetic a model is, see `yt8m.models.flops`. Called with the same; nothing by default.
     """
 
     config: type[FamilyConfig]

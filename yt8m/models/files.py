@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.spec import DataSpec
 from yt8m.errors import DataError, suggest
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.quantization.files import iterate_quantized, read_floats, write_quantized
 from yt8m.quantization.quantized_array import QuantizedArray
-from yt8m.records.spec import DataSpec
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"

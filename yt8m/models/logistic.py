@@ -2,9 +2,9 @@
 
 from typing import Any, Literal
 
+from yt8m.data.spec import DataSpec
 from yt8m.models.head import Head, LogisticConfig, classify
 from yt8m.models.pooled import OrderFreeConfig, frame_inputs
-from yt8m.records.spec import DataSpec
 
 
 class FrameLevelLogisticConfig(OrderFreeConfig):

@@ -2,8 +2,8 @@
 
 from typing import Any, Literal
 
+from yt8m.data.spec import DataSpec
 from yt8m.models.pooled import PooledConfig, build_pooled
-from yt8m.records.spec import DataSpec
 
 
 class NetVLADConfig(PooledConfig):

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic import PositiveInt
 
+from yt8m.data.spec import DataSpec
 from yt8m.errors import ConfigError
 from yt8m.models.head import Head, LogisticConfig
 from yt8m.models.pooled import PooledConfig, build_pooled
-from yt8m.records.spec import DataSpec
 
 
 class NeXtVLADConfig(PooledConfig):

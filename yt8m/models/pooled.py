@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
+from yt8m.data.spec import DataSpec
 from yt8m.models.family import FamilyConfig
 from yt8m.models.head import classify
-from yt8m.records.spec import DataSpec
 
 
 class OrderFreeConfig(FamilyConfig):

@@ -4,10 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
+from yt8m.data.spec import DataSpec
 from yt8m.models.family import FamilyConfig
 from yt8m.models.head import Head, LogisticConfig, classify
 from yt8m.models.pooled import frame_inputs
-from yt8m.records.spec import DataSpec
 
 
 class RNNConfig(FamilyConfig):

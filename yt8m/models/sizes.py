@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 
+from yt8m.data.spec import DataSpec
 from yt8m.models import ModelConfig, build
 from yt8m.quantization.quantize_array import THRESHOLD_ELEMENTS, Method, quantized_bytes
-from yt8m.records.spec import DataSpec
 
 FLOAT_BYTES = 4
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from yt8m.data.spec import DataSpec
 from yt8m.models import FAMILIES, ModelConfig
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.formulas import FORMULAS, SHARED
@@ -19,7 +20,6 @@ from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.published import PUBLISHED
 from yt8m.models.rnn import RNNConfig
 from yt8m.models.sizes import measure
-from yt8m.records.spec import DataSpec
 
 _LOW_RANK = MixtureOfExpertsConfig(gate_rank=128, label_gating="input")
 

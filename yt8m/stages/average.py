@@ -8,8 +8,8 @@ from pydantic import PositiveFloat, PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.partition import Partition
 from yt8m.models.files import load_model, read_description, save_model
-from yt8m.records.partition import Partition
 from yt8m.stages.result import StageResult
 from yt8m.training.provenance import Provenance
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from yt8m.reporting.record import load_records
+from yt8m.report.record import load_records
 from yt8m.stages.result import StageResult
 from yt8m.storage import open_atomic
 

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from pydantic import PositiveInt
 
 from yt8m.config import Config
-from yt8m.exporting.description import is_exported
+from yt8m.data.dataset_description import DatasetDescription
+from yt8m.data.partition import Partition
+from yt8m.data.spec import DataSpec
+from yt8m.export.description import is_exported
 from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_from_top
 from yt8m.models.files import WEIGHTS_FILE
 from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder, top_classes
-from yt8m.records.dataset_description import DatasetDescription
-from yt8m.records.partition import Partition
-from yt8m.records.spec import DataSpec
 from yt8m.stages.result import StageResult
 
 
@@ -113,7 +113,7 @@ def _load_predictor(model: Path, spec: DataSpec) -> Any:
 
     if not is_exported(model):
         return load_predictor(model, spec)
-    from yt8m.exporting.exported_model import ExportedModel  # noqa: PLC0415 - TensorFlow
+    from yt8m.export.exported_model import ExportedModel  # noqa: PLC0415 - TensorFlow
 
     exported = ExportedModel(model)
     check_spec(model, exported.spec, spec)

@@ -13,22 +13,22 @@ from yt8m import storage
 from yt8m.config import Config
 from yt8m.ensembling.weights import EnsembleWeights
 from yt8m.errors import ConfigError, DataError, suggest
-from yt8m.exporting.budget import check_budget, directory_bytes
-from yt8m.exporting.card_facts import CardFacts, CardTexts, MemberGaps
-from yt8m.exporting.description import (
+from yt8m.export.budget import check_budget, directory_bytes
+from yt8m.export.card_facts import CardFacts, CardTexts, MemberGaps
+from yt8m.export.description import (
     CARD_FILE,
     EXTRA_FOLDER,
     VOCABULARY_FILE,
     ExportDescription,
     MemberDescription,
 )
-from yt8m.exporting.identity import identify
-from yt8m.exporting.model_card import render_card
-from yt8m.exporting.vocabulary import read_vocabulary, write_vocabulary
+from yt8m.export.identity import identify
+from yt8m.export.model_card import render_card
+from yt8m.export.vocabulary import read_vocabulary, write_vocabulary
 from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
 from yt8m.quantization.files import count_by_bits
-from yt8m.reporting.record import load_records
-from yt8m.reporting.run import Run
+from yt8m.report.record import load_records
+from yt8m.report.run import Run
 from yt8m.stages.result import StageResult
 
 
@@ -81,8 +81,8 @@ def export(
         ConfigError: A member is not among `models`, or members are made for different data.
         DataError: A model is missing or damaged, or the vocabulary cannot be used.
     """
-    from yt8m.exporting.latency import measure_latency  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
-    from yt8m.exporting.saved_model import write_saved_model  # noqa: PLC0415
+    from yt8m.export.latency import measure_latency  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
+    from yt8m.export.saved_model import write_saved_model  # noqa: PLC0415
 
     start = time.monotonic()
     ensemble = EnsembleWeights.load(weights)

@@ -7,15 +7,15 @@ from pydantic import Field, PositiveInt, model_validator
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.dataset_description import DatasetDescription
+from yt8m.data.synthetic.classes import KINDS
+from yt8m.data.synthetic.dataset import start_dataset, write_shards
+from yt8m.data.synthetic.presets import PRESETS, Preset
+from yt8m.data.synthetic.real import RealVideos
+from yt8m.data.synthetic.shards import Shard, plan_shards
+from yt8m.data.synthetic.video import MOST_VIDEOS
+from yt8m.data.synthetic.world import World
 from yt8m.errors import ConfigError
-from yt8m.generation.classes import KINDS
-from yt8m.generation.dataset import start_dataset, write_shards
-from yt8m.generation.presets import PRESETS, Preset
-from yt8m.generation.real import RealVideos
-from yt8m.generation.shards import Shard, plan_shards
-from yt8m.generation.video import MOST_VIDEOS
-from yt8m.generation.world import World
-from yt8m.records.dataset_description import DatasetDescription
 from yt8m.stages.result import StageResult
 
 # Changes when the same configuration would give other bytes.
@@ -29,11 +29,12 @@ class GenerateConfig(Config):
     """What to generate.
 
     Attributes:
-        preset: Sizes: `smoke`, `demo` or `yt8m`; see `yt8m.generation.presets`. None: `yt8m` with `means`, else `demo`.
+        preset: Sizes: `smoke`, `demo` or `yt8m` (see `yt8m.data.synthetic.presets`). None: `yt8m` with `means`, else
+            `demo`.
         videos: Videos in all; None: the preset's number.
         seed: The same seed gives the same bytes.
-        means: An `.npz` of real videos to build frames around (see `yt8m.generation.real`); None: made-up videos
-            (see `yt8m.generation.world`).
+        means: An `.npz` of real videos to build frames around (see `yt8m.data.synthetic.real`); None: made-up videos
+            (see `yt8m.data.synthetic.world`).
         max_frames: Longest video in frames. Made-up videos are shortened in proportion, real ones are cut.
             None: the preset's.
         missing_share: Share of the labels that are present in a made-up video but not given, in every split; not with
@@ -86,10 +87,10 @@ class GenerateConfig(Config):
 def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
     """Writes `train####.tfrecord`, `validate####.tfrecord`, unlabelled `test####.tfrecord` and `dataset.json`.
 
-    The videos have the statistics of YouTube-8M's (`yt8m.generation.facts`). Made-up ones hold something to find for
-    every family of models, and labels that a machine forgot, so that the whole pipeline can be tried and measured in
-    minutes, distillation and averaging included (`yt8m.generation.world`). Those around real means have real labels
-    and as much to find as these means (`yt8m.generation.real`).
+    The videos have the statistics of YouTube-8M's (`yt8m.data.synthetic.facts`). Made-up ones hold something to find
+    for every family of models, and labels that a machine forgot, so that the whole pipeline can be tried and measured
+    in minutes, distillation and averaging included (`yt8m.data.synthetic.world`). Those around real means have real
+    labels and as much to find as these means (`yt8m.data.synthetic.real`).
 
     Interrupted, it continues with the shards that are missing or damaged. `dataset.json` says what the data set is:
     features, classes, longest video, seed, and which classes show in which way (`class_kinds`).

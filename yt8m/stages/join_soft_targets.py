@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from yt8m import storage
+from yt8m.data.partition import Partition
+from yt8m.data.sidecar import sidecar_fault
+from yt8m.data.soft_target_manifest import SoftTargetManifest
 from yt8m.errors import DataError
-from yt8m.records.partition import Partition
-from yt8m.records.sidecar import sidecar_fault
-from yt8m.records.soft_target_manifest import SoftTargetManifest
 from yt8m.stages.result import StageResult
 
 

@@ -14,19 +14,19 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.listing import list_shards
+from yt8m.data.spec import DataSpec
 from yt8m.errors import ConfigError, DataError, WorkerError
-from yt8m.exporting.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
-from yt8m.exporting.shard_done import ShardDone
-from yt8m.exporting.vocabulary import read_vocabulary
+from yt8m.export.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
+from yt8m.export.shard_done import ShardDone
+from yt8m.export.vocabulary import read_vocabulary
 from yt8m.progress import progress
-from yt8m.records.listing import list_shards
-from yt8m.records.spec import DataSpec
 from yt8m.stages.result import StageResult
 from yt8m.storage.local import local_path
 
 if TYPE_CHECKING:
-    from yt8m.exporting.prediction_files import PredictionFormat
-    from yt8m.exporting.shard_predictor import ShardTask
+    from yt8m.export.prediction_files import PredictionFormat
+    from yt8m.export.shard_predictor import ShardTask
 
 
 class PredictConfig(Config):
@@ -124,7 +124,7 @@ def _vocabulary_uri(model: Path, config: PredictConfig) -> str:
 def _file_format(
     output: str, vocabulary: str, description: ExportDescription, config: PredictConfig
 ) -> "PredictionFormat":
-    from yt8m.exporting.prediction_files import PredictionsParquet, SubmissionCsv  # noqa: PLC0415 - pyarrow
+    from yt8m.export.prediction_files import PredictionsParquet, SubmissionCsv  # noqa: PLC0415 - pyarrow
 
     match Path(output).suffix:
         case ".csv" if config.vocabulary:
@@ -140,7 +140,7 @@ def _tasks(
     shards: Sequence[str], description: ExportDescription, output: str, vocabulary: str, config: PredictConfig
 ) -> "list[ShardTask]":
     """Shards and the files of their predictions, whose names change with everything that changes their content."""
-    from yt8m.exporting.shard_predictor import ShardTask  # noqa: PLC0415 - TensorFlow
+    from yt8m.export.shard_predictor import ShardTask  # noqa: PLC0415 - TensorFlow
 
     names = storage.stat(vocabulary).fingerprint if vocabulary else ""
     settings = f"{description.identity} {description.top_k} {names} {config.on_bad}"
@@ -157,7 +157,7 @@ def _run(
     tasks: "Sequence[ShardTask]", model: Path, file_format: "PredictionFormat", config: PredictConfig
 ) -> "Iterator[ShardDone]":
     """Predicts shards here or in several processes; in any order."""
-    from yt8m.exporting.shard_predictor import (  # noqa: PLC0415 - TensorFlow
+    from yt8m.export.shard_predictor import (  # noqa: PLC0415 - TensorFlow
         ShardPredictor,
         predict_in_worker,
         start_worker,

@@ -8,11 +8,11 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from yt8m.config import Config
+from yt8m.data.listing import list_shards
+from yt8m.data.partition import Partition, split_shards
+from yt8m.data.report import ReadReport
+from yt8m.data.spec import DataSpec
 from yt8m.errors import DataError
-from yt8m.records.listing import list_shards
-from yt8m.records.partition import Partition, split_shards
-from yt8m.records.report import ReadReport
-from yt8m.records.spec import DataSpec
 from yt8m.stages.result import StageResult
 
 # Bad records that the partition lists; all are counted.
@@ -54,7 +54,7 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         DataError: A glob that matches nothing, a shard on both sides, too few validation shards, no usable
             video on a side, or (under `on_bad="fail"`) a bad record or damaged shard.
     """
-    from yt8m.records.scan import scan_shards  # noqa: PLC0415 - TensorFlow; recipes need PrepareConfig only
+    from yt8m.data.scan import scan_shards  # noqa: PLC0415 - TensorFlow; recipes need PrepareConfig only
 
     start = time.monotonic()
     training_uris, holdout_uris = split_shards(

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from yt8m.reporting.build import build_summary
-from yt8m.reporting.page import render_page
-from yt8m.reporting.record import load_records
+from yt8m.report.build import build_summary
+from yt8m.report.page import render_page
+from yt8m.report.record import load_records
 from yt8m.stages.result import StageResult
 from yt8m.storage import open_atomic
 
@@ -14,10 +14,10 @@ def report(*, records: Sequence[Path], html: Path, summary: Path) -> StageResult
     """Writes the report of a run.
 
     Args:
-        records: What the run's nodes left: files of one `yt8m.reporting.record.NodeRecord` or of a list of them.
+        records: What the run's nodes left: files of one `yt8m.report.record.NodeRecord` or of a list of them.
             Nodes may be missing; the report says what it lacks.
         html: One self-contained page, for a browser or the pipeline's user interface.
-        summary: The same figures as JSON; its keys are those of `yt8m.reporting.summary.Summary`.
+        summary: The same figures as JSON; its keys are those of `yt8m.report.summary.Summary`.
 
     Returns:
         The headline: `gap`, `size_bytes`, `budget_bytes`, `baseline_gap` and `members`, as far as the run has them,

@@ -11,12 +11,12 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.partition import Partition, Shard
+from yt8m.data.sidecar import sidecar_fault
+from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_name
 from yt8m.ensembling.selection import TeacherSelection
 from yt8m.errors import ConfigError, suggest
 from yt8m.progress import progress
-from yt8m.records.partition import Partition, Shard
-from yt8m.records.sidecar import sidecar_fault
-from yt8m.records.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_name
 from yt8m.stages.result import StageResult
 
 _LOGGER = logging.getLogger("yt8m.stages")
@@ -151,7 +151,7 @@ def _write(
     done: int,
 ) -> None:
     # TensorFlow and Keras; recipes need SoftTargetsConfig only.
-    from yt8m.records.soft_targets import write_soft_targets  # noqa: PLC0415
+    from yt8m.data.soft_targets import write_soft_targets  # noqa: PLC0415
     from yt8m.training.teachers import mean_predictor, predict_shards  # noqa: PLC0415
 
     predictor = mean_predictor(teachers.values(), partition.spec)

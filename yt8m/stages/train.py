@@ -7,10 +7,10 @@ import numpy as np
 from pydantic import Field
 
 from yt8m.config import Config
+from yt8m.data.partition import Partition
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
 from yt8m.models.head import start_at
-from yt8m.records.partition import Partition
 from yt8m.stages.result import StageResult
 from yt8m.training.config import TrainingConfig
 from yt8m.training.provenance import Provenance

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from yt8m.data.spec import DataSpec
 from yt8m.errors import DataError
 from yt8m.models.files import load_model
-from yt8m.records.spec import DataSpec
 
 
 class Predictor(Protocol):
@@ -89,7 +89,7 @@ def predict_videos(
 
 
 def predict_batches(predictor: Predictor, dataset: Any, batch_size: int) -> Iterator[PredictedBatch]:
-    """Predicts a data set of `yt8m.records`.
+    """Predicts a data set of `yt8m.data`.
 
     Args:
         predictor: The model.

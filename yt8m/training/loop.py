@@ -6,11 +6,11 @@ from typing import Any
 import keras
 
 from yt8m.progress import progress
+from yt8m.training.callbacks import Monitor
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
-from yt8m.training.monitor import Monitor
 from yt8m.training.optimizer import build_optimizer
-from yt8m.training.schedule import Schedule
+from yt8m.training.steps import Schedule
 from yt8m.training.tensorboard import TensorBoard
 from yt8m.training.training_model import TrainingModel
 from yt8m.training.training_record import TrainingRecord

@@ -6,17 +6,17 @@ from typing import Any, Self
 
 import keras
 
+from yt8m.data.partition import Partition
+from yt8m.data.reading import data_errors
+from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.layers.all_layers import all_layers
-from yt8m.records.partition import Partition
-from yt8m.records.reading import data_errors
-from yt8m.records.soft_targets import SoftTargetShards
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
 from yt8m.training.data import training_batches
 from yt8m.training.digest import training_digest
 from yt8m.training.loop import EpochReader, fit
-from yt8m.training.schedule import Schedule
-from yt8m.training.start import seeded_and_precise
+from yt8m.training.reproducible import seeded_and_precise
+from yt8m.training.steps import Schedule
 from yt8m.training.training_model import TrainingModel
 from yt8m.training.training_record import TrainingRecord
 

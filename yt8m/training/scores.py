@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from yt8m.data.partition import Partition
+from yt8m.data.reading import data_errors, read_videos
 from yt8m.errors import DataError
 from yt8m.losses import LOG_EPSILON
 from yt8m.metrics import StreamingMetrics
 from yt8m.progress import progress
-from yt8m.records.partition import Partition
-from yt8m.records.reading import data_errors, read_videos
 from yt8m.training.inference import PredictedBatch, Predictor, keras_predictor, predict_batches
 
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner, Result
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipelines.build.spec_graph import Spec, SpecGraph
 from pipelines.cli import main
+from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.kfp_server import KfpServer, kfp_server
 
 SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from components.step import record_uri
-from pipelines.build import cluster_run
-from pipelines.build.cluster_access import ClusterAccess
-from pipelines.build.spec_graph import Spec, SpecGraph
 from pipelines.cli import cluster_view, main, run_table
+from pipelines.cluster import run as cluster_run
+from pipelines.cluster.access import ClusterAccess
+from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cli.cluster_commands import ROOT, SMOKE, add_run, call, every, submit, submitted
 from tests.pipelines.kfp_server import KfpServer
 from yt8m.errors import ClusterError, StorageError

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from pipelines.build.spec_graph import Spec, SpecGraph
 from pipelines.cli import main
+from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cli.cluster_commands import ROOT, add_run, call, every, submit, submitted
 from tests.pipelines.kfp_server import KfpServer
 

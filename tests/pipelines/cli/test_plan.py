@@ -4,8 +4,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
-from yt8m.generation.presets import PRESETS
-from yt8m.records.partition import Partition, Shard
+from yt8m.data.partition import Partition, Shard
+from yt8m.data.synthetic.presets import PRESETS
 
 RECIPES = Path(__file__).parents[3] / "pipelines" / "recipes"
 SMOKE = str(RECIPES / "smoke.yaml")

@@ -6,9 +6,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from pipelines.build.run_lock import lock_root
 from pipelines.cli import main
 from pipelines.cli.run import _figures, _show_failure
+from pipelines.runs.lock import lock_root
 
 SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
 

@@ -3,9 +3,9 @@ import io
 import pytest
 from rich.console import Console
 
-from pipelines.build.run_events import Event
-from pipelines.build.run_state import NodeState, RunState
 from pipelines.cli.run_display import RunDisplay, describe_bytes, describe_figures
+from pipelines.local.events import Event
+from pipelines.runs.state import NodeState, RunState
 
 
 def shown(events: list[Event], tmp_path_factory: pytest.TempPathFactory, *, terminal: bool = False) -> str:

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from pipelines.build.run_lock import lock_root
-from pipelines.build.run_state import NodeState, RunState
 from pipelines.cli import main
+from pipelines.runs.lock import lock_root
+from pipelines.runs.state import NodeState, RunState
 
 
 def state_of(root: Path) -> RunState:

@@ -1,0 +1,56 @@
+"""Averages a model's weights over further training."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+
+
+@dsl.component(base_image="yt8m-python", install_kfp_package=False, packages_to_install=[])
+def average(
+    node: str,
+    config: str,
+    root: str,
+    key: str,
+    partition: Input[Dataset],
+    model: Input[Model],
+    averaged: Output[Model],
+    metrics: Output[Metrics],
+    page: Output[HTML],
+    soft_targets: Input[Artifact] = None,
+    attempt: str = "",
+) -> None:
+    """Trains a model on at a lower rate and averages its weights; puts out whichever model the policy keeps.
+
+    Args:
+        node: JSON of the node's identity.
+        config: JSON of an `AverageConfig`.
+        root: URI under which the run keeps what is too large for artifacts.
+        key: Names the exact work; checkpoints are kept under it, so that a repeated step continues.
+        partition: The shards.
+        model: The trained model.
+        averaged: The model that is kept: the averaged one, or the trained one if the policy prefers it.
+        metrics: Figures and the node's record.
+        page: GAP before and after, and the learning curve.
+        soft_targets: The manifest of the teachers' predictions, for a student.
+        attempt: Tells deliberate repetitions of the same work apart.
+    """
+    from pathlib import Path
+
+    from components.step import Step
+    from yt8m import storage
+    from yt8m.report.node_page import render_node_page
+    from yt8m.stages.average import AverageConfig
+    from yt8m.stages.average import average as run_stage
+
+    step = Step(locals())
+    name = step.identity["node"]
+    result = run_stage(
+        partition=Path(partition.path),
+        model=Path(model.path),
+        config=step.parse(AverageConfig),
+        output=Path(averaged.path),
+        checkpoint_uri=storage.join(root, "checkpoints", name, step.work),
+        tensorboard_uri=storage.join(root, "tensorboard", name, step.work),
+        soft_targets=Path(soft_targets.path) if soft_targets else None,
+    )
+    step.finish(result, metrics)
+    step.show(result, page, render_node_page)

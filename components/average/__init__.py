@@ -1,1 +1,0 @@
-"""Averages a model's weights over further training."""

@@ -1,1 +1,0 @@
-"""Gathers the records of several nodes."""

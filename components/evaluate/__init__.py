@@ -1,1 +1,0 @@
-"""Measures a model on the hold-out videos."""

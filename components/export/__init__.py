@@ -1,1 +1,0 @@
-"""Exports the ensemble as one TensorFlow model."""

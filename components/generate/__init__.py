@@ -1,1 +1,0 @@
-"""Generates videos in the format of YouTube-8M."""

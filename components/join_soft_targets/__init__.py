@@ -1,1 +1,0 @@
-"""Joins the parts of soft targets."""

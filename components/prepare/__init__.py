@@ -1,1 +1,0 @@
-"""Divides the shards into training and hold-out."""

@@ -1,0 +1,42 @@
+"""Stores a model's large weights in 8 bits."""
+
+from kfp import dsl
+from kfp.dsl import HTML, Input, Metrics, Model, Output
+
+
+@dsl.component(base_image="yt8m-python", install_kfp_package=False, packages_to_install=[])
+def quantize(
+    node: str,
+    config: str,
+    root: str,
+    key: str,
+    model: Input[Model],
+    quantized: Output[Model],
+    metrics: Output[Metrics],
+    page: Output[HTML],
+    attempt: str = "",
+) -> None:
+    """Stores a model's large weights in 8 bits.
+
+    Args:
+        node: JSON of the node's identity.
+        config: JSON of a `QuantizeConfig`.
+        root: URI under which the run keeps what is too large for artifacts.
+        key: Names the exact work.
+        model: The trained model.
+        quantized: The small model.
+        metrics: Figures and the node's record.
+        page: Sizes, and the error of every variable.
+        attempt: Tells deliberate repetitions of the same work apart.
+    """
+    from pathlib import Path
+
+    from components.step import Step
+    from yt8m.report.node_page import render_node_page
+    from yt8m.stages.quantize import QuantizeConfig
+    from yt8m.stages.quantize import quantize as run_stage
+
+    step = Step(locals())
+    result = run_stage(model=Path(model.path), config=step.parse(QuantizeConfig), output=Path(quantized.path))
+    step.finish(result, metrics)
+    step.show(result, page, render_node_page)

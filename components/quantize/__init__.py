@@ -1,1 +1,0 @@
-"""Stores a model's large weights in 8 bits."""

@@ -1,1 +1,0 @@
-"""Searches the ensemble's weights."""

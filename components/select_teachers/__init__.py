@@ -1,1 +1,0 @@
-"""Selects a family's teachers."""

@@ -1,1 +1,0 @@
-"""Predicts soft targets with teachers."""

@@ -1,0 +1,5 @@
+"""`python -m pipelines`: the command `yt8m`."""
+
+from pipelines.cli import main
+
+main()

@@ -1,0 +1,212 @@
+"""A run in a cluster: its pipeline, the state of its steps, what they left."""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from components.step import record_uri, work_name
+from pipelines.cluster.client import Cluster
+from pipelines.kubeflow.pipeline import ROOT_PARAMETER
+from pipelines.kubeflow.rerun import ATTEMPT_PARAMETER
+from pipelines.kubeflow.spec import Spec, SpecGraph
+from pipelines.runs.state import FINISHED, NodeState, State
+from pipelines.runs.view import RunView
+from yt8m import storage
+from yt8m.errors import ConfigError, StorageError
+
+# KFP's states of a run that will not change any more -> what we call them.
+ENDED: Mapping[str, str] = {"SUCCEEDED": "finished", "FAILED": "failed", "SKIPPED": "skipped", "CANCELED": "canceled"}
+# KFP's states of a task -> ours; all others wait.
+STATES: Mapping[str, State] = {
+    "RUNNING": "running",
+    "SUCCEEDED": "done",
+    "FAILED": "failed",
+    "CANCELING": "stopped",
+    "CANCELED": "stopped",
+}
+# Tries of a node of the workflow are nodes below it, and its name with a number.
+_TRY = re.compile(r"\(\d+\)$")
+# Name of a step's pod in KFP's workflow.
+_EXECUTOR = "executor"
+# Template of the pods that execute steps, part of their names.
+_TEMPLATES = ("system-container-impl", "retry-system-container-impl")
+_READS_AT_ONCE = 8
+# For so long a store that did not answer is not asked again.
+STORE_PAUSE_SECONDS = 60.0
+
+
+class ClusterRun:
+    """A run in a cluster, as it was when it was asked for last.
+
+    Args:
+        cluster: The cluster.
+        run_id: The run's id.
+
+    Raises:
+        ClusterError: There is no such run, or the cluster does not tell.
+        ConfigError: It runs no pipeline of ours.
+    """
+
+    def __init__(self, cluster: Cluster, run_id: str) -> None:
+        self.cluster = cluster
+        self.run_id = run_id
+        self.run = cluster.run(run_id)
+        self.spec, self.platforms = _specs(cluster.pipeline(self.run), run_id)
+        self.graph = SpecGraph(self.spec)
+        self._records: dict[str, dict[str, Any]] = {}
+        self._trouble, self._trouble_time = "", 0.0
+
+    def refresh(self) -> None:
+        """Asks the cluster again.
+
+        Raises:
+            ClusterError: The cluster does not tell.
+        """
+        self.run = self.cluster.run(self.run_id)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The pipeline's parameters that the run was given."""
+        return dict((self.run.runtime_config and self.run.runtime_config.parameters) or {})
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run has ended well."""
+        return str(self.run.state) == "SUCCEEDED"
+
+    def nodes(self) -> dict[str, NodeState]:
+        """The states of all steps, without figures."""
+        tasks = {task.display_name: task for task in self._tasks()}
+        return {name: self._node(name, tasks.get(name)) for name in self.graph.nodes}
+
+    def view(self) -> RunView:
+        """The run as it is, with the figures that the steps' records have."""
+        nodes = self.nodes()
+        problem = self._read_records([name for name, node in nodes.items() if node.state in FINISHED])
+        for name, record in self._records.items():
+            seconds = record["seconds"] if nodes[name].state == "unchanged" else nodes[name].seconds
+            changes = {"metrics": record["metrics"], "outputs": record["artifacts"], "seconds": seconds}
+            nodes[name] = nodes[name].model_copy(update=changes)
+        state = str(self.run.state or "PENDING")
+        notes = [self.cluster.address(self.run_id), *self._results(), *self._errors()]
+        notes += [f"GAP and sizes are missing: {problem}"] if problem else []
+        pipeline = f"{self.graph.name} ({self.run.display_name})"
+        return RunView(pipeline, nodes, ENDED.get(state, state.lower()), state not in ENDED, tuple(notes))
+
+    def pods(self, name: str) -> list[str]:
+        """Names that the pod of a step may have, the last try first; empty if it has none (yet).
+
+        KFP tells names of nodes in Argo's workflow, from which Argo makes those of pods by inserting the template.
+        """
+        found: list[str] = []
+        for task in reversed(self._executors(name)):
+            found += [task.pod_name] if task.pod_name else []
+            workflow, _, number = str(task.task_id).rpartition("-")
+            found += [f"{workflow}-{template}-{number}" for template in _TEMPLATES if workflow]
+            found.append(str(task.task_id))
+        return list(dict.fromkeys(found))
+
+    def _tasks(self) -> list[Any]:
+        details = self.run.run_details
+        return list((details and details.task_details) or [])
+
+    def _executors(self, name: str) -> list[Any]:
+        """What KFP says of the pod of a step, and of each of its tries."""
+        by_id = {task.task_id: task for task in self._tasks()}
+        found, waiting = [], [task for task in self._tasks() if task.display_name == name]
+        while waiting:
+            children = [by_id.get(child.pod_name or child.task_id) for child in waiting.pop(0).child_tasks or []]
+            for task in filter(None, children):
+                own = _TRY.sub("", task.display_name or "")
+                found += [task] if own == _EXECUTOR else []
+                waiting += [task] if own in (_EXECUTOR, name) else []
+        return found
+
+    def _node(self, name: str, task: Any) -> NodeState:
+        node = NodeState(title=self.graph[name].title, group=self.graph[name].group)
+        if task is None:
+            return node
+        state = STATES.get(str(task.state), "waiting")
+        pods = {str(executor.state) for executor in self._executors(name)}
+        if state == "done" and pods == {"SKIPPED"}:
+            state = "unchanged"
+        elif state == "running" and str(self.run.state) in ENDED:
+            state = "stopped"
+        elif state == "running" and pods == {"PENDING"}:
+            state = "waiting"
+        started, ended = _seconds(task.start_time), _seconds(task.end_time)
+        seconds = ended - started if started and ended else 0.0
+        return node.model_copy(update={"state": state, "started": started, "seconds": max(seconds, 0.0)})
+
+    def _read_records(self, names: list[str]) -> str:
+        """Reads the records that were not read before; returns why some cannot be read."""
+        root = str(self.parameters.get(ROOT_PARAMETER, ""))
+        missing = [name for name in names if name not in self._records]
+        if not root or not missing:
+            return "" if root else "the run was given no root"
+        if self._trouble and time.monotonic() < self._trouble_time + STORE_PAUSE_SECONDS:
+            return self._trouble
+        uris = [record_uri(root, name, self._work(name)) for name in missing]
+        try:
+            # The first one tells whether the store can be reached at all.
+            records = [_read_record(uris[0])]
+            with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+                records += pool.map(_read_record, uris[1:])
+        except StorageError as error:
+            self._trouble, self._trouble_time = str(error), time.monotonic()
+            return self._trouble
+        self._trouble = ""
+        self._records |= {name: record for name, record in zip(missing, records, strict=True) if record}
+        gone = [uri for uri, record in zip(uris, records, strict=True) if not record]
+        return f"{len(gone)} records are not there, {gone[0]} first" if gone else ""
+
+    def _work(self, name: str) -> str:
+        return work_name(self.graph.constant(name, "key"), self.graph.constant(name, ATTEMPT_PARAMETER))
+
+    def _results(self) -> list[str]:
+        """Where the report and the model are."""
+        artifacts = {name: record["artifacts"] for name, record in self._records.items()}
+        wanted = {"Report": ("report", "html"), "Summary": ("report", "summary"), "Model": ("export", "exported")}
+        return [
+            f"{title}: {artifacts[node][output]}"
+            for title, (node, output) in wanted.items()
+            if output in artifacts.get(node, {})
+        ]
+
+    def _errors(self) -> list[str]:
+        """What KFP says of failures, each once."""
+        errors = [self.run.error, *(task.error for task in self._tasks())]
+        messages = [" ".join(error.message.split()) for error in errors if error and error.message]
+        return [f"Error: {message}" for message in dict.fromkeys(messages)]
+
+
+def _specs(data: Any, run_id: str) -> tuple[Spec, Spec]:
+    """The parts of a submitted pipeline, in the spelling of the compiler."""
+    data = data if isinstance(data, dict) else {}
+    spec, platforms = (data["pipeline_spec"], data.get("platform_spec", {})) if "pipeline_spec" in data else (data, {})
+    try:
+        parsed = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+        parsed_platforms = json_format.ParseDict(platforms, pipeline_spec_pb2.PlatformSpec())
+    except json_format.ParseError as error:
+        raise ConfigError(f"run {run_id}: its pipeline is none of KFP 2's: {' '.join(str(error).split())}") from None
+    return json_format.MessageToDict(parsed), json_format.MessageToDict(parsed_platforms)
+
+
+def _read_record(uri: str) -> dict[str, Any]:
+    """A step's record; empty if there is none."""
+    if not storage.exists(uri):
+        return {}
+    record: dict[str, Any] = json.loads(storage.read_text(uri))
+    return record
+
+
+def _seconds(moment: datetime | None) -> float:
+    """Seconds since 1970; 0 for none, which KFP writes as 1970."""
+    return max(moment.timestamp(), 0.0) if moment else 0.0

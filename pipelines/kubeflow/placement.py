@@ -1,0 +1,133 @@
+"""Puts the cluster's configuration on the tasks of a KFP pipeline."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from kfp import kubernetes
+
+from pipelines.recipe.cluster import ClusterConfig, SecretConfig, ShardCacheConfig, StepConfig
+from yt8m.storage.cache import FOLDER_VARIABLE, SIZE_VARIABLE
+
+StepClass = Literal["data", "training", "inference", "assembly"]
+
+STEP_CLASSES: Mapping[str, StepClass] = {
+    "generate": "data",
+    "prepare": "data",
+    "train": "training",
+    "average": "training",
+    "evaluate": "inference",
+    "soft_targets": "inference",
+    "join_soft_targets": "data",
+    "select_teachers": "assembly",
+    "quantize": "assembly",
+    "search_weights": "assembly",
+    "export": "assembly",
+    "collect_records": "assembly",
+    "report": "assembly",
+}
+
+# Labels of every step's pod: the network policy selects them by the first, people by the second.
+PART_OF = ("app.kubernetes.io/part-of", "yt8m")
+NODE_LABEL = "app.kubernetes.io/component"
+_LONGEST_LABEL = 63
+
+
+def label_pod(task: Any, node: str) -> None:
+    """Labels a task's pod, so that it can be found in any cluster.
+
+    Args:
+        task: A `kfp.dsl.PipelineTask`.
+        node: The node's name.
+    """
+    kubernetes.add_pod_label(task, *PART_OF)
+    kubernetes.add_pod_label(task, NODE_LABEL, node[:_LONGEST_LABEL].rstrip("-"))
+
+
+def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> None:
+    """Gives a task its place in the cluster.
+
+    Args:
+        task: A `kfp.dsl.PipelineTask`.
+        stage: The component that it runs.
+        cluster: The configuration.
+        image: The pipeline's container image.
+    """
+    step_class = STEP_CLASSES[stage]
+    step: StepConfig = getattr(cluster, step_class)
+    task.set_container_image(step.image.replace("{image}", image))
+    _add_resources(task, step)
+    _add_nodes(task, step)
+    _add_patience(task, step)
+    if cluster.user:
+        kubernetes.set_security_context(task, run_as_user=cluster.user, run_as_group=cluster.user, run_as_non_root=True)
+    for name, value in cluster.environment.items():
+        task.set_env_variable(name, value)
+    for secret in cluster.secrets:
+        _add_secret(task, secret)
+    if cluster.image_pull_secrets:
+        kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
+    if cluster.shard_cache and step_class != "assembly":
+        _add_shard_cache(task, cluster.shard_cache)
+
+
+def _add_resources(task: Any, step: StepConfig) -> None:
+    if step.cpu:
+        task.set_cpu_request(step.cpu)
+    if step.memory:
+        task.set_memory_request(step.memory)
+        task.set_memory_limit(step.memory)
+    if step.gpu:
+        task.set_accelerator_type(step.gpu.resource)
+        task.set_accelerator_limit(step.gpu.count)
+    if step.shared_memory:
+        kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", medium="Memory", size_limit=step.shared_memory)
+
+
+def _add_nodes(task: Any, step: StepConfig) -> None:
+    labels = dict(step.node_selector)
+    if step.gpu and step.gpu.type:
+        labels[step.gpu.type_label] = step.gpu.type
+    for label, value in labels.items():
+        kubernetes.add_node_selector(task, label, value)
+    for each in step.tolerations:
+        kubernetes.add_toleration(
+            task,
+            key=each.key or None,
+            operator=each.operator,
+            value=each.value or None,
+            effect=each.effect,
+            toleration_seconds=each.seconds,
+        )
+
+
+def _add_patience(task: Any, step: StepConfig) -> None:
+    if step.timeout_hours:
+        kubernetes.set_timeout(task, _seconds(step.timeout_hours))
+    if step.retries:
+        task.set_retry(
+            step.retries.count,
+            backoff_duration=f"{step.retries.wait_seconds}s",
+            backoff_factor=step.retries.factor,
+            backoff_max_duration=f"{_seconds(step.retries.give_up_hours)}s",
+        )
+
+
+def _seconds(hours: float) -> int:
+    return max(1, round(hours * 3600))
+
+
+def _add_secret(task: Any, secret: SecretConfig) -> None:
+    if secret.environment:
+        kubernetes.use_secret_as_env(task, secret.name, dict(secret.environment), optional=secret.optional)
+    if secret.mount_path:
+        kubernetes.use_secret_as_volume(task, secret.name, secret.mount_path, optional=secret.optional)
+
+
+def _add_shard_cache(task: Any, cache: ShardCacheConfig) -> None:
+    if cache.claim:
+        kubernetes.mount_pvc(task, cache.claim, cache.mount_path)
+    else:
+        kubernetes.empty_dir_mount(task, "shard-cache", cache.mount_path)
+    task.set_env_variable(FOLDER_VARIABLE, cache.mount_path)
+    # The cache counts copies in bytes and takes `100GB`, where Kubernetes says `100G`.
+    task.set_env_variable(SIZE_VARIABLE, f"{cache.size}B")

@@ -1,0 +1,4 @@
+"""How far a run is, in one model for local runs and runs in a cluster.
+
+Imported by `local`, `cluster` and `cli`.
+"""

@@ -1,0 +1,49 @@
+"""Records are what TensorFlow's protocol buffers say they are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from yt8m.data.synthetic.wire import FrameBuffer, encode_video, varint, write_record
+
+SIZES = {"rgb": 1024, "audio": 128}
+
+
+def _record(num_frames: int, labels: tuple[int, ...] | None) -> tuple[bytes, dict[str, np.ndarray]]:
+    rng = np.random.default_rng(num_frames)
+    buffers = {name: FrameBuffer(name, size, 301) for name, size in SIZES.items()}
+    frames = {name: rng.integers(0, 256, (num_frames, size), np.uint8) for name, size in SIZES.items()}
+    for name, buffer in buffers.items():
+        buffer.frames(num_frames)[:] = frames[name]
+    return encode_video(b"a1B2", labels, num_frames, buffers.values()), frames
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 127, 300, 301])
+@pytest.mark.parametrize("labels", [(0,), (3, 127, 128, 3861), None])
+def test_a_record_has_the_bytes_that_protocol_buffers_give(num_frames: int, labels: tuple[int, ...] | None) -> None:
+    record, frames = _record(num_frames, labels)
+    expected = tf.train.SequenceExample()
+    expected.context.feature["id"].bytes_list.value.append(b"a1B2")
+    if labels is not None:
+        expected.context.feature["labels"].int64_list.value.extend(labels)
+    for name, rows in frames.items():
+        for row in rows:
+            expected.feature_lists.feature_list[name].feature.add().bytes_list.value.append(row.tobytes())
+    assert tf.train.SequenceExample.FromString(record) == expected
+    assert len(record) == expected.ByteSize()
+
+
+def test_a_file_passes_the_checks_of_the_reader(tmp_path: Path) -> None:
+    records = [_record(number, (number,))[0] for number in (1, 5, 9)]
+    path = tmp_path / "a.tfrecord"
+    with path.open("wb") as file:
+        for record in records:
+            write_record(file, record)
+    assert [record.numpy() for record in tf.data.TFRecordDataset(str(path))] == records
+
+
+@pytest.mark.parametrize(("number", "encoded"), [(0, "00"), (127, "7f"), (128, "8001"), (300, "ac02"), (3861, "951e")])
+def test_varint_matches_hand_computed_bytes(number: int, encoded: str) -> None:
+    assert varint(number).hex() == encoded

@@ -1,0 +1,259 @@
+"""Sidecars: what is stored, and that it only ever meets the video it was made for."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from yt8m.data.partition import Partition, Shard
+from yt8m.data.reading import data_errors, read_videos
+from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_name
+from yt8m.data.soft_targets import SoftTargetShards, parse_soft_target, write_soft_targets
+from yt8m.errors import DataError, StorageError
+
+DENSE = SoftTargetEncoding()
+
+
+def probabilities_of(videos: int, classes: int = 10, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).beta(0.1, 2, (videos, classes)).astype(np.float32)
+
+
+def manifest_of(uris, sidecars, **changes):
+    values = {
+        "teachers": ("a", "b"),
+        "num_classes": 10,
+        "encoding": DENSE,
+        "partition_digest": "d",
+        "recipe_hash": "r",
+        "sidecars": dict(zip(uris, sidecars, strict=True)),
+        "videos": 0,
+    }
+    return SoftTargetManifest(**values | changes)
+
+
+def read(uris, spec, manifest, **options):
+    with data_errors():
+        batches = read_videos(uris, spec, batch_size=4, soft_targets=SoftTargetShards(manifest), **options)
+        return list(batches.as_numpy_iterator())
+
+
+@pytest.fixture
+def made(tmp_path, shards):
+    """Two shards with a bad record among the videos, their sidecars, and the probabilities by id."""
+    uris, sidecars, by_id = [], [], {}
+    for n, size in enumerate((6, 5)):
+        videos = [shards.video_of(10 * n + i) for i in range(size)]
+        uris.append(shards.write(tmp_path / f"{n}.tfrecord", [*videos[:2], b"\xff", shards.Video(), *videos[2:]]))
+        sidecars.append(str(tmp_path / "soft" / sidecar_name(n, uris[-1])))
+        probabilities = probabilities_of(size, seed=n)
+        ids = [video.id for video in videos]
+        chunks = [(ids[:4], probabilities[:4]), (ids[4:], probabilities[4:])]
+        assert write_soft_targets(sidecars[-1], chunks, DENSE, "r") == size
+        by_id |= dict(zip(ids, probabilities, strict=True))
+    return uris, sidecars, by_id
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+def test_every_video_meets_its_soft_targets(made, shards, seed):
+    uris, sidecars, by_id = made
+    batches = read(uris, shards.spec, manifest_of(uris, sidecars), shuffle_seed=seed, shuffle_buffer=4)
+
+    assert sorted(i for batch in batches for i in batch["ids"]) == sorted(by_id)
+    for batch in batches:
+        assert batch["soft_targets"].dtype == np.float32
+        assert set(batch) == {"frames", "num_frames", "labels", "ids", "soft_targets"}
+        np.testing.assert_allclose(batch["soft_targets"], [by_id[i] for i in batch["ids"]], rtol=2**-11, atol=2**-25)
+
+
+def test_soft_targets_do_not_change_the_order(made, shards):
+    uris, sidecars, _ = made
+    options = {"shuffle_seed": 5, "shuffle_buffer": 4, "skip_batches": 1}
+    with_targets = read(uris, shards.spec, manifest_of(uris, sidecars), **options)
+    plain = list(read_videos(uris, shards.spec, batch_size=4, **options).as_numpy_iterator())
+
+    for expected, received in zip(plain, with_targets, strict=True):
+        np.testing.assert_array_equal(received["ids"], expected["ids"])
+        np.testing.assert_array_equal(received["frames"], expected["frames"])
+
+
+def written(path, probabilities, encoding, recipe_hash="r"):
+    ids = [b"%04d" % n for n in range(len(probabilities))]
+    write_soft_targets(str(path), [(ids, probabilities)], encoding, recipe_hash)
+    return str(path)
+
+
+@settings(max_examples=5, deadline=None)
+@given(
+    probabilities=arrays(np.float32, (3, 10), elements=st.floats(0, 1, width=32)),
+    top_k=st.sampled_from([1, 4, 9, 10, 50]),
+)
+def test_top_k_keeps_the_largest_and_the_sum(tmp_path_factory, shards, probabilities, top_k):
+    folder = tmp_path_factory.mktemp("top")
+    uri = shards.write(folder / "shard", [shards.video_of(n) for n in range(3)])
+    encoding = SoftTargetEncoding(top_k=top_k)
+    sidecar = written(folder / "sidecar", probabilities, encoding)
+    (batch,) = read([uri], shards.spec, manifest_of([uri], [sidecar], encoding=encoding))
+
+    for stored, given_row in zip(batch["soft_targets"], probabilities, strict=True):
+        top = np.argsort(-given_row, kind="stable")[:top_k]
+        np.testing.assert_allclose(stored[top], given_row[top], rtol=2**-11, atol=2**-25)
+        assert len(np.unique(np.delete(stored, top))) <= 1
+        np.testing.assert_allclose(stored.sum(), given_row.sum(), rtol=2**-10, atol=2**-22)
+
+
+def test_of_equal_probabilities_the_smaller_classes_are_kept_in_order(tmp_path):
+    sidecar = written(tmp_path / "sidecar", np.full((1, 10), 0.25, np.float32), SoftTargetEncoding(top_k=4))
+    (stored,) = tf.data.TFRecordDataset(sidecar).skip(1).map(parse_soft_target)
+    assert stored["classes"] == np.arange(4, dtype="<u2").tobytes()
+
+
+def test_equal_soft_targets_are_equal_bytes(tmp_path):
+    probabilities = np.array([[0.5, 0.125, 0.25, 0.125]], np.float32)
+    sidecar = written(tmp_path / "sidecar", probabilities, SoftTargetEncoding(top_k=2))
+    (record,) = tf.data.TFRecordDataset(sidecar).skip(1).as_numpy_iterator()
+
+    fields = [  # of an unordered map, in the order of their names
+        b"\n\x13" + b"\n\x07classes" + b"\x12\x08\n\x06\n\x04" + b"\0\0\2\0",
+        b"\n\x0e" + b"\n\x02id" + b"\x12\x08\n\x06\n\x04" + b"0000",
+        b"\n\x19" + b"\n\rprobabilities" + b"\x12\x08\n\x06\n\x04" + b"\x00\x38\x00\x34",
+        b"\n\x0e" + b"\n\x04rest" + b"\x12\x06\n\x04\n\x02" + b"\x00\x30",
+    ]
+    content = b"".join(fields)
+    assert record == b"\n" + bytes([len(content)]) + content
+
+
+def test_sizes_per_video_stay_below_their_limits(tmp_path):
+    probabilities = probabilities_of(50, 3862)
+    sizes = {
+        top_k: (written(tmp_path / str(top_k), probabilities, SoftTargetEncoding(top_k=top_k))) for top_k in (None, 100)
+    }
+    dense, top = ((tmp_path / str(k)).stat().st_size / 50 for k in sizes)
+
+    assert dense <= 8000
+    assert top <= 4 * 100 + 120
+
+
+def test_an_interrupted_sidecar_leaves_nothing(tmp_path):
+    def chunks():
+        yield [b"0"], probabilities_of(1)
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_soft_targets(str(tmp_path / "sidecar"), chunks(), DENSE, "r")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_videos_soft_targets_are_refused_with_both_ids(made, shards):
+    uris, sidecars, _ = made
+    with pytest.raises(
+        DataError, match=r"record 0: a soft target for '0010' where the shard has video '0000'"
+    ) as error:
+        read(uris, shards.spec, manifest_of(uris, sidecars[::-1]))
+    assert str(error.value).startswith(sidecars[1])
+
+
+@pytest.mark.parametrize(
+    ("kept", "said"),
+    [
+        (5, "record 5: no soft target where the shard has video '0005'"),
+        (7, "record 6: a soft target for '0006' where the shard has no more video"),
+    ],
+)
+def test_too_few_or_too_many_soft_targets_are_refused(made, shards, kept, said):
+    uris, sidecars, _ = made
+    written(sidecars[0], probabilities_of(kept), DENSE)
+    with pytest.raises(DataError, match=said):
+        read(uris, shards.spec, manifest_of(uris, sidecars))
+
+
+def test_soft_targets_of_another_number_of_classes_are_refused(made, shards):
+    uris, sidecars, _ = made
+    written(sidecars[0], probabilities_of(6, 12), DENSE)
+    with pytest.raises(DataError, match="'0000' of another number of classes where"):
+        read(uris, shards.spec, manifest_of(uris, sidecars))
+
+
+def test_a_sidecar_that_other_teachers_made_is_refused_though_its_ids_fit(made, shards):
+    uris, sidecars, _ = made
+    written(sidecars[0], probabilities_of(6), DENSE, "another")
+    with pytest.raises(DataError, match=f"{sidecars[0]}: made by recipe 'another' where 'r' is expected"):
+        read(uris, shards.spec, manifest_of(uris, sidecars))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.01, 1.01])
+@pytest.mark.parametrize("encoding", [DENSE, SoftTargetEncoding(top_k=3)])
+def test_numbers_that_are_no_probabilities_are_not_written(tmp_path, encoding, wrong):
+    probabilities = probabilities_of(3)
+    probabilities[1, 4] = wrong
+    with pytest.raises(DataError, match="sidecar: expected probabilities, received other numbers for video '0001'"):
+        written(tmp_path / "sidecar", probabilities, encoding)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_probability_of_one_may_be_rounded(tmp_path, shards):
+    uri = shards.write(tmp_path / "shard", [shards.video_of(0)])
+    sidecar = written(tmp_path / "sidecar", np.full((1, 10), np.nextafter(np.float32(1), 2)), DENSE)
+    (batch,) = read([uri], shards.spec, manifest_of([uri], [sidecar]))
+    assert (batch["soft_targets"] == 1).all()
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.01, 1.01])
+@pytest.mark.parametrize(("top_k", "field"), [(None, 0), (3, 0), (3, 1)])
+def test_numbers_that_are_no_probabilities_are_refused(tmp_path, shards, top_k, field, wrong):
+    encoding = SoftTargetEncoding(top_k=top_k)
+    uri = shards.write(tmp_path / "shard", [shards.video_of(0)])
+    # The three largest of ten, and the mean of the other seven.
+    kept, rest = np.float16([[0.9, 0.8, 0.7], [0.1] * 3])
+    sidecar = written(tmp_path / "sidecar", np.array([[*kept, *[0.1] * 7]], np.float32), encoding)
+    replace_record(sidecar, (kept, rest)[field][:1].tobytes(), np.float16(wrong).tobytes())
+    with pytest.raises(DataError, match="record 0: a soft target for '0000' with numbers that are no probabilities"):
+        read([uri], shards.spec, manifest_of([uri], [sidecar], encoding=encoding))
+
+
+def replace_record(sidecar, old, new):
+    """Changes a sidecar's first video without damaging the file."""
+    header, video = (record.numpy() for record in tf.data.TFRecordDataset(sidecar))
+    assert video.count(old)
+    with tf.io.TFRecordWriter(sidecar) as writer:
+        writer.write(header)
+        writer.write(video.replace(old, new, 1))
+
+
+def test_a_damaged_or_missing_sidecar_is_named(made, shards):
+    uris, sidecars, _ = made
+    manifest = manifest_of(uris, sidecars)
+    with open(sidecars[0], "r+b") as file:  # noqa: PTH123
+        file.truncate(100)
+    with pytest.raises(DataError, match=f"{sidecars[0]}: damaged at byte"):
+        read(uris, shards.spec, manifest)
+    with pytest.raises(StorageError, match="nowhere: there is no such file"):
+        read(uris, shards.spec, manifest_of(uris, [sidecars[0] + "nowhere", sidecars[1]]))
+    with pytest.raises(DataError, match=r"1\.tfrecord: the soft targets have no sidecar for this shard"):
+        read(uris, shards.spec, manifest_of(uris[:1], sidecars[:1]))
+
+
+def test_a_manifest_that_does_not_fit_the_partition_is_refused(made, shards, tmp_path):
+    uris, sidecars, _ = made
+    training = tuple(Shard(uri=uri, videos=5, size_bytes=1, checksum="0") for uri in uris)
+    partition = Partition(spec=shards.spec, seed=0, training=training, holdout=(), class_counts=(0,) * 10)
+    path = tmp_path / "manifest.json"
+
+    def opened(**changes):
+        fitting = manifest_of(uris, sidecars, partition_digest=partition.digest)
+        fitting.model_copy(update=changes).save(path)
+        return SoftTargetShards.open(path, partition)
+
+    assert opened().manifest.teachers == ("a", "b")
+    with pytest.raises(DataError, match=r"manifest\.json: soft targets for 11 classes, but 10 expected"):
+        opened(num_classes=11)
+    with pytest.raises(DataError, match="made for partition other"):
+        opened(partition_digest="other")
+    with pytest.raises(DataError, match=r"no soft targets for .*1\.tfrecord \(1 such shards\)"):
+        opened(sidecars={uris[0]: sidecars[0]})
+
+
+def test_shards_of_the_same_name_have_different_sidecars():
+    assert sidecar_name(0, "/a/0.tfrecord") != sidecar_name(1, "gs://b/0.tfrecord")
+    assert sidecar_name(12, "/a/0.tfrecord") == "00012-0.tfrecord"

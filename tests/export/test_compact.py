@@ -1,0 +1,73 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.export.toy_ensemble import SPEC, random_videos, write_quantized_model, write_weights
+from yt8m.data.spec import DataSpec
+from yt8m.export import stored_weight
+from yt8m.export.exported_model import ExportedModel
+from yt8m.models.dbof import DBoFConfig
+from yt8m.models.files import load_model
+from yt8m.models.netvlad import NetVLADConfig
+from yt8m.models.nextvlad import NeXtVLADConfig
+from yt8m.quantization.quantize_array import METHODS
+from yt8m.stages.export import ExportConfig, export
+
+# NeXtVLAD has dense layers on every frame, a mixture of experts one without a bias.
+MODELS = {
+    "netvlad": NetVLADConfig(num_clusters=16, hidden_units=8, context_gating=True),
+    "dbof": DBoFConfig(num_clusters=16, hidden_units=24),
+    "nextvlad": NeXtVLADConfig(num_clusters=8, hidden_units=8),
+}
+# Loads a model, calls it with one frame and prints by how much the most memory has grown, in bytes.
+GROWTH = """
+import sys
+import numpy as np, tensorflow as tf
+def peak():
+    # Not getrusage, whose figure includes what the parent had when it made this process.
+    (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+tf.function(tf.matmul)(tf.ones((300, 300)), tf.ones((300, 300)))
+before = peak()
+model = tf.saved_model.load(sys.argv[1]).signatures["serving_default"]
+model(frames=tf.zeros((1, 1, 1152), tf.uint8), num_frames=tf.constant([1]))
+print(peak() - before)
+"""
+
+
+def compact(models, folder):
+    weights = write_weights(folder / "weights.json", {name: 1 / len(models) for name in models})
+    config = ExportConfig(mode="compact", latency_batch_sizes=())
+    export(models=models, weights=weights, config=config, output=folder / "export", card=folder / "card.md")
+    return folder / "export"
+
+
+@pytest.mark.parametrize(
+    ("name", "method"), [*(("dbof", method) for method in METHODS), ("netvlad", "uniform"), ("nextvlad", "uniform")]
+)
+def test_products_in_parts_are_those_of_the_whole_kernel(name, method, tmp_path, monkeypatch):
+    # Not a divisor of any kernel's size, so that the last part is a smaller one.
+    monkeypatch.setattr(stored_weight, "BLOCK_ELEMENTS", 170)
+    model = write_quantized_model(tmp_path / name, 1, method, config=MODELS[name])
+    frames, num_frames = random_videos([9, 1, 4])
+    expected = load_model(model).model.predict({"frames": frames, "num_frames": num_frames}, verbose=0)
+    received = ExportedModel(compact({name: model}, tmp_path)).probabilities(frames, num_frames)
+    np.testing.assert_allclose(received, expected, atol=1e-5)
+
+
+def test_a_batch_without_videos_is_fine(tmp_path):
+    exported = ExportedModel(compact({"a": write_quantized_model(tmp_path / "a", 1)}, tmp_path))
+    assert exported.probabilities(np.zeros((0, 3, SPEC.num_features), np.uint8), np.zeros(0, np.int32)).shape == (0, 30)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+def test_a_large_kernel_is_never_floats_as_a_whole(tmp_path):
+    config = NetVLADConfig(num_clusters=64, hidden_units=512)
+    model = write_quantized_model(tmp_path / "model", 1, spec=DataSpec(num_classes=30), config=config)
+    kernel_bytes = 4 * (64 * 1024 + 32 * 128) * 512
+    command = [sys.executable, "-c", GROWTH, compact({"model": model}, tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert 0 < int(done.stdout) < kernel_bytes

@@ -1,0 +1,65 @@
+"""The exported model in the hands of someone who has its folder, shards and TensorFlow."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli import main
+from tests.export.toy_ensemble import write_quantized_model, write_weights
+from yt8m.data.spec import DataSpec
+from yt8m.data.synthetic.presets import PRESETS
+from yt8m.models.netvlad import NetVLADConfig
+from yt8m.models.rnn import RNNConfig
+from yt8m.stages.export import ExportConfig, export
+from yt8m.stages.generate import GenerateConfig, generate
+
+STRANGER = Path(__file__).parent / "stranger_gap.py"
+
+
+def exported(folder: Path, spec: DataSpec) -> Path:
+    members = {"netvlad": NetVLADConfig(num_clusters=16, hidden_units=8), "rnn": RNNConfig(units=16)}
+    models = {name: write_quantized_model(folder / name, 1, spec=spec, config=each) for name, each in members.items()}
+    weights = write_weights(folder / "weights.json", {"netvlad": 0.3, "rnn": 0.7})
+    config = ExportConfig(latency_batch_sizes=())
+    export(models=models, weights=weights, config=config, output=folder / "export", card=folder / "card.md")
+    return folder / "export"
+
+
+def ask(model: Path, shards: list[Path], folder: Path) -> dict[str, float]:
+    """What the stranger measures."""
+    command = [sys.executable, "-I", STRANGER, model, *shards]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def evaluated(model: Path, pattern: str) -> dict[str, float]:
+    """What this project measures."""
+    done = CliRunner().invoke(main, ["evaluate", "--json", "--model", str(model), "--input", pattern])
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def test_a_stranger_measures_the_same_gap_on_generated_shards(tmp_path):
+    generate(config=GenerateConfig(preset="smoke", videos=400), output_uri=str(tmp_path / "data"))
+    model = exported(tmp_path, PRESETS["smoke"].spec)
+    found = ask(model, sorted((tmp_path / "data").glob("validate*.tfrecord")), tmp_path)
+    ours = evaluated(model, str(tmp_path / "data" / "validate*.tfrecord"))
+    assert found["videos"] == ours["videos"] > 50
+    assert 0 < found["gap"] == pytest.approx(ours["gap"], abs=1e-4)
+    assert found["difference"] < 1e-5
+
+
+def test_a_stranger_measures_the_same_gap_on_the_real_record(real_data, tmp_path):
+    (record,) = (real_data / "frame_level").glob("train0208*.tfrecord")
+    # With as many classes this model, which has learnt nothing, has the record's label among its best 20.
+    model = exported(tmp_path, DataSpec(num_classes=55))
+    found = ask(model, [record], tmp_path)
+    ours = evaluated(model, str(record))
+    assert found["videos"] == ours["videos"] == 1
+    assert 0 < found["gap"] == pytest.approx(ours["gap"], abs=1e-4)
+    assert found["difference"] < 1e-5

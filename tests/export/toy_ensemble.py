@@ -1,0 +1,58 @@
+"""Small quantized models and an ensemble of them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from yt8m.data.spec import DataSpec
+from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.models import build_from_bytes
+from yt8m.models.dbof import DBoFConfig
+from yt8m.models.family import FamilyConfig
+from yt8m.models.files import save_model
+from yt8m.quantization.quantize_array import Method
+from yt8m.stages.quantize import QuantizeConfig, quantize
+
+SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=30, max_frames=9)
+
+
+def write_quantized_model(
+    folder: Path, seed: int, method: Method = "uniform", spec: DataSpec = SPEC, config: FamilyConfig | None = None
+) -> Path:
+    """A model (DBoF unless told) with random weights, most of them in 8 bits."""
+    keras.utils.set_random_seed(seed)
+    config = config or DBoFConfig(family="dbof", num_clusters=16 * (1 + seed % 2), hidden_units=24)
+    model = build_from_bytes(config, spec)
+    for variable in model.weights:
+        # Trained models have statistics other than 0 and 1.
+        if variable.path.endswith(("moving_mean", "beta")):
+            variable.assign(np.random.default_rng(seed).normal(0, 0.1, variable.shape))
+    save_model(folder / "float", model, config, spec)
+    quantize(
+        model=folder / "float",
+        config=QuantizeConfig(method=method, threshold_elements=100),
+        output=folder / "quantized",
+    )
+    return folder / "quantized"
+
+
+def write_weights(
+    path: Path, members: Mapping[str, float], budget_bytes: int = 2**30, gap_report_float: float | None = 0.79004
+) -> Path:
+    """What the search for weights leaves."""
+    weights = EnsembleWeights(
+        members=dict(members), size_bytes=1000, budget_bytes=budget_bytes, method="flat",
+        gap=0.8, gap_search=0.81, gap_report=0.79, gap_report_float=gap_report_float,
+    )  # fmt: skip
+    weights.save(path)
+    return path
+
+
+def random_videos(lengths: list[int], spec: DataSpec = SPEC, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Frames uint8 (B, max(lengths), D), zeros behind each video's end, and num_frames int32 (B,)."""
+    frames = np.random.default_rng(seed).integers(0, 256, (len(lengths), max(lengths), spec.num_features), np.uint8)
+    for row, length in enumerate(lengths):
+        frames[row, length:] = 0
+    return frames, np.array(lengths, np.int32)

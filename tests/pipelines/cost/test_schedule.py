@@ -1,0 +1,65 @@
+from pipelines.cost.schedule import critical_path, makespan, pipeline_dependencies, remaining
+from pipelines.graph.plan import Group, Node, Plan, Ref
+
+# data -> a, b, c; a -> d; b, c, d -> end
+GRAPH: dict[str, set[str]] = {
+    "data": set(),
+    "a": {"data"},
+    "b": {"data"},
+    "c": {"data"},
+    "d": {"a"},
+    "end": {"b", "c", "d"},
+}
+SECONDS = {"data": 1.0, "a": 3.0, "b": 4.0, "c": 2.0, "d": 3.0, "end": 1.0}
+ON_GPU = {"a", "b", "c", "d"}
+
+
+def test_the_way_to_go_is_the_longest_chain_behind_a_node() -> None:
+    assert remaining(GRAPH, SECONDS) == {"data": 8.0, "a": 7.0, "b": 5.0, "c": 3.0, "d": 4.0, "end": 1.0}
+
+
+def test_the_critical_path_is_the_longest_chain() -> None:
+    assert critical_path(GRAPH, SECONDS) == ["data", "a", "d", "end"]
+
+
+def test_one_gpu_does_everything_in_turn() -> None:
+    assert makespan(GRAPH, SECONDS, ON_GPU, 1) == sum(SECONDS.values())
+
+
+def test_two_gpus_take_the_longest_ways_first() -> None:
+    # 1 data; a 1-4 and b 1-5; d 4-7 beside c 5-7; end 7-8.
+    assert makespan(GRAPH, SECONDS, ON_GPU, 2) == 8.0
+
+
+def test_gpus_for_all_take_as_long_as_the_critical_path() -> None:
+    assert makespan(GRAPH, SECONDS, ON_GPU, 9) == sum(SECONDS[name] for name in critical_path(GRAPH, SECONDS))
+
+
+def test_nodes_without_gpu_do_not_wait_for_one() -> None:
+    # a and d, then b on the one GPU: 1 data, 1-4 a, 4-8 b or 4-7 d; c runs beside.
+    assert makespan(GRAPH, SECONDS, ON_GPU - {"c"}, 1) == 1 + 3 + 4 + 3 + 1
+
+
+def test_steps_that_take_no_time_cost_nothing() -> None:
+    assert makespan(GRAPH, dict.fromkeys(GRAPH, 0.0), ON_GPU, 1) == 0.0
+
+
+def test_a_sub_pipeline_waits_for_all_it_is_given_and_ends_whole() -> None:
+    taught = {name: Ref(name, "model") for name in ("train-a", "train-b")}
+    nodes = (
+        Node("prepare", "prepare", ""),
+        Node("train-a", "train", "", group="one", inputs={"partition": Ref("prepare", "partition")}),
+        Node("slow", "evaluate", "", group="one", inputs={"partition": Ref("prepare", "partition")}),
+        Node("train-b", "train", "", group="two", inputs={"partition": Ref("prepare", "partition")}),
+        Node("learn", "train", "", group="two", fan_in={"model": taught}),
+        Node("report", "report", "", fan_in={"record": {"learn": Ref("learn", "metrics")}}),
+    )
+    plan = Plan("test", "", tuple(Group(name, "", "") for name in ("one", "two")), nodes)
+    assert pipeline_dependencies(plan) == {
+        "prepare": set(),
+        "train-a": {"prepare"},
+        "slow": {"prepare"},
+        "train-b": {"prepare", "train-a", "slow"},
+        "learn": {"prepare", "train-a", "slow", "train-b"},
+        "report": {"train-b", "learn"},
+    }

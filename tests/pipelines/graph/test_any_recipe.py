@@ -1,0 +1,65 @@
+"""Whatever shape a recipe has, it is refused with reasons or planned."""
+
+import copy
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipelines.graph.planner import make_plan
+from pipelines.recipe.load import check_recipe
+from yt8m.errors import ConfigError
+
+# What stands in recipes, so that wrong places have right values.
+WORDS = ["dbof", "netvlad", "dbof-a", "dbof-s", "vlad-2", "both", "like", "learn_from", "model", "export", "always"]
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.sampled_from([-1, 0, 1, 3, 2**40]), st.floats(), st.text(max_size=3),
+    st.sampled_from(WORDS),
+)  # fmt: skip
+KEYS = st.one_of(st.sampled_from(WORDS), st.text(max_size=3))
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3), max_leaves=6
+)
+
+
+def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in plain data, the outermost first."""
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [here, *(place for key, inner in entries for place in places(inner, (*here, key)))]
+
+
+def mutate(data: st.DataObject, raw: dict[str, Any]) -> None:
+    *way, last = data.draw(st.sampled_from(places(raw)[1:]))
+    here: Any = raw
+    for part in way:
+        here = here[part]
+    change = data.draw(st.sampled_from(["replace", "remove", "add"]))
+    if change == "replace":
+        here[last] = data.draw(VALUES)
+    elif change == "remove":
+        del here[last]
+    elif isinstance(here, dict):
+        here[data.draw(KEYS)] = data.draw(VALUES)
+    else:
+        here.append(data.draw(VALUES))
+
+
+def reasons(raw: dict[str, Any]) -> str | None:
+    """Why a recipe is refused; None if it is planned."""
+    try:
+        make_plan(check_recipe(raw, "recipe.yaml"))
+    except ConfigError as refused:
+        return str(refused)
+    return None
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_recipe_of_any_shape_is_planned_or_refused_with_reasons(data: st.DataObject, raw: dict[str, Any]) -> None:
+    raw = copy.deepcopy(raw)
+    raw["soft_targets"] = {"workers": 2}
+    for _ in range(data.draw(st.integers(1, 4))):
+        mutate(data, raw)
+        if not raw:
+            break
+    assert reasons(raw) != ""

@@ -1,0 +1,154 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pipelines.cost.schedule import pipeline_dependencies
+from pipelines.graph.plan import Node, Plan, Ref
+from pipelines.graph.planner import make_plan
+from pipelines.recipe.schema import Recipe
+
+Small = Callable[..., Recipe]
+
+
+@pytest.fixture
+def plan(small: Small) -> Plan:
+    return make_plan(small())
+
+
+def changed(first: Plan, second: Plan) -> set[str]:
+    """Nodes of the first plan whose exact work is not in the second."""
+    keys = [plan.keys(dict.fromkeys(plan.nodes, ""), "") for plan in (first, second)]
+    return {name for name, key in keys[0].items() if keys[1].get(name) != key}
+
+
+def test_the_recipe_decides_the_nodes(plan: Plan) -> None:
+    assert [name for name, node in plan.nodes.items() if node.group == "dbof"] == [
+        "train-dbof-a", "average-dbof-a", "evaluate-dbof-a",
+        "train-dbof-b", "average-dbof-b", "evaluate-dbof-b",
+        "select-dbof", "soft-targets-dbof",
+        "train-dbof-s", "average-dbof-s", "evaluate-dbof-s", "quantize-dbof-s", "evaluate-quantized-dbof-s",
+        "collect-dbof",
+    ]  # fmt: skip
+    assert [name for name, node in plan.nodes.items() if not node.group] == [
+        "generate", "prepare", "search-weights", "export", "evaluate-export", "report",
+    ]  # fmt: skip
+
+
+def test_a_family_that_teaches_nobody_selects_no_teachers(plan: Plan) -> None:
+    assert [node.name for node in plan.nodes.values() if node.group == "netvlad"] == [
+        "train-vlad-a",
+        "evaluate-vlad-a",
+        "collect-netvlad",
+    ]
+
+
+def test_students_learn_from_their_teachers_and_the_next_level_from_them(plan: Plan) -> None:
+    assert plan["train-vlad-s"].inputs["soft_targets"] == Ref("soft-targets-dbof", "manifest")
+    assert plan["soft-targets-dbof"].inputs["selection"] == Ref("select-dbof", "selection")
+    assert plan["soft-targets-both"].fan_in["model"] == {
+        "dbof-s": Ref("average-dbof-s", "averaged"),
+        "vlad-s": Ref("train-vlad-s", "model"),
+    }
+    assert "selection" not in plan["soft-targets-both"].inputs
+    assert plan["train-vlad-2"].group == "both"
+
+
+def test_students_of_another_family_are_a_group_of_their_own(plan: Plan, small: Small) -> None:
+    assert list(plan.groups) == ["dbof", "taught-by-dbof", "netvlad", "both"]
+    assert [name for name, node in plan.nodes.items() if node.group == "taught-by-dbof"] == [
+        "train-vlad-s",
+        "evaluate-vlad-s",
+        "collect-taught-by-dbof",
+    ]
+    waits = pipeline_dependencies(make_plan(small(lambda _: None, "teacher_groups.both=[dbof-s]")))
+    assert "evaluate-dbof-s" in waits["soft-targets-both"]
+    assert "train-vlad-s" not in waits["soft-targets-both"]
+
+
+def test_what_is_averaged_is_what_all_others_use(plan: Plan) -> None:
+    assert plan["evaluate-dbof-a"].inputs["model"] == Ref("average-dbof-a", "averaged")
+    assert plan["quantize-dbof-s"].inputs["model"] == Ref("average-dbof-s", "averaged")
+    assert plan["average-dbof-s"].config["policy"] == "if_better"
+
+
+def test_the_report_hears_of_every_node_before_it(plan: Plan) -> None:
+    def heard(node: Node) -> set[str]:
+        names = {ref.node for ref in node.fan_in["record"].values()}
+        collected = [plan[name] for name in names if plan[name].stage == "collect_records"]
+        return names.union(*(heard(each) for each in collected))
+
+    assert heard(plan["report"]) == set(plan.nodes) - {"report"}
+
+
+def test_a_student_names_its_hard_label_twin(plan: Plan) -> None:
+    assert plan["train-dbof-s"].facts == {"learn_from": "dbof", "baseline": "dbof-a"}
+    assert plan["average-dbof-s"].facts == plan["train-dbof-s"].facts
+    assert plan["train-dbof-a"].facts == {}
+
+
+@pytest.mark.parametrize(
+    ("setting", "baseline"),
+    [
+        ("students.dbof-s.training.seed=9", "dbof-a"),
+        ("students.dbof-s.label_weight=0.9", "dbof-a"),
+        ("students.dbof-s.model.num_clusters=15", ""),
+        ("students.dbof-s.training.epochs=9", ""),
+        ("students.dbof-s.average=never", ""),
+        ("families.dbof.candidates.dbof-0={model: {family: dbof, num_clusters: 16, hidden_units: 8}}", "dbof-a"),
+        ("students.dbof-s.like=vlad-s", ""),
+    ],
+)
+def test_a_twin_has_equal_model_training_and_averaging(small: Small, setting: str, baseline: str) -> None:
+    def with_its_own_model(raw: dict[str, Any]) -> None:
+        raw["students"]["dbof-s"]["model"] = dict(raw["families"]["dbof"]["candidates"]["dbof-a"]["model"])
+
+    plan = make_plan(small(with_its_own_model, setting))
+    assert plan["train-dbof-s"].facts["baseline"] == baseline
+
+
+def test_workers_write_parts_that_one_node_joins(small: Small) -> None:
+    plan = make_plan(small(lambda _: None, "soft_targets.workers=3"))
+    parts = [f"soft-targets-dbof-part-{number}" for number in (1, 2, 3)]
+    assert [plan[part].arguments for part in parts] == [{"worker": worker, "workers": 3} for worker in range(3)]
+    joining = plan["soft-targets-dbof"]
+    assert joining.stage == "join_soft_targets"
+    assert joining.fan_in == {"part": {part: Ref(part, "manifest") for part in parts}}
+    assert plan["train-dbof-s"].inputs["soft_targets"] == Ref("soft-targets-dbof", "manifest")
+
+
+def test_without_students_the_candidates_are_the_ensemble(small: Small) -> None:
+    plan = make_plan(small(lambda raw: [raw.pop(key) for key in ("students", "teacher_groups", "ensemble")]))
+    inputs = plan["search-weights"].fan_in
+    assert inputs["prediction"] == {
+        name: Ref(f"evaluate-quantized-{name}", "predictions") for name in ("dbof-a", "dbof-b", "vlad-a")
+    }
+    assert inputs["float_prediction"] == {name: Ref(f"evaluate-{name}", "predictions") for name in inputs["prediction"]}
+    assert list(inputs["model"]) == list(inputs["prediction"])
+    assert not [node for node in plan.nodes.values() if node.stage == "soft_targets"]
+
+
+def test_many_records_are_collected_by_several_nodes(small: Small) -> None:
+    students = [f"students.s{number}={{like: dbof-a, learn_from: dbof}}" for number in range(20)]
+    plan = make_plan(small(lambda _: None, *students))
+    collects = [node for node in plan.nodes.values() if node.stage == "collect_records" and node.group == "dbof"]
+    assert len(collects) > 1
+    assert all(len(node.fan_in["record"]) <= 32 for node in collects)
+    assert collects[-1].name == "collect-dbof"
+
+
+def test_a_changed_student_repeats_that_student_and_what_depends_on_it(small: Small) -> None:
+    first, second = make_plan(small()), make_plan(small(lambda _: None, "students.vlad-2.training.epochs=1"))
+    repeated = {"train-vlad-2", "evaluate-vlad-2", "quantize-vlad-2", "evaluate-quantized-vlad-2", "collect-both"}
+    assert changed(first, second) == repeated | {"search-weights", "export", "evaluate-export", "report"}
+
+
+def test_an_added_candidate_leaves_the_others_as_they_are(small: Small) -> None:
+    model = "{model: {family: dbof, num_clusters: 4, hidden_units: 4}}"
+    first, second = make_plan(small()), make_plan(small(lambda _: None, f"families.dbof.candidates.dbof-0={model}"))
+    assert not [name for name in changed(first, second) if name.startswith(("train-dbof-a", "train-dbof-b"))]
+
+
+def test_another_seed_repeats_everything(small: Small) -> None:
+    first, second = make_plan(small()), make_plan(small(lambda _: None, "seed=4"))
+    assert {"generate", "prepare", "train-dbof-a"} <= changed(first, second)

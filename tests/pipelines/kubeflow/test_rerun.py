@@ -1,0 +1,115 @@
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from pipelines.kubeflow.compile import Compilation
+from pipelines.kubeflow.rerun import choose_nodes, compile_changed, cut, mark_attempt, recipe_of, take_over
+from pipelines.kubeflow.spec import Spec, SpecGraph
+from pipelines.recipe.load import apply_settings
+from yt8m.errors import ConfigError
+
+RECIPE: dict[str, Any] = yaml.safe_load("""
+name: small
+data: {generate: {preset: smoke}, holdout_shards: 2}
+training: {epochs: 2}
+families:
+  logistic:
+    candidates:
+      linear: {model: {family: logistic}}
+      other: {model: {family: logistic}, training: {batch_size: 8}}
+""")
+
+
+@pytest.fixture(scope="module")
+def spec() -> Spec:
+    return Compilation(RECIPE, "recipe", read_data=True).spec()
+
+
+def test_a_pipeline_keeps_the_recipe_it_was_compiled_from(spec: Spec) -> None:
+    assert recipe_of(spec) == RECIPE
+    with pytest.raises(ConfigError, match="keeps no recipe"):
+        recipe_of({"pipelineInfo": {"name": "p"}, "root": {"dag": {}}})
+
+
+def test_a_rerun_is_of_the_node_alone_or_of_all_that_depends_on_it(spec: Spec) -> None:
+    graph = SpecGraph(spec)
+    alone = choose_nodes(graph, "quantize-linear", downstream=False)
+    assert alone.executed == ("quantize-linear",)
+    assert alone.needed == ("generate", "prepare", "train-linear")
+    assert "export" in alone.stale
+    all_of_it = choose_nodes(graph, "quantize-linear", downstream=True)
+    assert set(all_of_it.executed) == {"quantize-linear", *alone.stale}
+    assert "train-other" in all_of_it.needed
+    assert all_of_it.stale == ()
+    assert set(SpecGraph(cut(spec, all_of_it)).nodes) == {*all_of_it.executed, *all_of_it.needed}
+
+
+def compiled(spec: Spec, node: str, *settings: str, downstream: bool = False) -> Compilation:
+    return compile_changed(spec, settings, choose_nodes(SpecGraph(spec), node, downstream=downstream), read_data=True)
+
+
+def test_settings_mean_what_they_mean_for_the_recipe(spec: Spec) -> None:
+    setting = "families.logistic.candidates.linear.training.epochs=5"
+    new = compiled(spec, "train-linear", setting)
+    assert new.raw == apply_settings(RECIPE, [setting])
+    assert new.plan.nodes["train-linear"].config["training"]["epochs"] == 5
+    assert new.plan.nodes["train-other"].config["training"]["epochs"] == 2
+
+
+@pytest.mark.parametrize(
+    ("node", "setting", "reason"),
+    [
+        ("train-linear", "training.epochs=5", "train-other as well, which would not be executed. Choose a narrower"),
+        ("prepare", "training.epochs=5", "Add --downstream|changes nothing of prepare. It changes train-"),
+        ("train-linear", "data.generate.videos=3", "changes nothing of train-linear"),
+        ("generate", "data.generate.max_frames=5", "prepare as well.*Add --downstream"),
+        ("train-linear", "training.epochs=2", "It changes no node at all"),
+        ("train-linear", "families.logistic.average=always", "changes which nodes there are"),
+        ("train-linear", "training.epocs=2", "the run's recipe with --set: training.epocs"),
+    ],
+)
+def test_settings_that_others_would_notice_are_refused(spec: Spec, node: str, setting: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match=reason):
+        compiled(spec, node, setting)
+
+
+def test_with_downstream_what_depends_on_the_node_may_notice_settings(spec: Spec) -> None:
+    new = compiled(spec, "generate", "data.generate.max_frames=5", downstream=True)
+    assert new.plan.nodes["prepare"].config["spec"]["max_frames"] == 5
+
+
+def test_only_the_chosen_nodes_take_over_what_is_new(spec: Spec) -> None:
+    changed = apply_settings(RECIPE, ["training.epochs=5"])
+    new = Compilation(changed, "recipe", read_data=True).spec()
+    graph = SpecGraph(take_over(spec, new, ["train-linear"], code=False))
+    assert json.loads(graph.constant("train-linear", "config"))["training"]["epochs"] == 5
+    assert json.loads(graph.constant("train-other", "config"))["training"]["epochs"] == 2
+    assert graph.constant("train-linear", "key") == SpecGraph(new).constant("train-linear", "key")
+    assert recipe_of(take_over(spec, new, ["train-linear"], code=False)) == changed
+
+
+def test_the_code_is_taken_over_where_it_is_not_in_the_image(spec: Spec) -> None:
+    new = json.loads(json.dumps(spec))
+    container = SpecGraph(new).executor("train-linear")["container"]
+    container["env"], container["image"] = [{"name": "YT8M_CODE", "value": "newer"}], "another"
+    kept = SpecGraph(take_over(spec, new, ["train-linear"], code=False)).executor("train-linear")["container"]
+    assert kept == SpecGraph(spec).executor("train-linear")["container"]
+    taken = SpecGraph(take_over(spec, new, ["train-linear"], code=True)).executor("train-linear")["container"]
+    assert (taken["env"][0]["value"], taken["image"]) == ("newer", "none")
+
+
+def test_a_pipeline_of_another_graph_is_refused(spec: Spec) -> None:
+    new = Compilation(apply_settings(RECIPE, ["families.logistic.average=always"]), "recipe", read_data=True).spec()
+    with pytest.raises(ConfigError, match="quantize-linear: this version of yt8m compiles"):
+        take_over(spec, new, ["quantize-linear"], code=True)
+
+
+def test_a_repetition_is_marked_in_its_steps_only_and_can_be_repeated(spec: Spec) -> None:
+    marked = mark_attempt(mark_attempt(spec, ["train-linear"], "first"), ["evaluate-linear"], "second")
+    graph = SpecGraph(marked)
+    attempts = {name: graph.constant(name, "attempt") for name in graph.nodes if graph.constant(name, "attempt")}
+    assert attempts == {"train-linear": "first", "evaluate-linear": "second"}
+    definitions = marked["components"]["comp-train-linear"]["inputDefinitions"]["parameters"]
+    assert set(definitions) == set(graph.task("train-linear")["inputs"]["parameters"])

@@ -1,0 +1,109 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.local.container_needs import find_containers
+from pipelines.local.containers import container_arguments
+from pipelines.recipe.schema import Recipe
+from yt8m.errors import ConfigError
+
+Small = Callable[..., Recipe]
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A home of its own, without credentials."""
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+
+
+def reading(small: Small, *patterns: str) -> Recipe:
+    """A recipe that reads these files."""
+
+    def change(raw: dict[str, object]) -> None:
+        raw["data"] = {"training": list(patterns), "validation": ["/data/validate.tfrecord"], "holdout_shards": 1}
+
+    return small(change)
+
+
+def test_generated_videos_need_no_files(small: Small) -> None:
+    needs = find_containers(small(), "image:1")
+    assert needs.image == "image:1"
+    assert not needs.read_only
+    assert not needs.writable
+
+
+def test_the_image_is_the_one_of_this_code_where_none_is_named(small: Small) -> None:
+    assert find_containers(small()).image.startswith("yt8m:")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "place"),
+    [
+        ("/videos/train*.tfrecord", "/videos"),
+        ("/videos/[ab]*/part-?/train.tfrecord", "/videos"),
+        ("/videos/train.tfrecord", "/videos/train.tfrecord"),
+        ("file:///videos/train*.tfrecord", "/videos"),
+    ],
+)
+def test_the_recipes_files_are_seen_where_they_are(small: Small, pattern: str, place: str) -> None:
+    needs = find_containers(reading(small, pattern), "image:1")
+    assert needs.read_only == {place: place, "/data/validate.tfrecord": "/data/validate.tfrecord"}
+
+
+def test_relative_paths_mean_what_they_mean_to_the_user(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = reading(small, "videos/train*.tfrecord")
+    monkeypatch.chdir(tmp_path)
+    needs = find_containers(recipe, "image:1")
+    assert str(tmp_path / "videos") in needs.read_only
+    assert needs.folder == str(tmp_path)
+
+
+def test_links_lead_to_their_files(small: Small, tmp_path: Path) -> None:
+    (tmp_path / "videos").mkdir()
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "blob").touch()
+    (tmp_path / "videos" / "train.tfrecord").symlink_to(tmp_path / "store" / "blob")
+    needs = find_containers(reading(small, f"{tmp_path}/videos/*.tfrecord"), "image:1")
+    assert {str(tmp_path / "videos"), str(tmp_path / "store")} <= set(needs.read_only)
+
+
+def test_files_in_the_root_folder_are_refused(small: Small) -> None:
+    with pytest.raises(ConfigError, match=r"'/\*.tfrecord' is in the root folder"):
+        find_containers(reading(small, "/*.tfrecord"), "image:1")
+
+
+def test_remote_files_need_credentials_and_the_cache(
+    small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home" / ".aws").mkdir()
+    (tmp_path / "key.json").touch()
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:9000")
+    monkeypatch.setenv("YT8M_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("UNRELATED", "1")
+    recipe = reading(small, "gs://bucket/train*.tfrecord")
+    needs = find_containers(recipe, "image:1")
+    assert needs.read_only[str(tmp_path / "home" / ".aws")] == "/tmp/.aws"
+    assert needs.read_only[str(tmp_path / "key.json")] == str(tmp_path / "key.json")
+    assert needs.writable == (str(tmp_path / "cache"),)
+    assert (tmp_path / "cache").is_dir()
+    assert "localhost" not in needs.model_dump_json()
+    environment = container_arguments(needs, "/run")["environment"]
+    assert environment["AWS_ENDPOINT_URL"] == "http://localhost:9000"
+    assert environment["YT8M_CACHE_DIR"] == str(tmp_path / "cache")
+    assert "UNRELATED" not in environment
+
+
+def test_files_in_the_runs_folder_are_mounted_once(small: Small) -> None:
+    needs = find_containers(reading(small, "/run/data/*.tfrecord"), "image:1")
+    mounts = container_arguments(needs, "/run")["mounts"]
+    assert [(each["Target"], each["ReadOnly"]) for each in mounts] == [
+        ("/run", False),
+        ("/data/validate.tfrecord", True),
+    ]

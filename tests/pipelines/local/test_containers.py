@@ -1,0 +1,116 @@
+"""Containers of a real Docker engine, and what is said where there is none."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from pipelines.local.containers import (
+    LABEL,
+    ContainerConfig,
+    check_image,
+    container_arguments,
+    remove_containers,
+    run_container,
+)
+from yt8m.errors import ConfigError
+
+SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
+
+
+@pytest.fixture
+def client(image: str) -> Iterator[Any]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+def run(client: Any, config: ContainerConfig, root: Path, script: str) -> int:
+    arguments = container_arguments(config, str(root))
+    return run_container(client, config.image, ["sh", "-c", script], {}, **arguments)
+
+
+def test_without_an_engine_the_command_says_what_to_do(tmp_path: Path) -> None:
+    program = f"from pipelines.cli import main; main(['run', {str(SMOKE)!r}, '--root', 'run', '--runner', 'docker'])"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"DOCKER_HOST": f"unix://{tmp_path}/none.sock"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert re.search(r"Error: .*no Docker engine answers at unix://.*none\.sock.*--runner subprocess", done.stderr)
+
+
+@pytest.mark.slow
+def test_without_the_image_the_message_says_how_it_is_made(client: Any) -> None:
+    with pytest.raises(ConfigError, match=r"no image 'yt8m:none'.*make image"):
+        check_image("yt8m:none")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", ["exit 7", "echo; exit 7"])
+def test_a_step_that_fails_at_once_has_failed_and_leaves_nothing(
+    client: Any, image: str, tmp_path: Path, script: str
+) -> None:
+    config = ContainerConfig(image=image, folder="/")
+    assert [run(client, config, tmp_path, script) for _ in range(3)] == [7, 7, 7]
+    assert not client.containers.list(all=True, filters={"label": f"{LABEL}={tmp_path}"})
+
+
+@pytest.mark.slow
+def test_lines_stay_lines(client: Any, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # The engine cuts lines after 16 KiB; its log, when followed, often lacks a last line without a newline.
+    script = "printf 'a\\n\\nb: '; printf '%040000d' 0; echo; printf 'é'"
+    config = ContainerConfig(image=image, folder="/")
+    for _ in range(20):
+        assert run(client, config, tmp_path, script) == 0
+        assert capsys.readouterr().out.splitlines() == ["a", "", "b: " + 40000 * "0", "é"]
+
+
+@pytest.mark.slow
+def test_a_container_writes_the_runs_folder_and_reads_what_it_was_given_and_no_more(
+    client: Any, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in ("root", "videos", "other"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "file").write_text(folder)
+    given = str(tmp_path / "videos")
+    config = ContainerConfig(
+        image=image, read_only={given: given}, environment={"YT8M_TEST": "seen"}, folder=str(tmp_path)
+    )
+    script = f"""
+        echo $YT8M_TEST $(cat videos/file)
+        touch {tmp_path}/root/written && touch /tmp/scratch
+        for place in videos/written other/file /opt/yt8m/written /written; do
+          touch $place 2>/dev/null && echo wrote $place
+        done
+        exit 0
+    """
+    assert run(client, config, tmp_path / "root", script) == 0
+    assert capsys.readouterr().out.splitlines() == ["seen videos"]
+    assert (tmp_path / "root" / "written").stat().st_uid == os.getuid()
+
+
+@pytest.mark.slow
+def test_containers_of_a_run_are_removed_and_those_of_others_are_not(client: Any, image: str, tmp_path: Path) -> None:
+    sleeping = {}
+    for name in ("mine", "other"):
+        arguments = container_arguments(ContainerConfig(image=image, folder="/"), str(tmp_path))
+        arguments["labels"] = {LABEL: str(tmp_path / name)}
+        sleeping[name] = client.containers.run(image, ["sleep", "600"], detach=True, **arguments)
+    try:
+        remove_containers(tmp_path / "mine")
+        left = client.containers.list(all=True)
+        assert sleeping["mine"] not in left
+        assert sleeping["other"] in left
+    finally:
+        remove_containers(tmp_path / "other")

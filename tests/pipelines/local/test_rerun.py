@@ -1,0 +1,121 @@
+"""Nodes of a real, tiny run, executed again."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines.cli import main
+from pipelines.runs.lock import lock_root
+from pipelines.runs.state import RunState
+
+RECIPE = """
+name: tiny
+data: {generate: {preset: smoke, videos: 200, videos_per_shard: 20}, holdout_shards: 1}
+training: {epochs: 1, batch_size: 32}
+families:
+  logistic:
+    candidates:
+      linear: {model: {family: logistic}}
+ensemble: {search: {trials: 2}}
+"""
+STUDENT = "students: {pupil: {like: linear, learn_from: logistic}}"
+AFTER_TRAINING = {
+    *("evaluate-linear", "quantize-linear", "evaluate-quantized-linear", "collect-logistic", "search-weights"),
+    *("export", "evaluate-export", "report"),
+}
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+
+def call(*arguments: str, code: int = 0) -> Result:
+    result = CliRunner().invoke(main, list(arguments))
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The root of a finished run."""
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "tiny.yaml").write_text(RECIPE)
+    call("run", str(folder / "tiny.yaml"), "--root", str(folder / "root"))
+    return folder / "root"
+
+
+def nodes_in(root: Path, *states: str) -> set[str]:
+    return {name for name, node in RunState.load(root).nodes.items() if node.state in states}
+
+
+def executions(root: Path, node: str) -> int:
+    return len(list((root / "steps").glob(f"*/{node}/executor_output.json")))
+
+
+def refresh(root: Path) -> None:
+    call("run", str(root / "recipe.json"), "--root", str(root))
+
+
+def steps(root: Path) -> float:
+    return RunState.load(root).nodes["train-linear"].metrics["steps"]
+
+
+def test_a_node_alone_is_trained_anew_and_the_rest_is_stale_until_the_recipe_runs(root: Path) -> None:
+    before = {name: executions(root, name) for name in RunState.load(root).nodes}
+    report = (root / "report.html").stat().st_mtime_ns
+    result = call("rerun", str(root), "train-linear")
+    after = {name: executions(root, name) for name in before}
+    assert {name for name in before if after[name] > before[name]} == {"train-linear"}
+    # It did not go on at its checkpoint, where there was nothing left to do.
+    assert "step 5/5" in call("logs", str(root), "train-linear").output
+    assert nodes_in(root, "stale") == AFTER_TRAINING
+    assert (root / "report.html").stat().st_mtime_ns == report
+    assert "Stale now: " in result.output
+    assert "stale" in call("status", str(root)).output
+    assert "evaluate-linear (stale)" in call("rerun", str(root), "report", code=2).output
+    refresh(root)
+    assert nodes_in(root, "done") == AFTER_TRAINING
+    assert nodes_in(root, "unchanged") == {"generate", "prepare", "train-linear"}
+    assert (root / "report.html").stat().st_mtime_ns > report
+
+
+def test_with_downstream_and_settings_all_that_depends_on_the_node_follows(root: Path) -> None:
+    setting = "families.logistic.candidates.linear.training.epochs=2"
+    result = call("rerun", str(root), "train-linear", "--set", setting, "--downstream")
+    assert nodes_in(root, "done") == {"train-linear", *AFTER_TRAINING}
+    assert steps(root) == 10
+    assert "Report: " in result.output
+    # The run's recipe is the changed one now.
+    refresh(root)
+    assert nodes_in(root, "unchanged") == set(RunState.load(root).nodes)
+    # The first recipe's results are still there.
+    call("run", str(root.parent / "tiny.yaml"), "--root", str(root))
+    assert nodes_in(root, "unchanged") == set(RunState.load(root).nodes)
+    assert steps(root) == 5
+
+
+def test_a_rerun_that_fails_leaves_what_was_there(root: Path) -> None:
+    recipe = (root / "recipe.json").read_text()
+    setting = "families.logistic.candidates.linear.training.batch_size=100000"
+    result = call("rerun", str(root), "train-linear", "--set", setting, code=1)
+    assert "Node train-linear failed" in result.output
+    assert nodes_in(root, "failed") == {"train-linear"}
+    assert (root / "recipe.json").read_text() == recipe
+    refresh(root)
+    assert nodes_in(root, "unchanged") == set(RunState.load(root).nodes)
+
+
+def test_soft_targets_are_written_anew(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(f"{RECIPE}{STUDENT}")
+    setting = "families.logistic.ensemble_size=1"
+    call("run", str(tmp_path / "tiny.yaml"), "--root", str(tmp_path / "root"), "--set", setting)
+    before = {path: path.read_bytes() for path in (tmp_path / "root" / "soft-targets").rglob("*.tfrecord")}
+    for path, content in before.items():
+        path.write_bytes(content[:-1])
+    call("rerun", str(tmp_path / "root"), "soft-targets-logistic")
+    assert {path: path.read_bytes() for path in before} == before
+    assert RunState.load(tmp_path / "root").nodes["soft-targets-logistic"].metrics["written_shards"] == len(before)
+
+
+def test_a_root_in_use_is_refused(root: Path) -> None:
+    with lock_root(root):
+        assert "in use by another run" in call("rerun", str(root), "report", code=2).output

@@ -1,0 +1,199 @@
+"""The cluster's section: what it refuses, and what KFP makes of it."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp import compiler, dsl
+from kfp.kubernetes import kubernetes_executor_config_pb2
+from kfp.pipeline_spec import pipeline_spec_pb2
+
+from pipelines.kubeflow.pipeline import COMPONENTS
+from pipelines.kubeflow.placement import STEP_CLASSES, StepClass, apply_cluster
+from pipelines.recipe.cluster import ClusterConfig, load_cluster
+from yt8m.errors import ConfigError
+from yt8m.storage.cache import shard_cache
+
+FULL: dict[str, Any] = {
+    "service_account": "yt8m-runner",
+    "user": 65532,
+    "image_pull_secrets": ["registry"],
+    "environment": {"AWS_ENDPOINT_URL": "http://store:9000"},
+    "secrets": [
+        {"name": "keys", "environment": {"accesskey": "AWS_ACCESS_KEY_ID"}},
+        {"name": "files", "mount_path": "/keys", "optional": True},
+    ],
+    "shard_cache": {"claim": "yt8m-shard-cache", "size": "200G"},
+    "training": {
+        "image": "{image}-gpu",
+        "cpu": "6",
+        "memory": "24Gi",
+        "gpu": {"count": 2, "type": "nvidia-l4", "type_label": "cloud.google.com/gke-accelerator"},
+        "shared_memory": "8Gi",
+        "node_selector": {"cloud.google.com/gke-spot": "true"},
+        "tolerations": [
+            {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
+            {"operator": "Exists", "effect": "NoExecute", "seconds": 30},
+        ],
+        "timeout_hours": 36,
+        "retries": {"count": 5},
+    },
+}
+
+
+@dsl.component(base_image="python", install_kfp_package=False)
+def step() -> None:
+    """Does nothing."""
+
+
+def compiled(cluster: ClusterConfig, folder: Path, stage: str = "train") -> tuple[dict[str, Any], dict[str, Any]]:
+    """The container's and the platform's part of a compiled pipeline with one task."""
+
+    @dsl.pipeline(name="tiny")
+    def tiny() -> None:
+        apply_cluster(step(), stage, cluster, "registry/yt8m:1")
+
+    compiler.Compiler().compile(tiny, str(folder / "tiny.yaml"))
+    spec, platform = [*yaml.safe_load_all((folder / "tiny.yaml").read_text())]
+    json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
+    executor = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]["exec-step"]
+    json_format.ParseDict(executor, kubernetes_executor_config_pb2.KubernetesExecutorConfig())
+    task = spec["root"]["dag"]["tasks"]["step"]
+    return {**spec["deploymentSpec"]["executors"]["exec-step"]["container"], "task": task}, executor
+
+
+def parse(**changes: Any) -> ClusterConfig:
+    return ClusterConfig.parse({**FULL, **changes}, "cluster.yaml")
+
+
+def test_every_component_has_a_class_of_the_configuration() -> None:
+    assert set(STEP_CLASSES) == set(COMPONENTS)
+    assert set(STEP_CLASSES.values()) == set(get_args(StepClass)) <= set(ClusterConfig.model_fields)
+
+
+def test_resources_and_image_are_those_of_the_steps_class(tmp_path: Path) -> None:
+    container, _ = compiled(parse(), tmp_path)
+    assert container["image"] == "registry/yt8m:1-gpu"
+    resources = container["resources"]
+    assert resources["accelerator"]["resourceType"] == "nvidia.com/gpu"
+    assert resources["accelerator"]["resourceCount"] == "2"
+    assert (resources["resourceCpuRequest"], resources["resourceMemoryRequest"]) == ("6", "24Gi")
+    assert resources["resourceMemoryLimit"] == "24Gi"
+
+
+def test_a_class_that_is_not_configured_runs_on_cpus(tmp_path: Path) -> None:
+    container, platform = compiled(parse(), tmp_path, "report")
+    assert container["image"] == "registry/yt8m:1"
+    assert "resources" not in container
+    assert "nodeSelector" not in platform
+    assert "pvcMount" not in platform
+
+
+def test_nodes_are_selected_by_labels_and_the_gpus_type(tmp_path: Path) -> None:
+    _, platform = compiled(parse(), tmp_path)
+    assert platform["nodeSelector"]["labels"] == {
+        "cloud.google.com/gke-spot": "true",
+        "cloud.google.com/gke-accelerator": "nvidia-l4",
+    }
+    gpu, leaving = platform["tolerations"]
+    assert gpu == {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    assert leaving == {"operator": "Exists", "effect": "NoExecute", "tolerationSeconds": "30"}
+
+
+def test_timeouts_and_retries_are_those_of_long_trainings(tmp_path: Path) -> None:
+    container, platform = compiled(parse(), tmp_path)
+    assert platform["activeDeadlineSeconds"] == "129600"
+    assert container["task"]["retryPolicy"] == {
+        "maxRetryCount": 5,
+        "backoffDuration": "60s",
+        "backoffFactor": 2.0,
+        "backoffMaxDuration": "604800s",
+    }
+
+
+def test_secrets_are_given_by_reference(tmp_path: Path) -> None:
+    _, platform = compiled(parse(), tmp_path)
+    assert platform["secretAsEnv"][0]["secretName"] == "keys"
+    assert platform["secretAsEnv"][0]["keyToEnv"][0]["envVar"] == "AWS_ACCESS_KEY_ID"
+    assert platform["secretAsVolume"][0]["mountPath"] == "/keys"
+    assert platform["imagePullSecret"][0]["secretName"] == "registry"
+
+
+def test_steps_run_as_a_user_that_is_not_root_where_the_cluster_can_be_told(tmp_path: Path) -> None:
+    _, platform = compiled(parse(), tmp_path)
+    # As in YAML made of a protobuf, whose large numbers are texts.
+    assert platform["securityContext"] == {"runAsUser": "65532", "runAsGroup": "65532", "runAsNonRoot": True}
+    assert "securityContext" not in compiled(parse(user=None), tmp_path)[1]
+
+
+def test_shared_memory_is_in_memory(tmp_path: Path) -> None:
+    _, platform = compiled(parse(), tmp_path)
+    assert platform["emptyDirMounts"] == [
+        {"volumeName": "shared-memory", "mountPath": "/dev/shm", "medium": "Memory", "sizeLimit": "8Gi"}
+    ]
+
+
+def test_the_shard_cache_is_mounted_where_the_library_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = {"claim": "yt8m-shard-cache", "mount_path": str(tmp_path / "cache"), "size": "200G"}
+    container, platform = compiled(parse(shard_cache=cache), tmp_path)
+    assert platform["pvcMount"][0]["constant"] == "yt8m-shard-cache"
+    assert platform["pvcMount"][0]["mountPath"] == cache["mount_path"]
+    for variable in container["env"]:
+        monkeypatch.setenv(variable["name"], variable["value"])
+    assert shard_cache().limit_bytes == 200 * 10**9
+    assert (tmp_path / "cache").is_dir()
+
+
+def test_without_a_claim_the_shard_cache_is_on_the_nodes_disk(tmp_path: Path) -> None:
+    _, platform = compiled(parse(shard_cache={}), tmp_path)
+    assert {"volumeName": "shard-cache", "mountPath": "/cache"} in platform["emptyDirMounts"]
+    assert "pvcMount" not in platform
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"user": 0}, "user: "),
+        ({"trainig": {}}, "trainig: unknown key 'trainig'. Did you mean 'training'?"),
+        ({"training": {"memory": "24 GB"}}, "training.memory: expected an amount of bytes such as 16Gi"),
+        ({"training": {"cpu": 4}}, "training.cpu: "),
+        ({"training": {"gpu": {"count": 0}}}, "training.gpu.count: "),
+        ({"training": {"memory": "1G", "shared_memory": "1Gi"}}, "training: shared_memory (1Gi) is part of memory"),
+        (
+            {"data": {"tolerations": [{"key": "a", "operator": "Exists"}, {"value": "b"}]}},
+            "data.tolerations[1]: a toleration without a key",
+        ),
+        ({"data": {"tolerations": [{"key": "a", "seconds": 3}]}}, "data.tolerations[0]: seconds are for"),
+        ({"secrets": [{"name": "keys"}]}, "secrets[0]: give environment"),
+        ({"secrets": [{"name": "Keys", "mount_path": "/k"}]}, "secrets[0].name: expected the name of an object"),
+        ({"environment": {"AWS_ACCESS_KEY_ID": "x"}}, "environment variables are given twice: AWS_ACCESS_KEY_ID"),
+        ({"environment": {"1": "x"}}, "environment.1"),
+        (
+            {"training": {"gpu": {"type": "T4"}, "node_selector": {"nvidia.com/gpu.product": "L4"}}},
+            "training: node_selector asks for another nvidia.com/gpu.product",
+        ),
+    ],
+)
+def test_problems_are_told_with_their_places(changes: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        parse(**changes)
+    assert f"cluster.yaml: {problem}" in str(error.value)
+
+
+def test_a_clusters_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(yaml.safe_dump(FULL))
+    assert load_cluster(path) == parse()
+    path.write_text("# nothing\n")
+    assert load_cluster(path) == ClusterConfig()
+
+
+@pytest.mark.parametrize("text", ["a: [", "training: {}\ntraining: {}", None])
+def test_a_file_that_cannot_be_read_is_named(text: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    if text:
+        path.write_text(text)
+    with pytest.raises(ConfigError, match=r"cluster\.yaml: (no valid YAML|cannot be read)"):
+        load_cluster(path)

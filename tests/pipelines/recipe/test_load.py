@@ -1,0 +1,272 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.recipe.load import load_recipe
+from pipelines.recipe.schema import Recipe
+from yt8m.errors import ConfigError
+from yt8m.export.card_facts import CardTexts
+
+RECIPES = Path(__file__).parents[3] / "pipelines" / "recipes"
+
+Small = Callable[..., Recipe]
+
+
+def problems(small: Small, *settings: str) -> list[str]:
+    """What is wrong with the small recipe under these settings, without the file's name."""
+    with pytest.raises(ConfigError) as caught:
+        small(lambda _: None, *settings)
+    return [line.partition("small.yaml: ")[2] for line in str(caught.value).splitlines()]
+
+
+def test_models_have_the_shared_training_where_they_do_not_say_otherwise(small: Small) -> None:
+    candidates = small().candidates()
+    assert candidates["dbof-a"].training.epochs == 2
+    assert candidates["vlad-a"].training.epochs == 3
+    assert candidates["vlad-a"].training.batch_size == 16
+
+
+def test_a_student_has_what_the_model_it_is_like_has_over_several_steps(small: Small) -> None:
+    recipe = small()
+    student = recipe.students["vlad-2"]
+    assert student.model == recipe.candidates()["vlad-a"].model
+    assert student.training.epochs == 3
+    assert student.training.batch_size == 8
+    assert recipe.students["dbof-s"].average == "if_better"
+    assert student.average == "never"
+
+
+def test_the_recipes_seed_is_everyones_seed(small: Small) -> None:
+    recipe = small()
+    assert recipe.data.generate is not None
+    assert recipe.data.generate.seed == 3
+    assert {model.training.seed for model in recipe.models().values()} == {3}
+    other = small(lambda _: None, "seed=4", "students.dbof-s.training.seed=9")
+    assert other.students["dbof-s"].training.seed == 9
+    assert other.students["vlad-s"].training.seed == 4
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipes_model_card_says_what_the_model_is_made_of_and_its_licences(path: Path) -> None:
+    texts, unsaid = load_recipe(path).export.card, CardTexts()
+    assert texts.data != unsaid.data
+    assert texts.data_license != unsaid.data_license
+    assert texts.model_license != unsaid.model_license
+
+
+def test_settings_replace_and_add_entries(small: Small) -> None:
+    recipe = small(lambda _: None, "training.epochs=7", "students.new={like: dbof-b, learn_from: dbof}")
+    assert recipe.candidates()["dbof-a"].training.epochs == 7
+    assert recipe.students["new"].training.epochs == 7
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["training.epochs", "=3", "training..epochs=3", "name.x=3", "seed=[1", "seed=2001-13-01", "seed={2001-01-01: 1}"],
+)
+def test_a_setting_that_cannot_be_read_is_refused(small: Small, setting: str) -> None:
+    with pytest.raises(ConfigError, match="--set"):
+        small(lambda _: None, setting)
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("students.vlad-z.training.epochs=1", "no 'vlad-z' in students. Did you mean 'vlad-s'? Known: dbof-s, vlad-2"),
+        ("families.dbov.average=never", "no 'dbov' in families. Did you mean 'dbof'?"),
+        ("families.dbof.candidates.dbof-c.training.epochs=1", "no 'dbof-c' in families.dbof.candidates. Did you mean"),
+    ],
+)
+def test_a_setting_of_a_model_that_is_not_there_names_the_nearest(small: Small, setting: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        small(lambda _: None, setting)
+    assert told in str(caught.value)
+
+
+def test_a_family_that_teaches_nobody_needs_no_ensemble_size(small: Small) -> None:
+    recipe = small(lambda _: None, "families.more={candidates: {more: {model: {family: logistic}}}}")
+    assert recipe.families["more"].ensemble_size > len(recipe.families["more"].candidates)
+
+
+def test_all_problems_are_told_at_once_each_with_its_place(small: Small) -> None:
+    told = problems(
+        small,
+        "families.dbof.candidates.dbof-a.model.hiden_units=3",
+        "students.vlad-s.learn_from=dbov",
+        "students.dbof-s.label_weight=2",
+        "ensemble.members=[dbof-x]",
+    )
+    assert [line.partition(":")[0] for line in told] == [
+        "families.dbof.candidates.dbof-a.model.hiden_units",
+        "students.dbof-s.label_weight",
+        "students.vlad-s.learn_from",
+        "ensemble.members[0]",
+    ]
+    assert "Did you mean 'hidden_units'?" in told[0]
+    assert "Did you mean 'dbof'?" in told[2]
+
+
+def test_a_mistake_in_what_models_share_is_told_once_where_it_stands(small: Small) -> None:
+    assert problems(small, "training.epochs=-1") == ["training.epochs: input should be greater than 0. Received: -1."]
+    assert [line.partition(":")[0] for line in problems(small, "training.epoch=1")] == ["training.epoch"]
+    assert len(problems(small, "seed=x")) == 1
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**40), "1.5", "[1]"])
+def test_a_seed_that_everything_has_is_refused_once_where_it_stands(small: Small, seed: str) -> None:
+    assert [line.partition(":")[0] for line in problems(small, f"seed={seed}")] == ["seed"]
+
+
+def test_an_average_that_students_take_over_is_refused_once_where_it_stands(small: Small) -> None:
+    (told,) = problems(small, "families.dbof.average=sometimes")
+    assert told.startswith("families.dbof.average: ")
+
+
+def test_a_value_taken_over_several_steps_is_refused_where_it_was_written(small: Small) -> None:
+    told = problems(small, "students.vlad-s.training.batch_size=0", "students.vlad-2.training.epochs=0")
+    assert [line.partition(":")[0] for line in told] == [
+        "students.vlad-s.training.batch_size",
+        "students.vlad-2.training.epochs",
+    ]
+
+
+def test_training_of_a_student_that_is_no_mapping_is_refused(small: Small) -> None:
+    assert problems(small, "students.dbof-s.training=3")[0].startswith("students.dbof-s.training: ")
+
+
+def test_a_student_with_a_candidates_name_is_all_that_is_refused(small: Small) -> None:
+    (told,) = problems(small, "students.dbof-a={like: dbof-b, learn_from: dbof}")
+    assert told.startswith("students.dbof-a: the model 'dbof-a' is also at families.dbof.candidates.dbof-a.")
+
+
+@pytest.mark.parametrize("model", ["", "{family: logistic}"])
+def test_students_that_are_like_each_other_are_refused(small: Small, model: str) -> None:
+    settings = ["students.vlad-s.like=vlad-2", *([f"students.vlad-s.model={model}"] if model else [])]
+    told = problems(small, *settings, "seed=-1")
+    assert [line.partition(":")[0] for line in told] == ["seed", "students.vlad-s.like", "students.vlad-2.like"]
+    assert "a student cannot be like itself: vlad-s -> vlad-2 -> vlad-s." in told[1]
+
+
+def test_a_student_like_one_in_a_circle_is_not_refused_itself(small: Small) -> None:
+    settings = ["students.vlad-s.like=vlad-2", "students.new={like: vlad-s, learn_from: dbof}"]
+    assert not [line for line in problems(small, *settings) if line.startswith("students.new")]
+
+
+def test_a_student_like_nothing_is_refused_once(small: Small) -> None:
+    told = problems(small, "students.vlad-s.like=vald-a")
+    assert [line.partition(":")[0] for line in told] == ["students.vlad-s.like"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "place"),
+    [
+        ("students.dbof-s.learn_from=[dbof, netvlad]", "students.dbof-s.learn_from"),
+        ("students.dbof-s.learn_from={dbof: 1}", "students.dbof-s.learn_from"),
+        ("students.dbof-s.like=[dbof-a]", "students.dbof-s.like"),
+        ("teacher_groups.both=[[dbof-a], {b: 1}]", "teacher_groups.both[1]"),
+        ("ensemble.members=[[dbof-s]]", "ensemble.members[0]"),
+        (
+            "families.netvlad.candidates.vlad-a.model.family=[netvlad]",
+            "families.netvlad.candidates.vlad-a.model.family",
+        ),
+    ],
+)
+def test_a_list_or_mapping_in_place_of_a_name_is_refused(small: Small, setting: str, place: str) -> None:
+    assert any(line.startswith(f"{place}: ") for line in problems(small, setting))
+
+
+@pytest.mark.parametrize("name", ["dbof-part-1", "report", "prepare", "collect-dbof", "train-dbof-a", "taught-by-dbof"])
+def test_a_family_or_group_may_not_have_a_nodes_name(small: Small, name: str) -> None:
+    family = "{candidates: {x: {model: {family: logistic}}}}"
+    for section, value in (("families", family), ("teacher_groups", "[dbof-a]")):
+        told = problems(small, "soft_targets.workers=2", f"{section}.{name}={value}")
+        assert any(line.startswith(f"{section}.{name}: the name '{name}' is taken by nodes") for line in told)
+
+
+def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) -> None:
+    assert len(problems(small, "families.netvlad.candidates.vlad-a.model.family=netvald")) == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "place", "text"),
+    [
+        ("students.dbof-a={like: dbof-b, learn_from: dbof}", "students.dbof-a", "is also at families.dbof"),
+        ("students.Big={like: dbof-b, learn_from: dbof}", "students.Big", "cannot be a name"),
+        ("students.export={like: dbof-b, learn_from: dbof}", "students.export", "is taken by nodes of the run"),
+        ("students.dbof-s.like=dbof-s", "students.dbof-s.like", "cannot be like itself"),
+        ("students.dbof-s.like=dbof-z", "students.dbof-s.like", "no model 'dbof-z'"),
+        ("teacher_groups.dbof=[dbof-a]", "teacher_groups.dbof", "there is also a family 'dbof'"),
+        ("teacher_groups.both=[dbof-a, none]", "teacher_groups.both[1]", "no model 'none'"),
+        ("teacher_groups.both=[dbof-a, dbof-a]", "teacher_groups.both[1]", "stands twice"),
+        ("teacher_groups.both=[]", "teacher_groups.both", "1 to 16 models teach together"),
+        ("teacher_groups.both=[dbof-s, vlad-2]", "students.vlad-2.learn_from", "vlad-2 <- both <- vlad-2"),
+        ("families.dbof.ensemble_size=3", "families.dbof.ensemble_size", "3 candidates teach together"),
+        ("families.netvlad.ensemble_size=2", "families.netvlad.ensemble_size", "2 candidates teach together"),
+        ("teacher_groups.idle=[dbof-s]", "teacher_groups.idle", "no student learns from it"),
+        ("averaging.policy=if_better", "averaging.policy", "unknown key"),
+        ("evaluation.top_k=3", "evaluation.top_k", "look at 20 classes of every video. Received: 3"),
+        ("ensemble.search.top_k=101", "evaluation.top_k", "look at 101 classes of every video. Received: 100"),
+        ("training.learning_rate=.inf", "training.learning_rate", "finite number"),
+        ("students.dbof-s.label_weight=.nan", "students.dbof-s.label_weight", "finite number"),
+        ("training.learning_rate=2e-4", "training.learning_rate", "takes this for text; write 2.0e-4."),
+        ("training.learning_rate=1.5e3", "training.learning_rate", "takes this for text; write 1.5e+3."),
+        ("training.learning_rate=fast", "training.learning_rate", "Received: 'fast'."),
+        ("ensemble.members=[dbof-s, dbof-s]", "ensemble.members[1]", "stands twice"),
+        ("data.validation=['x*']", "data.validation", "not together with data.generate"),
+        ("data.generate=null", "data.validation", "required, but missing"),
+        ("training=3", "training", "expected a mapping"),
+        ("families=null", "families", "should be"),
+        ("something=1", "something", "unknown key"),
+    ],
+)
+def test_what_cannot_be_is_told_with_place_and_reason(small: Small, setting: str, place: str, text: str) -> None:
+    assert any(line.startswith(f"{place}: ") and text in line for line in problems(small, setting))
+
+
+def test_a_search_among_all_students_has_as_many_as_it_takes(small: Small) -> None:
+    students = [f"students.s{number}={{like: dbof-a, learn_from: dbof}}" for number in range(18)]
+    told = problems(small, "ensemble.members=[]", *students)
+    assert told == ["ensemble.members: a search takes at most 20. Received: none, so all 21. Name them."]
+
+
+def test_a_circle_over_several_students_is_found(small: Small) -> None:
+    told = problems(small, "teacher_groups.back=[vlad-2]", "students.dbof-s.learn_from=back")
+    assert any("dbof-s <- back <- vlad-2 <- both <- dbof-s" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a: [", "no valid YAML"),
+        ("- a", "a recipe is a mapping"),
+        ("a: 1\na: 2", "'a' stands twice"),
+        ("", "NoneType"),
+        ("2001-01-01: a", "keys must be str"),
+        ("a: 2001-13-01", "month must be in"),
+        ("a: &a [*a]", "Circular reference"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=reason):
+        load_recipe(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_recipe(tmp_path / "none.yaml")
+
+
+def test_any_shape_of_data_is_refused_without_a_crash(small: Small) -> None:
+    def broken(raw: dict[str, Any]) -> None:
+        raw["families"]["dbof"] = [1]
+        raw["students"] = {"a": 3, "b": None, "c": {"learn_from": 1, "like": [2]}}
+        raw["teacher_groups"] = {"g": 5}
+        raw["ensemble"] = "all"
+        raw["data"] = None
+
+    with pytest.raises(ConfigError):
+        small(broken)

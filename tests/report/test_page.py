@@ -1,0 +1,161 @@
+import json
+import re
+from collections import Counter
+
+import pytest
+
+from tests.report.html_page import Page, assert_self_contained
+from yt8m.report.build import build_summary
+from yt8m.report.page import render_page
+from yt8m.report.record import NodeRecord
+
+SECTIONS = ["models", "averaging", "quantization", "distillation", "ensemble", "search", "selection", "kinds", "curves"]
+
+
+def build(records):
+    return build_summary([NodeRecord(**record) for record in records])
+
+
+@pytest.fixture
+def summary(full_run):
+    return build(full_run)
+
+
+@pytest.fixture
+def page(summary):
+    return Page(render_page(summary))
+
+
+def numbers_in(data):
+    if isinstance(data, bool) or data is None or isinstance(data, str):
+        return
+    if isinstance(data, dict | list):
+        for item in data.values() if isinstance(data, dict) else data:
+            yield from numbers_in(item)
+    else:
+        yield float(data)
+
+
+def test_every_number_of_the_page_is_in_the_summary(summary, page):
+    known = set(numbers_in(json.loads(summary.model_dump_json())))
+    assert page.numbers
+    assert [value for value, _ in page.numbers if value not in known] == []
+
+
+def test_every_figure_of_the_tables_is_on_the_page(summary, page):
+    shown = {value for value, _ in page.numbers}
+    data = json.loads(summary.model_dump_json())
+    for row in data["tables"]["quantization"]:
+        row["variables"] = [variable | {"shape": None} for variable in row["variables"]]
+    parts = [
+        data["final"],
+        data["tables"],
+        data["search"],
+        data["export"],
+        data["selections"],
+        data["class_kinds"],
+        data["models"],
+    ]
+    assert [number for number in numbers_in(parts) if number not in shown] == []
+
+
+def test_shown_scores_are_the_exact_ones_rounded(page):
+    scores = [(value, text) for value, text in page.numbers if re.fullmatch(r"0\.\d{5}", text)]
+    assert len(scores) > 100
+    assert all(abs(value - float(text)) <= 0.5e-5 + 1e-12 for value, text in scores)
+
+
+def test_every_section_is_there_and_named(page):
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert set(SECTIONS) <= set(ids)
+    labels = [attributes["aria-labelledby"] for attributes in page.all("section")]
+    assert set(labels) <= set(ids)
+
+
+def test_the_page_is_well_formed_and_ids_are_unique(page):
+    assert page.open == []
+    ids = Counter(attributes["id"] for _, attributes in page.elements if "id" in attributes)
+    assert [name for name, times in ids.items() if times > 1] == []
+
+
+def test_figures_refer_to_their_own_parts_only(page):
+    ids = {attributes["id"] for _, attributes in page.elements if "id" in attributes}
+    used = [value for _, attributes in page.elements for key, value in attributes.items() if key.endswith("href")]
+    values = " ".join(str(value) for _, attributes in page.elements for value in attributes.values())
+    clips = re.findall(r"url\(#([^)]+)\)", values)
+    assert used
+    assert {reference.removeprefix("#") for reference in used} | set(clips) <= ids
+
+
+def test_the_page_loads_nothing_and_runs_nothing(summary):
+    assert_self_contained(render_page(summary))
+
+
+def test_tables_and_figures_speak_to_screen_readers(page):
+    assert len(page.all("table")) == len(page.all("caption"))
+    assert all(cell.get("scope") in {"col", "row", "colgroup", "rowgroup"} for cell in page.all("th"))
+    figures = page.all("svg")
+    assert len(figures) == 3
+    assert all(figure["role"] == "img" and figure["aria-labelledby"] for figure in figures)
+    assert ("html", {"lang": "en"}) in page.elements
+
+
+def test_colors_of_figures_follow_the_theme(summary):
+    text = render_page(summary)
+    inside = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
+    assert "var(--series-1)" in inside
+    assert re.findall(r"#[0-9a-f]{6}\b", inside) == []
+
+
+def test_names_are_shown_as_they_are_and_never_as_markup(minimal_run):
+    name = "<script>alert('$x_1$')</script>&\"ε"
+    other = [record | {"node": record["node"] + "2", "name": name} for record in minimal_run[1:]]
+    text = render_page(build([*minimal_run, *other]))
+    assert "<script" not in text
+    assert name in Page(text).text
+
+
+def test_equal_runs_give_equal_pages(summary):
+    assert render_page(summary) == render_page(summary)
+
+
+def test_what_a_run_lacks_is_said_in_a_sentence(minimal_run):
+    page = Page(render_page(build(minimal_run)))
+    for sentence in (
+        "This run searched no ensemble and exported no model.",
+        "The recipe averages no model's weights.",
+        "This run quantized no model.",
+        "The recipe has no students, so nothing was distilled.",
+        "This run searched no ensemble.",
+        "The recipe chooses no teachers.",
+    ):
+        assert sentence in page.text
+    assert "load" not in [attributes.get("id") for attributes in page.all("h2")]
+
+
+def test_a_run_without_any_record_still_gives_a_page():
+    page = Page(render_page(build([])))
+    assert "This run trained no models." in page.text
+    assert page.all("table") == []
+
+
+def test_flat_weights_that_searched_ones_did_not_clearly_beat_are_explained(full_run):
+    for record in full_run:
+        if record["stage"] == "search_weights":
+            record["details"]["guard"] |= {"taken": "flat", "gain_over_flat": 0.0004}
+    page = Page(render_page(build(full_run)))
+    assert "by +0.00040 over the flat average (standard error 0.00071; 2 of them are asked for)" in page.text
+    assert "That may be chance, so the flat average is used." in page.text
+
+
+def test_what_quantization_costs_the_ensemble_is_told(page):
+    said = "On the held-out videos the chosen ensemble has 0.80366 before quantization and 0.80361 after it."
+    assert said in page.text
+
+
+def test_long_tables_are_cut_and_say_so(full_run):
+    for record in full_run:
+        if record["node"] == "select-netvlad":
+            record["details"]["table"] = [{"members": [f"m{place}"], "gap": 0.5} for place in range(120)]
+    page = Page(render_page(build(full_run)))
+    assert "the best 40 of 120; all are in summary.json" in page.text

@@ -1,0 +1,169 @@
+import pytest
+
+from yt8m.report.build import build_summary
+from yt8m.report.record import NodeRecord
+
+
+@pytest.fixture
+def summary(full_run):
+    return build_summary([NodeRecord(**record) for record in full_run])
+
+
+def summarize(*records):
+    named = [{"node": f"{record['stage']}-{record.get('name', '')}"} | record for record in records]
+    return build_summary([NodeRecord(**record) for record in named])
+
+
+def evaluated(name, family, gap, **fields):
+    return {"stage": "evaluate", "name": name, "family": family, "metrics": {"gap": gap}, **fields}
+
+
+def test_the_headline_is_the_exported_model(summary):
+    final = summary.final
+    assert final.measured_on == "exported model"
+    assert (final.gap, final.size_bytes, final.budget_bytes) == (0.80412, 1_948_000, 2_000_000)
+    assert final.budget_share == pytest.approx(0.974)
+    assert (final.members, final.baseline_gap) == (7, 0.1334)
+    assert (final.best_model, final.best_model_gap) == ("netvlad-b-student", pytest.approx(0.7895))
+
+
+def test_without_an_export_the_headline_is_the_search(full_run):
+    records = [NodeRecord(**record) for record in full_run if "export" not in record["node"]]
+    final = build_summary(records).final
+    assert (final.measured_on, final.gap) == ("search", 0.80413)
+
+
+def test_with_models_alone_the_headline_is_the_best_model():
+    final = summarize(evaluated("a", "dbof", 0.5), evaluated("b", "dbof", 0.7)).final
+    assert (final.measured_on, final.gap, final.best_model) == ("model", 0.7, "b")
+
+
+def test_a_run_without_figures_has_no_headline():
+    final = build_summary([]).final
+    assert (final.measured_on, final.gap) == ("nothing", None)
+
+
+def test_averaging_is_the_mean_change_of_a_family_beside_the_papers():
+    averaged = [
+        {"stage": "average", "name": name, "family": "rnn", "metrics": metrics}
+        for name, metrics in {
+            "rnn1": {"gap_before": 0.5, "gap_after": 0.503, "kept": 1.0},
+            "rnn2": {"gap_before": 0.6, "gap_after": 0.599, "kept": 0.0},
+        }.items()
+    ]
+    (row,) = summarize(*averaged).tables.averaging
+    assert (row.family, row.gap_change, row.paper_gap_change) == ("rnn", pytest.approx(0.001), 0.00339)
+    assert [(model.model, model.kept) for model in row.models] == [("rnn1", True), ("rnn2", False)]
+
+
+def test_quantization_compares_the_float_model_with_the_quantized_one():
+    of = {"name": "fv", "family": "netfv"}
+    (row,) = summarize(
+        {"stage": "evaluate", **of, "metrics": {"gap": 0.5, "seconds": 4.0, "bytes": 410.0}},
+        {"stage": "quantize", **of, "metrics": {"bytes_before": 400.0, "bytes_after": 100.0, "largest_error": 0.25}},
+        {"stage": "evaluate", "node": "evaluate-quantized-fv", **of, "metrics": {"gap": 0.4999, "seconds": 4.5}},
+    ).tables.quantization
+    assert (row.gap_before, row.gap_after, row.gap_change) == (0.5, 0.4999, pytest.approx(-0.0001))
+    assert (row.seconds_before, row.seconds_after) == (4.0, 4.5)
+    assert (row.bytes_before, row.bytes_after, row.size_ratio, row.largest_error) == (400, 100, 0.25, 0.25)
+
+
+def test_the_gain_of_distillation_is_over_the_same_model_trained_on_labels():
+    def student(name, gap, baseline):
+        trained = {"stage": "train", "name": name, "family": "dbof"}
+        trained["config"] = {"learn_from": "netvlad", "baseline": baseline}
+        return trained, evaluated(name, "dbof", gap)
+
+    rows = summarize(
+        evaluated("large", "dbof", 0.5),
+        evaluated("small", "dbof", 0.4),
+        *student("large-s", 0.52, "large"),
+        *student("small-s", 0.46, "small"),
+        *student("tiny-s", 0.3, ""),
+    ).tables.distillation
+    assert [row.gain for row in rows] == [pytest.approx(0.02), pytest.approx(0.06), None]
+    assert [row.family_gain for row in rows] == [pytest.approx(0.04)] * 3
+    assert [row.baseline for row in rows] == ["large", "small", ""]
+    assert {(row.learn_from, row.paper_family_gain) for row in rows} == {("netvlad", 0.00409)}
+
+
+def test_the_ensembles_weights_and_sizes_are_shares_of_one(summary):
+    rows = summary.tables.ensemble
+    assert sum(row.weight for row in rows) == pytest.approx(1)
+    assert sum(row.size_share for row in rows) == pytest.approx(1)
+    assert [row.family for row in rows] == ["netvlad", "netvlad", "netfv", "dbof", "dbof", "rnn", "rnn"]
+
+
+def test_the_ensemble_by_family_stands_beside_the_papers(summary):
+    netvlad = summary.tables.ensemble_families[0]
+    assert (netvlad.family, netvlad.members, netvlad.weight) == ("netvlad", 2, pytest.approx(0.38))
+    assert (netvlad.paper_members, netvlad.paper_size_share, netvlad.paper_weight) == (2, 0.4391, 0.3236)
+
+
+def test_a_member_that_this_run_did_not_train_is_listed_without_figures():
+    member = {"name": "other", "family": "dbof", "weight": 1.0}
+    (row,) = summarize({"stage": "search_weights", "details": {"members": [member]}}).tables.ensemble
+    assert (row.model, row.family, row.gap, row.size_share, row.weight) == ("other", "dbof", None, None, 1.0)
+
+
+def test_all_combinations_of_teachers_come_best_first_with_the_chosen_marked(summary):
+    selection = summary.selections[0]
+    assert selection.family == "netvlad"
+    assert selection.chosen == ("netvlad-a", "netvlad-b", "netvlad-c")
+    gaps = [combination.gap for combination in selection.combinations]
+    assert len(gaps) == 4
+    assert gaps == sorted(gaps, reverse=True)
+    assert [combination.members for combination in selection.combinations if combination.chosen] == [selection.chosen]
+
+
+def test_a_kind_of_class_is_found_best_by_the_family_with_the_highest_mean():
+    kinds = summarize(
+        evaluated("rnn1", "rnn", 0.5, details={"gap_by_kind": {"order": 0.4}}),
+        evaluated("rnn2", "rnn", 0.5, details={"gap_by_kind": {"order": 0.6}}),
+        evaluated("dbof1", "dbof", 0.5, details={"gap_by_kind": {"order": 0.45}}),
+    ).class_kinds
+    assert [(kind.kind, kind.gap, kind.best_family) for kind in kinds] == [
+        ("order", {"rnn": pytest.approx(0.5), "dbof": 0.45}, "rnn")
+    ]
+
+
+def test_the_search_lists_methods_and_the_frontier_by_size(summary):
+    assert [(row.method, row.chosen) for row in summary.search.methods] == [
+        ("flat", False),
+        ("random", False),
+        ("ours", True),
+    ]
+    assert (summary.search.searched_videos, summary.search.held_out_videos) == (1200, 1200)
+    assert summary.search.gap_float == 0.80366
+    sizes = [point.size_bytes for point in summary.search.frontier]
+    assert sizes == sorted(sizes)
+
+
+def test_models_without_a_weight_are_dropped_members(summary):
+    assert summary.search.dropped == ("netfv-b-student",)
+    assert "netfv-b-student" not in {row.model for row in summary.tables.ensemble}
+
+
+def test_a_model_may_be_called_quantized(minimal_run):
+    renamed = [record | {"node": record["node"].replace("dbof1", "quantized-a")} for record in minimal_run[1:]]
+    summary = build_summary([NodeRecord(**record | {"name": "quantized-a"}) for record in renamed])
+    assert [(model.model, model.gap) for model in summary.models] == [("quantized-a", 0.61)]
+
+
+def test_the_speed_of_the_exported_model_is_told_by_batch(summary):
+    assert summary.export.load_seconds == 1.52
+    assert summary.export.seconds_by_batch == {1: 0.0121, 16: 0.0713}
+
+
+def test_checks_tell_what_does_not_hold(full_run):
+    for record in full_run:
+        if record["stage"] == "export":
+            record["metrics"]["bytes"] = 2_000_001.0
+    failed = [
+        check.text for check in build_summary([NodeRecord(**record) for record in full_run]).checks if not check.passed
+    ]
+    assert failed == ["The exported model is over its budget."]
+
+
+def test_the_order_of_the_records_does_not_change_the_figures(summary, full_run):
+    assert build_summary([NodeRecord(**record) for record in reversed(full_run)]).final == summary.final

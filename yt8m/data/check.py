@@ -1,0 +1,120 @@
+"""Looks at everything in shards."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from yt8m import storage
+from yt8m.data.check_report import ByteStatistics, CheckReport, Distribution, find_duplicates
+from yt8m.data.reading import data_errors, stream_videos
+from yt8m.data.report import ReadReport
+from yt8m.data.spec import DataSpec
+from yt8m.progress import progress
+
+Batch = dict[str, NDArray[Any]]
+
+_VIDEOS_AT_ONCE = 256
+
+
+def check_shards(uris: Sequence[str], spec: DataSpec) -> CheckReport:
+    """Reads shards to their end and counts what is in them; shows progress.
+
+    Args:
+        uris: The shards.
+        spec: What is expected in them.
+
+    Returns:
+        Counts, distributions, duplicates, bytes, damage.
+
+    Raises:
+        StorageError: A shard that cannot be opened.
+    """
+    found = ReadReport(log=False)
+    tally = _Tally(spec)
+    # Nothing is padded here, so that videos may keep all their frames.
+    uncut = spec.model_copy(update={"max_frames": np.iinfo(np.int32).max})
+    videos = stream_videos(uris, uncut, "skip", found)
+    summaries = videos.map(_summarizer(spec), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    done = 0
+    with data_errors(), progress("checking", len(uris), unit="shards") as advance:
+        for batch in summaries.batch(_VIDEOS_AT_ONCE).prefetch(2).as_numpy_iterator():
+            tally.add(batch)
+            if len(found.checksums) > done:
+                advance(len(found.checksums) - done)
+                done = len(found.checksums)
+        if done < len(uris):  # the last shards had no usable video
+            advance(len(uris) - done)
+    return _report(uris, spec, tally, found)
+
+
+def _summarizer(spec: DataSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """What is kept of a video: instead of its frames, how often each byte occurs in each feature."""
+    ends = np.cumsum(list(spec.features.values()))
+    ranges = [(int(end) - size, int(end)) for end, size in zip(ends, spec.features.values(), strict=True)]
+
+    def summarize(video: dict[str, Any]) -> dict[str, Any]:
+        levels = [tf.reshape(tf.cast(video["frames"][:, first:end], tf.int32), [-1]) for first, end in ranges]
+        histograms = tf.stack([tf.math.bincount(each, minlength=256, maxlength=256) for each in levels])
+        kept = {name: video[name] for name in ("ids", "shard", "num_frames", "labels")}
+        return kept | {"histograms": histograms}
+
+    return summarize
+
+
+class _Tally:
+    """Sums over videos; a few bytes are kept per video."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        self.class_counts = np.zeros(spec.num_classes, np.int64)
+        self.histograms = np.zeros((len(spec.features), 256), np.int64)
+        self._columns: dict[str, list[NDArray[Any]]] = {
+            "ids": [np.zeros(0, "S1")],
+            "shard": [np.zeros(0, np.int64)],
+            "num_frames": [np.zeros(0, np.int32)],
+            "num_labels": [np.zeros(0, np.int64)],
+        }
+
+    def add(self, batch: Batch) -> None:
+        self.class_counts += batch["labels"].sum(0, dtype=np.int64)
+        self.histograms += batch["histograms"].sum(0, dtype=np.int64)
+        columns = {
+            "ids": batch["ids"].astype(np.bytes_),
+            "shard": batch["shard"],
+            "num_frames": batch["num_frames"],
+            "num_labels": batch["labels"].sum(1, dtype=np.int64),
+        }
+        for name, values in columns.items():
+            self._columns[name].append(values)
+
+    def column(self, name: str) -> NDArray[Any]:
+        return np.concatenate(self._columns[name])
+
+
+def _report(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadReport) -> CheckReport:
+    num_frames, num_labels = tally.column("num_frames"), tally.column("num_labels")
+    duplicates, num_duplicates = find_duplicates(tally.column("ids"), tally.column("shard"), uris)
+    seen = np.flatnonzero(tally.class_counts)
+    damaged, bad = found.findings_in(uris)
+    return CheckReport(
+        spec=spec,
+        shards=len(uris),
+        size_bytes=sum(storage.stat(uri).size for uri in uris),
+        videos=len(num_frames),
+        frames=Distribution.of(num_frames),
+        videos_to_be_cut=int((num_frames > spec.max_frames).sum()),
+        labels=int(num_labels.sum()),
+        smallest_label=int(seen[0]) if seen.size else None,
+        largest_label=int(seen[-1]) if seen.size else None,
+        labels_per_video=Distribution.of(num_labels),
+        unlabelled_videos=int((num_labels == 0).sum()),
+        unseen_classes=tuple(np.flatnonzero(tally.class_counts == 0).tolist()),
+        duplicate_ids=duplicates,
+        num_duplicate_ids=num_duplicates,
+        features=dict(zip(spec.features, map(ByteStatistics.of, tally.histograms), strict=True)),
+        damaged_shards=tuple(damaged),
+        bad_records=tuple(bad),
+        num_bad_records=found.total_bad_records,
+    )

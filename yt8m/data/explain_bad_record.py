@@ -1,0 +1,101 @@
+"""Finds out what is wrong with a record that could not be used."""
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from yt8m.data.spec import DataSpec
+
+_KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers", None: "nothing"}
+
+
+def examine(payload: bytes, spec: DataSpec, *, with_labels: bool = True) -> tuple[str, str]:
+    """Looks at one record, field by field.
+
+    Args:
+        payload: A serialized `SequenceExample` (frame level) or `Example` (video level).
+        spec: What is expected.
+        with_labels: Whether labels are wanted, so that wrong ones count.
+
+    Returns:
+        The id, empty if there is none, and what is wrong, empty if nothing is.
+    """
+    try:
+        # An Example is a SequenceExample without feature lists: both keep their features in field 1.
+        record = tf.train.SequenceExample.FromString(payload)
+    except Exception:  # the protobuf implementations raise different errors
+        return "", "neither a SequenceExample nor an Example"
+    context = record.context.feature
+    video_id = _id(context)
+    labels = _check_labels(context, spec.num_classes) if with_labels else ""
+    return video_id, _check_id(context) or labels or _check_features(record, spec)
+
+
+def mean_name(feature: str) -> str:
+    """Name of a frame feature's mean in video-level records."""
+    return f"mean_{feature}"
+
+
+def _id(context: Any) -> str:
+    for name in ("id", "video_id"):
+        if name in context and context[name].bytes_list.value:
+            return str(context[name].bytes_list.value[0].decode("utf-8", "replace"))
+    return ""
+
+
+def _check_id(context: Any) -> str:
+    wrong = next((_wrong_kind(context[name], name, "bytes") for name in ("id", "video_id") if name in context), "")
+    return wrong or ("" if _id(context) else "no id")
+
+
+def _check_labels(context: Any, num_classes: int) -> str:
+    if "labels" not in context:
+        return ""
+    wrong = _wrong_kind(context["labels"], "labels", "integers")
+    outside = [label for label in context["labels"].int64_list.value if not 0 <= label < num_classes]
+    return wrong or (f"label {outside[0]} is not one of the {num_classes} classes" if outside else "")
+
+
+def _check_features(record: Any, spec: DataSpec) -> str:
+    counts = {name: len(record.feature_lists.feature_list[name].feature) for name in spec.features}
+    if any(counts.values()):
+        return _check_frames(record.feature_lists.feature_list, counts, spec)
+    if any(mean_name(name) in record.context.feature for name in spec.features):
+        return next((wrong for wrong in _means_problems(record.context.feature, spec) if wrong), "")
+    return "no frames"
+
+
+def _check_frames(lists: Any, counts: dict[str, int], spec: DataSpec) -> str:
+    missing = [name for name, count in counts.items() if not count]
+    if missing:
+        return f"no {', no '.join(missing)}"
+    if len(set(counts.values())) > 1:
+        return f"unequal numbers of frames ({', '.join(f'{name} {count}' for name, count in counts.items())})"
+    for name, size in spec.features.items():
+        for number, frame in enumerate(lists[name].feature):
+            values = frame.bytes_list.value
+            if len(values) != 1:
+                return f"{name} of frame {number} holds {len(values)} byte strings, not one"
+            if len(values[0]) != size:
+                return f"{name} of frame {number} has {len(values[0])} bytes, not {size}"
+    return ""
+
+
+def _means_problems(context: Any, spec: DataSpec) -> Any:
+    for name, size in spec.features.items():
+        mean = mean_name(name)
+        values = context[mean].float_list.value if mean in context else ()
+        if mean not in context:
+            yield f"no {mean}"
+        elif wrong := _wrong_kind(context[mean], mean, "floats"):
+            yield wrong
+        elif len(values) != size:
+            yield f"{mean} has {len(values)} values, not {size}"
+        elif not np.isfinite(values).all():
+            yield f"{mean} is not finite"
+
+
+def _wrong_kind(feature: Any, name: str, expected: str) -> str:
+    kind = _KINDS[feature.WhichOneof("kind")]
+    return "" if kind in (expected, "nothing") else f"{name} holds {kind}, not {expected}"

@@ -1,0 +1,91 @@
+"""One record's payload into tensors, and whether it is a usable video."""
+
+from typing import Any
+
+import tensorflow as tf
+
+from yt8m.data.bytes import OFFSET, SCALE
+from yt8m.data.explain_bad_record import mean_name
+from yt8m.data.spec import DataSpec
+
+Tensor = Any
+
+
+def parse_record(
+    payload: Tensor, spec: DataSpec, *, with_frames: bool = True, with_labels: bool = True
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Parses a frame-level `SequenceExample` or a video-level `Example` (a video of one frame).
+
+    An Example is a SequenceExample without feature lists (both keep their features in field 1), so one
+    parser reads both, and shards may even mix them.
+
+    Args:
+        payload: string scalar.
+        spec: What is expected.
+        with_frames: Whether frames are wanted; without them `frames` is (T', 0).
+        with_labels: Whether labels are wanted; without them `labels` is 0, and wrong ones are nobody's concern.
+
+    Returns:
+        The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,),
+        `ids` string; and a bool, whether it can be used. What is wrong tells `examination.examine`.
+    """
+    strings = {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True) for name in spec.features}
+    features = _context_features(spec, with_labels=with_labels)
+    context, lists = tf.io.parse_single_sequence_example(payload, features, strings)
+    video_id = tf.concat([context["id"].values, context["video_id"].values, [""]], 0)[0]
+    given = context["labels"].values if with_labels else tf.zeros([0], tf.int64)
+    labels, labels_ok = _multi_hot(given, spec.num_classes)
+    counts = tf.stack([tf.size(lists[name]) for name in spec.features])
+    frames, frames_ok = tf.cond(
+        tf.reduce_any(counts > 0),
+        lambda: _frames_from_bytes(lists, counts, spec, with_frames=with_frames),
+        lambda: _frame_from_means(context, spec, with_frames=with_frames),
+    )
+    frames = tf.ensure_shape(frames, [None, spec.num_features if with_frames else 0])
+    video = {"frames": frames, "num_frames": tf.shape(frames)[0], "labels": labels, "ids": video_id}
+    return video, frames_ok & labels_ok & (video_id != "")
+
+
+def pad_frames(video: dict[str, Tensor], max_frames: int) -> dict[str, Tensor]:
+    """Appends frames of zeros, up to `max_frames`."""
+    frames = tf.pad(video["frames"], [[0, max_frames - video["num_frames"]], [0, 0]])
+    return video | {"frames": tf.ensure_shape(frames, [max_frames, None])}
+
+
+def _context_features(spec: DataSpec, *, with_labels: bool) -> dict[str, Any]:
+    features = {"id": tf.string, "video_id": tf.string} | ({"labels": tf.int64} if with_labels else {})
+    features |= {mean_name(name): tf.float32 for name in spec.features}
+    return {name: tf.io.VarLenFeature(dtype) for name, dtype in features.items()}
+
+
+def _multi_hot(labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    inside = (labels >= 0) & (labels < num_classes)
+    places = tf.boolean_mask(labels, inside)[:, None]
+    ones = tf.ones_like(places[:, 0], tf.uint8)
+    return tf.tensor_scatter_nd_update(tf.zeros([num_classes], tf.uint8), places, ones), tf.reduce_all(inside)
+
+
+def _frames_from_bytes(
+    lists: dict[str, Tensor], counts: Tensor, spec: DataSpec, *, with_frames: bool
+) -> tuple[Tensor, Tensor]:
+    right_sizes = [tf.reduce_all(tf.strings.length(lists[name]) == size) for name, size in spec.features.items()]
+    ok = tf.reduce_all(right_sizes) & (tf.reduce_min(counts) == tf.reduce_max(counts))
+    kept = tf.minimum(tf.reduce_min(counts), spec.max_frames)
+    if not with_frames:
+        return tf.zeros([kept, 0], tf.uint8), ok
+    # fixed_length cuts or pads strings of a wrong length, so that they come through to be reported.
+    frames = [tf.io.decode_raw(lists[name][:kept], tf.uint8, fixed_length=size) for name, size in spec.features.items()]
+    return tf.concat(frames, 1), ok
+
+
+def _frame_from_means(context: dict[str, Tensor], spec: DataSpec, *, with_frames: bool) -> tuple[Tensor, Tensor]:
+    """The quantized means as the only frame; no frame where they cannot be used."""
+    means = tf.concat([context[mean_name(name)].values for name in spec.features], 0)
+    sizes_ok = [tf.size(context[mean_name(name)]) == size for name, size in spec.features.items()]
+    ok = tf.reduce_all(sizes_ok) & tf.reduce_all(tf.math.is_finite(means))
+    kept = tf.cast(ok, tf.int32)
+    if not with_frames:
+        return tf.zeros([kept, 0], tf.uint8), ok
+    levels = tf.clip_by_value(tf.round((means - OFFSET) / SCALE), 0.0, 255.0)
+    frame = tf.reshape(levels[: kept * spec.num_features], [kept, spec.num_features])
+    return tf.cast(frame, tf.uint8), ok

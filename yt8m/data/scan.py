@@ -1,0 +1,74 @@
+"""Counts what is in shards, without keeping frames."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt8m import storage
+from yt8m.data.partition import Shard
+from yt8m.data.reading import data_errors, stream_videos
+from yt8m.data.report import ReadReport
+from yt8m.data.spec import DataSpec
+from yt8m.data.stream import OnBad
+from yt8m.progress import progress
+
+_VIDEOS_AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What shards hold.
+
+    Attributes:
+        shards: The shards with at least one usable video.
+        class_counts: int64 (C,), videos that have each class.
+        num_frames: Frames of all videos.
+    """
+
+    shards: tuple[Shard, ...]
+    class_counts: NDArray[np.int64]
+    num_frames: int
+
+
+def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: ReadReport, description: str) -> Scan:
+    """Reads shards to their end and counts; shows progress.
+
+    Args:
+        uris: The shards.
+        spec: What is expected in them.
+        on_bad: Whether bad records and damaged shards are skipped or stop the scan.
+        report: Where they are collected.
+        description: What the progress line says.
+
+    Returns:
+        Counts, sizes and checksums.
+
+    Raises:
+        DataError: A bad record or damaged shard under `fail`.
+        StorageError: A shard that cannot be opened.
+    """
+    videos = np.zeros(len(uris), np.int64)
+    class_counts = np.zeros(spec.num_classes, np.int64)
+    frames = done = 0
+    columns = ("shard", "num_frames", "labels")
+    videos_of_all = stream_videos(uris, spec, on_bad, report, with_frames=False)
+    batches = videos_of_all.map(lambda video: {name: video[name] for name in columns}).batch(_VIDEOS_AT_ONCE)
+    with data_errors(), progress(description, len(uris), unit="shards") as advance:
+        for batch in batches.prefetch(2).as_numpy_iterator():
+            videos += np.bincount(batch["shard"], minlength=len(uris))
+            class_counts += batch["labels"].sum(0, dtype=np.int64)
+            frames += int(batch["num_frames"].sum())
+            finished = sum(uri in report.checksums for uri in uris)
+            if finished > done:
+                advance(finished - done)
+                done = finished
+        if done < len(uris):  # the last shards had no usable video
+            advance(len(uris) - done)
+    shards = tuple(
+        Shard(uri=uri, videos=int(count), size_bytes=storage.stat(uri).size, checksum=report.checksums[uri])
+        for uri, count in zip(uris, videos, strict=True)
+        if count
+    )
+    return Scan(shards, class_counts, frames)

@@ -1,0 +1,162 @@
+"""Builds a run's summary from its records."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from yt8m.report.checks import build_checks
+from yt8m.report.record import NodeRecord
+from yt8m.report.run import ModelRun, Run
+from yt8m.report.search import build_search
+from yt8m.report.summary import (
+    ClassKind,
+    Combination,
+    Curve,
+    Data,
+    Export,
+    Final,
+    Model,
+    NodeTime,
+    Selection,
+    Summary,
+)
+from yt8m.report.tables import build_tables, mean, share
+
+
+def build_summary(records: Sequence[NodeRecord]) -> Summary:
+    """Builds the summary.
+
+    Args:
+        records: The records of the run's nodes, one each; what is missing is left out.
+
+    Returns:
+        All the report shows.
+    """
+    run = Run(records)
+    prepare = run.first("prepare")
+    final, tables, search = _final(run), build_tables(run), build_search(run)
+    return Summary(
+        final=final,
+        checks=build_checks(final, tables, search),
+        tables=tables,
+        models=tuple(_model(model) for model in run.models.values()),
+        selections=tuple(_selection(record) for record in run.of("select_teachers")),
+        search=search,
+        export=_export(run),
+        class_kinds=_class_kinds(run),
+        curves=tuple(curve for model in run.models.values() if (curve := _curve(model)).points),
+        data=_data(prepare) if prepare else None,
+        nodes=tuple(
+            NodeTime(node=record.node, stage=record.stage, seconds=record.seconds)
+            for record in run.records
+            if record.seconds
+        ),
+        nodes_seconds=sum(record.seconds or 0.0 for record in run.records) or None,
+    )
+
+
+def _final(run: Run) -> Final:
+    exported, search, export = run.first("evaluate_export"), run.first("search_weights"), run.first("export")
+    measured = exported or search
+    best = max(run.models.values(), key=lambda model: model.gap or 0.0, default=None)
+    figures = measured.metrics if measured else best.records["evaluate"].metrics if best and best.gap else {}
+    size = _first_known(export, exported, search, keys=("bytes", "size_bytes"))
+    budget = _first_known(export, search, keys=("budget_bytes",))
+    baselines = [record.metrics.get("baseline_gap") for record in (exported, *run.of("evaluate")) if record]
+    return Final(
+        gap=figures.get("gap"),
+        measured_on="exported model" if exported else "search" if search else "model" if figures else "nothing",
+        map=figures.get("map"),
+        hit_at_1=figures.get("hit_at_1"),
+        perr=figures.get("perr"),
+        videos=figures.get("videos"),
+        size_bytes=size,
+        budget_bytes=budget,
+        budget_share=share(size, budget),
+        members=sum(member["weight"] > 0 for member in search.details.get("members", ())) if search else None,
+        gap_held_out=search.metrics.get("gap_report") if search else None,
+        baseline_gap=next((gap for gap in baselines if gap is not None), None),
+        best_model=best.name if best and best.gap else "",
+        best_model_gap=best.gap if best else None,
+    )
+
+
+def _export(run: Run) -> Export | None:
+    record = run.first("export")
+    if record is None:
+        return None
+    prefix = "seconds_batch_"
+    batches = {int(key.removeprefix(prefix)): value for key, value in record.metrics.items() if key.startswith(prefix)}
+    return Export(load_seconds=record.metrics.get("load_seconds"), seconds_by_batch=dict(sorted(batches.items())))
+
+
+def _data(prepare: NodeRecord) -> Data:
+    return Data(
+        spec=prepare.config.get("spec", {}),
+        figures=prepare.metrics,
+        damaged_shards=tuple(map(str, prepare.details.get("damaged_shards", ()))),
+        skipped_records=tuple(map(str, prepare.details.get("skipped_records", ()))),
+    )
+
+
+def _first_known(*records: NodeRecord | None, keys: Sequence[str]) -> float | None:
+    """The first of the figures that a record has among its metrics or in its configuration."""
+    for record in records:
+        for key in keys:
+            if record and (value := record.metrics.get(key, record.config.get(key))) is not None:
+                return float(value)
+    return None
+
+
+def _model(model: ModelRun) -> Model:
+    return Model(
+        model=model.name,
+        family=model.family,
+        role="student" if model.learn_from else "teacher",
+        gap=model.gap,
+        map=model.metric("evaluate", "map"),
+        hit_at_1=model.metric("evaluate", "hit_at_1"),
+        perr=model.metric("evaluate", "perr"),
+        loss=model.metric("evaluate", "loss"),
+        gap_quantized=model.metric("evaluate_quantized", "gap"),
+        size_bytes=model.size_bytes,
+        train_seconds=model.metric("train", "seconds"),
+    )
+
+
+def _selection(record: NodeRecord) -> Selection:
+    chosen = tuple(record.details.get("chosen", ()))
+    combinations = [
+        Combination(
+            members=tuple(row["members"]), gap=float(row["gap"]), chosen=sorted(row["members"]) == sorted(chosen)
+        )
+        for row in record.details.get("table", ())
+    ]
+    combinations.sort(key=lambda combination: -combination.gap)
+    return Selection(
+        family=record.family or record.name,
+        chosen=chosen,
+        gap=next((combination.gap for combination in combinations if combination.chosen), record.metrics.get("gap")),
+        combinations=tuple(combinations),
+    )
+
+
+def _class_kinds(run: Run) -> tuple[ClassKind, ...]:
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for model in run.models.values():
+        for kind, gap in (model.details("evaluate", "gap_by_kind") or {}).items():
+            if gap is not None:
+                found[kind][model.family].append(float(gap))
+    exported = run.first("evaluate_export")
+    of_export = exported.details.get("gap_by_kind", {}) if exported else {}
+    kinds = []
+    for kind, families in found.items():
+        means = {family: mean(gaps) or 0.0 for family, gaps in families.items()}
+        best = max(means, key=lambda family: means[family])
+        kinds.append(ClassKind(kind=kind, gap=means, gap_exported=of_export.get(kind), best_family=best))
+    return tuple(kinds)
+
+
+def _curve(model: ModelRun) -> Curve:
+    # A page of an averaging alone has no other; a run's report shows how its models were trained.
+    points = model.details("train", "curve") or model.details("average", "curve") or ()
+    return Curve(model=model.name, family=model.family, points=tuple(points))

@@ -1,0 +1,52 @@
+"""What a reader of the report should know first: whether the run did what it is for."""
+
+from collections.abc import Iterator
+
+from yt8m.report.summary import Check, Final, Search
+from yt8m.report.summary_tables import Tables
+
+# The exported model's GAP may differ from the search's on the same videos by this much.
+EXPORT_TOLERANCE = 1e-4
+# Quantization to 8 bits is expected to cost at most this much GAP.
+QUANTIZATION_TOLERANCE = 1e-3
+
+
+def build_checks(final: Final, tables: Tables, search: Search | None) -> tuple[Check, ...]:
+    """Compares the run's figures with what is expected; only what the run has figures for."""
+    return (*_final_checks(final, search), *_table_checks(tables))
+
+
+def _final_checks(final: Final, search: Search | None) -> Iterator[Check]:
+    if final.budget_share is not None:
+        yield Check(
+            passed=final.budget_share <= 1,
+            text="The exported model is within its budget."
+            if final.budget_share <= 1
+            else "The exported model is over its budget.",
+        )
+    if final.gap is None:
+        return
+    if final.baseline_gap is not None:
+        above = final.gap > final.baseline_gap
+        yield Check(passed=above, text=f"It is {'above' if above else 'not above'} the label-frequency baseline.")
+    if final.best_model_gap is not None and final.measured_on != "model":
+        above = final.gap > final.best_model_gap
+        yield Check(passed=above, text=f"The ensemble {'beats' if above else 'does not beat'} its best single model.")
+    searched = next((method.gap for method in search.methods if method.chosen), None) if search else None
+    if searched is not None and final.measured_on == "exported model":
+        same = abs(final.gap - searched) <= EXPORT_TOLERANCE
+        verdict = "equals" if same else "differs from"
+        yield Check(passed=same, text=f"The exported model's GAP {verdict} the searched ensemble's.")
+
+
+def _table_checks(tables: Tables) -> Iterator[Check]:
+    gains = {row.family: row.family_gain for row in tables.distillation if row.family_gain is not None}
+    if gains:
+        lost = [family for family, gain in gains.items() if gain <= 0]
+        text = f"does not help {', '.join(lost)}" if lost else "helps every family on average"
+        yield Check(passed=not lost, text=f"Distillation {text}.")
+    changes = [row.gap_change for row in tables.quantization if row.gap_change is not None]
+    if changes:
+        small = min(changes) >= -QUANTIZATION_TOLERANCE
+        text = f"Quantization costs {'at most' if small else 'some model more than'} {QUANTIZATION_TOLERANCE} GAP."
+        yield Check(passed=small, text=text)
