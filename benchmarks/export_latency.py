@@ -42,7 +42,7 @@ MIN_CALLS = 4
 
 
 def main() -> None:
-    """Prints two tables."""
+    """Print two tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", nargs="+", choices=PUBLISHED, default=["DBoF2"], metavar="MODEL")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 160])
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def write_member(folder: Path, name: str, frames: int) -> None:
-    """Builds a model with random weights and writes it in floats and in 8 bits."""
+    """Build a model with random weights and writes it in floats and in 8 bits."""
     import keras  # noqa: PLC0415 - only this process builds models
 
     spec, config = DataSpec(max_frames=frames), PUBLISHED[name]
@@ -73,7 +73,7 @@ def write_member(folder: Path, name: str, frames: int) -> None:
 
 
 def write_export(folder: Path, kind: str, members: list[str]) -> None:
-    """Exports the members, weighted equally."""
+    """Export the members, weighted equally."""
     weights = EnsembleWeights(
         members=dict.fromkeys(members, 1 / len(members)),
         size_bytes=0, budget_bytes=2**40, method="flat", gap=0, gap_search=0, gap_report=0,
@@ -89,7 +89,7 @@ def write_export(folder: Path, kind: str, members: list[str]) -> None:
 
 
 def measure_alone(folder: Path, members: list[str], batch: int) -> None:
-    """Prints size, time to load and memory of each kind, a row each."""
+    """Print size, time to load and memory of each kind, a row each."""
     member_bytes = sum((folder / "bytes" / name / WEIGHTS_FILE).stat().st_size for name in members)
     say(f"{', '.join(members)}: {member_bytes / 1e6:.2f} MB in 8 bits")
     say("                                            GB held after       GB at most until after")
@@ -105,7 +105,7 @@ def measure_alone(folder: Path, members: list[str], batch: int) -> None:
 
 
 def load_alone(model: Path, batch: int) -> tuple[float, list[int], list[int]]:
-    """Loads a model, calls it with one video, then with a batch.
+    """Load a model, calls it with one video, then with a batch.
 
     Returns:
         Seconds to load it, bytes held after each step, and the most bytes until after each step.
@@ -124,7 +124,7 @@ def load_alone(model: Path, batch: int) -> tuple[float, list[int], list[int]]:
 
 
 def warm_up() -> None:
-    """Lets TensorFlow take what it takes without a model: about a quarter of a gigabyte."""
+    """Let TensorFlow take what it takes without a model: about a quarter of a gigabyte."""
     import tensorflow as tf  # noqa: PLC0415 - of the process that is measured
 
     matrix = tf.random.normal((512, 512))
@@ -132,7 +132,7 @@ def warm_up() -> None:
 
 
 def measure_calls(folder: Path, batches: list[int], seconds: float) -> None:
-    """Prints times of calls, a row per batch size."""
+    """Print times of calls, a row per batch size."""
     halves = []
     for order in (KINDS, KINDS[::-1]):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -154,7 +154,7 @@ def measure_calls(folder: Path, batches: list[int], seconds: float) -> None:
 def call_in_turn(
     folder: Path, order: tuple[str, ...], batches: list[int], seconds: float
 ) -> dict[int, tuple[Times, Times]]:
-    """Loads the models in this order and calls them in turn, every other time backwards.
+    """Load the models in this order and calls them in turn, every other time backwards.
 
     Returns:
         Wall and processors' times of the calls by batch size.

@@ -16,7 +16,7 @@ from yt8m.stages.generate import GenerateConfig, generate
 
 
 def main() -> None:
-    """Prints rates."""
+    """Print rates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=1000)
     parser.add_argument("--means", help="An .npz of real videos.")
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def measure(what: str, config: GenerateConfig) -> None:
-    """Generates a data set and removes it."""
+    """Generate a data set and removes it."""
     with tempfile.TemporaryDirectory() as folder:
         watch = Stopwatch()
         videos = generate(config=config, output_uri=folder).metrics["videos"]

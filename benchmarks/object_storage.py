@@ -51,7 +51,7 @@ TRAINING = TrainingConfig(epochs=1, batch_size=64, memory_bytes=0)
 
 
 def main() -> None:
-    """Prints rates and their ratio."""
+    """Print rates and their ratio."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=1536)
     parser.add_argument("--shards", type=int, default=32)
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def compare(what: str, partitions: dict[str, Partition], folder: str, rounds: int) -> None:
-    """Does the same from both places in turn; prints the median of the rounds' ratios."""
+    """Do the same from both places in turn; prints the median of the rounds' ratios."""
     rates: dict[str, list[float]] = {place: [] for place in partitions}
     for number in range(rounds):
         os.environ[FOLDER_VARIABLE] = f"{folder}/cache-{what}-{number}"
@@ -86,7 +86,7 @@ def compare(what: str, partitions: dict[str, Partition], folder: str, rounds: in
 
 
 def train(partition: Partition) -> float:
-    """Trains a small NetVLAD for an epoch; returns videos per second."""
+    """Train a small NetVLAD for an epoch; returns videos per second."""
     model = TrainingModel(build_from_bytes(MODEL, partition.spec))
     read_epoch = training_batches(partition, TRAINING, None)
     seconds: list[float] = []
@@ -103,7 +103,7 @@ def train(partition: Partition) -> float:
 
 
 def read(partition: Partition) -> float:
-    """Reads an epoch; returns videos per second."""
+    """Read an epoch; returns videos per second."""
     seconds: list[float] = []
     with data_errors():
         for _ in timed(training_batches(partition, TRAINING, None)(0, 0), seconds):
@@ -112,7 +112,7 @@ def read(partition: Partition) -> float:
 
 
 def timed(batches: Any, seconds: list[float]) -> Any:
-    """Notes when the first batch was asked for, and when each was there."""
+    """Note when the first batch was asked for, and when each was there."""
 
     def note(batch: Any) -> Any:
         now = tf.numpy_function(lambda: seconds.append(time.monotonic()) or True, [], tf.bool)
@@ -156,7 +156,7 @@ def partition_of(uris: list[str], output: str) -> Partition:
 
 
 def upload(uris: list[str]) -> list[str]:
-    """Copies shards to the emulator."""
+    """Copy shards to the emulator."""
     copies = [f"gs://{BUCKET}/{Path(uri).name}" for uri in uris]
     for uri, copy in zip(uris, copies, strict=True):
         with storage.open_atomic(copy) as file:
@@ -166,7 +166,7 @@ def upload(uris: list[str]) -> list[str]:
 
 @contextmanager
 def emulator() -> Iterator[None]:
-    """Runs gcp-storage-emulator and points the client at it."""
+    """Run gcp-storage-emulator and points the client at it."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

@@ -27,7 +27,7 @@ CLASSES = 3862
 
 
 def main() -> None:
-    """Prints a table, a method a row."""
+    """Print a table, a method a row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clusters", type=int, default=256)
     parser.add_argument("--hidden", type=int, default=1024)
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def write_model(folder: Path, clusters: int, hidden: int) -> int:
-    """Writes a NetVLAD's weights, without building it; returns their number."""
+    """Write a NetVLAD's weights, without building it; returns their number."""
     half, gate = clusters // 2, hidden * hidden
     descriptor = clusters * 1024 + half * 128
     shapes = {
@@ -61,7 +61,7 @@ def write_model(folder: Path, clusters: int, hidden: int) -> int:
 
 
 def measure(folder: Path, method: Method) -> str:
-    """Quantizes the model; returns a row of the table."""
+    """Quantize the model; returns a row of the table."""
     before = peak_bytes()
     start, processor = time.perf_counter(), time.process_time()
     result = quantize(model=folder / "float", config=QuantizeConfig(method=method), output=folder / method)

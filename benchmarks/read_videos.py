@@ -19,7 +19,7 @@ from yt8m.stages.generate import GenerateConfig, generate
 
 
 def main() -> None:
-    """Prints rates."""
+    """Print rates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=128)
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def measure(uris: list[str], batch_size: int, epochs: int) -> None:
-    """Reads epoch after epoch."""
+    """Read epoch after epoch."""
     size = sum(storage.stat(uri).size for uri in uris)
     read_epoch(uris, batch_size, 0)
     watch = Stopwatch()

@@ -30,7 +30,7 @@ SIZES_MB = (54, 19, 19, 369, 59, 37, 33, 242, 220)
 
 
 def main() -> None:
-    """Prints what each part takes."""
+    """Print what each part takes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--videos", type=int, default=232_072)
     parser.add_argument("--members", type=int, default=9)
@@ -152,7 +152,7 @@ def cut_to(member: Predictions, top_k: int) -> Predictions:
 
 
 def save(folder: Path, members: list[Predictions]) -> dict[str, Path]:
-    """Writes predictions files."""
+    """Write predictions files."""
     paths = {f"member{i}": folder / f"member{i}.predictions" for i in range(len(members))}
     for path, member in zip(paths.values(), members, strict=True):
         member.save(path)
@@ -161,7 +161,7 @@ def save(folder: Path, members: list[Predictions]) -> dict[str, Path]:
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Prints how long the block took and the most memory so far."""
+    """Print how long the block took and the most memory so far."""
     start = time.perf_counter()
     yield
     say(f"{what}: {time.perf_counter() - start:.2f} s (memory so far {peak_bytes() / 1e9:.2f} GB)")

@@ -32,7 +32,7 @@ Chunk = tuple[list[bytes], NDArray[np.float32], NDArray[np.uint8]]
 
 
 def main() -> None:
-    """Prints a table, an encoding a row."""
+    """Print a table, an encoding a row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--partition", type=Path, required=True)
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="Folders of the teachers.")
@@ -56,14 +56,14 @@ def main() -> None:
 
 
 def predict(partition: Partition, models: list[Path]) -> Any:
-    """Yields ids, mean probabilities (B, C) and labels (B, C) of the hold-out videos."""
+    """Yield ids, mean probabilities (B, C) and labels (B, C) of the hold-out videos."""
     predictor = mean_predictor(models, partition.spec)
     for batch in read_videos(partition.holdout_uris, partition.spec, batch_size=BATCH).as_numpy_iterator():
         yield list(batch["ids"]), predictor(batch["frames"], batch["num_frames"]), batch["labels"]
 
 
 def store(chunks: list[Chunk], encoding: SoftTargetEncoding, partition: Partition) -> tuple[NDArray[np.float32], int]:
-    """Writes a sidecar and reads it back; returns probabilities (N, C) and the bytes of the file."""
+    """Write a sidecar and reads it back; returns probabilities (N, C) and the bytes of the file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sidecar.tfrecord"
         targets = ((ids, probabilities) for ids, probabilities, _ in chunks)

@@ -24,7 +24,7 @@ Row = tuple[str, ...]
 
 
 def main() -> None:
-    """Prints all tables."""
+    """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("summaries", type=Path, nargs="+", metavar="summary.json")
     runs = [json.loads(path.read_text(encoding="utf-8")) for path in parser.parse_args().summaries]

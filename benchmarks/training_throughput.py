@@ -30,7 +30,7 @@ PRODUCT_SIZE = 4096
 
 
 def main() -> None:
-    """Prints a row per model."""
+    """Print a row per model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=PUBLISHED, default=["NetVLAD1", "DBoF2", "RNN2"])
     parser.add_argument("--batch", type=int, default=32)
@@ -63,7 +63,7 @@ def matrix_products() -> float:
 
 
 def train(name: str, batch: int, steps: int) -> tuple[float, int]:
-    """Trains a model on one random batch again and again.
+    """Train a model on one random batch again and again.
 
     Returns:
         Seconds of a step, and the most memory of this process.

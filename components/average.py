@@ -18,7 +18,7 @@ def average(
     soft_targets: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
-    """Trains a model on at a lower rate and averages its weights; puts out whichever model the policy keeps.
+    """Train a model on at a lower rate and averages its weights; puts out whichever model the policy keeps.
 
     Args:
         node: JSON of the node's identity.

@@ -44,7 +44,7 @@ def collect_records(
     record_32: Input[Metrics] = None,
     attempt: str = "",
 ) -> None:
-    """Gathers the records of several nodes into one artifact, so that the report has few inputs.
+    """Gather the records of several nodes into one artifact, so that the report has few inputs.
 
     Args:
         node: JSON of the node's identity.

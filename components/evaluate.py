@@ -16,7 +16,7 @@ def evaluate(
     metrics: Output[Metrics],
     attempt: str = "",
 ) -> None:
-    """Measures a model on the hold-out videos and keeps its predictions.
+    """Measure a model on the hold-out videos and keeps its predictions.
 
     Args:
         node: JSON of the node's identity.

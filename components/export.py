@@ -69,7 +69,7 @@ def export(
     record_32: Input[Metrics] = None,
     attempt: str = "",
 ) -> None:
-    """Exports the ensemble as one TensorFlow model that takes bytes and gives the top classes.
+    """Export the ensemble as one TensorFlow model that takes bytes and gives the top classes.
 
     Args:
         node: JSON of the node's identity.

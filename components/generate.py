@@ -14,7 +14,7 @@ def generate(
     metrics: Output[Metrics],
     attempt: str = "",
 ) -> None:
-    """Generates videos in the format of YouTube-8M.
+    """Generate videos in the format of YouTube-8M.
 
     Args:
         node: JSON of the node's identity.

@@ -47,7 +47,7 @@ def join_soft_targets(
     part_32: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
-    """Joins the manifests of the soft targets' parts in one; makes sure that they fit and that nothing is missing.
+    """Join the manifests of the soft targets' parts in one; makes sure that they fit and that nothing is missing.
 
     Args:
         node: JSON of the node's identity.

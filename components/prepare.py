@@ -18,7 +18,7 @@ def prepare(
     shards: Input[Artifact] = None,  # lineage only
     attempt: str = "",
 ) -> None:
-    """Divides the shards into training and hold-out, counts videos and classes, finds damage.
+    """Divide the shards into training and hold-out, counts videos and classes, finds damage.
 
     Args:
         node: JSON of the node's identity.

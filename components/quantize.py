@@ -16,7 +16,7 @@ def quantize(
     page: Output[HTML],
     attempt: str = "",
 ) -> None:
-    """Stores a model's large weights in 8 bits.
+    """Store a model's large weights in 8 bits.
 
     Args:
         node: JSON of the node's identity.

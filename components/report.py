@@ -46,7 +46,7 @@ def report(
     record_32: Input[Metrics] = None,
     attempt: str = "",
 ) -> None:
-    """Reports what the run achieved: a page for people and the same figures for programs.
+    """Report what the run achieved: a page for people and the same figures for programs.
 
     Args:
         node: JSON of the node's identity.

@@ -76,7 +76,7 @@ def search_weights(
     float_prediction_20: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
-    """Searches the members and weights of the ensemble that is best on the hold-out and fits the budget.
+    """Search the members and weights of the ensemble that is best on the hold-out and fits the budget.
 
     Args:
         node: JSON of the node's identity.

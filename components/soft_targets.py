@@ -35,7 +35,7 @@ def soft_targets(
     model_16: Input[Model] = None,
     attempt: str = "",
 ) -> None:
-    """Writes the teachers' mean prediction for every training video, one small shard beside each training shard.
+    """Write the teachers' mean prediction for every training video, one small shard beside each training shard.
 
     Args:
         node: JSON of the node's identity.

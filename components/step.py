@@ -26,7 +26,7 @@ class MetricsArtifact(Protocol):
     path: str
 
     def log_metric(self, metric: str, value: float) -> None:
-        """Shows a figure in the user interface."""
+        """Show a figure in the user interface."""
 
 
 class PageArtifact(Protocol):
@@ -68,7 +68,7 @@ class Step:
         return config_type.parse_json(self.config, self.identity["node"])
 
     def finish(self, result: StageResult, metrics: MetricsArtifact) -> None:
-        """Writes metrics for the user interface and the node's record to the `Metrics` artifact.
+        """Write metrics for the user interface and the node's record to the `Metrics` artifact.
 
         The record is the artifact's file; without a file KFP's local cache would run the step again each time.
         """
@@ -81,7 +81,7 @@ class Step:
         self._leave(record)
 
     def remember(self, result: StageResult) -> None:
-        """Writes the record, with parameters and the artifacts' URIs, where others find it: see `record_uri`.
+        """Write the record, with parameters and the artifacts' URIs, where others find it: see `record_uri`.
 
         KFP's API tells neither a step's figures nor where its artifacts are.
         """
@@ -94,7 +94,7 @@ class Step:
                 file.write(json.dumps(record, allow_nan=False).encode())
 
     def show(self, result: StageResult, page: PageArtifact, render: Callable[[Mapping[str, Any]], str]) -> None:
-        """Writes the node's page for the user interface, after `finish`.
+        """Write the node's page for the user interface, after `finish`.
 
         A page that cannot be drawn costs hours of training nothing but the page: the log says why, and a sentence takes
         its place, since KFP's local cache wants a file of every artifact.
@@ -143,7 +143,7 @@ def record_uri(root: str, node: str, work: str) -> str:
 
 
 def fan_in(arguments: dict[str, Any], prefix: str, names: str) -> dict[str, Path]:
-    """Gathers numbered input artifacts, which KFP has instead of lists.
+    """Gather numbered input artifacts, which KFP has instead of lists.
 
     Args:
         arguments: The component's `locals()`.

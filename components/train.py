@@ -17,7 +17,7 @@ def train(
     soft_targets: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
-    """Trains one model on labels, or on labels and soft targets.
+    """Train one model on labels, or on labels and soft targets.
 
     Args:
         node: JSON of the node's identity.

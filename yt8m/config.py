@@ -28,7 +28,7 @@ class Config(BaseModel):
     )
 
     def __init__(self, **fields: Any) -> None:
-        """Makes a configuration in Python; its errors are those of a file, see `parse`."""
+        """Make a configuration in Python; its errors are those of a file, see `parse`."""
         try:
             super().__init__(**fields)
         except ValidationError as error:
@@ -40,7 +40,7 @@ class Config(BaseModel):
 
     @classmethod
     def parse(cls, data: Any, source: str) -> Self:
-        """Validates plain data (from YAML or JSON).
+        """Validate plain data (from YAML or JSON).
 
         Args:
             data: Mappings, lists and scalars.
@@ -57,7 +57,7 @@ class Config(BaseModel):
 
     @classmethod
     def parse_json(cls, text: str, source: str) -> Self:
-        """Validates a JSON text; see `parse`."""
+        """Validate a JSON text; see `parse`."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -65,7 +65,7 @@ class Config(BaseModel):
 
 
 def known_tag(key: str, noun: str, known: Collection[str], aliases: Mapping[str, str] | None = None) -> BeforeValidator:
-    """Makes the check, to be put beside the `discriminator` of a union, that names the nearest known tag.
+    """Make the check, to be put beside the `discriminator` of a union, that names the nearest known tag.
 
     Args:
         key: The discriminating key.
@@ -87,7 +87,7 @@ def known_tag(key: str, noun: str, known: Collection[str], aliases: Mapping[str,
 def describe_errors(
     error: ValidationError, model: type[BaseModel], source: str, origin: Callable[[Place], Place] = lambda place: place
 ) -> Iterator[str]:
-    """Turns pydantic's errors into lines `source: place: what, received, remedy`.
+    """Turn pydantic's errors into lines `source: place: what, received, remedy`.
 
     Args:
         error: What pydantic found.
@@ -129,7 +129,7 @@ def _describe(details: ErrorDetails, owner: Any) -> str:
 
 
 def _follow(model: type[BaseModel], location: Place) -> tuple[Place, Any]:
-    """Follows a place through the types.
+    """Follow a place through the types.
 
     Returns:
         The place as the user wrote it, without the tags of unions that pydantic puts into it, and the type of whatever

@@ -35,7 +35,7 @@ class BudgetError(UserError):
 
 
 def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """Says which name was probably meant and lists the known ones.
+    """Say which name was probably meant and lists the known ones.
 
     Args:
         name: The unknown name; case does not matter.

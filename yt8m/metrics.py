@@ -49,7 +49,7 @@ class StreamingMetrics:
         self._sum_perr = 0.0
 
     def update(self, probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> None:
-        """Adds a batch.
+        """Add a batch.
 
         Args:
             probabilities: `(B, C)`, not negative.
@@ -122,7 +122,7 @@ def gap_from_top(
 def label_hits(
     classes: npt.NDArray[np.uint16], label_ptr: npt.NDArray[np.int64], labels: npt.NDArray[np.uint16]
 ) -> npt.NDArray[np.bool_]:
-    """Tells which classes are labels of their video.
+    """Tell which classes are labels of their video.
 
     Args:
         classes: uint16 `(N, K)`.
@@ -145,7 +145,7 @@ def label_hits(
 
 
 def pack_keys(scores: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint32]:
-    """Packs each score and whether it is right into 32 bits that sort by score, right after wrong.
+    """Pack each score and whether it is right into 32 bits that sort by score, right after wrong.
 
     The bits of a non-negative float32 ascend with its value and leave the sign bit free, so nothing is rounded, and
     NumPy sorts these integers with vector instructions.

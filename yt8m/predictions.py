@@ -50,7 +50,7 @@ class Predictions:
         return int(self.classes.shape[1])
 
     def save(self, path: str | Path) -> None:
-        """Writes the predictions as one safetensors file, under its name only when complete."""
+        """Write the predictions as one safetensors file, under its name only when complete."""
         width = max(self.ids.dtype.itemsize, 1)
         tensors = {
             "ids": np.ascontiguousarray(self.ids.astype(f"S{width}")).view(np.uint8).reshape(-1, width),
@@ -64,7 +64,7 @@ class Predictions:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Reads what `save` wrote.
+        """Read what `save` wrote.
 
         Raises:
             DataError: The file is missing or holds something else.
@@ -107,7 +107,7 @@ class PredictionsBuilder:
         self._label_counts: list[npt.NDArray[np.int64]] = []
 
     def append(self, ids: npt.ArrayLike, probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> None:
-        """Adds a batch.
+        """Add a batch.
 
         Args:
             ids: `(B,)` bytes or str.

@@ -29,12 +29,12 @@ class Advance(Protocol):
     """Tells the progress display that work was done."""
 
     def __call__(self, amount: int = 1, note: str = "") -> None:
-        """Adds `amount` units; `note` (loss, rate, ...) is shown beside the bar."""
+        """Add `amount` units; `note` (loss, rate, ...) is shown beside the bar."""
 
 
 @contextmanager
 def progress(description: str, total: int, unit: str = "videos", done: int = 0) -> Iterator[Advance]:
-    """Shows how far a piece of work is and how long it will still take.
+    """Show how far a piece of work is and how long it will still take.
 
     Args:
         description: What is being done.
@@ -69,7 +69,7 @@ class _Speed:
         self._steps: deque[tuple[float, int]] = deque()
 
     def add(self, completed: int) -> None:
-        """Notes that a step ended now, and how much is completed."""
+        """Note that a step ended now, and how much is completed."""
         now = time.monotonic()
         while len(self._steps) > 1 and self._steps[1][0] <= now - SECONDS_OF_SPEED:
             self._steps.popleft()

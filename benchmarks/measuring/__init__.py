@@ -28,7 +28,7 @@ class Stopwatch:
 
 
 def say(line: str) -> None:
-    """Prints a line at once."""
+    """Print a line at once."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 

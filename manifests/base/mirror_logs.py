@@ -12,7 +12,7 @@ _LOGGER = logging.getLogger("mirror_logs")
 
 
 def mirror(uri: str, folder: Path) -> int:
-    """Copies what is new.
+    """Copy what is new.
 
     Logs only grow, and TensorBoard keeps them open: what a file has got is appended to its copy.
 
@@ -35,7 +35,7 @@ def mirror(uri: str, folder: Path) -> int:
 
 
 def main(uri: str, folder: str, seconds: str = "60") -> None:
-    """Mirrors until it is stopped; a store that does not answer is asked again."""
+    """Mirror until it is stopped; a store that does not answer is asked again."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     while True:
         try:

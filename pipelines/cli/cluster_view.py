@@ -20,7 +20,7 @@ RECORDS_DEADLINE_SECONDS = "10"
 
 
 def reader(access: ClusterAccess, run_id: str) -> Callable[[], RunView]:
-    """Makes the function that looks at a run.
+    """Make the function that looks at a run.
 
     Raises:
         ClusterError: There is no such run, or the cluster does not tell.
@@ -40,7 +40,7 @@ def reader(access: ClusterAccess, run_id: str) -> Callable[[], RunView]:
 
 
 def announce(console: Console, cluster: Cluster, run_id: str, *, wait: bool) -> None:
-    """Tells where a new run is; with `wait` follows it, and ends the command with code 1 if it fails."""
+    """Tell where a new run is; with `wait` follows it, and ends the command with code 1 if it fails."""
     say(console, f"Run:      {run_id}")
     say(console, f"Page:     {cluster.address(run_id)}")
     if not wait:

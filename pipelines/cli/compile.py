@@ -35,7 +35,7 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
     namespace: str,
     settings: tuple[str, ...],
 ) -> None:
-    """Writes a recipe's pipeline for Kubeflow Pipelines."""
+    """Write a recipe's pipeline for Kubeflow Pipelines."""
     from pipelines.kubeflow.compile import Compilation
     from pipelines.kubeflow.image import default_image
     from pipelines.recipe.load import read_recipe

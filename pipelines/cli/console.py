@@ -12,5 +12,5 @@ def table_console() -> Console:
 
 
 def say(console: Console, line: str, style: str = "") -> None:
-    """Prints a line as it is, however long."""
+    """Print a line as it is, however long."""
     console.print(line, markup=False, highlight=False, style=style, soft_wrap=True)

@@ -28,7 +28,7 @@ MAX_SHOWN = 20
 @click.option("--max-frames", type=int, metavar="N", help="Frames that are used of a video.")
 @click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
 def check(globs: tuple[str, ...], as_json: bool, **options: str | int | None) -> None:
-    """Tells what is in the shards that match GLOB...: videos, frames, labels, bytes, and what is wrong with them.
+    """Tell what is in the shards that match GLOB...: videos, frames, labels, bytes, and what is wrong with them.
 
     What is expected is YouTube-8M, or what a generated data set says of itself (dataset.json beside its
     shards), unless options say otherwise. Exit code 1: damaged shards or bad records were found.

@@ -24,7 +24,7 @@ import click
 @click.option("--videos-per-shard", type=int, metavar="N", help="Videos in a training shard.  [default: the preset's]")
 @click.option("--threads", type=int, metavar="N", help="Shards written at a time.  [default: one per core]")
 def generate(out: str, **options: str | float | None) -> None:
-    """Makes videos in YouTube-8M's format.
+    """Make videos in YouTube-8M's format.
 
     Made up, with something to find for every family of models, or around the means of real videos (--means).
     """

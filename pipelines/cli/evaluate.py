@@ -55,7 +55,7 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     top_k: int,
     as_json: bool,
 ) -> None:
-    """Measures a model on labelled shards: as trained, in 8 bits, or exported."""
+    """Measure a model on labelled shards: as trained, in 8 bits, or exported."""
     from yt8m.stages.evaluate import EvaluateConfig
     from yt8m.stages.evaluate import evaluate as run_stage
 

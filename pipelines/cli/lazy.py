@@ -39,14 +39,14 @@ class LazyGroup(click.Group):
         return [*self.lazy, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Imports a command."""
+        """Import a command."""
         if cmd_name not in self.lazy:
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(import_module(self.lazy[cmd_name].module), self.lazy[cmd_name].attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Lists the commands without importing them."""
+        """List the commands without importing them."""
         rows = [(name, command.help) for name, command in self.lazy.items()]
         rows += [(name, self.commands[name].get_short_help_str(80)) for name in super().list_commands(ctx)]
         with formatter.section("Commands"):

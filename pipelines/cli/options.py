@@ -28,7 +28,7 @@ cluster_file_option = click.option(
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options that say how a cluster is reached; the command gets them as `access`.
+    """Add the options that say how a cluster is reached; the command gets them as `access`.
 
     The variables KF_PIPELINES_* that `kfp.Client` reads work by themselves.
     """

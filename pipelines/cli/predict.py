@@ -22,7 +22,7 @@ from yt8m.errors import ConfigError
 )
 @click.option("--on-bad", type=click.Choice(["skip", "fail"]), help="What bad records do.  [default: skip]")
 def predict(model: str, inputs: tuple[str, ...], output: str, shard_range: str | None, **options: str | int) -> None:
-    """Writes the challenge's submission file, or a table with class names, for any number of shards.
+    """Write the challenge's submission file, or a table with class names, for any number of shards.
 
     An interrupted call continues where it stopped when it is called again.
     """

@@ -7,7 +7,7 @@ from tempfile import TemporaryFile
 
 
 def import_quietly(module: str) -> None:
-    """Imports a module that imports TensorFlow, which prints some lines then whatever its level of logging is.
+    """Import a module that imports TensorFlow, which prints some lines then whatever its level of logging is.
 
     Args:
         module: Its name. If it cannot be imported, what was printed is shown.

@@ -51,7 +51,7 @@ def rerun(  # noqa: PLR0917 click passes them by name
     cluster_file: Path | None,
     image: str,
 ) -> None:
-    """Executes NODE of RUN again; everything that it reads stays as it is.
+    """Execute NODE of RUN again; everything that it reads stays as it is.
 
     RUN is the --root of a `yt8m run`, or with --host the id of a run in a cluster. A node that was done begins anew;
     one that failed goes on at its checkpoint. Without --downstream the nodes that depend on NODE keep their results,

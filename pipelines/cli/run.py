@@ -47,7 +47,7 @@ USER_ERRORS = f"{UserError.__module__}."
 def run(
     recipe: Path, root: Path, runner: Literal["subprocess", "docker"], image: str, settings: tuple[str, ...]
 ) -> None:
-    """Runs a recipe's whole pipeline here.
+    """Run a recipe's whole pipeline here.
 
     What was done before under the same root is not done again; a run that was stopped continues. Changed code,
     recipes and data repeat what depends on them. Leaves report.html, summary.json and export/ in the root.
@@ -77,7 +77,7 @@ def run(
 
 
 def follow(console: Console, execution: "LocalRun", execute: Callable[["Listener"], bool]) -> None:
-    """Shows an execution while it goes on; ends the command with code 1 if it fails or is stopped."""
+    """Show an execution while it goes on; ends the command with code 1 if it fails or is stopped."""
     from pipelines.cli.run_display import RunDisplay
 
     try:

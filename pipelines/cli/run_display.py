@@ -44,7 +44,7 @@ class RunDisplay:
             self._live.stop()
 
     def __call__(self, event: Event, state: RunState) -> None:
-        """Takes in an event."""
+        """Take in an event."""
         if event.kind == "printed":
             if _PROGRESS.match(event.text):
                 self._progress = event.text

@@ -20,14 +20,14 @@ PATIENCE_SECONDS = 300.0
 
 
 def show(console: Console, view: RunView) -> None:
-    """Prints the table, and what else is to be said."""
+    """Print the table, and what else is to be said."""
     console.print(_table(view))
     for note in view.notes:
         say(console, note)
 
 
 def follow(console: Console, read: Callable[[], RunView], wait_seconds: float) -> RunView:
-    """Shows the table until the run ends; where the output is no terminal, a line for every node that changes.
+    """Show the table until the run ends; where the output is no terminal, a line for every node that changes.
 
     Args:
         console: Where to.

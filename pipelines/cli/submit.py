@@ -46,7 +46,7 @@ def submit(  # noqa: PLR0917 click passes them by name
     settings: tuple[str, ...],
     wait: bool,
 ) -> None:
-    """Compiles a recipe and starts it as a run of Kubeflow Pipelines.
+    """Compile a recipe and starts it as a run of Kubeflow Pipelines.
 
     What an earlier run did under the same recipe name with the same root, image, code and configuration comes from
     Kubeflow's cache.

@@ -59,7 +59,7 @@ class Cluster:
         pipeline_root: str = "",
         service_account: str = "",
     ) -> str:
-        """Starts a run.
+        """Start a run.
 
         Args:
             package: The compiled pipeline.
@@ -195,7 +195,7 @@ class _Client(kfp.Client):  # type: ignore[misc]
         rest.request = patient
 
     def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:  # noqa: ARG002 as in kfp
-        """Asks once, where kfp asks five times."""
+        """Ask once, where kfp asks five times."""
         return self._healthz_api.healthz_service_get_healthz(_request_timeout=TIMEOUT)
 
 

@@ -36,7 +36,7 @@ def rerun_in_cluster(
     *,
     downstream: bool,
 ) -> tuple[str, Rerun]:
-    """Submits the run.
+    """Submit the run.
 
     Args:
         run: The run whose node is executed again.

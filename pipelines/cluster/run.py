@@ -64,7 +64,7 @@ class ClusterRun:
         self._trouble, self._trouble_time = "", 0.0
 
     def refresh(self) -> None:
-        """Asks the cluster again.
+        """Ask the cluster again.
 
         Raises:
             ClusterError: The cluster does not tell.
@@ -146,7 +146,7 @@ class ClusterRun:
         return node.model_copy(update={"state": state, "started": started, "seconds": max(seconds, 0.0)})
 
     def _read_records(self, names: list[str]) -> str:
-        """Reads the records that were not read before; returns why some cannot be read."""
+        """Read the records that were not read before; returns why some cannot be read."""
         root = str(self.parameters.get(ROOT_PARAMETER, ""))
         missing = [name for name in names if name not in self._records]
         if not root or not missing:

@@ -34,7 +34,7 @@ class DataFacts:
 
     @classmethod
     def of_partition(cls, uri: str, recipe: Recipe) -> Self:
-        """Reads what `prepare` wrote.
+        """Read what `prepare` wrote.
 
         Raises:
             ConfigError: The file is no partition, or one of other data than the recipe's.

@@ -32,7 +32,7 @@ class _Times:
         return epochs * self.data.training_videos / self.throughput.training(node.model).videos_per_second
 
     def _average(self, node: Node) -> float:
-        """Trains, and predicts the hold-out before and afterwards."""
+        """Train, and predicts the hold-out before and afterwards."""
         averaging = self.recipe.averaging
         predictions = self._inference([node.model], averaging.batch_size, 2 * self.data.holdout_videos)
         training = averaging.epochs * self.data.training_videos

@@ -73,7 +73,7 @@ class Estimate:
 
 
 def estimate(recipe: Recipe, training_videos: int | None = None) -> Estimate:
-    """Measures a recipe's models without making their weights.
+    """Measure a recipe's models without making their weights.
 
     Args:
         recipe: The recipe.

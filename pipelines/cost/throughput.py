@@ -47,7 +47,7 @@ class Rate:
 
 
 def rates_by_model(given: Mapping[str, float], families: Mapping[str, str], gpu: Gpu | None) -> dict[str, float]:
-    """Spreads rates that are given for families over their models.
+    """Spread rates that are given for families over their models.
 
     Args:
         given: Videos a second by model or family; a model's own goes before its family's.

@@ -16,7 +16,7 @@ DATA_SUFFIXES = (".j2", ".json", ".css", ".js", ".svg")
 
 
 def code_version(stage: str, families: Iterable[str], all_families: Iterable[str]) -> str:
-    """Hashes the sources of everything a stage imports within this project.
+    """Hash the sources of everything a stage imports within this project.
 
     The registry of model families imports all of them, but a node runs the code of some; the others do not
     count, so that work on one family leaves the models of the others alone.

@@ -27,7 +27,7 @@ class Versions(NamedTuple):
 
 
 def find_versions(recipe: Recipe, plan: Plan, source: str, *, read_data: bool = True) -> Versions:
-    """Looks at our code and at the recipe's shards.
+    """Look at our code and at the recipe's shards.
 
     Args:
         recipe: The recipe.
@@ -44,7 +44,7 @@ def find_versions(recipe: Recipe, plan: Plan, source: str, *, read_data: bool = 
 
 
 def _data_version(recipe: Recipe, source: str) -> str:
-    """Hashes name, size and fingerprint of all files the run reads from outside."""
+    """Hash name, size and fingerprint of all files the run reads from outside."""
     inputs = list(_inputs(recipe.data))
     digest = hashlib.sha256()
     for place, pattern in inputs:

@@ -22,7 +22,7 @@ PARTITION = Ref("prepare", "partition")
 
 
 def make_plan(recipe: Recipe) -> Plan:
-    """Lays out all nodes of a recipe.
+    """Lay out all nodes of a recipe.
 
     Args:
         recipe: A checked recipe.
@@ -108,7 +108,7 @@ class _Planner:
         fan_in: Mapping[str, Mapping[str, Ref]] = EMPTY,
         facts: Mapping[str, Any] = EMPTY,
     ) -> Ref:
-        """Adds a node; returns the reference to its record."""
+        """Add a node; returns the reference to its record."""
         assert name not in self.nodes, f"two nodes are called {name}"
         self.nodes[name] = Node(
             name, stage, title, description, group, model, family, code,
@@ -284,7 +284,7 @@ class _Planner:
         return {node.name: Ref(node.name, "metrics") for node in nodes}
 
     def _add_collection(self, group: str) -> None:
-        """Gathers a group's records, over several nodes where they are more than one can take in."""
+        """Gather a group's records, over several nodes where they are more than one can take in."""
         records = list(self._records(group).items())
         first, number = Ref("", ""), 0
         while records:

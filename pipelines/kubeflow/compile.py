@@ -36,16 +36,16 @@ class Compilation:
         self.versions = find_versions(self.recipe, self.plan, source, read_data=read_data)
 
     def write(self, path: Path, image: str, cluster: ClusterConfig | None = None) -> None:
-        """Writes the pipeline's file; see `compile_pipeline`."""
+        """Write the pipeline's file; see `compile_pipeline`."""
         compile_pipeline(self.plan, self.versions, image, path, cluster, recipe=json.dumps(self.raw))
 
     def write_manifest(self, path: Path, image: str, cluster: ClusterConfig | None, namespace: str) -> None:
-        """Writes the pipeline as resources of Kubernetes; see `pipelines.kubeflow.manifest`."""
+        """Write the pipeline as resources of Kubernetes; see `pipelines.kubeflow.manifest`."""
         pipeline = build_pipeline(self.plan, self.versions, image, cluster, recipe=json.dumps(self.raw))
         write_manifest(pipeline, image, path, namespace)
 
     def save_recipe(self, path: Path) -> None:
-        """Writes the recipe as it is with all settings, which `yt8m run` can read again."""
+        """Write the recipe as it is with all settings, which `yt8m run` can read again."""
         with open_atomic(path, "w") as file:
             json.dump(self.raw, file, indent=1)
 

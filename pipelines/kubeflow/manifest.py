@@ -15,7 +15,7 @@ _LONGEST_TAG = 63
 
 
 def write_manifest(pipeline: Any, image: str, path: Path, namespace: str) -> None:
-    """Writes the resources Pipeline and PipelineVersion.
+    """Write the resources Pipeline and PipelineVersion.
 
     KFP lets nobody change a version, so that every other content is a version of another name.
 

@@ -66,7 +66,7 @@ _DESCRIPTIONS = {
 def build_pipeline(
     plan: Plan, versions: Versions, image: str, cluster: ClusterConfig | None = None, recipe: str = ""
 ) -> Any:
-    """Builds the pipeline; its parameter `root` is the URI of everything that is no artifact.
+    """Build the pipeline; its parameter `root` is the URI of everything that is no artifact.
 
     Args:
         plan: The nodes.
@@ -89,7 +89,7 @@ def compile_pipeline(  # noqa: PLR0917 as `build_pipeline`
     cluster: ClusterConfig | None = None,
     recipe: str = "",
 ) -> None:
-    """Writes the pipeline's file.
+    """Write the pipeline's file.
 
     Args:
         plan: The nodes.
@@ -127,7 +127,7 @@ class _PipelineBuilder:
         return _pipeline(self.plan.name, self.plan.description, inputs, {}, body, given)
 
     def _units(self) -> list[Node | Group]:
-        """Groups and the run's own nodes, each after those it depends on."""
+        """Group and the run's own nodes, each after those it depends on."""
         unit_of = {node.name: node.group or node.name for node in self.plan.nodes.values()}
         needs: dict[str, set[str]] = {}
         for node in self.plan.nodes.values():
@@ -136,7 +136,7 @@ class _PipelineBuilder:
         return [self.plan.groups.get(unit) or self.plan.nodes[unit] for unit in in_order(needs)]
 
     def _make_group(self, group: Group) -> "_SubPipeline":
-        """Makes the group's sub-pipeline: in goes what its nodes read of others, out what others read of them."""
+        """Make the group's sub-pipeline: in goes what its nodes read of others, out what others read of them."""
         nodes = [node for node in self.plan.nodes.values() if node.group == group.name]
         names = {node.name for node in nodes}
         given = sorted({ref for node in nodes for ref in node.references() if ref.node not in names}, key=_port)
@@ -202,7 +202,7 @@ class _SubPipeline(NamedTuple):
     wanted: list[Ref]
 
     def call(self, title: str, root: Any, outputs: dict[Ref, Any]) -> None:
-        """Makes its task; adds what comes out of it to `outputs`."""
+        """Make its task; adds what comes out of it to `outputs`."""
         task = self.pipeline(root=root, **{_port(ref): outputs[ref] for ref in self.given})
         task.set_display_name(title)
         outputs |= {ref: task.outputs[_port(ref)] for ref in self.wanted}

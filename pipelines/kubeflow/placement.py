@@ -33,7 +33,7 @@ _LONGEST_LABEL = 63
 
 
 def label_pod(task: Any, node: str) -> None:
-    """Labels a task's pod, so that it can be found in any cluster.
+    """Label a task's pod, so that it can be found in any cluster.
 
     Args:
         task: A `kfp.dsl.PipelineTask`.
@@ -44,7 +44,7 @@ def label_pod(task: Any, node: str) -> None:
 
 
 def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> None:
-    """Gives a task its place in the cluster.
+    """Give a task its place in the cluster.
 
     Args:
         task: A `kfp.dsl.PipelineTask`.

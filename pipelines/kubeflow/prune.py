@@ -8,7 +8,7 @@ from pipelines.kubeflow.spec import ROOT, Spec, dag_of
 
 
 def prune(spec: Spec, keep: Set[str]) -> Spec:
-    """Leaves steps out, with everything that only they need: sub-pipelines, their inputs and outputs, executors.
+    """Leave steps out, with everything that only they need: sub-pipelines, their inputs and outputs, executors.
 
     What is left is unchanged, so that it is found in KFP's cache.
 
@@ -30,7 +30,7 @@ def prune(spec: Spec, keep: Set[str]) -> Spec:
 
 
 def prune_platforms(platforms: Spec, spec: Spec) -> Spec:
-    """Leaves out what a `PlatformSpec` says of executors that the pipeline does not have (any more)."""
+    """Leave out what a `PlatformSpec` says of executors that the pipeline does not have (any more)."""
     pruned = copy.deepcopy(platforms)
     labels = executor_labels(spec)
     for platform in pruned.get("platforms", {}).values():
@@ -66,7 +66,7 @@ def _prune_dag(spec: Spec, component: str, keep: Set[str]) -> None:
 
 
 def _drop_outputs(spec: Spec, component: Spec) -> None:
-    """Leaves out the outputs of a sub-pipeline that none of its tasks makes any more."""
+    """Leave out the outputs of a sub-pipeline that none of its tasks makes any more."""
     dag = component["dag"]
     outputs = dag.get("outputs", {}).get("artifacts", {})
     made: Spec = {}
@@ -89,7 +89,7 @@ def _is_made(spec: Spec, dag: Spec, selector: Spec) -> bool:
 
 
 def _drop_definitions(component: Spec) -> None:
-    """Leaves out the inputs of a sub-pipeline that none of its tasks reads any more."""
+    """Leave out the inputs of a sub-pipeline that none of its tasks reads any more."""
     read: dict[str, set[str]] = {"artifacts": set(), "parameters": set()}
     for task in component["dag"]["tasks"].values():
         inputs = task.get("inputs", {})
@@ -101,7 +101,7 @@ def _drop_definitions(component: Spec) -> None:
 
 
 def _drop_inputs(task: Spec, component: Spec) -> None:
-    """Gives a sub-pipeline's task no inputs but those the sub-pipeline has."""
+    """Give a sub-pipeline's task no inputs but those the sub-pipeline has."""
     definitions, inputs = component.get("inputDefinitions", {}), task.get("inputs", {})
     for kind in ("artifacts", "parameters"):
         names = definitions.get(kind, {})
@@ -109,7 +109,7 @@ def _drop_inputs(task: Spec, component: Spec) -> None:
 
 
 def _replace(place: Spec, key: str, value: Any) -> None:
-    """Sets an entry; an empty one is left out, as KFP's compiler does."""
+    """Set an entry; an empty one is left out, as KFP's compiler does."""
     place.pop(key, None)
     if value:
         place[key] = value

@@ -33,7 +33,7 @@ class Rerun(NamedTuple):
 
 
 def choose_nodes(graph: SpecGraph, node: str, *, downstream: bool) -> Rerun:
-    """Finds out which nodes a rerun concerns.
+    """Find out which nodes a rerun concerns.
 
     Args:
         graph: The run's graph.
@@ -68,7 +68,7 @@ def recipe_of(spec: Spec) -> dict[str, object]:
 
 
 def compile_changed(spec: Spec, settings: Sequence[str], rerun: Rerun, *, read_data: bool) -> Compilation:
-    """Compiles the recipe of a run with settings, of which only nodes that are executed may notice anything.
+    """Compile the recipe of a run with settings, of which only nodes that are executed may notice anything.
 
     Args:
         spec: The run's pipeline.

@@ -52,7 +52,7 @@ class PipelineSize:
 
 
 def measure_pipeline(compilation: Compilation, cluster: ClusterConfig | None = None) -> PipelineSize:
-    """Compiles a pipeline into nothing and measures it.
+    """Compile a pipeline into nothing and measures it.
 
     Args:
         compilation: The recipe with its plan.

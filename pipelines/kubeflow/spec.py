@@ -94,7 +94,7 @@ class SpecGraph:
         return str(self._spec["components"][self[name].component]["executorLabel"])
 
     def _walk(self, dag: str, group: str, given: Mapping[str, frozenset[str]]) -> None:
-        """Takes in the steps of a DAG, whose input artifacts are made by the steps `given`."""
+        """Take in the steps of a DAG, whose input artifacts are made by the steps `given`."""
         # The order of what comes from a protobuf is none.
         for name, task in sorted(dag_of(self._spec, dag)["tasks"].items()):
             component = task["componentRef"]["name"]

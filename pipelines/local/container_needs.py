@@ -20,7 +20,7 @@ CREDENTIAL_FOLDERS = (".config/gcloud", ".aws")
 
 
 def find_containers(recipe: Recipe, image: str = "") -> ContainerConfig:
-    """Finds out what the steps of a recipe need.
+    """Find out what the steps of a recipe need.
 
     Args:
         recipe: The recipe.

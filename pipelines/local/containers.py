@@ -48,7 +48,7 @@ class ContainerConfig(Config):
 
 
 def check_image(image: str) -> None:
-    """Makes sure that containers of an image can be started.
+    """Make sure that containers of an image can be started.
 
     Raises:
         ConfigError: There is no Docker engine, or no such image in it.
@@ -64,7 +64,7 @@ def check_image(image: str) -> None:
 
 
 def remove_containers(root: Path) -> None:
-    """Stops and removes all containers of the run in a folder.
+    """Stop and removes all containers of the run in a folder.
 
     Raises:
         ConfigError: The Docker engine does not answer.
@@ -125,7 +125,7 @@ def _passed_on() -> dict[str, str]:
 
 
 def run_container(client: Any, image: str, command: list[str], volumes: Mapping[str, Any], **arguments: Any) -> int:
-    """Runs a container to its end, printing what it prints; takes the place of KFP's function of this interface.
+    """Run a container to its end, printing what it prints; takes the place of KFP's function of this interface.
 
     KFP's lets the engine remove the container and takes one that is gone, when its exit status is asked for, as
     having succeeded. It also prints what arrives, not lines, so that a step's lines could not be told from KFP's.
@@ -144,7 +144,7 @@ def run_container(client: Any, image: str, command: list[str], volumes: Mapping[
 
 
 def _remove(container: Any) -> None:
-    """Kills a container and removes it, unless another process of the run is doing so."""
+    """Kill a container and removes it, unless another process of the run is doing so."""
     try:
         container.remove(force=True)
     except docker.errors.APIError as error:

@@ -37,7 +37,7 @@ class EventReader:
         self._in_executor_input = False
 
     def read(self, line: str) -> Event:
-        """Reads the next line."""
+        """Read the next line."""
         line = _COLORS.sub("", line.rstrip("\n"))
         if match := _STARTED.search(line):
             self._node = match["node"]

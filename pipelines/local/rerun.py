@@ -54,7 +54,7 @@ class LocalRerun:
         self.execution = LocalRun(self.state, root, lock, containers, forced=[node])
 
     def execute(self, listener: Listener) -> bool:
-        """Executes the nodes; see `LocalRun.execute`. What depends on them and was not executed is stale then."""
+        """Execute the nodes; see `LocalRun.execute`. What depends on them and was not executed is stale then."""
         node = self.nodes.executed[0]
         if self.state.nodes[node].state in FINISHED | {"stale"}:
             self._forget(node)
@@ -81,14 +81,14 @@ class LocalRerun:
             )
 
     def _forget(self, node: str) -> None:
-        """Removes what a finished node would be continued from: it would be at its end at once."""
+        """Remove what a finished node would be continued from: it would be at its end at once."""
         key = SpecGraph(self.spec).constant(node, "key")
         for folder in CONTINUED_FOLDERS:
             shutil.rmtree(self.root / folder / node / key, ignore_errors=True)
 
 
 def load_spec(path: Path) -> Spec:
-    """Reads a compiled pipeline, without the second document, which only Kubernetes needs.
+    """Read a compiled pipeline, without the second document, which only Kubernetes needs.
 
     Raises:
         DataError: There is none, or the file is damaged.
@@ -105,6 +105,6 @@ def load_spec(path: Path) -> Spec:
 
 
 def save_spec(path: Path, spec: Spec) -> None:
-    """Writes a compiled pipeline."""
+    """Write a compiled pipeline."""
     with open_atomic(path, "w") as file:
         yaml.dump(spec, file, Dumper=FASTEST_DUMPER)

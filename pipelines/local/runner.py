@@ -56,7 +56,7 @@ class LocalRun:
         self.failed = ""
 
     def execute(self, pipeline: Path, listener: Listener) -> bool:
-        """Runs all nodes whose work was not done before.
+        """Run all nodes whose work was not done before.
 
         Args:
             pipeline: The compiled pipeline.
@@ -100,7 +100,7 @@ class LocalRun:
 
     @contextmanager
     def _containers_end(self) -> Iterator[None]:
-        """Removes the run's containers at the end, which belong to the engine, and what a killed run left before."""
+        """Remove the run's containers at the end, which belong to the engine, and what a killed run left before."""
         if self.containers is None:
             yield
             return

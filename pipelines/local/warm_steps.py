@@ -27,7 +27,7 @@ _SOURCE = 3
 
 
 def run_step(full_command: Sequence[str], env_vars: Mapping[str, str] | None = None) -> int:
-    """Executes a step and prints what it prints; takes the place of KFP's function of this interface.
+    """Execute a step and prints what it prints; takes the place of KFP's function of this interface.
 
     Args:
         full_command: KFP's command for a lightweight component.

@@ -38,7 +38,7 @@ class WorkerConfig(Config):
 
 
 def main() -> None:
-    """Runs the pipeline of the configuration given as JSON in the first argument."""
+    """Run the pipeline of the configuration given as JSON in the first argument."""
     config = WorkerConfig.parse_json(sys.argv[1], "worker")
     threading.Thread(target=_end_with_parent, args=(config,), daemon=True).start()
     # The default image's name and display names that only a cluster shows make KFP warn.

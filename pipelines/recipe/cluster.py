@@ -12,7 +12,7 @@ from yt8m.config import Config
 
 
 def _text(pattern: str, expected: str, longest: int = 253) -> AfterValidator:
-    """Makes the check of a text; empty ones pass, for they mean that there is none."""
+    """Make the check of a text; empty ones pass, for they mean that there is none."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -212,7 +212,7 @@ class ClusterConfig(Config):
 
 
 def load_cluster(path: Path) -> ClusterConfig:
-    """Reads a file that stands for the recipe's section `cluster`.
+    """Read a file that stands for the recipe's section `cluster`.
 
     Args:
         path: The YAML file.

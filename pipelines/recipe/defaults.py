@@ -45,7 +45,7 @@ class FilledIn:
         return place
 
     def _take_over(self, student: Place) -> None:
-        """Fills in what a student has from the model it is like, which may itself be like another."""
+        """Fill in what a student has from the model it is like, which may itself be like another."""
         chain = [student]
         while (other := self._like(chain[-1])) and other not in chain:
             chain.append(other)
@@ -63,7 +63,7 @@ class FilledIn:
         return self._places.get(like) if isinstance(like, str) else None
 
     def _give(self, place: Place, values: Mapping[str, Any], origin: Place) -> None:
-        """Adds those values that the mapping at a place does not have; `origin` is the mapping they come from."""
+        """Add those values that the mapping at a place does not have; `origin` is the mapping they come from."""
         here: Any = self.data
         for part in place:
             if here.get(part) is None:

@@ -19,7 +19,7 @@ _NAMED = ("families", "candidates", "students")
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
-    """Reads a recipe.
+    """Read a recipe.
 
     Args:
         path: The YAML file.
@@ -35,7 +35,7 @@ def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
 
 
 def read_recipe(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
-    """Reads a recipe as it was written, with values from the command line over it, unchecked.
+    """Read a recipe as it was written, with values from the command line over it, unchecked.
 
     Args:
         path: The YAML file.
@@ -63,7 +63,7 @@ def apply_settings(raw: Mapping[str, Any], settings: Sequence[str]) -> dict[str,
 
 
 def check_recipe(raw: Mapping[str, Any], source: str) -> Recipe:
-    """Makes the recipe out of plain data: fills in defaults, checks everything.
+    """Make the recipe out of plain data: fills in defaults, checks everything.
 
     Args:
         raw: See `read_recipe`.

@@ -26,7 +26,7 @@ _TAKEN_FROM_GROUPS = re.compile(
 
 
 def check_references(raw: Mapping[str, Any]) -> Problems:
-    """Finds names that cannot be used and references to nothing.
+    """Find names that cannot be used and references to nothing.
 
     Args:
         raw: The recipe as read from YAML, of any shape.

@@ -14,7 +14,7 @@ FASTEST_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def read_yaml(path: Path, what: str) -> Any:
-    """Reads a YAML file strictly: a key that stands twice in a mapping is refused.
+    """Read a YAML file strictly: a key that stands twice in a mapping is refused.
 
     Args:
         path: The file.
@@ -36,7 +36,7 @@ def read_yaml(path: Path, what: str) -> Any:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """Reads YAML strictly.
+    """Read YAML strictly.
 
     Args:
         text: What somebody wrote.

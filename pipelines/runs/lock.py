@@ -13,7 +13,7 @@ LOCK_FILE = ".lock"
 
 @contextmanager
 def lock_root(root: Path) -> Iterator[int]:
-    """Keeps a root for this process; the lock goes with the process, however it ends.
+    """Keep a root for this process; the lock goes with the process, however it ends.
 
     Args:
         root: The run's folder; made if missing.

@@ -12,7 +12,7 @@ EXPORT_FOLDER = "export"
 
 
 def publish_results(state: RunState) -> None:
-    """Copies the results out of the steps' artifacts; large files are hard links where the file system has them.
+    """Copy the results out of the steps' artifacts; large files are hard links where the file system has them.
 
     Args:
         state: A finished run.

@@ -64,7 +64,7 @@ class RunState:
 
     @classmethod
     def load(cls, root: Path) -> "RunState":
-        """Reads the state of the run in a folder.
+        """Read the state of the run in a folder.
 
         Raises:
             DataError: There is none, or its file is damaged.
@@ -79,7 +79,7 @@ class RunState:
         return cls(root, file.pipeline, file.nodes)
 
     def save(self) -> None:
-        """Writes the file anew, so that a reader sees the old or the new state."""
+        """Write the file anew, so that a reader sees the old or the new state."""
         nodes = {name: node.model_dump() for name, node in self.nodes.items()}
         text = json.dumps({"pipeline": self.pipeline, "nodes": nodes}, indent=1)
         with open_atomic(self.root / STATE_FILE) as file:

@@ -10,12 +10,12 @@ OFFSET = 4 / 512 - 2
 
 
 def dequantize(array: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Turns bytes into the values they stand for, same shape."""
+    """Turn bytes into the values they stand for, same shape."""
     values: NDArray[np.float32] = array.astype(np.float32) * np.float32(SCALE) + np.float32(OFFSET)
     return values
 
 
 def quantize_bytes(array: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Turns values into the nearest bytes, same shape; values outside the range saturate."""
+    """Turn values into the nearest bytes, same shape; values outside the range saturate."""
     levels: NDArray[np.floating] = np.rint((array - OFFSET) / SCALE)
     return levels.clip(0, 255).astype(np.uint8)

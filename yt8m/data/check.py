@@ -20,7 +20,7 @@ _VIDEOS_AT_ONCE = 256
 
 
 def check_shards(uris: Sequence[str], spec: DataSpec) -> CheckReport:
-    """Reads shards to their end and counts what is in them; shows progress.
+    """Read shards to their end and counts what is in them; shows progress.
 
     Args:
         uris: The shards.

@@ -148,7 +148,7 @@ MAX_LISTED_DUPLICATES = 100
 def find_duplicates(
     ids: NDArray[np.bytes_], shards: NDArray[np.integer], uris: Sequence[str]
 ) -> tuple[tuple[DuplicateId, ...], int]:
-    """Finds ids that occur more than once.
+    """Find ids that occur more than once.
 
     Args:
         ids: (N,) the videos' ids.

@@ -50,7 +50,7 @@ class DatasetDescription(ConfigFile):
 
     @classmethod
     def in_folder(cls, uri: str) -> Self | None:
-        """Reads the description in a folder of shards, if there is one.
+        """Read the description in a folder of shards, if there is one.
 
         Raises:
             ConfigError: The file of this name is something else.

@@ -11,7 +11,7 @@ _KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers
 
 
 def examine(payload: bytes, spec: DataSpec, *, with_labels: bool = True) -> tuple[str, str]:
-    """Looks at one record, field by field.
+    """Look at one record, field by field.
 
     Args:
         payload: A serialized `SequenceExample` (frame level) or `Example` (video level).

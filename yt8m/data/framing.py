@@ -49,7 +49,7 @@ class Framing:
 
 
 def inspect_framing(path: Path, *, verify_payloads: bool) -> Framing:
-    """Walks over all records.
+    """Walk over all records.
 
     Args:
         path: A TFRecord file.
@@ -75,7 +75,7 @@ def inspect_framing(path: Path, *, verify_payloads: bool) -> Framing:
 
 
 def read_payloads(path: Path, first: int, end: int) -> Iterator[bytes]:
-    """Yields the payloads of records `first` to `end - 1`, which must be whole."""
+    """Yield the payloads of records `first` to `end - 1`, which must be whole."""
     with _mapped(path) as content:
         offset = 0
         for record in range(end):
@@ -86,7 +86,7 @@ def read_payloads(path: Path, first: int, end: int) -> Iterator[bytes]:
 
 
 def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool) -> str:
-    """Says what is wrong with the record at `offset`; empty when nothing is."""
+    """Say what is wrong with the record at `offset`; empty when nothing is."""
     left = len(content) - offset
     if left < _HEADER.size:
         return f"cut off: {left} bytes where a record's header needs {_HEADER.size}"

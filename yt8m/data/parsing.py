@@ -14,7 +14,7 @@ Tensor = Any
 def parse_record(
     payload: Tensor, spec: DataSpec, *, with_frames: bool = True, with_labels: bool = True
 ) -> tuple[dict[str, Tensor], Tensor]:
-    """Parses a frame-level `SequenceExample` or a video-level `Example` (a video of one frame).
+    """Parse a frame-level `SequenceExample` or a video-level `Example` (a video of one frame).
 
     An Example is a SequenceExample without feature lists (both keep their features in field 1), so one
     parser reads both, and shards may even mix them.
@@ -47,7 +47,7 @@ def parse_record(
 
 
 def pad_frames(video: dict[str, Tensor], max_frames: int) -> dict[str, Tensor]:
-    """Appends frames of zeros, up to `max_frames`."""
+    """Append frames of zeros, up to `max_frames`."""
     frames = tf.pad(video["frames"], [[0, max_frames - video["num_frames"]], [0, 0]])
     return video | {"frames": tf.ensure_shape(frames, [max_frames, None])}
 

@@ -88,7 +88,7 @@ class Partition(ConfigFile):
 def split_shards(
     training: Sequence[str], validation: Sequence[str], holdout_shards: int, seed: int
 ) -> tuple[list[str], list[str]]:
-    """Divides shards into a training and a hold-out list.
+    """Divide shards into a training and a hold-out list.
 
     Args:
         training: URIs of shards that all train.

@@ -43,7 +43,7 @@ def read_videos(
     report: ReadReport | None = None,
     with_labels: bool = True,
 ) -> Dataset:
-    """Reads videos from frame-level or video-level shards, in batches.
+    """Read videos from frame-level or video-level shards, in batches.
 
     The same shards, seed and epoch (and TensorFlow's global seed, if one is set) give the same order.
 
@@ -138,7 +138,7 @@ def _skip_groups(
 def _shuffle_groups(
     per_shard: PerShard, groups: NDArray[np.int64], first: int, shuffle_buffer: int, seeds: tuple[int, int]
 ) -> Dataset:
-    """Shuffles the videos of every group; a group's order does not depend on the groups before it."""
+    """Shuffle the videos of every group; a group's order does not depend on the groups before it."""
     state = np.random.SeedSequence(seeds).generate_state(len(groups), np.uint32).astype(np.int64)
 
     def videos_of(group: Tensor, seed: Tensor) -> Dataset:

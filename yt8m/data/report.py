@@ -72,14 +72,14 @@ class ReadReport:
     _open: dict[str, set[int]] = field(default_factory=dict)
 
     def add_bad_record(self, record: BadRecord) -> None:
-        """Notes one bad record."""
+        """Note one bad record."""
         numbers = self._open.setdefault(record.shard, set())
         numbers.add(record.record)
         if len(numbers) <= MAX_KEPT_RECORDS:
             self.bad_records[record.shard, record.record] = record
 
     def finish_shard(self, shard: str, checksum: str, records: int, damage: DamagedShard | None) -> None:
-        """Closes a shard's account and logs what was found in it, once."""
+        """Close a shard's account and logs what was found in it, once."""
         bad = len(self._open.pop(shard, ()))
         if shard in self.checksums:
             return

@@ -33,7 +33,7 @@ class Scan:
 
 
 def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: ReadReport, description: str) -> Scan:
-    """Reads shards to their end and counts; shows progress.
+    """Read shards to their end and counts; shows progress.
 
     Args:
         uris: The shards.

@@ -6,7 +6,7 @@ from yt8m.data.framing import inspect_framing, read_payloads
 
 
 def sidecar_fault(path: Path, recipe_hash: str, videos: int | None = None) -> str:
-    """Says what is wrong with a sidecar's framing, make or number of videos; reads a few bytes of every record.
+    """Say what is wrong with a sidecar's framing, make or number of videos; reads a few bytes of every record.
 
     Args:
         path: The sidecar or its local copy.

@@ -45,7 +45,7 @@ class SoftTargetManifest(ConfigFile):
     videos: int
 
     def check_fits(self, partition: Partition, source: str | Path) -> None:
-        """Refuses soft targets that were not made for a partition.
+        """Refuse soft targets that were not made for a partition.
 
         Args:
             partition: What a student is about to be trained on.

@@ -39,7 +39,7 @@ def write_soft_targets(
     encoding: SoftTargetEncoding,
     recipe_hash: str,
 ) -> int:
-    """Writes one sidecar, which appears only when it is complete.
+    """Write one sidecar, which appears only when it is complete.
 
     Args:
         uri: The sidecar.
@@ -108,7 +108,7 @@ class SoftTargetShards:
 
     @classmethod
     def open(cls, path: str | Path, partition: Partition) -> Self:
-        """Reads a manifest and makes sure that it fits a partition.
+        """Read a manifest and makes sure that it fits a partition.
 
         Raises:
             DataError: It was made for other classes, other data or other shards.
@@ -118,7 +118,7 @@ class SoftTargetShards:
         return cls(manifest)
 
     def joined_to(self, stream: ShardStream, shards: Sequence[str]) -> Callable[[Tensor], Dataset]:
-        """Puts every video's stored soft targets beside it.
+        """Put every video's stored soft targets beside it.
 
         Args:
             stream: Makes the streams of the shards' videos.
@@ -169,7 +169,7 @@ class SoftTargetShards:
             return str(path).encode()
 
     def decode(self, video: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Replaces what is stored by `soft_targets`, float32 (C,)."""
+        """Replace what is stored by `soft_targets`, float32 (C,)."""
         values = tf.cast(tf.io.decode_raw(video["probabilities"], tf.float16), tf.float32)
         if not self._dense:
             classes = tf.cast(tf.io.decode_raw(video["classes"], tf.uint16), tf.int32)
@@ -181,7 +181,7 @@ class SoftTargetShards:
 
 
 def parse_soft_target(payload: Tensor) -> dict[str, Tensor]:
-    """Takes a sidecar's record apart into `id` and the fields that `SoftTargetShards.decode` needs; absent: empty."""
+    """Take a sidecar's record apart into `id` and the fields that `SoftTargetShards.decode` needs; absent: empty."""
     text = tf.io.FixedLenFeature([], tf.string, default_value="")
     parsed: dict[str, Tensor] = tf.io.parse_single_example(payload, dict.fromkeys(("id", *_FIELDS), text))
     return parsed
@@ -193,7 +193,7 @@ def _are_probabilities(stored: dict[str, Tensor]) -> Tensor:
 
 
 def _refuse(sidecar: str, record: np.int64, video_id: bytes, target_id: bytes, whole: np.bool) -> bool:
-    """Raises the error for a video and a soft target that do not belong together; an empty id stands for none."""
+    """Raise the error for a video and a soft target that do not belong together; an empty id stands for none."""
     with errors_for_tensorflow():
         damage = inspect_framing(storage.stage_in(sidecar), verify_payloads=True).damage
         if damage:

@@ -112,7 +112,7 @@ class ShardStream:
     def _account(
         self, shard: np.int64, record: np.int64, survivor: np.int64, state: np.int32, payload: bytes
     ) -> np.bool:
-        """Reports the records dropped before this one, this one if it is bad, and what ended the shard.
+        """Report the records dropped before this one, this one if it is bad, and what ended the shard.
 
         Args:
             shard: Index of the shard.
@@ -170,7 +170,7 @@ _BEGIN, _END = "\x02", "\x03"
 
 @contextmanager
 def errors_for_tensorflow() -> Iterator[None]:
-    """Marks the texts of our errors where TensorFlow calls us."""
+    """Mark the texts of our errors where TensorFlow calls us."""
     try:
         yield
     except UserError as error:
@@ -180,7 +180,7 @@ def errors_for_tensorflow() -> Iterator[None]:
 
 @contextmanager
 def data_errors() -> Iterator[None]:
-    """Lets the errors of reading through as what they are: `DataError` or `StorageError`.
+    """Let the errors of reading through as what they are: `DataError` or `StorageError`.
 
     Put it around whatever iterates over videos, `model.fit` included.
     """

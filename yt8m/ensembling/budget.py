@@ -32,7 +32,7 @@ class Budget:
         return np.asarray(self.size_of(weights) <= self.limit_bytes)
 
     def fill(self, order: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Takes members in an order, leaving out those that no longer fit.
+        """Take members in an order, leaving out those that no longer fit.
 
         Args:
             order: Indices of members, the most wanted first.
@@ -55,7 +55,7 @@ def members_limit(budget_bytes: int, size_margin: float) -> int:
 
 
 def budget_of(models: Mapping[str, Path], budget_bytes: int, size_margin: float) -> Budget:
-    """Weighs the members' model folders.
+    """Weigh the members' model folders.
 
     Args:
         models: Model folder of every member by name.

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 
 def frontier(sizes: npt.NDArray[np.int64], gaps: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
-    """Picks the ensembles that are better than every other of their size or smaller.
+    """Pick the ensembles that are better than every other of their size or smaller.
 
     Args:
         sizes: `(n,)` bytes.

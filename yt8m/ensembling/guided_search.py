@@ -25,7 +25,7 @@ _DROP_TOLERANCE = 5e-6
 
 
 def guided_search(trials: Trials, budget: Budget, start: Weights, rng: np.random.Generator) -> tuple[Weights, float]:
-    """Searches weights and members within the budget.
+    """Search weights and members within the budget.
 
     1. Backward elimination from all members, weighted equally: drops whoever costs the least GAP per byte. It passes
        through ensembles of every size and so traces GAP against bytes.

@@ -10,7 +10,7 @@ from yt8m.predictions import Predictions
 
 
 def load_members(paths: Mapping[str, Path], top_k: int) -> dict[str, Predictions]:
-    """Reads the predictions of several models on the same videos.
+    """Read the predictions of several models on the same videos.
 
     Memory: 6 K bytes a video and member; 1.3 GB for 9 members with K = 100 on 232,072 videos.
 

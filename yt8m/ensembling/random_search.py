@@ -7,7 +7,7 @@ from yt8m.ensembling.trials import Trials, Weights
 
 
 def random_search(trials: Trials, budget: Budget, rng: np.random.Generator) -> None:
-    """Spends all trials on random weights within the budget.
+    """Spend all trials on random weights within the budget.
 
     Every second trial takes weights uniform on the simplex (Dirichlet), the others uniform numbers divided by their
     sum, which lie nearer to the flat average. Where not all members fit, each trial takes them in a random order as far

@@ -211,7 +211,7 @@ def _can_enter(scores: npt.NDArray[np.float32], real: npt.NDArray[np.bool_], top
 
 
 def _labels(member: Predictions, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
-    """Label pointers (n + 1,) and labels of some videos."""
+    """Labels pointers (n + 1,) and labels of some videos."""
     starts, counts = member.label_ptr[rows], np.diff(member.label_ptr)[rows]
     ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     return ptr, member.labels[np.arange(ptr[-1]) + np.repeat(starts - ptr[:-1], counts)]

@@ -14,7 +14,7 @@ def directory_bytes(directory: Path) -> int:
 def check_budget(
     size_bytes: int, budget_bytes: int, weights: Mapping[str, float], size_of: Callable[[str], int]
 ) -> None:
-    """Fails if the model is over its budget.
+    """Fail if the model is over its budget.
 
     Args:
         size_bytes: Bytes of the whole SavedModel.

@@ -52,14 +52,14 @@ class ExportDescription(Config):
     identity: str
 
     def save(self, directory: Path) -> None:
-        """Writes the description into a SavedModel's folder."""
+        """Write the description into a SavedModel's folder."""
         extra = directory / EXTRA_FOLDER
         extra.mkdir(exist_ok=True)
         (extra / DESCRIPTION_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Reads the description of an exported model.
+        """Read the description of an exported model.
 
         Raises:
             DataError: The folder holds no model that `export` wrote.

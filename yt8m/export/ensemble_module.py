@@ -91,7 +91,7 @@ class EnsembleModule(tf.Module):  # type: ignore[misc]
     def _add(
         self, member: Member, mode: Mode, initial: list[Initial]
     ) -> tuple[float, Callable[[dict[str, Tensor]], Tensor]]:
-        """Takes in a member's weights, adds to `initial` those to be expanded; returns its share and its inference."""
+        """Take in a member's weights, adds to `initial` those to be expanded; returns its share and its inference."""
         model = build_without_weights(member.config, self._spec)
         floats: dict[str, Callable[[], Tensor]] = {}
         products: dict[str, Callable[[Tensor], Tensor]] = {}

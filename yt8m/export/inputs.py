@@ -13,7 +13,7 @@ SHOWN = 16
 
 
 def check_and_cut(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
-    """Checks a dense batch and leaves out what no video of it needs.
+    """Check a dense batch and leaves out what no video of it needs.
 
     Args:
         frames: uint8 (B, T, D), any `T`.
@@ -55,7 +55,7 @@ def check_and_cut(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tuple[T
 
 
 def parse_records(records: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
-    """Parses serialized `tf.train.SequenceExample`s in YouTube-8M's frame-level format.
+    """Parse serialized `tf.train.SequenceExample`s in YouTube-8M's frame-level format.
 
     Args:
         records: string (B,).
@@ -103,7 +103,7 @@ def _names(spec: DataSpec) -> str:
 
 
 def _assert_each(right: Tensor, message: str, values: list[Any], *of_each: Tensor) -> Any:
-    """Fails unless `right` (B,) holds for each; the message goes on with values, the wrong ones, and theirs."""
+    """Fail unless `right` (B,) holds for each; the message goes on with values, the wrong ones, and theirs."""
     wrong = tf.where(~right)[:SHOWN, 0]
     data = [message, *values, wrong, *(tf.gather(each, wrong) for each in of_each)]
     return tf.debugging.Assert(tf.reduce_all(right), data, summarize=SHOWN)

@@ -17,7 +17,7 @@ Tensor = Any
 
 
 def build_without_weights(config: FamilyConfig, spec: DataSpec) -> Any:
-    """Builds a model on dequantized frames whose variables are never given values, so they take no memory.
+    """Build a model on dequantized frames whose variables are never given values, so they take no memory.
 
     Raises:
         ConfigError: Keras runs on another backend than TensorFlow.
@@ -37,7 +37,7 @@ def build_without_weights(config: FamilyConfig, spec: DataSpec) -> Any:
 
 
 def multiply_in_parts(model: Any, products: Mapping[str, Callable[[Tensor], Tensor]]) -> None:
-    """Lets dense layers multiply without ever having their whole kernel as floats.
+    """Let dense layers multiply without ever having their whole kernel as floats.
 
     Args:
         model: Of `build_without_weights`.
@@ -58,7 +58,7 @@ def _call_dense(layer: Any, product: Callable[[Tensor], Tensor], inputs: Tensor,
 
 
 def check_weights(model: Any, shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
-    """Checks that stored weights are those of a model.
+    """Check that stored weights are those of a model.
 
     Args:
         model: The model.
@@ -108,7 +108,7 @@ class WeightScope(keras.StatelessScope):  # type: ignore[misc]
 def run_keras(
     model: Any, inputs: Mapping[str, Tensor], floats: Mapping[str, Callable[[], Tensor]], *, one_by_one: bool
 ) -> Tensor:
-    """Puts a model's inference into the graph that is being built.
+    """Put a model's inference into the graph that is being built.
 
     Args:
         model: Of `build_without_weights`.

@@ -15,7 +15,7 @@ REPEATS = 3
 
 
 def measure_latency(directory: Path, batch_sizes: Sequence[int]) -> Latency:
-    """Loads an exported model and times the dense top-k signature on random bytes."""
+    """Load an exported model and times the dense top-k signature on random bytes."""
     start = time.perf_counter()
     model = ExportedModel(directory)
     load_seconds = time.perf_counter() - start

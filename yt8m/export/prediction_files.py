@@ -35,10 +35,10 @@ class PredictionFormat(Protocol):
     """A kind of file that is written shard by shard and then joined."""
 
     def write_part(self, path: Path, batches: Iterable[TopBatch]) -> None:
-        """Writes the predictions of one shard."""
+        """Write the predictions of one shard."""
 
     def join(self, parts: Iterable[Path], path: Path) -> None:
-        """Writes one file of all parts, in their order."""
+        """Write one file of all parts, in their order."""
 
 
 class SubmissionCsv:
@@ -50,7 +50,7 @@ class SubmissionCsv:
     header = ("VideoId", "LabelConfidencePairs")
 
     def write_part(self, path: Path, batches: Iterable[TopBatch]) -> None:
-        """Writes the predictions of one shard, without a header."""
+        """Write the predictions of one shard, without a header."""
         with path.open("w", encoding="utf-8", newline="") as file:
             rows = csv.writer(file, lineterminator="\n")
             for batch in batches:
@@ -59,7 +59,7 @@ class SubmissionCsv:
                     rows.writerow((video, pairs))
 
     def join(self, parts: Iterable[Path], path: Path) -> None:
-        """Writes the header and all parts' lines."""
+        """Write the header and all parts' lines."""
         with path.open("wb") as file:
             file.write((",".join(self.header) + "\n").encode())
             for part in parts:
@@ -88,7 +88,7 @@ class PredictionsParquet:
         self._names = names
 
     def write_part(self, path: Path, batches: Iterable[TopBatch]) -> None:
-        """Writes the predictions of one shard."""
+        """Write the predictions of one shard."""
         waiting: list[Any] = []
         videos = 0
         with pq.ParquetWriter(path, self.schema) as writer:
@@ -102,7 +102,7 @@ class PredictionsParquet:
                 writer.write_table(pa.concat_tables(waiting))
 
     def join(self, parts: Iterable[Path], path: Path) -> None:
-        """Copies all parts' row groups."""
+        """Copy all parts' row groups."""
         with pq.ParquetWriter(path, self.schema) as writer:
             for part in parts:
                 with pq.ParquetFile(part) as file:

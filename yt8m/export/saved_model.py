@@ -13,7 +13,7 @@ from yt8m.quantization.files import iterate_quantized
 
 
 def write_saved_model(directory: Path, models: Mapping[str, Path], description: ExportDescription) -> None:
-    """Writes the SavedModel and its description.
+    """Write the SavedModel and its description.
 
     Args:
         directory: An empty folder.

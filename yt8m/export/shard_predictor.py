@@ -54,7 +54,7 @@ class ShardPredictor:
         self._on_bad = on_bad
 
     def predict(self, task: ShardTask) -> ShardDone:
-        """Writes one shard's predictions and what came of it; the files appear when they are complete.
+        """Write one shard's predictions and what came of it; the files appear when they are complete.
 
         Raises:
             DataError: A bad record or damaged shard under `on_bad="fail"`.
@@ -112,7 +112,7 @@ def _account(shard: str, report: ReadReport, videos: int) -> ShardDone:
 
 
 def start_worker(workers: int, *arguments: object) -> None:
-    """Prepares a process of a pool: its share of the cores, and what its predictor is made of.
+    """Prepare a process of a pool: its share of the cores, and what its predictor is made of.
 
     Args:
         workers: Processes in all.

@@ -13,7 +13,7 @@ _LOGGER = logging.getLogger("yt8m.export")
 
 
 def read_vocabulary(uri: str, num_classes: int) -> dict[int, str]:
-    """Reads class names from a CSV file with columns `Index` and `Name`, such as YouTube-8M's `vocabulary.csv`.
+    """Read class names from a CSV file with columns `Index` and `Name`, such as YouTube-8M's `vocabulary.csv`.
 
     Rows are found by their `Index`: most of YouTube-8M's are not at that place in the file. A warning tells how many
     classes have no row.
@@ -54,7 +54,7 @@ def read_vocabulary(uri: str, num_classes: int) -> dict[int, str]:
 
 
 def write_vocabulary(path: Path, names: Mapping[int, str]) -> None:
-    """Writes names of classes such that `read_vocabulary` reads them; YouTube-8M's other columns take megabytes."""
+    """Write names of classes such that `read_vocabulary` reads them; YouTube-8M's other columns take megabytes."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("Index", "Name"))

@@ -6,7 +6,7 @@ import keras
 
 
 def frame_mask(frames: Any, num_frames: Any) -> Any:
-    """Tells real frames from padding.
+    """Tell real frames from padding.
 
     A video without frames (no reader lets one through) counts as one frame of zeros: cuDNN's recurrent kernels and
     means over frames need at least one.

@@ -9,7 +9,7 @@ EPSILON = 1e-12
 
 
 def l2_normalize(values: Any, axis: int = -1) -> Any:
-    """Scales vectors to unit L2 norm; zero vectors stay zero and have finite gradients.
+    """Scale vectors to unit L2 norm; zero vectors stay zero and have finite gradients.
 
     `keras.ops.normalize` takes the root before it guards against zero, so the gradient of a zero vector is NaN there.
 

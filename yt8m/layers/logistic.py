@@ -47,7 +47,7 @@ class Logistic(keras.layers.Layer):
         return keras.ops.sigmoid(keras.ops.cast(self.dense(inputs), "float32"))
 
     def start_at(self, probabilities: ArrayLike) -> None:
-        """Sets the bias so that features of 0 give these probabilities.
+        """Set the bias so that features of 0 give these probabilities.
 
         Args:
             probabilities: `(C,)`, within (0, 1).

@@ -79,7 +79,7 @@ class MixtureOfExperts(keras.layers.Layer):
         return keras.ops.sum(gates[:, :, :M] * experts, axis=-1)
 
     def start_at(self, probabilities: ArrayLike) -> None:
-        """Sets the experts' biases so that features of 0 give these probabilities.
+        """Set the experts' biases so that features of 0 give these probabilities.
 
         Args:
             probabilities: `(C,)`, within (0, 1); at most `0.99 * M / (M + 1)` can be reached, as the gates start out

@@ -42,7 +42,7 @@ else:
 
 
 def build(config: ModelConfig, spec: DataSpec) -> Any:
-    """Builds a model on dequantized frames.
+    """Build a model on dequantized frames.
 
     Args:
         config: The model's configuration.
@@ -56,7 +56,7 @@ def build(config: ModelConfig, spec: DataSpec) -> Any:
 
 
 def build_from_bytes(config: ModelConfig, spec: DataSpec) -> Any:
-    """Builds a model on frames as shards hold them; its weights have the names and values of `build`'s.
+    """Build a model on frames as shards hold them; its weights have the names and values of `build`'s.
 
     Args:
         config: The model's configuration.

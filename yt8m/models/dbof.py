@@ -57,7 +57,7 @@ class DBoFConfig(PooledConfig):
 
 
 def build(config: DBoFConfig, spec: DataSpec) -> Any:
-    """Builds a DBoF model; see `yt8m.models.family.Family.build`."""
+    """Build a DBoF model; see `yt8m.models.family.Family.build`."""
     from yt8m.layers.classic_dbof import ClassicDBoF
     from yt8m.layers.dbof import DBoF
 

@@ -50,7 +50,7 @@ class LoadedModel:
 
 
 def save_model(directory: str | Path, model: Any, config: ModelConfig, spec: DataSpec) -> None:
-    """Writes a model; the folder appears whole or not at all.
+    """Write a model; the folder appears whole or not at all.
 
     Args:
         directory: The folder; an existing one is replaced.
@@ -78,7 +78,7 @@ def save_weights(
 
 
 def read_description(directory: str | Path) -> ModelDescription:
-    """Reads a model folder's configuration, without its weights.
+    """Read a model folder's configuration, without its weights.
 
     Raises:
         DataError: There is no model in the folder.
@@ -91,7 +91,7 @@ def read_description(directory: str | Path) -> ModelDescription:
 
 
 def read_weights(directory: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Reads a model folder's weights by name, as floats whether they are quantized or not.
+    """Read a model folder's weights by name, as floats whether they are quantized or not.
 
     Raises:
         DataError: The file is missing or damaged.
@@ -100,7 +100,7 @@ def read_weights(directory: str | Path) -> dict[str, NDArray[np.float32]]:
 
 
 def load_model(directory: str | Path) -> LoadedModel:
-    """Reads a model; the weights may be quantized.
+    """Read a model; the weights may be quantized.
 
     Args:
         directory: A folder `save_model` or the quantize stage wrote, on any Keras backend.
@@ -124,7 +124,7 @@ def load_model(directory: str | Path) -> LoadedModel:
 
 
 def assign_weights(model: Any, weights: Iterable[tuple[str, NDArray[Any]]], source: str) -> None:
-    """Sets all of a model's weights by their names.
+    """Set all of a model's weights by their names.
 
     Args:
         model: The Keras model.

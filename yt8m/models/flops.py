@@ -52,7 +52,7 @@ class ModelWork:
 
 
 def count_work(config: ModelConfig, spec: DataSpec) -> ModelWork:
-    """Counts a model's matrix products.
+    """Count a model's matrix products.
 
     Every kernel is multiplied once: with each frame if it belongs to the pooling and makes no gate of a whole video's
     descriptor, else once a video. What a family multiplies besides (assignments with frames), it says itself.

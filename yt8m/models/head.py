@@ -57,7 +57,7 @@ Head = Annotated[
 
 
 def classify(features: Any, head: MixtureOfExpertsConfig | LogisticConfig, num_classes: int) -> Any:
-    """Adds a head to a model.
+    """Add a head to a model.
 
     Args:
         features: The video's features, a symbolic tensor `(B, H)`.
@@ -83,7 +83,7 @@ def classify(features: Any, head: MixtureOfExpertsConfig | LogisticConfig, num_c
 
 
 def start_at(network: Any, probabilities: ArrayLike) -> None:
-    """Sets the head's biases so that a new network's predictions begin near given probabilities.
+    """Set the head's biases so that a new network's predictions begin near given probabilities.
 
     Args:
         network: A network that ends with a head, as `build` or `build_from_bytes` makes it. Label gates, which begin

@@ -23,7 +23,7 @@ class FrameLevelLogisticConfig(OrderFreeConfig):
 
 
 def build(config: FrameLevelLogisticConfig, spec: DataSpec) -> Any:
-    """Builds the baseline; see `yt8m.models.family.Family.build`."""
+    """Build the baseline; see `yt8m.models.family.Family.build`."""
     import keras
 
     from yt8m.layers.average_frames import AverageFrames

@@ -49,7 +49,7 @@ class NetFVConfig(PooledConfig):
 
 
 def build(config: NetFVConfig, spec: DataSpec) -> Any:
-    """Builds a NetFV model; see `yt8m.models.family.Family.build`."""
+    """Build a NetFV model; see `yt8m.models.family.Family.build`."""
     from yt8m.layers.netfv import NetFV
 
     def pooling(feature: str, num_clusters: int) -> Any:

@@ -37,7 +37,7 @@ class NetVLADConfig(PooledConfig):
 
 
 def build(config: NetVLADConfig, spec: DataSpec) -> Any:
-    """Builds a NetVLAD model; see `yt8m.models.family.Family.build`."""
+    """Build a NetVLAD model; see `yt8m.models.family.Family.build`."""
     from yt8m.layers.netvlad import NetVLAD
 
     return build_pooled(config, spec, lambda feature, clusters: NetVLAD(clusters, config.centers, name=feature))

@@ -67,7 +67,7 @@ class NeXtVLADConfig(PooledConfig):
 
 
 def build(config: NeXtVLADConfig, spec: DataSpec) -> Any:
-    """Builds a NeXtVLAD model; see `yt8m.models.family.Family.build`."""
+    """Build a NeXtVLAD model; see `yt8m.models.family.Family.build`."""
     from yt8m.layers.nextvlad import INITIALIZER, NeXtVLAD
 
     groups = config.groups(spec)

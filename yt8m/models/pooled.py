@@ -93,7 +93,7 @@ def frame_inputs(spec: DataSpec, dtype: str = "float32") -> dict[str, Any]:
 def build_pooled(
     config: PooledConfig, spec: DataSpec, pooling: Callable[[str, int], Any], hidden_initializer: str | None = None
 ) -> Any:
-    """Builds the model around its pooling layers.
+    """Build the model around its pooling layers.
 
     Args:
         config: The configuration.

@@ -51,7 +51,7 @@ class RNNConfig(FamilyConfig):
 
 
 def build(config: RNNConfig, spec: DataSpec) -> Any:
-    """Builds a recurrent model; see `yt8m.models.family.Family.build`."""
+    """Build a recurrent model; see `yt8m.models.family.Family.build`."""
     import keras
 
     from yt8m.layers.feature_pooling import FeaturePooling

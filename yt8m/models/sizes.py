@@ -47,7 +47,7 @@ class ModelSize:
 
 
 def measure(config: ModelConfig, spec: DataSpec) -> ModelSize:
-    """Lists a model's weights.
+    """List a model's weights.
 
     The model is built as for training, yet inside a stateless scope, where Keras defers making the variables' values;
     they are never made; nor is anything computed, as layers tell the shapes of their outputs. Keras keeps the list of

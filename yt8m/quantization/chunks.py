@@ -12,7 +12,7 @@ CHUNK_ELEMENTS = 1 << 17
 
 
 def map_chunks(work: Callable[[int, int], Result], size: int, multiple: int = 1) -> list[Result]:
-    """Calls `work(start, stop)` for pieces of `range(size)`, in threads (NumPy releases the lock).
+    """Call `work(start, stop)` for pieces of `range(size)`, in threads (NumPy releases the lock).
 
     Args:
         work: Called with the bounds of one piece; only reads and writes that piece.

@@ -31,7 +31,7 @@ Weights = Mapping[str, QuantizedArray | NDArray[Any]]
 
 
 def write_quantized(path: str | Path, weights: Weights) -> None:
-    """Writes weights into one safetensors file.
+    """Write weights into one safetensors file.
 
     A plain array `w` is stored as tensor `w`; a quantized one as `w#codes` with `w#centroids`, or with
     `w#minimum` and `w#step`; 16-bit floats as a float16 tensor `w`.
@@ -50,7 +50,7 @@ def write_quantized(path: str | Path, weights: Weights) -> None:
 
 
 def read_quantized(path: str | Path) -> dict[str, QuantizedArray | NDArray[Any]]:
-    """Reads what `write_quantized` wrote, still quantized.
+    """Read what `write_quantized` wrote, still quantized.
 
     Args:
         path: A safetensors file; one of plain floats is fine.
@@ -86,7 +86,7 @@ def iterate_quantized(path: str | Path) -> Iterator[tuple[str, QuantizedArray | 
 
 
 def _check(path: str | Path) -> None:
-    """Lets the library look whether header and length of a file agree."""
+    """Let the library look whether header and length of a file agree."""
     try:
         with safe_open(path, framework="np"):
             pass
@@ -103,7 +103,7 @@ def _header(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], int]:
 
 
 def _read_tensor(file: BinaryIO, start: int, place: Mapping[str, Any]) -> NDArray[Any]:
-    """Reads one tensor. The library's own way maps the whole file, which takes the float model's size once more."""
+    """Read one tensor. The library's own way maps the whole file, which takes the float model's size once more."""
     array = np.empty(place["shape"], DTYPES[place["dtype"]])
     file.seek(start + place["data_offsets"][0])
     read = file.readinto(array.reshape(-1).view(np.uint8))  # type: ignore[attr-defined]
@@ -112,7 +112,7 @@ def _read_tensor(file: BinaryIO, start: int, place: Mapping[str, Any]) -> NDArra
 
 
 def read_floats(path: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Reads a safetensors file of plain or quantized weights as floats.
+    """Read a safetensors file of plain or quantized weights as floats.
 
     Args:
         path: The file.

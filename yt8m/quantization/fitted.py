@@ -16,7 +16,7 @@ MAX_ITERATIONS = 300
 
 
 def kmeans(values: NDArray[np.float32], low: float, high: float) -> CentroidCodes:
-    """Quantizes to centroids that (locally) minimize the squared error, to the resolution of 65,536 bins of the range.
+    """Quantize to centroids that (locally) minimize the squared error, to the resolution of 65,536 bins of the range.
 
     Lloyd's algorithm on a histogram of the values: in one dimension the clusters are intervals, so an
     iteration is a look-up in cumulative sums. It begins where the density of centroids is the cube root
@@ -47,7 +47,7 @@ def kmeans(values: NDArray[np.float32], low: float, high: float) -> CentroidCode
 
 
 def quantile(values: NDArray[np.float32], low: float, high: float) -> CentroidCodes:
-    """Quantizes to the middles of 256 parts that hold equally many values.
+    """Quantize to the middles of 256 parts that hold equally many values.
 
     Args:
         values: float32, any shape.

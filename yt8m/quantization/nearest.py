@@ -14,7 +14,7 @@ MAX_STEPS = 3
 
 
 def nearest_codes(values: NDArray[np.float32], centroids: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Finds the nearest centroid; in the middle between two, the lower one.
+    """Find the nearest centroid; in the middle between two, the lower one.
 
     Args:
         values: float32, any shape.

@@ -27,7 +27,7 @@ MAX_RANGE = float(np.finfo(np.float32).max)
 
 
 def quantize_array(array: NDArray[Any], method: Method = "uniform") -> QuantizedArray:
-    """Quantizes one array, whatever its size.
+    """Quantize one array, whatever its size.
 
     Args:
         array: Finite floats, any shape with at least one element.
@@ -85,7 +85,7 @@ class QuantizationError:
 
 
 def measure_error(array: NDArray[Any], quantized: QuantizedArray) -> QuantizationError:
-    """Compares every element of an array with what its quantized form stands for."""
+    """Compare every element of an array with what its quantized form stands for."""
     flat = np.ascontiguousarray(array, np.float32).reshape(-1)
 
     def compare(start: int, stop: int) -> tuple[float, float]:

@@ -15,7 +15,7 @@ AMBIGUOUS = 1e-3
 
 
 def uniform(values: NDArray[np.float32], low: float, high: float) -> CentroidCodes:
-    """Quantizes to the nearest of 256 equally spaced centroids; exact to half a step.
+    """Quantize to the nearest of 256 equally spaced centroids; exact to half a step.
 
     Args:
         values: float32, any shape.
@@ -58,7 +58,7 @@ def _divide(values: NDArray[np.float32], centroids: NDArray[np.float32], low: fl
 
 
 def uniform_per_channel(values: NDArray[np.float32]) -> ChannelCodes:
-    """Quantizes each channel of the last axis between its own extremes; exact to half a step.
+    """Quantize each channel of the last axis between its own extremes; exact to half a step.
 
     Args:
         values: float32 `(..., C)`.

@@ -23,7 +23,7 @@ from yt8m.report.tables import build_tables, mean, share
 
 
 def build_summary(records: Sequence[NodeRecord]) -> Summary:
-    """Builds the summary.
+    """Build the summary.
 
     Args:
         records: The records of the run's nodes, one each; what is missing is left out.

@@ -12,7 +12,7 @@ QUANTIZATION_TOLERANCE = 1e-3
 
 
 def build_checks(final: Final, tables: Tables, search: Search | None) -> tuple[Check, ...]:
-    """Compares the run's figures with what is expected; only what the run has figures for."""
+    """Compare the run's figures with what is expected; only what the run has figures for."""
     return (*_final_checks(final, search), *_table_checks(tables))
 
 

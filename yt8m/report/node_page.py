@@ -23,7 +23,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
 
 
 def render_node_page(record: Mapping[str, Any]) -> str:
-    """Renders a node's page: self-contained, without scripts and requests, with whole tables.
+    """Render a node's page: self-contained, without scripts and requests, with whole tables.
 
     Args:
         record: A `NodeRecord` of one of the stages in `SECTIONS`, as plain data.

@@ -18,7 +18,7 @@ MOST_ROWS = 40
 
 
 def render_page(summary: Summary) -> str:
-    """Renders the page; every number in it that is the run's stands in a `data` element with its exact value."""
+    """Render the page; every number in it that is the run's stands in a `data` element with its exact value."""
     # Drawing is most of the time that a report takes to start.
     from yt8m.report import plots  # noqa: PLC0415
 
@@ -31,7 +31,7 @@ def render_page(summary: Summary) -> str:
 
 
 def render_template(name: str, summary: Summary, plots: Mapping[str, Markup | None], **values: Any) -> str:
-    """Renders one of the templates.
+    """Render one of the templates.
 
     Args:
         name: Its file.

@@ -110,7 +110,7 @@ def plot_training(summary: Summary) -> Markup | None:
 
 
 def _draw_curves(panels: Sequence[tuple[str, Sequence[tuple[Curve, str]]]], description: str) -> Markup:
-    """Draws panels, each with its title and the curves in it with what to show of them."""
+    """Draw panels, each with its title and the curves in it with what to show of them."""
     columns = min(3, len(panels))
     rows = ceil(len(panels) / columns)
 

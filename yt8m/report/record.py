@@ -48,7 +48,7 @@ class NodeRecord(Config):
 
 
 def load_records(paths: Iterable[Path]) -> list[NodeRecord]:
-    """Reads files of one record or of a list of records each.
+    """Read files of one record or of a list of records each.
 
     Returns:
         Every node's record once, in order of first appearance.

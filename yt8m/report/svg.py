@@ -48,7 +48,7 @@ _STYLE: Final[dict[Any, Any]] = {
 
 
 def draw(name: str, title: str, description: str, size: tuple[float, float], plot: Callable[[Figure], None]) -> Markup:
-    """Draws a figure.
+    """Draw a figure.
 
     Args:
         name: Unique in the page; begins the id of every element.
@@ -113,7 +113,7 @@ def _local(name: str) -> str:
 
 
 def _scoped(value: str, key: str, name: str) -> str:
-    """Begins ids and references to them with the figure's name: a page holds several figures."""
+    """Begin ids and references to them with the figure's name: a page holds several figures."""
     if key == "id":
         return f"{name}-{value}"
     return re.sub(r"^#|(?<=url\(#)", lambda match: f"{match.group()}{name}-", value) if "#" in value else value

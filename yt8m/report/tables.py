@@ -19,7 +19,7 @@ from yt8m.report.summary_tables import (
 
 
 def build_tables(run: Run) -> Tables:
-    """Builds the tables; each is empty where the run has no such nodes."""
+    """Build the tables; each is empty where the run has no such nodes."""
     ensemble = ensemble_table(run)
     return Tables(
         averaging=averaging_table(run),
@@ -128,7 +128,7 @@ def _member(member: Mapping[str, Any], run: Run) -> EnsembleRow:
 
 
 def ensemble_by_family(rows: Iterable[EnsembleRow]) -> tuple[EnsembleFamily, ...]:
-    """Sums of table 4 by family, beside the paper's."""
+    """Sum of table 4 by family, beside the paper's."""
     families: dict[str, list[EnsembleRow]] = defaultdict(list)
     for row in rows:
         families[row.family].append(row)

@@ -52,7 +52,7 @@ def average(
     tensorboard_uri: str = "",
     soft_targets: Path | None = None,
 ) -> StageResult:
-    """Trains a model on at a lower rate and averages weights and batch statistics over its steps.
+    """Train a model on at a lower rate and averages weights and batch statistics over its steps.
 
     All else (batch size, clipping, label weight, ...) is as in the model's own training. Killed and started again, it
     goes on from its last checkpoint.

@@ -9,7 +9,7 @@ from yt8m.storage import open_atomic
 
 
 def collect_records(*, records: Sequence[Path], output: Path) -> StageResult:
-    """Writes the records of several files into one, as a JSON list, each node once.
+    """Write the records of several files into one, as a JSON list, each node once.
 
     Args:
         records: Files of one record or of a list of records each.

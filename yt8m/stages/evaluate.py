@@ -33,7 +33,7 @@ class EvaluateConfig(Config):
 
 
 def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, predictions: Path) -> StageResult:
-    """Measures a model on the hold-out videos and keeps its predictions.
+    """Measure a model on the hold-out videos and keeps its predictions.
 
     Args:
         partition: The partition.
@@ -97,7 +97,7 @@ class _TimedPredictor:
         self.seconds = 0.0
 
     def warm_up(self, batch_size: int, spec: DataSpec) -> None:
-        """Predicts a batch without counting it: the first one is compiled."""
+        """Predict a batch without counting it: the first one is compiled."""
         frames = np.zeros((batch_size, spec.max_frames, spec.num_features), np.uint8)
         self._predictor(frames, np.ones(batch_size, np.int32))
 

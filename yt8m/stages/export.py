@@ -62,7 +62,7 @@ def export(
     card: Path,
     records: Sequence[Path] = (),
 ) -> StageResult:
-    """Writes the SavedModel and its card.
+    """Write the SavedModel and its card.
 
     Args:
         models: Quantized model folder of every model by name; more than the ensemble's members are fine.
@@ -92,7 +92,7 @@ def export(
     names = read_vocabulary(config.vocabulary, description.data.num_classes) if config.vocabulary else {}
 
     def write(folder: Path, described: ExportDescription) -> int:
-        """Writes all but the card; returns the bytes."""
+        """Write all but the card; returns the bytes."""
         write_saved_model(folder, members, described)
         if names:
             write_vocabulary(folder / EXTRA_FOLDER / VOCABULARY_FILE, names)

@@ -85,7 +85,7 @@ class GenerateConfig(Config):
 
 
 def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
-    """Writes `train####.tfrecord`, `validate####.tfrecord`, unlabelled `test####.tfrecord` and `dataset.json`.
+    """Write `train####.tfrecord`, `validate####.tfrecord`, unlabelled `test####.tfrecord` and `dataset.json`.
 
     The videos have the statistics of YouTube-8M's (`yt8m.data.synthetic.facts`). Made-up ones hold something to find
     for every family of models, and labels that a machine forgot, so that the whole pipeline can be tried and measured

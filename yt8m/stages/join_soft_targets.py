@@ -12,7 +12,7 @@ from yt8m.stages.result import StageResult
 
 
 def join_soft_targets(*, partition: Path, parts: Mapping[str, Path], output: Path) -> StageResult:
-    """Joins the parts' manifests, which must be of one make and together have a whole sidecar for every training shard.
+    """Join the parts' manifests, which must be of one make and together have a whole sidecar for every training shard.
 
     Args:
         partition: The partition.

@@ -49,7 +49,7 @@ class PredictConfig(Config):
 
 
 def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictConfig) -> StageResult:
-    """Writes a submission (`.csv`) or a table with class names (`.parquet`), videos in the order of the shards.
+    """Write a submission (`.csv`) or a table with class names (`.parquet`), videos in the order of the shards.
 
     Every shard's predictions are first a file of their own in `<output>.parts/`; what is there already (of the same
     model, shard and settings) is not done again. So an interrupted call continues, and calls for different ranges of
@@ -110,7 +110,7 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
 
 
 def _check_output(output: str) -> None:
-    """Refuses what could not be written at the end."""
+    """Refuse what could not be written at the end."""
     if not storage.is_remote(output) and local_path(output).is_dir():
         raise ConfigError(f"output: expected the name of a file, received the folder '{output}'.")
 
@@ -156,7 +156,7 @@ def _tasks(
 def _run(
     tasks: "Sequence[ShardTask]", model: Path, file_format: "PredictionFormat", config: PredictConfig
 ) -> "Iterator[ShardDone]":
-    """Predicts shards here or in several processes; in any order."""
+    """Predict shards here or in several processes; in any order."""
     from yt8m.export.shard_predictor import (  # noqa: PLC0415 - TensorFlow
         ShardPredictor,
         predict_in_worker,
@@ -202,7 +202,7 @@ def _totals(found: Sequence[ShardDone]) -> dict[str, float]:
 
 
 def _check_usable(found: Sequence[ShardDone], spec: DataSpec, output: str) -> None:
-    """Refuses to write a file without a video; the next call looks at the shards anew."""
+    """Refuse to write a file without a video; the next call looks at the shards anew."""
     if any(each.videos for each in found):
         return
     _remove_parts(output)
@@ -216,7 +216,7 @@ def _check_usable(found: Sequence[ShardDone], spec: DataSpec, output: str) -> No
 
 
 def _remove_parts(output: str) -> None:
-    """Removes the parts of a local output; an object store's stay until its life-cycle rules take them."""
+    """Remove the parts of a local output; an object store's stay until its life-cycle rules take them."""
     parts = local_path(f"{output}.parts")
     if parts.is_dir():
         shutil.rmtree(parts)

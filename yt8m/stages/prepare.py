@@ -41,7 +41,7 @@ class PrepareConfig(Config):
 
 
 def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
-    """Writes the partition.
+    """Write the partition.
 
     Args:
         config: Shards, and how they are divided.

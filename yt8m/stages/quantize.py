@@ -31,7 +31,7 @@ class QuantizeConfig(Config):
 
 
 def quantize(*, model: Path, config: QuantizeConfig, output: Path) -> StageResult:
-    """Writes a model folder with the large variables quantized.
+    """Write a model folder with the large variables quantized.
 
     One variable of floats is in memory at a time, so memory stays under the float model plus the quantized one.
 

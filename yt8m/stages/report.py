@@ -11,7 +11,7 @@ from yt8m.storage import open_atomic
 
 
 def report(*, records: Sequence[Path], html: Path, summary: Path) -> StageResult:
-    """Writes the report of a run.
+    """Write the report of a run.
 
     Args:
         records: What the run's nodes left: files of one `yt8m.report.record.NodeRecord` or of a list of them.

@@ -73,7 +73,7 @@ def search_weights(
     output: Path,
     float_predictions: Mapping[str, Path] | None = None,
 ) -> StageResult:
-    """Compares the flat average, random search (paper, section 4.3) and a guided search, and keeps the best.
+    """Compare the flat average, random search (paper, section 4.3) and a guided search, and keeps the best.
 
     The weights are searched on one part of the hold-out. The other part, which no search saw, gives `gap_report`: the
     figure to quote, since the best of many trials looks better than it is where it was searched. For the same reason

@@ -45,7 +45,7 @@ def soft_targets(
     worker: int = 0,
     workers: int = 1,
 ) -> StageResult:
-    """Writes one sidecar per training shard; frames are not copied.
+    """Write one sidecar per training shard; frames are not copied.
 
     A sidecar that is there and whole is final, so a killed stage continues with the first one missing; a damaged one is
     written anew. The shards can be divided among workers: each writes its part, and the bytes are those that one worker

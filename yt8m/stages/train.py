@@ -40,7 +40,7 @@ def train(
     tensorboard_uri: str = "",
     soft_targets: Path | None = None,
 ) -> StageResult:
-    """Trains a model on the training shards; killed and started again, it goes on from its last checkpoint.
+    """Train a model on the training shards; killed and started again, it goes on from its last checkpoint.
 
     The same configuration, data and backend give the same weights on the same machine, killed or not.
 

@@ -37,7 +37,7 @@ __all__ = [
 
 
 def list_uris(pattern: str | Path) -> list[str]:
-    """Lists the files that match a glob.
+    """List the files that match a glob.
 
     Args:
         pattern: A URI with `*`, `?`, `[...]` or `**`; one without matches itself.
@@ -78,7 +78,7 @@ def read_text(uri: str | Path) -> str:
 
 @contextmanager
 def open_atomic(uri: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Opens a file that appears under its name only when it was written to the end.
+    """Open a file that appears under its name only when it was written to the end.
 
     Args:
         uri: The file; folders above it are made, an existing file is replaced.
@@ -112,5 +112,5 @@ def stage_in(uri: str | Path) -> Path:
 
 
 def join(uri: str | Path, *parts: str) -> str:
-    """Appends parts to a URI, with one slash between them."""
+    """Append parts to a URI, with one slash between them."""
     return "/".join([str(uri).rstrip("/"), *(part.strip("/") for part in parts)])

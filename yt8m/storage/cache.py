@@ -99,7 +99,7 @@ class ShardCache:
         return copy
 
     def _use(self, uri: str, copy: Path, info: ObjectInfo) -> bool:
-        """Notes that a copy is used now, if there is one and it is intact."""
+        """Note that a copy is used now, if there is one and it is intact."""
         while (identity := self._touch(copy)) is not None:
             if self._verified.get(copy.name) == identity:
                 return True
@@ -112,7 +112,7 @@ class ShardCache:
         return False
 
     def _touch(self, copy: Path) -> tuple[int, int, int] | None:
-        """Sets the time of use, by which copies are ordered; returns inode, size and time of writing."""
+        """Set the time of use, by which copies are ordered; returns inode, size and time of writing."""
         with self._locked(_ROOM, fcntl.LOCK_SH), suppress(FileNotFoundError):
             hold = _Hold(os.open(copy, os.O_RDONLY))
             self._lock(hold.descriptor, fcntl.LOCK_SH)
@@ -123,7 +123,7 @@ class ShardCache:
         return None
 
     def _keep(self, name: str, hold: "_Hold") -> None:
-        """Holds a copy, and lets go of those handed out long before."""
+        """Hold a copy, and lets go of those handed out long before."""
         with self._holding:
             self._held.pop(name, None)
             self._held[name] = hold
@@ -158,7 +158,7 @@ class ShardCache:
             part.unlink(missing_ok=True)
 
     def _reserve(self, uri: str, part: Path, size: int) -> None:
-        """Makes a file of the full size, after other copies have made room for it."""
+        """Make a file of the full size, after other copies have made room for it."""
         part.unlink(missing_ok=True)  # left behind by a process that died
         allowed = self.limit_bytes - size
         give_up = time.monotonic() + deadline_seconds()
@@ -177,7 +177,7 @@ class ShardCache:
         )
 
     def _evict(self, allowed: int) -> bool:
-        """Removes copies, least recently used first, until those left have at most `allowed` bytes."""
+        """Remove copies, least recently used first, until those left have at most `allowed` bytes."""
         files = {}
         for file in self._folder.glob(_NAMES):  # a volume has files of its own, such as lost+found
             with suppress(FileNotFoundError):
@@ -210,7 +210,7 @@ class ShardCache:
 
     @contextmanager
     def _locked(self, name: str, kind: int = fcntl.LOCK_EX) -> Iterator[bool]:
-        """Keeps other threads and processes out; with `LOCK_NB`, yields whether that was possible."""
+        """Keep other threads and processes out; with `LOCK_NB`, yields whether that was possible."""
         try:
             # Over NFS a shared lock needs a file opened to be read, an exclusive one a file opened to be written.
             file = (self._folder / _LOCKS / name).open("a+b")
@@ -220,7 +220,7 @@ class ShardCache:
             yield self._lock(file.fileno(), kind)
 
     def _lock(self, descriptor: int, kind: int) -> bool:
-        """Locks an open file until it is closed; with `LOCK_NB`, returns whether that was possible."""
+        """Lock an open file until it is closed; with `LOCK_NB`, returns whether that was possible."""
         try:
             fcntl.flock(descriptor, kind)
         except BlockingIOError:

@@ -63,7 +63,7 @@ def _md5(chunks: Iterable[bytes]) -> bytes:
 
 
 def _parts(chunks: Iterable[bytes], sizes: tuple[int, ...]) -> Iterator[list[bytes]]:
-    """Divides content into parts of these sizes, each a list of chunks; what is left over is a part, too."""
+    """Divide content into parts of these sizes, each a list of chunks; what is left over is a part, too."""
     content = iter(chunks)
     rest = memoryview(b"")
     for size in sizes:

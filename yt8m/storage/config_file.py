@@ -12,7 +12,7 @@ class ConfigFile(Config):
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Reads what `save` wrote.
+        """Read what `save` wrote.
 
         Raises:
             ConfigError: The file holds something else.
@@ -21,6 +21,6 @@ class ConfigFile(Config):
         return cls.parse_json(read_text(path), str(path))
 
     def save(self, path: str | Path) -> None:
-        """Writes the configuration; the file appears complete or not at all."""
+        """Write the configuration; the file appears complete or not at all."""
         with open_atomic(path, "w") as file:
             file.write(self.model_dump_json(indent=1) + "\n")

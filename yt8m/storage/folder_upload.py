@@ -20,7 +20,7 @@ class FolderUpload:
         self._copied: dict[Path, tuple[int, int]] = {}
 
     def update(self) -> int:
-        """Copies the files that changed since the last call; each appears whole.
+        """Copy the files that changed since the last call; each appears whole.
 
         Returns:
             Number of files copied.

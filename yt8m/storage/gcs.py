@@ -70,7 +70,7 @@ class GcsClient:
         return data
 
     def upload(self, place: Place, path: Path) -> None:
-        """Makes a file an object; the store refuses content that does not match the checksum sent with it."""
+        """Make a file an object; the store refuses content that does not match the checksum sent with it."""
         self._blob(place).upload_from_filename(
             path,
             checksum="crc32c",

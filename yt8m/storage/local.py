@@ -38,7 +38,7 @@ class LocalStore:
 
     @contextmanager
     def publish_file(self, uri: str) -> Iterator[Path]:
-        """Yields a file beside the target that takes its place at the end, so that nobody ever sees a part."""
+        """Yield a file beside the target that takes its place at the end, so that nobody ever sees a part."""
         target = local_path(uri)
         with _errors_name(uri):
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ class LocalStore:
 
 @contextmanager
 def publish_directory(path: Path) -> Iterator[Path]:
-    """Makes a folder that appears whole or not at all.
+    """Make a folder that appears whole or not at all.
 
     Args:
         path: The folder; an existing one is replaced when the new one is complete.
@@ -86,7 +86,7 @@ def _temporary(target: Path, uri: str, *, folder: bool) -> Iterator[Path]:
 
 
 def _swap(new: Path, target: Path) -> None:
-    """Puts a folder in another's place; rename alone only replaces an empty one."""
+    """Put a folder in another's place; rename alone only replaces an empty one."""
     if not target.exists():
         new.rename(target)
         return

@@ -51,7 +51,7 @@ class Place:
 
     @classmethod
     def parse(cls, uri: str) -> "Place":
-        """Takes a URI apart.
+        """Take a URI apart.
 
         Raises:
             StorageError: It names no bucket.
@@ -99,7 +99,7 @@ class ObjectClient(Protocol):
         """Bytes `start` to `start + size - 1` of a version of an object."""
 
     def upload(self, place: Place, path: Path) -> None:
-        """Makes a file an object that appears whole or not at all; the store compares checksums."""
+        """Make a file an object that appears whole or not at all; the store compares checksums."""
 
     def trouble(self, error: Exception) -> Trouble:
         """What an error of this client's methods means."""

@@ -51,7 +51,7 @@ _RANGES = SharedPool(RANGES_AT_ONCE)
 
 
 def download(client: ObjectClient, place: Place, info: ObjectInfo, write: Write) -> None:
-    """Reads a version of an object; its checksum is not verified here.
+    """Read a version of an object; its checksum is not verified here.
 
     Args:
         client: The store.

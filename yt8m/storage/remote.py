@@ -94,7 +94,7 @@ class RemoteStore:
 
     @contextmanager
     def publish_file(self, uri: str) -> Iterator[Path]:
-        """Yields a local file that becomes the object at the end; the store shows an object when it is complete."""
+        """Yield a local file that becomes the object at the end; the store shows an object when it is complete."""
         place = Place.parse(uri)
         if not place.key or place.key.endswith("/"):
             raise StorageError(f"{uri}: names no object. Write {place.scheme}://{place.bucket}/NAME.")
@@ -116,7 +116,7 @@ class RemoteStore:
         return retried("listing", place, client, partial(client.keys, place.bucket, prefix, limit))
 
     def _transfer(self, place: Place, read: Callable[[ObjectInfo], Result]) -> Result:
-        """Reads an object whose information is up to date, again if it arrives damaged or changes meanwhile."""
+        """Read an object whose information is up to date, again if it arrives damaged or changes meanwhile."""
         problem: StorageError | None = None
         for _ in range(TRANSFERS):
             info = self._info(place)

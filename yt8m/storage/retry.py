@@ -39,7 +39,7 @@ def deadline_seconds() -> float:
 
 
 def retried(operation: str, place: Place, client: ObjectClient, request: Callable[[], Result]) -> Result:
-    """Makes a request; repeats it while its failures look transient, each with a warning.
+    """Make a request; repeats it while its failures look transient, each with a warning.
 
     Args:
         operation: What is done, for errors: `reading`, ...

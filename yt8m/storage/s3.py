@@ -84,7 +84,7 @@ class S3Client:
         return data
 
     def upload(self, place: Place, path: Path) -> None:
-        """Makes a file an object; what the store took is compared, and removed if it is not the file."""
+        """Make a file an object; what the store took is compared, and removed if it is not the file."""
         from boto3.s3.transfer import TransferConfig  # noqa: PLC0415
 
         config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)

@@ -38,7 +38,7 @@ class Store(Protocol):
         """A file's whole content."""
 
     def publish_file(self, uri: str) -> AbstractContextManager[Path]:
-        """Yields a local file to write, whose content then appears under the URI whole or not at all."""
+        """Yield a local file to write, whose content then appears under the URI whole or not at all."""
 
     def stage_in(self, uri: str) -> Path:
         """A local file with this content, for readers that need one."""

@@ -21,7 +21,7 @@ _RANDOM = "????????"
 
 @contextmanager
 def temporary_beside(target: Path, *, folder: bool) -> Iterator[Path]:
-    """Makes an empty file or folder beside a target; it is removed at the end, unless it was renamed.
+    """Make an empty file or folder beside a target; it is removed at the end, unless it was renamed.
 
     Args:
         target: What it will become.
@@ -39,7 +39,7 @@ def temporary_beside(target: Path, *, folder: bool) -> Iterator[Path]:
 
 
 def remove_stale(target: Path) -> None:
-    """Removes the temporaries of a target that killed processes left."""
+    """Remove the temporaries of a target that killed processes left."""
     for path in target.parent.glob(f".{glob.escape(target.name)}.{_RANDOM}{_SUFFIX}*"):
         with suppress(OSError):  # somebody holds the lock, or removes it just now
             lock = os.open(path, os.O_RDONLY)
@@ -51,7 +51,7 @@ def remove_stale(target: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or a folder with all that is in it, if it is there."""
+    """Remove a file or a folder with all that is in it, if it is there."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -52,13 +52,13 @@ class Monitor(keras.callbacks.Callback):
         self._running_metrics: list[Any] = []
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Remembers the restored sums behind loss and GAP: `fit` sets them to zero before every epoch."""
+        """Remember the restored sums behind loss and GAP: `fit` sets them to zero before every epoch."""
         del logs
         if self._step:
             self._running_metrics = [np.asarray(variable).copy() for variable in self.model.metrics_variables]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Goes on with the sums of an interrupted epoch."""
+        """Go on with the sums of an interrupted epoch."""
         del logs
         assert epoch == self._epoch, (epoch, self._epoch)
         if self._step:
@@ -66,7 +66,7 @@ class Monitor(keras.callbacks.Callback):
                 variable.assign(value)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Counts the step."""
+        """Count the step."""
         del batch
         logs = logs or {}
         self._step += 1
@@ -82,7 +82,7 @@ class Monitor(keras.callbacks.Callback):
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Closes the epoch and saves."""
+        """Close the epoch and saves."""
         if self._step != self._schedule.steps_per_epoch:
             raise DataError(
                 f"training data: epoch {epoch + 1} ended after {self._step} steps of {self._schedule.batch_size} "

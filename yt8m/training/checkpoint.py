@@ -29,13 +29,13 @@ class Checkpoint:
         self.uri = storage.join(folder_uri, f"checkpoint-{digest[:16]}.npz")
 
     def save(self, model: TrainingModel, record: TrainingRecord) -> None:
-        """Replaces the last checkpoint; whenever the process dies, a whole one remains."""
+        """Replace the last checkpoint; whenever the process dies, a whole one remains."""
         arrays = {name: np.asarray(variable) for name, variable in _state(model).items()}
         with storage.open_atomic(self.uri) as file:
             np.savez(file, allow_pickle=False, record=np.array(record.model_dump_json()), **arrays)
 
     def restore(self, model: TrainingModel) -> TrainingRecord:
-        """Puts the last checkpoint into a compiled model, if there is one.
+        """Put the last checkpoint into a compiled model, if there is one.
 
         Returns:
             Where to continue; the beginning if there is no checkpoint of this training.

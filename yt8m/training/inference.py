@@ -56,7 +56,7 @@ def load_predictor(folder: Path, spec: DataSpec) -> Predictor:
 
 
 def check_spec(folder: Path, received: DataSpec, expected: DataSpec) -> None:
-    """Refuses a model that was made for other features or classes.
+    """Refuse a model that was made for other features or classes.
 
     Raises:
         DataError: It was.
@@ -71,7 +71,7 @@ def check_spec(folder: Path, received: DataSpec, expected: DataSpec) -> None:
 def predict_videos(
     predictor: Predictor, frames: npt.NDArray[np.uint8], num_frames: npt.NDArray[np.int32], batch_size: int
 ) -> npt.NDArray[np.float32]:
-    """Predicts at most a batch of videos as a whole batch.
+    """Predict at most a batch of videos as a whole batch.
 
     It is filled up with copies of its last video, whose predictions are dropped: batches of one size need one
     compilation, and a video's prediction depends on its place in the batch at most.
@@ -89,7 +89,7 @@ def predict_videos(
 
 
 def predict_batches(predictor: Predictor, dataset: Any, batch_size: int) -> Iterator[PredictedBatch]:
-    """Predicts a data set of `yt8m.data`.
+    """Predict a data set of `yt8m.data`.
 
     Args:
         predictor: The model.

@@ -29,7 +29,7 @@ def fit(
     description: str,
     tensorboard_uri: str = "",
 ) -> TrainingRecord:
-    """Trains a model, beginning where its last checkpoint left off.
+    """Train a model, beginning where its last checkpoint left off.
 
     A run that was killed at any moment and started again ends with the weights of one that never was.
 

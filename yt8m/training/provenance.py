@@ -33,13 +33,13 @@ class Provenance(Config):
         return self.training.learning_rate * self.training.learning_rate_decay**stairs
 
     def save(self, directory: Path) -> None:
-        """Writes it into a model's folder."""
+        """Write it into a model's folder."""
         with storage.open_atomic(directory / FILE_NAME, "w") as file:
             file.write(self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Reads it from a model's folder.
+        """Read it from a model's folder.
 
         Raises:
             DataError: It is not there.

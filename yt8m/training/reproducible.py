@@ -10,7 +10,7 @@ from yt8m.training.config import TrainingConfig
 
 @contextmanager
 def seeded_and_precise(config: TrainingConfig) -> Iterator[None]:
-    """Builds models inside with the configuration's seed and precision; the old precision comes back afterwards.
+    """Build models inside with the configuration's seed and precision; the old precision comes back afterwards.
 
     Args:
         config: Names both.

@@ -62,7 +62,7 @@ class TrainingRun:
         soft_targets: Path | None,
         averaging_decay: float | None = None,
     ) -> Self:
-        """Puts a training together.
+        """Put a training together.
 
         Args:
             build: Makes the network, a model on bytes; called with the configuration's seed and precision set.
@@ -95,7 +95,7 @@ class TrainingRun:
     def fit(
         self, *, checkpoint_uri: str, tensorboard_uri: str, description: str, identity: dict[str, Any]
     ) -> TrainingRecord:
-        """Trains to the end, from the last checkpoint where there is one.
+        """Train to the end, from the last checkpoint where there is one.
 
         Args:
             checkpoint_uri: Folder of the checkpoint.

@@ -28,7 +28,7 @@ class HoldoutScores:
     summed_loss: float = 0.0
 
     def update(self, batch: PredictedBatch) -> None:
-        """Adds a batch."""
+        """Add a batch."""
         self.metrics.update(batch.probabilities, batch.labels)
         self.summed_loss += summed_crossentropy(batch)
 
@@ -50,7 +50,7 @@ def summed_crossentropy(batch: PredictedBatch) -> float:
 
 
 def predict_holdout(predictor: Predictor, partition: Partition, batch_size: int, what: str) -> Iterator[PredictedBatch]:
-    """Predicts a partition's hold-out videos, showing progress.
+    """Predict a partition's hold-out videos, showing progress.
 
     Args:
         predictor: The model.

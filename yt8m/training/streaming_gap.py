@@ -36,7 +36,7 @@ class StreamingGAP(keras.metrics.Metric):
         self.labels = self.add_variable((), "zeros", name="labels")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Counts the predictions of a batch.
+        """Count the predictions of a batch.
 
         Args:
             y_true: `(B, C)`, multi-hot labels.

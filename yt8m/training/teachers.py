@@ -41,7 +41,7 @@ def mean_predictor(folders: Iterable[Path], spec: DataSpec) -> Predictor:
 def predict_shards(
     predictor: Predictor, shards: Sequence[Shard], partition: Partition, batch_size: int
 ) -> Iterator[tuple[Shard, Iterator[Chunk]]]:
-    """Predicts all videos of shards.
+    """Predict all videos of shards.
 
     All shards are one stream of data, but batches begin anew with every shard: what is predicted for a video depends
     on its shard only, not on the shards that happen to be predicted together.
@@ -93,7 +93,7 @@ class _VideoStream:
         return {name: array[:count] for name, array in joined.items()}
 
     def finish(self) -> None:
-        """Makes sure that all videos were taken."""
+        """Make sure that all videos were taken."""
         if len(self._rest.get("ids", ())) or self._next() is not None:
             raise DataError("training shards: more videos than the partition promises. Run prepare again.")
 

@@ -39,25 +39,25 @@ class TensorBoard(keras.callbacks.TensorBoard):
         super().__init__(folder, write_graph=False, update_freq=_STEPS_BETWEEN_POINTS)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Opens the logs."""
+        """Open the logs."""
         super().on_train_begin(logs)
         # Keras counts from 0 in every call of `fit`.
         self._global_train_batch = int(self.model.optimizer.iterations)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Writes a point now and then."""
+        """Write a point now and then."""
         super().on_train_batch_end(batch, logs)
         if time.monotonic() - self._last_copy > _SECONDS_BETWEEN_COPIES:
             self._copy()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Writes the epoch's figures, wherever its last step is among the points."""
+        """Write the epoch's figures, wherever its last step is among the points."""
         with self.summary.record_if(True):
             super().on_epoch_end(epoch, logs)
         self._copy()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Closes the logs."""
+        """Close the logs."""
         super().on_train_end(logs)
         self._copy()
         if self._upload:

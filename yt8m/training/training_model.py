@@ -62,7 +62,7 @@ class TrainingModel(keras.Model):
         return self.get_metrics_result()
 
     def use_averages(self) -> None:
-        """Puts the averages of weights and batch statistics in the network, for good."""
+        """Put the averages of weights and batch statistics in the network, for good."""
         self.optimizer.finalize_variable_values(self.trainable_variables)
         if self.averaging_decay is not None:
             for statistic, average in zip(self._statistics(), self.averaged_statistics, strict=True):

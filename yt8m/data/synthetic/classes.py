@@ -74,7 +74,7 @@ class Classes:
 
 
 def make_classes(rng: np.random.Generator, num_classes: int) -> Classes:
-    """Gives each class a kind of evidence, a frequency and a topic.
+    """Give each class a kind of evidence, a frequency and a topic.
 
     Args:
         rng: Source of randomness.

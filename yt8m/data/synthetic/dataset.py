@@ -16,7 +16,7 @@ from yt8m.progress import progress
 
 
 def start_dataset(uri: str, description: DatasetDescription) -> None:
-    """Writes `dataset.json`, or checks that the one that is there says the same.
+    """Write `dataset.json`, or checks that the one that is there says the same.
 
     Args:
         uri: The data set's folder.
@@ -43,7 +43,7 @@ def start_dataset(uri: str, description: DatasetDescription) -> None:
 
 
 def write_shards(uri: str, shards: Sequence[Shard], *, source: Source, spec: DataSpec, seed: int, threads: int) -> int:
-    """Writes those shards that are not there yet, or are damaged.
+    """Write those shards that are not there yet, or are damaged.
 
     Threads suffice: NumPy, checksums and writing let go of the interpreter. The content of a shard depends neither on
     the number of threads nor on the other shards.

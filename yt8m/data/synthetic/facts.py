@@ -94,7 +94,7 @@ def label_count_shares(most: int) -> NDArray[np.float64]:
 
 
 def sample_frame_counts(rng: np.random.Generator, num_videos: int, max_frames: int) -> NDArray[np.int64]:
-    """Draws numbers of frames, scaled so that the longest videos have `max_frames`.
+    """Draw numbers of frames, scaled so that the longest videos have `max_frames`.
 
     Args:
         rng: Source of randomness.

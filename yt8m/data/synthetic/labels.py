@@ -65,7 +65,7 @@ class LabelSampler:
         self._calibrate(rng)
 
     def sample(self, rng: np.random.Generator, num_videos: int) -> list[VideoLabels]:
-        """Draws the labels of `num_videos` videos."""
+        """Draw the labels of `num_videos` videos."""
         topics = rng.choice(len(self._topic_shares), size=num_videos, p=self._topic_shares)
         # The first arrivals of processes with these rates are a draw without replacement.
         arrivals = rng.standard_exponential((num_videos, self._classes.num_classes))
@@ -103,7 +103,7 @@ class LabelSampler:
         return VideoLabels(topic, tuple(present), tuple(sorted(kept)))
 
     def _calibrate(self, rng: np.random.Generator) -> None:
-        """Fits the weights so that the given labels have the wanted frequencies."""
+        """Fit the weights so that the given labels have the wanted frequencies."""
         C = self._classes.num_classes
         ranks = np.arange(C)
         bands = np.where(ranks < _CALIBRATED_ALONE, ranks, _CALIBRATED_ALONE + np.log2(ranks + 1).astype(int))

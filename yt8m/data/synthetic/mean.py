@@ -30,7 +30,7 @@ class Unclip:
 
 
 def write_with_mean(pixels: NDArray[np.int16], target: NDArray[np.uint8], frames: NDArray[np.uint8]) -> None:
-    """Cuts values to bytes after shifting each feature so that its mean is the given one, within half a step.
+    """Cut values to bytes after shifting each feature so that its mean is the given one, within half a step.
 
     A shift by one moves the mean by at most one, and never back. So some whole shift comes within half a step of any
     mean from 0 to 255, and steps as long as the rest of the way cannot pass it.

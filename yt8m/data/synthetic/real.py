@@ -78,7 +78,7 @@ class RealVideos:
         self._features = {name: _make_feature(rng, name, arrays[f"mean_{name}"]) for name in preset.spec.features}
 
     def draw(self, rng: np.random.Generator, first: int, count: int) -> Iterator[Video]:
-        """Draws videos; see `Source`."""
+        """Draw videos; see `Source`."""
         pointers, labels = self._arrays["label_ptr"], self._arrays["labels"]
         for number in self._order[first : first + count].tolist():
             length = int(self._arrays["num_frames"][number])
@@ -144,7 +144,7 @@ def _read(path: str) -> bytes:
 
 
 def _load(content: bytes, path: str, spec: DataSpec) -> dict[str, NDArray[Any]]:
-    """Takes the file of means apart and checks it."""
+    """Take the file of means apart and checks it."""
     names = ["ids", "labels", "label_ptr", "num_frames", *(f"mean_{name}" for name in spec.features)]
     try:
         file = np.load(io.BytesIO(content), allow_pickle=False)

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 
 def scene_of_frames(rng: np.random.Generator, num_frames: int, mean_length: float) -> NDArray[np.int64]:
-    """Cuts a video into scenes whose lengths are geometric, that is without memory.
+    """Cut a video into scenes whose lengths are geometric, that is without memory.
 
     Args:
         rng: Source of randomness.
@@ -21,7 +21,7 @@ def scene_of_frames(rng: np.random.Generator, num_frames: int, mean_length: floa
 
 
 def deal(rng: np.random.Generator, num_scenes: int, num_contents: int) -> NDArray[np.int64]:
-    """Deals contents to scenes so that all get about equally many, in random order.
+    """Deal contents to scenes so that all get about equally many, in random order.
 
     Args:
         rng: Source of randomness.

@@ -36,7 +36,7 @@ class Shard:
 
 
 def plan_shards(preset: Preset, videos: int, validation_share: float, test_share: float) -> list[Shard]:
-    """Splits videos into shards of about equal size: `train####`, `validate####` and, without labels, `test####`.
+    """Split videos into shards of about equal size: `train####`, `validate####` and, without labels, `test####`.
 
     Args:
         preset: Sizes of shards.
@@ -67,7 +67,7 @@ def plan_shards(preset: Preset, videos: int, validation_share: float, test_share
 def write_shard(
     uri: str, shard: Shard, *, source: Source, spec: DataSpec, seed: int, advance: Callable[[int], None]
 ) -> None:
-    """Writes a shard; it appears under its name when it is complete.
+    """Write a shard; it appears under its name when it is complete.
 
     Args:
         uri: The file.

@@ -39,7 +39,7 @@ class Source(Protocol):
     """Where videos come from."""
 
     def draw(self, rng: np.random.Generator, first: int, count: int) -> Iterator[Video]:
-        """Draws the videos number `first` to `first + count - 1`.
+        """Draw the videos number `first` to `first + count - 1`.
 
         Args:
             rng: The only source of randomness, so that shards do not depend on each other.

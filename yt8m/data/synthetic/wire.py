@@ -81,7 +81,7 @@ def encode_video(
 
 
 def write_record(file: IO[bytes], record: bytes) -> None:
-    """Appends a record to a TFRecord file: length, its checksum, content, its checksum."""
+    """Append a record to a TFRecord file: length, its checksum, content, its checksum."""
     length = struct.pack("<Q", len(record))
     file.write(length + struct.pack("<I", masked_checksum(length)))
     file.write(record)

@@ -106,7 +106,7 @@ class World:
         self._features = {name: self._make_feature(rng, name, size) for name, size in preset.spec.features.items()}
 
     def draw(self, rng: np.random.Generator, first: int, count: int) -> Iterator[Video]:
-        """Draws videos; see `Source`."""
+        """Draw videos; see `Source`."""
         lengths = sample_frame_counts(rng, count, self._preset.spec.max_frames)
         for number, labels in enumerate(self.labels.sample(rng, count)):
             write = partial(self._write_frames, rng, labels)
@@ -175,7 +175,7 @@ class World:
 
     @staticmethod
     def _show_rare(rng: np.random.Generator, scene_of_frame: NDArray[np.int64], first: int, count: int) -> None:
-        """Puts a few single frames of each rare scene (`first`, `first + 1`, ...) into the video."""
+        """Put a few single frames of each rare scene (`first`, `first + 1`, ...) into the video."""
         shown = 1 + int(_RARE_SHARE * len(scene_of_frame))
         for number in range(count):
             scene_of_frame[rng.integers(len(scene_of_frame), size=shown)] = first + number
