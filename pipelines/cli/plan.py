@@ -6,7 +6,7 @@ import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from pipelines.cli import plan_display, plan_scale
-from pipelines.cli.console import table_console
+from pipelines.cli.format import table_console
 from pipelines.cli.options import cluster_file_option, recipe_argument, settings_option
 from pipelines.cli.quiet_import import import_quietly
 from pipelines.cost.data import DataFacts

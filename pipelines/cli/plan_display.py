@@ -5,21 +5,10 @@ from collections import Counter
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.cli.console import say
-from pipelines.cli.run_display import describe_bytes
+from pipelines.cli.format import describe_bytes, make_table, say
 from pipelines.cost.models import Estimate
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.size import MOST_COMPILED_BYTES, MOST_RUN_BYTES, PipelineSize
-
-
-def make_table(names: tuple[str, ...], figures: tuple[str, ...]) -> Table:
-    """An empty table: columns of names, then columns of figures."""
-    table = Table(box=None)
-    for name in names:
-        table.add_column(name, no_wrap=True)
-    for name in figures:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
 
 
 def show_nodes(console: Console, planned: Plan, *, listed: bool) -> None:

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from pipelines.cli.console import say
-from pipelines.cli.plan_display import make_table
-from pipelines.cli.run_display import describe_bytes
+from pipelines.cli.format import describe_bytes, make_table, say
 from pipelines.cost import throughput as assumed
 from pipelines.cost.gpus import GPUS, Gpu
 from pipelines.cost.models import Estimate

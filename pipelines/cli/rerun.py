@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from pipelines.cli.console import say, table_console
+from pipelines.cli.format import say, table_console
 from pipelines.cli.options import cluster_options, local_root
 from pipelines.cluster.access import ClusterAccess
 from yt8m.errors import ConfigError
@@ -64,7 +64,7 @@ def rerun(  # noqa: PLR0917 click passes them by name
             raise ConfigError(f"{run}: --cluster and --image are for runs in a cluster; this one is here.")
         _rerun_here(console, root, node, settings, downstream)
         return
-    from pipelines.cli.cluster_view import announce
+    from pipelines.cli.watch import announce
     from pipelines.cluster.client import Cluster
     from pipelines.cluster.rerun import rerun_in_cluster
     from pipelines.cluster.run import ClusterRun
@@ -79,7 +79,7 @@ def rerun(  # noqa: PLR0917 click passes them by name
     if nodes.stale:
         text = f"Not in the new run: {_name(nodes.stale)}, which depend on it; --downstream executes them, too."
         say(console, text)
-    announce(console, cluster, run_id, wait=wait)
+    announce(console, access, run_id, cluster.address(run_id), wait=wait)
 
 
 def _rerun_here(console: Console, root: Path, node: str, settings: tuple[str, ...], downstream: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from rich.console import Console
 
-from pipelines.cli.console import say
+from pipelines.cli.format import describe_bytes, say
 from pipelines.cli.options import recipe_argument, settings_option
 from yt8m.errors import UserError
 
@@ -78,7 +78,7 @@ def run(
 
 def follow(console: Console, execution: "LocalRun", execute: Callable[["Listener"], bool]) -> None:
     """Show an execution while it goes on; ends the command with code 1 if it fails or is stopped."""
-    from pipelines.cli.run_display import RunDisplay
+    from pipelines.cli.watch import RunDisplay
 
     try:
         with RunDisplay(console, execution.state) as display:
@@ -131,8 +131,6 @@ def show_results(console: Console, execution: "LocalRun", seconds: float) -> Non
 
 
 def _figures(final: dict[str, Any]) -> list[str]:
-    from pipelines.cli.run_display import describe_bytes
-
     lines = []
     if final.get("gap") is not None:
         line = f"GAP {final['gap']:.4f} of the {final['measured_on']} on {final['videos'] or 0:.0f} hold-out videos"

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipelines.cli.console import table_console
+from pipelines.cli.format import table_console
 from pipelines.cli.options import cluster_options, local_root
-from pipelines.cli.run_table import follow as follow_run
-from pipelines.cli.run_table import show
+from pipelines.cli.watch import SECONDS_BETWEEN_REQUESTS, cluster_reader, show
+from pipelines.cli.watch import follow as follow_run
 from pipelines.cluster.access import ClusterAccess
 from pipelines.runs.view import view_folder
 
@@ -36,9 +36,7 @@ def status(run: str, access: ClusterAccess, follow: bool) -> None:
     if root:
         read, wait_seconds = partial(view_folder, root), SECONDS_BETWEEN_LOOKS
     else:
-        from pipelines.cli.cluster_view import SECONDS_BETWEEN_REQUESTS, reader
-
-        read, wait_seconds = reader(access, run), SECONDS_BETWEEN_REQUESTS
+        read, wait_seconds = cluster_reader(access, run), SECONDS_BETWEEN_REQUESTS
     if follow:
         if follow_run(console, read, wait_seconds).state != "finished":
             sys.exit(1)

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import click
 
-from pipelines.cli.console import say, table_console
+from pipelines.cli.format import say, table_console
 from pipelines.cli.options import (
     cluster_file_option,
     cluster_options,
@@ -52,7 +52,7 @@ def submit(  # noqa: PLR0917 click passes them by name
     Kubeflow's cache.
     """
     _check(access, root)
-    from pipelines.cli.cluster_view import announce
+    from pipelines.cli.watch import announce
     from pipelines.cluster.client import Cluster
     from pipelines.kubeflow.compile import Compilation
     from pipelines.kubeflow.image import default_image
@@ -76,7 +76,7 @@ def submit(  # noqa: PLR0917 click passes them by name
         )
     text = f"{compilation.plan.name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}"
     say(console, text)
-    announce(console, cluster, run_id, wait=wait)
+    announce(console, access, run_id, cluster.address(run_id), wait=wait)
 
 
 def _check(access: ClusterAccess, root: str) -> None:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.cli import cluster_view
+from pipelines.cli import watch
 from tests.pipelines.kfp_server import KfpServer, kfp_server
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KfpServer]:
-    monkeypatch.setattr(cluster_view, "SECONDS_BETWEEN_REQUESTS", 0.01)
+    monkeypatch.setattr(watch, "SECONDS_BETWEEN_REQUESTS", 0.01)
     monkeypatch.setenv("HOME", str(tmp_path))
     with kfp_server() as running:
         # It has no objects either.

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from components.step import record_uri
-from pipelines.cli import cluster_view, main, run_table
+from pipelines.cli import main, watch
 from pipelines.cluster import run as cluster_run
 from pipelines.cluster.access import ClusterAccess
 from pipelines.kubeflow.spec import Spec, SpecGraph
@@ -66,14 +66,14 @@ def test_waiting_ends_with_the_run_and_its_result(server: KfpServer, state: str,
 def test_waiting_survives_a_server_that_is_away_for_a_while(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     add_run(server)
     server.progress = [("RUNNING", {}), ("SUCCEEDED", {})]
-    read = cluster_view.reader(ClusterAccess(server.url), "runs-1")
+    read = watch.cluster_reader(ClusterAccess(server.url), "runs-1")
     assert read().running
     server.failures = [(503, "text/plain", "away")] * 2
-    assert run_table._read_patiently(read, 0.01).state == "finished"
-    monkeypatch.setattr(run_table, "PATIENCE_SECONDS", 0.0)
+    assert watch._read_patiently(read, 0.01).state == "finished"
+    monkeypatch.setattr(watch, "PATIENCE_SECONDS", 0.0)
     server.failures = [(503, "text/plain", "away")] * 9
     with pytest.raises(ClusterError, match="503"):
-        run_table._read_patiently(read, 0.01)
+        watch._read_patiently(read, 0.01)
 
 
 def leave_record(root: Path, spec: Spec, node: str, metrics: dict[str, float], **artifacts: str) -> None:
@@ -136,7 +136,7 @@ def test_a_store_that_does_not_answer_is_left_alone_for_a_while(
         raise StorageError("no answer")
 
     monkeypatch.setattr(cluster_run.storage, "exists", exists)
-    read = cluster_view.reader(ClusterAccess(server.url), "runs-1")
+    read = watch.cluster_reader(ClusterAccess(server.url), "runs-1")
     for _ in range(3):
         assert "GAP and sizes are missing: no answer" in read().notes
     assert len(asked) == 1

@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from pipelines.cli.run_display import RunDisplay, describe_bytes, describe_figures
+from pipelines.cli.watch import RunDisplay
 from pipelines.local.events import Event
 from pipelines.runs.state import NodeState, RunState
 
@@ -54,17 +54,3 @@ def test_a_terminal_shows_what_runs_and_what_is_to_come(tmp_path_factory: pytest
 
 def test_sub_pipelines_are_not_nodes(tmp_path_factory: pytest.TempPathFactory) -> None:
     assert shown([Event("started", "family"), Event("failed", "family")], tmp_path_factory) == ""
-
-
-def test_figures_are_gap_and_size() -> None:
-    assert describe_figures(NodeState(title="x", metrics={"gap": 0.87236, "bytes_after": 117e6})) == (
-        "  (GAP 0.8724, 117.0 MB)"
-    )
-    assert describe_figures(NodeState(title="x", metrics={"seconds": 3.0})) == ""
-
-
-@pytest.mark.parametrize(
-    ("size", "text"), [(0, "0 B"), (999, "999 B"), (1500, "1.5 kB"), (2**30, "1.1 GB"), (5e12, "5.0 TB")]
-)
-def test_sizes_are_in_powers_of_ten(size: float, text: str) -> None:
-    assert describe_bytes(size) == text

@@ -1,0 +1,229 @@
+"""Live views of runs: progress of a run in this process, and the table of any run's nodes."""
+
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from pipelines.cli.format import describe_bytes, describe_figures, make_table, say, size_of
+from pipelines.cluster.access import ClusterAccess
+from pipelines.local.events import Event
+from pipelines.runs.state import FINISHED, NodeState, RunState
+from pipelines.runs.view import RunView
+from yt8m.errors import ClusterError
+from yt8m.progress import duration
+from yt8m.storage.retry import DEADLINE_VARIABLE
+
+# A line of `yt8m.progress`: `train dbof1: 3/10 steps (30%), 5.2/s, 2s left, loss 1.2`.
+_PROGRESS = re.compile(r".+: \d+/\d+ \S+")
+# Waiting nodes named in the live display.
+_NAMED = 4
+STYLES = {"running": "bold cyan", "failed": "bold red", "stopped": "yellow", "stale": "yellow", "waiting": "dim"}
+# Seconds between two requests to a cluster.
+SECONDS_BETWEEN_REQUESTS = 5.0
+# How long to keep asking a cluster that stopped answering: proxies and port forwards can break and come back.
+PATIENCE_SECONDS = 300.0
+# Seconds to try to read records from an object store. A slow store must not hold up the table of states.
+RECORDS_DEADLINE_SECONDS = "10"
+
+
+class RunDisplay:
+    """Shows the events of a local run: lines, and on a terminal a live display below them.
+
+    Args:
+        console: Console to print to.
+        state: State of the run, which changes while it goes on.
+    """
+
+    def __init__(self, console: Console, state: RunState) -> None:
+        self.console = console
+        self.state = state
+        self._progress = ""
+        self._unchanged = 0
+        columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("nodes"), TimeElapsedColumn())
+        self._bar = Progress(*columns, console=console)
+        self._task = self._bar.add_task("", total=len(state.nodes))
+        self._live = (
+            Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
+            if console.is_terminal
+            else None
+        )
+
+    def __enter__(self) -> "RunDisplay":
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._show_unchanged()
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, event: Event, state: RunState) -> None:
+        """Show an event and the state it led to."""
+        if event.kind == "printed":
+            if _PROGRESS.match(event.text):
+                self._progress = event.text
+                if not self._live:
+                    say(self.console, f"          {event.text}")
+            return
+        if event.kind == "other" or event.node not in state.nodes:
+            return
+        if event.kind == "unchanged":
+            self._unchanged += 1
+            return
+        self._show_unchanged()
+        self._progress = ""
+        if event.kind == "started":
+            if not self._live:
+                say(self.console, f"{self._count()} {event.node} ...")
+            return
+        node, done = state.nodes[event.node], event.kind == "done"
+        mark = "done" if done else "FAILED"
+        line = f"{self._count()} {event.node} {mark} in {duration(node.seconds)}{describe_figures(node)}"
+        say(self.console, line, style="" if done else "bold red")
+
+    def _show_unchanged(self) -> None:
+        """Print one line for all unchanged nodes since the last line."""
+        if self._unchanged:
+            say(self.console, f"{self._count()} {self._unchanged} nodes unchanged since an earlier run")
+        self._unchanged = 0
+
+    def _count(self) -> str:
+        total = len(self.state.nodes)
+        return f"[{self.state.count(*FINISHED):>{len(str(total))}}/{total}]"
+
+    def _render(self) -> Group:
+        """Draw the live display: running nodes with their progress, waiting nodes, a bar for the whole run."""
+        lines = []
+        for name, node in self.state.nodes.items():
+            if node.state == "running":
+                lines.append(Text(f"{name}  {duration(time.time() - node.started)}", style="bold"))
+                lines.append(Text(f"    {self._progress}", style="dim", overflow="ellipsis", no_wrap=True))
+        waiting = [name for name, node in self.state.nodes.items() if node.state == "waiting"]
+        more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
+        if waiting:
+            text = f"to come: {', '.join(waiting[:_NAMED])}{more}"
+            lines.append(Text(text, style="dim", overflow="ellipsis", no_wrap=True))
+        self._bar.update(self._task, completed=self.state.count(*FINISHED))
+        return Group(*lines, self._bar)
+
+
+def show(console: Console, view: RunView) -> None:
+    """Print a run's table and its notes."""
+    console.print(_table(view))
+    for note in view.notes:
+        say(console, note)
+
+
+def follow(console: Console, read: Callable[[], RunView], wait_seconds: float) -> RunView:
+    """Show a run's table until the run ends; without a terminal, print a line for every node that changes.
+
+    Args:
+        console: Console to print to.
+        read: Returns the current view of the run.
+        wait_seconds: Seconds to wait between two calls of `read`.
+
+    Returns:
+        The last view, in which the run has ended.
+
+    Raises:
+        ClusterError: The cluster did not answer for `PATIENCE_SECONDS`.
+    """
+    view = read()
+    if console.is_terminal:
+        with Live(_table(view), console=console, auto_refresh=False, transient=True) as live:
+            while view.running:
+                time.sleep(wait_seconds)
+                view = _read_patiently(read, wait_seconds)
+                live.update(_table(view), refresh=True)
+    while view.running:
+        time.sleep(wait_seconds)
+        before, view = view, _read_patiently(read, wait_seconds)
+        _print_changes(console, before, view)
+    show(console, view)
+    return view
+
+
+def cluster_reader(access: ClusterAccess, run_id: str) -> Callable[[], RunView]:
+    """Return a function that fetches the current view of a cluster run.
+
+    Raises:
+        ClusterError: The cluster has no such run or does not answer.
+    """
+    from pipelines.cluster.client import Cluster
+    from pipelines.cluster.run import ClusterRun
+
+    os.environ.setdefault(DEADLINE_VARIABLE, RECORDS_DEADLINE_SECONDS)
+    run = ClusterRun(Cluster(access), run_id)
+    fetched = True
+
+    def read() -> RunView:
+        nonlocal fetched
+        if not fetched:
+            run.refresh()
+        fetched = False
+        return run.view()
+
+    return read
+
+
+def announce(console: Console, access: ClusterAccess, run_id: str, page: str, *, wait: bool) -> None:
+    """Print where to find a new cluster run. With `wait`, follow it and exit with code 1 if it fails.
+
+    Args:
+        console: Console to print to.
+        access: Address and credentials of the cluster.
+        run_id: Id of the run.
+        page: URL of the run in the user interface.
+        wait: Whether to follow the run to its end.
+    """
+    say(console, f"Run:      {run_id}")
+    say(console, f"Page:     {page}")
+    if not wait:
+        say(console, f"Follow:   yt8m status {run_id} --host {access.host} --follow")
+    elif follow(console, cluster_reader(access, run_id), SECONDS_BETWEEN_REQUESTS).state != "finished":
+        sys.exit(1)
+
+
+def _read_patiently(read: Callable[[], RunView], wait_seconds: float) -> RunView:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return read()
+        except ClusterError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(wait_seconds)
+
+
+def _print_changes(console: Console, before: RunView, view: RunView) -> None:
+    for name, node in view.nodes.items():
+        if node.state != before.nodes[name].state:
+            time_taken = f" in {_time(node)}" if node.state in FINISHED and _time(node) else ""
+            line = f"[{view.finished}/{len(view.nodes)}] {name} {node.state}{time_taken}{describe_figures(node)}"
+            say(console, line)
+
+
+def _table(view: RunView) -> Table:
+    title = f"{view.pipeline}: {view.finished} of {len(view.nodes)} nodes done, {view.state}"
+    table = make_table(("node", "part of", "state"), ("time", "GAP", "size"), title)
+    for name, node in view.nodes.items():
+        gap = f"{node.metrics['gap']:.4f}" if "gap" in node.metrics else ""
+        size = size_of(node)
+        cells = (name, node.group, node.state, _time(node), gap, describe_bytes(size) if size else "")
+        table.add_row(*cells, style=STYLES.get(node.state, ""))
+    return table
+
+
+def _time(node: NodeState) -> str:
+    if node.state == "running":
+        return duration(time.time() - node.started)
+    return duration(node.seconds) if node.seconds else ""
