@@ -71,7 +71,7 @@ format: env ## mends what `make lint` can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-types: env ## strict types
+types: env ## types: strict in the code, less strict in tests
 	$(BIN)/mypy
 
 imports: env ## imports point down

@@ -10,12 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.support.paths import REAL_DATA
 from yt8m.data.spec import DataSpec
 
 # Nothing but errors from TensorFlow's C++ side, once it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-REAL_DATA = Path(__file__).parents[2] / "shared" / "data" / "yt8m2018"
 
 
 @pytest.fixture(scope="session")

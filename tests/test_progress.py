@@ -1,6 +1,7 @@
+import time
+
 import pytest
 
-from yt8m import progress as module
 from yt8m.progress import duration, progress
 
 
@@ -14,9 +15,9 @@ def test_durations_read_like_a_clock(seconds: float, text: str):
 @pytest.fixture
 def now(monkeypatch) -> list[float]:
     """The time, to be set."""
-    time = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: time[0])
-    return time
+    instant = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: instant[0])
+    return instant
 
 
 def lines(capsys) -> list[str]:
@@ -59,7 +60,7 @@ def test_the_rate_is_that_of_the_last_half_minute(now, capsys):
 
 def test_frequent_steps_write_few_lines(monkeypatch, capsys):
     now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     with progress("reading", total=1000) as advance:
         for step in range(1000):
             now[0] = step * 0.01

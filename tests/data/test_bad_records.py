@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import tensorflow as tf
@@ -37,7 +38,7 @@ def two_strings_in_a_frame() -> bytes:
 
 
 RGB, AUDIO = [bytes(4)] * 3, [bytes(2)] * 3
-BAD = {
+BAD: dict[str, Any] = {
     "no audio": {"id": b"bad!", "frames": {"rgb": RGB}},
     "rgb of frame 1 has 5 bytes, not 4": {"frames": {"rgb": [bytes(4), bytes(5), bytes(4)], "audio": AUDIO}},
     "audio of frame 2 has 0 bytes, not 2": {"frames": {"rgb": RGB, "audio": [bytes(2), bytes(2), b""]}},

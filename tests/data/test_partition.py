@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ VALIDATION = ["/v/0", "/v/1", "/v/2", "/v/3"]
 
 def partition(**changes):
     shards = [Shard(uri=f"/d/{n}", videos=10 + n, size_bytes=100, checksum=f"{n:08x}") for n in range(3)]
-    values = {
+    values: dict[str, Any] = {
         "spec": DataSpec(num_classes=2),
         "seed": 1,
         "training": tuple(shards[:2]),

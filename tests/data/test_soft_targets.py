@@ -1,5 +1,7 @@
 """Sidecars: what is stored, and that it only ever meets the video it was made for."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -21,7 +23,7 @@ def probabilities_of(videos: int, classes: int = 10, seed: int = 0) -> np.ndarra
 
 
 def manifest_of(uris, sidecars, **changes):
-    values = {
+    values: dict[str, Any] = {
         "teachers": ("a", "b"),
         "num_classes": 10,
         "encoding": DENSE,
@@ -42,7 +44,9 @@ def read(uris, spec, manifest, **options):
 @pytest.fixture
 def made(tmp_path, shards):
     """Two shards with a bad record among the videos, their sidecars, and the probabilities by id."""
-    uris, sidecars, by_id = [], [], {}
+    uris: list[str] = []
+    sidecars: list[str] = []
+    by_id: dict[bytes, np.ndarray] = {}
     for n, size in enumerate((6, 5)):
         videos = [shards.video_of(10 * n + i) for i in range(size)]
         uris.append(shards.write(tmp_path / f"{n}.tfrecord", [*videos[:2], b"\xff", shards.Video(), *videos[2:]]))
@@ -69,7 +73,7 @@ def test_every_video_meets_its_soft_targets(made, shards, seed):
 
 def test_soft_targets_do_not_change_the_order(made, shards):
     uris, sidecars, _ = made
-    options = {"shuffle_seed": 5, "shuffle_buffer": 4, "skip_batches": 1}
+    options: dict[str, Any] = {"shuffle_seed": 5, "shuffle_buffer": 4, "skip_batches": 1}
     with_targets = read(uris, shards.spec, manifest_of(uris, sidecars), **options)
     plain = list(read_videos(uris, shards.spec, batch_size=4, **options).as_numpy_iterator())
 
@@ -205,7 +209,7 @@ def test_numbers_that_are_no_probabilities_are_refused(tmp_path, shards, top_k, 
     encoding = SoftTargetEncoding(top_k=top_k)
     uri = shards.write(tmp_path / "shard", [shards.video_of(0)])
     # The three largest of ten, and the mean of the other seven.
-    kept, rest = np.float16([[0.9, 0.8, 0.7], [0.1] * 3])
+    kept, rest = np.array([[0.9, 0.8, 0.7], [0.1] * 3], np.float16)
     sidecar = written(tmp_path / "sidecar", np.array([[*kept, *[0.1] * 7]], np.float32), encoding)
     replace_record(sidecar, (kept, rest)[field][:1].tobytes(), np.float16(wrong).tobytes())
     with pytest.raises(DataError, match="record 0: a soft target for '0000' with numbers that are no probabilities"):

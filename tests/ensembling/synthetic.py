@@ -25,7 +25,7 @@ def members(
     found = []
     for member in range(num_members):
         logits = truth + rng.normal(0, noise * (1 + 0.3 * member), truth.shape) - 3
-        probabilities = (1 / (1 + np.exp(-logits))).astype(np.float32)
+        probabilities: np.ndarray = (1 / (1 + np.exp(-logits))).astype(np.float32)
         if levels:
             probabilities = np.floor(probabilities * levels) / np.float32(levels)
         builder = PredictionsBuilder(classes, top_k)

@@ -4,6 +4,7 @@ Usage: python -I stranger.py MODEL INPUTS.npz OUTPUTS.npz
 """
 
 import sys
+from typing import Any
 
 sys.modules["yt8m"] = sys.modules["keras"] = None
 
@@ -40,5 +41,7 @@ with tf.compat.v1.Session(graph=tf.Graph()) as session:
         {signature.inputs[name].name: given[name] for name in ("frames", "num_frames")},
     )
 results = {"top": top, "parsed": parsed, "again": again, "served": served}
-arrays = {f"{run}_{name}": np.asarray(value) for run, values in results.items() for name, value in values.items()}
+arrays: dict[str, Any] = {
+    f"{run}_{name}": np.asarray(value) for run, values in results.items() for name, value in values.items()
+}
 np.savez(outputs, full=full, parsed_full=parsed_full, **arrays)

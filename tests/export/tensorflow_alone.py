@@ -32,6 +32,6 @@ def make_environment(folder: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", folder / "environment"], check=True)
     (folder / "requirements.txt").write_text(locked_requirements())
     python = folder / "environment" / "bin" / "python"
-    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "--no-compile"]
+    pip = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-input", "--no-compile"]
     subprocess.run([*pip, "--require-hashes", "-r", folder / "requirements.txt"], check=True)
     return python

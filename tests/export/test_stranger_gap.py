@@ -31,7 +31,7 @@ def exported(folder: Path, spec: DataSpec) -> Path:
 
 def ask(model: Path, shards: list[Path], folder: Path) -> dict[str, float]:
     """What the stranger measures."""
-    command = [sys.executable, "-I", STRANGER, model, *shards]
+    command = [sys.executable, "-I", *map(str, (STRANGER, model, *shards))]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -6,6 +6,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,7 +84,8 @@ def ask(service, tmp_path):
     address, asked = service
 
     def ask(*signature):
-        videos = [video_of(number, num_frames=2 + number, **SPEC.features) for number in range(2)]
+        sizes: dict[str, Any] = dict(SPEC.features)
+        videos = [video_of(number, num_frames=2 + number, **sizes) for number in range(2)]
         shard = write_shard(tmp_path / "a.tfrecord", videos)
         command = [sys.executable, FOLDER / "client.py", address, shard, *signature]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

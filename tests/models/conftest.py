@@ -1,6 +1,7 @@
 """Small models of every family, and random videos."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from yt8m.models import FAMILIES, ModelConfig
 SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=7, max_frames=9)
 
 MOE = {"kind": "moe", "label_gating": "probabilities"}
-SMALL = {
+SMALL: dict[str, dict[str, Any]] = {
     "netvlad": {"family": "netvlad", "num_clusters": 6, "hidden_units": 5, "context_gating": True, "head": MOE},
     "netfv": {"family": "netfv", "num_clusters": 6, "hidden_units": 5, "context_gating": True, "head": MOE},
     "dbof": {"family": "dbof", "num_clusters": 16, "hidden_units": 5},

@@ -1,6 +1,7 @@
 import re
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 from pydantic import Field
@@ -85,7 +86,7 @@ def test_errors_inside_the_head_have_their_place():
 
 def test_a_configuration_made_in_python_has_the_errors_of_a_file():
     with pytest.raises(ConfigError) as caught:
-        NetVLADConfig(num_cluster=3, hidden_units=4)
+        NetVLADConfig(num_cluster=3, hidden_units=4)  # type: ignore[call-arg]
     missing, unknown = str(caught.value).splitlines()
     assert missing == "NetVLADConfig: num_clusters: required, but missing."
     assert unknown.startswith(
@@ -171,7 +172,8 @@ def test_configurations_survive_json(config):
 
 
 def test_every_field_is_explained_and_its_source_named_where_the_family_stands():
-    for config in (*(family.config for family in FAMILIES.values()), MixtureOfExpertsConfig, LogisticConfig):
+    configs: list[Any] = [family.config for family in FAMILIES.values()]
+    for config in [*configs, MixtureOfExpertsConfig, LogisticConfig]:
         explained = dict(re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", config.__doc__, flags=re.MULTILINE))
         assert set(explained) == set(config.model_fields), config.__name__
         for field in explained.keys() - {"family", "kind"}:
@@ -180,8 +182,9 @@ def test_every_field_is_explained_and_its_source_named_where_the_family_stands()
 
 def test_features_after_the_first_have_their_share_of_the_clusters():
     spec = DataSpec(features={"rgb": 1024, "audio": 128, "text": 64})
-    assert PUBLISHED["DBoF1"].clusters(spec) == {"rgb": 6144, "audio": 768, "text": 768}
-    assert PUBLISHED["NetVLAD1"].clusters(spec) == {"rgb": 192, "audio": 96, "text": 96}
+    published: dict[str, Any] = dict(PUBLISHED)
+    assert published["DBoF1"].clusters(spec) == {"rgb": 6144, "audio": 768, "text": 768}
+    assert published["NetVLAD1"].clusters(spec) == {"rgb": 192, "audio": 96, "text": 96}
 
 
 def test_branches_after_the_first_have_their_share_of_the_units_rounded_down_to_even():

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -70,7 +71,7 @@ def test_quantized_weights_are_read_as_floats(saved, small, tmp_path):
     folder, model, config = saved
     weights = read_weights(folder)
     name = "head/gates/kernel"
-    quantized = {**weights, name: quantize_array(weights[name], "uniform")}
+    quantized: dict[str, Any] = {**weights, name: quantize_array(weights[name], "uniform")}
     save_weights(tmp_path / "quantized", quantized, config, small.spec)
     assert any("#codes" in key for key in load_file(tmp_path / "quantized" / "weights.safetensors"))
     read = read_weights(tmp_path / "quantized")[name]

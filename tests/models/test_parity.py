@@ -213,14 +213,14 @@ def head(x, w, config):
     if config.kind == "logistic":
         return sigmoid(x @ w["head/dense/kernel"] + w["head/dense/bias"])
     low_rank = x @ w["head/gates_low_rank/kernel"] if config.gate_rank else x
-    M, p = config.num_mixtures, []
+    M, classes = config.num_mixtures, []
     gate_logits = low_rank @ w["head/gates/kernel"]
     expert_logits = x @ w["head/experts/kernel"] + w["head/experts/bias"]
     for c in range(SPEC.num_classes):
         gate = softmax(gate_logits[c * (M + 1) : (c + 1) * (M + 1)])
         expert = sigmoid(expert_logits[c * M : (c + 1) * M])
-        p.append(sum(gate[m] * expert[m] for m in range(M)))
-    p = np.array(p)
+        classes.append(sum(gate[m] * expert[m] for m in range(M)))
+    p = np.array(classes)
     if config.label_gating == "probabilities":
         return p * gates(p, w.inside("label_gate"), config.label_gating_remove_diagonal)
     return p * gates(x, w.inside("label_gate")) if config.label_gating == "input" else p

@@ -120,7 +120,7 @@ def test_kmeans_has_a_smaller_squared_error_than_uniform_and_quantiles():
 
 
 def test_kmeans_finds_separate_values_exactly_to_a_bin():
-    values = np.repeat(np.float32([-1, -0.9, 0.2, 0.5, 3]), 50)
+    values = np.repeat(np.array([-1, -0.9, 0.2, 0.5, 3], np.float32), 50)
     difference = quantize_array(values, "kmeans").dequantize() - values
     assert np.abs(difference).max() <= 4 / 65536
 
@@ -189,12 +189,12 @@ def test_weights_that_are_not_finite_are_refused(bad):
 
 def test_float16_refuses_what_it_cannot_hold():
     with pytest.raises(DataError, match="float16 only to 65504"):
-        quantize_array(np.float32([1, 70_000]), "float16")
+        quantize_array(np.array([1, 70_000], np.float32), "float16")
 
 
 def test_nearest_codes_take_the_lower_of_two_centroids_at_equal_distance():
     centroids = np.arange(256, dtype=np.float32)
-    values = np.float32([-3, 0.5, 1.5, 254.5, 300])
+    values = np.array([-3, 0.5, 1.5, 254.5, 300], np.float32)
     np.testing.assert_array_equal(nearest_codes(values, centroids), [0, 0, 1, 254, 255])
 
 

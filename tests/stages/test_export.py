@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,8 +36,8 @@ from yt8m.stages.export import ExportConfig, export
 
 STRANGER = Path(__file__).parents[1] / "export" / "stranger.py"
 SHARES = {"first": 0.25, "second": 0.35, "third": 0.4}
-METHODS = {"first": "uniform", "second": "uniform_per_channel", "third": "kmeans"}
-FAST = {"latency_batch_sizes": ()}
+METHODS: dict[str, Any] = {"first": "uniform", "second": "uniform_per_channel", "third": "kmeans"}
+FAST: dict[str, Any] = {"latency_batch_sizes": ()}
 FAMILY = {
     "netvlad": NetVLADConfig(num_clusters=16, hidden_units=8, context_gating=True),
     "netfv": NetFVConfig(num_clusters=16, hidden_units=8, context_gating=True),
@@ -253,7 +254,7 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
 
 def test_the_card_tells_the_bits_that_weights_are_stored_with(models, tmp_path):
     folders = {"bytes": models["first"], "floats": models["second"].parent / "float"}
-    counts = Counter()
+    counts: Counter[int] = Counter()
     for folder in folders.values():
         for name, array in load_file(folder / "weights.safetensors").items():
             if not name.endswith("#centroids"):

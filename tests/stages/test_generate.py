@@ -10,12 +10,14 @@ import pytest
 import tensorflow as tf
 
 from yt8m.data.synthetic import shards as shards_module
+from yt8m.data.synthetic.wire import write_record
 from yt8m.errors import ConfigError, DataError
 from yt8m.stages.generate import GenerateConfig, generate, globs
 
 
 def _generate(folder: Path, **options: Any) -> dict[str, Any]:
-    config = GenerateConfig(**({"preset": "smoke", "videos": 120} | options))
+    values: dict[str, Any] = {"preset": "smoke", "videos": 120}
+    config = GenerateConfig(**values | options)
     return generate(config=config, output_uri=str(folder)).details["dataset"]
 
 
@@ -94,7 +96,6 @@ def test_an_interrupted_generation_continues_with_the_same_result(
 ) -> None:
     _generate(tmp_path / "whole")
     written = 0
-    write_record = shards_module.write_record
 
     def write_until_killed(*arguments: Any) -> None:
         nonlocal written

@@ -4,6 +4,7 @@ import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -20,7 +21,7 @@ from yt8m.export.shard_predictor import ShardPredictor
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.predict import PredictConfig, predict
 
-SIZES = {"rgb": 12, "audio": 4}
+SIZES: dict[str, Any] = {"rgb": 12, "audio": 4}
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,14 @@
 import json
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
 from yt8m.errors import DataError
 from yt8m.stages.report import report
 
-RECORDS = [
+RECORDS: list[dict[str, Any]] = [
     {"node": "prepare", "stage": "prepare", "metrics": {"training_videos": 100.0, "holdout_videos": 20.0}},
     {"node": "train-dbof1", "stage": "train", "name": "dbof1", "family": "dbof", "seconds": 3.5},
     {

@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import uuid
+from typing import Any
 
 import boto3
 import pytest
@@ -37,7 +38,7 @@ def test_a_missing_extra_is_named(monkeypatch):
 
 def test_refused_access_tells_what_is_needed(object_stores, quick_storage):
     object_stores["s3"].plan = None
-    client = s3.s3_client()
+    client: Any = s3.s3_client()
     error = client._client.exceptions.ClientError(
         {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "GetObject"
     )
@@ -101,7 +102,8 @@ def test_parts_of_unequal_size_are_verified(unequal_parts):
 
 def test_parts_of_unknown_size_are_refused_at_once(unequal_parts, monkeypatch):
     key, _ = unequal_parts
-    client = s3.s3_client()._client
+    s3_client: Any = s3.s3_client()
+    client = s3_client._client
     head = client.head_object
     monkeypatch.setattr(client, "head_object", lambda Bucket, Key, **_: head(Bucket=Bucket, Key=Key))
     monkeypatch.setattr(client, "get_object", None)  # nothing is fetched

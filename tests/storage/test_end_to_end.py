@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_a_submission_is_written_from_and_to_an_object_store(remote, tmp_path):
 
 def test_means_in_an_object_store_give_the_videos_that_a_local_file_gives(remote, tmp_path):
     rng = np.random.default_rng(0)
-    arrays = {
+    arrays: dict[str, Any] = {
         "ids": np.array([b"%04d" % number for number in range(16)]),
         "labels": np.arange(16, dtype=np.uint16),
         "label_ptr": np.arange(17),

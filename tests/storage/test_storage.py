@@ -1,5 +1,6 @@
 import os
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -11,7 +12,13 @@ def names_in(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def interrupt(*_):
+def write_and_fail(file: IO[str]) -> None:
+    file.write("new")
+    raise ZeroDivisionError
+
+
+def touch_and_fail(path: Path) -> None:
+    path.touch()
     raise ZeroDivisionError
 
 
@@ -45,7 +52,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     target.write_text("old")
 
     with pytest.raises(ZeroDivisionError), storage.open_atomic(target, "w") as file:
-        interrupt(file.write("new"))
+        write_and_fail(file)
 
     assert storage.read_text(target) == "old"
     assert names_in(tmp_path) == ["file.txt"]
@@ -90,7 +97,7 @@ def test_a_failed_publication_leaves_the_old_folder_and_nothing_else(tmp_path):
         (folder / "old").touch()
 
     with pytest.raises(ZeroDivisionError), storage.publish_directory(target) as folder:
-        interrupt((folder / "new").touch())
+        touch_and_fail(folder / "new")
 
     assert names_in(target) == ["old"]
     assert names_in(tmp_path) == ["model"]

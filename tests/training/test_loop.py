@@ -6,21 +6,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+from tests.support.paths import REPOSITORY
+from tests.training import toy
 from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.training.callbacks import Monitor
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.loop import fit
 from yt8m.training.steps import Schedule
 from yt8m.training.training_model import TrainingModel
-
-sys.path.insert(0, str(Path(__file__).parent))
-import toy
 
 
 class InterruptedTrainingError(Exception):
@@ -149,19 +147,20 @@ def test_less_than_a_batch_of_videos_is_an_error():
 
 def test_a_training_killed_at_any_moment_continues(uninterrupted, tmp_path):
     program = (
-        "import itertools, sys, time, numpy as np; sys.path.insert(0, sys.argv[1]); import toy\n"
+        "import itertools, sys, time, numpy as np\n"
+        "from tests.training import toy\n"
         "from yt8m.training.callbacks import Monitor\n"
         "original, batches = Monitor.on_train_batch_end, itertools.count(1)\n"
         "def slow(self, batch, logs=None):\n"
         "    original(self, batch, logs)\n"
         "    time.sleep(3600 if next(batches) == 8 and 'halt' in sys.argv else 0.1)\n"
         "Monitor.on_train_batch_end = slow\n"
-        "model, _ = toy.train(sys.argv[2], toy.CONFIG.model_copy(update={'checkpoint_every_steps': 1}))\n"
-        "np.savez(sys.argv[2] + '/weights.npz', *toy.weights(model.network))\n"
+        "model, _ = toy.train(sys.argv[1], toy.CONFIG.model_copy(update={'checkpoint_every_steps': 1}))\n"
+        "np.savez(sys.argv[1] + '/weights.npz', *toy.weights(model.network))\n"
     )
-    command = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path)]
+    command = [sys.executable, "-c", program, str(tmp_path)]
     checkpoint = tmp_path / f"checkpoint-{'d' * 16}.npz"
-    with subprocess.Popen([*command, "halt"], stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen([*command, "halt"], cwd=REPOSITORY, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120
         while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -170,7 +169,7 @@ def test_a_training_killed_at_any_moment_continues(uninterrupted, tmp_path):
     assert process.returncode == -signal.SIGKILL
     assert checkpoint.exists()
     assert not (tmp_path / "weights.npz").exists()
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL, timeout=120)
+    subprocess.run(command, cwd=REPOSITORY, check=True, stderr=subprocess.DEVNULL, timeout=120)
     with np.load(tmp_path / "weights.npz") as arrays:
         for expected, name in zip(toy.weights(uninterrupted[0].network), arrays, strict=True):
             np.testing.assert_array_equal(arrays[name], expected)

@@ -1,15 +1,10 @@
-import sys
-from pathlib import Path
-
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from tests.training import toy
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.loop import fit
 from yt8m.training.steps import Schedule
 from yt8m.training.training_model import TrainingModel
-
-sys.path.insert(0, str(Path(__file__).parent))
-import toy
 
 
 def test_logs_hold_loss_gap_and_learning_rate(tmp_path):

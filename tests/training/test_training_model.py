@@ -1,15 +1,10 @@
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 
+from tests.training import toy
 from yt8m.training.config import TrainingConfig
 from yt8m.training.optimizer import build_optimizer
 from yt8m.training.training_model import TrainingModel
-
-sys.path.insert(0, str(Path(__file__).parent))
-import toy
 
 
 def test_averages_hold_weights_and_batch_statistics():

@@ -12,7 +12,7 @@ from yt8m.data.synthetic.real import RealVideos
 from yt8m.data.synthetic.video import Video
 from yt8m.errors import DataError
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+Arrays = dict[str, Any]
 
 
 def _arrays(count: int) -> Arrays:

@@ -15,6 +15,7 @@ from pipelines.cluster.access import ClusterAccess
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cli.cluster_commands import ROOT, SMOKE, add_run, call, every, submit, submitted
 from tests.pipelines.kfp_server import KfpServer
+from yt8m import storage
 from yt8m.errors import ClusterError, StorageError
 
 # By google-cloud-storage, once.
@@ -135,7 +136,7 @@ def test_a_store_that_does_not_answer_is_left_alone_for_a_while(
         asked.append(uri)
         raise StorageError("no answer")
 
-    monkeypatch.setattr(cluster_run.storage, "exists", exists)
+    monkeypatch.setattr(storage, "exists", exists)
     read = watch.cluster_reader(ClusterAccess(server.url), "runs-1")
     for _ in range(3):
         assert "GAP and sizes are missing: no answer" in read().notes

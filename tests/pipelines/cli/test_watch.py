@@ -19,7 +19,7 @@ def shown(events: list[Event], tmp_path_factory: pytest.TempPathFactory, *, term
             elif event.kind == "started":
                 state.start(event.node, state.root / "log")
             elif event.kind in {"done", "failed", "unchanged"}:
-                state.end(event.node, event.kind, {})  # type: ignore[arg-type]
+                state.end(event.node, event.kind, {})
             display(event, state)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()

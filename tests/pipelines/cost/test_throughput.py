@@ -1,6 +1,7 @@
 """Rates against sums by hand, on an accelerator of round numbers."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -73,7 +74,8 @@ def test_several_models_predict_one_after_the_other() -> None:
 
 @pytest.mark.parametrize("name", ["m", "dbof"])
 def test_a_given_rate_replaces_the_estimate_for_a_model_or_a_family(name: str) -> None:
-    given = rates(COMPUTE, **{name: 70.0})
+    values: dict[str, Any] = {name: 70.0}
+    given = rates(COMPUTE, **values)
     assert (given.training("m").videos_per_second, given.training("m").limit) == (70, "given")
     assert given.inference(["m"], 20).videos_per_second == pytest.approx(3 * 70)
 

@@ -7,9 +7,10 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from pipelines.graph.keys import Versions
 from pipelines.graph.plan import Plan
 from pipelines.graph.planner import make_plan
-from pipelines.kubeflow.pipeline import COMPONENTS, Versions, compile_pipeline
+from pipelines.kubeflow.pipeline import COMPONENTS, compile_pipeline
 from pipelines.recipe.schema import Recipe
 
 Small = Callable[..., Recipe]
@@ -80,7 +81,7 @@ def test_steps_install_nothing(plan: Plan, tmp_path: Path) -> None:
 
 def test_changed_code_changes_the_environment_of_a_step(plan: Plan, tmp_path: Path) -> None:
     def variables(spec: dict[str, Any]) -> list[Any]:
-        return spec["deploymentSpec"]["executors"]["exec-train-dbof-a"]["container"]["env"]  # type: ignore[no-any-return]
+        return spec["deploymentSpec"]["executors"]["exec-train-dbof-a"]["container"]["env"]
 
     assert variables(compiled(plan, tmp_path, "1")) != variables(compiled(plan, tmp_path, "2"))
 

@@ -8,9 +8,10 @@ import pytest
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from pipelines.graph.keys import Versions
 from pipelines.graph.plan import Plan
 from pipelines.graph.planner import make_plan
-from pipelines.kubeflow.pipeline import Versions, build_pipeline
+from pipelines.kubeflow.pipeline import build_pipeline
 from pipelines.kubeflow.prune import executor_labels, prune, prune_platforms
 from pipelines.kubeflow.spec import ROOT, Spec, SpecGraph, dag_of
 from pipelines.recipe.schema import Recipe
