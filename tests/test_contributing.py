@@ -17,19 +17,19 @@ def insert_after(path: Path, line: str, text: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_worked_example_of_a_new_family_passes_the_tests_of_models(tmp_path: Path):
+def test_the_worked_example_of_a_new_architecture_passes_the_tests_of_models(tmp_path: Path):
     """Does what the document says, in its order, to a copy; only the demo's recipe is left as it is."""
     for name in ("yt8m", "tests/models", "tests/conftest.py", "pyproject.toml"):
         source, copy = REPOSITORY / name, tmp_path / name
         copy.parent.mkdir(exist_ok=True)
         shutil.copytree(source, copy) if source.is_dir() else shutil.copy(source, copy)
     blocks = re.findall(r"```python\n(.*?)```", (REPOSITORY / "CONTRIBUTING.md").read_text(), flags=re.DOTALL)
-    family, layer, registered, formulas, compared, small, explained, documented = blocks
+    architecture, layer, registered, formulas, compared, small, explained, documented = blocks
     package, tests = tmp_path / "yt8m", tmp_path / "tests" / "models"
-    (package / "models" / "moments.py").write_text(family)
+    (package / "models" / "moments.py").write_text(architecture)
     (package / "layers" / "moments.py").write_text(layer)
     insert_after(package / "models" / "__init__.py", "from yt8m.models import dbof, logistic,", " moments,")
-    insert_after(package / "models" / "__init__.py", "\nFAMILIES: dict[str, Family] = {\n", registered)
+    insert_after(package / "models" / "__init__.py", "\nARCHITECTURES: dict[str, Architecture] = {\n", registered)
     insert_after(tests / "test_parity.py", "\n    return x.mean(0)\n", "\n\n" + formulas)
     insert_after(tests / "test_parity.py", "\nPOOLINGS = {\n", compared)
     insert_after(tests / "conftest.py", "\nSMALL = {\n", small)

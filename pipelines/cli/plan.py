@@ -37,7 +37,7 @@ CPUS = 8
     "given",
     multiple=True,
     metavar="MODEL=N",
-    help="Measured in training, for a model or a family; replaces the estimate.",
+    help="Measured in training, for a model or an architecture; replaces the estimate.",
 )
 @click.option(
     "--shared-read-rate",
@@ -123,8 +123,8 @@ def _rates(recipe: Recipe, gpu: Gpu | None, given: tuple[str, ...]) -> dict[str,
     """Given rates by model; empty if none are given."""
     if not given:
         return {}
-    families = {name: model.model.family for name, model in recipe.models().items()}
-    return rates_by_model(dict(map(_rate, given)), families, gpu)
+    architectures = {name: model.model.architecture for name, model in recipe.models().items()}
+    return rates_by_model(dict(map(_rate, given)), architectures, gpu)
 
 
 def _rate(setting: str) -> tuple[str, float]:

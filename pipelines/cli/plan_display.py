@@ -39,12 +39,12 @@ def show_pipeline(console: Console, size: PipelineSize) -> None:
 
 
 def _models(estimated: Estimate) -> Table:
-    names = ("model", "family", "learns from", "averaged", "member")
+    names = ("model", "architecture", "learns from", "averaged", "member")
     table = make_table(names, ("parameters", "float", "quantized"))
     for model in estimated.models:
         table.add_row(
             model.name,
-            model.family,
+            model.architecture,
             model.learn_from or "labels",
             model.average,
             "yes" if model.is_member else "",

@@ -14,7 +14,7 @@ class ModelEstimate:
 
     Attributes:
         name: Its name.
-        family: Its model family.
+        architecture: The architecture of the model, such as `netvlad`.
         learn_from: A student's teachers; empty for a candidate.
         average: Whether its weights are averaged.
         is_member: Whether the ensemble may have it.
@@ -23,7 +23,7 @@ class ModelEstimate:
     """
 
     name: str
-    family: str
+    architecture: str
     learn_from: str
     average: str
     is_member: bool
@@ -91,7 +91,7 @@ def estimate(recipe: Recipe, training_videos: int | None = None) -> Estimate:
         models.append(
             ModelEstimate(
                 name=name,
-                family=model.model.family,
+                architecture=model.model.architecture,
                 learn_from=model.learn_from if isinstance(model, StudentConfig) else "",
                 average=averages[name],
                 is_member=name in members,

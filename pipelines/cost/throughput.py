@@ -46,25 +46,25 @@ class Rate:
     limit: str
 
 
-def rates_by_model(given: Mapping[str, float], families: Mapping[str, str], gpu: Gpu | None) -> dict[str, float]:
-    """Spread rates that are given for families over their models.
+def rates_by_model(given: Mapping[str, float], architectures: Mapping[str, str], gpu: Gpu | None) -> dict[str, float]:
+    """Resolve given rates, by model or architecture, to rates by model.
 
     Args:
-        given: Videos a second by model or family; a model's own goes before its family's.
-        families: Family of each model.
+        given: Videos per second by model or architecture. A model's own rate overrides its architecture's.
+        architectures: Architecture of each model.
         gpu: What the other models are estimated for; None if all rates must be given.
 
     Raises:
         ConfigError: A rate is given for nothing, or missing.
     """
-    known = {*families, *families.values()}
+    known = {*architectures, *architectures.values()}
     unknown = [name for name in given if name not in known]
     if unknown:
-        raise ConfigError(f"--videos-per-second: no model or family '{unknown[0]}'. {suggest(unknown[0], known)}")
-    missing = [name for name, family in families.items() if name not in given and family not in given]
+        raise ConfigError(f"--videos-per-second: no model or architecture '{unknown[0]}'. {suggest(unknown[0], known)}")
+    missing = [name for name, kind in architectures.items() if name not in given and kind not in given]
     if gpu is None and missing:
         raise ConfigError(f"--videos-per-second: no rate for {', '.join(missing)}. Give them, or a --gpu.")
-    return {name: given.get(name, given.get(family, 0.0)) for name, family in families.items() if name not in missing}
+    return {name: given.get(name, given.get(kind, 0.0)) for name, kind in architectures.items() if name not in missing}
 
 
 class Throughput:

@@ -9,7 +9,7 @@ from pipelines.graph.plan import Plan
 from pipelines.recipe.schema import DataConfig, Recipe
 from yt8m import storage
 from yt8m.errors import ConfigError
-from yt8m.models import FAMILIES
+from yt8m.models import ARCHITECTURES
 
 
 class Versions(NamedTuple):
@@ -39,7 +39,7 @@ def find_versions(recipe: Recipe, plan: Plan, source: str, *, read_data: bool = 
         ConfigError: A file that the run reads from outside is not there.
     """
     data = _data_version(recipe, source) if read_data else ""
-    code = {name: code_version(node.stage, node.code, FAMILIES) for name, node in plan.nodes.items()}
+    code = {name: code_version(node.stage, node.code, ARCHITECTURES) for name, node in plan.nodes.items()}
     return Versions(code=code, keys=plan.keys(code, data), data=data)
 
 

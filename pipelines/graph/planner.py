@@ -88,7 +88,9 @@ class _Planner:
 
     def _group_of(self, student: StudentConfig) -> str:
         family = self.recipe.families.get(student.learn_from)
-        own = not family or student.model.family in {each.model.family for each in family.candidates.values()}
+        own = not family or student.model.architecture in {
+            each.model.architecture for each in family.candidates.values()
+        }
         return student.learn_from if own else _others(student.learn_from)
 
     def _add(
@@ -159,8 +161,8 @@ class _Planner:
         common: dict[str, Any] = {
             "group": group,
             "model": name,
-            "family": model.model.family,
-            "code": frozenset({model.model.family}),
+            "family": model.model.architecture,
+            "code": frozenset({model.model.architecture}),
         }
         config = {
             "model": model.model.model_dump(mode="json"),
@@ -168,11 +170,13 @@ class _Planner:
             "label_weight": 1.0,
         }
         inputs = {"partition": PARTITION}
-        description = f"Trains {name} ({model.model.family}) on labels."
+        description = f"Trains {name} ({model.model.architecture}) on labels."
         if isinstance(model, StudentConfig):
             config["label_weight"] = model.label_weight
             inputs["soft_targets"] = self.soft_targets[model.learn_from]
-            description = f"Trains {name} ({model.model.family}) on labels and the soft targets of {model.learn_from}."
+            description = (
+                f"Trains {name} ({model.model.architecture}) on labels and the soft targets of {model.learn_from}."
+            )
         facts = self._facts(name, model)
         self._add(
             f"train-{name}", "train", f"Train {name}",
@@ -236,7 +240,7 @@ class _Planner:
                 node, "soft_targets", title,
                 description=f"Predicts {'part of ' if node != name else ''}the training videos with the teachers.",
                 group=group, family=group, config=section.model_dump(mode="json", exclude={"workers"}),
-                code=frozenset(self.models[model].model.family for model in models),
+                code=frozenset(self.models[model].model.architecture for model in models),
                 arguments={"worker": worker, "workers": section.workers},
                 inputs={"partition": PARTITION, **selection},
                 fan_in={"model": {model: self.weights[model] for model in models}},
@@ -275,7 +279,7 @@ class _Planner:
             description="Exports the ensemble as one TensorFlow model: bytes in, top classes out.",
             config=self.recipe.export, inputs={"weights": Ref("search-weights", "weights")},
             fan_in={"model": quantized, "record": self._collected()},
-            code=frozenset(self.models[name].model.family for name in members),
+            code=frozenset(self.models[name].model.architecture for name in members),
         )  # fmt: skip
         self._add_evaluation("evaluate-export", "Evaluate exported model", Ref("export", "exported"), {})
 

@@ -12,7 +12,7 @@ from tests.ensembling.synthetic import members
 from tests.report.html_page import Page, assert_self_contained
 from yt8m.report.node_page import SECTIONS
 
-MODEL = {"family": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
+MODEL = {"architecture": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_momentum": 0.5}
 NAMES = ("dbof1", "dbof2", "dbof3", "dbof4")
 

@@ -9,8 +9,8 @@ import numpy as np
 from yt8m.data.spec import DataSpec
 from yt8m.ensembling.weights import EnsembleWeights
 from yt8m.models import build_from_bytes
+from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.dbof import DBoFConfig
-from yt8m.models.family import FamilyConfig
 from yt8m.models.files import save_model
 from yt8m.quantization.quantize_array import Method
 from yt8m.stages.quantize import QuantizeConfig, quantize
@@ -19,11 +19,11 @@ SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=30, max_frames=9)
 
 
 def write_quantized_model(
-    folder: Path, seed: int, method: Method = "uniform", spec: DataSpec = SPEC, config: FamilyConfig | None = None
+    folder: Path, seed: int, method: Method = "uniform", spec: DataSpec = SPEC, config: ArchitectureConfig | None = None
 ) -> Path:
     """A model (DBoF unless told) with random weights, most of them in 8 bits."""
     keras.utils.set_random_seed(seed)
-    config = config or DBoFConfig(family="dbof", num_clusters=16 * (1 + seed % 2), hidden_units=24)
+    config = config or DBoFConfig(num_clusters=16 * (1 + seed % 2), hidden_units=24)
     model = build_from_bytes(config, spec)
     for variable in model.weights:
         # Trained models have statistics other than 0 and 1.

@@ -1,4 +1,4 @@
-"""Small models of every family, and random videos."""
+"""Small models of every architecture, and random videos."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -9,28 +9,34 @@ import pytest
 from pydantic import TypeAdapter
 
 from yt8m.data.spec import DataSpec
-from yt8m.models import FAMILIES, ModelConfig
+from yt8m.models import ARCHITECTURES, ModelConfig
 
 SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=7, max_frames=9)
 
 MOE = {"kind": "moe", "label_gating": "probabilities"}
 SMALL: dict[str, dict[str, Any]] = {
-    "netvlad": {"family": "netvlad", "num_clusters": 6, "hidden_units": 5, "context_gating": True, "head": MOE},
-    "netfv": {"family": "netfv", "num_clusters": 6, "hidden_units": 5, "context_gating": True, "head": MOE},
-    "dbof": {"family": "dbof", "num_clusters": 16, "hidden_units": 5},
+    "netvlad": {"architecture": "netvlad", "num_clusters": 6, "hidden_units": 5, "context_gating": True, "head": MOE},
+    "netfv": {"architecture": "netfv", "num_clusters": 6, "hidden_units": 5, "context_gating": True, "head": MOE},
+    "dbof": {"architecture": "dbof", "num_clusters": 16, "hidden_units": 5},
     "dbof_max": {
-        "family": "dbof",
+        "architecture": "dbof",
         "pooling": "max",
         "num_clusters": 16,
         "hidden_units": 5,
         "hidden_batch_norm": True,
         "hidden_relu6": True,
     },
-    "dbof_average": {"family": "dbof", "pooling": "average", "num_clusters": 16, "hidden_units": 5},
-    "rnn": {"family": "rnn", "units": 6},
-    "rnn_gru_per_feature": {"family": "rnn", "cell": "gru", "branches": "per_feature", "units": 8, "unit_divisor": 4},
-    "nextvlad": {"family": "nextvlad", "num_clusters": 6, "hidden_units": 5, "num_groups": 4, "dropout": 0.5},
-    "logistic": {"family": "logistic"},
+    "dbof_average": {"architecture": "dbof", "pooling": "average", "num_clusters": 16, "hidden_units": 5},
+    "rnn": {"architecture": "rnn", "units": 6},
+    "rnn_gru_per_feature": {
+        "architecture": "rnn",
+        "cell": "gru",
+        "branches": "per_feature",
+        "units": 8,
+        "unit_divisor": 4,
+    },
+    "nextvlad": {"architecture": "nextvlad", "num_clusters": 6, "hidden_units": 5, "num_groups": 4, "dropout": 0.5},
+    "logistic": {"architecture": "logistic"},
 }
 
 
@@ -75,8 +81,8 @@ def predict(model, videos):
 
 @pytest.fixture(scope="session")
 def small():
-    """`configs` of every family by name, their `spec`, `parse(data)`, `videos(...)`, `randomize`, ...: see above."""
-    assert {config["family"] for config in SMALL.values()} == set(FAMILIES)
+    """Return small `configs` of every architecture by name, their `spec`, and the functions above."""
+    assert {config["architecture"] for config in SMALL.values()} == set(ARCHITECTURES)
     configs = {name: parse(data) for name, data in SMALL.items()}
     return SimpleNamespace(
         configs=configs,
@@ -91,5 +97,5 @@ def small():
 
 @pytest.fixture(params=SMALL)
 def config(request):
-    """A small configuration of every family in turn."""
+    """A small configuration of every architecture in turn."""
     return parse(SMALL[request.param])

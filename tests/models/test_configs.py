@@ -9,7 +9,7 @@ from pydantic import Field
 from yt8m.config import Config
 from yt8m.data.spec import DataSpec
 from yt8m.errors import ConfigError
-from yt8m.models import FAMILIES, ModelConfig, build
+from yt8m.models import ARCHITECTURES, ModelConfig, build
 from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.published import PUBLISHED
@@ -27,14 +27,14 @@ def problems(data):
     return str(caught.value).splitlines()
 
 
-NETVLAD = {"family": "netvlad", "num_clusters": 8, "hidden_units": 4}
+NETVLAD = {"architecture": "netvlad", "num_clusters": 8, "hidden_units": 4}
 
 
-def test_an_unknown_family_names_the_nearest():
-    (line,) = problems({"students": [NETVLAD, {**NETVLAD, "family": "netvald"}]})
+def test_an_unknown_architecture_names_the_nearest():
+    (line,) = problems({"students": [NETVLAD, {**NETVLAD, "architecture": "netvald"}]})
     assert line == (
-        "recipe.yaml: students[1].family: unknown model family 'netvald'. Did you mean 'netvlad'? "
-        f"Known: {', '.join(sorted(FAMILIES))}."
+        "recipe.yaml: students[1].architecture: unknown model architecture 'netvald'. Did you mean 'netvlad'? "
+        f"Known: {', '.join(sorted(ARCHITECTURES))}."
     )
 
 
@@ -51,29 +51,30 @@ def test_an_unknown_family_names_the_nearest():
         ("BiGRU", "'rnn' with cell: gru"),
     ],
 )
-def test_a_family_in_its_published_spelling_names_the_one_meant(published, meant):
-    (line,) = problems({"students": [{**NETVLAD, "family": published}]})
-    assert f"unknown model family '{published}'. Did you mean {meant}? Known: dbof, " in line
+def test_an_architecture_in_its_published_spelling_names_the_one_meant(published, meant):
+    (line,) = problems({"students": [{**NETVLAD, "architecture": published}]})
+    assert f"unknown model architecture '{published}'. Did you mean {meant}? Known: dbof, " in line
 
 
-@pytest.mark.parametrize("family", [["dbof"], {"name": "dbof"}, 3, True])
-def test_a_family_that_is_no_name_is_unknown(family):
-    (line,) = problems({"by_name": {"dbof": {**NETVLAD, "family": family}}})
-    assert line.startswith(f"recipe.yaml: by_name.dbof.family: unknown model family '{family}'. ")
-    assert line.endswith(f"Known: {', '.join(sorted(FAMILIES))}.")
+@pytest.mark.parametrize("architecture", [["dbof"], {"name": "dbof"}, 3, True])
+def test_an_architecture_that_is_no_name_is_unknown(architecture):
+    (line,) = problems({"by_name": {"dbof": {**NETVLAD, "architecture": architecture}}})
+    assert line.startswith(f"recipe.yaml: by_name.dbof.architecture: unknown model architecture '{architecture}'. ")
+    assert line.endswith(f"Known: {', '.join(sorted(ARCHITECTURES))}.")
 
 
-def test_a_missing_family_is_named():
-    assert problems({"students": [{"num_clusters": 8}]}) == ["recipe.yaml: students[0].family: required, but missing."]
+def test_a_missing_architecture_is_named():
+    (line,) = problems({"students": [{"num_clusters": 8}]})
+    assert line == "recipe.yaml: students[0].architecture: required, but missing."
 
 
-def test_an_unknown_field_names_the_nearest_of_its_own_family():
+def test_an_unknown_field_names_the_nearest_of_its_own_architecture():
     (line,) = problems({"by_name": {"netvlad": {**NETVLAD, "num_cluster": 3}}})
     assert line.startswith(
         "recipe.yaml: by_name.netvlad.num_cluster: unknown key 'num_cluster'. Did you mean 'num_clusters'?"
     )
     assert "centers" in line
-    assert "coupled" not in line, "a field of another family"
+    assert "coupled" not in line, "a field of another architecture"
 
 
 def test_errors_inside_the_head_have_their_place():
@@ -90,12 +91,13 @@ def test_a_configuration_made_in_python_has_the_errors_of_a_file():
     missing, unknown = str(caught.value).splitlines()
     assert missing == "NetVLADConfig: num_clusters: required, but missing."
     assert unknown.startswith(
-        "NetVLADConfig: num_cluster: unknown key 'num_cluster'. Did you mean 'num_clusters'? Known: centers, "
+        "NetVLADConfig: num_cluster: unknown key 'num_cluster'. Did you mean 'num_clusters'? "
+        "Known: architecture, centers, "
     )
 
 
 def test_a_required_size_has_no_default():
-    lines = problems({"students": [{"family": "netfv"}]})
+    lines = problems({"students": [{"architecture": "netfv"}]})
     assert lines == [
         "recipe.yaml: students[0].num_clusters: required, but missing.",
         "recipe.yaml: students[0].hidden_units: required, but missing.",
@@ -103,7 +105,7 @@ def test_a_required_size_has_no_default():
 
 
 def test_an_odd_number_of_recurrent_units_is_refused():
-    (line,) = problems({"students": [{"family": "rnn", "units": 5}]})
+    (line,) = problems({"students": [{"architecture": "rnn", "units": 5}]})
     assert line.startswith("recipe.yaml: students[0].units: ")
     assert "5" in line
 
@@ -136,33 +138,33 @@ def test_a_field_without_effect_is_refused_with_the_one_it_needs(fields, place, 
     assert needed in line
 
 
-def test_a_bottleneck_that_is_the_familys_default_is_refused_without_gates():
-    (line,) = problems({"students": [{**NETVLAD, "family": "nextvlad", "context_gating": False}]})
+def test_a_bottleneck_that_is_the_architectures_default_is_refused_without_gates():
+    (line,) = problems({"students": [{**NETVLAD, "architecture": "nextvlad", "context_gating": False}]})
     assert line.startswith("recipe.yaml: students[0].gating_reduction: there are no gates. ")
     assert line.endswith("or gating_reduction: null. Received: 8.")
 
 
 def test_a_coupling_factor_is_refused_without_coupling():
-    (line,) = problems({"students": [{**NETVLAD, "family": "netfv", "coupling_factor": 0.1}]})
+    (line,) = problems({"students": [{**NETVLAD, "architecture": "netfv", "coupling_factor": 0.1}]})
     assert line.startswith("recipe.yaml: students[0].coupling_factor: ")
     assert "coupled: true" in line
 
 
 def test_a_divisor_of_clusters_is_refused_where_all_features_are_together():
-    fields = {**NETVLAD, "family": "dbof", "branches": "joint", "cluster_divisor": 4}
+    fields = {**NETVLAD, "architecture": "dbof", "branches": "joint", "cluster_divisor": 4}
     (line,) = problems({"students": [fields]})
     assert line.startswith("recipe.yaml: students[0].branches: ")
     assert "Leave out cluster_divisor" in line
 
 
 def test_a_divisor_of_units_is_refused_without_branches():
-    (line,) = problems({"students": [{"family": "rnn", "units": 8, "unit_divisor": 4}]})
+    (line,) = problems({"students": [{"architecture": "rnn", "units": 8, "unit_divisor": 4}]})
     assert line.startswith("recipe.yaml: students[0].unit_divisor: ")
     assert "branches: per_feature" in line
 
 
 def test_groups_that_do_not_divide_the_features_are_refused(small):
-    config = small.parse({"family": "nextvlad", "num_clusters": 4, "hidden_units": 4, "num_groups": 7})
+    config = small.parse({"architecture": "nextvlad", "num_clusters": 4, "hidden_units": 4, "num_groups": 7})
     with pytest.raises(ConfigError, match="7 groups do not divide rgb's 12 features times 2"):
         build(config, small.spec)
 
@@ -171,12 +173,12 @@ def test_configurations_survive_json(config):
     assert Recipe.parse_json(Recipe(students=(config,)).model_dump_json(), "x").students == (config,)
 
 
-def test_every_field_is_explained_and_its_source_named_where_the_family_stands():
-    configs: list[Any] = [family.config for family in FAMILIES.values()]
+def test_every_field_is_explained_and_its_source_named_where_the_architecture_stands():
+    configs: list[Any] = [architecture.config for architecture in ARCHITECTURES.values()]
     for config in [*configs, MixtureOfExpertsConfig, LogisticConfig]:
         explained = dict(re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", config.__doc__, flags=re.MULTILINE))
         assert set(explained) == set(config.model_fields), config.__name__
-        for field in explained.keys() - {"family", "kind"}:
+        for field in explained.keys() - {"architecture", "kind"}:
             assert re.search(r"winners|authors|et\s+al\.|the paper", explained[field]), f"{config.__name__}.{field}"
 
 
@@ -197,3 +199,26 @@ def test_branches_after_the_first_have_their_share_of_the_units_rounded_down_to_
 def test_configurations_load_without_keras():
     code = "import sys, yt8m.models.published, yt8m.models.sizes; assert not {'keras', 'tensorflow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_family_in_place_of_architecture_keeps_working():
+    former = {**NETVLAD, "family": NETVLAD["architecture"]}
+    del former["architecture"]
+    recipe = Recipe.parse({"students": [former], "by_name": {"netvlad": NETVLAD}}, "recipe.yaml")
+    assert recipe.students[0] == recipe.by_name["netvlad"]
+    assert recipe.students[0].architecture == "netvlad"
+
+
+def test_an_unknown_architecture_called_family_names_the_nearest_where_it_stands():
+    (line,) = problems({"students": [{"family": "netvald", "num_clusters": 8, "hidden_units": 4}]})
+    assert line.startswith(
+        "recipe.yaml: students[0].family: unknown model architecture 'netvald'. Did you mean 'netvlad'?"
+    )
+
+
+def test_family_beside_architecture_is_refused():
+    (line,) = problems({"students": [{**NETVLAD, "family": "rnn"}]})
+    assert line == (
+        "recipe.yaml: students[0]: architecture and family are two names for the same setting. Received: "
+        "architecture 'netvlad', family 'rnn'. Remove family."
+    )

@@ -101,8 +101,20 @@ def test_a_configuration_from_elsewhere_is_refused_with_its_place(saved):
     folder, _, _ = saved
     text = (folder / "config.json").read_text()
     (folder / "config.json").write_text(text.replace('"dbof"', '"dbuf"'))
-    with pytest.raises(ConfigError, match=r"config\.json: model\.family: unknown model family 'dbuf'.*'dbof'"):
+    with pytest.raises(
+        ConfigError, match=r"config\.json: model\.architecture: unknown model architecture 'dbuf'.*'dbof'"
+    ):
         load_model(folder)
+
+
+def test_a_folder_whose_configuration_says_family_is_read(saved, small):
+    folder, model, config = saved
+    path = folder / "config.json"
+    assert path.read_text().count('"architecture"') == 1
+    path.write_text(path.read_text().replace('"architecture"', '"family"'))
+    loaded = load_model(folder)
+    assert loaded.config == config
+    np.testing.assert_array_equal(small.predict(loaded.model, small.videos()), small.predict(model, small.videos()))
 
 
 def test_other_weights_than_the_configuration_asks_for_are_refused(saved):

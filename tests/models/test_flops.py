@@ -21,7 +21,7 @@ SPEC = DataSpec(features={"rgb": 16, "audio": 8}, num_classes=10, max_frames=6)
 NETVLAD = NetVLADConfig(
     num_clusters=6, hidden_units=12, context_gating=True, head=MixtureOfExpertsConfig(label_gating="probabilities")
 )
-MODELS = {**SMALL, "lightvlad": {"family": "netvlad", "num_clusters": 6, "hidden_units": 5, "centers": False}}
+MODELS = {**SMALL, "lightvlad": {"architecture": "netvlad", "num_clusters": 6, "hidden_units": 5, "centers": False}}
 
 
 def test_a_netvlad_by_hand() -> None:

@@ -14,12 +14,12 @@ SPEC = DataSpec(features={"rgb": RGB, "audio": AUDIO}, num_classes=C)
 POOLED = {"num_clusters": K, "hidden_units": H, "cluster_divisor": 2}
 GATED = {**POOLED, "context_gating": True}
 MODELS = {
-    "netvlad": {"family": "netvlad", **GATED, "head": {"kind": "moe", "label_gating": "probabilities"}},
-    "netfv": {"family": "netfv", **GATED, "head": {"kind": "moe", "label_gating": "input"}},
-    "dbof": {"family": "dbof", **POOLED},
-    "dbof, classic": {"family": "dbof", **POOLED, "pooling": "max", "hidden_batch_norm": True},
-    "logistic": {"family": "logistic"},
-    "lstm": {"family": "rnn", "units": 8},
+    "netvlad": {"architecture": "netvlad", **GATED, "head": {"kind": "moe", "label_gating": "probabilities"}},
+    "netfv": {"architecture": "netfv", **GATED, "head": {"kind": "moe", "label_gating": "input"}},
+    "dbof": {"architecture": "dbof", **POOLED},
+    "dbof, classic": {"architecture": "dbof", **POOLED, "pooling": "max", "hidden_batch_norm": True},
+    "logistic": {"architecture": "logistic"},
+    "lstm": {"architecture": "rnn", "units": 8},
 }
 
 
@@ -91,7 +91,7 @@ def test_an_lstm_forgets_nothing_at_first(layer, small):
 
 def test_nextvlads_matrices_start_at_the_root_of_two_over_their_inputs(small):
     keras.utils.set_random_seed(0)
-    config = small.parse({"family": "nextvlad", "num_clusters": 32, "hidden_units": 48})
+    config = small.parse({"architecture": "nextvlad", "num_clusters": 32, "hidden_units": 48})
     spec = DataSpec(features={"rgb": 64, "audio": 32}, num_classes=10, max_frames=4)
     for weight in build(config, spec).weights:
         if len(weight.shape) == 2 and not weight.path.startswith("head"):
@@ -99,5 +99,5 @@ def test_nextvlads_matrices_start_at_the_root_of_two_over_their_inputs(small):
 
 
 def test_nextvlads_head_is_penalized_as_the_authors_is(small):
-    config = small.parse({"family": "nextvlad", "num_clusters": 32, "hidden_units": 8})
+    config = small.parse({"architecture": "nextvlad", "num_clusters": 32, "hidden_units": 8})
     assert (config.head.kind, config.head.l2_penalty) == ("logistic", 1e-5)

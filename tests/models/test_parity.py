@@ -1,4 +1,4 @@
-"""Every family, head and option against the formulas, in float64 NumPy, one video and mostly one cluster at a time.
+"""Compare every architecture, head and option with the formulas in float64 NumPy, one video and one cluster at a time.
 
 What a model is made of follows from its configuration here, never from the weights it has.
 """
@@ -12,7 +12,7 @@ from yt8m.models.pooled import OrderFreeConfig, PooledConfig
 from .conftest import SMALL, SPEC
 
 POOLED = {"num_clusters": 6, "hidden_units": 5}
-NETVLAD = {"family": "netvlad", **POOLED}
+NETVLAD = {"architecture": "netvlad", **POOLED}
 GATED = {**NETVLAD, "context_gating": True}
 MOE = {"kind": "moe"}
 LOGISTIC = {"kind": "logistic"}
@@ -38,32 +38,37 @@ CASES = {
     },
     "netvlad, labels gated by the input": {**NETVLAD, "head": {**MOE, "label_gating": "input"}},
     "netvlad, logistic": {**NETVLAD, "head": LOGISTIC},
-    "netfv, not gated": {"family": "netfv", **POOLED},
-    "netfv, coupled": {"family": "netfv", **POOLED, "coupled": True},
-    "netfv, coupled closely": {"family": "netfv", **POOLED, "coupled": True, "coupling_factor": 0.7},
-    "dbof, soft": {"family": "dbof", **POOLED, "pooling": "soft"},
+    "netfv, not gated": {"architecture": "netfv", **POOLED},
+    "netfv, coupled": {"architecture": "netfv", **POOLED, "coupled": True},
+    "netfv, coupled closely": {"architecture": "netfv", **POOLED, "coupled": True, "coupling_factor": 0.7},
+    "dbof, soft": {"architecture": "dbof", **POOLED, "pooling": "soft"},
     "dbof, classic, average": {
-        "family": "dbof",
+        "architecture": "dbof",
         **POOLED,
         "pooling": "average",
         "hidden_batch_norm": True,
         "hidden_relu6": True,
         "head": LOGISTIC,
     },
-    "dbof, classic, max, all features together": {"family": "dbof", **POOLED, "pooling": "max", "branches": "joint"},
-    "dbof, gated, all features together": {"family": "dbof", **POOLED, "branches": "joint"},
-    "rnn, lstm, moe": {"family": "rnn", "units": 6, "head": MOE},
-    "rnn, gru": {"family": "rnn", "cell": "gru", "units": 6},
-    "rnn, lstm, per feature": {"family": "rnn", "units": 8, "branches": "per_feature", "unit_divisor": 4},
+    "dbof, classic, max, all features together": {
+        "architecture": "dbof",
+        **POOLED,
+        "pooling": "max",
+        "branches": "joint",
+    },
+    "dbof, gated, all features together": {"architecture": "dbof", **POOLED, "branches": "joint"},
+    "rnn, lstm, moe": {"architecture": "rnn", "units": 6, "head": MOE},
+    "rnn, gru": {"architecture": "rnn", "cell": "gru", "units": 6},
+    "rnn, lstm, per feature": {"architecture": "rnn", "units": 8, "branches": "per_feature", "unit_divisor": 4},
     "nextvlad, expanded thrice": {
-        "family": "nextvlad",
+        "architecture": "nextvlad",
         **POOLED,
         "num_groups": 2,
         "expansion": 3,
         "dropout": 0.5,
         "head": MOE,
     },
-    "logistic without input normalization": {"family": "logistic", "normalize_input": False},
+    "logistic without input normalization": {"architecture": "logistic", "normalize_input": False},
 }
 
 
@@ -234,7 +239,7 @@ def predict_video(frames, w, config):
     if config.normalize_input if isinstance(config, OrderFreeConfig) else per_feature:
         x = bn(x, w.inside("pooling/input_normalization"))
     parts = {"rgb": x[:, :12], "audio": x[:, 12:]} if per_feature else {"frames": x}
-    pool = POOLINGS[config.family]
+    pool = POOLINGS[config.architecture]
     pooled = np.concatenate(
         [pool(part, w.inside(f"pooling/{name}"), config, name != "audio") for name, part in parts.items()]
     )

@@ -1,4 +1,4 @@
-"""What holds for a model of any family."""
+"""Properties of a model of any architecture."""
 
 from functools import cache
 
@@ -54,7 +54,7 @@ def test_only_recurrent_models_see_the_order_of_frames(model, config, small):
     for video, count in zip(shuffled, videos["num_frames"], strict=True):
         video[:count] = video[:count][::-1]
     change = np.abs(small.predict(model, {**videos, "frames": shuffled}) - small.predict(model, videos)).max()
-    assert change > 1e-5 if config.family == "rnn" else change < 1e-6
+    assert change > 1e-5 if config.architecture == "rnn" else change < 1e-6
 
 
 def test_every_real_frame_takes_part(model, config, small):

@@ -26,15 +26,15 @@ SMALL: dict[str, Any] = {
             "average": "if_better",
             "ensemble_size": 2,
             "candidates": {
-                "dbof-a": {"model": {"family": "dbof", "num_clusters": 16, "hidden_units": 8}},
-                "dbof-b": {"model": {"family": "dbof", "num_clusters": 8, "hidden_units": 8}},
+                "dbof-a": {"model": {"architecture": "dbof", "num_clusters": 16, "hidden_units": 8}},
+                "dbof-b": {"model": {"architecture": "dbof", "num_clusters": 8, "hidden_units": 8}},
             },
         },
         "netvlad": {
             "ensemble_size": 1,
             "candidates": {
                 "vlad-a": {
-                    "model": {"family": "netvlad", "num_clusters": 4, "hidden_units": 8},
+                    "model": {"architecture": "netvlad", "num_clusters": 4, "hidden_units": 8},
                     "training": {"epochs": 3},
                 },
             },

@@ -22,7 +22,7 @@ RECIPE: dict[str, Any] = {
         "initial_bias": "class_frequencies",
     },
     "families": {
-        "dbof": {"candidates": {"dbof": {"model": {"family": "dbof", "num_clusters": 128, "hidden_units": 128}}}},
+        "dbof": {"candidates": {"dbof": {"model": {"architecture": "dbof", "num_clusters": 128, "hidden_units": 128}}}},
     },
     "ensemble": {"search": {"budget_bytes": 60_000_000, "trials": 5}},
 }

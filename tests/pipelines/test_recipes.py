@@ -17,7 +17,7 @@ from pipelines.graph.planner import make_plan
 from pipelines.recipe.load import load_recipe
 from pipelines.recipe.yaml_file import FASTEST_LOADER
 from tests.manifests.custom_kinds import SCHEMAS
-from yt8m.models import FAMILIES
+from yt8m.models import ARCHITECTURES
 
 FOLDER = Path(__file__).parents[2] / "pipelines" / "recipes"
 RECIPES = sorted(FOLDER.glob("*.yaml"))
@@ -74,9 +74,11 @@ def test_the_papers_models_have_the_papers_sizes() -> None:
 
 def test_the_paper_has_thirteen_students_of_their_own_family_two_of_another_and_a_second_level() -> None:
     recipe = load_recipe(FOLDER / "paper.yaml")
-    families = {name: next(iter(family.candidates.values())).model.family for name, family in recipe.families.items()}
+    families = {
+        name: next(iter(family.candidates.values())).model.architecture for name, family in recipe.families.items()
+    }
     first = [student for student in recipe.students.values() if student.learn_from in recipe.families]
-    own = [student for student in first if families[student.learn_from] == student.model.family]
+    own = [student for student in first if families[student.learn_from] == student.model.architecture]
     assert (len(own), len(first) - len(own), len(recipe.students) - len(first)) == (13, 2, 2)
     assert len(recipe.teacher_groups["netvlad-first-level"]) == 6
     averaged = {name: family.average for name, family in recipe.families.items()}
@@ -85,7 +87,7 @@ def test_the_paper_has_thirteen_students_of_their_own_family_two_of_another_and_
 
 def test_the_papers_ensemble_is_table_4_with_two_models_taught_by_another_family_and_fits_its_budget() -> None:
     recipe = load_recipe(FOLDER / "paper.yaml")
-    families = [recipe.students[name].model.family for name in recipe.ensemble.members]
+    families = [recipe.students[name].model.architecture for name in recipe.ensemble.members]
     assert families == ["rnn"] * 3 + ["netfv"] + ["dbof"] * 3 + ["netvlad"] * 2
     learn_from = [recipe.students[name].learn_from for name in recipe.ensemble.members]
     assert learn_from == ["rnn", "rnn", "netvlad", "netfv", "dbof", "netvlad", "dbof", *["netvlad-first-level"] * 2]
@@ -100,7 +102,7 @@ def test_in_the_paper_every_family_has_something_to_select() -> None:
 
 def test_the_demo_trains_every_family_and_every_kind_of_node() -> None:
     recipe = load_recipe(FOLDER / "demo.yaml")
-    assert {model.model.family for model in recipe.models().values()} == set(FAMILIES)
+    assert {model.model.architecture for model in recipe.models().values()} == set(ARCHITECTURES)
     stages = {node.stage for node in make_plan(recipe).nodes.values()}
     # Its soft targets have one worker each, so there is nothing to join.
     smoke = {node.stage for node in make_plan(load_recipe(FOLDER / "smoke.yaml")).nodes.values()}

@@ -11,7 +11,7 @@ from yt8m.stages.prepare import PrepareConfig, prepare
 
 # Unequal shards, none a multiple of the batch.
 TRAINING_VIDEOS = (7, 6, 5)
-MODEL = {"family": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
+MODEL = {"architecture": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_momentum": 0.5, "seed": 3}
 
 

@@ -10,7 +10,7 @@ from yt8m.quantization.quantized_array import QuantizedArray
 from yt8m.stages.quantize import QuantizeConfig, quantize
 
 SPEC = DataSpec(features={"rgb": 8, "audio": 4}, num_classes=6, max_frames=10)
-MODEL = DBoFConfig(family="dbof", num_clusters=4, hidden_units=5)
+MODEL = DBoFConfig(num_clusters=4, hidden_units=5)
 
 
 @pytest.fixture

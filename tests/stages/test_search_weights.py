@@ -24,7 +24,7 @@ def stored(folder: Path, found: list[Predictions]) -> tuple[dict[str, Path], dic
         predictions[f"m{i}"], models[f"m{i}"] = folder / f"m{i}.predictions", folder / f"m{i}"
         member.save(predictions[f"m{i}"])
         models[f"m{i}"].mkdir()
-        config = json.dumps({"format": 1, "model": {"family": "dbof"}, "data": {}})
+        config = json.dumps({"format": 1, "model": {"architecture": "dbof"}, "data": {}})
         (models[f"m{i}"] / "config.json").write_text(config)
         (models[f"m{i}"] / "weights.safetensors").write_bytes(b"x" * (SIZES[i] - len(config)))
     return predictions, models

@@ -43,7 +43,7 @@ def test_figures_curve_and_model(small_partition, tmp_path):
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
     assert result.metrics["steps"] == 8
     assert [point["step"] for point in result.details["curve"]] == list(range(1, 9))
-    assert load_model(tmp_path / "model").config.family == "dbof"
+    assert load_model(tmp_path / "model").config.architecture == "dbof"
     assert result.metrics["parameters"] == sum(weight.size for weight in weights.values())
     assert Provenance.load(tmp_path / "model").examples == 32
 

@@ -28,7 +28,7 @@ from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
 
 DATA = GenerateConfig(preset="smoke", videos=60, max_frames=4, videos_per_shard=10)
-MODEL = {"family": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
+MODEL = {"architecture": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
 # Reads the shards in every epoch, instead of keeping the videos in memory.
 TRAINING = {"epochs": 2, "batch_size": 8, "seed": 3, "memory_bytes": 0}
 

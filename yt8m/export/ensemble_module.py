@@ -13,7 +13,7 @@ from yt8m.export.keras_graph import build_without_weights, check_weights, multip
 from yt8m.export.load_time_variable import LoadTimeInitializer, LoadTimeVariable
 from yt8m.export.stored_weight import StoredWeight
 from yt8m.layers.dequantize import Dequantize
-from yt8m.models.family import FamilyConfig
+from yt8m.models.architecture import ArchitectureConfig
 from yt8m.quantization.quantized_array import QuantizedArray
 
 Tensor = Any
@@ -34,7 +34,7 @@ class Member:
 
     name: str
     weight: float
-    config: FamilyConfig
+    config: ArchitectureConfig
     weights: Iterator[tuple[str, QuantizedArray | NDArray[Any]]]
 
 

@@ -11,12 +11,12 @@ from yt8m.data.spec import DataSpec
 from yt8m.errors import ConfigError, DataError
 from yt8m.layers.all_layers import all_layers
 from yt8m.models import build
-from yt8m.models.family import FamilyConfig
+from yt8m.models.architecture import ArchitectureConfig
 
 Tensor = Any
 
 
-def build_without_weights(config: FamilyConfig, spec: DataSpec) -> Any:
+def build_without_weights(config: ArchitectureConfig, spec: DataSpec) -> Any:
     """Build a model on dequantized frames whose variables are never given values, so they take no memory.
 
     Raises:

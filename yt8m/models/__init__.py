@@ -1,26 +1,27 @@
-"""Model families: one per file, a typed configuration and the function that builds it.
+"""Model architectures, one per file: a typed configuration and the function that builds the Keras model.
 
-Importing this package does not import Keras; building a model does.
+May be imported by everything above the library's models: training, ensembling, export, stages and pipelines. Importing
+it does not import Keras; building a model does.
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, Union
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from yt8m.config import known_tag
 from yt8m.data.spec import DataSpec
 from yt8m.models import dbof, logistic, netfv, netvlad, nextvlad, rnn
-from yt8m.models.family import Family, FamilyConfig
+from yt8m.models.architecture import Architecture, ArchitectureConfig
 
-FAMILIES: dict[str, Family] = {
-    "dbof": Family(dbof.DBoFConfig, dbof.build),
-    "logistic": Family(logistic.FrameLevelLogisticConfig, logistic.build),
-    "netfv": Family(netfv.NetFVConfig, netfv.build, netfv.pooling_products),
-    "netvlad": Family(netvlad.NetVLADConfig, netvlad.build, netvlad.pooling_products),
-    "nextvlad": Family(nextvlad.NeXtVLADConfig, nextvlad.build, nextvlad.pooling_products),
-    "rnn": Family(rnn.RNNConfig, rnn.build),
+ARCHITECTURES: dict[str, Architecture] = {
+    "dbof": Architecture(dbof.DBoFConfig, dbof.build),
+    "logistic": Architecture(logistic.FrameLevelLogisticConfig, logistic.build),
+    "netfv": Architecture(netfv.NetFVConfig, netfv.build, netfv.pooling_products),
+    "netvlad": Architecture(netvlad.NetVLADConfig, netvlad.build, netvlad.pooling_products),
+    "nextvlad": Architecture(nextvlad.NeXtVLADConfig, nextvlad.build, nextvlad.pooling_products),
+    "rnn": Architecture(rnn.RNNConfig, rnn.build),
 }
-"""All families by name; a new one is a file and a line here."""
+"""All architectures by name. A new one is a file and a line here."""
 
 _ALIASES = {
     "fvnet": "'netfv'",
@@ -28,17 +29,39 @@ _ALIASES = {
     "lightvlad": "'netvlad' with centers: false",
     "lstm": "'rnn' with cell: lstm",
 }
-"""Names from the paper and elsewhere that do not look like the family they mean."""
+"""Other names, from the paper and elsewhere, with what to write instead."""
+
+_FORMER_KEY = "family"
+"""What recipes and model folders called `architecture` before."""
+
+
+def _rename_former_key(value: Any) -> Any:
+    if not isinstance(value, dict) or _FORMER_KEY not in value:
+        return value
+    if "architecture" in value:
+        raise ValueError(
+            f"architecture and {_FORMER_KEY} are two names for the same setting. Received: "
+            f"architecture {value['architecture']!r}, {_FORMER_KEY} {value[_FORMER_KEY]!r}. Remove {_FORMER_KEY}"
+        )
+    # Checked under the name the user wrote, so that the error points there.
+    _known_architecture(_FORMER_KEY).func(value)  # type: ignore[call-arg]
+    return {"architecture" if key == _FORMER_KEY else key: entry for key, entry in value.items()}
+
+
+def _known_architecture(key: str) -> BeforeValidator:
+    return known_tag(key, "model architecture", ARCHITECTURES, _ALIASES)
+
 
 if TYPE_CHECKING:
-    ModelConfig = FamilyConfig
+    ModelConfig = ArchitectureConfig
 else:
     ModelConfig = Annotated[
-        Union[tuple(family.config for family in FAMILIES.values())],  # noqa: UP007
-        Field(discriminator="family"),
-        known_tag("family", "model family", FAMILIES, _ALIASES),
+        Union[tuple(architecture.config for architecture in ARCHITECTURES.values())],  # noqa: UP007
+        Field(discriminator="architecture"),
+        _known_architecture("architecture"),
+        BeforeValidator(_rename_former_key),  # runs first
     ]
-"""The configuration of a model of any family, told apart by its `family`."""
+"""The configuration of a model of any architecture, a union discriminated by its field `architecture`."""
 
 
 def build(config: ModelConfig, spec: DataSpec) -> Any:
@@ -52,7 +75,7 @@ def build(config: ModelConfig, spec: DataSpec) -> Any:
         A Keras model from `{"frames": float32 (B, T, D), "num_frames": int32 (B,)}`, frames L2-normalized and exactly
         0 where padded, to probabilities `(B, C)`, float32.
     """
-    return FAMILIES[config.family].build(config, spec)
+    return ARCHITECTURES[config.architecture].build(config, spec)
 
 
 def build_from_bytes(config: ModelConfig, spec: DataSpec) -> Any:
@@ -73,4 +96,4 @@ def build_from_bytes(config: ModelConfig, spec: DataSpec) -> Any:
     inputs = frame_inputs(spec, dtype="uint8")
     frames = Dequantize(name="dequantize")(inputs["frames"], inputs["num_frames"])
     core = build(config, spec)
-    return keras.Model(inputs, core({"frames": frames, "num_frames": inputs["num_frames"]}), name=config.family)
+    return keras.Model(inputs, core({"frames": frames, "num_frames": inputs["num_frames"]}), name=config.architecture)

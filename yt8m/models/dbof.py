@@ -15,7 +15,7 @@ class DBoFConfig(PooledConfig):
     et al. 2016, section 5.1.2) is `pooling: max, branches: joint` with `hidden_batch_norm` and `hidden_relu6`.
 
     Attributes:
-        family: `dbof`.
+        architecture: `dbof`.
         num_clusters: Clusters `K` of the first feature, rgb (the winners: 3684, 4096, 6144).
         cluster_divisor: Every other feature, audio, has `K // cluster_divisor` clusters, at least 2 (the winners: 8).
         hidden_units: Units `H` of the hidden layer (the winners: 920, 1024, 1536).
@@ -38,7 +38,7 @@ class DBoFConfig(PooledConfig):
             together (Abu-El-Haija et al. 2016, and the winners' `DbofModel`).
     """
 
-    family: Literal["dbof"] = "dbof"
+    architecture: Literal["dbof"] = "dbof"
     pooling: Literal["gated", "soft", "max", "average"] = "gated"
     cluster_divisor: PositiveInt = 8
     branches: Literal["per_feature", "joint"] = "per_feature"
@@ -57,7 +57,7 @@ class DBoFConfig(PooledConfig):
 
 
 def build(config: DBoFConfig, spec: DataSpec) -> Any:
-    """Build a DBoF model; see `yt8m.models.family.Family.build`."""
+    """Build a DBoF model; see `yt8m.models.architecture.Architecture.build`."""
     from yt8m.layers.classic_dbof import ClassicDBoF
     from yt8m.layers.dbof import DBoF
 

@@ -5,7 +5,7 @@ from functools import cached_property
 from math import prod
 
 from yt8m.data.spec import DataSpec
-from yt8m.models import FAMILIES, ModelConfig
+from yt8m.models import ARCHITECTURES, ModelConfig
 from yt8m.models.pooled import OrderFreeConfig
 from yt8m.models.sizes import ModelSize, measure
 
@@ -68,7 +68,7 @@ def count_work(config: ModelConfig, spec: DataSpec) -> ModelWork:
     cells = [name for name, _ in kernels if name.endswith("recurrent_kernel")]
     return ModelWork(
         size=size,
-        per_frame=frame_products + FAMILIES[config.family].pooling_products(config, spec),
+        per_frame=frame_products + ARCHITECTURES[config.architecture].pooling_products(config, spec),
         per_video=sum(prod(shape) for _, shape in kernels) - frame_products,
         values_per_frame=spec.num_features + sum(shape[-1] for name, shape in frame_kernels if name not in cells),
         cell_steps_per_frame=len(cells),

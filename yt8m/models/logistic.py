@@ -8,22 +8,22 @@ from yt8m.models.pooled import OrderFreeConfig, frame_inputs
 
 
 class FrameLevelLogisticConfig(OrderFreeConfig):
-    """Logistic regression on the mean frame: the baseline any family should beat (Abu-El-Haija et al. 2016).
+    """Logistic regression on the mean frame: the baseline any architecture should beat (Abu-El-Haija et al. 2016).
 
     Attributes:
-        family: `logistic`.
+        architecture: `logistic`.
         num_sampled_frames: Frames drawn with replacement per video in training: a number, `max_frames` (the paper,
             section 4.1: 300, its longest video), or `all` to take every real frame once. Inference takes all.
         normalize_input: Batch normalization of the frames before pooling (the winners: yes).
         head: From the mean frame to probabilities (Abu-El-Haija et al. 2016: logistic).
     """
 
-    family: Literal["logistic"] = "logistic"
+    architecture: Literal["logistic"] = "logistic"
     head: Head = LogisticConfig()
 
 
 def build(config: FrameLevelLogisticConfig, spec: DataSpec) -> Any:
-    """Build the baseline; see `yt8m.models.family.Family.build`."""
+    """Build the baseline; see `yt8m.models.architecture.Architecture.build`."""
     import keras
 
     from yt8m.layers.average_frames import AverageFrames
@@ -38,4 +38,4 @@ def build(config: FrameLevelLogisticConfig, spec: DataSpec) -> Any:
         name="pooling",
     )
     mean = pool(inputs["frames"], inputs["num_frames"])
-    return keras.Model(inputs, classify(mean, config.head, spec.num_classes), name=config.family)
+    return keras.Model(inputs, classify(mean, config.head, spec.num_classes), name=config.architecture)

@@ -15,7 +15,7 @@ class NetFVConfig(PooledConfig):
     `head: {kind: moe, label_gating: probabilities}`.
 
     Attributes:
-        family: `netfv`.
+        architecture: `netfv`.
         num_clusters: Clusters `K` of the first feature, rgb (the winners: 96).
         cluster_divisor: Every other feature, audio, has `K // cluster_divisor` clusters, at least 2 (the winners: 2).
         hidden_units: Units `H` of the hidden layer (the winners: 1540).
@@ -36,7 +36,7 @@ class NetFVConfig(PooledConfig):
         coupling_factor: See `coupled` (`fv_coupling_factor` in Miech et al.'s code: 0.01).
     """
 
-    family: Literal["netfv"] = "netfv"
+    architecture: Literal["netfv"] = "netfv"
     coupled: bool = False
     coupling_factor: PositiveFloat = 0.01
 
@@ -49,7 +49,7 @@ class NetFVConfig(PooledConfig):
 
 
 def build(config: NetFVConfig, spec: DataSpec) -> Any:
-    """Build a NetFV model; see `yt8m.models.family.Family.build`."""
+    """Build a NetFV model; see `yt8m.models.architecture.Architecture.build`."""
     from yt8m.layers.netfv import NetFV
 
     def pooling(feature: str, num_clusters: int) -> Any:
@@ -59,5 +59,5 @@ def build(config: NetFVConfig, spec: DataSpec) -> Any:
 
 
 def pooling_products(config: NetFVConfig, spec: DataSpec) -> int:
-    """Every frame's assignments times its features and their squares; see `yt8m.models.family.Family`."""
+    """Every frame's assignments times its features and their squares; see `yt8m.models.architecture.Architecture`."""
     return sum(2 * clusters * spec.features[feature] for feature, clusters in config.clusters(spec).items())

@@ -13,7 +13,7 @@ class NetVLADConfig(PooledConfig):
     `head: {kind: moe, label_gating: probabilities}`.
 
     Attributes:
-        family: `netvlad`.
+        architecture: `netvlad`.
         num_clusters: Clusters `K` of the first feature, rgb (the winners: 192, in a first-level teacher 256).
         cluster_divisor: Every other feature, audio, has `K // cluster_divisor` clusters, at least 2 (the winners: 2).
         hidden_units: Units `H` of the hidden layer (the winners: 896 to 1024).
@@ -32,17 +32,17 @@ class NetVLADConfig(PooledConfig):
         centers: Whether there are centers; without them this is LightVLAD (Miech et al. 2017, section 3.1).
     """
 
-    family: Literal["netvlad"] = "netvlad"
+    architecture: Literal["netvlad"] = "netvlad"
     centers: bool = True
 
 
 def build(config: NetVLADConfig, spec: DataSpec) -> Any:
-    """Build a NetVLAD model; see `yt8m.models.family.Family.build`."""
+    """Build a NetVLAD model; see `yt8m.models.architecture.Architecture.build`."""
     from yt8m.layers.netvlad import NetVLAD
 
     return build_pooled(config, spec, lambda feature, clusters: NetVLAD(clusters, config.centers, name=feature))
 
 
 def pooling_products(config: NetVLADConfig, spec: DataSpec) -> int:
-    """Every frame's assignments times its features; see `yt8m.models.family.Family`."""
+    """Every frame's assignments times its features; see `yt8m.models.architecture.Architecture`."""
     return sum(clusters * spec.features[feature] for feature, clusters in config.clusters(spec).items())

@@ -18,7 +18,7 @@ class NeXtVLADConfig(PooledConfig):
     part in batch statistics, and that training draws frames with replacement unless `num_sampled_frames: all`.
 
     Attributes:
-        family: `nextvlad`.
+        architecture: `nextvlad`.
         num_clusters: Clusters `K` of the first feature, rgb (the authors: 128).
         cluster_divisor: Every other feature, audio, has `K // cluster_divisor` clusters, at least 2 (the authors: 2).
         hidden_units: Units `H` of the hidden layer (the authors: 2048).
@@ -39,7 +39,7 @@ class NeXtVLADConfig(PooledConfig):
         expansion: How many times wider the frames are made, the paper's lambda (the authors: 2).
     """
 
-    family: Literal["nextvlad"] = "nextvlad"
+    architecture: Literal["nextvlad"] = "nextvlad"
     num_groups: PositiveInt = 8
     expansion: PositiveInt = 2
     hidden_batch_norm: bool = True
@@ -67,7 +67,7 @@ class NeXtVLADConfig(PooledConfig):
 
 
 def build(config: NeXtVLADConfig, spec: DataSpec) -> Any:
-    """Build a NeXtVLAD model; see `yt8m.models.family.Family.build`."""
+    """Build a NeXtVLAD model; see `yt8m.models.architecture.Architecture.build`."""
     from yt8m.layers.nextvlad import INITIALIZER, NeXtVLAD
 
     groups = config.groups(spec)
@@ -79,6 +79,6 @@ def build(config: NeXtVLADConfig, spec: DataSpec) -> Any:
 
 
 def pooling_products(config: NeXtVLADConfig, spec: DataSpec) -> int:
-    """Every group's assignments times its expanded features; see `yt8m.models.family.Family`."""
+    """Every group's assignments times its expanded features; see `yt8m.models.architecture.Architecture`."""
     clusters = config.clusters(spec)
     return sum(clusters[feature] * config.expansion * size for feature, size in spec.features.items())

@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from yt8m.data.spec import DataSpec
-from yt8m.models.family import FamilyConfig
+from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.head import classify
 
 
-class OrderFreeConfig(FamilyConfig):
+class OrderFreeConfig(ArchitectureConfig):
     """What comes before pooling that does not regard the order of frames.
 
     Attributes:
@@ -103,7 +103,7 @@ def build_pooled(
         hidden_initializer: Of the hidden layer's matrix; N(0, 1 / sqrt(K)) unless said otherwise (the winners).
 
     Returns:
-        The Keras model; see `Family.build`.
+        The Keras model; see `Architecture.build`.
     """
     import keras
 
@@ -127,7 +127,7 @@ def build_pooled(
     )(pooled)
     if config.context_gating:
         hidden = hidden * _gate(config)(hidden)
-    return keras.Model(inputs, classify(hidden, config.head, spec.num_classes), name=config.family)
+    return keras.Model(inputs, classify(hidden, config.head, spec.num_classes), name=config.architecture)
 
 
 def _gate(config: PooledConfig) -> Any:

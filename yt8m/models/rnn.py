@@ -5,19 +5,19 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from yt8m.data.spec import DataSpec
-from yt8m.models.family import FamilyConfig
+from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.head import Head, LogisticConfig, classify
 from yt8m.models.pooled import frame_inputs
 
 
-class RNNConfig(FamilyConfig):
+class RNNConfig(ArchitectureConfig):
     """A bidirectional recurrent layer, then a forward one, whose final state describes the video (the winners' code).
 
     The winners' RNN2 is `cell: lstm, units: 1024`, RNN3 `cell: gru, units: 1024`. They read every real frame, in order,
     in training as in inference.
 
     Attributes:
-        family: `rnn`.
+        architecture: `rnn`.
         cell: `lstm` (described by its cell state) or `gru` (the winners' code has both).
         units: Units of the forward layer, an even number (the winners: 1024); the bidirectional one has half of them
             each way.
@@ -29,7 +29,7 @@ class RNNConfig(FamilyConfig):
         head: From the last state to probabilities (the winners: logistic).
     """
 
-    family: Literal["rnn"] = "rnn"
+    architecture: Literal["rnn"] = "rnn"
     cell: Literal["lstm", "gru"] = "lstm"
     units: PositiveInt = Field(multiple_of=2)
     branches: Literal["joint", "per_feature"] = "joint"
@@ -51,7 +51,7 @@ class RNNConfig(FamilyConfig):
 
 
 def build(config: RNNConfig, spec: DataSpec) -> Any:
-    """Build a recurrent model; see `yt8m.models.family.Family.build`."""
+    """Build a recurrent model; see `yt8m.models.architecture.Architecture.build`."""
     import keras
 
     from yt8m.layers.feature_pooling import FeaturePooling
@@ -64,4 +64,4 @@ def build(config: RNNConfig, spec: DataSpec) -> Any:
     inputs = frame_inputs(spec)
     pool = FeaturePooling(features, encoders, "all", normalize_input=per_feature, name="pooling")
     descriptor = pool(inputs["frames"], inputs["num_frames"])
-    return keras.Model(inputs, classify(descriptor, config.head, spec.num_classes), name=config.family)
+    return keras.Model(inputs, classify(descriptor, config.head, spec.num_classes), name=config.architecture)

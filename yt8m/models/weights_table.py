@@ -1,4 +1,4 @@
-"""The names and shapes of every family's weights as a page of the documentation.
+"""The names and shapes of every architecture's weights as a page of the documentation.
 
 `python -m yt8m.models.weights_table > docs/models.md` writes it; a test compares.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from yt8m.data.spec import DataSpec
-from yt8m.models import FAMILIES, ModelConfig
+from yt8m.models import ARCHITECTURES, ModelConfig
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.formulas import FORMULAS, SHARED
 from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
@@ -46,13 +46,13 @@ EXAMPLES: dict[str, ModelConfig] = {
 """What the page shows, by heading."""
 
 HEADER = """\
-# Model families and their weights
+# Model architectures and their weights
 
 *Written by `python -m yt8m.models.weights_table > docs/models.md`; a test keeps it up to date.*
 
-A model is a configuration (`family` and the fields below it, see the class in `yt8m/models/<family>.py`) and weights by
-name. `tests/models/test_parity.py` has the formulas again in NumPy. Names and shapes are the same on every Keras
-backend, and are the names in `weights.safetensors`.
+A model consists of a configuration (`architecture` and the fields of the class in `yt8m/models/<architecture>.py`) and
+weights by name, as in `weights.safetensors`. Names and shapes are the same on every Keras backend.
+`tests/models/test_parity.py` implements the same formulas in NumPy.
 
 ## From bytes to probabilities
 
@@ -72,7 +72,7 @@ Shapes are for YouTube-8M: rgb 1024, audio 128, 3862 classes.
 
 def settings(config: ModelConfig) -> dict[str, Any]:
     """What a recipe would have to say for this configuration: its tags and whatever is not the default."""
-    data = {"family": config.family, **config.model_dump(mode="json", exclude_defaults=True)}
+    data = {"architecture": config.architecture, **config.model_dump(mode="json", exclude_defaults=True)}
     if "head" in data:
         data["head"] = {"kind": config.head.kind, **data["head"]}
     return data
@@ -80,10 +80,10 @@ def settings(config: ModelConfig) -> dict[str, Any]:
 
 def page() -> Iterator[str]:
     """The page, line by line."""
-    assert {config.family for config in EXAMPLES.values()} == set(FAMILIES)
+    assert {config.architecture for config in EXAMPLES.values()} == set(ARCHITECTURES)
     yield from (*HEADER.splitlines(), "", *SHARED.splitlines())
-    for family, formulas in FORMULAS.items():
-        yield from ("", f"`pooling` of `{family}`:", "", *formulas.splitlines())
+    for name, formulas in FORMULAS.items():
+        yield from ("", f"`pooling` of `{name}`:", "", *formulas.splitlines())
     yield from SHAPES.splitlines()
     for heading, config in EXAMPLES.items():
         size = measure(config, DataSpec())

@@ -91,7 +91,7 @@ def average(
     record = run.fit(
         checkpoint_uri=checkpoint_uri,
         tensorboard_uri=tensorboard_uri,
-        description=f"Averaging {description.model.family}",
+        description=f"Averaging {description.model.architecture}",
         identity={"stage": "average", "weights": files_digest(model)},
     )
     gap_after = holdout_gap(run.network, shards, config.batch_size, "GAP after averaging")

@@ -150,7 +150,7 @@ def _describe(ensemble: EnsembleWeights, members: Mapping[str, Path], config: Ex
     described = {
         name: MemberDescription(
             weight=ensemble.members[name],
-            family=models[name].model.family,
+            family=models[name].model.architecture,
             size_bytes=_weights_bytes(folder),
         )
         for name, folder in members.items()

@@ -237,7 +237,7 @@ def _table_of_members(
     return [
         {
             "name": name,
-            "family": _family(models[name]),
+            "family": _architecture(models[name]),
             "size_bytes": int(size),
             "size_share": int(size) / ensemble.size_bytes if name in ensemble.members else 0.0,
             "weight": ensemble.members.get(name, 0.0),
@@ -247,9 +247,11 @@ def _table_of_members(
     ]
 
 
-def _family(model: Path) -> str:
-    config = model / "config.json"
-    return str(json.loads(config.read_text())["model"]["family"]) if config.is_file() else ""
+def _architecture(model: Path) -> str:
+    path = model / "config.json"
+    config = json.loads(path.read_text())["model"] if path.is_file() else {}
+    # Older model folders call it `family`.
+    return str(config.get("architecture") or config.get("family", ""))
 
 
 def _frontier(holdout: _Holdout, spent: Sequence[Trials], own_gaps: npt.NDArray[np.float64]) -> list[dict[str, Any]]:

@@ -74,7 +74,7 @@ def train(
     record = run.fit(
         checkpoint_uri=checkpoint_uri,
         tensorboard_uri=tensorboard_uri,
-        description=f"Training {config.model.family}",
+        description=f"Training {config.model.architecture}",
         identity={"stage": "train", "model": config.model.model_dump(mode="json")},
     )
     save_model(output, run.network, config.model, shards.spec)

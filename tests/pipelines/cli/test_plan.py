@@ -50,9 +50,9 @@ def test_no_run_is_faster_than_the_shared_copies_are_read() -> None:
 
 
 def test_given_rates_need_no_gpu() -> None:
-    families = ("logistic", "rnn", "netfv", "dbof", "netvlad", "nextvlad")
+    architectures = ("logistic", "rnn", "netfv", "dbof", "netvlad", "nextvlad")
     shown = plan(SMOKE).output
-    given = [f"--videos-per-second={family}=100" for family in families if f" {family} " in shown]
+    given = [f"--videos-per-second={name}=100" for name in architectures if f" {name} " in shown]
     result = plan(SMOKE, *given)
     assert result.exit_code == 0, result.output
     assert "given" in result.output
@@ -98,7 +98,10 @@ def test_members_fit_as_the_search_sees_it(margin: str, told: str) -> None:
         (["--videos", "9", "--shared-read-rate", "0"], "--shared-read-rate: expected a size such as 1.2GB/s"),
         (["--videos", "9", "--videos-per-second", "rnn"], "expected MODEL=N"),
         (["--videos", "9", "--videos-per-second", "rnn=-1"], "expected MODEL=N"),
-        (["--videos", "9", "--videos-per-second", "netvald=1"], "no model or family 'netvald'. Did you mean 'netvlad"),
+        (
+            ["--videos", "9", "--videos-per-second", "netvald=1"],
+            "no model or architecture 'netvald'. Did you mean 'netvlad",
+        ),
         (["--videos", "9", "--videos-per-second", "rnn=1"], "no rate for fvnet1-hard"),
         (["--data", "p.json", "--videos", "9"], "leave out --videos"),
         (["--data", "no-such-partition.json"], "no-such-partition.json"),

@@ -73,28 +73,30 @@ def test_several_models_predict_one_after_the_other() -> None:
 
 
 @pytest.mark.parametrize("name", ["m", "dbof"])
-def test_a_given_rate_replaces_the_estimate_for_a_model_or_a_family(name: str) -> None:
+def test_a_given_rate_replaces_the_estimate_for_a_model_or_an_architecture(name: str) -> None:
     values: dict[str, Any] = {name: 70.0}
     given = rates(COMPUTE, **values)
     assert (given.training("m").videos_per_second, given.training("m").limit) == (70, "given")
     assert given.inference(["m"], 20).videos_per_second == pytest.approx(3 * 70)
 
 
-def test_a_model_s_own_rate_goes_before_its_family_s() -> None:
+def test_a_model_s_own_rate_goes_before_its_architecture_s() -> None:
     assert rates(COMPUTE, dbof=70.0, m=80.0).training("m").videos_per_second == 80
 
 
 def test_rates_of_unknown_models_are_refused() -> None:
-    with pytest.raises(ConfigError, match=re.escape("no model or family 'dof'. Did you mean 'dbof'? Known: dbof, m.")):
+    with pytest.raises(
+        ConfigError, match=re.escape("no model or architecture 'dof'. Did you mean 'dbof'? Known: dbof, m.")
+    ):
         rates(COMPUTE, dof=1.0)
 
 
 def test_without_gpu_all_rates_must_be_given() -> None:
-    families = {"m": "dbof", "n": "rnn"}
+    architectures = {"m": "dbof", "n": "rnn"}
     with pytest.raises(ConfigError, match=r"no rate for n\. Give them, or a --gpu"):
-        rates_by_model({"m": 1.0}, families, None)
-    assert rates_by_model({"m": 1.0, "rnn": 2.0}, families, None) == {"m": 1.0, "n": 2.0}
-    assert rates_by_model({"m": 1.0}, families, ROUND) == {"m": 1.0}
+        rates_by_model({"m": 1.0}, architectures, None)
+    assert rates_by_model({"m": 1.0, "rnn": 2.0}, architectures, None) == {"m": 1.0, "n": 2.0}
+    assert rates_by_model({"m": 1.0}, architectures, ROUND) == {"m": 1.0}
 
 
 @pytest.mark.parametrize("label", ["l4", "nvidia-l4", "NVIDIA-L4"])

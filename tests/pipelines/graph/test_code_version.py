@@ -4,7 +4,7 @@ from unittest import mock
 import pytest
 
 from pipelines.graph import code_version
-from yt8m.models import FAMILIES
+from yt8m.models import ARCHITECTURES
 from yt8m.report.node_page import SECTIONS
 
 
@@ -45,7 +45,7 @@ def change() -> object:
 def test_code_that_a_node_runs_changes_its_version_and_other_code_does_not(
     change: object, stage: str, families: set[str], file: str, changes: bool
 ) -> None:
-    before = code_version.code_version(stage, families, FAMILIES)
+    before = code_version.code_version(stage, families, ARCHITECTURES)
     with change(file):  # type: ignore[operator]
-        after = code_version.code_version(stage, families, FAMILIES)
+        after = code_version.code_version(stage, families, ARCHITECTURES)
     assert (before != after) == changes

@@ -95,7 +95,7 @@ def test_a_student_names_its_hard_label_twin(plan: Plan) -> None:
         ("students.dbof-s.model.num_clusters=15", ""),
         ("students.dbof-s.training.epochs=9", ""),
         ("students.dbof-s.average=never", ""),
-        ("families.dbof.candidates.dbof-0={model: {family: dbof, num_clusters: 16, hidden_units: 8}}", "dbof-a"),
+        ("families.dbof.candidates.dbof-0={model: {architecture: dbof, num_clusters: 16, hidden_units: 8}}", "dbof-a"),
         ("students.dbof-s.like=vlad-s", ""),
     ],
 )
@@ -144,7 +144,7 @@ def test_a_changed_student_repeats_that_student_and_what_depends_on_it(small: Sm
 
 
 def test_an_added_candidate_leaves_the_others_as_they_are(small: Small) -> None:
-    model = "{model: {family: dbof, num_clusters: 4, hidden_units: 4}}"
+    model = "{model: {architecture: dbof, num_clusters: 4, hidden_units: 4}}"
     first, second = make_plan(small()), make_plan(small(lambda _: None, f"families.dbof.candidates.dbof-0={model}"))
     assert not [name for name in changed(first, second) if name.startswith(("train-dbof-a", "train-dbof-b"))]
 

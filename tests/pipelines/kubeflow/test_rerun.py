@@ -17,8 +17,8 @@ training: {epochs: 2}
 families:
   logistic:
     candidates:
-      linear: {model: {family: logistic}}
-      other: {model: {family: logistic}, training: {batch_size: 8}}
+      linear: {model: {architecture: logistic}}
+      other: {model: {architecture: logistic}, training: {batch_size: 8}}
 """)
 
 

@@ -16,7 +16,7 @@ training: {epochs: 1, batch_size: 32}
 families:
   logistic:
     candidates:
-      linear: {model: {family: logistic}}
+      linear: {model: {architecture: logistic}}
 ensemble: {search: {trials: 2}}
 """
 STUDENT = "students: {pupil: {like: linear, learn_from: logistic}}"

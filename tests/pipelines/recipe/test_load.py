@@ -86,7 +86,7 @@ def test_a_setting_of_a_model_that_is_not_there_names_the_nearest(small: Small, 
 
 
 def test_a_family_that_teaches_nobody_needs_no_ensemble_size(small: Small) -> None:
-    recipe = small(lambda _: None, "families.more={candidates: {more: {model: {family: logistic}}}}")
+    recipe = small(lambda _: None, "families.more={candidates: {more: {model: {architecture: logistic}}}}")
     assert recipe.families["more"].ensemble_size > len(recipe.families["more"].candidates)
 
 
@@ -141,7 +141,7 @@ def test_a_student_with_a_candidates_name_is_all_that_is_refused(small: Small) -
     assert told.startswith("students.dbof-a: the model 'dbof-a' is also at families.dbof.candidates.dbof-a.")
 
 
-@pytest.mark.parametrize("model", ["", "{family: logistic}"])
+@pytest.mark.parametrize("model", ["", "{architecture: logistic}"])
 def test_students_that_are_like_each_other_are_refused(small: Small, model: str) -> None:
     settings = ["students.vlad-s.like=vlad-2", *([f"students.vlad-s.model={model}"] if model else [])]
     told = problems(small, *settings, "seed=-1")
@@ -168,8 +168,8 @@ def test_a_student_like_nothing_is_refused_once(small: Small) -> None:
         ("teacher_groups.both=[[dbof-a], {b: 1}]", "teacher_groups.both[1]"),
         ("ensemble.members=[[dbof-s]]", "ensemble.members[0]"),
         (
-            "families.netvlad.candidates.vlad-a.model.family=[netvlad]",
-            "families.netvlad.candidates.vlad-a.model.family",
+            "families.netvlad.candidates.vlad-a.model.architecture=[netvlad]",
+            "families.netvlad.candidates.vlad-a.model.architecture",
         ),
     ],
 )
@@ -179,14 +179,14 @@ def test_a_list_or_mapping_in_place_of_a_name_is_refused(small: Small, setting: 
 
 @pytest.mark.parametrize("name", ["dbof-part-1", "report", "prepare", "collect-dbof", "train-dbof-a", "taught-by-dbof"])
 def test_a_family_or_group_may_not_have_a_nodes_name(small: Small, name: str) -> None:
-    family = "{candidates: {x: {model: {family: logistic}}}}"
+    family = "{candidates: {x: {model: {architecture: logistic}}}}"
     for section, value in (("families", family), ("teacher_groups", "[dbof-a]")):
         told = problems(small, "soft_targets.workers=2", f"{section}.{name}={value}")
         assert any(line.startswith(f"{section}.{name}: the name '{name}' is taken by nodes") for line in told)
 
 
 def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) -> None:
-    assert len(problems(small, "families.netvlad.candidates.vlad-a.model.family=netvald")) == 1
+    assert len(problems(small, "families.netvlad.candidates.vlad-a.model.architecture=netvald")) == 1
 
 
 @pytest.mark.parametrize(
