@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from measuring import peak_bytes, say
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models.files import save_weights
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.quantization.quantize_array import METHODS, Method

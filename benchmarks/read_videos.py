@@ -13,8 +13,8 @@ import tempfile
 from measuring import Stopwatch, peak_bytes, say
 
 from yt8m import storage
+from yt8m.data.format import DataSpec
 from yt8m.data.reading import data_errors, read_videos
-from yt8m.data.spec import DataSpec
 from yt8m.stages.generate import GenerateConfig, generate
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 from measuring import Stopwatch, peak_bytes, say
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import build_from_bytes
 from yt8m.models.flops import TRAINING_PASSES, count_work
 from yt8m.models.published import PUBLISHED

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.paths import REAL_DATA
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 
 # Nothing but errors from TensorFlow's C++ side, once it is imported.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli.quiet_import import import_quietly
-from yt8m.data.dataset_description import DatasetDescription
-from yt8m.data.listing import list_shards
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
+from yt8m.data.partition import list_shards
+from yt8m.data.synthetic.description import DatasetDescription
 from yt8m.errors import DataError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from yt8m.errors import DataError
 from yt8m.predictions import DEFAULT_TOP_K
 
 if TYPE_CHECKING:
+    from yt8m.data.format import DataSpec
     from yt8m.data.partition import Partition
-    from yt8m.data.spec import DataSpec
 
 # What is shown, in this order; the baseline needs the videos the model was trained on.
 SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds", "videos_per_second")
@@ -83,9 +83,8 @@ def _spec_of(model: Path) -> "DataSpec":
 
 def _all_held_out(patterns: tuple[str, ...], spec: "DataSpec", on_bad: Literal["skip", "fail"]) -> "Partition":
     """A partition that trains on nothing and holds out all shards."""
-    from yt8m.data.listing import list_shards
-    from yt8m.data.partition import Partition
-    from yt8m.data.report import ReadReport
+    from yt8m.data.partition import Partition, list_shards
+    from yt8m.data.read_report import ReadReport
     from yt8m.data.scan import scan_shards
 
     uris = list_shards("--input", patterns)

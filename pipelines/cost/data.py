@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from pipelines.recipe.schema import Recipe
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard, split_shards
-from yt8m.data.spec import DataSpec
 from yt8m.errors import ConfigError
 
 # A feature of a frame in a SequenceExample: three tags and three lengths, of which one or two take two bytes.

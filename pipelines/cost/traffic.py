@@ -117,7 +117,7 @@ class _Accounts:
 
     def _passes(self, node: Node, epochs: int) -> int:
         """Once, where the training set is held in memory."""
-        from yt8m.data.in_memory import VideosInMemory  # noqa: PLC0415 - TensorFlow takes seconds to import
+        from yt8m.data.reading import VideosInMemory  # noqa: PLC0415 - TensorFlow takes seconds to import
 
         videos, spec = self.data.training_videos, self.recipe.data.resolve_spec()
         size = VideosInMemory.size_bytes(videos, spec, with_soft_targets="soft_targets" in node.inputs)

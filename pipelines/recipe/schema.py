@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from pipelines.recipe.cluster import ClusterConfig
 from yt8m.config import Config
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import ModelConfig
 from yt8m.stages.average import AveragingConfig
 from yt8m.stages.evaluate import EvaluateConfig

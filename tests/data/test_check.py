@@ -1,10 +1,9 @@
 import numpy as np
 import pytest
 
-from yt8m.data.bytes import dequantize
 from yt8m.data.check import check_shards
 from yt8m.data.check_report import ByteStatistics, Distribution
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec, dequantize
 from yt8m.errors import StorageError
 
 

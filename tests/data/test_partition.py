@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard, split_shards
-from yt8m.data.spec import DataSpec
 from yt8m.errors import ConfigError, DataError
 
 TRAINING = ["/t/0", "/t/1"]

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m.data.bytes import dequantize, quantize_bytes
-from yt8m.data.reading import data_errors, read_videos
-from yt8m.data.report import ReadReport
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec, dequantize
+from yt8m.data.read_report import ReadReport
+from yt8m.data.reading import VideosInMemory, data_errors, read_videos
 
 
 def read(uris, spec, **options):
@@ -89,10 +88,20 @@ def test_a_video_level_record_is_a_video_of_one_frame(tmp_path, shards):
     video = shards.Video(id=b"mean", labels=[3], means=means)
     (batch,) = read([shards.write(tmp_path / "a", [video, shards.video_of(1)])], shards.spec)
 
-    expected = quantize_bytes(np.concatenate([means["rgb"], means["audio"]]))
+    expected = np.array([0, 0, 127, 255, 255, 159], np.uint8)
     np.testing.assert_array_equal(batch["frames"][0, 0], expected)
     assert batch["num_frames"].tolist() == [1, 3]
     np.testing.assert_allclose(dequantize(expected)[1:3], [-1.9921875, 0.0], atol=2 / 255)
+
+
+@pytest.mark.parametrize("steps_off", [-0.49, 0.0, 0.49])
+def test_means_are_read_as_the_nearest_bytes(tmp_path, shards, steps_off):
+    levels = np.arange(256, dtype=np.uint8)
+    video = shards.Video(id=b"mean", means={"rgb": dequantize(levels) + np.float32(steps_off * 4 / 255)})
+    spec = DataSpec(features={"rgb": 256}, num_classes=10)
+    (batch,) = read([shards.write(tmp_path / "a", [video])], spec)
+
+    np.testing.assert_array_equal(batch["frames"][0, 0], levels)
 
 
 def test_the_order_depends_on_seed_and_epoch_only(three_shards, shards):
@@ -190,3 +199,48 @@ def test_real_means_are_quantized_as_in_the_collected_means(real_data):
     for n, row in rows[:50]:
         expected = np.concatenate([means["mean_rgb"][row], means["mean_audio"][row]])
         assert np.abs(batch["frames"][n, 0].astype(int) - expected).max() <= 1
+
+
+@pytest.fixture
+def two_shards(tmp_path, shards):
+    counts = (7, 5)
+    return [
+        shards.write(tmp_path / f"{n}.tfrecord", [shards.video_of(10 * n + i, labels=[i]) for i in range(count)])
+        for n, count in enumerate(counts)
+    ]
+
+
+def batches_in_memory(videos, **options):
+    return list(videos.batches(3, **{"shuffle_seed": 1, "epoch": 0} | options).as_numpy_iterator())
+
+
+def test_every_epoch_in_memory_holds_every_video_as_it_was_read(two_shards, shards):
+    videos = VideosInMemory(two_shards, shards.spec)
+    read = next(read_videos(two_shards, shards.spec, batch_size=100).as_numpy_iterator())
+    for epoch in range(2):
+        epoch_batches = batches_in_memory(videos, epoch=epoch)
+        joined = {name: np.concatenate([batch[name] for batch in epoch_batches]) for name in read}
+        order, place = np.argsort(joined["ids"]), np.argsort(read["ids"])
+        for name, array in read.items():
+            np.testing.assert_array_equal(joined[name][order], array[place])
+
+
+def test_the_order_in_memory_depends_on_seed_and_epoch_only(two_shards, shards):
+    def ids(**options):
+        videos = VideosInMemory(two_shards, shards.spec)
+        return [batch["ids"].tolist() for batch in batches_in_memory(videos, **options)]
+
+    assert ids() == ids()
+    assert ids() != ids(epoch=1)
+    assert ids() != ids(shuffle_seed=2)
+    assert ids(skip_batches=2) == ids()[2:]
+
+
+def test_a_last_batch_of_fewer_videos_is_left_out(two_shards, shards):
+    batches = VideosInMemory(two_shards, shards.spec).batches(5, shuffle_seed=0, epoch=0)
+    assert [len(batch["ids"]) for batch in batches] == [5, 5]
+
+
+def test_size_counts_padded_frames_labels_and_soft_targets(shards):
+    assert VideosInMemory.size_bytes(2, shards.spec, with_soft_targets=False) == 2 * (5 * 6 + 10)
+    assert VideosInMemory.size_bytes(2, shards.spec, with_soft_targets=True) == 2 * (5 * 6 + 10 + 40)

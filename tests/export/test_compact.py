@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.export.toy_ensemble import SPEC, random_videos, write_quantized_model, write_weights
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.export import stored_weight
 from yt8m.export.exported_model import ExportedModel
 from yt8m.models.dbof import DBoFConfig

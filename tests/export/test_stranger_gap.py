@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from tests.export.toy_ensemble import write_quantized_model, write_weights
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.data.synthetic.presets import PRESETS
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.rnn import RNNConfig

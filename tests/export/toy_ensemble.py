@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.ensembling.weights import EnsembleWeights
 from yt8m.models import build_from_bytes
 from yt8m.models.architecture import ArchitectureConfig

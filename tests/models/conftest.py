@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import ARCHITECTURES, ModelConfig
 
 SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=7, max_frames=9)

@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field
 
 from yt8m.config import Config
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError
 from yt8m.models import ARCHITECTURES, ModelConfig, build
 from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig

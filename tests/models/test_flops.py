@@ -7,7 +7,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import build
 from yt8m.models.flops import count_work
 from yt8m.models.head import MixtureOfExpertsConfig

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import build
 
 RGB, AUDIO, K, H, C = 256, 100, 64, 200, 50

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import build, build_from_bytes
 from yt8m.training.config import TrainingConfig
 from yt8m.training.optimizer import build_optimizer

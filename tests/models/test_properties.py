@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import build, build_from_bytes
 
 from .single_steps import train_once, trainer

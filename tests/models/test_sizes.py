@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.layers.context_gate import ContextGate
 from yt8m.layers.feature_pooling import FeaturePooling
 from yt8m.layers.hidden import Hidden

@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import ARCHITECTURES
 from yt8m.models.formulas import FORMULAS, SHARED
 from yt8m.models.sizes import measure

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import save_weights
 from yt8m.quantization.quantize_array import METHODS

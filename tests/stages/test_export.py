@@ -18,8 +18,8 @@ from safetensors.numpy import load_file
 from tests.conftest import Video
 from tests.export.tensorflow_alone import make_environment
 from tests.export.toy_ensemble import SPEC, random_videos, write_quantized_model, write_weights
+from yt8m.data.format import DataSpec
 from yt8m.data.reading import read_videos
-from yt8m.data.spec import DataSpec
 from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.export.budget import directory_bytes
 from yt8m.export.description import ExportDescription

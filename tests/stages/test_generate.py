@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m.data.synthetic import shards as shards_module
-from yt8m.data.synthetic.wire import write_record
+from yt8m.data.synthetic import dataset as dataset_module
+from yt8m.data.tfrecord import write_record
 from yt8m.errors import ConfigError, DataError
 from yt8m.stages.generate import GenerateConfig, generate, globs
 
@@ -105,7 +105,7 @@ def test_an_interrupted_generation_continues_with_the_same_result(
         write_record(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(shards_module, "write_record", write_until_killed)
+        patch.setattr(dataset_module, "write_record", write_until_killed)
         with pytest.raises(KilledError):
             _generate(tmp_path / "resumed", threads=1)
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "resumed").glob("*.tfrecord")}

@@ -4,8 +4,8 @@ import sys
 import numpy as np
 import pytest
 
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
-from yt8m.data.spec import DataSpec
 from yt8m.errors import ConfigError, DataError
 from yt8m.stages.prepare import PrepareConfig, prepare
 

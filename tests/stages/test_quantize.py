@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.errors import DataError
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, read_weights, save_weights

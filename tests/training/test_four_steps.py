@@ -6,7 +6,7 @@ The model is the frame-level logistic family, whose gradients, batch normalizati
 import numpy as np
 import pytest
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import build_from_bytes
 from yt8m.models.head import LogisticConfig
 from yt8m.models.logistic import FrameLevelLogisticConfig

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from yt8m import storage
 from yt8m.data.check_report import ByteStatistics, CheckReport, Distribution, find_duplicates
+from yt8m.data.format import DataSpec
+from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, stream_videos
-from yt8m.data.report import ReadReport
-from yt8m.data.spec import DataSpec
 from yt8m.progress import progress
 
 Batch = dict[str, NDArray[Any]]

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m.config import Config
-from yt8m.data.bytes import dequantize
-from yt8m.data.report import BadRecord, DamagedShard
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec, dequantize
+from yt8m.data.read_report import BadRecord, DamagedShard
 
 PERCENTILES = (1, 5, 25, 50, 75, 90, 99)
 

@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec, mean_name
 
 _KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers", None: "nothing"}
 
 
-def examine(payload: bytes, spec: DataSpec, *, with_labels: bool = True) -> tuple[str, str]:
+def explain_bad_record(payload: bytes, spec: DataSpec, *, with_labels: bool = True) -> tuple[str, str]:
     """Look at one record, field by field.
 
     Args:
@@ -30,11 +30,6 @@ def examine(payload: bytes, spec: DataSpec, *, with_labels: bool = True) -> tupl
     video_id = _id(context)
     labels = _check_labels(context, spec.num_classes) if with_labels else ""
     return video_id, _check_id(context) or labels or _check_features(record, spec)
-
-
-def mean_name(feature: str) -> str:
-    """Name of a frame feature's mean in video-level records."""
-    return f"mean_{feature}"
 
 
 def _id(context: Any) -> str:

@@ -4,9 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from yt8m.data.bytes import OFFSET, SCALE
-from yt8m.data.explain_bad_record import mean_name
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import OFFSET, SCALE, DataSpec, mean_name
 
 Tensor = Any
 
@@ -27,7 +25,7 @@ def parse_record(
 
     Returns:
         The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,),
-        `ids` string; and a bool, whether it can be used. What is wrong tells `examination.examine`.
+        `ids` string; and a bool, whether it can be used. `explain_bad_record` says what is wrong.
     """
     strings = {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True) for name in spec.features}
     features = _context_features(spec, with_labels=with_labels)

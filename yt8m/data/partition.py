@@ -1,14 +1,15 @@
 """Which shards train and which are held out."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
 
+from yt8m import storage
 from yt8m.config import Config
-from yt8m.data.report import BadRecord, DamagedShard
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
+from yt8m.data.read_report import BadRecord, DamagedShard
 from yt8m.errors import DataError
 from yt8m.storage.config_file import ConfigFile
 
@@ -83,6 +84,29 @@ class Partition(ConfigFile):
     def digest(self) -> str:
         """Identifies the partition: changes with any shard's content, place or part, and with the specification."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+def list_shards(place: str, patterns: Iterable[str]) -> list[str]:
+    """The shards that match any of some globs, each once.
+
+    Args:
+        place: Option or key that holds the globs, for errors.
+        patterns: Paths, URIs, globs.
+
+    Raises:
+        DataError: One of them matches nothing.
+    """
+    uris: dict[str, None] = {}
+    for pattern in patterns:
+        matches = storage.list_uris(pattern)
+        if not matches and storage.exists(pattern):
+            raise DataError(
+                f"{place}: '{pattern}' is a folder. Give its shards: '{storage.join(pattern, '*.tfrecord')}'."
+            )
+        if not matches:
+            raise DataError(f"{place}: no shard matches '{pattern}'. Check the path; a glob needs * or ?.")
+        uris |= dict.fromkeys(matches)
+    return list(uris)
 
 
 def split_shards(

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m import storage
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Shard
+from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, stream_videos
-from yt8m.data.report import ReadReport
-from yt8m.data.spec import DataSpec
 from yt8m.data.stream import OnBad
 from yt8m.progress import progress
 

@@ -15,11 +15,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m import storage
-from yt8m.data.framing import inspect_framing
 from yt8m.data.partition import Partition
-from yt8m.data.sidecar import sidecar_fault
-from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
+from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_fault
 from yt8m.data.stream import ShardStream, errors_for_tensorflow
+from yt8m.data.tfrecord import inspect_framing
 from yt8m.errors import DataError
 from yt8m.predictions import top_classes
 

@@ -13,11 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m import storage
-from yt8m.data.explain_bad_record import examine
-from yt8m.data.framing import inspect_framing, read_payloads
+from yt8m.data.explain_bad_record import explain_bad_record
+from yt8m.data.format import DataSpec
 from yt8m.data.parsing import parse_record
-from yt8m.data.report import BadRecord, DamagedShard, ReadReport
-from yt8m.data.spec import DataSpec
+from yt8m.data.read_report import BadRecord, DamagedShard, ReadReport
+from yt8m.data.tfrecord import inspect_framing, read_payloads
 from yt8m.errors import DataError, StorageError, UserError
 
 Tensor = Any
@@ -137,7 +137,7 @@ class ShardStream:
         return np.True_
 
     def _add_bad_record(self, uri: str, number: int, payload: bytes) -> None:
-        video_id, reason = examine(payload, self._spec, with_labels=self._with_labels)
+        video_id, reason = explain_bad_record(payload, self._spec, with_labels=self._with_labels)
         bad = BadRecord(shard=uri, record=number, id=video_id, reason=reason or "TensorFlow cannot parse it")
         if self._on_bad == "fail":
             raise DataError(f"{bad}. Mend the shard, or let bad records be skipped.")

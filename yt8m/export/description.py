@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from yt8m.config import Config
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.errors import DataError
 from yt8m.storage import read_text
 

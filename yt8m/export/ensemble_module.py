@@ -7,7 +7,7 @@ from typing import Any, Literal
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.export.inputs import check_and_cut, parse_records
 from yt8m.export.keras_graph import build_without_weights, check_weights, multiply_in_parts, run_keras
 from yt8m.export.load_time_variable import LoadTimeInitializer, LoadTimeVariable

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 
 Tensor = Any
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError, DataError
 from yt8m.layers.all_layers import all_layers
 from yt8m.models import build

@@ -10,8 +10,8 @@ from typing import Literal
 import tensorflow as tf
 
 from yt8m import storage
+from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_videos
-from yt8m.data.report import ReadReport
 from yt8m.export.exported_model import ExportedModel
 from yt8m.export.prediction_files import PredictionFormat, TopBatch
 from yt8m.export.shard_done import ShardDone

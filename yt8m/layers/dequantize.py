@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from yt8m.data.bytes import OFFSET, SCALE
+from yt8m.data.format import OFFSET, SCALE
 from yt8m.layers.frame_mask import frame_mask
 from yt8m.layers.l2_normalization import l2_normalize
 

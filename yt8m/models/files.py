@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.errors import DataError, suggest
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.quantization.files import iterate_quantized, read_floats, write_quantized

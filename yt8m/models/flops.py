@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import ARCHITECTURES, ModelConfig
 from yt8m.models.pooled import OrderFreeConfig
 from yt8m.models.sizes import ModelSize, measure

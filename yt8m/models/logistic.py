@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models.head import Head, LogisticConfig, classify
 from yt8m.models.pooled import OrderFreeConfig, frame_inputs
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models.pooled import PooledConfig, build_pooled
 
 

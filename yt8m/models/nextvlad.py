@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import PositiveInt
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError
 from yt8m.models.head import Head, LogisticConfig
 from yt8m.models.pooled import PooledConfig, build_pooled

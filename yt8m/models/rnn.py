@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.head import Head, LogisticConfig, classify
 from yt8m.models.pooled import frame_inputs

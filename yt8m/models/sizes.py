@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import ModelConfig, build
 from yt8m.quantization.quantize_array import THRESHOLD_ELEMENTS, Method, quantized_bytes
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.models import ARCHITECTURES, ModelConfig
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.formulas import FORMULAS, SHARED

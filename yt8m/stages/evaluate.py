@@ -10,9 +10,9 @@ import numpy.typing as npt
 from pydantic import PositiveInt
 
 from yt8m.config import Config
-from yt8m.data.dataset_description import DatasetDescription
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
-from yt8m.data.spec import DataSpec
+from yt8m.data.synthetic.description import DatasetDescription
 from yt8m.export.description import is_exported
 from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_from_top
 from yt8m.models.files import WEIGHTS_FILE

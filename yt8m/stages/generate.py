@@ -1,4 +1,4 @@
-"""Makes a data set in YouTube-8M's format."""
+"""Stage `generate`: writes a synthetic data set in YouTube-8M's format."""
 
 import os
 from typing import Literal
@@ -7,42 +7,41 @@ from pydantic import Field, PositiveInt, model_validator
 
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.data.dataset_description import DatasetDescription
 from yt8m.data.synthetic.classes import KINDS
-from yt8m.data.synthetic.dataset import start_dataset, write_shards
+from yt8m.data.synthetic.dataset import ShardPlan, plan_shards, start_dataset, write_shards
+from yt8m.data.synthetic.description import DatasetDescription
 from yt8m.data.synthetic.presets import PRESETS, Preset
-from yt8m.data.synthetic.real import RealVideos
-from yt8m.data.synthetic.shards import Shard, plan_shards
+from yt8m.data.synthetic.procedural import ProceduralVideos
+from yt8m.data.synthetic.real_means import RealMeanVideos
 from yt8m.data.synthetic.video import MOST_VIDEOS
-from yt8m.data.synthetic.world import World
 from yt8m.errors import ConfigError
 from yt8m.stages.result import StageResult
 
-# Changes when the same configuration would give other bytes.
+# Increase when the same configuration would give other bytes.
 _FORMAT = 1
 
-# Labels that are left out unless somebody says how many.
+# Default share of the labels that are withheld.
 _MISSING_SHARE = 0.2
 
 
 class GenerateConfig(Config):
-    """What to generate.
+    """Configuration of a synthetic data set.
 
     Attributes:
-        preset: Sizes: `smoke`, `demo` or `yt8m` (see `yt8m.data.synthetic.presets`). None: `yt8m` with `means`, else
-            `demo`.
-        videos: Videos in all; None: the preset's number.
-        seed: The same seed gives the same bytes.
-        means: An `.npz` of real videos to build frames around (see `yt8m.data.synthetic.real`); None: made-up videos
-            (see `yt8m.data.synthetic.world`).
-        max_frames: Longest video in frames. Made-up videos are shortened in proportion, real ones are cut.
-            None: the preset's.
-        missing_share: Share of the labels that are present in a made-up video but not given, in every split; not with
-            `means`. None: 0.2.
-        validation_share: Part of the videos that goes into validation shards.
-        test_share: Part of the videos that goes into shards without labels.
-        videos_per_shard: Videos in a training shard; None: the preset's.
-        threads: Shards written at a time; None: one per core. Does not change the result.
+        preset: Name of a set of sizes: `smoke`, `demo` or `yt8m` (see `yt8m.data.synthetic.presets`). None means `yt8m`
+            with `means`, otherwise `demo`.
+        videos: Number of videos in all splits together. None means the preset's number.
+        seed: Random seed; the same seed gives the same bytes.
+        means: Path or URI of an `.npz` of real video means to build frames around (see
+            `yt8m.data.synthetic.real_means`). None means procedural videos (see `yt8m.data.synthetic.procedural`).
+        max_frames: Length of the longest video in frames. Procedural videos are shortened in proportion, real ones are
+            truncated. None means the preset's length.
+        missing_share: Share of the labels that are withheld from procedural videos, in every split. None means 0.2.
+            Not allowed with `means`, whose labels are real.
+        validation_share: Share of the videos in validation shards.
+        test_share: Share of the videos in unlabelled test shards.
+        videos_per_shard: Number of videos in a training shard. None means the preset's number.
+        threads: Number of shards written in parallel. None means one per core. Does not change the result.
     """
 
     preset: Literal["smoke", "demo", "yt8m"] | None = None
@@ -63,23 +62,24 @@ class GenerateConfig(Config):
                 f"validation_share {self.validation_share} and test_share {self.test_share} are more than all videos"
             )
         if self.means is not None and self.preset not in (None, "yt8m"):
-            raise ValueError(f"means need preset 'yt8m', whose features and classes they have, not {self.preset!r}")
+            raise ValueError(f"means need preset 'yt8m', because they have its features; received {self.preset!r}")
         if self.means is not None and self.missing_share is not None:
             raise ValueError(
-                f"means come with real labels, of which none can be left out (missing_share {self.missing_share})"
+                f"means come with real labels, none of which can be withheld; received missing_share "
+                f"{self.missing_share}"
             )
         return self
 
     def resolve(self) -> Preset:
-        """The preset with the values that were given instead of its own."""
+        """Return the preset, overridden by the values of this configuration."""
         preset = PRESETS[self.preset or ("yt8m" if self.means else "demo")]
         spec = preset.spec.model_copy(update={"max_frames": self.max_frames or preset.spec.max_frames})
         changes = {"videos": self.videos, "videos_per_shard": self.videos_per_shard}
         given = {name: value for name, value in changes.items() if value is not None}
         return preset.model_copy(update={"spec": spec, **given})
 
-    def shards(self) -> list[Shard]:
-        """The shards that are written."""
+    def shards(self) -> list[ShardPlan]:
+        """Return the plan of every shard of the data set."""
         preset = self.resolve()
         return plan_shards(preset, preset.videos, self.validation_share, self.test_share)
 
@@ -87,36 +87,38 @@ class GenerateConfig(Config):
 def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
     """Write `train####.tfrecord`, `validate####.tfrecord`, unlabelled `test####.tfrecord` and `dataset.json`.
 
-    The videos have the statistics of YouTube-8M's (`yt8m.data.synthetic.facts`). Made-up ones hold something to find
-    for every family of models, and labels that a machine forgot, so that the whole pipeline can be tried and measured
-    in minutes, distillation and averaging included (`yt8m.data.synthetic.world`). Those around real means have real
-    labels and as much to find as these means (`yt8m.data.synthetic.real`).
+    All videos follow the statistics of YouTube-8M (`yt8m.data.synthetic.statistics`). Procedural videos contain
+    evidence for every family of models, and some of their labels are withheld, so that the whole pipeline, distillation
+    and averaging included, can be tried and measured in minutes (`yt8m.data.synthetic.procedural`). Videos around real
+    means have real labels and are as hard to classify as these means (`yt8m.data.synthetic.real_means`).
 
-    Interrupted, it continues with the shards that are missing or damaged. `dataset.json` says what the data set is:
-    features, classes, longest video, seed, and which classes show in which way (`class_kinds`).
+    An interrupted call can be repeated: it writes only missing and damaged shards. `dataset.json` describes the data
+    set: features, classes, longest video, seed, and the kind of evidence of every class (`class_kinds`).
 
     Args:
-        config: What to generate.
-        output_uri: The folder.
+        config: Configuration of the data set.
+        output_uri: Folder for the shards.
 
     Returns:
-        Numbers of videos and shards; in the details, `dataset.json`.
+        Numbers of videos and shards; in the details, the content of `dataset.json`.
 
     Raises:
-        ConfigError: There are no videos to train on.
-        DataError: The folder holds another data set, or the means cannot be used.
+        ConfigError: No video is left for training.
+        DataError: The folder holds another data set, or the means are unusable.
     """
     preset = config.resolve()
     shards = config.shards()
     if not any(shard.name.startswith("train") for shard in shards):
-        raise ConfigError(f"videos: {preset.videos} leave none for training. Ask for more, or for smaller shares.")
+        raise ConfigError(
+            f"videos: {preset.videos} videos leave none for training. Ask for more videos, or for smaller shares."
+        )
     missing_share = _MISSING_SHARE if config.missing_share is None else config.missing_share
-    source: World | RealVideos
+    source: ProceduralVideos | RealMeanVideos
     if config.means is not None:
-        source = RealVideos(config.means, config.seed, preset)
+        source = RealMeanVideos(config.means, config.seed, preset)
     else:
-        source = World(config.seed, preset, missing_share)
-    description = _describe(config, preset, source, shards, missing_share)
+        source = ProceduralVideos(config.seed, preset, missing_share)
+    description = _describe(config, source, shards, missing_share)
     start_dataset(output_uri, description)
     threads = config.threads or os.cpu_count() or 1
     before = write_shards(output_uri, shards, source=source, spec=preset.spec, seed=config.seed, threads=threads)
@@ -125,22 +127,22 @@ def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
 
 
 def globs(output_uri: str) -> tuple[str, str]:
-    """The patterns of the training and of the validation shards."""
+    """Return the glob patterns of the training shards and of the validation shards."""
     return storage.join(output_uri, "train*.tfrecord"), storage.join(output_uri, "validate*.tfrecord")
 
 
 def _describe(
-    config: GenerateConfig, preset: Preset, source: World | RealVideos, shards: list[Shard], missing_share: float
+    config: GenerateConfig, source: ProceduralVideos | RealMeanVideos, shards: list[ShardPlan], missing_share: float
 ) -> DatasetDescription:
-    classes = source.classes if isinstance(source, World) else None
+    classes = source.classes if isinstance(source, ProceduralVideos) else None
     splits = ("train", "validate", "test")
     return DatasetDescription(
         format=_FORMAT,
-        data=preset.spec,
+        data=config.resolve().spec,
         seed=config.seed,
         preset=config.preset or ("yt8m" if config.means else "demo"),
         missing_share=missing_share if classes else None,
-        means=None if isinstance(source, World) else source.origin,
+        means=None if isinstance(source, ProceduralVideos) else source.origin,
         videos={name: sum(s.videos for s in shards if s.name.startswith(name)) for name in splits},
         shards={name: sum(s.name.startswith(name) for s in shards) for name in splits},
         class_kinds={kind: tuple(classes.of_kind(kind)) for kind in KINDS} if classes else {},

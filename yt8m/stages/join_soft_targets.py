@@ -5,8 +5,7 @@ from pathlib import Path
 
 from yt8m import storage
 from yt8m.data.partition import Partition
-from yt8m.data.sidecar import sidecar_fault
-from yt8m.data.soft_target_manifest import SoftTargetManifest
+from yt8m.data.soft_target_manifest import SoftTargetManifest, sidecar_fault
 from yt8m.errors import DataError
 from yt8m.stages.result import StageResult
 

@@ -14,8 +14,8 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.data.listing import list_shards
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
+from yt8m.data.partition import list_shards
 from yt8m.errors import ConfigError, DataError, WorkerError
 from yt8m.export.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
 from yt8m.export.shard_done import ShardDone

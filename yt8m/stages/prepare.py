@@ -8,10 +8,9 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from yt8m.config import Config
-from yt8m.data.listing import list_shards
-from yt8m.data.partition import Partition, split_shards
-from yt8m.data.report import ReadReport
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
+from yt8m.data.partition import Partition, list_shards, split_shards
+from yt8m.data.read_report import ReadReport
 from yt8m.errors import DataError
 from yt8m.stages.result import StageResult
 

@@ -12,8 +12,7 @@ from pydantic import PositiveInt
 from yt8m import storage
 from yt8m.config import Config
 from yt8m.data.partition import Partition, Shard
-from yt8m.data.sidecar import sidecar_fault
-from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_name
+from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_fault, sidecar_name
 from yt8m.ensembling.selection import TeacherSelection
 from yt8m.errors import ConfigError, suggest
 from yt8m.progress import progress

@@ -3,10 +3,9 @@
 from functools import cache
 from typing import Any
 
-from yt8m.data.in_memory import VideosInMemory
 from yt8m.data.partition import Partition
-from yt8m.data.reading import read_videos
-from yt8m.data.report import ReadReport
+from yt8m.data.read_report import ReadReport
+from yt8m.data.reading import VideosInMemory, read_videos
 from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import EpochReader

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.errors import DataError
 from yt8m.models.files import load_model
 

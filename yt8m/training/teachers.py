@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.reading import data_errors, read_videos
-from yt8m.data.spec import DataSpec
 from yt8m.errors import DataError
 from yt8m.training.inference import Predictor, load_predictor, predict_videos
 

@@ -12,10 +12,10 @@ from pipelines.cost.scale import Scale
 from pipelines.cost.traffic import NodeBytes, node_bytes, soft_target_bytes
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.soft_target_manifest import SoftTargetEncoding
 from yt8m.data.soft_targets import write_soft_targets
-from yt8m.data.spec import DataSpec
 from yt8m.errors import ConfigError
 
 FACTS = DataFacts(1000, 100, 50_000, 5000, 0, 12.0)

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m.data.synthetic.facts import class_shares
+from yt8m.data.synthetic.statistics import class_shares
 
 # Kinds of evidence, by rank of the class; the pattern repeats, so every kind has frequent and infrequent classes.
 # A co-occurrence class follows from the next class; the two neighbouring order classes mirror each other.
@@ -77,7 +77,7 @@ def make_classes(rng: np.random.Generator, num_classes: int) -> Classes:
     """Give each class a kind of evidence, a frequency and a topic.
 
     Args:
-        rng: Source of randomness.
+        rng: VideoSource of randomness.
         num_classes: Number of classes `C`.
 
     Returns:

@@ -1,18 +1,74 @@
 """A generated data set: shards, and beside them `dataset.json`, which says what they are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 
+import numpy as np
+
 from yt8m import storage
-from yt8m.data.dataset_description import DESCRIPTION_NAME, DatasetDescription
-from yt8m.data.framing import inspect_framing
-from yt8m.data.spec import DataSpec
-from yt8m.data.synthetic.shards import Shard, write_shard
-from yt8m.data.synthetic.video import Source
+from yt8m.data.format import DataSpec
+from yt8m.data.synthetic.description import DESCRIPTION_NAME, DatasetDescription
+from yt8m.data.synthetic.encoding import FrameBuffer, encode_video
+from yt8m.data.synthetic.presets import Preset
+from yt8m.data.synthetic.video import VideoSource
+from yt8m.data.tfrecord import inspect_framing, write_record
 from yt8m.errors import ConfigError, DataError
 from yt8m.progress import progress
+
+# Shards have few videos rather than that there are fewer shards: the hold-out is chosen by whole shards.
+_LEAST_TRAINING_SHARDS = 4
+_LEAST_VALIDATION_SHARDS = 8
+
+
+@dataclass(frozen=True)
+class ShardPlan:
+    """A shard to be written.
+
+    Attributes:
+        name: File name.
+        number: Number among all shards; it and the data set's seed determine the content.
+        first: Number of its first video.
+        videos: Number of videos.
+        labelled: Whether the records have labels.
+    """
+
+    name: str
+    number: int
+    first: int
+    videos: int
+    labelled: bool
+
+
+def plan_shards(preset: Preset, videos: int, validation_share: float, test_share: float) -> list[ShardPlan]:
+    """Split videos into shards of about equal size: `train####`, `validate####` and, without labels, `test####`.
+
+    Args:
+        preset: Sizes of shards.
+        videos: Videos in all.
+        validation_share: Part of the videos for validation.
+        test_share: Part of the videos for unlabelled shards.
+
+    Returns:
+        The shards, in the order in which they are written.
+    """
+    validation, test = round(videos * validation_share), round(videos * test_share)
+    splits = (
+        ("train", videos - validation - test, preset.videos_per_shard, _LEAST_TRAINING_SHARDS),
+        ("validate", validation, preset.videos_per_validation_shard, _LEAST_VALIDATION_SHARDS),
+        ("test", test, preset.videos_per_validation_shard, 1),
+    )
+    shards: list[ShardPlan] = []
+    first = 0
+    for split, total, per_shard, least in splits:
+        count = min(total, max(least, -(-total // per_shard)))
+        for number in range(count):
+            size = total * (number + 1) // count - total * number // count
+            shards.append(ShardPlan(f"{split}{number:04}.tfrecord", len(shards), first, size, split != "test"))
+            first += size
+    return shards
 
 
 def start_dataset(uri: str, description: DatasetDescription) -> None:
@@ -42,7 +98,9 @@ def start_dataset(uri: str, description: DatasetDescription) -> None:
     description.save(place)
 
 
-def write_shards(uri: str, shards: Sequence[Shard], *, source: Source, spec: DataSpec, seed: int, threads: int) -> int:
+def write_shards(
+    uri: str, shards: Sequence[ShardPlan], *, source: VideoSource, spec: DataSpec, seed: int, threads: int
+) -> int:
     """Write those shards that are not there yet, or are damaged.
 
     Threads suffice: NumPy, checksums and writing let go of the interpreter. The content of a shard depends neither on
@@ -70,7 +128,7 @@ def write_shards(uri: str, shards: Sequence[Shard], *, source: Source, spec: Dat
             with lock:
                 advance(videos)
 
-        write = partial(write_shard, source=source, spec=spec, seed=seed, advance=count)
+        write = partial(_write_shard, source=source, spec=spec, seed=seed, advance=count)
         writing = [pool.submit(write, places[shard], shard) for shard in missing]
         try:
             for each in writing:
@@ -78,6 +136,30 @@ def write_shards(uri: str, shards: Sequence[Shard], *, source: Source, spec: Dat
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     return done
+
+
+def _write_shard(
+    uri: str, shard: ShardPlan, *, source: VideoSource, spec: DataSpec, seed: int, advance: Callable[[int], None]
+) -> None:
+    """Write a shard; it appears under its name when it is complete.
+
+    Args:
+        uri: The file.
+        shard: What goes into it.
+        source: Where the videos come from.
+        spec: Features and longest video.
+        seed: Seed of the data set.
+        advance: Told about every video.
+    """
+    rng = np.random.default_rng([seed, 1, shard.number])
+    buffers = {name: FrameBuffer(name, size, spec.max_frames + 1) for name, size in spec.features.items()}
+    with storage.open_atomic(uri) as file:
+        for video in source.draw(rng, shard.first, shard.videos):
+            T = video.num_frames
+            video.write({name: buffer.frames(T) for name, buffer in buffers.items()})
+            labels = video.labels if shard.labelled else None
+            write_record(file, encode_video(video.id, labels, T, buffers.values()))
+            advance(1)
 
 
 def _is_whole(place: str, videos: int) -> bool:

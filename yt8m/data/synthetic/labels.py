@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from yt8m.data.synthetic.classes import IMPLIED_SHARE, Classes
-from yt8m.data.synthetic.facts import label_count_shares
+from yt8m.data.synthetic.statistics import label_count_shares
 
 # How much likelier a class is in a video of its own topic than in another.
 _TOPIC_ODDS = 60.0
@@ -46,7 +46,7 @@ class LabelSampler:
     labels and their frequencies follow YouTube-8M's. An implied class is never forgotten where its parent was found.
 
     Args:
-        rng: Source of randomness for fitting the frequencies.
+        rng: VideoSource of randomness for fitting the frequencies.
         classes: The classes.
         missing_share: Share of the labels that are forgotten.
     """

@@ -3,7 +3,7 @@
 from pydantic import Field, PositiveInt
 
 from yt8m.config import Config
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 
 
 class Preset(Config):

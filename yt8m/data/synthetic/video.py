@@ -35,7 +35,7 @@ class Video:
     write: Callable[[Frames], None]
 
 
-class Source(Protocol):
+class VideoSource(Protocol):
     """Where videos come from."""
 
     def draw(self, rng: np.random.Generator, first: int, count: int) -> Iterator[Video]:

@@ -19,12 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m import storage
-from yt8m.data.spec import DataSpec
-from yt8m.data.synthetic.facts import FULL_FRAMES, FeatureFacts, feature_facts, sample_frame_counts
-from yt8m.data.synthetic.mean import Unclip, write_with_mean
-from yt8m.data.synthetic.noise import LEVELS, NoiseBank
+from yt8m.data.format import DataSpec
+from yt8m.data.synthetic.frames import LEVELS, NoiseBank, scene_of_frames
+from yt8m.data.synthetic.mean_matching import ClippingCorrection, clip_to_mean
 from yt8m.data.synthetic.presets import Preset
-from yt8m.data.synthetic.scenes import scene_of_frames
+from yt8m.data.synthetic.statistics import FULL_FRAMES, FeatureFacts, feature_facts, sample_frame_counts
 from yt8m.data.synthetic.video import Frames, Video
 from yt8m.errors import DataError
 
@@ -47,10 +46,10 @@ class _Feature:
     words: NDArray[np.float32]
     scene_sd: float
     bank: NoiseBank
-    unclips: list[Unclip]
+    unclips: list[ClippingCorrection]
 
 
-class RealVideos:
+class RealMeanVideos:
     """Real videos from a file of means, in an order that the seed shuffles.
 
     Args:
@@ -78,7 +77,7 @@ class RealVideos:
         self._features = {name: _make_feature(rng, name, arrays[f"mean_{name}"]) for name in preset.spec.features}
 
     def draw(self, rng: np.random.Generator, first: int, count: int) -> Iterator[Video]:
-        """Draw videos; see `Source`."""
+        """Draw videos; see `VideoSource`."""
         pointers, labels = self._arrays["label_ptr"], self._arrays["labels"]
         for number in self._order[first : first + count].tolist():
             length = int(self._arrays["num_frames"][number])
@@ -104,7 +103,7 @@ class RealVideos:
             scenes += feature.unclips[level](target)
             pixels = np.take(np.rint(scenes).astype(np.int16), scene_of_frame, axis=0)
             (np.add if sign > 0 else np.subtract)(pixels, noise, out=pixels)
-            write_with_mean(pixels, target, frames)
+            clip_to_mean(pixels, target, frames)
 
     @staticmethod
     def _scenes(rng: np.random.Generator, feature: _Feature, num_scenes: int, level: int) -> NDArray[np.float32]:
@@ -123,7 +122,7 @@ def _make_feature(rng: np.random.Generator, name: str, means: NDArray[np.uint8])
     words = (sample - sample.mean(axis=0)) / np.maximum(sample.std(axis=0), 1.0)
     scene_sd = facts.scene_sd / np.sqrt(1 - _lost_share(rng, facts.scene_frames))
     bank = NoiseBank(rng, means.shape[1], facts.noise_sd, FULL_FRAMES + 1)
-    unclips = [Unclip(level * float(np.hypot(facts.scene_sd, facts.noise_sd))) for level in LEVELS]
+    unclips = [ClippingCorrection(level * float(np.hypot(facts.scene_sd, facts.noise_sd))) for level in LEVELS]
     return _Feature(facts, means, words, scene_sd, bank, unclips)
 
 

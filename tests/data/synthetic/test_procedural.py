@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 
 from yt8m.data.synthetic.presets import PRESETS, Preset
-from yt8m.data.synthetic.world import World
+from yt8m.data.synthetic.procedural import ProceduralVideos
 
 # Lag in seconds -> range of the correlation between frames: measured on real frames, a little widened.
 RGB_CORRELATION = {1: (0.5, 0.7), 5: (0.35, 0.55), 30: (0.24, 0.34)}
 AUDIO_CORRELATION = {1: (0.6, 0.77), 5: (0.58, 0.76), 30: (0.5, 0.69)}
 
 
-def _frames(world: World, preset: Preset, seed: int, count: int) -> list[tuple[tuple[int, ...], dict[str, np.ndarray]]]:
+def _frames(
+    world: ProceduralVideos, preset: Preset, seed: int, count: int
+) -> list[tuple[tuple[int, ...], dict[str, np.ndarray]]]:
     made = []
     for video in world.draw(np.random.default_rng(seed), 0, count):
         frames = {name: np.empty((video.num_frames, size), np.uint8) for name, size in preset.spec.features.items()}
@@ -26,7 +28,7 @@ def _frames(world: World, preset: Preset, seed: int, count: int) -> list[tuple[t
 def full_size() -> list[dict[str, np.ndarray]]:
     """Videos of the original's size."""
     preset = PRESETS["yt8m"]
-    return [frames for _, frames in _frames(World(0, preset, 0.2), preset, 1, 250)]
+    return [frames for _, frames in _frames(ProceduralVideos(0, preset, 0.2), preset, 1, 250)]
 
 
 def _lag_correlation(frames: np.ndarray, lag: int) -> float:
@@ -69,7 +71,7 @@ class Evidence:
 
     def __init__(self) -> None:
         preset = PRESETS["demo"]
-        self.world = World(7, preset, 0.2)
+        self.world = ProceduralVideos(7, preset, 0.2)
         made = _frames(self.world, preset, 8, 6000)
         self.labels = np.zeros((len(made), preset.spec.num_classes), np.float32)
         for row, (labels, _) in enumerate(made):
@@ -142,8 +144,8 @@ def test_order_shows_only_in_the_order(evidence: Evidence) -> None:
 
 def test_worlds_of_one_seed_are_equal_and_of_two_differ() -> None:
     preset = PRESETS["smoke"]
-    first, again = (_frames(World(1, preset, 0.2), preset, 5, 3) for _ in range(2))
-    other = _frames(World(2, preset, 0.2), preset, 5, 3)
+    first, again = (_frames(ProceduralVideos(1, preset, 0.2), preset, 5, 3) for _ in range(2))
+    other = _frames(ProceduralVideos(2, preset, 0.2), preset, 5, 3)
     assert [labels for labels, _ in first] == [labels for labels, _ in again]
     assert all((a["rgb"] == b["rgb"]).all() for (_, a), (_, b) in zip(first, again, strict=True))
     assert any(a["rgb"].tobytes() != b["rgb"].tobytes() for (_, a), (_, b) in zip(first, other, strict=True))

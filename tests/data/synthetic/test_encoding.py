@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m.data.synthetic.wire import FrameBuffer, encode_video, varint, write_record
+from yt8m.data.synthetic.encoding import FrameBuffer, encode_video, varint
+from yt8m.data.tfrecord import write_record
 
 SIZES = {"rgb": 1024, "audio": 128}
 

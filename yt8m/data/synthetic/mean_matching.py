@@ -11,7 +11,7 @@ _LARGEST = 255
 _NEWTON_STEPS = 4
 
 
-class Unclip:
+class ClippingCorrection:
     """Center that bell-shaped values must have for their mean to be as given once cut to 0..255.
 
     Args:
@@ -29,7 +29,7 @@ class Unclip:
         return np.take(self._centers, means)
 
 
-def write_with_mean(pixels: NDArray[np.int16], target: NDArray[np.uint8], frames: NDArray[np.uint8]) -> None:
+def clip_to_mean(pixels: NDArray[np.int16], target: NDArray[np.uint8], frames: NDArray[np.uint8]) -> None:
     """Cut values to bytes after shifting each feature so that its mean is the given one, within half a step.
 
     A shift by one moves the mean by at most one, and never back. So some whole shift comes within half a step of any

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import google_crc32c
 
@@ -85,6 +86,14 @@ def read_payloads(path: Path, first: int, end: int) -> Iterator[bytes]:
             offset = next_offset
 
 
+def write_record(file: IO[bytes], record: bytes) -> None:
+    """Append a record to a TFRecord file: length, its checksum, content, its checksum."""
+    length = struct.pack("<Q", len(record))
+    file.write(length + struct.pack("<I", _masked_checksum(length)))
+    file.write(record)
+    file.write(struct.pack("<I", _masked_checksum(record)))
+
+
 def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool) -> str:
     """Say what is wrong with the record at `offset`; empty when nothing is."""
     left = len(content) - offset
@@ -92,14 +101,14 @@ def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool
         return f"cut off: {left} bytes where a record's header needs {_HEADER.size}"
     header = content[offset : offset + _HEADER.size]
     length, length_checksum = _HEADER.unpack(header)
-    if masked_checksum(header[:8]) != length_checksum:
+    if _masked_checksum(header[:8]) != length_checksum:
         return _what_it_is(header) if offset == 0 else "the checksum of the record's length does not match"
     if left < length + _OVERHEAD:
         return f"cut off: {left} bytes where the record needs {length + _OVERHEAD}"
     if verify_payloads:
         payload_end = offset + _HEADER.size + length
         (payload_checksum,) = _FOOTER.unpack(content[payload_end : payload_end + _FOOTER.size])
-        if masked_checksum(content[offset + _HEADER.size : payload_end]) != payload_checksum:
+        if _masked_checksum(content[offset + _HEADER.size : payload_end]) != payload_checksum:
             return "the checksum of the record's content does not match"
     return ""
 
@@ -113,7 +122,7 @@ def _end_of(content: mmap.mmap | bytes, offset: int) -> int:
     return offset + int(length) + _OVERHEAD
 
 
-def masked_checksum(data: bytes) -> int:
+def _masked_checksum(data: bytes) -> int:
     """CRC-32C, rotated by 15 bits and shifted by a constant, as TFRecord files have it."""
     checksum: int = google_crc32c.value(data)
     return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from yt8m.data.synthetic.presets import PRESETS
-from yt8m.data.synthetic.real import RealVideos
+from yt8m.data.synthetic.real_means import RealMeanVideos
 from yt8m.data.synthetic.video import Video
 from yt8m.errors import DataError
 
@@ -38,7 +38,7 @@ def _videos(path: str, count: int, **spec: int) -> list[tuple[Video, dict[str, n
     preset = PRESETS["yt8m"]
     preset = preset.model_copy(update={"videos": count, "spec": preset.spec.model_copy(update=spec)})
     made = []
-    for video in RealVideos(path, 3, preset).draw(np.random.default_rng(1), 0, count):
+    for video in RealMeanVideos(path, 3, preset).draw(np.random.default_rng(1), 0, count):
         frames = {name: np.empty((video.num_frames, size), np.uint8) for name, size in preset.spec.features.items()}
         video.write(frames)
         made.append((video, frames))
@@ -93,7 +93,7 @@ def test_frames_around_real_means_vary_and_correlate_as_measured(real_data: Path
 
 def test_different_shards_hold_different_videos(tmp_path: Path) -> None:
     preset = PRESETS["yt8m"].model_copy(update={"videos": 20})
-    source = RealVideos(_save(tmp_path / "means.npz", _arrays(24)), 3, preset)
+    source = RealMeanVideos(_save(tmp_path / "means.npz", _arrays(24)), 3, preset)
     first, second = ({v.id for v in source.draw(np.random.default_rng(0), start, 10)} for start in (0, 10))
     assert len(first) == len(second) == 10
     assert not first & second

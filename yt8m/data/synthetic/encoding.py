@@ -5,14 +5,11 @@ into their place between the headers, which is a hundred times faster than build
 to any storage that `yt8m.storage` knows.
 """
 
-import struct
 from collections.abc import Iterable, Sequence
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from yt8m.data.framing import masked_checksum
 
 # Tags of length-delimited protocol buffer fields: number << 3 | 2.
 _FIELD_1 = b"\x0a"
@@ -78,14 +75,6 @@ def encode_video(
     entries = [piece for buffer in features for piece in buffer.encode(num_frames)]
     size = sum(len(piece) for piece in entries)
     return b"".join([_encode_context(video_id, labels), _FIELD_2 + varint(size), *entries])
-
-
-def write_record(file: IO[bytes], record: bytes) -> None:
-    """Append a record to a TFRecord file: length, its checksum, content, its checksum."""
-    length = struct.pack("<Q", len(record))
-    file.write(length + struct.pack("<I", masked_checksum(length)))
-    file.write(record)
-    file.write(struct.pack("<I", masked_checksum(record)))
 
 
 def varint(number: int) -> bytes:

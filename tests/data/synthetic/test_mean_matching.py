@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yt8m.data.synthetic.mean import Unclip, write_with_mean
+from yt8m.data.synthetic.mean_matching import ClippingCorrection, clip_to_mean
 
 
 @settings(deadline=None, max_examples=60)
@@ -23,13 +23,13 @@ def test_the_mean_is_within_half_a_step(
     target = np.array(targets, np.uint8)
     pixels = np.rint(rng.normal(target + offset, sd, (num_frames, len(targets)))).astype(np.int16)
     frames = np.empty(pixels.shape, np.uint8)
-    write_with_mean(pixels, target, frames)
+    clip_to_mean(pixels, target, frames)
     assert np.abs(frames.mean(axis=0) - target).max() <= 0.5 + 1e-9
 
 
 @pytest.mark.parametrize("sd", [20.0, 44.0])
 def test_the_center_found_gives_the_mean_after_saturation(sd: float) -> None:
     means = np.arange(10, 246, 5, dtype=np.uint8)
-    values = Unclip(sd)(means) + sd * np.random.default_rng(0).standard_normal((40_000, len(means)))
+    values = ClippingCorrection(sd)(means) + sd * np.random.default_rng(0).standard_normal((40_000, len(means)))
     # Standard error of the mean 0.22 steps; the table is linear between whole centers.
     assert np.clip(values, 0, 255).mean(axis=0) == pytest.approx(means, abs=1.0)

@@ -1,8 +1,15 @@
 """What the videos of a data set look like."""
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 
 from yt8m.config import Config
+
+# 256 levels over [-2, 2], each byte standing for the middle of its cell as YouTube-8M's own
+# dequantization has it: value = byte * 4 / 255 + 4 / 512 - 2, from -1.9921875 to 2.0078125.
+SCALE = 4 / 255
+OFFSET = 4 / 512 - 2
 
 
 class DataSpec(Config):
@@ -22,3 +29,14 @@ class DataSpec(Config):
     def num_features(self) -> int:
         """Size `D` of a frame: all features together."""
         return sum(self.features.values())
+
+
+def mean_name(feature: str) -> str:
+    """Return the name of a frame feature's mean in video-level records."""
+    return f"mean_{feature}"
+
+
+def dequantize(array: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Turn bytes into the values they stand for, same shape."""
+    values: NDArray[np.float32] = array.astype(np.float32) * np.float32(SCALE) + np.float32(OFFSET)
+    return values

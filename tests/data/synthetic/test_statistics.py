@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from yt8m.data.synthetic.facts import class_shares, label_count_shares, sample_frame_counts
+from yt8m.data.synthetic.statistics import class_shares, label_count_shares, sample_frame_counts
 
 
 def test_most_frequent_classes_hold_the_measured_shares_of_labels() -> None:

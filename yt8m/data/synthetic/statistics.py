@@ -97,7 +97,7 @@ def sample_frame_counts(rng: np.random.Generator, num_videos: int, max_frames: i
     """Draw numbers of frames, scaled so that the longest videos have `max_frames`.
 
     Args:
-        rng: Source of randomness.
+        rng: VideoSource of randomness.
         num_videos: How many to draw, `N`.
         max_frames: Frames of the longest videos; a few have one more, as in the original.
 

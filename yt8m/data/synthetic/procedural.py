@@ -25,11 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m.data.synthetic.classes import Classes, make_classes
-from yt8m.data.synthetic.facts import FULL_FRAMES, MEAN_BYTE, FeatureFacts, feature_facts, sample_frame_counts
+from yt8m.data.synthetic.frames import LEVELS, NoiseBank, deal, scene_of_frames
 from yt8m.data.synthetic.labels import LabelSampler, VideoLabels
-from yt8m.data.synthetic.noise import LEVELS, NoiseBank
 from yt8m.data.synthetic.presets import Preset
-from yt8m.data.synthetic.scenes import deal, scene_of_frames
+from yt8m.data.synthetic.statistics import FULL_FRAMES, MEAN_BYTE, FeatureFacts, feature_facts, sample_frame_counts
 from yt8m.data.synthetic.video import Frames, Video, video_id
 
 # Words of a class, and words per topic that tell no class.
@@ -88,7 +87,7 @@ class _Feature:
     style_sd: float
 
 
-class World:
+class ProceduralVideos:
     """Draws labels and frames of made-up videos; the module's text says what is in them.
 
     Args:
@@ -106,7 +105,7 @@ class World:
         self._features = {name: self._make_feature(rng, name, size) for name, size in preset.spec.features.items()}
 
     def draw(self, rng: np.random.Generator, first: int, count: int) -> Iterator[Video]:
-        """Draw videos; see `Source`."""
+        """Draw videos; see `VideoSource`."""
         lengths = sample_frame_counts(rng, count, self._preset.spec.max_frames)
         for number, labels in enumerate(self.labels.sample(rng, count)):
             write = partial(self._write_frames, rng, labels)

@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import NonNegativeInt, model_validator
 
 from yt8m import storage
-from yt8m.data.spec import DataSpec
+from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError
 from yt8m.storage.config_file import ConfigFile
 

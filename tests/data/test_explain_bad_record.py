@@ -10,9 +10,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yt8m.data.explain_bad_record import examine
+from yt8m.data.explain_bad_record import explain_bad_record
+from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_videos
-from yt8m.data.report import ReadReport
 from yt8m.errors import DataError
 
 
@@ -65,7 +65,7 @@ def make_bad(shards, reason):
 
 @pytest.mark.parametrize("reason", BAD)
 def test_what_is_wrong_with_a_record_is_said(shards, reason):
-    assert examine(make_bad(shards, reason), shards.spec)[1] == reason
+    assert explain_bad_record(make_bad(shards, reason), shards.spec)[1] == reason
 
 
 def test_bad_records_are_skipped_named_and_counted(tmp_path, shards, caplog):
@@ -143,7 +143,7 @@ def test_exactly_the_records_without_a_fault_are_read(shards, records):
         uri = shards.write(Path(folder) / "shard", records)
         report = ReadReport()
         ids = read_ids(uri, shards.spec, report=report)
-    findings = [examine(record, shards.spec) for record in records]
+    findings = [explain_bad_record(record, shards.spec) for record in records]
 
     assert ids == [video_id.encode() for video_id, reason in findings if not reason]
     assert {bad.record: bad.reason for bad in report.bad_records.values()} == {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from yt8m.data.framing import inspect_framing, read_payloads
+from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_videos
-from yt8m.data.report import ReadReport
+from yt8m.data.tfrecord import inspect_framing, read_payloads
 from yt8m.errors import DataError, StorageError
 
 
