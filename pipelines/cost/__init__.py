@@ -1,4 +1,4 @@
-"""What `yt8m plan` says: sizes of models, bytes read and written, hours of accelerators.
+"""The figures of `yt8m plan`: sizes of models, bytes read and written, hours on GPUs, duration of a run.
 
 Imports `graph` and `recipe`; imported by `cli` alone.
 """

@@ -1,4 +1,4 @@
-"""Accelerators by name, from their makers' data sheets."""
+"""Data sheets of GPUs by name."""
 
 from dataclasses import dataclass
 
@@ -10,14 +10,14 @@ GIGA = 10**9
 
 @dataclass(frozen=True)
 class Gpu:
-    """What a data sheet says of an accelerator; dense rates, without sparsity.
+    """Peak rates of a GPU from its data sheet: dense, without sparsity.
 
     Attributes:
-        float32: Operations a second of float32 matrix products, in TF32 where there is TF32: TensorFlow and JAX use it.
-        bfloat16: Operations a second of bfloat16 matrix products; float32's where there are none.
-        bandwidth: Bytes a second between chip and memory.
-        memory_bytes: Its memory.
-        source: The data sheet.
+        float32: float32 matrix products in FLOP/s; TF32 where supported, which TensorFlow and JAX use.
+        bfloat16: bfloat16 matrix products in FLOP/s; the rate of float32 where bfloat16 is not supported.
+        bandwidth: Memory bandwidth in bytes per second.
+        memory_bytes: Memory in bytes.
+        source: Address of the data sheet.
     """
 
     float32: float
@@ -40,17 +40,17 @@ GPUS: dict[str, Gpu] = {
     "h100": Gpu(494 * TERA, 989 * TERA, 3350 * GIGA, 80 * GIGA, f"{_NVIDIA}/h100/"),
     "h200": Gpu(494 * TERA, 989 * TERA, 4800 * GIGA, 141 * GIGA, f"{_NVIDIA}/h200/"),
 }
-"""One chip of each kind; SXM where there are several forms."""
+"""Data sheets by name; the SXM form where there are several."""
 
 
-def find_gpu(name: str) -> Gpu:
-    """The accelerator of this name; nodes' labels (`nvidia-l4`, `nvidia-tesla-t4`) will do.
+def gpu_by_name(name: str) -> Gpu:
+    """Look up a GPU by its name or the label of a cluster's nodes (`nvidia-l4`, `nvidia-tesla-t4`).
 
     Raises:
-        ConfigError: It is unknown; names the nearest.
+        ConfigError: The GPU is unknown; the message names the nearest one.
     """
     short = name.lower().removeprefix("nvidia-").removeprefix("tesla-")
     if short not in GPUS:
-        remedy = f"{suggest(short, GPUS)} For another, give its measured rates: --videos-per-second MODEL=N."
+        remedy = f"{suggest(short, GPUS)} For another GPU, give measured rates: --videos-per-second MODEL=N."
         raise ConfigError(f"--gpu: unknown GPU '{name}'. {remedy}")
     return GPUS[short]

@@ -1,16 +1,51 @@
-"""When nodes run: the critical path, and how long a graph takes on so many accelerators."""
+"""Schedule of a run: its critical path, and its duration with a given number of GPUs."""
 
 import heapq
 from collections.abc import Collection, Mapping
+from functools import cached_property
 
 from pipelines.graph.order import in_order
 from pipelines.graph.plan import Plan
 
 Dependencies = Mapping[str, Collection[str]]
 
+GPU_STAGES = ("train", "average", "evaluate", "soft_targets")
+"""Stages that use a GPU: those of the sections `training` and `inference` of a cluster."""
+
+
+class Schedule:
+    """Duration of a run and the GPU time in it.
+
+    Args:
+        plan: The nodes.
+        seconds: Seconds that each node takes.
+        least_seconds: Lower bound of the duration, such as the time in which a shared cache is read; 0 if none.
+    """
+
+    def __init__(self, plan: Plan, seconds: Mapping[str, float], least_seconds: float = 0.0) -> None:
+        self.seconds, self.least_seconds = seconds, least_seconds
+        self.on_gpu = {node.name for node in plan.nodes.values() if node.stage in GPU_STAGES}
+        self._dependencies = pipeline_dependencies(plan)
+
+    @property
+    def gpu_seconds(self) -> float:
+        """Seconds of all GPUs together."""
+        return sum(self.seconds[name] for name in self.on_gpu)
+
+    @cached_property
+    def critical_path(self) -> list[str]:
+        """Nodes of the critical path, without those that take no time."""
+        return [name for name in critical_path(self._dependencies, self.seconds) if self.seconds[name]]
+
+    def makespan(self, gpus: int) -> float:
+        """Return the duration of the run in seconds with a number of GPUs."""
+        return max(makespan(self._dependencies, self.seconds, self.on_gpu, gpus), self.least_seconds)
+
 
 def pipeline_dependencies(plan: Plan) -> dict[str, frozenset[str]]:
-    """What each node waits for in Kubeflow, where a sub-pipeline starts when all it is given is there, and ends whole.
+    """Return the nodes that each node waits for in Kubeflow.
+
+    In Kubeflow a sub-pipeline starts when all its inputs exist, and its outputs exist when all its nodes are done.
 
     Args:
         plan: The nodes.
@@ -37,11 +72,11 @@ def pipeline_dependencies(plan: Plan) -> dict[str, frozenset[str]]:
 
 
 def remaining(dependencies: Dependencies, seconds: Mapping[str, float]) -> dict[str, float]:
-    """Seconds from each node's start to the end of the run if it never waits for an accelerator.
+    """Return the seconds from each node's start to the end of the run if no node waits for a GPU.
 
     Args:
-        dependencies: What each node waits for; nodes in any order that is not circular.
-        seconds: What each node takes.
+        dependencies: Nodes that each node waits for, without cycles, in any order.
+        seconds: Seconds that each node takes.
     """
     followers = _followers(dependencies)
     found: dict[str, float] = {}
@@ -51,27 +86,27 @@ def remaining(dependencies: Dependencies, seconds: Mapping[str, float]) -> dict[
 
 
 def critical_path(dependencies: Dependencies, seconds: Mapping[str, float]) -> list[str]:
-    """The nodes that decide how long the run takes where there are accelerators for all, in order."""
+    """Return the nodes that decide the duration of a run with a GPU for every node, in order."""
     left = remaining(dependencies, seconds)
-    path = [max((name for name in left if not dependencies[name]), key=lambda name: left[name])]
-    while True:
-        next_ones = [name for name in left if path[-1] in dependencies[name]]
-        if not next_ones:
-            return path
-        path.append(max(next_ones, key=lambda name: left[name]))
+    path: list[str] = []
+    ready = [name for name in left if not dependencies[name]]
+    while ready:
+        path.append(max(ready, key=lambda name: left[name]))
+        ready = [name for name in left if path[-1] in dependencies[name]]
+    return path
 
 
 def makespan(dependencies: Dependencies, seconds: Mapping[str, float], on_gpu: Collection[str], gpus: int) -> float:
-    """How long a run takes: whenever an accelerator is free, the waiting node with the longest way to go gets it.
+    """Simulate a run in which a free GPU always goes to the waiting node with the longest remaining path.
 
     Args:
-        dependencies: What each node waits for.
-        seconds: What each node takes.
-        on_gpu: The nodes that take an accelerator; of others any number run side by side.
-        gpus: Accelerators.
+        dependencies: Nodes that each node waits for.
+        seconds: Seconds that each node takes.
+        on_gpu: Nodes that need a GPU; any number of the others run at the same time.
+        gpus: Number of GPUs.
 
     Returns:
-        Seconds.
+        The duration of the run in seconds.
     """
     priority = remaining(dependencies, seconds)
     followers = _followers(dependencies)
@@ -100,7 +135,7 @@ def makespan(dependencies: Dependencies, seconds: Mapping[str, float], on_gpu: C
 
 
 def _followers(dependencies: Dependencies) -> dict[str, list[str]]:
-    """The nodes that wait for each node."""
+    """Return the nodes that wait for each node."""
     followers: dict[str, list[str]] = {name: [] for name in dependencies}
     for name, before in dependencies.items():
         for other in before:

@@ -1,28 +1,28 @@
-"""What each node of a plan reads and writes."""
+"""Bytes that each node of a plan reads and writes, and their sums over the run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from pipelines.cost.data import DataFacts
-from pipelines.graph.plan import Node, Plan, Ref
+from pipelines.cost.dataset import DatasetSize
+from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
 from yt8m.data.soft_target_manifest import SoftTargetEncoding
 from yt8m.models.sizes import FLOAT_BYTES, ModelSize
 
-# In a checkpoint: weights and Adam's two moments; in averaging also the averages.
+# Copies of the weights in a checkpoint: the weights and Adam's two moments; in averaging also the averages.
 _CHECKPOINT_COPIES, _AVERAGING_COPIES = 3, 4
-# Of a record of soft targets: TFRecord's frame, the Example's tags, an id of four letters; in the top-K form also the
-# probability of all other classes.
+# Overhead of a record of soft targets: TFRecord's frame, the Example's tags, a video id of four letters; with top-K
+# encoding also the probability of all other classes.
 _DENSE_RECORD_BYTES, _TOP_K_RECORD_BYTES = 62, 99
 _PROBABILITY_BYTES, _CLASS_BYTES = 2, 2
-# Of a prediction: class and score; and id, offset and three labels of the video.
+# A prediction is a class and a score; each video adds its id, an offset and three labels.
 _PREDICTION_BYTES, _PREDICTED_VIDEO_BYTES = 6, 20
-# Of TensorBoard's logs: loss and GAP, 71 bytes each, every 50 steps.
+# TensorBoard logs loss and GAP, 71 bytes each, every 50 steps.
 _LOG_BYTES_PER_STEP = 2 * 71 / 50
 
 
 def soft_target_bytes(encoding: SoftTargetEncoding, num_classes: int) -> int:
-    """Bytes of a video's soft targets in their file, whose first record, of 80 bytes, is of no video."""
+    """Return the size of one video's soft targets in a file, whose header of 80 bytes is not counted."""
     if encoding.top_k is None or encoding.top_k >= num_classes:
         return num_classes * _PROBABILITY_BYTES + _DENSE_RECORD_BYTES
     return encoding.top_k * (_PROBABILITY_BYTES + _CLASS_BYTES) + _TOP_K_RECORD_BYTES
@@ -30,14 +30,14 @@ def soft_target_bytes(encoding: SoftTargetEncoding, num_classes: int) -> int:
 
 @dataclass(frozen=True)
 class NodeBytes:
-    """What a node reads and writes.
+    """Bytes that one node reads and writes.
 
     Attributes:
-        pass_bytes: Shards and soft targets that it reads in one go through them.
-        passes: How often it goes through them.
-        written: What it writes under the run's root, by kind.
-        artifacts: What it hands to other nodes, by output's name; Kubeflow keeps these.
-        fetched: Other nodes' artifacts that Kubeflow copies to it before it starts.
+        pass_bytes: Size of the shards and soft targets that it reads in one pass.
+        passes: Number of passes over them.
+        written: Bytes that it writes under the run's root, by kind of file.
+        artifacts: Bytes of its output artifacts, by output; Kubeflow stores these.
+        fetched: Bytes of input artifacts that Kubeflow copies to the node before it starts.
     """
 
     pass_bytes: int = 0
@@ -47,106 +47,139 @@ class NodeBytes:
     fetched: int = 0
 
     @property
-    def left(self) -> dict[str, int]:
-        """All that it leaves, by kind or output."""
+    def stored(self) -> dict[str, int]:
+        """Bytes that the node leaves behind, by kind of file or output."""
         return {**self.written, **self.artifacts}
 
     @property
     def read(self) -> int:
-        """Shards and soft targets in all."""
+        """Bytes of shards and soft targets read in all passes."""
         return self.pass_bytes * self.passes
 
 
-def node_bytes(recipe: Recipe, plan: Plan, data: DataFacts, sizes: Mapping[str, ModelSize]) -> dict[str, NodeBytes]:
-    """What the nodes of a plan read and write; of small JSON files and pages nothing is counted.
+class Traffic:
+    """Bytes that the nodes of a plan read and write. Small JSON files and pages are not counted.
+
+    A stage without a method here reads and writes nothing that counts.
 
     Args:
         recipe: The recipe.
         plan: Its plan.
-        data: Videos and bytes.
-        sizes: Each model's size.
+        dataset: Videos and bytes of the data set.
+        sizes: Size of each model by name.
+
+    Attributes:
+        nodes: Bytes by node, in the plan's order.
     """
-    return _Accounts(recipe, data, sizes).of(plan)
 
-
-class _Accounts:
-    def __init__(self, recipe: Recipe, data: DataFacts, sizes: Mapping[str, ModelSize]) -> None:
-        self.recipe, self.data, self.sizes = recipe, data, sizes
-        self.models = recipe.models()
-        encoding, classes = recipe.soft_targets.encoding, recipe.data.resolve_spec().num_classes
-        self.soft_targets = data.training_videos * soft_target_bytes(encoding, classes)
-        self.predictions = data.holdout_videos * (
+    def __init__(self, recipe: Recipe, plan: Plan, dataset: DatasetSize, sizes: Mapping[str, ModelSize]) -> None:
+        self.dataset = dataset
+        self.nodes: dict[str, NodeBytes] = {}
+        self._recipe, self._plan, self._sizes = recipe, plan, sizes
+        classes = recipe.data.resolve_spec().num_classes
+        self._soft_target_bytes = dataset.training_videos * soft_target_bytes(recipe.soft_targets.encoding, classes)
+        self._prediction_bytes = dataset.holdout_videos * (
             min(recipe.evaluation.top_k, classes) * _PREDICTION_BYTES + _PREDICTED_VIDEO_BYTES
         )
-        self.stages: dict[str, Callable[[Node], NodeBytes]] = {
-            "prepare": lambda _: NodeBytes(data.total_bytes, 1),
-            "train": self._train,
-            "average": self._average,
-            "evaluate": self._evaluate,
-            "soft_targets": self._soft_targets,
-            "join_soft_targets": lambda _: NodeBytes(self.soft_targets, 1),
-            "quantize": lambda node: NodeBytes(artifacts={"quantized": self._quantized_bytes(node.model)}),
-            "export": self._export,
+        for name, node in plan.nodes.items():
+            of_stage: Callable[[Node], NodeBytes] = getattr(self, f"_{node.stage}", lambda _: NodeBytes())
+            fetched = sum(self.nodes[ref.node].artifacts.get(ref.output, 0) for ref in node.references())
+            self.nodes[name] = replace(of_stage(node), fetched=fetched)
+
+    @property
+    def read(self) -> int:
+        """Bytes of shards and soft targets read if no node caches them."""
+        return sum(each.read for each in self.nodes.values())
+
+    @property
+    def read_once(self) -> int:
+        """Bytes of shards and soft targets read if every node caches what it reads."""
+        return sum(each.pass_bytes for each in self.nodes.values() if each.passes)
+
+    @property
+    def read_shared(self) -> int:
+        """Bytes read from a cache that all nodes share: every pass, and one more in which each node verifies it."""
+        return self.read + self.read_once
+
+    @property
+    def fetched(self) -> int:
+        """Bytes of models and predictions that Kubeflow copies to nodes."""
+        return sum(each.fetched for each in self.nodes.values())
+
+    def stored(self) -> dict[str, int]:
+        """Return the bytes that a run leaves behind, by kind of file or output."""
+        total: dict[str, int] = {}
+        for each in self.nodes.values():
+            for kind, size in each.stored.items():
+                total[kind] = total.get(kind, 0) + size
+        return total
+
+    def stages(self) -> dict[str, list[str]]:
+        """Return the names of each stage's nodes, for the stages that read or write something."""
+        stages: dict[str, list[str]] = {}
+        for node in self._plan.nodes.values():
+            stages.setdefault(node.stage, []).append(node.name)
+        nodes = self.nodes
+        return {
+            stage: names
+            for stage, names in stages.items()
+            if any(nodes[name].read or nodes[name].stored or nodes[name].fetched for name in names)
         }
 
-    def of(self, plan: Plan) -> dict[str, NodeBytes]:
-        found: dict[str, NodeBytes] = {}
-        for node in plan.nodes.values():
-            own = self.stages[node.stage](node) if node.stage in self.stages else NodeBytes()
-            fetched = sum(_artifact(found, reference) for reference in node.references())
-            found[node.name] = NodeBytes(own.pass_bytes, own.passes, own.written, own.artifacts, fetched)
-        return found
+    def _prepare(self, _: Node) -> NodeBytes:
+        return NodeBytes(self.dataset.total_bytes, 1)
 
     def _train(self, node: Node) -> NodeBytes:
-        training = self.models[node.model].training
-        written = self._training_files(node, _CHECKPOINT_COPIES, training.epochs)
-        artifacts = {"model": self.sizes[node.model].float_bytes}
-        return NodeBytes(self._training_set(node), self._passes(node, training.epochs), written, artifacts)
+        epochs = self._recipe.models()[node.model].training.epochs
+        written = self._training_files(node, _CHECKPOINT_COPIES, epochs)
+        artifacts = {"model": self._sizes[node.model].float_bytes}
+        return NodeBytes(self._training_set_bytes(node), self._passes(node, epochs), written, artifacts)
 
     def _average(self, node: Node) -> NodeBytes:
-        """Besides its training it goes through the hold-out twice."""
-        epochs = self.recipe.averaging.epochs
-        written = self._training_files(node, _AVERAGING_COPIES, epochs)
-        artifacts = {"averaged": self.sizes[node.model].float_bytes}
+        """Count the training and two passes over the hold-out set."""
+        epochs = self._recipe.averaging.epochs
         passes = self._passes(node, epochs)
-        pass_bytes = self._training_set(node) + 2 * self.data.holdout_bytes // passes
-        return NodeBytes(pass_bytes, passes, written, artifacts)
+        pass_bytes = self._training_set_bytes(node) + 2 * self.dataset.holdout_bytes // passes
+        written = self._training_files(node, _AVERAGING_COPIES, epochs)
+        return NodeBytes(pass_bytes, passes, written, {"averaged": self._sizes[node.model].float_bytes})
 
-    def _training_set(self, node: Node) -> int:
-        return self.data.training_bytes + (self.soft_targets if "soft_targets" in node.inputs else 0)
+    def _evaluate(self, _: Node) -> NodeBytes:
+        return NodeBytes(self.dataset.holdout_bytes, 1, artifacts={"predictions": self._prediction_bytes})
+
+    def _soft_targets(self, node: Node) -> NodeBytes:
+        """Count the share of one of several workers."""
+        workers = int(node.arguments["workers"])
+        written = {"soft targets": self._soft_target_bytes // workers}
+        return NodeBytes(self.dataset.training_bytes // workers, 1, written)
+
+    def _join_soft_targets(self, _: Node) -> NodeBytes:
+        return NodeBytes(self._soft_target_bytes, 1)
+
+    def _quantize(self, node: Node) -> NodeBytes:
+        return NodeBytes(artifacts={"quantized": self._quantized_bytes(node.model)})
+
+    def _export(self, _: Node) -> NodeBytes:
+        members = sum(map(self._quantized_bytes, self._recipe.members()))
+        return NodeBytes(artifacts={"exported": min(members, self._recipe.ensemble.search.budget_bytes)})
+
+    def _training_set_bytes(self, node: Node) -> int:
+        return self.dataset.training_bytes + (self._soft_target_bytes if "soft_targets" in node.inputs else 0)
 
     def _passes(self, node: Node, epochs: int) -> int:
-        """Once, where the training set is held in memory."""
+        """Return 1 for a training set that is held in memory, otherwise the number of epochs."""
         from yt8m.data.reading import VideosInMemory  # noqa: PLC0415 - TensorFlow takes seconds to import
 
-        videos, spec = self.data.training_videos, self.recipe.data.resolve_spec()
+        videos, spec = self.dataset.training_videos, self._recipe.data.resolve_spec()
         size = VideosInMemory.size_bytes(videos, spec, with_soft_targets="soft_targets" in node.inputs)
-        return 1 if size <= self.models[node.model].training.memory_bytes else epochs
+        return 1 if size <= self._recipe.models()[node.model].training.memory_bytes else epochs
 
     def _training_files(self, node: Node, copies: int, epochs: int) -> dict[str, int]:
-        steps = epochs * self.data.training_videos // self.models[node.model].training.batch_size
+        batch_size = self._recipe.models()[node.model].training.batch_size
+        steps = epochs * self.dataset.training_videos // batch_size
         return {
-            "checkpoints": copies * FLOAT_BYTES * self.sizes[node.model].parameters,
+            "checkpoints": copies * FLOAT_BYTES * self._sizes[node.model].parameters,
             "TensorBoard's logs": round(_LOG_BYTES_PER_STEP * steps),
         }
 
-    def _evaluate(self, node: Node) -> NodeBytes:
-        del node
-        return NodeBytes(self.data.holdout_bytes, 1, artifacts={"predictions": self.predictions})
-
-    def _soft_targets(self, node: Node) -> NodeBytes:
-        """One of several workers reads and writes its share."""
-        workers = int(node.arguments["workers"])
-        return NodeBytes(self.data.training_bytes // workers, 1, {"soft targets": self.soft_targets // workers})
-
     def _quantized_bytes(self, model: str) -> int:
-        return self.sizes[model].quantized_bytes(**dict(self.recipe.quantization))
-
-    def _export(self, node: Node) -> NodeBytes:
-        del node
-        members = sum(map(self._quantized_bytes, self.recipe.members()))
-        return NodeBytes(artifacts={"exported": min(members, self.recipe.ensemble.search.budget_bytes)})
-
-
-def _artifact(found: Mapping[str, NodeBytes], reference: Ref) -> int:
-    return found[reference.node].artifacts.get(reference.output, 0)
+        return self._sizes[model].quantized_bytes(**dict(self._recipe.quantization))

@@ -92,7 +92,7 @@ def test_members_fit_as_the_search_sees_it(margin: str, told: str) -> None:
     ("options", "told"),
     [
         (["--gpu", "h10", "--videos", "9"], "unknown GPU 'h10'. Did you mean 'h100'?"),
-        (["--gpu", "l4"], "how many videos are there?"),
+        (["--gpu", "l4"], "the number of videos is unknown"),
         (["--holdout", "9"], "--videos: missing"),
         (["--videos", "9", "--bytes", "much"], "expected a size such as 1.5TB, received 'much'"),
         (["--videos", "9", "--shared-read-rate", "0"], "--shared-read-rate: expected a size such as 1.2GB/s"),

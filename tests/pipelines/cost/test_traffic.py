@@ -6,30 +6,30 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.cost.data import DataFacts
-from pipelines.cost.models import estimate
-from pipelines.cost.scale import Scale
-from pipelines.cost.traffic import NodeBytes, node_bytes, soft_target_bytes
+from pipelines.cost.dataset import DatasetSize
+from pipelines.cost.models import estimate_models
+from pipelines.cost.traffic import NodeBytes, Traffic, soft_target_bytes
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
-from yt8m.data.format import DataSpec
-from yt8m.data.partition import Partition, Shard
 from yt8m.data.soft_target_manifest import SoftTargetEncoding
 from yt8m.data.soft_targets import write_soft_targets
-from yt8m.errors import ConfigError
 
-FACTS = DataFacts(1000, 100, 50_000, 5000, 0, 12.0)
+DATASET = DatasetSize(1000, 100, 50_000, 5000, 0, 12.0)
 # The smoke preset's 24 classes, dense: 48 bytes and the record's 62.
 SOFT_TARGETS = 1000 * (2 * 24 + 62)
 
 
+def traffic_of(recipe: Recipe) -> Traffic:
+    sizes = {name: estimate.work.size for name, estimate in estimate_models(recipe).items()}
+    return Traffic(recipe, make_plan(recipe), DATASET, sizes)
+
+
 def bytes_of(recipe: Recipe) -> dict[str, NodeBytes]:
-    sizes = {model.name: model.work.size for model in estimate(recipe).models}
-    return node_bytes(recipe, make_plan(recipe), FACTS, sizes)
+    return traffic_of(recipe).nodes
 
 
 def parameters(recipe: Recipe, name: str) -> int:
-    return next(model.parameters for model in estimate(recipe).models if model.name == name)
+    return estimate_models(recipe)[name].parameters
 
 
 def test_training_reads_its_shards_every_epoch_and_students_the_soft_targets_as_well(
@@ -60,7 +60,7 @@ def test_training_leaves_model_and_checkpoint_with_moments_and_averaging_one_wit
 
 def test_models_are_quantized_as_the_recipe_says(small: Callable[..., Recipe]) -> None:
     recipe = small(lambda _: None, "quantization.method=float16", "quantization.threshold_elements=0")
-    (model,) = (each for each in estimate(recipe).models if each.name == "dbof-s")
+    model = estimate_models(recipe)["dbof-s"]
     assert bytes_of(recipe)["quantize-dbof-s"].artifacts == {"quantized": model.quantized_bytes}
     assert model.quantized_bytes == 2 * model.parameters
 
@@ -76,21 +76,19 @@ def test_workers_share_the_soft_targets(small: Callable[..., Recipe]) -> None:
 
 def test_the_whole_is_the_sum_of_its_nodes(small: Callable[..., Recipe]) -> None:
     recipe = small(lambda _: None, "training.memory_bytes=0")
-    sizes = {model.name: model.work.size for model in estimate(recipe).models}
-    scale = Scale(recipe, make_plan(recipe), FACTS, sizes)
-    found = bytes_of(recipe)
-    assert scale.read == sum(each.read for each in found.values())
-    assert scale.read_once < scale.read
-    assert scale.stored()["soft targets"] == 2 * SOFT_TARGETS
-    assert scale.stored()["exported"] == sum(sizes[name].quantized_bytes() for name in ("dbof-s", "vlad-2"))
+    traffic, estimates = traffic_of(recipe), estimate_models(recipe)
+    assert traffic.read == sum(each.read for each in bytes_of(recipe).values())
+    assert traffic.read_once < traffic.read
+    assert traffic.stored()["soft targets"] == 2 * SOFT_TARGETS
+    members = (estimates[name].work.size for name in ("dbof-s", "vlad-2"))
+    assert traffic.stored()["exported"] == sum(size.quantized_bytes() for size in members)
 
 
 def test_shared_copies_are_read_in_every_pass_and_once_more_by_every_node(small: Callable[..., Recipe]) -> None:
     recipe = small(lambda _: None, "training.memory_bytes=0")
-    sizes = {model.name: model.work.size for model in estimate(recipe).models}
-    scale = Scale(recipe, make_plan(recipe), FACTS, sizes)
-    read = [(each.pass_bytes, each.passes) for each in scale.bytes.values()]
-    assert scale.read_shared == sum(size * (passes + 1) for size, passes in read if passes)
+    traffic = traffic_of(recipe)
+    read = [(each.pass_bytes, each.passes) for each in traffic.nodes.values()]
+    assert traffic.read_shared == sum(size * (passes + 1) for size, passes in read if passes)
 
 
 @pytest.mark.parametrize(("top_k", "classes"), [(None, 3862), (100, 3862), (5000, 3862)])
@@ -100,28 +98,3 @@ def test_soft_targets_take_as_many_bytes_as_their_file(top_k: int | None, classe
     write_soft_targets(str(path), [([b"abcd"] * 10, probabilities)], encoding, "a" * 64)
     first_record_bytes = 64 + 16
     assert path.stat().st_size == first_record_bytes + 10 * soft_target_bytes(encoding, classes)
-
-
-def partition(folder: Path, spec: DataSpec) -> str:
-    shard = Shard(uri="a", videos=10, size_bytes=10 * 4 * (32 + 9 + 8 + 9), checksum="c")
-    held_out = shard.model_copy(update={"uri": "b", "videos": 5, "size_bytes": 5 * 7 * (32 + 9 + 8 + 9)})
-    path = folder / "partition.json"
-    Partition(spec=spec, seed=0, training=(shard,), holdout=(held_out,), class_counts=()).save(path)
-    return str(path)
-
-
-def test_a_partition_tells_videos_bytes_and_frames(small: Callable[..., Recipe], tmp_path: Path) -> None:
-    facts = DataFacts.of_partition(partition(tmp_path, small().data.resolve_spec()), small())
-    assert (facts.training_videos, facts.holdout_videos, facts.shards) == (10, 5, 2)
-    assert facts.training_bytes == 10 * 4 * 58
-    assert facts.mean_frames == pytest.approx((10 * 4 + 5 * 7) / 15)
-
-
-def test_a_partition_of_other_data_is_refused(small: Callable[..., Recipe], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="3862 classes"):
-        DataFacts.of_partition(partition(tmp_path, DataSpec()), small())
-
-
-def test_without_bytes_all_videos_count_as_the_longest() -> None:
-    facts = DataFacts.of_counts(30, 10, None, DataSpec(features={"rgb": 91}, max_frames=20))
-    assert (facts.training_bytes, facts.holdout_bytes, facts.mean_frames) == (30 * 20 * 100, 10 * 20 * 100, 20)

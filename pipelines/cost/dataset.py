@@ -1,28 +1,29 @@
-"""How much data a run has, as far as its cost depends on it."""
+"""Size of the training and hold-out sets: read from a partition, or computed without one."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from pipelines.recipe.schema import Recipe
 from yt8m.data.format import DataSpec
-from yt8m.data.partition import Partition, Shard, split_shards
+from yt8m.data.partition import Partition, split_shards
 from yt8m.errors import ConfigError
 
-# A feature of a frame in a SequenceExample: three tags and three lengths, of which one or two take two bytes.
+# Overhead of a feature of a frame in a SequenceExample: three tags and three lengths, of which one or two take two
+# bytes.
 _FEATURE_OVERHEAD_BYTES = 9
 
 
 @dataclass(frozen=True)
-class DataFacts:
-    """Videos and bytes of both sides of the partition.
+class DatasetSize:
+    """Videos and bytes of the training and hold-out sets.
 
     Attributes:
-        training_videos: Videos to train on.
-        holdout_videos: Videos held out.
-        training_bytes: Of the training shards.
-        holdout_bytes: Of the hold-out shards.
-        shards: Shards of both sides; 0 if not known.
-        mean_frames: Frames of a mean video, from its bytes.
+        training_videos: Number of training videos.
+        holdout_videos: Number of hold-out videos.
+        training_bytes: Size of the training shards.
+        holdout_bytes: Size of the hold-out shards.
+        shards: Number of shards in both sets; 0 if unknown.
+        mean_frames: Mean number of frames per video, estimated from the size of the shards.
     """
 
     training_videos: int
@@ -34,20 +35,23 @@ class DataFacts:
 
     @classmethod
     def of_partition(cls, uri: str, recipe: Recipe) -> Self:
-        """Read what `prepare` wrote.
+        """Read the partition that `prepare` wrote.
 
         Raises:
-            ConfigError: The file is no partition, or one of other data than the recipe's.
-            StorageError: There is no such file.
+            ConfigError: The file is not a partition, or its features or classes are not the recipe's.
+            StorageError: The file does not exist.
         """
         partition = Partition.load(uri)
         spec = recipe.data.resolve_spec()
         if (partition.spec.features, partition.spec.num_classes) != (spec.features, spec.num_classes):
             raise ConfigError(
-                f"{uri}: videos with {partition.spec.num_classes} classes and features {partition.spec.features}, but "
-                f"the recipe has {spec.num_classes} classes and features {spec.features}. Give the recipe's partition."
+                f"{uri}: the partition has {partition.spec.num_classes} classes and features "
+                f"{partition.spec.features}, but the recipe has {spec.num_classes} classes and features "
+                f"{spec.features}. Give the partition of this recipe's data."
             )
-        training_bytes, holdout_bytes = _bytes(partition.training), _bytes(partition.holdout)
+        training_bytes, holdout_bytes = (
+            sum(shard.size_bytes for shard in shards) for shards in (partition.training, partition.holdout)
+        )
         videos = partition.num_training_videos + partition.num_holdout_videos
         return cls(
             partition.num_training_videos,
@@ -55,31 +59,33 @@ class DataFacts:
             training_bytes,
             holdout_bytes,
             len(partition.training) + len(partition.holdout),
-            _mean_frames((training_bytes + holdout_bytes) / max(videos, 1), spec),
+            _mean_frames(training_bytes + holdout_bytes, videos, spec),
         )
 
     @classmethod
     def of_counts(cls, training_videos: int, holdout_videos: int, total_bytes: int | None, spec: DataSpec) -> Self:
-        """From what is known without a partition.
+        """Compute the size from numbers of videos.
 
         Args:
-            training_videos: Videos to train on.
-            holdout_videos: Videos held out.
-            total_bytes: Of all shards; None: as if every video were as long as the longest.
-            spec: Features and longest video.
+            training_videos: Number of training videos.
+            holdout_videos: Number of hold-out videos.
+            total_bytes: Size of all shards. None assumes that every video has the maximum number of frames.
+            spec: Features and maximum number of frames.
         """
         videos = training_videos + holdout_videos
         size = videos * spec.max_frames * _frame_bytes(spec) if total_bytes is None else total_bytes
         training_bytes = round(size * training_videos / max(videos, 1))
-        mean_frames = _mean_frames(size / max(videos, 1), spec)
+        mean_frames = _mean_frames(size, videos, spec)
         return cls(training_videos, holdout_videos, training_bytes, size - training_bytes, 0, mean_frames)
 
     @classmethod
     def of_generated(cls, recipe: Recipe) -> Self | None:
-        """What a recipe generates; None if it generates nothing. Videos are exact, bytes are about right.
+        """Compute the size of the data that a recipe generates; return None if it generates none.
+
+        The numbers of videos are exact, the bytes approximate.
 
         Raises:
-            DataError: There are not as many validation shards as are to be held out.
+            DataError: The recipe holds out more validation shards than it generates.
         """
         generate = recipe.data.generate
         if not generate:
@@ -92,17 +98,13 @@ class DataFacts:
 
     @property
     def total_bytes(self) -> int:
-        """Of all shards."""
+        """Size of all shards."""
         return self.training_bytes + self.holdout_bytes
-
-
-def _bytes(shards: tuple[Shard, ...]) -> int:
-    return sum(shard.size_bytes for shard in shards)
 
 
 def _frame_bytes(spec: DataSpec) -> int:
     return sum(size + _FEATURE_OVERHEAD_BYTES for size in spec.features.values())
 
 
-def _mean_frames(video_bytes: float, spec: DataSpec) -> float:
-    return min(video_bytes / _frame_bytes(spec), spec.max_frames)
+def _mean_frames(total_bytes: float, videos: int, spec: DataSpec) -> float:
+    return min(total_bytes / max(videos, 1) / _frame_bytes(spec), spec.max_frames)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.cost.gpus import GPUS, Gpu, find_gpu
-from pipelines.cost.throughput import Throughput, rates_by_model
+from pipelines.cost.gpus import GPUS, Gpu, gpu_by_name
+from pipelines.cost.hours import Throughput, rates_by_model
 from yt8m.errors import ConfigError
 from yt8m.models.flops import ModelWork
 from yt8m.models.sizes import ModelSize
@@ -101,9 +101,9 @@ def test_without_gpu_all_rates_must_be_given() -> None:
 
 @pytest.mark.parametrize("label", ["l4", "nvidia-l4", "NVIDIA-L4"])
 def test_labels_of_nodes_name_a_gpu(label: str) -> None:
-    assert find_gpu(label) is GPUS["l4"]
+    assert gpu_by_name(label) is GPUS["l4"]
 
 
 def test_an_unknown_gpu_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"unknown GPU 'h10'\. Did you mean 'h100'"):
-        find_gpu("h10")
+        gpu_by_name("h10")

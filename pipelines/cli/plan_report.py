@@ -1,0 +1,215 @@
+"""Tables and lines that `yt8m plan` prints."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+
+from pipelines.cli.format import describe_bytes, make_table, say
+from pipelines.cost import hours
+from pipelines.cost.dataset import DatasetSize
+from pipelines.cost.gpus import GPUS, Gpu
+from pipelines.cost.hours import Throughput
+from pipelines.cost.models import ModelEstimate
+from pipelines.cost.schedule import Schedule
+from pipelines.cost.traffic import Traffic, soft_target_bytes
+from pipelines.graph.plan import Plan
+from pipelines.kubeflow.size import MOST_COMPILED_BYTES, MOST_RUN_BYTES, PipelineSize
+from pipelines.recipe.schema import Recipe, StudentConfig
+from yt8m.ensembling.budget import members_limit
+from yt8m.models.flops import TRAINING_PASSES
+from yt8m.models.sizes import FLOAT_BYTES
+
+_HOUR = 3600.0
+# Nodes below this share of the critical path are not listed.
+_MIN_LISTED_SHARE = 0.01
+
+Estimates = Mapping[str, ModelEstimate]
+
+
+def show_nodes(console: Console, plan: Plan, *, listed: bool) -> None:
+    """Print the number of nodes per stage, and if `listed` every node with its dependencies."""
+    stages = Counter(node.stage for node in plan.nodes.values())
+    counted = ", ".join(f"{count} {stage}" for stage, count in stages.items())
+    say(console, f"{plan.name}: {len(plan.nodes)} nodes in {len(plan.groups)} groups: {counted}")
+    if listed:
+        for node in plan.nodes.values():
+            needs = f"  after {', '.join(sorted(node.dependencies))}" if node.dependencies else ""
+            say(console, f"  {node.name}{needs}")
+
+
+def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset: DatasetSize | None) -> None:
+    """Print the size of every model, of the ensemble's members and of the soft targets."""
+    members, averages = recipe.members(), recipe.averages()
+    rows = (
+        (
+            name,
+            model.model.architecture,
+            model.learn_from if isinstance(model, StudentConfig) else "labels",
+            averages[name],
+            "yes" if name in members else "",
+            f"{estimates[name].parameters:,}",
+            describe_bytes(estimates[name].work.size.float_bytes),
+            describe_bytes(estimates[name].quantized_bytes),
+        )
+        for name, model in recipe.models().items()
+    )
+    names = ("model", "architecture", "learns from", "averaged", "member")
+    _print_table(console, names, ("parameters", "float", "quantized"), rows)
+    parameters = sum(estimate.parameters for estimate in estimates.values())
+    say(console, f"Training: {len(estimates)} models, {parameters:,} parameters.")
+    _show_ensemble(console, recipe, estimates)
+    sets = len({student.learn_from for student in recipe.students.values()})
+    if sets:
+        size = soft_target_bytes(recipe.soft_targets.encoding, recipe.data.resolve_spec().num_classes)
+        total = "give --data or --videos for the total"
+        if dataset:
+            videos = dataset.training_videos
+            total = f"{describe_bytes(sets * size * videos)} for {videos:,} training videos"
+        say(console, f"Soft targets: {sets} x {size} bytes per video: {total}.")
+
+
+def _show_ensemble(console: Console, recipe: Recipe, estimates: Estimates) -> None:
+    search, members = recipe.ensemble.search, recipe.members()
+    size = sum(estimates[name].quantized_bytes for name in members)
+    limit = members_limit(search.budget_bytes, search.size_margin)
+    fits = "all fit" if size <= limit else "the search keeps the best that fit"
+    say(
+        console,
+        f"Ensemble: {len(members)} possible members, {describe_bytes(size)} quantized, {size / limit:.1%} of the "
+        f"{describe_bytes(limit)} that a budget of {describe_bytes(search.budget_bytes)} leaves for members: {fits}.",
+    )
+
+
+def show_pipeline(console: Console, size: PipelineSize) -> None:
+    """Print the size of the pipeline against the limits of Kubeflow Pipelines and Argo."""
+    warning = "" if size.run_share < 1 else " TOO MUCH: see docs/scale.md."
+    say(
+        console,
+        f"Pipeline: {size.nodes} nodes, {describe_bytes(size.compiled_bytes)} compiled (limit of Kubeflow Pipelines: "
+        f"{describe_bytes(MOST_COMPILED_BYTES)}); a run takes about {describe_bytes(size.workflow_bytes)} and "
+        f"{describe_bytes(size.state_bytes)} of state, {size.run_share:.0%} of Argo's limit of "
+        f"{describe_bytes(MOST_RUN_BYTES)}.{warning}",
+    )
+
+
+def show_traffic(console: Console, traffic: Traffic, max_frames: int) -> None:
+    """Print the size of the data set, the bytes per stage, storage and network."""
+    data = traffic.dataset
+    videos = f"{data.training_videos:,} training and {data.holdout_videos:,} hold-out videos"
+    shards = f" in {data.shards:,} shards" if data.shards else ""
+    frames = f"about {data.mean_frames:.0f} frames per video, padded to {max_frames}"
+    say(console, f"Data: {videos}{shards}, {describe_bytes(data.total_bytes)}, {frames}.")
+    rows = []
+    for stage, names in traffic.stages().items():
+        nodes = [traffic.nodes[name] for name in names]
+        written = sum(size for each in nodes for size in each.stored.values())
+        figures = (sum(each.read for each in nodes), sum(each.fetched for each in nodes), written)
+        rows.append((stage, str(len(names)), *(describe_bytes(figure) if figure else "" for figure in figures)))
+    _print_table(console, ("stage",), ("nodes", "shards read", "artifacts fetched", "written"), rows)
+    stored = {kind: size for kind, size in traffic.stored().items() if size}
+    listed = ", ".join(f"{kind} {describe_bytes(size)}" for kind, size in stored.items())
+    say(console, f"Stored: {describe_bytes(sum(stored.values()))}: {listed}.")
+    say(
+        console,
+        f"Network: {describe_bytes(data.training_bytes)} per epoch and model; {describe_bytes(traffic.read)} in all, "
+        f"{describe_bytes(traffic.read_once)} if every step caches its shards, "
+        f"{describe_bytes(data.total_bytes + stored.get('soft targets', 0))} if all steps share one cache; "
+        f"plus {describe_bytes(traffic.fetched)} of models and predictions.",
+    )
+
+
+def show_hours(console: Console, traffic: Traffic, schedule: Schedule, gpus: Sequence[int]) -> None:
+    """Print GPU hours per stage, the duration of the run by number of GPUs, and its critical path."""
+    rows = []
+    for stage, names in traffic.stages().items():
+        hours_of_stage = sum(schedule.seconds[name] for name in names if name in schedule.on_gpu) / _HOUR
+        if hours_of_stage:
+            rows.append((stage, str(len(names)), f"{hours_of_stage:,.1f}"))
+    rows.append(("all", str(len(schedule.on_gpu)), f"{schedule.gpu_seconds / _HOUR:,.1f}"))
+    _print_table(console, ("stage",), ("nodes", "GPU hours"), rows)
+    durations = {count: schedule.makespan(count) for count in gpus}
+    rows = [
+        (str(count), f"{seconds / _HOUR:,.1f}", f"{schedule.gpu_seconds / count / seconds:.0%}")
+        for count, seconds in durations.items()
+    ]
+    _print_table(console, ("GPUs",), ("hours", "busy"), rows)
+    seconds = {name: schedule.seconds[name] for name in schedule.critical_path}
+    total = sum(seconds.values())
+    path = ", ".join(
+        f"{name} {each / _HOUR:,.1f}" for name, each in seconds.items() if each > _MIN_LISTED_SHARE * total
+    )
+    say(console, f"Critical path: {total / _HOUR:,.1f} hours with any number of GPUs: {path}.")
+
+
+def show_rates(
+    console: Console, dataset: DatasetSize, estimates: Estimates, throughput: Throughput, seconds: Mapping[str, float]
+) -> None:
+    """Print the throughput of every model and the hours of its training and averaging."""
+    video_bytes = dataset.training_bytes / max(dataset.training_videos, 1)
+    rows = []
+    for name, estimate in estimates.items():
+        rate, average = throughput.training(name), seconds.get(f"average-{name}")
+        rows.append(
+            (
+                name,
+                rate.limit,
+                f"{TRAINING_PASSES * estimate.work.training_flops / 1e9:.1f}",
+                f"{rate.videos_per_second:,.0f}",
+                f"{describe_bytes(rate.videos_per_second * video_bytes)}/s",
+                f"{seconds[f'train-{name}'] / _HOUR:,.1f}",
+                f"{average / _HOUR:,.1f}" if average else "",
+            )
+        )
+    figures = ("GFLOP/video", "videos/s", "reads", "train h", "average h")
+    _print_table(console, ("model", "limited by"), figures, rows)
+
+
+def show_shared_cache(console: Console, read_bytes: int, rate: int | None, *, is_limit: bool) -> None:
+    """Print the time that a cache shared by all steps takes to be read; `is_limit` if GPUs wait for it."""
+    line = f"Shared cache: {describe_bytes(read_bytes)} read, including one pass in which every step verifies its files"
+    if rate:
+        waits = " GPUs WAIT for it." if is_limit else ""
+        say(console, f"{line}, at {describe_bytes(rate)}/s: at least {read_bytes / rate / _HOUR:,.1f} hours.{waits}")
+    else:
+        say(console, f"{line}; its speed is not counted: give --shared-read-rate, for instance 1.2GB/s.")
+
+
+def show_assumptions(console: Console, throughput: Throughput, gpu: str, estimates: Estimates) -> None:
+    """Print what the hours assume, and whether the largest model fits into the GPU's memory."""
+    if throughput.gpu:
+        parameters = max(estimate.parameters for estimate in estimates.values())
+        _show_gpu(console, throughput.gpu, gpu, hours.WEIGHT_COPIES * FLOAT_BYTES * parameters)
+    say(
+        console,
+        f"Reading: at most {throughput.reading:,.0f} videos/s, {hours.READ_PER_CPU:,.0f} per CPU "
+        "(benchmarks/read_videos.py). Not counted: start of steps, and steps without GPU except `prepare`. "
+        "Soft targets: the slowest candidates are assumed as teachers.",
+    )
+
+
+def _show_gpu(console: Console, gpu: Gpu, name: str, training_bytes: int) -> None:
+    say(
+        console,
+        f"COMPUTED, not measured, for {name} ({gpu.source}): assumes {hours.COMPUTE_SHARE:.0%} of "
+        f"{gpu.float32 / 1e12:.3g} TFLOP/s (bfloat16: {gpu.bfloat16 / 1e12:.3g}), {hours.BANDWIDTH_SHARE:.0%} of "
+        f"{gpu.bandwidth / 1e9:.0f} GB/s, {hours.CELL_STEP_SECONDS * 1e6:.0f} us per step of a recurrent cell. "
+        "A measured rate replaces the estimate: --videos-per-second MODEL=N.",
+    )
+    memory = (
+        f"Memory: the largest model needs {describe_bytes(training_bytes)} in training for weights, gradients and "
+        f"moments, plus its batch; {name} has {describe_bytes(gpu.memory_bytes)}."
+    )
+    if training_bytes > gpu.memory_bytes:
+        larger = [other for other, each in GPUS.items() if each.memory_bytes > training_bytes]
+        memory += f" TOO LITTLE. Take one of: {', '.join(larger) or 'none known'}."
+    say(console, memory)
+
+
+def _print_table(
+    console: Console, names: tuple[str, ...], figures: tuple[str, ...], rows: Iterable[Sequence[str]]
+) -> None:
+    table = make_table(names, figures)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
