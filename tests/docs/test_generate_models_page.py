@@ -1,18 +1,14 @@
 import re
-from pathlib import Path
 
+from docs.generate_models_page import EXAMPLES, FORMULAS, PAGE, SHARED, page, settings
 from yt8m.data.format import DataSpec
 from yt8m.models import ARCHITECTURES
-from yt8m.models.formulas import FORMULAS, SHARED
+from yt8m.models.files import ModelDescription
 from yt8m.models.sizes import measure
-from yt8m.models.weights_table import EXAMPLES, page, settings
-
-DOCUMENT = Path(__file__).parents[2] / "docs" / "models.md"
 
 
 def test_the_documented_weights_are_those_of_the_models():
-    remedy = "run python -m yt8m.models.weights_table > docs/models.md"
-    assert DOCUMENT.read_text(encoding="utf-8").splitlines() == list(page()), remedy
+    assert PAGE.read_text(encoding="utf-8").splitlines() == list(page()), "run python docs/generate_models_page.py"
 
 
 def test_every_architecture_has_formulas_that_name_all_its_weights():
@@ -25,6 +21,7 @@ def test_every_architecture_has_formulas_that_name_all_its_weights():
             assert set(names) - {"rgb", "audio", "frames"} <= words, path
 
 
-def test_the_documented_settings_give_the_documented_models(small):
+def test_the_documented_settings_give_the_documented_models():
     for config in EXAMPLES.values():
-        assert small.parse(settings(config)) == config
+        described = {"model": settings(config), "data": DataSpec().model_dump(mode="json")}
+        assert ModelDescription.parse(described, "docs/models.md").model == config

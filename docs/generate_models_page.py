@@ -1,4 +1,76 @@
-"""What a prediction is, in formulas over weights by name, for the documentation."""
+"""Write `docs/models.md`: formulas, weights and sizes of every model architecture.
+
+    python docs/generate_models_page.py
+
+`tests/docs/test_generate_models_page.py` compares the page with the models.
+"""
+
+import inspect
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from yt8m.data.format import DataSpec
+from yt8m.models import ARCHITECTURES, ModelConfig
+from yt8m.models.dbof import DBoFConfig
+from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
+from yt8m.models.logistic import FrameLevelLogisticConfig
+from yt8m.models.netfv import NetFVConfig
+from yt8m.models.netvlad import NetVLADConfig
+from yt8m.models.published import PUBLISHED
+from yt8m.models.rnn import RNNConfig
+from yt8m.models.sizes import measure
+
+PAGE = Path(__file__).parent / "models.md"
+
+_LOW_RANK = MixtureOfExpertsConfig(gate_rank=128, label_gating="input")
+
+_CLASSIC = DBoFConfig(pooling="max", num_clusters=4096, hidden_units=1024, hidden_batch_norm=True, hidden_relu6=True)
+
+EXAMPLES: dict[str, ModelConfig] = {
+    "DBoF, gated (DBoF2 of the paper)": PUBLISHED["DBoF2"],
+    "DBoF, classic, clusters for each feature": _CLASSIC,
+    "DBoF, classic, all features together": _CLASSIC.model_copy(update={"branches": "joint"}),
+    "Logistic baseline": FrameLevelLogisticConfig(),
+    "NetFV (FVNet1 of the paper)": PUBLISHED["FVNet1"],
+    "NetFV, coupled centers, logistic head": NetFVConfig(
+        num_clusters=96, hidden_units=1540, coupled=True, head=LogisticConfig()
+    ),
+    "NetVLAD (NetVLAD1 of the paper)": PUBLISHED["NetVLAD1"],
+    "LightVLAD, low-rank gates, labels gated by the head's input": NetVLADConfig(
+        num_clusters=192, hidden_units=992, centers=False, head=_LOW_RANK
+    ),
+    "NeXtVLAD": PUBLISHED["NeXtVLAD"],
+    "RNN, LSTM (RNN2 of the paper)": PUBLISHED["RNN2"],
+    "RNN, GRU (RNN3 of the paper)": PUBLISHED["RNN3"],
+    "RNN, GRU, a branch per feature": RNNConfig(cell="gru", units=1024, branches="per_feature"),
+}
+"""Configurations shown on the page, by heading."""
+
+HEADER = """\
+# Model architectures and their weights
+
+*Written by `python docs/generate_models_page.py`; a test keeps it up to date.*
+
+A model consists of a configuration (`architecture` and the fields of the class in `yt8m/models/<architecture>.py`) and
+weights by name, as in `weights.safetensors`. Names and shapes are the same on every Keras backend.
+`tests/models/test_parity.py` implements the same formulas in NumPy.
+
+## From bytes to probabilities
+
+A frame `x_t` is a row vector. Matrices multiply from the right; all other operations are element-wise. Padded frames
+are ignored throughout. `[...]` concatenates rows: a descriptor is flattened cluster by cluster, and the features follow
+each other in the order of the data (rgb, audio). A matrix with one column per cluster k, such as `centers` (D x K),
+holds the vectors `c_k` as its columns. `BN` uses the four weights of the normalization named beside it. A model
+performs the steps whose weights it has.
+"""
+
+SHAPES = """
+## Weights
+
+All shapes are for YouTube-8M: 1,024 rgb features, 128 audio features, 3,862 classes.
+"""
 
 SHARED = """\
     BN(x)  = (x - moving_mean) / sqrt(moving_variance + 1e-3) * gamma + beta
@@ -27,7 +99,7 @@ SHARED = """\
                                                              label_gating_remove_diagonal: L's diagonal counts as 0
               p = p * sigmoid(BN(h L))                       label_gating: input
 """
-"""The steps that families share; a model has those whose weights it has."""
+"""Steps shared by all architectures. A model performs those whose weights it has."""
 
 _ASSIGNMENT = "a_t = softmax over k of BN(x_t W)                  W, BN: assignment/kernel, normalization\n"
 
@@ -82,4 +154,37 @@ FORMULAS = {
     h_t = z * h_(t-1) + (1 - z) * tanh(x_t W_g + (r * h_(t-1)) U_g + b_g)
 """,
 }
-"""The descriptor v of one feature (or of all together, under `pooling/frames`)."""
+"""The descriptor v of one feature, or of all features together under `pooling/frames`, by architecture."""
+
+
+def settings(config: ModelConfig) -> dict[str, Any]:
+    """Return the shortest recipe entry for a configuration: its tags and the fields that differ from their defaults."""
+    data = {"architecture": config.architecture, **config.model_dump(mode="json", exclude_defaults=True)}
+    if "head" in data:
+        data["head"] = {"kind": config.head.kind, **data["head"]}
+    return data
+
+
+def page() -> Iterator[str]:
+    """Generate the page line by line."""
+    assert {config.architecture for config in EXAMPLES.values()} == set(ARCHITECTURES)
+    yield from (*HEADER.splitlines(), "", *SHARED.splitlines())
+    for name, formulas in FORMULAS.items():
+        yield from ("", f"`pooling` of `{name}`:", "", *formulas.splitlines())
+    yield from SHAPES.splitlines()
+    for heading, config in EXAMPLES.items():
+        size = measure(config, DataSpec())
+        yield from ("", f"### {heading}", "")
+        yield (inspect.getdoc(type(config)) or "").splitlines()[0]
+        yield from ("", "```json", json.dumps(settings(config)), "```", "")
+        yield (
+            f"{size.parameters:,} parameters; {size.float_bytes / 1e6:,.1f} MB as floats, "
+            f"{size.quantized_bytes() / 1e6:,.1f} MB in 8 bits."
+        )
+        yield from ("", "| weight | shape |", "|---|---|")
+        for name, shape in size.weights:
+            yield f"| `{name}` | {' x '.join(map(str, shape))} |"
+
+
+if __name__ == "__main__":
+    PAGE.write_text("\n".join(page()) + "\n", encoding="utf-8")
