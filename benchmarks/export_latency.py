@@ -25,7 +25,7 @@ import numpy as np
 from measuring import peak_bytes, resident_bytes, say
 
 from yt8m.data.format import DataSpec
-from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.ensembling.files import EnsembleWeights
 from yt8m.export.budget import directory_bytes
 from yt8m.export.exported_model import ExportedModel
 from yt8m.models import build

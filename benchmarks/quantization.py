@@ -20,7 +20,7 @@ from measuring import peak_bytes, say
 from yt8m.data.format import DataSpec
 from yt8m.models.files import save_weights
 from yt8m.models.netvlad import NetVLADConfig
-from yt8m.quantization.quantize_array import METHODS, Method
+from yt8m.quantization.methods import METHODS, Method
 from yt8m.stages.quantize import QuantizeConfig, quantize
 
 CLASSES = 3862

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from yt8m.ensembling.selection import Combination, TeacherSelection
-from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.ensembling.files import Combination, EnsembleWeights, TeacherSelection
 from yt8m.errors import ConfigError
 
 ENSEMBLE = {

@@ -5,11 +5,9 @@ import pytest
 
 from tests.ensembling.synthetic import members
 from yt8m.ensembling.budget import Budget, budget_of
-from yt8m.ensembling.frontier import frontier
-from yt8m.ensembling.guided_search import guided_search
-from yt8m.ensembling.random_search import random_search, sample_weights
 from yt8m.ensembling.scores import EnsembleScores
-from yt8m.ensembling.trials import Trials
+from yt8m.ensembling.search import guided_search, random_search, sample_weights
+from yt8m.ensembling.trials import Trials, pareto_frontier
 from yt8m.errors import BudgetError, DataError
 
 ALL_FIT = Budget(np.array([10, 20, 30, 40]), 100)
@@ -139,4 +137,4 @@ def test_a_missing_model_folder_is_named(tmp_path: Path):
 def test_the_frontier_has_what_no_smaller_ensemble_reaches():
     sizes = np.array([5, 1, 3, 3, 7, 2])
     gaps = np.array([0.7, 0.5, 0.6, 0.65, 0.7, 0.4])
-    assert frontier(sizes, gaps).tolist() == [1, 3, 0]
+    assert pareto_frontier(sizes, gaps).tolist() == [1, 3, 0]

@@ -6,13 +6,13 @@ import pytest
 
 from tests.export.toy_ensemble import SPEC, random_videos, write_quantized_model, write_weights
 from yt8m.data.format import DataSpec
-from yt8m.export import stored_weight
+from yt8m.export import weight_variables
 from yt8m.export.exported_model import ExportedModel
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import load_model
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.nextvlad import NeXtVLADConfig
-from yt8m.quantization.quantize_array import METHODS
+from yt8m.quantization.methods import METHODS
 from yt8m.stages.export import ExportConfig, export
 
 # NeXtVLAD has dense layers on every frame, a mixture of experts one without a bias.
@@ -49,7 +49,7 @@ def compact(models, folder):
 )
 def test_products_in_parts_are_those_of_the_whole_kernel(name, method, tmp_path, monkeypatch):
     # Not a divisor of any kernel's size, so that the last part is a smaller one.
-    monkeypatch.setattr(stored_weight, "BLOCK_ELEMENTS", 170)
+    monkeypatch.setattr(weight_variables, "BLOCK_ELEMENTS", 170)
     model = write_quantized_model(tmp_path / name, 1, method, config=MODELS[name])
     frames, num_frames = random_videos([9, 1, 4])
     expected = load_model(model).model.predict({"frames": frames, "num_frames": num_frames}, verbose=0)

@@ -7,12 +7,12 @@ import keras
 import numpy as np
 
 from yt8m.data.format import DataSpec
-from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.ensembling.files import EnsembleWeights
 from yt8m.models import build_from_bytes
 from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import save_model
-from yt8m.quantization.quantize_array import Method
+from yt8m.quantization.methods import Method
 from yt8m.stages.quantize import QuantizeConfig, quantize
 
 SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=30, max_frames=9)

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from yt8m.errors import ConfigError, DataError
 from yt8m.models import build, build_from_bytes
 from yt8m.models.files import assign_weights, load_model, read_description, read_weights, save_model, save_weights
-from yt8m.quantization.quantize_array import quantize_array
+from yt8m.quantization.methods import quantize_array
 
 from .single_steps import predict_and_descend
 

@@ -15,7 +15,7 @@ from yt8m.layers.squeeze_excitation_gate import SqueezeExcitationGate
 from yt8m.models import build
 from yt8m.models.published import PUBLISHED
 from yt8m.models.sizes import measure
-from yt8m.quantization.quantize_array import METHODS, quantize_array
+from yt8m.quantization.methods import METHODS, quantize_array
 
 # The paper's table 4, in MB of 10^6 bytes. It gives 19 MB for RNN3, too, whose architecture has 15.4 million weights.
 TABLE_4 = {"FVNet1": 369, "DBoF1": 59, "DBoF2": 37, "DBoF3": 33, "NetVLAD1": 242, "NetVLAD2": 220, "RNN2": 19}

@@ -3,8 +3,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from yt8m.errors import DataError
-from yt8m.quantization.files import count_by_bits, read_floats, read_quantized, write_quantized
-from yt8m.quantization.quantize_array import METHODS, quantize_array
+from yt8m.quantization.files import count_by_bits, iterate_quantized, read_floats, write_quantized
+from yt8m.quantization.methods import METHODS, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
 
 
@@ -18,7 +18,7 @@ def test_what_is_written_is_read_back(tmp_path, kernel, method):
     quantized = quantize_array(kernel, method)
     bias = np.arange(5, dtype=np.float32)
     write_quantized(tmp_path / "weights.safetensors", {"dense/kernel": quantized, "dense/bias": bias})
-    read = read_quantized(tmp_path / "weights.safetensors")
+    read = dict(iterate_quantized(tmp_path / "weights.safetensors"))
     assert list(read) == ["dense/bias", "dense/kernel"]
     again = read["dense/kernel"]
     assert isinstance(again, QuantizedArray)

@@ -8,7 +8,7 @@ import pytest
 from yt8m.data.format import DataSpec
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import save_weights
-from yt8m.quantization.quantize_array import METHODS
+from yt8m.quantization.methods import METHODS
 
 # Prints by how many bytes the most memory grows while a model is quantized.
 GROWTH = """

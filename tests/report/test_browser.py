@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from yt8m.report.build import build_summary
 from yt8m.report.node_page import render_node_page
 from yt8m.report.page import render_page
 from yt8m.report.record import NodeRecord
+from yt8m.report.summarize import build_summary
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WIDTH, HEIGHT = 1200, 1500

@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from tests.report.html_page import Page, assert_self_contained
-from yt8m.report.build import build_summary
 from yt8m.report.page import render_page
 from yt8m.report.record import NodeRecord
+from yt8m.report.summarize import build_summary
 
 SECTIONS = ["models", "averaging", "quantization", "distillation", "ensemble", "search", "selection", "kinds", "curves"]
 

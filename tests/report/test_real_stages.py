@@ -6,9 +6,9 @@ from itertools import pairwise
 import pytest
 
 from tests.ensembling.synthetic import members
-from yt8m.report.build import build_summary
 from yt8m.report.page import render_page
 from yt8m.report.record import NodeRecord
+from yt8m.report.summarize import build_summary
 from yt8m.stages.search_weights import SearchConfig, search_weights
 from yt8m.stages.select_teachers import SelectConfig, select_teachers
 

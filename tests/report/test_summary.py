@@ -1,7 +1,7 @@
 import pytest
 
-from yt8m.report.build import build_summary
 from yt8m.report.record import NodeRecord
+from yt8m.report.summarize import build_summary
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from yt8m.report.build import build_summary
 from yt8m.report.record import NodeRecord
+from yt8m.report.summarize import build_summary
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "tables_over_seeds.py"
 

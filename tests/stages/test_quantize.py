@@ -5,7 +5,7 @@ from yt8m.data.format import DataSpec
 from yt8m.errors import DataError
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, read_weights, save_weights
-from yt8m.quantization.files import read_quantized
+from yt8m.quantization.files import iterate_quantized
 from yt8m.quantization.quantized_array import QuantizedArray
 from yt8m.stages.quantize import QuantizeConfig, quantize
 
@@ -27,7 +27,7 @@ def model(tmp_path):
 
 def test_variables_over_the_threshold_are_quantized_and_17000_elements_are_not(model, tmp_path):
     quantize(model=model, config=QuantizeConfig(), output=tmp_path / "out")
-    stored = read_quantized(tmp_path / "out" / "weights.safetensors")
+    stored = dict(iterate_quantized(tmp_path / "out" / "weights.safetensors"))
     assert isinstance(stored["large/kernel"], QuantizedArray)
     assert not isinstance(stored["just/kernel"], QuantizedArray)
     before, after = read_weights(model), read_weights(tmp_path / "out")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.ensembling.synthetic import gap_of_mean, members
+from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.scores import EnsembleScores
-from yt8m.ensembling.weights import EnsembleWeights
 from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.predictions import Predictions
 from yt8m.stages.result import StageResult

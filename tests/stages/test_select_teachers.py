@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.ensembling.synthetic import dense, members, multi_hot
-from yt8m.ensembling.selection import TeacherSelection
+from yt8m.ensembling.files import TeacherSelection
 from yt8m.errors import ConfigError, DataError
 from yt8m.metrics import StreamingMetrics
 from yt8m.predictions import Predictions

@@ -7,7 +7,7 @@ from yt8m.data.partition import Partition
 from yt8m.data.reading import read_videos
 from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
 from yt8m.data.soft_targets import SoftTargetShards
-from yt8m.ensembling.selection import Combination, TeacherSelection
+from yt8m.ensembling.files import Combination, TeacherSelection
 from yt8m.errors import ConfigError, DataError
 from yt8m.models.files import load_model
 from yt8m.stages.join_soft_targets import join_soft_targets

@@ -1,4 +1,4 @@
-"""A limited number of trials of ensemble weights, all of them remembered."""
+"""Trials of ensemble weights: a limited number, all of them recorded."""
 
 from collections.abc import Callable
 
@@ -12,13 +12,13 @@ Weights = npt.NDArray[np.float64]
 
 
 class Trials:
-    """Scores weights until the agreed number of trials is spent, so that methods are compared at the same cost.
+    """Scores weights until the trial limit is reached, so that search methods are compared at equal cost.
 
     Args:
-        scores: The members' scores on the videos of the search.
-        budget: What the best weights must fit into; others may be tried, too.
-        limit: Trials that may be made.
-        on_done: Called with a number of trials that were just made and the best GAP so far.
+        scores: Scores of the members on the videos of the search.
+        budget: Budget that the best weights must fit. Others may be tried, too.
+        limit: Maximum number of trials.
+        on_done: Called with the number of trials just made and the best GAP so far.
     """
 
     def __init__(
@@ -33,19 +33,22 @@ class Trials:
 
     @property
     def done(self) -> int:
-        """Trials made."""
+        """Number of trials made."""
         return len(self._gaps)
 
     @property
     def left(self) -> int:
-        """Trials that may still be made."""
+        """Number of trials that are left."""
         return self._limit - self.done
 
     def run(self, weights: Weights) -> npt.NDArray[np.float64]:
-        """Scores weights `(n, M)`; only as many as trials are left.
+        """Score weights until no trials are left.
+
+        Args:
+            weights: `(n, M)`.
 
         Returns:
-            GAP of each that was scored, `(min(n, left),)`.
+            GAP of each row that was scored, `(min(n, left),)`.
         """
         first = self.done
         tried = weights[: self.left]
@@ -57,16 +60,31 @@ class Trials:
         return np.array(self._gaps[first:])
 
     def weights(self) -> Weights:
-        """All weights tried, `(done, M)`."""
+        """Return all weights tried, `(done, M)`."""
         return np.array(self._weights)
 
     def gaps(self) -> npt.NDArray[np.float64]:
-        """Their GAP, `(done,)`."""
+        """Return the GAP of all weights tried, `(done,)`."""
         return np.array(self._gaps)
 
     def best(self) -> tuple[Weights, float]:
-        """The best weights tried whose members fit into the budget, and their GAP; -1 where none fit."""
+        """Return the best weights tried that fit the budget, and their GAP; -1 if none fit."""
         weights, gaps = self.weights(), self.gaps()
         within = np.where(self._budget.fits(weights), gaps, -1.0)
         best = int(np.argmax(within))
         return weights[best], float(within[best])
+
+
+def pareto_frontier(sizes: npt.NDArray[np.int64], gaps: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Find the ensembles whose GAP no ensemble of the same or a smaller size reaches.
+
+    Args:
+        sizes: Bytes of each ensemble, `(n,)`.
+        gaps: GAP of each ensemble, `(n,)`.
+
+    Returns:
+        Indices of the ensembles, ascending in size and GAP.
+    """
+    order = np.lexsort((-gaps, sizes))
+    best_before = np.concatenate([[-np.inf], np.maximum.accumulate(gaps[order])[:-1]])
+    return np.asarray(order[gaps[order] > best_before])

@@ -1,4 +1,4 @@
-"""How long the exported model takes, measured the way it will be used."""
+"""Latency of an exported model, measured with the calls that its users make."""
 
 import statistics
 import time
@@ -7,15 +7,35 @@ from pathlib import Path
 
 import numpy as np
 
-from yt8m.export.card_facts import Latency
-from yt8m.export.exported_model import ExportedModel
+from yt8m.config import Config
 
-# Calls timed at each batch size, after one that is not.
+# Timed calls per batch size, after one warm-up call.
 REPEATS = 3
 
 
+class Latency(Config):
+    """Latency of an exported model on the machine that exported it.
+
+    Attributes:
+        load_seconds: Seconds to load the model.
+        batch_seconds: Median seconds per call, by batch size. All videos have the maximum length.
+        device: Name of the GPU, or the number of CPU cores.
+    """
+
+    load_seconds: float
+    batch_seconds: dict[int, float]
+    device: str
+
+
 def measure_latency(directory: Path, batch_sizes: Sequence[int]) -> Latency:
-    """Load an exported model and times the dense top-k signature on random bytes."""
+    """Load an exported model and time its dense top-k signature on random bytes.
+
+    Args:
+        directory: Folder of the exported model.
+        batch_sizes: Numbers of videos per call to measure.
+    """
+    from yt8m.export.exported_model import ExportedModel  # noqa: PLC0415 - imports TensorFlow, recipes do without
+
     start = time.perf_counter()
     model = ExportedModel(directory)
     load_seconds = time.perf_counter() - start

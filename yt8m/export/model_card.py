@@ -1,14 +1,83 @@
-"""The model card: what an exported model is, for people who have not seen the run."""
+"""The model card: describes an exported model to people who have not seen the run."""
 
+from collections.abc import Mapping
 from importlib import resources
 
 import jinja2
+from pydantic import PositiveInt
 
-from yt8m.export.card_facts import CardFacts, CardTexts, MemberGaps
+from yt8m.config import Config
+from yt8m.export.description import ExportDescription
+from yt8m.export.latency import Latency
+
+
+class CardTexts(Config):
+    """Texts of the model card that only the makers of the model can write.
+
+    Attributes:
+        title: Heading of the card.
+        data: Description of the training data.
+        intended_use: Purpose of the model, and uses it is not suited for.
+        data_license: License of the training data.
+        model_license: License of the model.
+    """
+
+    title: str = "Video classifier"
+    data: str = "Videos as features of their frames, in YouTube-8M's format."
+    intended_use: str = (
+        "Telling the topics of a video from features of its frames that were computed exactly as in training. "
+        "Not for decisions about people: labels of such data are made by machines and miss much."
+    )
+    data_license: str = "Not stated. (YouTube-8M's features and labels are CC BY 4.0.)"
+    model_license: str = "Not stated."
+
+
+class MemberGaps(Config):
+    """GAP of one member on the hold-out videos. None means not measured.
+
+    Attributes:
+        floats: GAP with float32 weights.
+        quantized: GAP with the weights as exported.
+    """
+
+    floats: float | None = None
+    quantized: float | None = None
+
+
+class CardFacts(Config):
+    """Facts of the model card that the run knows.
+
+    Attributes:
+        description: Members, data and mode of the export.
+        size_bytes: Bytes of the SavedModel without the card.
+        budget_bytes: Maximum bytes of the SavedModel.
+        weights_by_bits: Number of weights stored with each number of bits.
+        gap: GAP of the exported ensemble on the whole hold-out.
+        gap_search: GAP on the part of the hold-out on which the ensemble weights were searched.
+        gap_report: GAP on the other part of the hold-out; the figure to quote.
+        gap_report_float: Same as `gap_report`, before quantization. None if not measured.
+        training_videos: Number of training videos, if known.
+        holdout_videos: Number of hold-out videos, if known.
+        member_gaps: GAP of each member by name.
+        latency: Measured latency, or None.
+    """
+
+    description: ExportDescription
+    size_bytes: PositiveInt
+    budget_bytes: PositiveInt
+    weights_by_bits: Mapping[int, int]
+    gap: float
+    gap_search: float
+    gap_report: float
+    gap_report_float: float | None = None
+    training_videos: int | None = None
+    holdout_videos: int | None = None
+    member_gaps: Mapping[str, MemberGaps] = {}
+    latency: Latency | None = None
 
 
 def render_card(facts: CardFacts, texts: CardTexts) -> str:
-    """The card as Markdown."""
+    """Render the card as Markdown."""
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )

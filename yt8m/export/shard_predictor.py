@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Literal
@@ -14,25 +13,7 @@ from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_videos
 from yt8m.export.exported_model import ExportedModel
 from yt8m.export.prediction_files import PredictionFormat, TopBatch
-from yt8m.export.shard_done import ShardDone
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """A shard to be predicted.
-
-    Attributes:
-        shard: Its URI.
-        part: URI of the file its predictions go to.
-    """
-
-    shard: str
-    part: str
-
-    @property
-    def record(self) -> str:
-        """URI of the file that says what came of it (`ShardDone`), written last."""
-        return f"{self.part}.json"
+from yt8m.export.shard_task import ShardResult, ShardTask
 
 
 class ShardPredictor:
@@ -53,7 +34,7 @@ class ShardPredictor:
         self._batch_size = batch_size
         self._on_bad = on_bad
 
-    def predict(self, task: ShardTask) -> ShardDone:
+    def predict(self, task: ShardTask) -> ShardResult:
         """Write one shard's predictions and what came of it; the files appear when they are complete.
 
         Raises:
@@ -96,12 +77,12 @@ class _Counted:
             yield batch
 
 
-def _account(shard: str, report: ReadReport, videos: int) -> ShardDone:
+def _account(shard: str, report: ReadReport, videos: int) -> ShardResult:
     """What came of a shard that was read to its end or its damage."""
     damaged, bad = report.findings_in([shard])
     size = storage.stat(shard).size
     read = damaged[0].offset if damaged else size
-    return ShardDone(
+    return ShardResult(
         videos=videos,
         bad_records=report.total_bad_records,
         damaged=bool(damaged),
@@ -124,7 +105,7 @@ def start_worker(workers: int, *arguments: object) -> None:
     _make_predictor = cache(partial(ShardPredictor, *arguments))  # type: ignore[arg-type]
 
 
-def predict_in_worker(task: ShardTask) -> ShardDone:
+def predict_in_worker(task: ShardTask) -> ShardResult:
     """`ShardPredictor.predict` in a process of a pool."""
     assert _make_predictor is not None
     return _make_predictor().predict(task)

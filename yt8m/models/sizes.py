@@ -6,7 +6,7 @@ from math import prod
 
 from yt8m.data.format import DataSpec
 from yt8m.models import ModelConfig, build
-from yt8m.quantization.quantize_array import THRESHOLD_ELEMENTS, Method, quantized_bytes
+from yt8m.quantization.methods import THRESHOLD_ELEMENTS, Method, quantized_bytes
 
 FLOAT_BYTES = 4
 

@@ -49,23 +49,20 @@ def write_quantized(path: str | Path, weights: Weights) -> None:
     save_file(tensors, path)
 
 
-def read_quantized(path: str | Path) -> dict[str, QuantizedArray | NDArray[Any]]:
-    """Read what `write_quantized` wrote, still quantized.
+def iterate_quantized(path: str | Path) -> Iterator[tuple[str, QuantizedArray | NDArray[Any]]]:
+    """Read a safetensors file of plain or quantized weights without dequantizing them.
+
+    Holds one variable in memory at a time, unless the caller keeps it.
 
     Args:
-        path: A safetensors file; one of plain floats is fine.
+        path: The file.
 
-    Returns:
-        Arrays by variable name, in alphabetical order.
+    Yields:
+        Variable name and array, in alphabetical order.
 
     Raises:
         DataError: The file is damaged or parts of a variable are missing.
     """
-    return dict(iterate_quantized(path))
-
-
-def iterate_quantized(path: str | Path) -> Iterator[tuple[str, QuantizedArray | NDArray[Any]]]:
-    """Like `read_quantized`, one variable in memory at a time (unless the caller keeps it)."""
     _check(path)
     with Path(path).open("rb") as file:
         places, start = _header(file)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m.quantization.chunks import map_chunks
-from yt8m.quantization.nearest import nearest_codes, upper_borders
+from yt8m.quantization.nearest_centroid import nearest_codes, upper_borders
 from yt8m.quantization.quantized_array import NUM_CENTROIDS, CentroidCodes, ChannelCodes
 
 # Steps must be this many times the spacing of floats there; then the quotient below is off by less than

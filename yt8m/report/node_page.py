@@ -6,9 +6,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from yt8m.report.build import build_summary
 from yt8m.report.page import render_template
 from yt8m.report.record import NodeRecord
+from yt8m.report.summarize import build_summary
 from yt8m.report.summary import Summary
 
 # Sections of the report, by the stage whose record alone fills them.

@@ -11,10 +11,9 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.ensembling.files import EnsembleWeights
 from yt8m.errors import ConfigError, DataError, suggest
 from yt8m.export.budget import check_budget, directory_bytes
-from yt8m.export.card_facts import CardFacts, CardTexts, MemberGaps
 from yt8m.export.description import (
     CARD_FILE,
     EXTRA_FOLDER,
@@ -23,7 +22,8 @@ from yt8m.export.description import (
     MemberDescription,
 )
 from yt8m.export.identity import identify
-from yt8m.export.model_card import render_card
+from yt8m.export.latency import measure_latency
+from yt8m.export.model_card import CardFacts, CardTexts, MemberGaps, render_card
 from yt8m.export.vocabulary import read_vocabulary, write_vocabulary
 from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
 from yt8m.quantization.files import count_by_bits
@@ -81,8 +81,7 @@ def export(
         ConfigError: A member is not among `models`, or members are made for different data.
         DataError: A model is missing or damaged, or the vocabulary cannot be used.
     """
-    from yt8m.export.latency import measure_latency  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
-    from yt8m.export.saved_model import write_saved_model  # noqa: PLC0415
+    from yt8m.export.saved_model import write_saved_model  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
 
     start = time.monotonic()
     ensemble = EnsembleWeights.load(weights)

@@ -18,7 +18,7 @@ from yt8m.data.format import DataSpec
 from yt8m.data.partition import list_shards
 from yt8m.errors import ConfigError, DataError, WorkerError
 from yt8m.export.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
-from yt8m.export.shard_done import ShardDone
+from yt8m.export.shard_task import ShardResult, ShardTask
 from yt8m.export.vocabulary import read_vocabulary
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
@@ -26,7 +26,6 @@ from yt8m.storage.local import local_path
 
 if TYPE_CHECKING:
     from yt8m.export.prediction_files import PredictionFormat
-    from yt8m.export.shard_predictor import ShardTask
 
 
 class PredictConfig(Config):
@@ -90,7 +89,7 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
         for done in _run(todo, model, file_format, config):
             videos += done.videos
             advance(note=f"{videos:,} videos, {videos / (time.monotonic() - start):.0f}/s")
-    found = [ShardDone.load(task.record) for task in chosen]
+    found = [ShardResult.load(task.record) for task in chosen]
     if config.shard_range is None:
         _check_usable(found, description.data, output)
         with storage.publish_file(output) as path:
@@ -138,10 +137,8 @@ def _file_format(
 
 def _tasks(
     shards: Sequence[str], description: ExportDescription, output: str, vocabulary: str, config: PredictConfig
-) -> "list[ShardTask]":
+) -> list[ShardTask]:
     """Shards and the files of their predictions, whose names change with everything that changes their content."""
-    from yt8m.export.shard_predictor import ShardTask  # noqa: PLC0415 - TensorFlow
-
     names = storage.stat(vocabulary).fingerprint if vocabulary else ""
     settings = f"{description.identity} {description.top_k} {names} {config.on_bad}"
     tasks = []
@@ -154,8 +151,8 @@ def _tasks(
 
 
 def _run(
-    tasks: "Sequence[ShardTask]", model: Path, file_format: "PredictionFormat", config: PredictConfig
-) -> "Iterator[ShardDone]":
+    tasks: Sequence[ShardTask], model: Path, file_format: "PredictionFormat", config: PredictConfig
+) -> Iterator[ShardResult]:
     """Predict shards here or in several processes; in any order."""
     from yt8m.export.shard_predictor import (  # noqa: PLC0415 - TensorFlow
         ShardPredictor,
@@ -187,7 +184,7 @@ def _run(
             pool.shutdown(cancel_futures=True)
 
 
-def _totals(found: Sequence[ShardDone]) -> dict[str, float]:
+def _totals(found: Sequence[ShardResult]) -> dict[str, float]:
     """What came of all shards, in this call and earlier ones."""
     videos, bad_records = sum(each.videos for each in found), sum(each.bad_records for each in found)
     # What was lost is taken to be like what could be read.
@@ -201,7 +198,7 @@ def _totals(found: Sequence[ShardDone]) -> dict[str, float]:
     }
 
 
-def _check_usable(found: Sequence[ShardDone], spec: DataSpec, output: str) -> None:
+def _check_usable(found: Sequence[ShardResult], spec: DataSpec, output: str) -> None:
     """Refuse to write a file without a video; the next call looks at the shards anew."""
     if any(each.videos for each in found):
         return

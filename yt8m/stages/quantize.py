@@ -12,7 +12,7 @@ from yt8m.config import Config
 from yt8m.errors import DataError
 from yt8m.models.files import WEIGHTS_FILE, read_description, save_weights
 from yt8m.quantization.files import iterate_quantized
-from yt8m.quantization.quantize_array import THRESHOLD_ELEMENTS, Method, measure_error, quantize_array
+from yt8m.quantization.methods import THRESHOLD_ELEMENTS, Method, measure_error, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
 from yt8m.stages.result import StageResult
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from yt8m.report.build import build_summary
 from yt8m.report.page import render_page
 from yt8m.report.record import load_records
+from yt8m.report.summarize import build_summary
 from yt8m.stages.result import StageResult
 from yt8m.storage import open_atomic
 

@@ -13,14 +13,12 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from yt8m.config import Config
 from yt8m.ensembling.budget import Budget, budget_of
-from yt8m.ensembling.frontier import frontier
-from yt8m.ensembling.guided_search import guided_search
+from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import load_members
-from yt8m.ensembling.noise import gain_error
-from yt8m.ensembling.random_search import random_search
 from yt8m.ensembling.scores import EnsembleScores, gap_of_both
-from yt8m.ensembling.trials import Trials, Weights
-from yt8m.ensembling.weights import EnsembleWeights
+from yt8m.ensembling.search import guided_search, random_search
+from yt8m.ensembling.significance import choose_method
+from yt8m.ensembling.trials import Trials, Weights, pareto_frontier
 from yt8m.errors import ConfigError, DataError
 from yt8m.metrics import GAP_TOP_K
 from yt8m.progress import progress
@@ -107,7 +105,9 @@ def search_weights(
     seconds = time.perf_counter() - started
     made = {"flat": 1, "random": spent[0].done, "ours": spent[1].done}
     rows = _score(holdout, methods, made)
-    best, guard = _choose(holdout, methods, rows, config.min_gain_errors)
+    searched_gaps = {row["method"]: row["gap_search"] for row in rows}
+    chosen, guard = choose_method(holdout.search, methods, searched_gaps, config.min_gain_errors)
+    best = next(row for row in rows if row["method"] == chosen)
     ensemble = EnsembleWeights(
         budget_bytes=config.budget_bytes,
         gap_report_float=_float_gap(best["members"], float_predictions, predictions, holdout, config.top_k),
@@ -203,20 +203,6 @@ def _score(holdout: _Holdout, methods: Mapping[str, Weights], trials: Mapping[st
     ]
 
 
-def _choose(
-    holdout: _Holdout, methods: Mapping[str, Weights], rows: Sequence[dict[str, Any]], min_gain_errors: float
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The method to take, and why."""
-    by_name = {row["method"]: row for row in rows}
-    flat, best = by_name["flat"], max(rows, key=lambda row: row["gap_search"])
-    gain = best["gap_search"] - flat["gap_search"]
-    error = gain_error(holdout.search, methods[best["method"]], methods["flat"])
-    taken = best if gain > 0 and gain >= min_gain_errors * error else flat
-    found = {"best_searched": best["method"], "gain_over_flat": gain, "min_gain_errors": min_gain_errors}
-    # JSON has no infinity.
-    return taken, found | {"standard_error": error if np.isfinite(error) else None, "taken": taken["method"]}
-
-
 def _metrics(ensemble: EnsembleWeights, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     reported = {f"gap_report_{row['method']}": row["gap_report"] for row in rows}
     return reported | {
@@ -260,7 +246,7 @@ def _frontier(holdout: _Holdout, spent: Sequence[Trials], own_gaps: npt.NDArray[
     weights = np.concatenate([own, *(trials.weights() for trials in spent)])
     gaps = np.concatenate([own_gaps, *(trials.gaps() for trials in spent)])
     sizes = holdout.budget.size_of(weights)
-    picked = frontier(sizes, gaps)
+    picked = pareto_frontier(sizes, gaps)
     reported = holdout.report.gaps(weights[picked])
     return [
         {

@@ -9,9 +9,9 @@ import numpy as np
 from pydantic import PositiveInt
 
 from yt8m.config import Config
+from yt8m.ensembling.files import Combination, TeacherSelection
 from yt8m.ensembling.members import load_members
 from yt8m.ensembling.scores import EnsembleScores
-from yt8m.ensembling.selection import Combination, TeacherSelection
 from yt8m.errors import ConfigError
 from yt8m.metrics import GAP_TOP_K
 from yt8m.progress import progress

@@ -13,7 +13,7 @@ from yt8m import storage
 from yt8m.config import Config
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_fault, sidecar_name
-from yt8m.ensembling.selection import TeacherSelection
+from yt8m.ensembling.files import TeacherSelection
 from yt8m.errors import ConfigError, suggest
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult

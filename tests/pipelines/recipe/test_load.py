@@ -7,7 +7,7 @@ import pytest
 from pipelines.recipe.load import load_recipe
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
-from yt8m.export.card_facts import CardTexts
+from yt8m.export.model_card import CardTexts
 
 RECIPES = Path(__file__).parents[3] / "pipelines" / "recipes"
 

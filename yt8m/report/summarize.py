@@ -1,12 +1,12 @@
 """Builds a run's summary from its records."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from yt8m.report.checks import build_checks
 from yt8m.report.record import NodeRecord
 from yt8m.report.run import ModelRun, Run
-from yt8m.report.search import build_search
 from yt8m.report.summary import (
     ClassKind,
     Combination,
@@ -14,8 +14,12 @@ from yt8m.report.summary import (
     Data,
     Export,
     Final,
+    FrontierPoint,
+    Guard,
     Model,
     NodeTime,
+    Search,
+    SearchMethod,
     Selection,
     Summary,
 )
@@ -33,7 +37,7 @@ def build_summary(records: Sequence[NodeRecord]) -> Summary:
     """
     run = Run(records)
     prepare = run.first("prepare")
-    final, tables, search = _final(run), build_tables(run), build_search(run)
+    final, tables, search = _final(run), build_tables(run), _search(run)
     return Summary(
         final=final,
         checks=build_checks(final, tables, search),
@@ -137,6 +141,53 @@ def _selection(record: NodeRecord) -> Selection:
         chosen=chosen,
         gap=next((combination.gap for combination in combinations if combination.chosen), record.metrics.get("gap")),
         combinations=tuple(combinations),
+    )
+
+
+def _search(run: Run) -> Search | None:
+    """The methods that were compared and the frontier; None if the run has no search."""
+    record = run.first("search_weights")
+    if record is None:
+        return None
+    details = record.details
+    weights = {member["name"]: member["weight"] for member in details.get("members", ())}
+    final = {name: weight for name, weight in weights.items() if weight > 0}
+    rows = details.get("methods", ())
+    guard = dict(details.get("guard", {}))
+    used = guard.pop("taken", "")
+    frontier = sorted(map(_frontier_point, details.get("frontier", ())), key=lambda point: point.size_bytes)
+    split = details.get("split", {})
+    return Search(
+        searched_videos=split.get("search_videos"),
+        held_out_videos=split.get("report_videos"),
+        gap_float=record.metrics.get("gap_report_float"),
+        methods=tuple(_search_method(row, used) for row in rows),
+        guard=Guard(**guard) if guard else None,
+        random_trials=details.get("random_trials", {}),
+        dropped=tuple(name for name in weights if name not in final),
+        frontier=tuple(frontier),
+    )
+
+
+def _search_method(row: Mapping[str, Any], used: str) -> SearchMethod:
+    return SearchMethod(
+        method=row["method"],
+        trials=row["trials"],
+        gap_searched=row["gap_search"],
+        gap_held_out=row["gap_report"],
+        gap=row["gap"],
+        members=len(row["members"]),
+        size_bytes=row["size_bytes"],
+        chosen=row["method"] == used,
+    )
+
+
+def _frontier_point(point: Mapping[str, Any]) -> FrontierPoint:
+    return FrontierPoint(
+        size_bytes=point["size_bytes"],
+        gap_searched=point["gap_search"],
+        gap_held_out=point["gap_report"],
+        members=tuple(point["members"]),
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m.quantization.chunks import map_chunks
-from yt8m.quantization.nearest import nearest_codes
+from yt8m.quantization.nearest_centroid import nearest_codes
 from yt8m.quantization.quantized_array import NUM_CENTROIDS, CentroidCodes
 
 # Resolution of the histogram on which centroids are placed: 256 bins for each uniform step.

@@ -1,48 +1,73 @@
-"""A better search than the random one: greedy selection of members, exchange, and refinement of their weights."""
+"""Searches for ensemble weights: random search as in the paper, and a guided search that needs fewer trials."""
 
 import numpy as np
 
 from yt8m.ensembling.budget import Budget
 from yt8m.ensembling.trials import Trials, Weights
 
-# Share of the trials that choosing the members may take; refining their weights has the rest.
+# Share of the trials to spend on selecting members; the rest refines their weights.
 _SELECTION_SHARE = 0.5
 
-# Rounds of forward selection without a better GAP after which it ends.
+# Rounds of forward selection without improvement before it stops.
 _PATIENCE = 3
 
-# First step of the refinement, in log weights: a factor of 1.6.
+# Initial step size of CMA-ES in log weights: a factor of 1.6.
 _STEP = 0.5
 
-# Weight with which the refinement starts for a member that was left out.
+# Initial weight in the refinement of a member that selection left out.
 _SECOND_CHANCE = 0.01
 
-# Less than this is not worth a member's bytes, whatever it seems to gain.
+# Members below this weight are dropped: their gain is not worth their bytes.
 _SMALLEST_WEIGHT = 1e-3
 
-# A member without which GAP is lower by less than this is dropped; half a unit of the paper's fifth digit.
+# Members whose removal costs less GAP than this are dropped; half a unit of the paper's fifth digit.
 _DROP_TOLERANCE = 5e-6
+
+
+def random_search(trials: Trials, budget: Budget, rng: np.random.Generator) -> None:
+    """Spend all trials on random weights within the budget (paper, section 4.3).
+
+    Every second trial draws weights uniformly from the simplex (Dirichlet). The others draw uniform numbers and divide
+    them by their sum, which lies nearer to the flat average. If not all members fit, each trial adds members in random
+    order as long as they fit.
+
+    Args:
+        trials: Trials to spend; records the results.
+        budget: Budget that the weights must fit.
+        rng: Random generator.
+    """
+    trials.run(sample_weights(trials.left, budget, rng))
+
+
+def sample_weights(count: int, budget: Budget, rng: np.random.Generator) -> Weights:
+    """Draw random weights `(count, M)` that sum to 1 and fit the budget."""
+    members = len(budget.sizes)
+    # A Dirichlet sample with all parameters 1 is exponential numbers divided by their sum, which allows for subsets.
+    raw = np.where(np.arange(count)[:, None] % 2, rng.random((count, members)), rng.exponential(size=(count, members)))
+    taken = np.array([budget.fill(rng.permutation(members)) for _ in range(count)]).reshape(count, members)
+    raw = np.where(taken, np.maximum(raw, 1e-12), 0.0)
+    return np.asarray(raw / raw.sum(axis=1, keepdims=True))
 
 
 def guided_search(trials: Trials, budget: Budget, start: Weights, rng: np.random.Generator) -> tuple[Weights, float]:
     """Search weights and members within the budget.
 
-    1. Backward elimination from all members, weighted equally: drops whoever costs the least GAP per byte. It passes
-       through ensembles of every size and so traces GAP against bytes.
-    2. Forward selection with replacement (Caruana et al., 2004, "Ensemble selection from libraries of models"): adds
-       the member that raises GAP the most, again and again; a member's weight is how often it was added.
-    3. Exchange of one member for another, where the budget leaves some out.
+    1. Backward elimination from all members, weighted equally: drop the member that costs the least GAP per byte. This
+       visits ensembles of every size and so traces GAP against bytes.
+    2. Forward selection with replacement (Caruana et al., 2004, "Ensemble selection from libraries of models"): add
+       the member that raises GAP the most, and repeat. The weight of a member is the number of times it was added.
+    3. Exchange one member for another, if the budget leaves some out.
     4. CMA-ES on the logarithms of the best ensemble's weights.
-    5. Members that contribute nothing are dropped.
+    5. Drop members that contribute nothing.
 
     Args:
-        trials: What may be spent; remembers the results.
-        budget: What fits.
-        start: Weights `(M,)` within the budget to start from.
-        rng: Source of the random steps.
+        trials: Trials to spend; records the results.
+        budget: Budget that the weights must fit.
+        start: Initial weights `(M,)` within the budget.
+        rng: Random generator.
 
     Returns:
-        The weights `(M,)` and their GAP on the videos of the search.
+        The best weights `(M,)` and their GAP on the videos of the search.
     """
     trials.run(start[None])
     reserve = int(trials.left * (1 - _SELECTION_SHARE))
@@ -92,7 +117,7 @@ def _exchange(trials: Trials, reserve: int, budget: Budget) -> None:
 
 
 def _exchanges(weights: Weights, budget: Budget) -> Weights:
-    """Weights `(n, M)` where a member has handed its weight to one that was left out."""
+    """Return all weights `(n, M)` in which a member hands its weight to one that was left out."""
     options = []
     for gone in np.flatnonzero(weights > 0):
         for new in np.flatnonzero(weights == 0):
@@ -104,10 +129,10 @@ def _exchanges(weights: Weights, budget: Budget) -> Weights:
 
 
 def _refine(trials: Trials, budget: Budget, rng: np.random.Generator) -> None:
-    import cma  # noqa: PLC0415 - takes more than a second, and recipes import this package
+    import cma  # noqa: PLC0415 - importing takes over a second, and recipes import this package
 
     weights, _ = trials.best()
-    # Members left out that fit beside the others get another chance.
+    # Members that were left out but still fit get another chance.
     taken = budget.fill(np.argsort(-weights, kind="stable"))
     weights = np.where(taken, np.maximum(weights, _SECOND_CHANCE), 0.0)
     chosen = np.flatnonzero(taken)
@@ -116,12 +141,12 @@ def _refine(trials: Trials, budget: Budget, rng: np.random.Generator) -> None:
     options = {
         "verbose": -9,
         "tolfun": 1e-7,
-        # Our generator instead of NumPy's global one.
+        # Use our generator instead of NumPy's global one.
         "seed": np.nan,
         "randn": lambda *shape: rng.standard_normal(shape),
     }
     strategy = cma.CMAEvolutionStrategy(np.log(weights[chosen]), _STEP, options)
-    # What dropping members may take stays.
+    # Keep the trials that dropping members may need.
     while not strategy.stop() and trials.left - len(chosen) - 1 >= strategy.popsize:
         points = strategy.ask()
         tried = np.zeros((len(points), len(weights)))
@@ -136,7 +161,7 @@ def _drop(trials: Trials) -> tuple[Weights, float]:
         weights = np.where(light, 0.0, weights)
         weights /= weights.sum()
         gap = float(trials.run(weights[None])[0])
-    # The others go one after the other while it costs nothing.
+    # Drop further members one at a time while GAP stays the same.
     while 1 < (weights > 0).sum() <= trials.left:
         options = weights * _without_each(weights > 0)
         options /= options.sum(axis=1, keepdims=True)
@@ -149,12 +174,12 @@ def _drop(trials: Trials) -> tuple[Weights, float]:
 
 
 def _without_each(taken: np.ndarray) -> np.ndarray:
-    """For members taken, bool `(M,)`, every set that has one less: bool `(n, M)`."""
+    """Return every subset, bool `(n, M)`, that lacks one of the members taken, bool `(M,)`."""
     return np.asarray(taken & ~np.eye(len(taken), dtype=np.bool_)[taken])
 
 
 def _equal(taken: np.ndarray) -> Weights:
-    """Equal weights for members taken, bool `(..., M)`."""
+    """Return equal weights for the members taken, bool `(..., M)`."""
     return np.asarray(taken / taken.sum(axis=-1, keepdims=True))
 
 

@@ -6,8 +6,8 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from yt8m.errors import DataError
 from yt8m.quantization import chunks
-from yt8m.quantization.nearest import nearest_codes
-from yt8m.quantization.quantize_array import METHODS, measure_error, quantize_array
+from yt8m.quantization.methods import METHODS, measure_error, quantize_array
+from yt8m.quantization.nearest_centroid import nearest_codes
 from yt8m.quantization.quantized_array import CentroidCodes, ChannelCodes
 
 # Multiples of 1/1024: all distances that brute force compares are then exact in float64.

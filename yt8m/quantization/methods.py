@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from yt8m.errors import DataError, suggest
 from yt8m.quantization.chunks import map_chunks
-from yt8m.quantization.fitted import kmeans, quantile
+from yt8m.quantization.non_uniform import kmeans, quantile
 from yt8m.quantization.quantized_array import NUM_CENTROIDS, HalfFloats, QuantizedArray
 from yt8m.quantization.uniform import uniform, uniform_per_channel
 

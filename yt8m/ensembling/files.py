@@ -1,0 +1,61 @@
+"""Files that ensembling writes: the teachers of a family, and the weights of the final ensemble."""
+
+import math
+from typing import Literal, Self
+
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from yt8m.config import Config
+from yt8m.storage.config_file import ConfigFile
+
+
+class Combination(Config):
+    """Equally weighted models and their GAP on the hold-out."""
+
+    members: tuple[str, ...]
+    gap: float
+
+
+class TeacherSelection(ConfigFile):
+    """The result of stage `select_teachers`.
+
+    Attributes:
+        chosen: Names of the teachers, which are weighted equally.
+        gap: GAP of the teachers' mean on the hold-out.
+        combinations: All scored combinations, best first.
+    """
+
+    chosen: tuple[str, ...]
+    gap: float
+    combinations: tuple[Combination, ...]
+
+
+class EnsembleWeights(ConfigFile):
+    """The result of stage `search_weights`, which `export` builds.
+
+    Attributes:
+        members: Weight of each member by name. The weights sum to 1; dropped models are absent.
+        size_bytes: Total bytes of the members' quantized model folders.
+        budget_bytes: Maximum bytes of the exported model.
+        method: Search method that found the weights.
+        gap: GAP on the whole hold-out.
+        gap_search: GAP on the part of the hold-out on which the weights were searched.
+        gap_report: GAP on the other part, which the search never saw; the figure to quote.
+        gap_report_float: Same as `gap_report` with the members before quantization. None if not measured.
+    """
+
+    members: dict[str, PositiveFloat] = Field(min_length=1)
+    size_bytes: NonNegativeInt
+    budget_bytes: PositiveInt
+    method: Literal["flat", "random", "ours"]
+    gap: float
+    gap_search: float
+    gap_report: float
+    gap_report_float: float | None = None
+
+    @model_validator(mode="after")
+    def _weights_sum_to_one(self) -> Self:
+        total = math.fsum(self.members.values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the members' weights must sum to 1; they sum to {total:.6g}")
+        return self

@@ -1,0 +1,43 @@
+"""Shards to predict, and the result recorded for each of them."""
+
+from dataclasses import dataclass
+
+from yt8m.storage.config_file import ConfigFile
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """One shard to predict.
+
+    Attributes:
+        shard: URI of the shard.
+        part: URI of the file that receives the shard's predictions.
+    """
+
+    shard: str
+    part: str
+
+    @property
+    def record(self) -> str:
+        """URI of the shard's `ShardResult`, which is written last."""
+        return f"{self.part}.json"
+
+
+class ShardResult(ConfigFile):
+    """Counts of a predicted shard, stored beside its predictions.
+
+    Attributes:
+        videos: Number of predicted videos.
+        bad_records: Number of records that were skipped.
+        damaged: True if the shard could not be read to its end.
+        read_bytes: Bytes before the damage, or the size of an undamaged shard.
+        lost_bytes: Bytes after the damage.
+        problem: Description of the first bad record or of the damage. Empty if there is neither.
+    """
+
+    videos: int
+    bad_records: int
+    damaged: bool
+    read_bytes: int
+    lost_bytes: int
+    problem: str
