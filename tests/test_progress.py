@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from yt8m.progress import duration, progress
+from yt8m.progress import duration, is_progress_line, progress
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,20 @@ def test_frequent_steps_write_few_lines(monkeypatch, capsys):
             now[0] = step * 0.01
             advance()
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_a_line_that_was_written_is_told_from_other_output(now, capsys):
+    with progress("train dbof1: again", total=10, unit="steps") as advance:
+        now[0] = 6.0
+        advance(3, "loss 1.2")
+    (line,) = lines(capsys)
+    assert is_progress_line(line)
+    assert not is_progress_line("W0000 12:30: retrying 1/3")
+
+
+def test_steps_slower_than_the_rates_window_have_a_rate(now, capsys):
+    with progress("reading", total=10, unit="shards") as advance:
+        for minute in range(4):
+            now[0] = 60.0 * minute
+            advance()
+    assert lines(capsys)[-1] == "reading: 4/10 shards (40%), 0.0/s, 6m00s left"

@@ -1,7 +1,6 @@
 """Live views of runs: progress of a run in this process, and the table of any run's nodes."""
 
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -18,11 +17,9 @@ from pipelines.local.events import Event
 from pipelines.runs.state import FINISHED, NodeState, RunState
 from pipelines.runs.view import RunView
 from yt8m.errors import ClusterError
-from yt8m.progress import duration
+from yt8m.progress import duration, is_progress_line
 from yt8m.storage.retry import DEADLINE_VARIABLE
 
-# A line of `yt8m.progress`: `train dbof1: 3/10 steps (30%), 5.2/s, 2s left, loss 1.2`.
-_PROGRESS = re.compile(r".+: \d+/\d+ \S+")
 # Waiting nodes named in the live display.
 _NAMED = 4
 STYLES = {"running": "bold cyan", "failed": "bold red", "stopped": "yellow", "stale": "yellow", "waiting": "dim"}
@@ -69,7 +66,7 @@ class RunDisplay:
     def __call__(self, event: Event, state: RunState) -> None:
         """Show an event and the state it led to."""
         if event.kind == "printed":
-            if _PROGRESS.match(event.text):
+            if is_progress_line(event.text):
                 self._progress = event.text
                 if not self._live:
                     say(self.console, f"          {event.text}")
