@@ -36,7 +36,7 @@ from yt8m.models.netvlad import NetVLADConfig
 from yt8m.stages.generate import GenerateConfig, generate
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.storage.cache import FOLDER_VARIABLE
-from yt8m.storage.read_ahead import FILES_AHEAD
+from yt8m.storage.transfer import FILES_AHEAD
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
 from yt8m.training.data import training_batches

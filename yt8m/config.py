@@ -1,8 +1,9 @@
-"""Frozen, strict, typed configuration objects and errors that name the place of every problem."""
+"""Typed, frozen configurations, and their errors with the path of every invalid field."""
 
 import json
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, Self, Union, get_args, get_origin
 
@@ -10,68 +11,88 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from yt8m.errors import ConfigError, suggest
+from yt8m.storage import open_atomic, read_text
 
-# Keys and indices that lead to a value.
-Place = tuple[int | str, ...]
+# Keys and indices that lead to a value in nested data.
+FieldPath = tuple[int | str, ...]
 
 _UNKNOWN_TAG = "unknown_tag"
-# A number that YAML 1.1 takes for text, as it lacks the point or the exponent's sign.
+# A number that YAML 1.1 reads as text, because the decimal point or the sign of the exponent is missing.
 _EXPONENT = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?\d+)")
 _TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
 
 
 class Config(BaseModel):
-    """Base of all configurations: frozen, unknown keys are errors, no silent type conversion, numbers are finite."""
+    """Base class of configurations: frozen, no unknown keys, no implicit conversion of types, only finite numbers."""
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False, protected_namespaces=()
     )
 
     def __init__(self, **fields: Any) -> None:
-        """Make a configuration in Python; its errors are those of a file, see `parse`."""
+        """Make a configuration in Python, with the same errors as `parse`."""
         try:
             super().__init__(**fields)
         except ValidationError as error:
             cls = type(self)
             raise ConfigError("\n".join(describe_errors(error, cls, cls.__name__))) from None
 
-    # Files and parts of other configurations do not come by, so that all their problems are reported at once.
+    # Pydantic then skips this method for parsed and nested data, so that all problems are reported at once.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
     def parse(cls, data: Any, source: str) -> Self:
-        """Validate plain data (from YAML or JSON).
+        """Validate plain data, as read from YAML or JSON.
 
         Args:
             data: Mappings, lists and scalars.
-            source: Where the data came from; every error begins with it.
+            source: Origin of the data, for instance a file name. Every error begins with it.
 
         Returns:
             The configuration.
 
         Raises:
-            ConfigError: All problems at once, a line each, with place, reason and remedy.
+            ConfigError: The data is not valid. Each line of the message is a problem with its path, reason and remedy.
         """
-        # By way of JSON, in whose strict mode lists become tuples.
+        # Pydantic turns lists into tuples in strict mode only if the input is JSON.
         return cls.parse_json(json.dumps(data, default=str), source)
 
     @classmethod
     def parse_json(cls, text: str, source: str) -> Self:
-        """Validate a JSON text; see `parse`."""
+        """Validate a JSON text like `parse`."""
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise ConfigError("\n".join(describe_errors(error, cls, source))) from None
 
 
+class ConfigFile(Config):
+    """Base class of configurations that one step writes and others read, as JSON files."""
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a file that `save` wrote.
+
+        Raises:
+            ConfigError: The file holds other data.
+            StorageError: The file does not exist or cannot be read.
+        """
+        return cls.parse_json(read_text(path), str(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the configuration. The file appears completely or not at all."""
+        with open_atomic(path, "w") as file:
+            file.write(self.model_dump_json(indent=1) + "\n")
+
+
 def known_tag(key: str, noun: str, known: Collection[str], aliases: Mapping[str, str] | None = None) -> BeforeValidator:
-    """Make the check, to be put beside the `discriminator` of a union, that names the nearest known tag.
+    """Make a validator that suggests the nearest known tag. It belongs beside the `discriminator` of a union.
 
     Args:
-        key: The discriminating key.
-        noun: What the tag names, for instance `model family`.
-        known: All tags.
-        aliases: See `suggest`.
+        key: Name of the discriminator field.
+        noun: Kind of thing that the tag names, for instance `model family`.
+        known: All known tags.
+        aliases: Corrections for names that do not look like the known ones, as for `suggest`.
     """
 
     def check(value: Any) -> Any:
@@ -85,30 +106,36 @@ def known_tag(key: str, noun: str, known: Collection[str], aliases: Mapping[str,
 
 
 def describe_errors(
-    error: ValidationError, model: type[BaseModel], source: str, origin: Callable[[Place], Place] = lambda place: place
+    error: ValidationError,
+    model: type[BaseModel],
+    source: str,
+    origin: Callable[[FieldPath], FieldPath] = lambda path: path,
 ) -> Iterator[str]:
-    """Turn pydantic's errors into lines `source: place: what, received, remedy`.
+    """Format the errors of pydantic as lines `source: field: problem, received value, remedy`.
 
     Args:
-        error: What pydantic found.
-        model: The type that was wanted.
-        source: Where the data came from.
-        origin: Where the value at a place was written, if it was not there.
+        error: Error that pydantic raised.
+        model: Expected type.
+        source: Origin of the data, for instance a file name.
+        origin: Function that maps the path of a value to the path where the user wrote it.
+
+    Yields:
+        One line per problem.
     """
     for details in error.errors(include_url=False):
-        location, owner = _follow(model, details["loc"])
+        path, owner = _follow(model, details["loc"])
         if details["type"] in _TAG_ERRORS:
-            location += (details["ctx"]["key" if details["type"] == _UNKNOWN_TAG else "discriminator"].strip("'"),)
-        place = _place(origin(location))
+            path += (details["ctx"]["key" if details["type"] == _UNKNOWN_TAG else "discriminator"].strip("'"),)
+        field = _format_path(origin(path))
         described = _describe(details, owner)
-        yield f"{source}: {place}: {described}" if place else f"{source}: {described}"
+        yield f"{source}: {field}: {described}" if field else f"{source}: {described}"
 
 
-def _place(location: Place) -> str:
-    place = ""
-    for part in location:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
-    return place
+def _format_path(path: FieldPath) -> str:
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
 
 
 def _describe(details: ErrorDetails, owner: Any) -> str:
@@ -124,21 +151,21 @@ def _describe(details: ErrorDetails, owner: Any) -> str:
     is_whole = isinstance(received, dict | list | BaseModel) or details["type"] == "json_invalid"
     shown = "" if is_whole else f" Received: {received!r}."
     number = _EXPONENT.fullmatch(received) if isinstance(received, str) and details["type"] == "float_type" else None
-    remedy = f" YAML takes this for text; write {number[1]}{number[2] or '.0'}e{int(number[3]):+d}." if number else ""
+    remedy = f" YAML reads this as text. Write {number[1]}{number[2] or '.0'}e{int(number[3]):+d}." if number else ""
     return f"{message[:1].lower()}{message[1:].rstrip('.')}.{shown}{remedy}"
 
 
-def _follow(model: type[BaseModel], location: Place) -> tuple[Place, Any]:
-    """Follow a place through the types.
+def _follow(model: type[BaseModel], path: FieldPath) -> tuple[FieldPath, Any]:
+    """Follow a path of pydantic through the types.
 
     Returns:
-        The place as the user wrote it, without the tags of unions that pydantic puts into it, and the type of whatever
-        holds the last part.
+        The path as the user wrote it, without the tags of unions that pydantic inserts, and the type that has the last
+        part as a field.
     """
     written: list[int | str] = []
     owner: Any = None
     here: Any = model
-    for part in location:
+    for part in path:
         owner, here, is_written = _step(here, part)
         if is_written:
             written.append(part)
@@ -146,7 +173,7 @@ def _follow(model: type[BaseModel], location: Place) -> tuple[Place, Any]:
 
 
 def _step(annotation: Any, part: int | str) -> tuple[Any, Any, bool]:
-    """From a type to the type of one part: the type that holds it, its own, and whether the user wrote the part."""
+    """Return the type that holds one part of a path, the type of the part, and whether the user wrote the part."""
     arguments = [each for each in get_args(annotation) if each is not type(None)]
     origin = get_origin(annotation)
     if origin is Annotated or (origin in (Union, UnionType) and len(arguments) == 1):

@@ -1,4 +1,4 @@
-"""The exceptions that a user can cause; all of them end a command with exit code 2."""
+"""Exceptions that users can cause and fix. A command that raises one ends with exit code 2."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -7,43 +7,43 @@ _ANYTHING_IN_COMMON = 0.01
 
 
 class UserError(Exception):
-    """Something the user can mend; its text says where, what, what was received and the remedy."""
+    """A problem that the user can fix. Its message says where, what, what was received and the remedy."""
 
 
 class ConfigError(UserError):
-    """A recipe or configuration that cannot be used; lists every problem with its place."""
+    """A recipe or configuration is not valid. The message lists every problem with the path of its field."""
 
 
 class DataError(UserError):
-    """Shards, records or model files that cannot be used."""
+    """Shards, records or model files cannot be used."""
 
 
 class StorageError(UserError):
-    """An object that could not be read, written or listed; names the object."""
+    """A file or object could not be read, written or listed. The message names it."""
 
 
 class ClusterError(UserError):
-    """A Kubeflow cluster that cannot be reached, or refuses what it is asked for; names its address."""
+    """A Kubeflow cluster cannot be reached or refuses a request. The message names its address."""
 
 
 class WorkerError(UserError):
-    """A process of several died, as the operating system ends those that take too much memory."""
+    """A worker process died, for instance because the operating system ran out of memory."""
 
 
 class BudgetError(UserError):
-    """The exported model is larger than its budget."""
+    """The exported model exceeds its size budget."""
 
 
 def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """Say which name was probably meant and lists the known ones.
+    """Suggest the nearest known name and list all of them.
 
     Args:
-        name: The unknown name; case does not matter.
+        name: Unknown name, in upper or lower case.
         known: All known names.
-        aliases: What to write instead of other names, in lower case, that do not look like the known ones.
+        aliases: Corrections for names, in lower case, that do not look like the known ones.
 
     Returns:
-        For instance `Did you mean 'netvlad'? Known: dbof, netfv, netvlad.`
+        A sentence such as `Did you mean 'netvlad'? Known: dbof, netfv, netvlad.`
     """
     names = sorted(known)
     spellings = {each.casefold(): f"'{each}'" for each in names} | dict(aliases or {})

@@ -10,8 +10,8 @@ from pipelines.recipe.schema import Recipe
 from yt8m import storage
 from yt8m.errors import ConfigError
 from yt8m.storage.cache import FOLDER_VARIABLE, cache_folder
-from yt8m.storage.glob_match import WILDCARDS
 from yt8m.storage.local import local_path
+from yt8m.storage.remote import WILDCARDS
 
 # Variables that name files, which the steps then need.
 FILE_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE")

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.recipe.yaml_file import mapping_or_empty
-from yt8m.config import Place
+from yt8m.config import FieldPath
 
 
 class FilledIn:
@@ -22,7 +22,7 @@ class FilledIn:
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
         self.data: dict[str, Any] = dict(copy.deepcopy(raw))
-        self._origins: dict[Place, Place] = {}
+        self._origins: dict[FieldPath, FieldPath] = {}
         shared = mapping_or_empty(self.data.pop("training", {}))
         seed = {"seed": self.data["seed"] if isinstance(self.data.get("seed"), int) else 0}
         candidates, students = list(self._candidates()), list(self._named("students"))
@@ -37,14 +37,14 @@ class FilledIn:
             self._give(("data", "generate"), seed, ())
         self._give(("ensemble", "search"), seed, ())
 
-    def origin(self, place: Place) -> Place:
+    def origin(self, place: FieldPath) -> FieldPath:
         """Where the value at a place of `data` was written."""
         for length in range(len(place), 0, -1):
             if place[:length] in self._origins:
                 return self._origins[place[:length]] + place[length:]
         return place
 
-    def _take_over(self, student: Place) -> None:
+    def _take_over(self, student: FieldPath) -> None:
         """Fill in what a student has from the model it is like, which may itself be like another."""
         chain = [student]
         while (other := self._like(chain[-1])) and other not in chain:
@@ -58,11 +58,11 @@ class FilledIn:
             key = "like" if self._at(chain[-1]).get("like") else "model"
             self._origins[*student, "model"] = (*chain[-1], key)
 
-    def _like(self, place: Place) -> Place | None:
+    def _like(self, place: FieldPath) -> FieldPath | None:
         like = self._at(place).get("like")
         return self._places.get(like) if isinstance(like, str) else None
 
-    def _give(self, place: Place, values: Mapping[str, Any], origin: Place) -> None:
+    def _give(self, place: FieldPath, values: Mapping[str, Any], origin: FieldPath) -> None:
         """Add those values that the mapping at a place does not have; `origin` is the mapping they come from."""
         here: Any = self.data
         for part in place:
@@ -76,17 +76,17 @@ class FilledIn:
                 here[key] = value
                 self._origins[*place, key] = self.origin((*origin, key))
 
-    def _at(self, place: Place) -> dict[Any, Any]:
+    def _at(self, place: FieldPath) -> dict[Any, Any]:
         here: Any = self.data
         for part in place:
             here = mapping_or_empty(here).get(part)
         return mapping_or_empty(here)
 
-    def _candidates(self) -> Iterator[Place]:
+    def _candidates(self) -> Iterator[FieldPath]:
         for family in self._at(("families",)):
             yield from self._named("families", family, "candidates")
 
-    def _named(self, *place: str) -> Iterator[Place]:
+    def _named(self, *place: str) -> Iterator[FieldPath]:
         yield from ((*place, name) for name in self._at(place))
 
 

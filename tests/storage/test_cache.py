@@ -14,7 +14,7 @@ from yt8m.errors import StorageError
 from yt8m.storage import cache
 from yt8m.storage.cache import CorruptTransferError, ShardCache
 from yt8m.storage.checksums import Checksum, crc32c
-from yt8m.storage.objects import ObjectInfo
+from yt8m.storage.interface import ObjectInfo
 
 
 class Store:
@@ -141,10 +141,14 @@ def test_a_folder_without_locks_is_named(store, tmp_path, monkeypatch):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", no_locks)
-    with pytest.raises(StorageError, match=r"cache: files in it cannot be locked \(No locks available\)\. .*CACHE_DIR"):
+    with pytest.raises(
+        StorageError, match=r"cache: files in this folder cannot be locked \(No locks available\)\. .*CACHE_DIR"
+    ):
         store.get("a")
     (tmp_path / "cache" / "locks").rename(tmp_path / "locks")
-    with pytest.raises(StorageError, match=r"cache: files in it cannot be locked \(No such file or directory\)"):
+    with pytest.raises(
+        StorageError, match=r"cache: files in this folder cannot be locked \(No such file or directory\)"
+    ):
         store.get("a")
 
 
@@ -187,7 +191,7 @@ def test_a_copy_of_former_content_is_not_used(store):
 
 
 def test_a_corrupt_transfer_leaves_nothing(store, tmp_path):
-    with pytest.raises(CorruptTransferError, match="gs://bucket/a: what arrived does not have crc32c"):
+    with pytest.raises(CorruptTransferError, match="gs://bucket/a: the content that arrived does not have crc32c"):
         store.get("a", sent=b"x" * 100)
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["locks"]
 
@@ -209,7 +213,7 @@ import os, sys, time
 from pathlib import Path
 from yt8m.storage.cache import ShardCache
 from yt8m.storage.checksums import Checksum, crc32c
-from yt8m.storage.objects import ObjectInfo
+from yt8m.storage.interface import ObjectInfo
 
 shards = ShardCache(Path(sys.argv[1]), limit_bytes=350_000)
 fetched = 0

@@ -15,7 +15,7 @@ from tests.storage.conftest import BUCKET
 from yt8m import storage
 from yt8m.errors import StorageError
 from yt8m.storage import gcs, s3
-from yt8m.storage.objects import Place
+from yt8m.storage.interface import ObjectPath
 
 
 def test_local_files_do_without_the_stores_libraries(tmp_path):
@@ -42,7 +42,7 @@ def test_refused_access_tells_what_is_needed(object_stores, quick_storage):
     error = client._client.exceptions.ClientError(
         {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "GetObject"
     )
-    assert client.trouble(error).name == "DENIED"
+    assert client.classify(error).name == "DENIED"
     assert "s3:GetObject" in client.access_remedy
     assert "roles/storage.objectUser" in gcs.GcsClient.access_remedy
 
@@ -52,12 +52,12 @@ def test_credentials_that_cannot_be_fetched_now_are_asked_for_again(object_store
     unreachable.__cause__ = TransportError()
     refused = RefreshError("account deleted")
 
-    assert [gcs.gcs_client().trouble(error).name for error in (unreachable, refused)] == ["TRANSIENT", "DENIED"]
+    assert [gcs.gcs_client().classify(error).name for error in (unreachable, refused)] == ["TRANSIENT", "DENIED"]
     for error in (
         exceptions.CredentialRetrievalError(provider="container-role", error_msg="timeout"),
         exceptions.MetadataRetrievalError(error_msg="timeout"),
     ):
-        assert s3.s3_client().trouble(error).name == "TRANSIENT"
+        assert s3.s3_client().classify(error).name == "TRANSIENT"
 
 
 @pytest.mark.parametrize("parts", [1, 2])
@@ -71,7 +71,7 @@ def test_objects_that_others_wrote_to_s3_are_verified_by_their_etag(object_store
         config = boto3.s3.transfer.TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
         client.upload_fileobj(io.BytesIO(content), BUCKET, key, Config=config)
 
-    checksum = s3.s3_client().info(Place("s3", BUCKET, key)).checksum
+    checksum = s3.s3_client().info(ObjectPath("s3", BUCKET, key)).checksum
     assert checksum.algorithm == ("md5" if parts == 1 else "md5-of-parts")
     assert storage.read_bytes(f"s3://{BUCKET}/{key}") == content
 
@@ -108,7 +108,7 @@ def test_parts_of_unknown_size_are_refused_at_once(unequal_parts, monkeypatch):
     monkeypatch.setattr(client, "head_object", lambda Bucket, Key, **_: head(Bucket=Bucket, Key=Key))
     monkeypatch.setattr(client, "get_object", None)  # nothing is fetched
 
-    with pytest.raises(StorageError, match=r"the store tells no checksum that can be verified .* Copy the object once"):
+    with pytest.raises(StorageError, match=r"the store gives no checksum that can be verified .* Copy the object with"):
         storage.read_bytes(f"s3://{BUCKET}/{key}")
 
 
@@ -117,7 +117,7 @@ def test_an_s3_object_without_any_checksum_is_not_used_unverified(object_stores,
     boto3.client("s3").put_object(
         Bucket=BUCKET, Key="encrypted", Body=b"content", ServerSideEncryption="aws:kms", SSEKMSKeyId="key"
     )
-    with pytest.raises(StorageError, match="encrypted: the store tells no checksum that can be verified"):
+    with pytest.raises(StorageError, match="encrypted: the store gives no checksum that can be verified"):
         storage.read_bytes(f"s3://{BUCKET}/encrypted")
 
     with storage.open_atomic(f"s3://{BUCKET}/own") as file:

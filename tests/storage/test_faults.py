@@ -90,7 +90,7 @@ def test_every_repetition_is_told_with_the_time_that_is_left(fault, remote, capl
 
     assert len(caplog.messages) == 2
     for attempt, message in enumerate(caplog.messages, 1):
-        expected = rf"{uri}: attempt {attempt} of reading failed: .+\. It is repeated for another (10|9) s\."
+        expected = rf"{uri}: attempt {attempt} of reading failed: .+\. Retrying for another (10|9) s\."
         assert re.fullmatch(expected, message)
 
 
@@ -146,7 +146,9 @@ def test_content_that_always_arrives_damaged_is_never_used(remote):
     remote.fail(Plan("flip", times=1000, matching=content))
 
     for operation in (storage.stage_in, storage.read_bytes):
-        with pytest.raises(StorageError, match=rf"{uri}: what arrived does not have crc32c .*tried 4 times"):
+        with pytest.raises(
+            StorageError, match=rf"{uri}: the content that arrived does not have crc32c .*tried 4 times"
+        ):
             operation(uri)
     assert files_in_cache() == []
 

@@ -134,9 +134,9 @@ def test_a_missing_bucket_is_named(remote):
 
 @pytest.mark.parametrize("scheme", ["gs", "s3"])
 def test_a_uri_needs_bucket_and_name(scheme, quick_storage):
-    with pytest.raises(StorageError, match=f"names no bucket. Write {scheme}://BUCKET/NAME"):
+    with pytest.raises(StorageError, match=f"the bucket is missing. Write {scheme}://BUCKET/NAME"):
         storage.list_uris(f"{scheme}:///name")
-    with pytest.raises(StorageError, match="names no object"), storage.open_atomic(f"{scheme}://bucket/"):
+    with pytest.raises(StorageError, match="the object's name is missing"), storage.open_atomic(f"{scheme}://bucket/"):
         pass
 
 

@@ -7,11 +7,10 @@ from typing import Literal
 import numpy as np
 
 from yt8m import storage
-from yt8m.config import Config
+from yt8m.config import Config, ConfigFile
 from yt8m.data.format import DataSpec
 from yt8m.data.read_report import BadRecord, DamagedShard
 from yt8m.errors import DataError
-from yt8m.storage.config_file import ConfigFile
 
 
 class Shard(Config):

@@ -4,11 +4,10 @@ from pathlib import Path
 
 from pydantic import Field, PositiveInt
 
-from yt8m.config import Config
+from yt8m.config import Config, ConfigFile
 from yt8m.data.partition import Partition
 from yt8m.data.tfrecord import inspect_framing, read_payloads
 from yt8m.errors import DataError
-from yt8m.storage.config_file import ConfigFile
 
 
 class SoftTargetEncoding(Config):

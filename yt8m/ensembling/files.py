@@ -5,8 +5,7 @@ from typing import Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from yt8m.config import Config
-from yt8m.storage.config_file import ConfigFile
+from yt8m.config import Config, ConfigFile
 
 
 class Combination(Config):

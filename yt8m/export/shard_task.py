@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from yt8m.storage.config_file import ConfigFile
+from yt8m.config import ConfigFile
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Files in folders and object stores: the same functions for every kind of URI.
+"""Files in folders and object stores, with the same functions for every kind of URI.
 
 A URI is a local path, `file://PATH`, `gs://BUCKET/NAME` (Google Cloud Storage) or `s3://BUCKET/NAME` (S3, MinIO and
-the like); docs/storage.md tells what can be set.
+other stores with its protocol). docs/storage.md lists the settings. Of `yt8m`, the package imports only `errors`.
 """
 
 from collections.abc import Iterator
@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import IO, Any
 
 from yt8m.errors import StorageError
-from yt8m.storage.folder_upload import FolderUpload
+from yt8m.storage.interface import FileStat
 from yt8m.storage.local import publish_directory
-from yt8m.storage.read_ahead import ReadAhead
-from yt8m.storage.store import FileStat, Store
 from yt8m.storage.stores import STORES, store_of
+from yt8m.storage.transfer import FolderUpload, ReadAhead
 
 __all__ = [
     "STORES",
     "FileStat",
     "FolderUpload",
     "ReadAhead",
-    "Store",
     "exists",
     "is_remote",
     "join",
@@ -37,39 +35,39 @@ __all__ = [
 
 
 def list_uris(pattern: str | Path) -> list[str]:
-    """List the files that match a glob.
+    """List the files that match a glob pattern.
 
     Args:
-        pattern: A URI with `*`, `?`, `[...]` or `**`; one without matches itself.
+        pattern: URI with `*`, `?`, `[...]` or `**`. A URI without wildcards matches itself.
 
     Returns:
-        Absolute URIs, sorted; empty when nothing matches.
+        Absolute URIs, sorted. The list is empty when nothing matches.
     """
     return store_of(pattern).list_uris(str(pattern))
 
 
 def exists(uri: str | Path) -> bool:
-    """Whether there is such a file or folder."""
+    """Return whether a file or folder exists."""
     return store_of(uri).exists(str(uri))
 
 
 def is_remote(uri: str | Path) -> bool:
-    """Whether files have to be fetched from there before libraries can read them."""
+    """Return whether a file must be fetched before libraries can read it."""
     return store_of(uri).remote
 
 
 def stat(uri: str | Path) -> FileStat:
-    """Size of a file and a fingerprint that changes when its content is written anew."""
+    """Return the size of a file and a fingerprint that changes whenever the file is rewritten."""
     return store_of(uri).stat(str(uri))
 
 
 def read_bytes(uri: str | Path) -> bytes:
-    """A file's whole content."""
+    """Read a whole file."""
     return store_of(uri).read_bytes(str(uri))
 
 
 def read_text(uri: str | Path) -> str:
-    """A file's whole content, as UTF-8."""
+    """Read a whole file as UTF-8 text."""
     try:
         return read_bytes(uri).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -78,35 +76,35 @@ def read_text(uri: str | Path) -> str:
 
 @contextmanager
 def open_atomic(uri: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a file that appears under its name only when it was written to the end.
+    """Open a file that appears under its name only after it was written completely.
 
     Args:
-        uri: The file; folders above it are made, an existing file is replaced.
+        uri: File to write. Missing parent folders are created, and an existing file is replaced.
         mode: `wb`, or `w` for UTF-8 text.
 
     Yields:
-        The open file. When the body fails, the old state stays.
+        The open file. If the body raises an exception, the previous file stays.
     """
     with publish_file(uri) as path, path.open(mode, encoding=None if "b" in mode else "utf-8") as file:
         yield file
 
 
 def publish_file(uri: str | Path) -> AbstractContextManager[Path]:
-    """Like `open_atomic`, for writers that want a local path.
+    """Do what `open_atomic` does, for libraries that write to a local path.
 
     Args:
-        uri: The file; folders above it are made, an existing file is replaced.
+        uri: File to write. Missing parent folders are created, and an existing file is replaced.
 
     Returns:
-        A context manager that yields the path of an empty file to be written.
+        A context manager that yields the path of an empty local file.
     """
     return store_of(uri).publish_file(str(uri))
 
 
 def stage_in(uri: str | Path) -> Path:
-    """A local file with this content, for readers that can only read local files.
+    """Return a local file with the content of a URI, for libraries that read local files only.
 
-    An object's copy is in a cache of bounded size: open it at once, do not keep its path.
+    The copy of an object lies in a cache of bounded size: open it at once, and do not keep its path.
     """
     return store_of(uri).stage_in(str(uri))
 

@@ -1,8 +1,8 @@
-"""Local copies of objects: bounded in size, least recently used ones go first, safe for several processes.
+"""LRU cache of objects in a local folder, with a size limit, shared by several processes.
 
-In the cache's folder, every copy is one file, named after the object's URI and fingerprint, so that a copy of former
-content is never used. A file that is being fetched has its full size from the beginning and counts as such. Locks are
-those of the operating system (`flock`), which a process that dies leaves behind none of.
+Each copy is one file, named after the URI and the fingerprint of its object, so that outdated copies are never used. A
+file has its full size, and counts with it, from the beginning of its download. Locks are those of the operating system
+(`flock`), which releases them when a process dies.
 """
 
 import fcntl
@@ -19,100 +19,99 @@ from threading import Lock
 
 from yt8m.errors import StorageError
 from yt8m.storage.checksums import chunks_of
-from yt8m.storage.objects import ObjectInfo
+from yt8m.storage.interface import ObjectInfo
 from yt8m.storage.retry import deadline_seconds
 
 _LOGGER = logging.getLogger("yt8m.storage")
 
 FOLDER_VARIABLE = "YT8M_CACHE_DIR"
 SIZE_VARIABLE = "YT8M_CACHE_SIZE"
-# 50 shards of the full data set, of 390 MB.
+# 50 shards of the full data set, with 390 MB each.
 DEFAULT_SIZE = "20GB"
 _LOCK_FILES = 256
-# From handing a copy out to its being opened; so long it is not evicted.
+# A copy is not evicted for this time after it was handed out, so that the caller can open it.
 SECONDS_TO_OPEN = 5.0
-# A process may take longer (it was stopped, the machine is busy). So it keeps the others from evicting the copies that
-# it was handed last: those that it reads together and what belongs to them, and not too much of a small cache.
+# A stopped process or a busy machine may take longer. Therefore each process also locks the copies that it was handed
+# last: as many as it reads together, but no more than this share of the cache.
 COPIES_HELD, _SHARE_HELD = 16, 1 / 8
-# Names of the locks' folder and of the one around evictions.
+# Names of the folder of locks, and of the lock around evictions.
 _LOCKS, _ROOM = "locks", "room"
 _PART = ".part"
-# What the names of copies and of their parts look like.
+# Pattern of the names of copies and of their parts.
 _NAMES = "[0-9a-f]" * 32 + "-*"
 
-# Fills an open file of the object's size.
+# Downloads an object into an open file of the same size, given by its descriptor.
 Fill = Callable[[int], None]
 
 
 class CorruptTransferError(StorageError):
-    """What arrived is not what the store has."""
+    """The content that arrived does not match its checksum."""
 
 
 class ShardCache:
-    """Copies of objects in a local folder.
+    """Cache of objects in a local folder.
 
     Args:
-        folder: Where they are; shared by all processes that name it.
-        limit_bytes: Their size together.
+        folder: Folder of the copies. All processes that use the same folder share the cache.
+        limit_bytes: Largest total size of the copies.
     """
 
     def __init__(self, folder: Path, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self._folder = folder
-        # Name of each copy whose content this process verified -> inode, size and time of the file.
+        # Name of each copy that this process verified -> inode, size and modification time.
         self._verified: dict[str, tuple[int, int, int]] = {}
-        # The copies handed out last, the latest at the end.
+        # The copies that were handed out last, the latest at the end.
         self._held: dict[str, _Hold] = {}
         self._holding = Lock()
         try:
             (folder / _LOCKS).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(
-                f"{folder}: cannot hold copies of objects ({error.strerror}). Set {FOLDER_VARIABLE} to another."
+                f"{folder}: cannot hold copies of objects ({error.strerror}). Set {FOLDER_VARIABLE} to another folder."
             ) from None
 
     def get(self, uri: str, info: ObjectInfo, fill: Fill) -> Path:
-        """A verified local copy, fetched if there is none.
+        """Return a verified local copy, and fetch it if needed.
 
-        It stays for the moment in which it is opened, and longer where there is room; who has opened it may read it to
-        its end.
+        The copy may be evicted as soon as the caller had time to open it. An open file stays readable to its end.
 
         Args:
-            uri: The object.
-            info: Its size, fingerprint and checksum.
-            fill: Fetches the content into an open file, given by its descriptor.
+            uri: URI of the object.
+            info: Size, fingerprint and checksum of the object.
+            fill: Function that downloads the content into an open file, given by its descriptor.
 
         Returns:
-            The copy.
+            The path of the copy.
 
         Raises:
-            StorageError: The object is larger than the cache, or the cache is full of files in use;
-                `CorruptTransferError` when what `fill` fetched does not match the checksum.
+            StorageError: The object is larger than the cache, or the cache is full of files in use.
+            CorruptTransferError: The downloaded content does not match the checksum.
         """
         copy = self._folder / _name(uri, info.fingerprint)
         if self._use(uri, copy, info):
             return copy
         with self._locked(_lock_name(copy)):
-            # Another process may have fetched it in the meantime.
+            # Another process may have fetched it meanwhile.
             while not self._use(uri, copy, info):
                 self._fetch(uri, copy, info, fill)
         return copy
 
     def _use(self, uri: str, copy: Path, info: ObjectInfo) -> bool:
-        """Note that a copy is used now, if there is one and it is intact."""
+        """Record the use of a copy. Return whether there is an intact one."""
         while (identity := self._touch(copy)) is not None:
             if self._verified.get(copy.name) == identity:
                 return True
             with suppress(FileNotFoundError):
                 if identity[1] != info.size or info.checksum.of(chunks_of(copy)) != info.checksum.value:
-                    _LOGGER.warning("%s: its local copy %s was damaged; it is fetched again.", uri, copy)
+                    _LOGGER.warning("%s: its local copy %s is damaged and is fetched again.", uri, copy)
                     copy.unlink()
                 else:
-                    self._verified[copy.name] = identity  # and once more: that took time
+                    self._verified[copy.name] = identity  # check again, because verifying took time
         return False
 
     def _touch(self, copy: Path) -> tuple[int, int, int] | None:
-        """Set the time of use, by which copies are ordered; returns inode, size and time of writing."""
+        """Set the time of last use. Return inode, size and modification time, or None if there is no copy."""
         with self._locked(_ROOM, fcntl.LOCK_SH), suppress(FileNotFoundError):
             hold = _Hold(os.open(copy, os.O_RDONLY))
             self._lock(hold.descriptor, fcntl.LOCK_SH)
@@ -123,7 +122,7 @@ class ShardCache:
         return None
 
     def _keep(self, name: str, hold: "_Hold") -> None:
-        """Hold a copy, and lets go of those handed out long before."""
+        """Keep a copy locked, and release those that were handed out long before."""
         with self._holding:
             self._held.pop(name, None)
             self._held[name] = hold
@@ -145,7 +144,9 @@ class ShardCache:
                 fill(file.fileno())
             found = info.checksum.of(chunks_of(part))
             if found != info.checksum.value:
-                raise CorruptTransferError(f"{uri}: what arrived does not have {info.checksum}, but {found}.")
+                raise CorruptTransferError(
+                    f"{uri}: the content that arrived does not have {info.checksum}, but {found}."
+                )
             status = part.stat()
             self._verified[copy.name] = (status.st_ino, status.st_size, status.st_mtime_ns)
             part.replace(copy)
@@ -158,8 +159,8 @@ class ShardCache:
             part.unlink(missing_ok=True)
 
     def _reserve(self, uri: str, part: Path, size: int) -> None:
-        """Make a file of the full size, after other copies have made room for it."""
-        part.unlink(missing_ok=True)  # left behind by a process that died
+        """Create a file of the full size, after evicting other copies to make room for it."""
+        part.unlink(missing_ok=True)  # left by a process that died
         allowed = self.limit_bytes - size
         give_up = time.monotonic() + deadline_seconds()
         while allowed >= 0 and time.monotonic() < give_up:
@@ -168,7 +169,7 @@ class ShardCache:
                     with part.open("wb") as file:
                         file.truncate(size)
                     return
-            self._let_go()  # lest processes wait for each other
+            self._let_go()  # otherwise processes could wait for each other forever
             time.sleep(0.1)
         reason = "the object alone is larger" if allowed < 0 else "it is full of files in use"
         raise StorageError(
@@ -177,9 +178,9 @@ class ShardCache:
         )
 
     def _evict(self, allowed: int) -> bool:
-        """Remove copies, least recently used first, until those left have at most `allowed` bytes."""
+        """Remove copies, least recently used first. Return whether at most `allowed` bytes are left."""
         files = {}
-        for file in self._folder.glob(_NAMES):  # a volume has files of its own, such as lost+found
+        for file in self._folder.glob(_NAMES):  # skips files of the volume, such as lost+found
             with suppress(FileNotFoundError):
                 files[file] = file.stat()
         total = sum(status.st_size for status in files.values())
@@ -198,21 +199,21 @@ class ShardCache:
         return total <= allowed
 
     def _is_abandoned(self, part: Path) -> bool:
-        """Whether the process that fetched a file died: it holds no lock any more."""
+        """Return whether the process that downloaded a file has died and so released its lock."""
         with self._locked(_lock_name(part), fcntl.LOCK_EX | fcntl.LOCK_NB) as abandoned:
             return abandoned
 
     def _is_free(self, copy: Path) -> bool:
-        """Whether no process holds a copy."""
+        """Return whether no process has locked a copy."""
         with suppress(FileNotFoundError), copy.open("r+b") as file:
             return self._lock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
         return True
 
     @contextmanager
     def _locked(self, name: str, kind: int = fcntl.LOCK_EX) -> Iterator[bool]:
-        """Keep other threads and processes out; with `LOCK_NB`, yields whether that was possible."""
+        """Hold a lock of this name. With `LOCK_NB`, yield whether it was free."""
         try:
-            # Over NFS a shared lock needs a file opened to be read, an exclusive one a file opened to be written.
+            # NFS needs a file open for reading to lock it shared, and open for writing to lock it exclusively.
             file = (self._folder / _LOCKS / name).open("a+b")
         except OSError as error:
             raise self._unusable(error) from None
@@ -220,7 +221,7 @@ class ShardCache:
             yield self._lock(file.fileno(), kind)
 
     def _lock(self, descriptor: int, kind: int) -> bool:
-        """Lock an open file until it is closed; with `LOCK_NB`, returns whether that was possible."""
+        """Lock an open file until it is closed. With `LOCK_NB`, return whether it was free."""
         try:
             fcntl.flock(descriptor, kind)
         except BlockingIOError:
@@ -231,13 +232,13 @@ class ShardCache:
 
     def _unusable(self, error: OSError) -> StorageError:
         return StorageError(
-            f"{self._folder}: files in it cannot be locked ({error.strerror}). Make it writable, or set "
+            f"{self._folder}: files in this folder cannot be locked ({error.strerror}). Make it writable, or set "
             f"{FOLDER_VARIABLE} to a folder on a local disk."
         )
 
 
 class _Hold:
-    """An open copy, closed with this object: a lock on it lasts as long."""
+    """An open copy. Its lock lasts as long as this object."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -248,17 +249,17 @@ class _Hold:
 
 
 def shard_cache() -> ShardCache:
-    """The process's cache, as the environment describes it.
+    """Return the cache of this process, as set in the environment.
 
     Raises:
-        StorageError: The size cannot be read or the folder cannot be made.
+        StorageError: The size is not valid, or the folder cannot be made.
     """
     return _cache_for(cache_folder(), os.environ.get(SIZE_VARIABLE) or DEFAULT_SIZE)
 
 
 def cache_folder() -> Path:
-    """Where the copies are, as the environment describes it."""
-    # In a container, a user without an entry in /etc/passwd may have no home at all.
+    """Return the folder of the cache, as set in the environment."""
+    # In a container, a user without an entry in /etc/passwd may have no home folder.
     home = os.environ.get("HOME") or tempfile.gettempdir()
     default = Path(os.environ.get("XDG_CACHE_HOME") or f"{home}/.cache") / "yt8m"
     return Path(os.environ.get(FOLDER_VARIABLE) or default).absolute()
@@ -268,13 +269,13 @@ _creation = Lock()
 
 
 def _cache_for(folder: Path, size: str) -> ShardCache:
-    with _creation:  # a second one would verify all copies anew
+    with _creation:  # a second cache would verify all copies again
         return _make_cache(folder, size)
 
 
 @cache
 def _make_cache(folder: Path, size: str) -> ShardCache:
-    from pydantic import ByteSize, TypeAdapter, ValidationError  # noqa: PLC0415 - local files do without
+    from pydantic import ByteSize, TypeAdapter, ValidationError  # noqa: PLC0415 - not needed for local files
 
     try:
         limit = TypeAdapter(ByteSize).validate_python(size)
@@ -288,6 +289,6 @@ def _lock_name(copy: Path) -> str:
 
 
 def _name(uri: str, fingerprint: str) -> str:
-    """A copy's file name: unlike names for unlike content, ending as the object's name does."""
+    """Return the file name of a copy: unique for its content, with the ending of the object's name."""
     digest = hashlib.sha256(f"{uri}\0{fingerprint}".encode()).hexdigest()[:32]
     return f"{digest}-{uri.rpartition('/')[2][-100:]}"

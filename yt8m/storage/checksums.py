@@ -1,4 +1,4 @@
-"""Checksums of objects, as object stores tell them."""
+"""Checksums of objects, in the forms that object stores use."""
 
 import base64
 import hashlib
@@ -14,13 +14,13 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Checksum:
-    """What an object's content must sum up to.
+    """Expected checksum of an object.
 
     Attributes:
-        algorithm: `crc32c` (value in base64), `md5` (hexadecimal), or `md5-of-parts`: the MD5 of the MD5s of the parts
-            in which an object was uploaded, and their number, `HEX-N` (S3's ETag of such objects).
-        value: What the store told.
-        part_sizes: The parts' sizes in bytes.
+        algorithm: `crc32c` (base64), `md5` (hexadecimal), or `md5-of-parts`: the MD5 of the MD5s of all parts and the
+            number of parts, `HEX-N` (the ETag that S3 gives to multipart uploads).
+        value: Checksum as the store gave it.
+        part_sizes: Sizes in bytes of the parts of a multipart upload.
     """
 
     algorithm: Literal["crc32c", "md5", "md5-of-parts"]
@@ -28,7 +28,7 @@ class Checksum:
     part_sizes: tuple[int, ...] = ()
 
     def of(self, chunks: Iterable[bytes]) -> str:
-        """The checksum of some content by the same algorithm, comparable to `value`."""
+        """Compute the checksum of some content with the same algorithm."""
         if self.algorithm == "md5-of-parts":
             digests = [_md5(part) for part in _parts(chunks, self.part_sizes)]
             return f"{_md5(digests).hex()}-{len(digests)}"
@@ -41,7 +41,7 @@ class Checksum:
 
 
 def crc32c(chunks: Iterable[bytes]) -> str:
-    """CRC-32C of some content: 4 bytes, most significant first, in base64."""
+    """Compute the CRC-32C of some content as base64 of 4 big-endian bytes."""
     checksum = google_crc32c.Checksum()
     for chunk in chunks:
         checksum.update(chunk)
@@ -49,7 +49,7 @@ def crc32c(chunks: Iterable[bytes]) -> str:
 
 
 def chunks_of(path: Path) -> Iterator[bytes]:
-    """A file's content, a megabyte at a time."""
+    """Read a file, a megabyte at a time."""
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk
@@ -63,7 +63,7 @@ def _md5(chunks: Iterable[bytes]) -> bytes:
 
 
 def _parts(chunks: Iterable[bytes], sizes: tuple[int, ...]) -> Iterator[list[bytes]]:
-    """Divide content into parts of these sizes, each a list of chunks; what is left over is a part, too."""
+    """Divide content into parts of given sizes, each a list of chunks. Any rest is one more part."""
     content = iter(chunks)
     rest = memoryview(b"")
     for size in sizes:

@@ -1,4 +1,4 @@
-"""Google Cloud Storage."""
+"""Client of Google Cloud Storage."""
 
 import os
 from functools import cache
@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from yt8m.storage.checksums import Checksum, chunks_of, crc32c
-from yt8m.storage.objects import ObjectClient, ObjectInfo, Place, Trouble
+from yt8m.storage.interface import Failure, ObjectClient, ObjectInfo, ObjectPath
 from yt8m.storage.ranges import RANGES_AT_ONCE
 from yt8m.storage.retry import CONNECT_SECONDS, SILENCE_SECONDS
 
 _TIMEOUT = (CONNECT_SECONDS, SILENCE_SECONDS)
-# Threads that may talk to the store at the same time: ranges, and shards that TensorFlow asks for.
+# Threads that may use the client at the same time: those that read ranges, and those of TensorFlow that open shards.
 _CONNECTIONS = 4 * RANGES_AT_ONCE
 
 
 class GcsClient:
-    """Objects in Google Cloud Storage, or in the emulator that `STORAGE_EMULATOR_HOST` names.
+    """Client of Google Cloud Storage, or of the emulator at `STORAGE_EMULATOR_HOST`.
 
-    Credentials are Google's application default credentials; without any, only public buckets can be read.
+    Uses Google's application default credentials. Without credentials, only public buckets can be read.
     """
 
     access_remedy = (
@@ -39,48 +39,48 @@ class GcsClient:
             client._http.mount(scheme, HTTPAdapter(pool_maxsize=_CONNECTIONS))
         self._client = client
 
-    def info(self, place: Place) -> ObjectInfo:
-        """What the store says about an object."""
-        blob = self._blob(place)
+    def info(self, path: ObjectPath) -> ObjectInfo:
+        """Fetch the metadata of an object."""
+        blob = self._blob(path)
         blob.reload(timeout=_TIMEOUT, retry=None)
         fingerprint = f"{blob.generation}-{blob.crc32c}"
         return ObjectInfo(blob.size, str(blob.generation), fingerprint, Checksum("crc32c", blob.crc32c))
 
     def keys(self, bucket: str, prefix: str, limit: int | None) -> list[str]:
-        """Names of the objects, `limit` at most, whose names begin with a prefix."""
+        """List at most `limit` names of objects that begin with a prefix."""
         fields = "items(name),nextPageToken"
         blobs = self._client.list_blobs(
             bucket, prefix=prefix, max_results=limit, fields=fields, timeout=_TIMEOUT, retry=None
         )
         return [blob.name for blob in blobs]
 
-    def read(self, place: Place, version: str, start: int, size: int) -> bytes:
-        """Bytes of a version of an object, as stored."""
-        blob = self._blob(place, generation=int(version))
+    def read(self, path: ObjectPath, version: str, start: int, size: int) -> bytes:
+        """Read bytes of one version of an object, as stored."""
+        blob = self._blob(path, generation=int(version))
         data: bytes = blob.download_as_bytes(
             start=start,
             end=start + size - 1,
             raw_download=True,
-            checksum=None,  # a range has none; the whole file's is compared
+            checksum=None,  # a range has no checksum; the caller verifies the whole object
             timeout=_TIMEOUT,
             retry=None,
         )
         if len(data) != size:
-            raise ConnectionError(f"{len(data)} bytes came where {size} were asked for")
+            raise ConnectionError(f"{len(data)} bytes arrived instead of {size}")
         return data
 
-    def upload(self, place: Place, path: Path) -> None:
-        """Make a file an object; the store refuses content that does not match the checksum sent with it."""
-        self._blob(place).upload_from_filename(
-            path,
+    def upload(self, path: ObjectPath, file: Path) -> None:
+        """Upload a file. The store refuses content that does not match the checksum sent with it."""
+        self._blob(path).upload_from_filename(
+            file,
             checksum="crc32c",
-            crc32c_checksum_value=crc32c(chunks_of(path)),
+            crc32c_checksum_value=crc32c(chunks_of(file)),
             timeout=_TIMEOUT,
             retry=None,
         )
 
-    def trouble(self, error: Exception) -> Trouble:
-        """What an error means."""
+    def classify(self, error: Exception) -> Failure:
+        """Classify an error that this client raised."""
         from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415
         from google.auth.exceptions import GoogleAuthError, TransportError  # noqa: PLC0415
         from google.cloud.storage.exceptions import DataCorruption  # noqa: PLC0415
@@ -88,23 +88,23 @@ class GcsClient:
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
         if isinstance(error, GoogleAPICallError):
-            # Content that was damaged on its way is refused with status 400.
+            # Uploads that were damaged in transit are refused with status 400.
             damaged = error.code == 400 and "crc32c" in str(error).lower()
-            return Trouble.TRANSIENT if damaged else Trouble.of_status(error.code)
+            return Failure.TRANSIENT if damaged else Failure.of_status(error.code)
         if isinstance(error, (ConnectionError, TimeoutError, RequestException, HTTPError, DataCorruption)):
-            return Trouble.TRANSIENT
+            return Failure.TRANSIENT
         if isinstance(error, GoogleAuthError):
-            # Where credentials come from a server, they tell so of its connection.
+            # A server that issues credentials may be unreachable for a moment.
             unreachable = any(isinstance(each, TransportError) for each in (error, error.__cause__))
-            return Trouble.TRANSIENT if unreachable or error.retryable else Trouble.DENIED
-        return Trouble.LASTING
+            return Failure.TRANSIENT if unreachable or error.retryable else Failure.DENIED
+        return Failure.PERMANENT
 
-    def _blob(self, place: Place, generation: int | None = None) -> Any:
-        return self._client.bucket(place.bucket).blob(place.key, generation=generation)
+    def _blob(self, path: ObjectPath, generation: int | None = None) -> Any:
+        return self._client.bucket(path.bucket).blob(path.key, generation=generation)
 
 
 def gcs_client() -> ObjectClient:
-    """The process's client; another one where the emulator is another."""
+    """Return the client of this process, one per emulator address."""
     return _client_for(os.environ.get("STORAGE_EMULATOR_HOST", ""))
 
 

@@ -1,99 +1,158 @@
-"""Files in local folders."""
+"""Local folders: files and folders that appear completely or not at all.
 
+New content is written to a temporary name beside its target and then renamed. The writing process holds a lock on the
+temporary. The operating system releases the lock when the process ends for any reason, so leftovers of killed
+processes can be told from the work of running ones. On file systems without locks (some network file systems),
+leftovers stay.
+"""
+
+import fcntl
 import glob
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from yt8m.errors import StorageError
-from yt8m.storage.store import FileStat
-from yt8m.storage.temporaries import remove, remove_stale, temporary_beside
+from yt8m.storage.interface import FileStat
+
+_SUFFIX = ".tmp"
+# Pattern of the random part that `tempfile` puts between prefix and suffix.
+_RANDOM = "????????"
 
 
 class LocalStore:
-    """Local folders; accepts plain paths and `file://` URIs."""
+    """Local folders, given as plain paths or `file://` URIs."""
 
     remote = False
 
     def list_uris(self, pattern: str) -> list[str]:
-        """The files that match a glob (`**` for folders in folders), as sorted absolute paths."""
+        """List the files that match a glob pattern (`**` for any number of folders), as sorted absolute paths."""
         found = glob.glob(str(local_path(pattern)), recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
         return sorted(path for path in found if Path(path).is_file())
 
     def exists(self, uri: str) -> bool:
-        """Whether there is such a file or folder."""
+        """Return whether a file or folder exists."""
         return local_path(uri).exists()
 
     def stat(self, uri: str) -> FileStat:
-        """Size and fingerprint of a file."""
-        with _errors_name(uri):
+        """Return size and fingerprint of a file."""
+        with _storage_errors(uri):
             status = local_path(uri).stat()
         return FileStat(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
     def read_bytes(self, uri: str) -> bytes:
-        """A file's whole content."""
-        with _errors_name(uri):
+        """Read a whole file."""
+        with _storage_errors(uri):
             return local_path(uri).read_bytes()
 
     @contextmanager
     def publish_file(self, uri: str) -> Iterator[Path]:
-        """Yield a file beside the target that takes its place at the end, so that nobody ever sees a part."""
+        """Yield a temporary file that replaces the target at the end."""
         target = local_path(uri)
-        with _errors_name(uri):
+        with _storage_errors(uri):
             target.parent.mkdir(parents=True, exist_ok=True)
         with _temporary(target, uri, folder=False) as temporary:
             yield temporary
-            with _errors_name(uri):
+            with _storage_errors(uri):
                 _flush_to_disk(temporary)
-                temporary.chmod(_default_mode(0o666))  # mkstemp's files are readable by their owner only
+                temporary.chmod(_default_mode(0o666))  # only the owner can read files of mkstemp
                 temporary.replace(target)
-        remove_stale(target)
+        _remove_stale(target)
 
     def stage_in(self, uri: str) -> Path:
-        """The file itself: it is here already."""
+        """Return the path of the file itself."""
         self.stat(uri)
         return local_path(uri)
 
 
 @contextmanager
 def publish_directory(path: Path) -> Iterator[Path]:
-    """Make a folder that appears whole or not at all.
+    """Make a folder that appears completely or not at all.
 
     Args:
-        path: The folder; an existing one is replaced when the new one is complete.
+        path: Folder to make. An existing one is replaced when the new one is complete.
 
     Yields:
-        An empty folder beside it, to be filled; it is removed on failure.
+        An empty folder to fill. It is removed if the body raises an exception.
     """
     target = path.absolute()
-    with _errors_name(str(path)):
+    with _storage_errors(str(path)):
         target.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(target, str(path), folder=True) as temporary:
         yield temporary
         temporary.chmod(_default_mode(0o777))
-        with _errors_name(str(path)):
+        with _storage_errors(str(path)):
             _swap(temporary, target)
-    remove_stale(target)
+    _remove_stale(target)
 
 
-@contextmanager
-def _temporary(target: Path, uri: str, *, folder: bool) -> Iterator[Path]:
-    with ExitStack() as stack:
-        with _errors_name(uri):
-            temporary = stack.enter_context(temporary_beside(target, folder=folder))
-        yield temporary
+def local_path(uri: str) -> Path:
+    """Return the absolute path of a local URI, because pipeline steps do not share a working directory."""
+    return Path(uri.removeprefix("file://")).expanduser().absolute()
 
 
 def _swap(new: Path, target: Path) -> None:
-    """Put a folder in another's place; rename alone only replaces an empty one."""
+    """Put a folder in the place of another one. A plain rename replaces empty folders only."""
     if not target.exists():
         new.rename(target)
         return
     old = new.with_name(f"{new.name}.old")
     target.rename(old)
     new.rename(target)
-    remove(old)
+    _remove(old)
+
+
+@contextmanager
+def _temporary(target: Path, uri: str, *, folder: bool) -> Iterator[Path]:
+    """Make an empty, locked file or folder beside a target, and remove it at the end unless it was renamed."""
+    with ExitStack() as stack:
+        with _storage_errors(uri):
+            path, lock = _make_temporary(target, folder=folder)
+        stack.callback(os.close, lock)
+        stack.callback(_remove, path)
+        yield path
+
+
+def _make_temporary(target: Path, *, folder: bool) -> tuple[Path, int]:
+    """Make a temporary and lock it; make another one if a process removed it before it was locked."""
+    prefix = f".{target.name}."
+    while True:
+        if folder:
+            path = Path(tempfile.mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=target.parent))
+        else:
+            descriptor, name = tempfile.mkstemp(prefix=prefix, suffix=_SUFFIX, dir=target.parent)
+            os.close(descriptor)
+            path = Path(name)
+        with suppress(FileNotFoundError):
+            lock = os.open(path, os.O_RDONLY)
+            with suppress(OSError):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if path.exists():
+                return path, lock
+            os.close(lock)
+
+
+def _remove_stale(target: Path) -> None:
+    """Remove the temporaries that killed processes left beside a target."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.{_RANDOM}{_SUFFIX}*"):
+        with suppress(OSError):  # another process holds the lock or has just removed it
+            lock = os.open(path, os.O_RDONLY)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(path)
+            finally:
+                os.close(lock)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, or a folder with its content, if it exists."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -101,20 +160,16 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def local_path(uri: str) -> Path:
-    """The absolute path of a local URI; pipeline steps do not share a working directory."""
-    return Path(uri.removeprefix("file://")).expanduser().absolute()
-
-
 def _default_mode(mode: int) -> int:
-    """A new file's or folder's permissions under the process's umask."""
+    """Return the permissions of a new file or folder under the umask of the process."""
     mask = os.umask(0)
     os.umask(mask)
     return mode & ~mask
 
 
 @contextmanager
-def _errors_name(uri: str) -> Iterator[None]:
+def _storage_errors(uri: str) -> Iterator[None]:
+    """Turn errors of the operating system into a `StorageError` that names the file."""
     try:
         yield
     except FileNotFoundError:

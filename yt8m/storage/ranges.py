@@ -1,7 +1,7 @@
-"""Downloads in several ranges at a time.
+"""Downloads of objects in parallel ranges.
 
-The libraries of the stores can do this as well, but their retries have no common deadline, do not tell how often they
-tried, and cannot pin the version that is read.
+The libraries of the stores download in ranges, too, but their retries share no deadline, do not report the number of
+attempts, and cannot pin the version of the object.
 """
 
 import atexit
@@ -10,22 +10,22 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from yt8m.storage.objects import ObjectClient, ObjectInfo, Place
+from yt8m.storage.interface import ObjectClient, ObjectInfo, ObjectPath
 from yt8m.storage.retry import retried
 
 if TYPE_CHECKING:
     from multiprocessing.pool import ThreadPool
 
-# Large enough that the time of a request's first byte (some 50 ms) does not matter, small enough to share out a shard.
+# Large enough to hide the latency of a request (about 50 ms), small enough to divide a shard among threads.
 RANGE_BYTES = 16 << 20
 RANGES_AT_ONCE = 8
 
-# From a position and bytes; called by several threads.
+# Writes bytes at a position. Several threads call it at the same time.
 Write = Callable[[int, bytes], None]
 
 
 class SharedPool:
-    """Threads for the whole process, started when first needed; they do not keep a process from ending.
+    """A thread pool for the whole process. It starts on first use and does not delay the end of the process.
 
     Args:
         size: Number of threads.
@@ -37,8 +37,8 @@ class SharedPool:
         self._lock = Lock()
 
     def get(self) -> "ThreadPool":
-        """The pool."""
-        from multiprocessing.pool import ThreadPool  # noqa: PLC0415 - local files do without
+        """Return the pool, and start it if needed."""
+        from multiprocessing.pool import ThreadPool  # noqa: PLC0415 - not needed for local files
 
         with self._lock:
             if not self._pool:
@@ -47,35 +47,36 @@ class SharedPool:
             return self._pool
 
 
-_RANGES = SharedPool(RANGES_AT_ONCE)
+_POOL = SharedPool(RANGES_AT_ONCE)
 
 
-def download(client: ObjectClient, place: Place, info: ObjectInfo, write: Write) -> None:
-    """Read a version of an object; its checksum is not verified here.
+def download(client: ObjectClient, path: ObjectPath, info: ObjectInfo, write: Write) -> None:
+    """Read one version of an object, without verifying its checksum.
 
     Args:
-        client: The store.
-        place: The object.
-        info: Its size and version.
-        write: Takes the ranges, in any order.
+        client: Client of the store.
+        path: Object to read.
+        info: Size and version of the object.
+        write: Function that takes the ranges, in any order.
 
     Raises:
-        StorageError: A range could not be read; `ChangedObjectError` when the object was written anew.
+        StorageError: A range could not be read.
+        ChangedObjectError: The object was rewritten meanwhile.
     """
     starts = range(0, info.size, RANGE_BYTES)
     errors: list[Exception] = []
 
     def fetch(start: int) -> None:
-        if errors:  # the download failed already
+        if errors:  # another range failed
             return
         size = min(RANGE_BYTES, info.size - start)
         try:
-            write(start, retried("reading", place, client, partial(client.read, place, info.version, start, size)))
-        except Exception as error:  # raised below, when no thread writes any more
+            write(start, retried("reading", path, client, partial(client.read, path, info.version, start, size)))
+        except Exception as error:  # raised below, after the last thread has stopped writing
             errors.append(error)
 
     if len(starts) > 1:
-        _RANGES.get().map(fetch, starts, chunksize=1)
+        _POOL.get().map(fetch, starts, chunksize=1)
     else:
         for start in starts:
             fetch(start)

@@ -1,24 +1,31 @@
-"""Files in an object store."""
+"""Object stores as stores of files: glob patterns, verified reading, and uploads."""
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from yt8m.errors import StorageError
 from yt8m.storage.cache import CorruptTransferError, shard_cache
-from yt8m.storage.glob_match import fixed_prefix, matches
-from yt8m.storage.objects import ChangedObjectError, MissingObjectError, ObjectClient, ObjectInfo, Place
+from yt8m.storage.interface import (
+    ChangedObjectError,
+    FileStat,
+    MissingObjectError,
+    ObjectClient,
+    ObjectInfo,
+    ObjectPath,
+)
 from yt8m.storage.ranges import download
 from yt8m.storage.retry import retried
-from yt8m.storage.store import FileStat
 
 Result = TypeVar("Result")
 
-# How often an object is read that arrives damaged or changes meanwhile; failed requests are repeated within each.
+WILDCARDS = "*?["
+# How often to read an object that arrives damaged or changes meanwhile. Each time, failed requests are repeated.
 TRANSFERS = 4
 
 
@@ -26,7 +33,7 @@ class RemoteStore:
     """An object store.
 
     Args:
-        make_client: The client; called when it is first needed, as the libraries are slow to import.
+        make_client: Function that returns the client. Called on first use, because the libraries are slow to import.
     """
 
     remote = True
@@ -35,33 +42,33 @@ class RemoteStore:
         self._make_client = make_client
 
     def list_uris(self, pattern: str) -> list[str]:
-        """The objects that match a glob (`**` for folders in folders), sorted."""
-        place = Place.parse(pattern)
-        keys = self._keys(place, fixed_prefix(place.key), None)
-        found = sorted(key for key in keys if matches(key, place.key) and not key.endswith("/"))
-        return [str(Place(place.scheme, place.bucket, key)) for key in found]
+        """List the objects that match a glob pattern (`**` for any number of folders), sorted."""
+        path = ObjectPath.parse(pattern)
+        keys = self._keys(path, _fixed_prefix(path.key), None)
+        found = sorted(key for key in keys if _matches(key, path.key) and not key.endswith("/"))
+        return [str(ObjectPath(path.scheme, path.bucket, key)) for key in found]
 
     def exists(self, uri: str) -> bool:
-        """Whether there is such an object, or any below this name."""
-        place = Place.parse(uri)
+        """Return whether there is an object of this name, or one in a folder of this name."""
+        path = ObjectPath.parse(uri)
         try:
-            self._info(place)
+            self._info(path)
         except MissingObjectError:
-            folder = f"{place.key.rstrip('/')}/" if place.key else ""
+            folder = f"{path.key.rstrip('/')}/" if path.key else ""
             try:
-                return bool(self._keys(place, folder, 1))
-            except MissingObjectError:  # no such bucket
+                return bool(self._keys(path, folder, 1))
+            except MissingObjectError:  # the bucket does not exist
                 return False
         return True
 
     def stat(self, uri: str) -> FileStat:
-        """Size and fingerprint of an object."""
-        info = self._info(Place.parse(uri))
+        """Return size and fingerprint of an object."""
+        info = self._info(ObjectPath.parse(uri))
         return FileStat(info.size, info.fingerprint)
 
     def read_bytes(self, uri: str) -> bytes:
-        """An object's whole content, verified; nothing is kept of it."""
-        place = Place.parse(uri)
+        """Read a whole object and verify its checksum, without the cache."""
+        path = ObjectPath.parse(uri)
 
         def read(info: ObjectInfo) -> bytes:
             content = bytearray(info.size)
@@ -69,61 +76,85 @@ class RemoteStore:
             def write(start: int, data: bytes) -> None:
                 content[start : start + len(data)] = data
 
-            download(self._make_client(), place, info, write)
+            download(self._make_client(), path, info, write)
             whole = bytes(content)
             if info.checksum.of([whole]) != info.checksum.value:
-                raise CorruptTransferError(f"{place}: what arrived does not have {info.checksum}.")
+                raise CorruptTransferError(f"{path}: the content that arrived does not have {info.checksum}.")
             return whole
 
-        return self._transfer(place, read)
+        return self._transfer(path, read)
 
     def stage_in(self, uri: str) -> Path:
-        """A verified copy in the cache."""
-        place = Place.parse(uri)
+        """Return a verified copy in the cache."""
+        path = ObjectPath.parse(uri)
 
         def stage(info: ObjectInfo) -> Path:
             def fill(descriptor: int) -> None:
                 def write(start: int, data: bytes) -> None:
                     os.pwrite(descriptor, data, start)
 
-                download(self._make_client(), place, info, write)
+                download(self._make_client(), path, info, write)
 
             return shard_cache().get(uri, info, fill)
 
-        return self._transfer(place, stage)
+        return self._transfer(path, stage)
 
     @contextmanager
     def publish_file(self, uri: str) -> Iterator[Path]:
-        """Yield a local file that becomes the object at the end; the store shows an object when it is complete."""
-        place = Place.parse(uri)
-        if not place.key or place.key.endswith("/"):
-            raise StorageError(f"{uri}: names no object. Write {place.scheme}://{place.bucket}/NAME.")
+        """Yield a local file that is uploaded at the end. The store shows an object only when it is complete."""
+        path = ObjectPath.parse(uri)
+        if not path.key or path.key.endswith("/"):
+            raise StorageError(f"{uri}: the object's name is missing. Write {path.scheme}://{path.bucket}/NAME.")
         with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
-            path = Path(folder) / place.key.rpartition("/")[2][-100:]
-            path.touch()
-            yield path
+            file = Path(folder) / path.key.rpartition("/")[2][-100:]
+            file.touch()
+            yield file
             client = self._make_client()
-            retried("writing", place, client, partial(client.upload, place, path))
+            retried("writing", path, client, partial(client.upload, path, file))
 
-    def _info(self, place: Place) -> ObjectInfo:
-        if not place.key:
-            raise MissingObjectError(f"{place}: there is no such object. Name one in the bucket.")
+    def _info(self, path: ObjectPath) -> ObjectInfo:
+        if not path.key:
+            raise MissingObjectError(f"{path}: there is no such object. Give the name of an object in the bucket.")
         client = self._make_client()
-        return retried("reading", place, client, partial(client.info, place))
+        return retried("reading", path, client, partial(client.info, path))
 
-    def _keys(self, place: Place, prefix: str, limit: int | None) -> list[str]:
+    def _keys(self, path: ObjectPath, prefix: str, limit: int | None) -> list[str]:
         client = self._make_client()
-        return retried("listing", place, client, partial(client.keys, place.bucket, prefix, limit))
+        return retried("listing", path, client, partial(client.keys, path.bucket, prefix, limit))
 
-    def _transfer(self, place: Place, read: Callable[[ObjectInfo], Result]) -> Result:
-        """Read an object whose information is up to date, again if it arrives damaged or changes meanwhile."""
+    def _transfer(self, path: ObjectPath, read: Callable[[ObjectInfo], Result]) -> Result:
+        """Read an object with fresh metadata; read it again if it arrives damaged or changes meanwhile."""
         problem: StorageError | None = None
         for _ in range(TRANSFERS):
-            info = self._info(place)
+            info = self._info(path)
             try:
                 return read(info)
             except (CorruptTransferError, ChangedObjectError, MissingObjectError) as error:
                 problem = error
         raise StorageError(
-            f"{problem} Reading was tried {TRANSFERS} times. Check the network, or write the object anew."
+            f"{problem} Reading was tried {TRANSFERS} times. Check the network, or write the object again."
         ) from None
+
+
+def _fixed_prefix(pattern: str) -> str:
+    """Return the part of a glob pattern before its first wildcard."""
+    ends = [pattern.find(wildcard) for wildcard in WILDCARDS if wildcard in pattern]
+    return pattern[: min(ends)] if ends else pattern
+
+
+def _matches(key: str, pattern: str) -> bool:
+    """Match an object's name against a pattern by the rules of `glob`, with `**` for any number of folders."""
+    return _match_parts(key.split("/"), pattern.split("/"))
+
+
+def _match_parts(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return _match_parts(parts, patterns[1:]) or (bool(parts) and _match_parts(parts[1:], patterns))
+    return bool(parts) and _match_part(parts[0], patterns[0]) and _match_parts(parts[1:], patterns[1:])
+
+
+def _match_part(part: str, pattern: str) -> bool:
+    hidden = part.startswith(".") and not pattern.startswith(".")
+    return not hidden and fnmatchcase(part, pattern)

@@ -1,4 +1,4 @@
-"""Requests that are repeated until they succeed or a deadline is over."""
+"""Retries of requests to object stores, with exponential backoff and a deadline."""
 
 import logging
 import os
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NoReturn, TypeVar
 
 from yt8m.errors import StorageError
-from yt8m.storage.objects import ChangedObjectError, MissingObjectError, ObjectClient, Place, Trouble
+from yt8m.storage.interface import ChangedObjectError, Failure, MissingObjectError, ObjectClient, ObjectPath
 
 _LOGGER = logging.getLogger("yt8m.storage")
 
@@ -15,15 +15,15 @@ Result = TypeVar("Result")
 
 DEADLINE_VARIABLE = "YT8M_STORAGE_DEADLINE"
 DEFAULT_DEADLINE_SECONDS = 120.0
-# Waits are random, twice as long on average after every attempt.
+# Waits are random. Their mean doubles after every attempt.
 FIRST_WAIT_SECONDS = 0.5
 LONGEST_WAIT_SECONDS = 20.0
-# What a single attempt waits for a connection and between two bytes.
+# Timeouts of one attempt: to connect, and between two received bytes.
 CONNECT_SECONDS, SILENCE_SECONDS = 10, 30
 
 
 def deadline_seconds() -> float:
-    """How long a request is repeated.
+    """Return for how many seconds failed requests are repeated.
 
     Raises:
         StorageError: The environment variable is not a positive number.
@@ -38,23 +38,25 @@ def deadline_seconds() -> float:
     return seconds
 
 
-def retried(operation: str, place: Place, client: ObjectClient, request: Callable[[], Result]) -> Result:
-    """Make a request; repeats it while its failures look transient, each with a warning.
+def retried(operation: str, path: ObjectPath, client: ObjectClient, request: Callable[[], Result]) -> Result:
+    """Make a request, and repeat it with a warning after each transient failure.
 
     Args:
-        operation: What is done, for errors: `reading`, ...
-        place: The object.
-        client: Knows what its errors mean.
-        request: One attempt.
+        operation: Name of the operation in messages, for instance `reading`.
+        path: Object that the request is about.
+        client: Client that makes the request and classifies its errors.
+        request: Function that makes one attempt.
 
     Returns:
-        What the request returned.
+        The result of the request.
 
     Raises:
-        StorageError: It failed for good; names object, operation, attempts and remedy. `MissingObjectError` and
-            `ChangedObjectError` where that is what happened.
+        StorageError: The request failed permanently or until the deadline. The message names object, operation,
+            attempts and remedy.
+        MissingObjectError: The object does not exist.
+        ChangedObjectError: The object was rewritten while it was read.
     """
-    from google.api_core import exceptions, retry  # noqa: PLC0415 - slow to import; local files do without
+    from google.api_core import exceptions, retry  # noqa: PLC0415 - slow to import, and not needed for local files
 
     attempts = 0
     start = time.monotonic()
@@ -67,11 +69,11 @@ def retried(operation: str, place: Place, client: ObjectClient, request: Callabl
 
     def warn(error: Exception) -> None:
         left = max(0.0, start + deadline - time.monotonic())
-        message = "%s: attempt %d of %s failed: %s. It is repeated for another %.0f s."
-        _LOGGER.warning(message, place, attempts, operation, _text(error), left)
+        message = "%s: attempt %d of %s failed: %s. Retrying for another %.0f s."
+        _LOGGER.warning(message, path, attempts, operation, _shortened(error), left)
 
     repeat = retry.Retry(
-        predicate=lambda error: client.trouble(error) is Trouble.TRANSIENT,
+        predicate=lambda error: client.classify(error) is Failure.TRANSIENT,
         initial=FIRST_WAIT_SECONDS,
         maximum=LONGEST_WAIT_SECONDS,
         multiplier=2.0,
@@ -82,28 +84,30 @@ def retried(operation: str, place: Place, client: ObjectClient, request: Callabl
         result: Result = repeat(attempt)()
     except StorageError:
         raise
-    except Exception as error:  # the libraries have no common base of their errors
+    except Exception as error:  # the errors of the libraries have no common base class
         cause = error.cause if isinstance(error, exceptions.RetryError) else error
         count = f"{attempts} attempts in {time.monotonic() - start:.0f} s" if attempts > 1 else "1 attempt"
-        _give_up(place, client, cause, f"{operation} failed ({count})")
+        _give_up(path, client, cause, f"{operation} failed ({count})")
     return result
 
 
-def _give_up(place: Place, client: ObjectClient, error: Exception, failure: str) -> NoReturn:
-    trouble = client.trouble(error)
-    if trouble is Trouble.MISSING:
-        raise MissingObjectError(f"{place}: there is no such object. Check its name and the bucket's.") from None
-    if trouble is Trouble.CHANGED:
-        raise ChangedObjectError(f"{place}: it was written anew while it was read.") from None
+def _give_up(path: ObjectPath, client: ObjectClient, error: Exception, failure: str) -> NoReturn:
+    kind = client.classify(error)
+    if kind is Failure.MISSING:
+        raise MissingObjectError(
+            f"{path}: there is no such object. Check the names of the bucket and of the object."
+        ) from None
+    if kind is Failure.CHANGED:
+        raise ChangedObjectError(f"{path}: the object was rewritten while it was read.") from None
     remedy = {
-        Trouble.DENIED: client.access_remedy,
-        Trouble.TRANSIENT: "Check the network and the store, then start the same again; "
-        f"{DEADLINE_VARIABLE} says for how many seconds requests are repeated.",
-    }.get(trouble, "Check the address and the store's settings.")
-    raise StorageError(f"{place}: {failure}: {_text(error)}. {remedy}") from error
+        Failure.DENIED: client.access_remedy,
+        Failure.TRANSIENT: "Check the network and the store, then run the command again. "
+        f"{DEADLINE_VARIABLE} sets for how many seconds failed requests are repeated.",
+    }.get(kind, "Check the address and the settings of the store.")
+    raise StorageError(f"{path}: {failure}: {_shortened(error)}. {remedy}") from error
 
 
-def _text(error: Exception) -> str:
-    """An error in one line of readable length."""
+def _shortened(error: Exception) -> str:
+    """Return the message of an error in one line of readable length."""
     text = " ".join(str(error).split()).rstrip(".") or type(error).__name__
     return text if len(text) <= 300 else f"{text[:300]}..."

@@ -1,4 +1,4 @@
-"""S3 and stores that speak its protocol: MinIO, SeaweedFS, Ceph."""
+"""Client of S3 and of stores with its protocol: MinIO, SeaweedFS, Ceph."""
 
 import os
 from functools import cache
@@ -7,14 +7,14 @@ from typing import Any
 
 from yt8m.errors import StorageError
 from yt8m.storage.checksums import Checksum, chunks_of, crc32c
-from yt8m.storage.objects import ObjectClient, ObjectInfo, Place, Trouble
+from yt8m.storage.interface import Failure, ObjectClient, ObjectInfo, ObjectPath
 from yt8m.storage.ranges import RANGES_AT_ONCE
 from yt8m.storage.retry import CONNECT_SECONDS, SILENCE_SECONDS
 
 ENDPOINT_VARIABLES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 # Larger files are uploaded in parts of this size.
 PART_BYTES = 16 << 20
-# Our own checksum beside the objects that we write: the stores' are not the same everywhere.
+# Metadata key of the checksum of objects that this client uploads, because not all stores compute the same one.
 _CHECKSUM_KEY = "crc32c"
 _TRANSIENT_NAMES = (
     "BadDigest",
@@ -26,9 +26,9 @@ _TRANSIENT_NAMES = (
 
 
 class S3Client:
-    """Objects in S3 or in the store that `AWS_ENDPOINT_URL` names.
+    """Client of S3, or of the store at `AWS_ENDPOINT_URL`.
 
-    Credentials and region are found as boto3 finds them; without any, only public buckets can be read.
+    boto3 finds the credentials and the region. Without credentials, only public buckets can be read.
 
     Raises:
         StorageError: boto3 is not installed.
@@ -41,7 +41,7 @@ class S3Client:
 
     def __init__(self) -> None:
         try:
-            import boto3  # noqa: PLC0415 - an extra, and slow to import
+            import boto3  # noqa: PLC0415 - optional, and slow to import
             from botocore import UNSIGNED  # noqa: PLC0415
             from botocore.config import Config  # noqa: PLC0415
         except ImportError as error:
@@ -53,64 +53,66 @@ class S3Client:
             read_timeout=SILENCE_SECONDS,
             retries={"total_max_attempts": 1},
             max_pool_connections=4 * RANGES_AT_ONCE,
-            # A store's own address has no subdomain per bucket.
+            # Other stores have no subdomain per bucket.
             s3={"addressing_style": "path"} if own_endpoint else {},
             signature_version=None if session.get_credentials() else UNSIGNED,
         )
         self._client: Any = session.client("s3", region_name=session.region_name or "us-east-1", config=config)
 
-    def info(self, place: Place) -> ObjectInfo:
-        """What the store says about an object."""
-        head = self._client.head_object(Bucket=place.bucket, Key=place.key, ChecksumMode="ENABLED")
+    def info(self, path: ObjectPath) -> ObjectInfo:
+        """Fetch the metadata of an object."""
+        head = self._client.head_object(Bucket=path.bucket, Key=path.key, ChecksumMode="ENABLED")
         etag = head["ETag"]
         fingerprint = f"{etag}-{head['LastModified'].timestamp()}"
-        return ObjectInfo(head["ContentLength"], etag, fingerprint, self._checksum(place, head))
+        return ObjectInfo(head["ContentLength"], etag, fingerprint, self._checksum(path, head))
 
     def keys(self, bucket: str, prefix: str, limit: int | None) -> list[str]:
-        """Names of the objects, `limit` at most, whose names begin with a prefix."""
+        """List at most `limit` names of objects that begin with a prefix."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=prefix, PaginationConfig={"MaxItems": limit}
         )
         return [found["Key"] for page in pages for found in page.get("Contents", ())]
 
-    def read(self, place: Place, version: str, start: int, size: int) -> bytes:
-        """Bytes of a version of an object."""
+    def read(self, path: ObjectPath, version: str, start: int, size: int) -> bytes:
+        """Read bytes of one version of an object."""
         span = f"bytes={start}-{start + size - 1}"
-        found = self._client.get_object(Bucket=place.bucket, Key=place.key, Range=span, IfMatch=version)
+        found = self._client.get_object(Bucket=path.bucket, Key=path.key, Range=span, IfMatch=version)
         with found["Body"] as body:
             data: bytes = body.read()
         if len(data) != size:
-            raise ConnectionError(f"{len(data)} bytes came where {size} were asked for")
+            raise ConnectionError(f"{len(data)} bytes arrived instead of {size}")
         return data
 
-    def upload(self, place: Place, path: Path) -> None:
-        """Make a file an object; what the store took is compared, and removed if it is not the file."""
+    def upload(self, path: ObjectPath, file: Path) -> None:
+        """Upload a file, and remove the object if its checksum is not that of the file."""
         from boto3.s3.transfer import TransferConfig  # noqa: PLC0415
 
         config = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
-        metadata = {_CHECKSUM_KEY: crc32c(chunks_of(path))}
-        self._client.upload_file(str(path), place.bucket, place.key, ExtraArgs={"Metadata": metadata}, Config=config)
-        taken = self._etag_checksum(place, self._client.head_object(Bucket=place.bucket, Key=place.key))
-        if taken and taken.of(chunks_of(path)) != taken.value:
-            self._client.delete_object(Bucket=place.bucket, Key=place.key)
-            raise ConnectionError(f"the store took other bytes ({taken}) than were sent")
+        metadata = {_CHECKSUM_KEY: crc32c(chunks_of(file))}
+        self._client.upload_file(str(file), path.bucket, path.key, ExtraArgs={"Metadata": metadata}, Config=config)
+        taken = self._etag_checksum(path, self._client.head_object(Bucket=path.bucket, Key=path.key))
+        if taken and taken.of(chunks_of(file)) != taken.value:
+            self._client.delete_object(Bucket=path.bucket, Key=path.key)
+            raise ConnectionError(f"the store received other bytes than were sent ({taken})")
 
-    def trouble(self, error: Exception) -> Trouble:
-        """What an error means."""
+    def classify(self, error: Exception) -> Failure:
+        """Classify an error that this client raised."""
         from boto3.exceptions import Boto3Error  # noqa: PLC0415
         from botocore import exceptions  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        if isinstance(error, Boto3Error) and isinstance(error.__context__, Exception):  # of the upload manager
-            return self.trouble(error.__context__)
+        if isinstance(error, Boto3Error) and isinstance(
+            error.__context__, Exception
+        ):  # the upload manager wraps errors
+            return self.classify(error.__context__)
         if isinstance(error, exceptions.ClientError):
             if error.response.get("Error", {}).get("Code") in _TRANSIENT_NAMES:
-                return Trouble.TRANSIENT
-            return Trouble.of_status(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
+                return Failure.TRANSIENT
+            return Failure.of_status(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
         if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
-            return Trouble.DENIED
+            return Failure.DENIED
         transient = (
-            exceptions.ConnectionError,  # no connection: refused, no name, no proxy, no TLS
+            exceptions.ConnectionError,  # refused, unknown host, proxy or TLS failure
             exceptions.HTTPClientError,
             exceptions.IncompleteReadError,
             exceptions.FlexibleChecksumError,
@@ -120,50 +122,54 @@ class S3Client:
             TimeoutError,
             HTTPError,
         )
-        broken = type(error).__name__ == "ResponseParserError"  # of botocore.parsers, not among its exceptions
-        return Trouble.TRANSIENT if broken or isinstance(error, transient) else Trouble.LASTING
+        broken = type(error).__name__ == "ResponseParserError"  # defined in botocore.parsers only
+        return Failure.TRANSIENT if broken or isinstance(error, transient) else Failure.PERMANENT
 
-    def _checksum(self, place: Place, head: dict[str, Any]) -> Checksum:
-        """The best checksum that there is of an object, by whomever it was written."""
+    def _checksum(self, path: ObjectPath, head: dict[str, Any]) -> Checksum:
+        """Return the best available checksum of an object, whoever wrote it."""
         own = head.get("Metadata", {}).get(_CHECKSUM_KEY) or head.get("ChecksumCRC32C", "")
         if own and "-" not in own:
             return Checksum("crc32c", own)
-        found = self._etag_checksum(place, head)
+        found = self._etag_checksum(path, head)
         if not found:
             raise StorageError(
-                f"{place}: the store tells no checksum that can be verified (it is encrypted with a key of its own, or "
-                "the sizes of its parts are not told). Copy the object once with a CRC32C checksum of the full object."
+                f"{path}: the store gives no checksum that can be verified (the object is encrypted with a customer's "
+                "key, or the store does not list the sizes of its parts). Copy the object with a full-object CRC32C "
+                "checksum."
             )
         return found
 
-    def _etag_checksum(self, place: Place, head: dict[str, Any]) -> Checksum | None:
-        """The ETag as a checksum.
+    def _etag_checksum(self, path: ObjectPath, head: dict[str, Any]) -> Checksum | None:
+        """Return the ETag as a checksum.
 
-        That of an object encrypted with a customer's key is none; that of parts needs their sizes.
+        The ETag of an object encrypted with a customer's key is no checksum. Verifying the ETag of a multipart upload
+        takes the sizes of the parts.
         """
         etag = head["ETag"].strip('"')
         if "SSECustomerAlgorithm" in head or str(head.get("ServerSideEncryption", "")).startswith("aws:kms"):
             return None
         if "-" not in etag:
             return Checksum("md5", etag)
-        sizes = self._part_sizes(place, head, int(etag.rpartition("-")[2]))
+        sizes = self._part_sizes(path, head, int(etag.rpartition("-")[2]))
         return Checksum("md5-of-parts", etag, sizes) if sum(sizes) == head["ContentLength"] else None
 
-    def _part_sizes(self, place: Place, head: dict[str, Any], count: int) -> tuple[int, ...]:
-        """Sizes of the parts in which an object was uploaded; their sum is wrong where a store does not tell them."""
+    def _part_sizes(self, path: ObjectPath, head: dict[str, Any], count: int) -> tuple[int, ...]:
+        """Return the sizes of an object's parts. Their sum is wrong if the store does not know them."""
 
         def size(number: int) -> int:
-            part = self._client.head_object(Bucket=place.bucket, Key=place.key, PartNumber=number)
+            part = self._client.head_object(Bucket=path.bucket, Key=path.key, PartNumber=number)
             return int(part["ContentLength"])
 
         first, last = size(1), size(count)
-        if (count - 1) * first + last == head["ContentLength"]:  # nearly always: all but the last are of one size
+        if (count - 1) * first + last == head[
+            "ContentLength"
+        ]:  # the usual case: all parts but the last have the same size
             return (first,) * (count - 1) + (last,)
         return tuple(size(number) for number in range(1, count + 1))
 
 
 def s3_client() -> ObjectClient:
-    """The process's client; another one where the endpoint is another."""
+    """Return the client of this process, one per endpoint."""
     return _client_for(*(os.environ.get(name, "") for name in ENDPOINT_VARIABLES))
 
 

@@ -7,9 +7,9 @@ from typing import Any, Self
 from pydantic import NonNegativeInt, model_validator
 
 from yt8m import storage
+from yt8m.config import ConfigFile
 from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError
-from yt8m.storage.config_file import ConfigFile
 
 DESCRIPTION_NAME = "dataset.json"
 
