@@ -14,7 +14,7 @@ from pipelines.cost.models import ModelEstimate
 from pipelines.cost.schedule import Schedule
 from pipelines.cost.traffic import Traffic, soft_target_bytes
 from pipelines.graph.plan import Plan
-from pipelines.kubeflow.size import MOST_COMPILED_BYTES, MOST_RUN_BYTES, PipelineSize
+from pipelines.kubeflow.size import MAX_COMPILED_BYTES, MAX_RUN_BYTES, PipelineSize
 from pipelines.recipe.schema import Recipe, StudentConfig
 from yt8m.ensembling.budget import members_limit
 from yt8m.models.flops import TRAINING_PASSES
@@ -87,9 +87,9 @@ def show_pipeline(console: Console, size: PipelineSize) -> None:
     say(
         console,
         f"Pipeline: {size.nodes} nodes, {describe_bytes(size.compiled_bytes)} compiled (limit of Kubeflow Pipelines: "
-        f"{describe_bytes(MOST_COMPILED_BYTES)}); a run takes about {describe_bytes(size.workflow_bytes)} and "
+        f"{describe_bytes(MAX_COMPILED_BYTES)}); a run takes about {describe_bytes(size.workflow_bytes)} and "
         f"{describe_bytes(size.state_bytes)} of state, {size.run_share:.0%} of Argo's limit of "
-        f"{describe_bytes(MOST_RUN_BYTES)}.{warning}",
+        f"{describe_bytes(MAX_RUN_BYTES)}.{warning}",
     )
 
 

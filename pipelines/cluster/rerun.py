@@ -15,10 +15,16 @@ import yaml
 from pipelines.cluster.run import ClusterRun
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.pipeline import RECIPE_PARAMETER
-from pipelines.kubeflow.prune import prune_platforms
-from pipelines.kubeflow.rerun import Rerun, choose_nodes, compile_changed, cut, mark_attempt, recipe_of, take_over
-from pipelines.kubeflow.rerun_resources import place
-from pipelines.kubeflow.spec import Spec
+from pipelines.kubeflow.rerun import (
+    RerunNodes,
+    bypass_cache,
+    choose_nodes,
+    compile_with_settings,
+    copy_parameters,
+    copy_placement,
+    embedded_recipe,
+)
+from pipelines.kubeflow.spec import Spec, prune, prune_platforms
 from pipelines.recipe.cluster import ClusterConfig
 from pipelines.recipe.yaml_file import FASTEST_DUMPER
 from pipelines.runs.state import FINISHED
@@ -35,7 +41,7 @@ def rerun_in_cluster(
     image: str = "",
     *,
     downstream: bool,
-) -> tuple[str, Rerun]:
+) -> tuple[str, RerunNodes]:
     """Submit the run.
 
     Args:
@@ -64,17 +70,19 @@ def rerun_in_cluster(
         )
     spec, platforms = run.spec, run.platforms
     if settings or image:
-        compilation = compile_changed(spec, settings, nodes, read_data=False)
-        spec = take_over(spec, compilation.spec(), nodes.executed, code=bool(image))
+        compilation = compile_with_settings(spec, settings, nodes, read_data=False)
+        spec = copy_parameters(spec, compilation.specs()[0], nodes.executed, code=bool(image))
     if cluster or image:
-        new = Compilation(recipe_of(spec), "the run's recipe", read_data=False).specs(image, cluster)
-        spec, platforms = place((spec, platforms), new, nodes.executed, resources=bool(cluster), image=bool(image))
+        new = Compilation(embedded_recipe(spec), "the run's recipe", read_data=False).specs(image, cluster)
+        spec, platforms = copy_placement(
+            (spec, platforms), new, nodes.executed, resources=bool(cluster), image=bool(image)
+        )
     if settings or states[node].state in FINISHED:
         # What failed before goes on where it was, at its checkpoint; KFP keeps no results of it.
-        spec = mark_attempt(spec, nodes.executed, uuid.uuid4().hex[:_ATTEMPT_DIGITS])
+        spec = bypass_cache(spec, nodes.executed, uuid.uuid4().hex[:_ATTEMPT_DIGITS])
     account = (cluster and cluster.service_account) or run.run.service_account or ""
     name = f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}"
-    return _submit(run, cut(spec, nodes), platforms, name, account), nodes
+    return _submit(run, prune(spec, {*nodes.executed, *nodes.needed}), platforms, name, account), nodes
 
 
 def _refuse_resources(settings: Sequence[str]) -> None:

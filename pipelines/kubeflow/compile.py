@@ -1,32 +1,38 @@
-"""From a recipe's plain data to its pipeline: what compiling, running, submitting and rerunning share."""
+"""Compilation of a recipe to its Kubeflow pipeline, as `compile`, `run`, `submit`, `plan` and `rerun` need it."""
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from google.protobuf import json_format
+from kfp.compiler import Compiler, KubernetesManifestOptions
 
 from pipelines.graph.keys import find_versions
 from pipelines.graph.planner import make_plan
-from pipelines.kubeflow.manifest import write_manifest
-from pipelines.kubeflow.pipeline import build_pipeline, compile_pipeline
+from pipelines.kubeflow.pipeline import build_pipeline
 from pipelines.kubeflow.spec import Spec
 from pipelines.recipe.cluster import ClusterConfig, load_cluster
 from pipelines.recipe.load import check_recipe
 from yt8m.storage import open_atomic
+
+_HASH_DIGITS = 10
+# Leaves room for the recipe's name and the hash in the 253 characters of a resource's name.
+_MAX_TAG_LENGTH = 63
 
 
 class Compilation:
     """A checked recipe with its plan and the versions of code and data.
 
     Args:
-        raw: The recipe as it was written, settings applied; see `pipelines.recipe.load.read_recipe`.
-        source: Where it came from, for errors.
-        read_data: Whether the shards can be seen from here; otherwise changed shards are not noticed.
+        raw: The recipe as written, with settings applied; see `pipelines.recipe.load.read_recipe`.
+        source: Origin of the recipe, for error messages.
+        read_data: Whether the shards are accessible. Otherwise changed shards are not noticed.
 
     Raises:
-        ConfigError: All problems of the recipe, or a file that it reads is not there.
+        ConfigError: All problems of the recipe, or a missing file that the recipe reads.
     """
 
     def __init__(self, raw: Mapping[str, Any], source: str, *, read_data: bool) -> None:
@@ -36,32 +42,59 @@ class Compilation:
         self.versions = find_versions(self.recipe, self.plan, source, read_data=read_data)
 
     def write(self, path: Path, image: str, cluster: ClusterConfig | None = None) -> None:
-        """Write the pipeline's file; see `compile_pipeline`."""
-        compile_pipeline(self.plan, self.versions, image, path, cluster, recipe=json.dumps(self.raw))
+        """Write the compiled pipeline as a YAML file; see `build_pipeline`."""
+        Compiler().compile(self._pipeline(image, cluster), str(path))
 
     def write_manifest(self, path: Path, image: str, cluster: ClusterConfig | None, namespace: str) -> None:
-        """Write the pipeline as resources of Kubernetes; see `pipelines.kubeflow.manifest`."""
-        pipeline = build_pipeline(self.plan, self.versions, image, cluster, recipe=json.dumps(self.raw))
-        write_manifest(pipeline, image, path, namespace)
+        """Write the Kubernetes resources Pipeline and PipelineVersion, for installations that keep pipelines there.
+
+        Kubeflow does not allow changing a version, so different content gets a version with a different name.
+
+        Args:
+            path: The YAML file.
+            image: Container image of the steps.
+            cluster: Resources of the steps in the cluster.
+            namespace: Kubernetes namespace of both resources.
+        """
+        pipeline = self._pipeline(image, cluster)
+        version = _version_name(pipeline.name, image, _specs(pipeline))
+        options = KubernetesManifestOptions(
+            pipeline_name=pipeline.name,
+            pipeline_version_name=version,
+            pipeline_version_display_name=version,
+            namespace=namespace,
+            include_pipeline_manifest=True,
+        )
+        Compiler().compile(pipeline, str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options)
 
     def save_recipe(self, path: Path) -> None:
-        """Write the recipe as it is with all settings, which `yt8m run` can read again."""
+        """Write the recipe with all settings applied, as a file that `yt8m run` can read."""
         with open_atomic(path, "w") as file:
             json.dump(self.raw, file, indent=1)
 
     def resources(self, cluster_file: Path | None) -> ClusterConfig | None:
-        """What the steps need in a cluster: as the file says, if one is given, or else the recipe.
+        """Return the resources of the steps in a cluster: from the file if given, otherwise from the recipe.
 
         Raises:
-            ConfigError: There is no such file, or something else in it.
+            ConfigError: The file is missing or invalid.
         """
         return load_cluster(cluster_file) if cluster_file else self.recipe.cluster
 
-    def spec(self) -> Spec:
-        """The pipeline as plain data, for comparisons of what its steps are given; its image is none."""
-        return self.specs("none")[0]
+    def specs(self, image: str = "none", cluster: ClusterConfig | None = None) -> tuple[Spec, Spec]:
+        """Return the pipeline's `PipelineSpec` and its Kubernetes `PlatformSpec` as plain data."""
+        return _specs(self._pipeline(image, cluster))
 
-    def specs(self, image: str, cluster: ClusterConfig | None = None) -> tuple[Spec, Spec]:
-        """The pipeline, and what Kubernetes is to give its steps, as plain data."""
-        pipeline = build_pipeline(self.plan, self.versions, image, cluster, recipe=json.dumps(self.raw))
-        return json_format.MessageToDict(pipeline.pipeline_spec), json_format.MessageToDict(pipeline.platform_spec)
+    def _pipeline(self, image: str, cluster: ClusterConfig | None) -> Any:
+        return build_pipeline(self.plan, self.versions, image, cluster, recipe=json.dumps(self.raw))
+
+
+def _specs(pipeline: Any) -> tuple[Spec, Spec]:
+    return json_format.MessageToDict(pipeline.pipeline_spec), json_format.MessageToDict(pipeline.platform_spec)
+
+
+def _version_name(name: str, image: str, specs: tuple[Spec, Spec]) -> str:
+    """Join the pipeline's name, the image's tag and a hash of the compiled pipeline."""
+    digest = hashlib.sha256(json.dumps(specs, sort_keys=True).encode()).hexdigest()[:_HASH_DIGITS]
+    tag = image.rpartition("/")[2].partition(":")[2].lower()[:_MAX_TAG_LENGTH]
+    words = [name, *re.findall("[a-z0-9.]+", tag), digest]
+    return "-".join(word.strip(".") for word in words)

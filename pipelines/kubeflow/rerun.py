@@ -1,4 +1,4 @@
-"""A node of a run that is there, executed again: which nodes that concerns, and the pipeline that does it."""
+"""Reruns of nodes in an existing run: which nodes to execute, and the pipeline that executes them."""
 
 import copy
 import json
@@ -7,24 +7,23 @@ from typing import NamedTuple
 
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.compile import Compilation
-from pipelines.kubeflow.pipeline import RECIPE_PARAMETER
-from pipelines.kubeflow.prune import prune
+from pipelines.kubeflow.pipeline import CODE_VARIABLE, RECIPE_PARAMETER
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from pipelines.recipe.load import apply_settings
 from yt8m.errors import ConfigError
 
-# The components' parameter that tells deliberate repetitions apart; only reruns give it.
+# Parameter of the components that distinguishes deliberate repetitions; only reruns set it.
 ATTEMPT_PARAMETER = "attempt"
 _ATTEMPT_DEFINITION = {"parameterType": "STRING", "isOptional": True, "defaultValue": ""}
 
 
-class Rerun(NamedTuple):
-    """The nodes that a rerun concerns, each list in the graph's order.
+class RerunNodes(NamedTuple):
+    """Nodes that a rerun concerns, in the order of the graph.
 
     Attributes:
-        executed: The wanted node, and with `downstream` those that depend on it.
-        needed: What these read, directly or not, and is taken as it is.
-        stale: What depends on the wanted node and is not executed.
+        executed: Nodes to execute: the selected node, and with `downstream` all nodes that depend on it.
+        needed: Direct and indirect dependencies of these, whose results are reused.
+        stale: Nodes that depend on the selected node and are not executed.
     """
 
     executed: tuple[str, ...]
@@ -32,106 +31,107 @@ class Rerun(NamedTuple):
     stale: tuple[str, ...]
 
 
-def choose_nodes(graph: SpecGraph, node: str, *, downstream: bool) -> Rerun:
-    """Find out which nodes a rerun concerns.
+def choose_nodes(graph: SpecGraph, node: str, *, downstream: bool) -> RerunNodes:
+    """Determine the nodes that a rerun concerns.
 
     Args:
         graph: The run's graph.
-        node: The wanted node.
-        downstream: Whether what depends on it is executed, too.
+        node: Name of the selected node.
+        downstream: Whether to execute the nodes that depend on it as well.
 
     Raises:
-        ConfigError: There is no such node.
+        ConfigError: The graph has no such node.
     """
     dependent = graph.descendants(graph[node].name)
     executed = {node} | (dependent if downstream else set())
     needed = graph.ancestors(executed) - executed
     stale = dependent - executed
-    return Rerun(*(tuple(name for name in graph.nodes if name in chosen) for chosen in (executed, needed, stale)))
+    return RerunNodes(*(tuple(name for name in graph.nodes if name in chosen) for chosen in (executed, needed, stale)))
 
 
-def recipe_of(spec: Spec) -> dict[str, object]:
-    """The recipe that a pipeline was compiled from.
+def embedded_recipe(spec: Spec) -> dict[str, object]:
+    """Return the recipe that a pipeline was compiled from.
 
     Raises:
-        ConfigError: It keeps none.
+        ConfigError: The pipeline contains no recipe.
     """
     parameters = spec["root"].get("inputDefinitions", {}).get("parameters", {})
     text = parameters.get(RECIPE_PARAMETER, {}).get("defaultValue", "")
     if not text:
         raise ConfigError(
-            f"{spec['pipelineInfo']['name']}: the pipeline keeps no recipe, so that nothing in it can be set. Compile "
-            "it with this version of yt8m."
+            f"{spec['pipelineInfo']['name']}: the pipeline contains no recipe, so --set cannot change anything. "
+            "Compile it with this version of yt8m."
         )
     recipe: dict[str, object] = json.loads(text)
     return recipe
 
 
-def compile_changed(spec: Spec, settings: Sequence[str], rerun: Rerun, *, read_data: bool) -> Compilation:
-    """Compile the recipe of a run with settings, of which only nodes that are executed may notice anything.
+def compile_with_settings(spec: Spec, settings: Sequence[str], nodes: RerunNodes, *, read_data: bool) -> Compilation:
+    """Compile the recipe of a run with settings that affect only nodes to be executed.
 
     Args:
         spec: The run's pipeline.
-        settings: `key=value` each.
-        rerun: The nodes.
+        settings: Changes of the recipe, `key=value` each.
+        nodes: Nodes that the rerun concerns.
         read_data: See `Compilation`.
 
     Raises:
-        ConfigError: The settings change nothing of the wanted node, other nodes as well, or the graph.
+        ConfigError: The settings do not affect the selected node, affect nodes that are not executed, or change the
+            graph.
     """
-    raw = recipe_of(spec)
+    raw = embedded_recipe(spec)
     old = Compilation(raw, "the run's recipe", read_data=read_data)
     if not settings:
         return old
     new = Compilation(apply_settings(raw, settings), "the run's recipe with --set", read_data=read_data)
-    _check(old.plan, new.plan, rerun, " ".join(f"--set {setting}" for setting in settings))
+    _check_changes(old.plan, new.plan, nodes, " ".join(f"--set {setting}" for setting in settings))
     return new
 
 
-def _check(old: Plan, new: Plan, rerun: Rerun, settings: str) -> None:
+def _check_changes(old: Plan, new: Plan, nodes: RerunNodes, settings: str) -> None:
     edges = [{name: node.dependencies for name, node in plan.nodes.items()} for plan in (old, new)]
     if edges[0] != edges[1]:
         raise ConfigError(
-            f"{settings}: changes which nodes there are or what they read. A rerun keeps the graph; run or submit the "
-            "recipe with these settings instead."
+            f"{settings}: changes the nodes of the run or their dependencies, but a rerun keeps the graph. Run or "
+            "submit the recipe with these settings instead."
         )
     changed = [name for name in new.nodes if new.nodes[name] != old.nodes[name]]
-    wanted = rerun.executed[0]
-    if wanted not in changed:
-        others = f" It changes {', '.join(changed)}." if changed else " It changes no node at all."
-        raise ConfigError(f"{settings}: changes nothing of {wanted}.{others}")
-    excluded = [name for name in changed if name not in rerun.executed]
+    selected = nodes.executed[0]
+    if selected not in changed:
+        others = f"It changes {', '.join(changed)}" if changed else "It changes no node at all"
+        raise ConfigError(f"{settings}: does not change {selected}. {others}. Choose a key that {selected} reads.")
+    excluded = [name for name in changed if name not in nodes.executed]
     if excluded:
         remedy = (
-            "Add --downstream, which executes them, too"
-            if set(excluded) <= set(rerun.stale)
-            else "Choose a narrower key, of one model for instance"
+            "Add --downstream to execute them as well"
+            if set(excluded) <= set(nodes.stale)
+            else "Choose a narrower key, for instance of one model"
         )
         raise ConfigError(
-            f"{settings}: changes {wanted}, but {', '.join(excluded)} as well, which would not be executed. {remedy}; "
+            f"{settings}: changes {selected}, but also {', '.join(excluded)}, which would not be executed. {remedy}; "
             "or run or submit the recipe with these settings, which executes everything that changes."
         )
 
 
-def take_over(spec: Spec, new: Spec, nodes: Sequence[str], *, code: bool) -> Spec:
-    """A pipeline in which some steps are given what a newly compiled one gives them; the others stay as they are.
+def copy_parameters(spec: Spec, new: Spec, nodes: Sequence[str], *, code: bool) -> Spec:
+    """Return a copy of a pipeline in which some steps have the parameters of a newly compiled pipeline.
 
     Args:
         spec: The run's pipeline.
-        new: A pipeline of the same graph.
-        nodes: The steps that change.
-        code: Whether these run the new one's code, which is so wherever it is not in an image.
+        new: A pipeline with the same graph.
+        nodes: The steps to change.
+        code: Whether these steps also get the new code. Required wherever the image does not contain the code.
 
     Raises:
-        ConfigError: The new pipeline has another graph.
+        ConfigError: The new pipeline has a different graph.
     """
     changed = copy.deepcopy(spec)
     target, source = SpecGraph(changed), SpecGraph(new)
     for name in nodes:
         if name not in source.nodes or _interface(target, name) != _interface(source, name):
             raise ConfigError(
-                f"{name}: this version of yt8m compiles the run's recipe to something else. Run or submit the recipe "
-                "instead."
+                f"{name}: this version of yt8m compiles the run's recipe to a different pipeline. Run or submit the "
+                "recipe instead."
             )
         target.task(name)["inputs"]["parameters"] = copy.deepcopy(source.task(name)["inputs"]["parameters"])
         if code:
@@ -142,29 +142,64 @@ def take_over(spec: Spec, new: Spec, nodes: Sequence[str], *, code: bool) -> Spe
 
 
 def _interface(graph: SpecGraph, name: str) -> object:
-    """What a step reads and is given, without the values."""
+    """Return a step's artifacts and the names of its parameters, without their values."""
     inputs = graph.task(name).get("inputs", {})
     return inputs.get("artifacts", {}), set(inputs.get("parameters", {})) - {ATTEMPT_PARAMETER}
 
 
-def mark_attempt(spec: Spec, nodes: Sequence[str], attempt: str) -> Spec:
-    """A pipeline in which some steps are repetitions: nothing of what they did before is found in caches or folders.
+def copy_placement(
+    old: tuple[Spec, Spec], new: tuple[Spec, Spec], nodes: Sequence[str], *, resources: bool, image: bool
+) -> tuple[Spec, Spec]:
+    """Return a copy of a pipeline in which some steps have the placement of a newly compiled pipeline.
+
+    Args:
+        old: `PipelineSpec` and `PlatformSpec` of the run's pipeline.
+        new: Both specs of a pipeline that has these steps.
+        nodes: The steps to change.
+        resources: Whether to copy resources, node selection, volumes, credentials and retries.
+        image: Whether to copy the image.
+    """
+    spec, platforms = copy.deepcopy(old)
+    new_spec, new_platforms = copy.deepcopy(new)
+    target, source = SpecGraph(spec), SpecGraph(new_spec)
+    for name in nodes:
+        container, new_container = target.executor(name)["container"], source.executor(name)["container"]
+        if image:
+            container["image"] = new_container["image"]
+        if resources:
+            _copy_entry(new_container, container, "resources")
+            _copy_entry(source.task(name), target.task(name), "retryPolicy")
+            code = [each for each in container.get("env", []) if each["name"] == CODE_VARIABLE]
+            container["env"] = code + [each for each in new_container["env"] if each["name"] != CODE_VARIABLE]
+            _executors(platforms)[target.label(name)] = _executors(new_platforms)[source.label(name)]
+    return spec, platforms
+
+
+def _copy_entry(source: Spec, target: Spec, key: str) -> None:
+    target.pop(key, None)
+    if key in source:
+        target[key] = source[key]
+
+
+def _executors(platforms: Spec) -> Spec:
+    deployment = platforms.setdefault("platforms", {}).setdefault("kubernetes", {}).setdefault("deploymentSpec", {})
+    executors: Spec = deployment.setdefault("executors", {})
+    return executors
+
+
+def bypass_cache(spec: Spec, nodes: Sequence[str], attempt: str) -> Spec:
+    """Return a copy of a pipeline in which some steps ignore KFP's cache and the files of earlier attempts.
 
     Args:
         spec: A pipeline.
-        nodes: The steps.
-        attempt: A name for this repetition.
+        nodes: The steps to execute from scratch.
+        attempt: Unique name of this attempt.
     """
-    marked = copy.deepcopy(spec)
-    graph = SpecGraph(marked)
+    changed = copy.deepcopy(spec)
+    graph = SpecGraph(changed)
     for name in nodes:
-        component = marked["components"][graph[name].component]
+        component = changed["components"][graph[name].component]
         component["inputDefinitions"].setdefault("parameters", {})[ATTEMPT_PARAMETER] = dict(_ATTEMPT_DEFINITION)
         parameters = graph.task(name)["inputs"].setdefault("parameters", {})
         parameters[ATTEMPT_PARAMETER] = {"runtimeValue": {"constant": attempt}}
-    return marked
-
-
-def cut(spec: Spec, rerun: Rerun) -> Spec:
-    """The part of a pipeline that a rerun needs."""
-    return prune(spec, {*rerun.executed, *rerun.needed})
+    return changed

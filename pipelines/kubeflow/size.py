@@ -1,8 +1,8 @@
-"""How large a pipeline is, against what Kubeflow and Kubernetes take."""
+"""Size of a compiled pipeline and of its runs, against the limits of Kubeflow Pipelines and Argo."""
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,30 +14,30 @@ from pipelines.kubeflow.pipeline import PROCESS_IMAGE
 from pipelines.recipe.cluster import ClusterConfig
 from pipelines.recipe.yaml_file import FASTEST_LOADER
 
-MOST_RUN_BYTES = 1 << 20
-"""Of a run, which KFP makes one Argo workflow of: Argo stops a larger one. Where Argo keeps the state of steps in a
-database (`nodeStatusOffLoad`), Kubernetes' own limit of 1.5 MiB of an object holds for the rest."""
+MAX_RUN_BYTES = 1 << 20
+"""Argo's size limit for a workflow, which is what a run becomes. Where Argo keeps the state of steps in a database
+(`nodeStatusOffLoad`), the limit is Kubernetes' 1.5 MiB per object, without that state."""
 
-MOST_COMPILED_BYTES = 32 << 20
-"""Of a pipeline's file (KFP's server refuses larger ones)."""
+MAX_COMPILED_BYTES = 32 << 20
+"""Size limit of KFP's server for a pipeline's file."""
 
-# Two tasks of an Argo workflow, driver and executor, with names, templates, references; without the task's own JSON.
+# Two tasks of an Argo workflow, driver and executor, with names, templates and references, without the task's JSON.
 _ARGO_TASKS_BYTES = 900
-# Of the state of a step, compressed by Argo; estimated from what drivers and executors are given, 1.1 to 1.3 kB.
+# State of a step after Argo's compression; estimated from the inputs of drivers and executors, 1.1 to 1.3 kB.
 _STATE_BYTES = 1200
-# Of a parameter of the workflow: its name with a hash, quotes, braces.
+# Overhead of a workflow's parameter: its name with a hash, quotes, braces.
 _PARAMETER_BYTES = 100
 
 
 @dataclass(frozen=True)
 class PipelineSize:
-    """A compiled pipeline.
+    """Size of a compiled pipeline and of its runs.
 
     Attributes:
-        nodes: Its steps.
-        compiled_bytes: Of the file that `yt8m compile` writes.
-        workflow_bytes: About as large is the Argo workflow that KFP makes of it when a run starts.
-        state_bytes: About as much is added by the state of its steps until it ends.
+        nodes: Number of steps.
+        compiled_bytes: Size of the file that `yt8m compile` writes.
+        workflow_bytes: Approximate size of the Argo workflow when a run starts.
+        state_bytes: Approximate size of the state that the steps add until the run ends.
     """
 
     nodes: int
@@ -47,32 +47,32 @@ class PipelineSize:
 
     @property
     def run_share(self) -> float:
-        """A run's part of what Argo takes."""
-        return (self.workflow_bytes + self.state_bytes) / MOST_RUN_BYTES
+        """Size of a finished run as a share of Argo's limit."""
+        return (self.workflow_bytes + self.state_bytes) / MAX_RUN_BYTES
 
 
 def measure_pipeline(compilation: Compilation, cluster: ClusterConfig | None = None) -> PipelineSize:
-    """Compile a pipeline into nothing and measures it.
+    """Compile a pipeline to a temporary file and measure it.
 
     Args:
         compilation: The recipe with its plan.
-        cluster: What the steps need in a cluster.
+        cluster: Resources of the steps in the cluster.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         compilation.write(path, PROCESS_IMAGE, cluster)
-        # The second document is what Kubernetes is to give the steps.
+        # The second document is the Kubernetes platform spec.
         spec, platform = yaml.load_all(path.read_text(encoding="utf-8"), Loader=FASTEST_LOADER)
         size = path.stat().st_size
-    nodes, workflow = len(compilation.plan.nodes), workflow_bytes(spec, platform)
-    return PipelineSize(nodes, size, workflow, nodes * _STATE_BYTES)
+    nodes = len(compilation.plan.nodes)
+    return PipelineSize(nodes, size, workflow_bytes(spec, platform), nodes * _STATE_BYTES)
 
 
 def workflow_bytes(spec: Mapping[str, Any], platform: Mapping[str, Any]) -> int:
-    """About how large the Argo workflow of a pipeline is.
+    """Estimate the size of a pipeline's Argo workflow.
 
-    KFP 2.3 and later keep one copy of components with equal containers; every sub-pipeline; every task twice, in its
-    sub-pipeline and with its driver; and what Kubernetes is to give each step. All of it is JSON inside of JSON.
+    From version 2.3 on, KFP stores one copy of components with equal containers, every sub-pipeline, every task twice
+    (in its sub-pipeline and with its driver), and the Kubernetes settings of each step, all as JSON within JSON.
 
     Args:
         spec: A `PipelineSpec` as plain data.
@@ -82,12 +82,12 @@ def workflow_bytes(spec: Mapping[str, Any], platform: Mapping[str, Any]) -> int:
         - `backend/src/v2/compiler/argocompiler` in kubeflow/pipelines; `workflow/packer` in argoproj/argo-workflows.
     """
     executors = spec["deploymentSpec"]["executors"]
-    components = [*spec["components"].values(), spec["root"]]
     shared: dict[str, int] = {}
     total = 0
-    for component in components:
+    for component in [*spec["components"].values(), spec["root"]]:
         if "dag" in component:
-            total += _quoted_bytes(component) + sum(_task_bytes(component))
+            tasks = component["dag"]["tasks"].values()
+            total += _quoted_bytes(component) + sum(_quoted_bytes(task) + _ARGO_TASKS_BYTES for task in tasks)
         else:
             container = executors[component["executorLabel"]]["container"]
             size = _quoted_bytes(container) + _quoted_bytes(component)
@@ -96,11 +96,6 @@ def workflow_bytes(spec: Mapping[str, Any], platform: Mapping[str, Any]) -> int:
     return total + sum(shared.values()) + sum(_quoted_bytes(each) for each in kubernetes.values())
 
 
-def _task_bytes(component: Mapping[str, Any]) -> Iterator[int]:
-    for task in component["dag"]["tasks"].values():
-        yield _quoted_bytes(task) + _ARGO_TASKS_BYTES
-
-
 def _quoted_bytes(data: Mapping[str, Any]) -> int:
-    """As a parameter of a workflow: JSON in a JSON string."""
+    """Return the size of data as a workflow's parameter, which is JSON in a JSON string."""
     return len(json.dumps(json.dumps(data, separators=(",", ":")))) + _PARAMETER_BYTES

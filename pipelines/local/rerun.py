@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 from pipelines.kubeflow.pipeline import PROCESS_IMAGE
-from pipelines.kubeflow.rerun import Rerun, choose_nodes, compile_changed, cut, take_over
-from pipelines.kubeflow.spec import Spec, SpecGraph
+from pipelines.kubeflow.rerun import RerunNodes, choose_nodes, compile_with_settings, copy_parameters
+from pipelines.kubeflow.spec import Spec, SpecGraph, prune
 from pipelines.local.container_needs import find_containers
 from pipelines.local.runner import PIPELINE_FILE, RECIPE_FILE, Listener, LocalRun
 from pipelines.recipe.yaml_file import FASTEST_DUMPER, FASTEST_LOADER
@@ -45,10 +45,10 @@ class LocalRerun:
         self.state = RunState.load(root)
         spec = load_spec(root / PIPELINE_FILE)
         graph = SpecGraph(spec)
-        self.nodes: Rerun = choose_nodes(graph, node, downstream=downstream)
+        self.nodes: RerunNodes = choose_nodes(graph, node, downstream=downstream)
         self._check_needed()
-        self._compilation = compile_changed(spec, settings, self.nodes, read_data=True)
-        self.spec = take_over(spec, self._compilation.spec(), self.nodes.executed, code=True)
+        self._compilation = compile_with_settings(spec, settings, self.nodes, read_data=True)
+        self.spec = copy_parameters(spec, self._compilation.specs()[0], self.nodes.executed, code=True)
         image = graph.executor(node)["container"]["image"]
         containers = None if image == PROCESS_IMAGE else find_containers(self._compilation.recipe, image)
         self.execution = LocalRun(self.state, root, lock, containers, forced=[node])
@@ -61,7 +61,7 @@ class LocalRerun:
         for name in self.nodes.executed:
             before = self.state.nodes[name]
             self.state.nodes[name] = NodeState(title=before.title, group=before.group)
-        save_spec(self.root / RERUN_FILE, cut(self.spec, self.nodes))
+        save_spec(self.root / RERUN_FILE, prune(self.spec, {*self.nodes.executed, *self.nodes.needed}))
         if not self.execution.execute(self.root / RERUN_FILE, listener):
             return False
         self.state.make_stale(self.nodes.stale)

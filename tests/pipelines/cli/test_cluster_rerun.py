@@ -134,8 +134,8 @@ def test_options_of_clusters_are_refused_for_a_run_that_is_here(tmp_path: Path) 
     [
         ("train-netvlad", "cluster.training.memory=64Gi", "in a file: --cluster FILE.yaml"),
         ("train-netvlad", "families.netvlad.candidates.netvlad.training.epochs=7", "train-netvlad-student"),
-        ("prepare", "students.netvlad-second.training.epochs=7", "changes nothing of prepare"),
-        ("train-netvlad", "families.netvlad.average=always", "changes which nodes there are"),
+        ("prepare", "students.netvlad-second.training.epochs=7", "does not change prepare"),
+        ("train-netvlad", "families.netvlad.average=always", "changes the nodes of the run"),
         ("train-netvlad", "training.epochs=many", "epochs"),
         ("train-netvlat", "training.epochs=7", "Did you mean 'train-netvlad'"),
     ],

@@ -5,8 +5,14 @@ import pytest
 import yaml
 
 from pipelines.kubeflow.compile import Compilation
-from pipelines.kubeflow.rerun import choose_nodes, compile_changed, cut, mark_attempt, recipe_of, take_over
-from pipelines.kubeflow.spec import Spec, SpecGraph
+from pipelines.kubeflow.rerun import (
+    bypass_cache,
+    choose_nodes,
+    compile_with_settings,
+    copy_parameters,
+    embedded_recipe,
+)
+from pipelines.kubeflow.spec import Spec, SpecGraph, prune
 from pipelines.recipe.load import apply_settings
 from yt8m.errors import ConfigError
 
@@ -24,13 +30,13 @@ families:
 
 @pytest.fixture(scope="module")
 def spec() -> Spec:
-    return Compilation(RECIPE, "recipe", read_data=True).spec()
+    return Compilation(RECIPE, "recipe", read_data=True).specs()[0]
 
 
 def test_a_pipeline_keeps_the_recipe_it_was_compiled_from(spec: Spec) -> None:
-    assert recipe_of(spec) == RECIPE
-    with pytest.raises(ConfigError, match="keeps no recipe"):
-        recipe_of({"pipelineInfo": {"name": "p"}, "root": {"dag": {}}})
+    assert embedded_recipe(spec) == RECIPE
+    with pytest.raises(ConfigError, match="contains no recipe"):
+        embedded_recipe({"pipelineInfo": {"name": "p"}, "root": {"dag": {}}})
 
 
 def test_a_rerun_is_of_the_node_alone_or_of_all_that_depends_on_it(spec: Spec) -> None:
@@ -43,11 +49,14 @@ def test_a_rerun_is_of_the_node_alone_or_of_all_that_depends_on_it(spec: Spec) -
     assert set(all_of_it.executed) == {"quantize-linear", *alone.stale}
     assert "train-other" in all_of_it.needed
     assert all_of_it.stale == ()
-    assert set(SpecGraph(cut(spec, all_of_it)).nodes) == {*all_of_it.executed, *all_of_it.needed}
+    kept = {*all_of_it.executed, *all_of_it.needed}
+    assert set(SpecGraph(prune(spec, kept)).nodes) == kept
 
 
 def compiled(spec: Spec, node: str, *settings: str, downstream: bool = False) -> Compilation:
-    return compile_changed(spec, settings, choose_nodes(SpecGraph(spec), node, downstream=downstream), read_data=True)
+    return compile_with_settings(
+        spec, settings, choose_nodes(SpecGraph(spec), node, downstream=downstream), read_data=True
+    )
 
 
 def test_settings_mean_what_they_mean_for_the_recipe(spec: Spec) -> None:
@@ -61,12 +70,12 @@ def test_settings_mean_what_they_mean_for_the_recipe(spec: Spec) -> None:
 @pytest.mark.parametrize(
     ("node", "setting", "reason"),
     [
-        ("train-linear", "training.epochs=5", "train-other as well, which would not be executed. Choose a narrower"),
-        ("prepare", "training.epochs=5", "Add --downstream|changes nothing of prepare. It changes train-"),
-        ("train-linear", "data.generate.videos=3", "changes nothing of train-linear"),
-        ("generate", "data.generate.max_frames=5", "prepare as well.*Add --downstream"),
+        ("train-linear", "training.epochs=5", "also train-other, which would not be executed. Choose a narrower"),
+        ("prepare", "training.epochs=5", "Add --downstream|does not change prepare. It changes train-"),
+        ("train-linear", "data.generate.videos=3", "does not change train-linear"),
+        ("generate", "data.generate.max_frames=5", "also prepare, .*Add --downstream"),
         ("train-linear", "training.epochs=2", "It changes no node at all"),
-        ("train-linear", "families.logistic.average=always", "changes which nodes there are"),
+        ("train-linear", "families.logistic.average=always", "changes the nodes of the run"),
         ("train-linear", "training.epocs=2", "the run's recipe with --set: training.epocs"),
     ],
 )
@@ -80,34 +89,34 @@ def test_with_downstream_what_depends_on_the_node_may_notice_settings(spec: Spec
     assert new.plan.nodes["prepare"].config["spec"]["max_frames"] == 5
 
 
-def test_only_the_chosen_nodes_take_over_what_is_new(spec: Spec) -> None:
+def test_only_the_chosen_nodes_get_new_parameters(spec: Spec) -> None:
     changed = apply_settings(RECIPE, ["training.epochs=5"])
-    new = Compilation(changed, "recipe", read_data=True).spec()
-    graph = SpecGraph(take_over(spec, new, ["train-linear"], code=False))
+    new = Compilation(changed, "recipe", read_data=True).specs()[0]
+    graph = SpecGraph(copy_parameters(spec, new, ["train-linear"], code=False))
     assert json.loads(graph.constant("train-linear", "config"))["training"]["epochs"] == 5
     assert json.loads(graph.constant("train-other", "config"))["training"]["epochs"] == 2
     assert graph.constant("train-linear", "key") == SpecGraph(new).constant("train-linear", "key")
-    assert recipe_of(take_over(spec, new, ["train-linear"], code=False)) == changed
+    assert embedded_recipe(copy_parameters(spec, new, ["train-linear"], code=False)) == changed
 
 
-def test_the_code_is_taken_over_where_it_is_not_in_the_image(spec: Spec) -> None:
+def test_code_is_copied_where_the_image_does_not_contain_it(spec: Spec) -> None:
     new = json.loads(json.dumps(spec))
     container = SpecGraph(new).executor("train-linear")["container"]
     container["env"], container["image"] = [{"name": "YT8M_CODE", "value": "newer"}], "another"
-    kept = SpecGraph(take_over(spec, new, ["train-linear"], code=False)).executor("train-linear")["container"]
+    kept = SpecGraph(copy_parameters(spec, new, ["train-linear"], code=False)).executor("train-linear")["container"]
     assert kept == SpecGraph(spec).executor("train-linear")["container"]
-    taken = SpecGraph(take_over(spec, new, ["train-linear"], code=True)).executor("train-linear")["container"]
+    taken = SpecGraph(copy_parameters(spec, new, ["train-linear"], code=True)).executor("train-linear")["container"]
     assert (taken["env"][0]["value"], taken["image"]) == ("newer", "none")
 
 
 def test_a_pipeline_of_another_graph_is_refused(spec: Spec) -> None:
-    new = Compilation(apply_settings(RECIPE, ["families.logistic.average=always"]), "recipe", read_data=True).spec()
+    new = Compilation(apply_settings(RECIPE, ["families.logistic.average=always"]), "recipe", read_data=True).specs()[0]
     with pytest.raises(ConfigError, match="quantize-linear: this version of yt8m compiles"):
-        take_over(spec, new, ["quantize-linear"], code=True)
+        copy_parameters(spec, new, ["quantize-linear"], code=True)
 
 
 def test_a_repetition_is_marked_in_its_steps_only_and_can_be_repeated(spec: Spec) -> None:
-    marked = mark_attempt(mark_attempt(spec, ["train-linear"], "first"), ["evaluate-linear"], "second")
+    marked = bypass_cache(bypass_cache(spec, ["train-linear"], "first"), ["evaluate-linear"], "second")
     graph = SpecGraph(marked)
     attempts = {name: graph.constant(name, "attempt") for name in graph.nodes if graph.constant(name, "attempt")}
     assert attempts == {"train-linear": "first", "evaluate-linear": "second"}

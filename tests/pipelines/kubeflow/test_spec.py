@@ -12,8 +12,7 @@ from pipelines.graph.keys import Versions
 from pipelines.graph.plan import Plan
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.pipeline import build_pipeline
-from pipelines.kubeflow.prune import executor_labels, prune, prune_platforms
-from pipelines.kubeflow.spec import ROOT, Spec, SpecGraph, dag_of
+from pipelines.kubeflow.spec import ROOT, Spec, SpecGraph, dag_of, executor_labels, prune, prune_platforms
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
 
