@@ -1,4 +1,4 @@
-"""Records that are no usable videos: found, named, counted, skipped or refused."""
+"""Bad records: found, explained, counted, and skipped or refused."""
 
 import logging
 from pathlib import Path
@@ -64,11 +64,11 @@ def make_bad(shards, reason):
 
 
 @pytest.mark.parametrize("reason", BAD)
-def test_what_is_wrong_with_a_record_is_said(shards, reason):
+def test_the_reason_of_every_kind_of_bad_record_is_given(shards, reason):
     assert explain_bad_record(make_bad(shards, reason), shards.spec)[1] == reason
 
 
-def test_bad_records_are_skipped_named_and_counted(tmp_path, shards, caplog):
+def test_bad_records_are_skipped_reported_and_counted(tmp_path, shards, caplog):
     records, good = [], []
     for n, reason in enumerate(BAD):
         records += [make_bad(shards, reason), shards.video_of(n)]
@@ -105,7 +105,7 @@ def test_under_fail_the_first_bad_record_stops(tmp_path, shards, reason):
 
     assert str(error.value).startswith(f"{uri}: record 1 (id ")
     assert reason in str(error.value)
-    assert str(error.value).endswith("Mend the shard, or let bad records be skipped.")
+    assert str(error.value).endswith("Repair the shard, or set on_bad to 'skip'.")
 
 
 NUMBERS_OF_FRAMES = st.integers(0, 2)
@@ -114,7 +114,7 @@ SIZES = st.sampled_from([0, 3, 4, 4, 4])
 
 @st.composite
 def random_records(draw):
-    """Records in which any part may be missing or wrong; every id tells the record's place."""
+    """Draw records in which any part may be missing or wrong; each id is the record's index."""
     records = []
     for number in range(draw(st.integers(1, 12))):
         record = tf.train.SequenceExample()

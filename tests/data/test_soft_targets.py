@@ -1,4 +1,4 @@
-"""Sidecars: what is stored, and that it only ever meets the video it was made for."""
+"""Soft targets: their encoding, and the checks that each belongs to its video."""
 
 from typing import Any
 
@@ -43,7 +43,7 @@ def read(uris, spec, manifest, **options):
 
 @pytest.fixture
 def made(tmp_path, shards):
-    """Two shards with a bad record among the videos, their sidecars, and the probabilities by id."""
+    """Write two shards with bad records among the videos, and their sidecars; return probabilities by id as well."""
     uris: list[str] = []
     sidecars: list[str] = []
     by_id: dict[bytes, np.ndarray] = {}
@@ -151,9 +151,7 @@ def test_an_interrupted_sidecar_leaves_nothing(tmp_path):
 
 def test_another_videos_soft_targets_are_refused_with_both_ids(made, shards):
     uris, sidecars, _ = made
-    with pytest.raises(
-        DataError, match=r"record 0: a soft target for '0010' where the shard has video '0000'"
-    ) as error:
+    with pytest.raises(DataError, match=r"record 0: soft target for '0010', but the shard has video '0000'") as error:
         read(uris, shards.spec, manifest_of(uris, sidecars[::-1]))
     assert str(error.value).startswith(sidecars[1])
 
@@ -161,8 +159,8 @@ def test_another_videos_soft_targets_are_refused_with_both_ids(made, shards):
 @pytest.mark.parametrize(
     ("kept", "said"),
     [
-        (5, "record 5: no soft target where the shard has video '0005'"),
-        (7, "record 6: a soft target for '0006' where the shard has no more video"),
+        (5, "record 5: no soft target, but the shard has video '0005'"),
+        (7, "record 6: soft target for '0006', but the shard has no more videos"),
     ],
 )
 def test_too_few_or_too_many_soft_targets_are_refused(made, shards, kept, said):
@@ -175,14 +173,14 @@ def test_too_few_or_too_many_soft_targets_are_refused(made, shards, kept, said):
 def test_soft_targets_of_another_number_of_classes_are_refused(made, shards):
     uris, sidecars, _ = made
     written(sidecars[0], probabilities_of(6, 12), DENSE)
-    with pytest.raises(DataError, match="'0000' of another number of classes where"):
+    with pytest.raises(DataError, match="soft target for '0000' has another number of classes"):
         read(uris, shards.spec, manifest_of(uris, sidecars))
 
 
 def test_a_sidecar_that_other_teachers_made_is_refused_though_its_ids_fit(made, shards):
     uris, sidecars, _ = made
     written(sidecars[0], probabilities_of(6), DENSE, "another")
-    with pytest.raises(DataError, match=f"{sidecars[0]}: made by recipe 'another' where 'r' is expected"):
+    with pytest.raises(DataError, match=f"{sidecars[0]}: made by recipe 'another', expected 'r'"):
         read(uris, shards.spec, manifest_of(uris, sidecars))
 
 
@@ -191,7 +189,7 @@ def test_a_sidecar_that_other_teachers_made_is_refused_though_its_ids_fit(made, 
 def test_numbers_that_are_no_probabilities_are_not_written(tmp_path, encoding, wrong):
     probabilities = probabilities_of(3)
     probabilities[1, 4] = wrong
-    with pytest.raises(DataError, match="sidecar: expected probabilities, received other numbers for video '0001'"):
+    with pytest.raises(DataError, match=r"sidecar: the prediction for video '0001' has values outside \[0, 1\] or NaN"):
         written(tmp_path / "sidecar", probabilities, encoding)
     assert list(tmp_path.iterdir()) == []
 
@@ -212,12 +210,12 @@ def test_numbers_that_are_no_probabilities_are_refused(tmp_path, shards, top_k, 
     kept, rest = np.array([[0.9, 0.8, 0.7], [0.1] * 3], np.float16)
     sidecar = written(tmp_path / "sidecar", np.array([[*kept, *[0.1] * 7]], np.float32), encoding)
     replace_record(sidecar, (kept, rest)[field][:1].tobytes(), np.float16(wrong).tobytes())
-    with pytest.raises(DataError, match="record 0: a soft target for '0000' with numbers that are no probabilities"):
+    with pytest.raises(DataError, match=r"record 0: soft target for '0000' has values outside \[0, 1\] or NaN"):
         read([uri], shards.spec, manifest_of([uri], [sidecar], encoding=encoding))
 
 
 def replace_record(sidecar, old, new):
-    """Changes a sidecar's first video without damaging the file."""
+    """Change the first soft target of a sidecar without damaging the file."""
     header, video = (record.numpy() for record in tf.data.TFRecordDataset(sidecar))
     assert video.count(old)
     with tf.io.TFRecordWriter(sidecar) as writer:
@@ -234,7 +232,7 @@ def test_a_damaged_or_missing_sidecar_is_named(made, shards):
         read(uris, shards.spec, manifest)
     with pytest.raises(StorageError, match="nowhere: there is no such file"):
         read(uris, shards.spec, manifest_of(uris, [sidecars[0] + "nowhere", sidecars[1]]))
-    with pytest.raises(DataError, match=r"1\.tfrecord: the soft targets have no sidecar for this shard"):
+    with pytest.raises(DataError, match=r"1\.tfrecord: this shard has no soft targets"):
         read(uris, shards.spec, manifest_of(uris[:1], sidecars[:1]))
 
 

@@ -1,4 +1,4 @@
-"""Shards that cannot be read to their end: where, why, and what is left of them."""
+"""Damaged shards: where and why they are damaged, and which of their videos remain usable."""
 
 import gzip
 import struct
@@ -19,7 +19,7 @@ def read_ids(uris, spec, **options):
 
 
 def offsets_of(content: bytes) -> list[int]:
-    """Where each record begins, and the end."""
+    """Return the offset of every record and of the end."""
     offsets = [0]
     while offsets[-1] < len(content):
         (length,) = struct.unpack_from("<Q", content, offsets[-1])
@@ -32,7 +32,7 @@ def flip(content: bytes, place: int) -> bytes:
 
 
 def damage(kind: str, content: bytes, at: int, end: int) -> bytes:
-    """What is done to a shard whose third record begins at `at` and ends at `end`."""
+    """Damage a shard whose third record begins at `at` and ends at `end`."""
     return {
         "flipped bit in the content": flip(content, at + 20),
         "flipped bit in the checksum": flip(content, end - 1),
@@ -47,24 +47,24 @@ def damage(kind: str, content: bytes, at: int, end: int) -> bytes:
     }[kind]
 
 
-# Kind of damage -> videos that are left, what is said.
+# Kind of damage -> number of videos before it, and part of the reported reason.
 DAMAGES = {
     "flipped bit in the content": (2, "checksum of the record's content"),
     "flipped bit in the checksum": (2, "checksum of the record's content"),
     "flipped bit in the length": (2, "checksum of the record's length"),
-    "cut in the content": (2, "cut off"),
-    "cut in the header": (2, "cut off: 5 bytes where a record's header needs 12"),
+    "cut in the content": (2, "truncated"),
+    "cut in the header": (2, "truncated: 5 bytes left, but a record's header has 12"),
     "zeros from a record on": (2, "checksum of the record's length"),
     "text": (0, "not a TFRecord file"),
-    "short text": (0, "cut off: 2 bytes"),
-    "gzip": (0, "gzip archive; unpack it"),
+    "short text": (0, "truncated: 2 bytes"),
+    "gzip": (0, "a gzip archive, not a TFRecord file; unpack it"),
     "empty": (0, "the file is empty"),
 }
 
 
 @pytest.fixture(params=DAMAGES)
 def damaged(request, tmp_path, shards):
-    """URI of a damaged shard, number of whole records before the damage, its offset, the reason."""
+    """Return the URI of a damaged shard, the intact records before the damage, its offset and its reason."""
     left, reason = DAMAGES[request.param]
     path = Path(shards.write(tmp_path / "damaged", [shards.video_of(n) for n in range(5)]))
     content = path.read_bytes()
@@ -91,7 +91,7 @@ def test_under_fail_a_damaged_shard_stops(damaged, shards):
         read_ids([uri], shards.spec, on_bad="fail")
 
     assert reason in str(error.value)
-    assert "Fetch the shard again" in str(error.value)
+    assert "Download the shard again" in str(error.value)
 
 
 def test_a_missing_shard_is_named(tmp_path, shards):

@@ -69,7 +69,7 @@ def test_evaluation_stops_where_the_hold_out_changed(
 ) -> None:
     run_evaluate(partition, trained, tmp_path)
     write("validate0", videos)
-    with pytest.raises(DataError, match=r"validate0: not what prepare found, .* Run prepare again"):
+    with pytest.raises(DataError, match=r"validate0: the shard has changed since .* Run `prepare` again"):
         run_evaluate(partition, trained, tmp_path)
 
 
@@ -88,7 +88,7 @@ def test_soft_targets_stop_where_the_training_shards_changed(
     partition: Path, trained: Path, tmp_path: Path, write: Write, change: tuple[str, int]
 ) -> None:
     write(*change)
-    with pytest.raises(DataError, match=f"{change[0]}: not what prepare found"):
+    with pytest.raises(DataError, match=f"{change[0]}: the shard has changed since `prepare` read it"):
         run_soft_targets(partition, trained, tmp_path)
     assert not (tmp_path / "manifest.json").exists()
 
@@ -98,7 +98,7 @@ def test_training_stops_in_its_first_epoch_where_the_training_shards_changed(
     partition: Path, tmp_path: Path, write: Write, memory_bytes: int
 ) -> None:
     write("train0", 4)
-    with pytest.raises(DataError, match="train0: not what prepare found"):
+    with pytest.raises(DataError, match="train0: the shard has changed since `prepare` read it"):
         run_train(partition, tmp_path, memory_bytes=memory_bytes, epochs=3)
     assert not list(tmp_path.glob("checkpoints/*"))
 
@@ -107,5 +107,5 @@ def test_the_policy_for_bad_records_holds_after_prepare(
     partition: Path, trained: Path, tmp_path: Path, shards: SimpleNamespace
 ) -> None:
     shards.write(tmp_path / "validate0", [shards.video_of(0), shards.Video(id=b"bad!")])
-    with pytest.raises(DataError, match=r"record 1 \(id bad!\): no frames.*or let bad records be skipped"):
+    with pytest.raises(DataError, match=r"record 1 \(id bad!\): no frames.*set on_bad to 'skip'"):
         run_evaluate(partition, trained, tmp_path)

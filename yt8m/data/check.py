@@ -1,4 +1,4 @@
-"""Looks at everything in shards."""
+"""Thorough check of shards: statistics of the videos, duplicates and defects."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,23 +20,23 @@ _VIDEOS_AT_ONCE = 256
 
 
 def check_shards(uris: Sequence[str], spec: DataSpec) -> CheckReport:
-    """Read shards to their end and counts what is in them; shows progress.
+    """Read shards to their end and collect statistics, with a progress bar.
 
     Args:
-        uris: The shards.
-        spec: What is expected in them.
+        uris: Paths or URIs of the shards.
+        spec: Expected features, classes and length.
 
     Returns:
-        Counts, distributions, duplicates, bytes, damage.
+        Statistics, duplicate ids, bad records and damaged shards.
 
     Raises:
-        StorageError: A shard that cannot be opened.
+        StorageError: A shard cannot be opened.
     """
     found = ReadReport(log=False)
     tally = _Tally(spec)
-    # Nothing is padded here, so that videos may keep all their frames.
-    uncut = spec.model_copy(update={"max_frames": np.iinfo(np.int32).max})
-    videos = stream_videos(uris, uncut, "skip", found)
+    # Videos are not padded here, so they can keep all their frames.
+    untruncated = spec.model_copy(update={"max_frames": np.iinfo(np.int32).max})
+    videos = stream_videos(uris, untruncated, "skip", found)
     summaries = videos.map(_summarizer(spec), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     done = 0
     with data_errors(), progress("checking", len(uris), unit="shards") as advance:
@@ -45,13 +45,13 @@ def check_shards(uris: Sequence[str], spec: DataSpec) -> CheckReport:
             if len(found.checksums) > done:
                 advance(len(found.checksums) - done)
                 done = len(found.checksums)
-        if done < len(uris):  # the last shards had no usable video
+        if done < len(uris):  # the last shards have no usable video
             advance(len(uris) - done)
     return _report(uris, spec, tally, found)
 
 
 def _summarizer(spec: DataSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """What is kept of a video: instead of its frames, how often each byte occurs in each feature."""
+    """Return a function that replaces the frames of a video by a byte histogram per feature."""
     ends = np.cumsum(list(spec.features.values()))
     ranges = [(int(end) - size, int(end)) for end, size in zip(ends, spec.features.values(), strict=True)]
 
@@ -65,7 +65,7 @@ def _summarizer(spec: DataSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 class _Tally:
-    """Sums over videos; a few bytes are kept per video."""
+    """Running totals over all videos, and columns with a few bytes per video."""
 
     def __init__(self, spec: DataSpec) -> None:
         self.class_counts = np.zeros(spec.num_classes, np.int64)

@@ -1,4 +1,4 @@
-"""What `check_shards` found."""
+"""Result of checking shards: statistics of the videos, duplicates and defects."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -14,13 +14,13 @@ PERCENTILES = (1, 5, 25, 50, 75, 90, 99)
 
 
 class Distribution(Config):
-    """How a count (frames, labels) is spread over videos.
+    """Distribution of a count per video, such as frames or labels.
 
     Attributes:
-        minimum: Smallest.
-        mean: Mean.
-        maximum: Largest.
-        percentiles: By percentage: "1", "5", "25", "50", "75", "90", "99".
+        minimum: Smallest count.
+        mean: Mean count.
+        maximum: Largest count.
+        percentiles: Percentiles by percentage: "1", "5", "25", "50", "75", "90", "99".
     """
 
     minimum: int
@@ -30,7 +30,7 @@ class Distribution(Config):
 
     @classmethod
     def of(cls, counts: NDArray[np.integer]) -> Self | None:
-        """The distribution of at least one count; `None` of no counts."""
+        """Compute the distribution of counts; return None if there are none."""
         if not counts.size:
             return None
         return cls(
@@ -42,15 +42,15 @@ class Distribution(Config):
 
 
 class ByteStatistics(Config):
-    """Bytes of a feature, over all frames of all videos.
+    """Statistics of the bytes of a feature over all frames of all videos.
 
     Attributes:
         minimum: Smallest byte.
         mean: Mean byte.
-        standard_deviation: Of the bytes.
+        standard_deviation: Standard deviation of the bytes.
         maximum: Largest byte.
-        saturated_share: Bytes that are 0 or 255.
-        value_mean: Mean of the values that the bytes stand for.
+        saturated_share: Share of the bytes that are 0 or 255.
+        value_mean: Mean of the dequantized values.
     """
 
     minimum: int
@@ -62,7 +62,7 @@ class ByteStatistics(Config):
 
     @classmethod
     def of(cls, histogram: NDArray[np.int64]) -> Self | None:
-        """Statistics from the number of times each byte occurs, int64 (256,); `None` of no bytes."""
+        """Compute statistics from a histogram of bytes, int64 (256,); return None if it is empty."""
         total = int(histogram.sum())
         if not total:
             return None
@@ -80,11 +80,11 @@ class ByteStatistics(Config):
 
 
 class DuplicateId(Config):
-    """An id that more than one video has.
+    """An id that occurs more than once.
 
     Attributes:
-        id: The id.
-        shards: Where those videos are; a shard can occur twice.
+        id: Id of the videos.
+        shards: URI of each video's shard; a shard with two such videos occurs twice.
     """
 
     id: str
@@ -92,27 +92,27 @@ class DuplicateId(Config):
 
 
 class CheckReport(Config):
-    """What is in shards.
+    """Statistics, duplicates and defects of shards.
 
     Attributes:
-        spec: What was expected.
+        spec: Expected features, classes and length.
         shards: Number of shards.
-        size_bytes: Of all shards.
-        videos: Usable videos.
-        frames: Frames per video, before any are cut.
-        videos_to_be_cut: Videos with more than `max_frames` frames.
-        labels: Labels in all.
-        smallest_label: The smallest class that occurs.
-        largest_label: The largest class that occurs.
-        labels_per_video: How many labels videos have.
-        unlabelled_videos: Videos without labels.
-        unseen_classes: Classes that no video has.
-        duplicate_ids: The first ids that more than one video has.
-        num_duplicate_ids: All of them.
-        features: Bytes of each feature; `None` without videos.
+        size_bytes: Total size of the shards.
+        videos: Number of usable videos.
+        frames: Distribution of the frames per video before truncation; None without videos.
+        videos_to_be_cut: Number of videos with more than `max_frames` frames, which readers truncate.
+        labels: Total number of labels.
+        smallest_label: Smallest class that occurs; None without labels.
+        largest_label: Largest class that occurs; None without labels.
+        labels_per_video: Distribution of the labels per video; None without videos.
+        unlabelled_videos: Number of videos without labels.
+        unseen_classes: Classes without a video.
+        duplicate_ids: First ids that occur more than once, in the order of ids.
+        num_duplicate_ids: Total number of ids that occur more than once.
+        features: Byte statistics of each feature; None without videos.
         damaged_shards: Shards that cannot be read to their end.
-        bad_records: The first records of every shard that are no usable videos.
-        num_bad_records: All of them.
+        bad_records: First bad records of every shard.
+        num_bad_records: Total number of bad records.
     """
 
     spec: DataSpec
@@ -136,11 +136,11 @@ class CheckReport(Config):
 
     @property
     def healthy(self) -> bool:
-        """Whether every record of every shard is a usable video."""
+        """True if every record of every shard is a usable video."""
         return not self.damaged_shards and not self.num_bad_records
 
 
-# Duplicate ids that a report lists; all are counted.
+# Maximum number of duplicate ids in a report; further ones are only counted.
 MAX_LISTED_DUPLICATES = 100
 
 
@@ -150,12 +150,12 @@ def find_duplicates(
     """Find ids that occur more than once.
 
     Args:
-        ids: (N,) the videos' ids.
-        shards: (N,) index of each video's shard.
-        uris: The shards.
+        ids: Ids of the videos, (N,).
+        shards: Index of each video's shard in `uris`, (N,).
+        uris: URIs of the shards.
 
     Returns:
-        The first of them in the order of ids, and how many there are.
+        The first duplicate ids in the order of ids, and the total number of duplicate ids.
     """
     order = np.argsort(ids, kind="stable")
     unique, first, counts = np.unique(ids[order], return_index=True, return_counts=True)

@@ -1,4 +1,7 @@
-"""Finds out what is wrong with a record that could not be used."""
+"""The reason why a record is not a usable video, for messages.
+
+The same rules as in `parsing`, which decides which records are used but cannot say why inside a TensorFlow graph.
+"""
 
 from typing import Any
 
@@ -11,15 +14,16 @@ _KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers
 
 
 def explain_bad_record(payload: bytes, spec: DataSpec, *, with_labels: bool = True) -> tuple[str, str]:
-    """Look at one record, field by field.
+    """Check a record field by field.
 
     Args:
-        payload: A serialized `SequenceExample` (frame level) or `Example` (video level).
-        spec: What is expected.
-        with_labels: Whether labels are wanted, so that wrong ones count.
+        payload: Serialized `SequenceExample` (frame level) or `Example` (video level).
+        spec: Expected features, classes and length.
+        with_labels: Whether to check the labels.
 
     Returns:
-        The id, empty if there is none, and what is wrong, empty if nothing is.
+        The video's id, or an empty string if it has none; and the first problem, or an empty string if the record is a
+        usable video.
     """
     try:
         # An Example is a SequenceExample without feature lists: both keep their features in field 1.
@@ -57,7 +61,7 @@ def _check_features(record: Any, spec: DataSpec) -> str:
     if any(counts.values()):
         return _check_frames(record.feature_lists.feature_list, counts, spec)
     if any(mean_name(name) in record.context.feature for name in spec.features):
-        return next((wrong for wrong in _means_problems(record.context.feature, spec) if wrong), "")
+        return _check_means(record.context.feature, spec)
     return "no frames"
 
 
@@ -77,18 +81,19 @@ def _check_frames(lists: Any, counts: dict[str, int], spec: DataSpec) -> str:
     return ""
 
 
-def _means_problems(context: Any, spec: DataSpec) -> Any:
+def _check_means(context: Any, spec: DataSpec) -> str:
     for name, size in spec.features.items():
         mean = mean_name(name)
-        values = context[mean].float_list.value if mean in context else ()
         if mean not in context:
-            yield f"no {mean}"
-        elif wrong := _wrong_kind(context[mean], mean, "floats"):
-            yield wrong
-        elif len(values) != size:
-            yield f"{mean} has {len(values)} values, not {size}"
-        elif not np.isfinite(values).all():
-            yield f"{mean} is not finite"
+            return f"no {mean}"
+        if wrong := _wrong_kind(context[mean], mean, "floats"):
+            return wrong
+        values = context[mean].float_list.value
+        if len(values) != size:
+            return f"{mean} has {len(values)} values, not {size}"
+        if not np.isfinite(values).all():
+            return f"{mean} is not finite"
+    return ""
 
 
 def _wrong_kind(feature: Any, name: str, expected: str) -> str:

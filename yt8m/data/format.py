@@ -1,4 +1,4 @@
-"""What the videos of a data set look like."""
+"""Format of the videos of a data set: features, classes, length, and features as bytes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -6,8 +6,8 @@ from pydantic import Field, PositiveInt
 
 from yt8m.config import Config
 
-# 256 levels over [-2, 2], each byte standing for the middle of its cell as YouTube-8M's own
-# dequantization has it: value = byte * 4 / 255 + 4 / 512 - 2, from -1.9921875 to 2.0078125.
+# Uniform quantization with 256 levels over [-2, 2], as YouTube-8M's published dequantization has it:
+# value = byte * 4 / 255 + 4 / 512 - 2, from -1.9921875 to 2.0078125.
 SCALE = 4 / 255
 OFFSET = 4 / 512 - 2
 
@@ -18,7 +18,8 @@ class DataSpec(Config):
     Attributes:
         features: Name and size of every frame feature, in the order in which they are concatenated.
         num_classes: Number of classes `C`; labels are 0 to `C - 1`.
-        max_frames: Frames `T` kept of a video; later ones are cut (YouTube-8M: 300, though 301 occur).
+        max_frames: Maximum number of frames `T` per video; longer videos are truncated (YouTube-8M: 300, though a few
+            videos have 301).
     """
 
     features: dict[str, PositiveInt] = Field(default={"rgb": 1024, "audio": 128}, min_length=1)
@@ -27,7 +28,7 @@ class DataSpec(Config):
 
     @property
     def num_features(self) -> int:
-        """Size `D` of a frame: all features together."""
+        """Size `D` of a frame with all its features."""
         return sum(self.features.values())
 
 
@@ -37,6 +38,6 @@ def mean_name(feature: str) -> str:
 
 
 def dequantize(array: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Turn bytes into the values they stand for, same shape."""
+    """Convert bytes to the float values they encode, in the same shape."""
     values: NDArray[np.float32] = array.astype(np.float32) * np.float32(SCALE) + np.float32(OFFSET)
     return values

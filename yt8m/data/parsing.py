@@ -1,4 +1,4 @@
-"""One record's payload into tensors, and whether it is a usable video."""
+"""Parsing of records inside a TensorFlow graph, with a flag for usable videos."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ def parse_record(
 ) -> tuple[dict[str, Tensor], Tensor]:
     """Parse a frame-level `SequenceExample` or a video-level `Example` (a video of one frame).
 
-    An Example is a SequenceExample without feature lists (both keep their features in field 1), so one
-    parser reads both, and shards may even mix them.
+    One parser reads both, even mixed in one shard: an Example is a SequenceExample without feature lists, because both
+    keep their features in field 1.
 
     Args:
-        payload: string scalar.
-        spec: What is expected.
-        with_frames: Whether frames are wanted; without them `frames` is (T', 0).
-        with_labels: Whether labels are wanted; without them `labels` is 0, and wrong ones are nobody's concern.
+        payload: Serialized record, string scalar.
+        spec: Expected features, classes and length.
+        with_frames: Whether to read the frames. Otherwise `frames` has shape (T', 0).
+        with_labels: Whether to read and check the labels. Otherwise `labels` is all 0.
 
     Returns:
-        The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,),
-        `ids` string; and a bool, whether it can be used. `explain_bad_record` says what is wrong.
+        The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,), `ids`
+        string; and a bool scalar, whether the video is usable. If not, `explain_bad_record` tells why.
     """
     strings = {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True) for name in spec.features}
     features = _context_features(spec, with_labels=with_labels)
@@ -45,7 +45,7 @@ def parse_record(
 
 
 def pad_frames(video: dict[str, Tensor], max_frames: int) -> dict[str, Tensor]:
-    """Append frames of zeros, up to `max_frames`."""
+    """Pad the frames with zeros to `max_frames`."""
     frames = tf.pad(video["frames"], [[0, max_frames - video["num_frames"]], [0, 0]])
     return video | {"frames": tf.ensure_shape(frames, [max_frames, None])}
 
@@ -71,13 +71,13 @@ def _frames_from_bytes(
     kept = tf.minimum(tf.reduce_min(counts), spec.max_frames)
     if not with_frames:
         return tf.zeros([kept, 0], tf.uint8), ok
-    # fixed_length cuts or pads strings of a wrong length, so that they come through to be reported.
+    # fixed_length truncates or pads strings of a wrong length, so that the record survives to be reported.
     frames = [tf.io.decode_raw(lists[name][:kept], tf.uint8, fixed_length=size) for name, size in spec.features.items()]
     return tf.concat(frames, 1), ok
 
 
 def _frame_from_means(context: dict[str, Tensor], spec: DataSpec, *, with_frames: bool) -> tuple[Tensor, Tensor]:
-    """The quantized means as the only frame; no frame where they cannot be used."""
+    """Return the quantized means as the only frame, or no frame if they are unusable."""
     means = tf.concat([context[mean_name(name)].values for name in spec.features], 0)
     sizes_ok = [tf.size(context[mean_name(name)]) == size for name, size in spec.features.items()]
     ok = tf.reduce_all(sizes_ok) & tf.reduce_all(tf.math.is_finite(means))

@@ -1,4 +1,4 @@
-"""Which shards train and which are held out."""
+"""The partition of a data set into training and hold-out shards."""
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -14,13 +14,13 @@ from yt8m.errors import DataError
 
 
 class Shard(Config):
-    """A shard as `prepare` found it.
+    """A shard with at least one usable video.
 
     Attributes:
-        uri: Where it is.
-        videos: Usable videos in it.
-        size_bytes: Its size.
-        checksum: Of its content; the same wherever the shard lies.
+        uri: Path or URI of the shard.
+        videos: Number of usable videos.
+        size_bytes: Size of the file.
+        checksum: Checksum of the content, independent of where the shard is stored.
     """
 
     uri: str
@@ -30,18 +30,18 @@ class Shard(Config):
 
 
 class Partition(ConfigFile):
-    """Training and hold-out shards, with what is known about them.
+    """Training and hold-out shards, with their counts and defects.
 
     Attributes:
         spec: Features, classes and length of the videos.
-        seed: Chose the hold-out shards.
-        training: Training shards and the validation shards that are not held out.
-        holdout: Validation shards on which everything is measured and chosen.
-        class_counts: Training videos that have each class, by class.
-        damaged_shards: Shards that end before their end; videos before the damage are used.
-        skipped_records: The first records that are no usable videos.
-        num_skipped_records: All of them.
-        on_bad: Whether bad records and damaged shards are skipped or stop whoever reads the shards.
+        seed: Random seed that chose the hold-out shards.
+        training: Training shards, including the validation shards that are not held out.
+        holdout: Validation shards on which models are measured and selected.
+        class_counts: Number of training videos per class.
+        damaged_shards: Shards that cannot be read to their end; the videos before the damage are used.
+        skipped_records: First bad records.
+        num_skipped_records: Total number of bad records.
+        on_bad: Whether readers `skip` bad records and damaged shards, or `fail`.
     """
 
     spec: DataSpec
@@ -56,44 +56,44 @@ class Partition(ConfigFile):
 
     @property
     def training_uris(self) -> list[str]:
-        """The training shards' URIs."""
+        """URIs of the training shards."""
         return [shard.uri for shard in self.training]
 
     @property
     def holdout_uris(self) -> list[str]:
-        """The hold-out shards' URIs."""
+        """URIs of the hold-out shards."""
         return [shard.uri for shard in self.holdout]
 
     @property
     def num_training_videos(self) -> int:
-        """Usable videos in the training shards."""
+        """Number of usable videos in the training shards."""
         return sum(shard.videos for shard in self.training)
 
     @property
     def num_holdout_videos(self) -> int:
-        """Usable videos in the hold-out shards."""
+        """Number of usable videos in the hold-out shards."""
         return sum(shard.videos for shard in self.holdout)
 
     @property
     def checksums(self) -> dict[str, str]:
-        """Content checksums of all shards by URI: what readers have to find."""
+        """Content checksums of all shards, by URI, for readers to verify."""
         return {shard.uri: shard.checksum for shard in (*self.training, *self.holdout)}
 
     @property
     def digest(self) -> str:
-        """Identifies the partition: changes with any shard's content, place or part, and with the specification."""
+        """Digest of the whole partition: of the specification, and of every shard's content, URI and side."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 def list_shards(place: str, patterns: Iterable[str]) -> list[str]:
-    """The shards that match any of some globs, each once.
+    """List the shards that match any of several glob patterns, each once.
 
     Args:
-        place: Option or key that holds the globs, for errors.
-        patterns: Paths, URIs, globs.
+        place: Option or key that holds the patterns, for error messages.
+        patterns: Paths, URIs or glob patterns.
 
     Raises:
-        DataError: One of them matches nothing.
+        DataError: A pattern matches no shard.
     """
     uris: dict[str, None] = {}
     for pattern in patterns:
@@ -103,7 +103,7 @@ def list_shards(place: str, patterns: Iterable[str]) -> list[str]:
                 f"{place}: '{pattern}' is a folder. Give its shards: '{storage.join(pattern, '*.tfrecord')}'."
             )
         if not matches:
-            raise DataError(f"{place}: no shard matches '{pattern}'. Check the path; a glob needs * or ?.")
+            raise DataError(f"{place}: no shard matches '{pattern}'. Check the path; a pattern needs * or ?.")
         uris |= dict.fromkeys(matches)
     return list(uris)
 
@@ -111,32 +111,33 @@ def list_shards(place: str, patterns: Iterable[str]) -> list[str]:
 def split_shards(
     training: Sequence[str], validation: Sequence[str], holdout_shards: int, seed: int
 ) -> tuple[list[str], list[str]]:
-    """Divide shards into a training and a hold-out list.
+    """Divide shards at random into a training and a hold-out list.
 
     Args:
-        training: URIs of shards that all train.
-        validation: URIs of shards of which all but `holdout_shards` train as well.
-        holdout_shards: Shards to hold out.
-        seed: Chooses them.
+        training: URIs of the training shards.
+        validation: URIs of the validation shards. Those that are not held out join the training list.
+        holdout_shards: Number of validation shards to hold out.
+        seed: Random seed for choosing the hold-out shards.
 
     Returns:
-        The training list (training shards, then the rest of the validation shards) and the hold-out list.
+        The training list (training shards, then the other validation shards) and the hold-out list.
 
     Raises:
-        DataError: A shard is in both lists, there are too few validation shards, or nothing is left to train on.
+        DataError: A shard is in both lists, there are too few validation shards, or no training shard is left.
     """
     both = sorted(set(training) & set(validation))
     if both:
         raise DataError(
-            f"{both[0]}: both a training and a validation shard ({len(both)} such shards). Let only one glob match it."
+            f"{both[0]}: both a training and a validation shard ({len(both)} such shards). Change the patterns so that "
+            "only one of them matches it."
         )
     if holdout_shards > len(validation):
         raise DataError(
             f"holdout_shards: {holdout_shards} shards to hold out, but there are {len(validation)} validation shards. "
-            "Hold out fewer, or give more."
+            "Hold out fewer, or provide more validation shards."
         )
     chosen = set(np.random.default_rng(seed).permutation(len(validation))[:holdout_shards].tolist())
     kept = [uri for number, uri in enumerate(validation) if number not in chosen]
     if not training and not kept:
-        raise DataError("holdout_shards: all shards are held out, none is left to train on. Hold out fewer.")
+        raise DataError("holdout_shards: all shards are held out; none is left to train on. Hold out fewer shards.")
     return [*training, *kept], [uri for number, uri in enumerate(validation) if number in chosen]

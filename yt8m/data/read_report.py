@@ -1,4 +1,4 @@
-"""What reading found wrong with shards and records."""
+"""Bad records and damaged shards, collected while shards are read."""
 
 import logging
 from collections.abc import Sequence
@@ -8,19 +8,19 @@ from yt8m.config import Config
 
 _LOGGER = logging.getLogger("yt8m.data")
 
-# Beyond this many in a shard, bad records are counted but not kept one by one: a wrong configuration makes
-# millions of them. Per shard, so that what is kept does not depend on which shard is read first.
+# Bad records kept per shard; further ones are only counted, because a wrong configuration makes millions of them.
+# The limit is per shard, so that the kept ones do not depend on the order in which shards are read.
 MAX_KEPT_RECORDS = 100
 
 
 class BadRecord(Config):
-    """A record that is no usable video.
+    """A record that is not a usable video.
 
     Attributes:
-        shard: URI of its shard.
-        record: Its number in the shard, from 0.
-        id: The video's id, as far as there is one.
-        reason: What is wrong.
+        shard: URI of the shard.
+        record: Index of the record in the shard, from 0.
+        id: Id of the video; empty if the record has none.
+        reason: Description of the problem, for messages.
     """
 
     shard: str
@@ -36,10 +36,10 @@ class DamagedShard(Config):
     """A shard that cannot be read to its end.
 
     Attributes:
-        shard: Its URI.
-        offset: Byte at which the damaged record begins.
-        record: Number of whole records before it.
-        reason: What is wrong.
+        shard: URI of the shard.
+        offset: Byte offset of the damaged record.
+        record: Number of intact records before the damage.
+        reason: Description of the damage, for messages.
     """
 
     shard: str
@@ -53,14 +53,14 @@ class DamagedShard(Config):
 
 @dataclass
 class ReadReport:
-    """Collects findings while shards are read; reading a shard again does not count them again.
+    """Collector of bad records and damaged shards; shards that are read repeatedly count once.
 
     Attributes:
-        log: Whether a shard's findings are also logged once it was read.
-        bad_records: The first of every shard, by shard and record number.
-        num_bad_records: Of every shard that was read to its end or its damage.
-        damaged_shards: By shard.
-        checksums: Content checksum of every shard that was read to its end or its damage.
+        log: Whether to log the problems of a shard when it has been read.
+        bad_records: First bad records of every shard, by shard and record index.
+        num_bad_records: Number of bad records, by shard, for shards that were read to their end or damage.
+        damaged_shards: Damaged shards, by URI.
+        checksums: Content checksums, by shard, for shards that were read to their end or damage.
     """
 
     log: bool = True
@@ -68,18 +68,25 @@ class ReadReport:
     num_bad_records: dict[str, int] = field(default_factory=dict)
     damaged_shards: dict[str, DamagedShard] = field(default_factory=dict)
     checksums: dict[str, str] = field(default_factory=dict)
-    # Numbers of the bad records in shards that were not read to their end yet.
+    # Indices of the bad records in shards that are still being read.
     _open: dict[str, set[int]] = field(default_factory=dict)
 
     def add_bad_record(self, record: BadRecord) -> None:
-        """Note one bad record."""
+        """Add a bad record."""
         numbers = self._open.setdefault(record.shard, set())
         numbers.add(record.record)
         if len(numbers) <= MAX_KEPT_RECORDS:
             self.bad_records[record.shard, record.record] = record
 
     def finish_shard(self, shard: str, checksum: str, records: int, damage: DamagedShard | None) -> None:
-        """Close a shard's account and logs what was found in it, once."""
+        """Add a shard that has been read, and log its problems the first time.
+
+        Args:
+            shard: URI of the shard.
+            checksum: Checksum of its content.
+            records: Number of its intact records.
+            damage: Damage that ended the shard, or None.
+        """
         bad = len(self._open.pop(shard, ()))
         if shard in self.checksums:
             return
@@ -94,7 +101,7 @@ class ReadReport:
             _LOGGER.warning("%s; %d of the shard's %d records are skipped.", first, bad, records)
 
     def findings_in(self, shards: Sequence[str]) -> tuple[list[DamagedShard], list[BadRecord]]:
-        """Damaged shards and bad records in the order of shards and records; they were found in any order."""
+        """Return damaged shards and bad records, sorted by the order of `shards` and by record index."""
         place = {shard: number for number, shard in enumerate(shards)}
         damaged = [self.damaged_shards[shard] for shard in shards if shard in self.damaged_shards]
         bad = [record for record in self.bad_records.values() if record.shard in place]
@@ -102,5 +109,5 @@ class ReadReport:
 
     @property
     def total_bad_records(self) -> int:
-        """Bad records in all shards that were read to their end."""
+        """Number of bad records in all shards that were read to their end or damage."""
         return sum(self.num_bad_records.values())

@@ -1,4 +1,4 @@
-"""Shards into batches of videos."""
+"""Batches of videos, streamed from shards or held in memory."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,12 +19,12 @@ Tensor = Any
 Dataset = Any
 PerShard = Callable[[Tensor], Dataset]
 
-# Shards that are read at the same time and shuffled together. Neighbours in a shard come apart even where the
-# shuffle buffer is smaller than a shard, and a resumed epoch leaves out whole groups without opening them.
+# Shards that are read in parallel and shuffled together. Neighbors in a shard are separated even if the shuffle buffer
+# is smaller than a shard, and a resumed epoch skips whole groups without opening their shards.
 SHARDS_PER_GROUP = 8
 # 1,024 videos of 230 frames are 270 MB.
 SHUFFLE_BUFFER_VIDEOS = 1024
-# Videos read at a time while the memory is filled.
+# Videos per batch while a data set is loaded into memory.
 _CHUNK_VIDEOS = 256
 
 
@@ -47,36 +47,36 @@ def read_videos(
 ) -> Dataset:
     """Read videos from frame-level or video-level shards, in batches.
 
-    The same shards, seed and epoch (and TensorFlow's global seed, if one is set) give the same order.
+    The order depends only on the shards, the seed and the epoch.
 
     Args:
         shards: Paths or URIs of TFRecord files.
         spec: Features, classes and length of the videos.
         batch_size: Videos per batch `B`.
-        on_bad: `skip` bad records and the rest of damaged shards, which are reported and logged, or `fail`.
-        shuffle_seed: Shuffles shards and videos; without it they come in the given order.
-        epoch: Every epoch has its own order.
-        skip_batches: Leaves out as many batches at the beginning; what follows is exactly what would
-            have followed them.
-        videos_per_shard: Usable videos of each shard, if known (`Partition`): what `skip_batches` leaves out
-            is then mostly not read at all.
+        on_bad: `skip` to leave out bad records and the rest of damaged shards, `fail` to stop at the first.
+        shuffle_seed: Seed for shuffling shards and videos. None means the given order.
+        epoch: Number of the epoch; every epoch has an order of its own.
+        skip_batches: Number of batches to skip at the beginning of the epoch, for resumption. The remaining batches are
+            the same as without skipping.
+        videos_per_shard: Usable videos of each shard, if known (see `Partition`). Most of the skipped shards are then
+            not read at all.
         soft_targets: Teachers' predictions for every usable video of these shards.
-        checksums: Content checksums of shards by URI, if known (`Partition`): a shard that has another one, when it was
-            read to its end, is an error.
-        drop_remainder: Leaves out a last batch of fewer videos.
-        shuffle_buffer: Videos among which the next one is drawn.
-        report: Where bad records and damaged shards are collected, besides the log.
-        with_labels: Whether labels are wanted; without them `labels` is 0, and a video may have any.
+        checksums: Content checksums by URI, if known (see `Partition`). A shard with another checksum is an error,
+            raised when the shard has been read to its end.
+        drop_remainder: Whether to drop a last batch of fewer videos.
+        shuffle_buffer: Size of the shuffle buffer in videos.
+        report: Collector of bad records and damaged shards, which are also logged.
+        with_labels: Whether to read and check the labels. Otherwise `labels` is all 0.
 
     Returns:
-        `tf.data.Dataset` of dicts: `frames` uint8 (B, T, D), features concatenated in the spec's order, zeros
-        behind the last frame; `num_frames` int32 (B,); `labels` uint8 (B, C), 0 where unlabelled; `ids` string (B,);
-        with soft targets `soft_targets` float32 (B, C). Iterate over it inside `data_errors()`.
+        `tf.data.Dataset` of dicts: `frames` uint8 (B, T, D), features concatenated in the spec's order, zero-padded
+        behind the last frame; `num_frames` int32 (B,); `labels` uint8 (B, C), all 0 for unlabelled videos; `ids` string
+        (B,); with soft targets also `soft_targets` float32 (B, C). Iterate over it inside `data_errors()`.
 
     Raises:
-        DataError: While iterating inside `data_errors()`: a bad record or shard under `fail`, a shard that changed, or
-            soft targets that do not belong to the videos.
-        StorageError: Likewise: a shard that cannot be opened.
+        DataError: While iterating inside `data_errors()`: a bad record or damaged shard under `fail`, a changed shard,
+            or soft targets that do not belong to the videos.
+        StorageError: While iterating inside `data_errors()`: a shard cannot be opened.
     """
     groups = _groups(len(shards), shuffle_seed, epoch)
     first, skipped = _skip_groups(groups, skip_batches * batch_size, videos_per_shard)
@@ -109,18 +109,20 @@ def read_videos(
 
 
 class VideosInMemory:
-    """All videos of some shards, to be shuffled as a whole.
+    """A small data set held in memory: its shards are read once, and every epoch shuffles all videos.
+
+    Create it inside `data_errors()`.
 
     Args:
         shards: Paths or URIs of TFRecord files.
         spec: Features, classes and length of the videos.
-        on_bad: What to do with bad records; see `read_videos`.
-        checksums: What the shards' contents have to be; see `read_videos`.
-        soft_targets: Teachers' predictions for these videos.
+        on_bad: Treatment of bad records; see `read_videos`.
+        checksums: Expected content checksums by URI; see `read_videos`.
+        soft_targets: Teachers' predictions for every usable video of these shards.
 
     Raises:
-        DataError: As `read_videos`; make it inside `data_errors()`.
-        StorageError: Likewise.
+        DataError: See `read_videos`.
+        StorageError: See `read_videos`.
     """
 
     def __init__(
@@ -136,26 +138,26 @@ class VideosInMemory:
             shards, spec, batch_size=_CHUNK_VIDEOS, on_bad=on_bad, checksums=checksums, soft_targets=soft_targets
         )
         chunks = list(videos.as_numpy_iterator())
-        # Tensors, so that data sets share them; constants of a graph would be copied.
+        # Tensors are shared between data sets; NumPy arrays would be copied into the graph of each.
         self._tensors = {name: tf.constant(np.concatenate([chunk[name] for chunk in chunks])) for name in chunks[0]}
 
     @staticmethod
     def size_bytes(num_videos: int, spec: DataSpec, *, with_soft_targets: bool) -> int:
-        """Memory for so many videos, padding included."""
+        """Return the memory for `num_videos` videos in bytes, padding included."""
         target_bytes = 5 if with_soft_targets else 1
         return num_videos * (spec.max_frames * spec.num_features + spec.num_classes * target_bytes)
 
     def batches(self, batch_size: int, *, shuffle_seed: int, epoch: int, skip_batches: int = 0) -> Dataset:
-        """The videos in another order in every epoch, in whole batches.
+        """Return the shuffled batches of one epoch.
 
         Args:
-            batch_size: Videos per batch `B`; a last batch of fewer is left out.
-            shuffle_seed: Seed of the orders.
-            epoch: Every epoch has its own order.
-            skip_batches: Leaves out as many batches at the beginning.
+            batch_size: Videos per batch `B`; a last batch of fewer videos is dropped.
+            shuffle_seed: Seed for shuffling.
+            epoch: Number of the epoch; every epoch has an order of its own.
+            skip_batches: Number of batches to skip at the beginning of the epoch, for resumption.
 
         Returns:
-            `tf.data.Dataset` of dicts as of `read_videos`.
+            `tf.data.Dataset` of the dicts of `read_videos`.
         """
         num_videos = len(self._tensors["ids"])
         order = np.random.default_rng([shuffle_seed, epoch]).permutation(num_videos)
@@ -170,13 +172,13 @@ class VideosInMemory:
 def stream_videos(
     shards: Sequence[str], spec: DataSpec, on_bad: OnBad, report: ReadReport, *, with_frames: bool = True
 ) -> Dataset:
-    """The usable videos of shards one by one in file order, unpadded, with `shard` int64, an index into `shards`."""
+    """Read the usable videos one by one, in file order and unpadded, with their index in `shards` as `shard` int64."""
     stream = ShardStream(shards, spec, on_bad, report, with_frames=with_frames)
     return _interleave(stream.videos, tf.data.Dataset.range(len(shards)), 1)
 
 
 def _groups(num_shards: int, shuffle_seed: int | None, epoch: int) -> NDArray[np.int64]:
-    """Shards that are read together, a row each, filled up with -1; of one shard when nothing is shuffled."""
+    """Group the indices of shards that are read together, one group per row, padded with -1."""
     if shuffle_seed is None:
         return np.arange(num_shards, dtype=np.int64)[:, None]
     order = np.random.default_rng([shuffle_seed, epoch]).permutation(num_shards)
@@ -187,10 +189,10 @@ def _groups(num_shards: int, shuffle_seed: int | None, epoch: int) -> NDArray[np
 def _skip_groups(
     groups: NDArray[np.int64], skipped_videos: int, videos_per_shard: Sequence[int] | None
 ) -> tuple[int, int]:
-    """How many whole groups need not be opened, and how many videos of the next are to be skipped."""
+    """Return the number of groups to skip unopened, and the number of videos to skip in the rest."""
     if videos_per_shard is None:
         return 0, skipped_videos
-    sizes = np.append(videos_per_shard, 0)[groups].sum(1)  # -1 stands for no shard
+    sizes = np.append(videos_per_shard, 0)[groups].sum(1)  # padding selects the 0
     ends = np.cumsum(sizes)
     first = int(np.searchsorted(ends, skipped_videos, side="right"))
     return first, skipped_videos - int(sizes[:first].sum())
@@ -199,12 +201,12 @@ def _skip_groups(
 def _shuffle_groups(
     per_shard: PerShard, groups: NDArray[np.int64], first: int, shuffle_buffer: int, seeds: tuple[int, int]
 ) -> Dataset:
-    """Shuffle the videos of every group; a group's order does not depend on the groups before it."""
+    """Shuffle within groups, so that the order of a group does not depend on the groups before it."""
     state = np.random.SeedSequence(seeds).generate_state(len(groups), np.uint32).astype(np.int64)
 
     def videos_of(group: Tensor, seed: Tensor) -> Dataset:
-        # Of this function's graph only. The process's seed must not change the order; and beside a process's seed of 0
-        # TensorFlow takes no tensors as seeds.
+        # This fixes the global seed inside this function's graph. The process's seed must not change the order, and
+        # TensorFlow accepts no tensor as a seed if the global seed is 0.
         tf.compat.v1.set_random_seed(1)
         members = tf.data.Dataset.from_tensor_slices(tf.boolean_mask(group, group >= 0))
         videos = _interleave(per_shard, members, min(SHARDS_PER_GROUP, groups.size))

@@ -1,4 +1,4 @@
-"""Counts what is in shards, without keeping frames."""
+"""Quick scan of shards: counts of videos, classes and frames, without reading the frames."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ _VIDEOS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class Scan:
-    """What shards hold.
+    """Counts over shards.
 
     Attributes:
-        shards: The shards with at least one usable video.
-        class_counts: int64 (C,), videos that have each class.
-        num_frames: Frames of all videos.
+        shards: Shards with at least one usable video.
+        class_counts: Number of videos per class, int64 (C,).
+        num_frames: Total number of frames.
     """
 
     shards: tuple[Shard, ...]
@@ -33,21 +33,21 @@ class Scan:
 
 
 def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: ReadReport, description: str) -> Scan:
-    """Read shards to their end and counts; shows progress.
+    """Read shards to their end and count their videos, with a progress bar.
 
     Args:
-        uris: The shards.
-        spec: What is expected in them.
-        on_bad: Whether bad records and damaged shards are skipped or stop the scan.
-        report: Where they are collected.
-        description: What the progress line says.
+        uris: Paths or URIs of the shards.
+        spec: Expected features, classes and length.
+        on_bad: `skip` to leave out bad records and the rest of damaged shards, `fail` to stop at the first.
+        report: Collector of bad records and damaged shards.
+        description: Label of the progress bar.
 
     Returns:
         Counts, sizes and checksums.
 
     Raises:
         DataError: A bad record or damaged shard under `fail`.
-        StorageError: A shard that cannot be opened.
+        StorageError: A shard cannot be opened.
     """
     videos = np.zeros(len(uris), np.int64)
     class_counts = np.zeros(spec.num_classes, np.int64)
@@ -64,7 +64,7 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
             if finished > done:
                 advance(finished - done)
                 done = finished
-        if done < len(uris):  # the last shards had no usable video
+        if done < len(uris):  # the last shards have no usable video
             advance(len(uris) - done)
     shards = tuple(
         Shard(uri=uri, videos=int(count), size_bytes=storage.stat(uri).size, checksum=report.checksums[uri])

@@ -1,4 +1,4 @@
-"""Which sidecar holds the soft targets of which training shard, and what made them."""
+"""Manifest of soft targets: the sidecar of every training shard, and their origin."""
 
 from pathlib import Path
 
@@ -11,29 +11,29 @@ from yt8m.errors import DataError
 
 
 class SoftTargetEncoding(Config):
-    """How a video's C probabilities are stored, in float16.
+    """Encoding of a video's `C` probabilities as float16.
 
-    Dense: all of them, 2 C bytes (7,724 at 3,862 classes). Top K: the K largest with their classes, 4 K bytes;
-    every other class gets the mean of what was left out, so that the sum stays.
+    Dense encoding stores all of them in 2 C bytes (7,724 bytes for 3,862 classes). Top-K encoding stores the K largest
+    with their classes in 4 K bytes; every other class gets the mean of the omitted ones, which preserves the sum.
 
     Attributes:
-        top_k: K, or `None` for dense.
+        top_k: Number of probabilities `K` to store. None means dense encoding.
     """
 
     top_k: PositiveInt | None = None
 
 
 class SoftTargetManifest(ConfigFile):
-    """Describes the soft targets of a partition's training shards, or of a part of them.
+    """Soft targets of all training shards of a partition, or of some of them.
 
     Attributes:
         teachers: Names of the models whose mean prediction is stored.
-        num_classes: C.
-        encoding: How it is stored.
-        partition_digest: `Partition.digest` of the partition whose training shards were predicted.
-        recipe_hash: Identifies teachers, encoding and data; every sidecar begins with it.
-        sidecars: URI of each training shard to the URI of its sidecar.
-        videos: Soft targets in all.
+        num_classes: Number of classes `C`.
+        encoding: Encoding of the probabilities.
+        partition_digest: `Partition.digest` of the partition with the training shards.
+        recipe_hash: Hash of teachers, encoding and data; the first record of every sidecar.
+        sidecars: URI of the sidecar of each training shard, by URI of the shard.
+        videos: Total number of soft targets.
     """
 
     teachers: tuple[str, ...] = Field(min_length=1)
@@ -45,16 +45,16 @@ class SoftTargetManifest(ConfigFile):
     videos: int
 
     def check_fits(self, partition: Partition, source: str | Path) -> None:
-        """Refuse soft targets that were not made for a partition.
+        """Check that the soft targets belong to a partition.
 
         Args:
-            partition: What a student is about to be trained on.
-            source: Where the manifest came from; errors begin with it.
+            partition: Partition for training the student.
+            source: Path of the manifest, for error messages.
 
         Raises:
-            DataError: Other classes, other data, or a training shard without soft targets.
+            DataError: The classes or the data differ, or a training shard has no soft targets.
         """
-        remedy = "Make the soft targets anew for this partition."
+        remedy = "Create soft targets for this partition."
         classes = partition.spec.num_classes
         if self.num_classes != classes:
             raise DataError(f"{source}: soft targets for {self.num_classes} classes, but {classes} expected. {remedy}")
@@ -63,29 +63,29 @@ class SoftTargetManifest(ConfigFile):
             raise DataError(f"{source}: no soft targets for {missing[0]} ({len(missing)} such shards). {remedy}")
         if self.partition_digest != partition.digest:
             received = self.partition_digest[:12]
-            raise DataError(f"{source}: made for partition {received}, but it is {partition.digest[:12]}. {remedy}")
+            raise DataError(f"{source}: made for partition {received}, not for {partition.digest[:12]}. {remedy}")
 
 
 def sidecar_name(shard_index: int, shard_uri: str) -> str:
-    """File name of a training shard's sidecar: shards of different folders may have the same name.
+    """Return the file name of a training shard's sidecar; unique even if shards of several folders share a name.
 
     Args:
-        shard_index: Position in the partition's training list.
-        shard_uri: The shard.
+        shard_index: Index of the shard in the partition's training list.
+        shard_uri: URI of the shard.
     """
     return f"{shard_index:05d}-{shard_uri.rsplit('/', 1)[-1]}"
 
 
 def sidecar_fault(path: Path, recipe_hash: str, videos: int | None = None) -> str:
-    """Say what is wrong with a sidecar's framing, make or number of videos; reads a few bytes of every record.
+    """Check the size, shape and origin of a sidecar, without reading its values.
 
     Args:
-        path: The sidecar or its local copy.
-        recipe_hash: What must have made it (`SoftTargetManifest.recipe_hash`), which its first record tells.
-        videos: Usable videos of its shard, where that is known.
+        path: Local path of the sidecar.
+        recipe_hash: Expected `SoftTargetManifest.recipe_hash`.
+        videos: Number of usable videos in the sidecar's shard, if known.
 
     Returns:
-        Empty when nothing is.
+        Description of the first problem, or an empty string if there is none.
     """
     framing = inspect_framing(path, verify_payloads=False)
     if framing.damage:
@@ -93,6 +93,6 @@ def sidecar_fault(path: Path, recipe_hash: str, videos: int | None = None) -> st
     (made_by,) = read_payloads(path, 0, 1)
     if made_by != recipe_hash.encode():
         received = made_by.decode("ascii", "replace")
-        return f"made by recipe {received[:12]!r} where {recipe_hash[:12]!r} is expected: other teachers or other data"
+        return f"made by recipe {received[:12]!r}, expected {recipe_hash[:12]!r}: other teachers or other data"
     found = framing.records - 1
     return "" if videos in {None, found} else f"{found} soft targets for {videos} videos"

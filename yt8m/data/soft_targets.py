@@ -1,9 +1,9 @@
-"""Teachers' predictions beside the shards: a sidecar of ids and probabilities per training shard.
+"""Soft targets: teachers' predictions in sidecars, one per training shard.
 
-A sidecar is a TFRecord file. Its first record is the hash of what made it (`SoftTargetManifest.recipe_hash`); then
-comes one `tf.train.Example` per usable video of its shard, in the same order: `id`; `probabilities` (little-endian
-float16, all C or the K largest in descending order); for the top-K form also `classes` (little-endian uint16) and
-`rest` (one float16, the probability of every other class).
+A sidecar is a TFRecord file. Its first record is `SoftTargetManifest.recipe_hash`. One `tf.train.Example` per usable
+video of the shard follows, in the same order, with the features `id` and `probabilities` (little-endian float16, all C,
+or the K largest in descending order). Top-K encoding adds `classes` (little-endian uint16) and `rest` (one float16, the
+probability of every other class).
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,9 +26,11 @@ Tensor = Any
 Dataset = Any
 
 _FIELDS = ("probabilities", "classes", "rest")
-# The largest number that float16 rounds to 1: sums of a mixture's parts may exceed 1 by float32's rounding.
+_REMEDY = "Create the soft targets again."
+# The largest number that float16 rounds to 1. Sums over a mixture may exceed 1 by the rounding of float32.
 _MOST = 1 + 2**-11
-# As unsigned integers, the float16 numbers from 0 to 1 are those from 0 to this; NaN and all below 0 are larger.
+# Bits of 1.0 in float16. Read as unsigned integers, the bits of numbers in [0, 1] are at most this; those of negative
+# numbers and NaN are larger.
 _ONE_BITS = int(np.float16(1).view(np.uint16))
 
 
@@ -38,19 +40,19 @@ def write_soft_targets(
     encoding: SoftTargetEncoding,
     recipe_hash: str,
 ) -> int:
-    """Write one sidecar, which appears only when it is complete.
+    """Write one sidecar atomically.
 
     Args:
-        uri: The sidecar.
-        chunks: Ids (B) and probabilities (B, C) of consecutive videos, in the shard's order.
-        encoding: How probabilities are stored.
-        recipe_hash: What makes it; see `SoftTargetManifest`.
+        uri: Path or URI of the sidecar.
+        chunks: Ids (B,) and probabilities (B, C) of consecutive videos, in the order of the shard.
+        encoding: Encoding of the probabilities.
+        recipe_hash: Hash of teachers, encoding and data; see `SoftTargetManifest`.
 
     Returns:
         Number of videos.
 
     Raises:
-        DataError: A number is no probability.
+        DataError: A value is not a probability.
     """
     videos = 0
     with storage.publish_file(uri) as path, tf.io.TFRecordWriter(str(path)) as writer:
@@ -64,11 +66,11 @@ def write_soft_targets(
 
 
 def _check(probabilities: NDArray[np.floating], ids: Sequence[bytes], uri: str) -> None:
-    if not (probabilities.min() >= 0 and probabilities.max() <= _MOST):  # of NaN neither holds
+    if not (probabilities.min() >= 0 and probabilities.max() <= _MOST):  # NaN fails both
         sound = ((probabilities >= 0) & (probabilities <= _MOST)).all(axis=1)
         video_id = bytes(ids[int(sound.argmin())]).decode("utf-8", "replace")
         raise DataError(
-            f"{uri}: expected probabilities, received other numbers for video '{video_id}'. A teacher has probably "
+            f"{uri}: the prediction for video '{video_id}' has values outside [0, 1] or NaN. A teacher has probably "
             "diverged; train it with a smaller learning rate."
         )
 
@@ -88,15 +90,15 @@ def _encode(probabilities: NDArray[np.floating], encoding: SoftTargetEncoding) -
 def _example(fields: dict[str, bytes]) -> bytes:
     features = {name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])) for name, data in fields.items()}
     example = tf.train.Example(features=tf.train.Features(feature=features))
-    # A map has no order of its own: without this, every process would write another one.
+    # Without this, the order of the features would differ between processes.
     return bytes(example.SerializeToString(deterministic=True))
 
 
 class SoftTargetShards:
-    """The sidecars of a manifest, to be read together with their shards.
+    """Reader of sidecars that joins soft targets to the videos of their shards.
 
     Args:
-        manifest: Describes them.
+        manifest: Manifest of the soft targets.
     """
 
     def __init__(self, manifest: SoftTargetManifest) -> None:
@@ -107,31 +109,31 @@ class SoftTargetShards:
 
     @classmethod
     def open(cls, path: str | Path, partition: Partition) -> Self:
-        """Read a manifest and makes sure that it fits a partition.
+        """Read a manifest and check that it belongs to a partition.
 
         Raises:
-            DataError: It was made for other classes, other data or other shards.
+            DataError: The manifest was made for other classes, other data or other shards.
         """
         manifest = SoftTargetManifest.load(path)
         manifest.check_fits(partition, path)
         return cls(manifest)
 
     def joined_to(self, stream: ShardStream, shards: Sequence[str]) -> Callable[[Tensor], Dataset]:
-        """Put every video's stored soft targets beside it.
+        """Join the stored soft targets to the videos of a stream.
 
         Args:
-            stream: Makes the streams of the shards' videos.
-            shards: The shards that it numbers.
+            stream: Streams of the videos, one per shard.
+            shards: URIs of the shards, in the order of their indices in `stream`.
 
         Returns:
-            From a shard's number to its videos, which also have what `decode` needs.
+            Function from a shard's index to its videos, extended by the fields that `decode` needs.
 
         Raises:
-            DataError: A shard has no sidecar; while iterating: ids or numbers of videos differ.
+            DataError: A shard has no sidecar. While iterating: the ids or the number of videos differ.
         """
         missing = [shard for shard in shards if shard not in self.manifest.sidecars]
         if missing:
-            raise DataError(f"{missing[0]}: the soft targets have no sidecar for this shard. Make them for it.")
+            raise DataError(f"{missing[0]}: this shard has no soft targets. Create them.")
         sidecars = [self.manifest.sidecars[shard] for shard in shards]
         ahead = storage.ReadAhead([sidecars[number] for number in stream.order])
 
@@ -152,7 +154,9 @@ class SoftTargetShards:
 
             def refuse() -> Tensor:
                 arguments = [video["shard"], record, video["ids"], stored["id"], whole]
-                return tf.numpy_function(lambda number, *rest: _refuse(sidecars[number], *rest), arguments, tf.bool)
+                return tf.numpy_function(
+                    lambda number, *rest: _raise_mismatch(sidecars[number], *rest), arguments, tf.bool
+                )
 
             with tf.control_dependencies([tf.cond(fits, lambda: True, refuse)]):
                 return video | {name: tf.identity(stored[name]) for name in _FIELDS}, end
@@ -164,11 +168,11 @@ class SoftTargetShards:
             path = ahead.stage_in(uri)
             fault = sidecar_fault(path, self.manifest.recipe_hash)
             if fault:
-                raise DataError(f"{uri}: {fault}. Make the soft targets anew.")
+                raise DataError(f"{uri}: {fault}. {_REMEDY}")
             return str(path).encode()
 
     def decode(self, video: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Replace what is stored by `soft_targets`, float32 (C,)."""
+        """Replace the stored fields of a video by `soft_targets`, float32 (C,)."""
         values = tf.cast(tf.io.decode_raw(video["probabilities"], tf.float16), tf.float32)
         if not self._dense:
             classes = tf.cast(tf.io.decode_raw(video["classes"], tf.uint16), tf.int32)
@@ -180,7 +184,7 @@ class SoftTargetShards:
 
 
 def parse_soft_target(payload: Tensor) -> dict[str, Tensor]:
-    """Take a sidecar's record apart into `id` and the fields that `SoftTargetShards.decode` needs; absent: empty."""
+    """Parse a record into `id` and the fields that `SoftTargetShards.decode` needs; missing fields are empty."""
     text = tf.io.FixedLenFeature([], tf.string, default_value="")
     parsed: dict[str, Tensor] = tf.io.parse_single_example(payload, dict.fromkeys(("id", *_FIELDS), text))
     return parsed
@@ -191,16 +195,16 @@ def _are_probabilities(stored: dict[str, Tensor]) -> Tensor:
     return tf.reduce_max(numbers) <= _ONE_BITS
 
 
-def _refuse(sidecar: str, record: np.int64, video_id: bytes, target_id: bytes, whole: np.bool) -> bool:
-    """Raise the error for a video and a soft target that do not belong together; an empty id stands for none."""
+def _raise_mismatch(sidecar: str, record: np.int64, video_id: bytes, target_id: bytes, whole: np.bool) -> bool:
+    """Raise the error for a soft target that does not fit its video; an empty id means that there is none."""
     with errors_for_tensorflow():
         damage = inspect_framing(storage.stage_in(sidecar), verify_payloads=True).damage
         if damage:
-            raise DataError(f"{sidecar}: damaged at byte {damage.offset}: {damage.reason}. Make the soft targets anew.")
-        video = f"video '{video_id.decode('utf-8', 'replace')}'" if video_id else "no more video"
-        target = f"a soft target for '{target_id.decode('utf-8', 'replace')}'" if target_id else "no soft target"
-        numbers = " with numbers that are no probabilities" if whole else " of another number of classes"
-        what = numbers if video_id == target_id else ""
-        raise DataError(
-            f"{sidecar}: record {record}: {target}{what} where the shard has {video}. Make the soft targets anew."
-        )
+            raise DataError(f"{sidecar}: damaged at byte {damage.offset}: {damage.reason}. {_REMEDY}")
+        video = f"video '{video_id.decode('utf-8', 'replace')}'" if video_id else "no more videos"
+        target = f"soft target for '{target_id.decode('utf-8', 'replace')}'" if target_id else "no soft target"
+        if video_id != target_id:
+            problem = f"{target}, but the shard has {video}"
+        else:
+            problem = f"{target} has " + ("values outside [0, 1] or NaN" if whole else "another number of classes")
+        raise DataError(f"{sidecar}: record {record}: {problem}. {_REMEDY}")

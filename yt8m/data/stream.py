@@ -1,8 +1,8 @@
-"""The videos of shards one by one, with every bad record and damaged shard found and reported.
+"""Streams of the videos in shards, with a report of every bad record and damaged shard.
 
-Inside tf.data an exception would end the stream and would not say where it arose. So unparsable records and the
-rest of a damaged shard are dropped silently first; the gaps they leave in the record numbers, and a marker behind
-each shard's last record, then tell what was dropped.
+An exception inside tf.data would end the stream without telling where it was raised. Therefore unparsable records and
+the rest of a damaged shard are first dropped silently. Gaps in the record indices, and a marker behind the last record
+of each shard, then show what was dropped.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,17 +29,17 @@ _BAD, _USABLE, _END_OF_SHARD = range(3)
 
 
 class ShardStream:
-    """Makes the stream of one shard's usable videos; for use inside `tf.data.Dataset.interleave`.
+    """Streams of usable videos, one per shard, for `tf.data.Dataset.interleave`.
 
     Args:
-        shards: Local paths or URIs.
-        spec: What is expected.
-        on_bad: `skip` bad records and the rest of damaged shards, or `fail` at the first.
-        report: Where findings are collected.
-        with_frames: Whether frames are wanted, or only what else there is to know.
-        with_labels: Whether labels are wanted; without them a video may have any.
-        order: The shards' numbers in the order in which they will be read, so that the next are fetched meanwhile.
-        checksums: Content checksums of shards, where they are known; another one is an error.
+        shards: Paths or URIs of the shards.
+        spec: Expected features, classes and length.
+        on_bad: `skip` to leave out bad records and the rest of damaged shards, `fail` to stop at the first.
+        report: Collector of bad records and damaged shards.
+        with_frames: Whether to read the frames.
+        with_labels: Whether to read and check the labels.
+        order: Indices of the shards in reading order, for prefetching. None means the order of `shards`.
+        checksums: Known content checksums, by shard. A shard with another checksum is an error.
     """
 
     def __init__(
@@ -63,19 +63,22 @@ class ShardStream:
         self._with_frames = with_frames
         self._checksums = checksums or {}
         self._with_labels = with_labels
-        # Numbers of the unparsable records found so far, by shard.
+        # Indices of the unparsable records found so far, by shard.
         self._dropped: dict[str, set[int]] = {}
 
     def videos(self, shard: Tensor) -> Dataset:
-        """The usable videos of shard number `shard` (int64 scalar, an index into `shards`) in file order.
+        """Return the usable videos of a shard in file order.
+
+        Args:
+            shard: Index into `shards`, int64 scalar.
 
         Returns:
-            Dataset of the tensors of `parse_record`, and `shard` int64.
+            Dataset of the videos of `parse_record`, with `shard` int64 added.
         """
         return self._items(shard, keep_end=False).map(lambda _survivor, item: item[0])
 
     def videos_and_end(self, shard: Tensor) -> Dataset:
-        """Like `videos`, but of (video, end): behind the last video comes an empty one whose `end` is True."""
+        """Return pairs (video, end): the videos with `end` False, then an empty video with `end` True."""
         return self._items(shard, keep_end=True).map(lambda _survivor, item: (item[0], item[-1]))
 
     def _items(self, shard: Tensor, *, keep_end: bool) -> Dataset:
@@ -99,7 +102,7 @@ class ShardStream:
                 with tf.control_dependencies([tell]):
                     return tf.identity(ok | (end & keep_end))
 
-            # Record and survivor numbers differ from the first unparsable record of a shard on.
+            # The two indices differ from the first unparsable record of a shard on.
             return tf.cond(ok & (record == survivor), lambda: True, account)
 
         parsed = marked.enumerate().map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -112,20 +115,20 @@ class ShardStream:
     def _account(
         self, shard: np.int64, record: np.int64, survivor: np.int64, state: np.int32, payload: bytes
     ) -> np.bool:
-        """Report the records dropped before this one, this one if it is bad, and what ended the shard.
+        """Report records dropped before this one, this one if it is bad, and the end of the shard.
 
         Args:
             shard: Index of the shard.
-            record: Number of the record among all of the shard.
-            survivor: Its number among those that could be parsed.
+            record: Index of the record among all records of the shard.
+            survivor: Index of the record among the parsable records of the shard.
             state: `_BAD`, `_USABLE` or `_END_OF_SHARD`.
-            payload: The record.
+            payload: Serialized record.
         """
         with errors_for_tensorflow():
             uri = self._shards[shard]
             dropped = self._dropped.setdefault(uri, set())
             new = int(record) - int(survivor) - sum(number < int(record) for number in dropped)
-            if new:  # records are dropped in no other place than just before one that is not
+            if new:  # the dropped records come directly before this one
                 first = int(record) - new
                 for number, lost in enumerate(read_payloads(storage.stage_in(uri), first, int(record)), first):
                     self._add_bad_record(uri, number, lost)
@@ -140,37 +143,37 @@ class ShardStream:
         video_id, reason = explain_bad_record(payload, self._spec, with_labels=self._with_labels)
         bad = BadRecord(shard=uri, record=number, id=video_id, reason=reason or "TensorFlow cannot parse it")
         if self._on_bad == "fail":
-            raise DataError(f"{bad}. Mend the shard, or let bad records be skipped.")
+            raise DataError(f"{bad}. Repair the shard, or set on_bad to 'skip'.")
         self._report.add_bad_record(bad)
 
     def _finish_shard(self, uri: str, records: int) -> None:
         framing = inspect_framing(storage.stage_in(uri), verify_payloads=False)
         if framing.records != records or framing.damage:
-            # TensorFlow stopped early, or would have, had there been more: find out where exactly.
+            # TensorFlow stopped at the damage without telling where: find its exact place.
             framing = inspect_framing(storage.stage_in(uri), verify_payloads=True)
             if framing.records != records:
                 raise StorageError(
-                    f"{uri}: {records} records could be read, but {framing.records} are there: it was changed or "
-                    "removed while it was read. Start the same again."
+                    f"{uri}: read {records} records, but the file has {framing.records}: it was changed while it was "
+                    "read. Start again."
                 )
         found = framing.damage
         damage = (
             DamagedShard(shard=uri, offset=found.offset, record=found.record, reason=found.reason) if found else None
         )
         if damage and self._on_bad == "fail":
-            raise DataError(f"{damage}. Fetch the shard again, or let the rest of damaged shards be skipped.")
+            raise DataError(f"{damage}. Download the shard again, or set on_bad to 'skip'.")
         if self._checksums.get(uri, framing.checksum) != framing.checksum:
-            raise DataError(f"{damage or uri}: not what prepare found, the shard changed since. Run prepare again.")
+            raise DataError(f"{damage or uri}: the shard has changed since `prepare` read it. Run `prepare` again.")
         self._report.finish_shard(uri, framing.checksum, records, damage)
 
 
-# Around the text of an error on its way through TensorFlow, which wraps it in its own.
+# Delimiters of our error message inside the message of the error that TensorFlow raises instead.
 _BEGIN, _END = "\x02", "\x03"
 
 
 @contextmanager
 def errors_for_tensorflow() -> Iterator[None]:
-    """Mark the texts of our errors where TensorFlow calls us."""
+    """Encode our errors in functions that TensorFlow calls, so that `data_errors` can decode them."""
     try:
         yield
     except UserError as error:
@@ -180,9 +183,13 @@ def errors_for_tensorflow() -> Iterator[None]:
 
 @contextmanager
 def data_errors() -> Iterator[None]:
-    """Let the errors of reading through as what they are: `DataError` or `StorageError`.
+    """Restore the `DataError` or `StorageError` behind an error of TensorFlow.
 
-    Put it around whatever iterates over videos, `model.fit` included.
+    Every iteration over videos, `model.fit` included, belongs inside this context.
+
+    Raises:
+        DataError: A bad record, a damaged or changed shard, or soft targets that do not fit.
+        StorageError: A shard or sidecar cannot be read.
     """
     try:
         yield

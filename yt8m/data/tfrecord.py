@@ -1,6 +1,6 @@
-"""The framing of TFRecord files, looked at without TensorFlow, which does not tell where a file is damaged.
+"""TFRecord framing in plain Python: TensorFlow does not report where a file is damaged.
 
-Every record is an 8 byte length, the length's checksum, the payload, the payload's checksum
+Every record consists of an 8-byte length, a checksum of the length, the payload, and a checksum of the payload
 (https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details).
 """
 
@@ -21,12 +21,12 @@ _OVERHEAD: int = _HEADER.size + _FOOTER.size
 
 @dataclass(frozen=True)
 class Damage:
-    """Where and why a file cannot be read any further.
+    """The first damage in a file, behind which no record can be found.
 
     Attributes:
-        offset: Byte at which the damaged record begins; the end of the file if it was cut before a record.
-        record: Number of whole records before it.
-        reason: What is wrong.
+        offset: Byte offset of the damaged record.
+        record: Number of intact records before the damage.
+        reason: Description of the damage, for messages.
     """
 
     offset: int
@@ -36,12 +36,13 @@ class Damage:
 
 @dataclass(frozen=True)
 class Framing:
-    """What a walk over a file found.
+    """Records, checksum and damage of a file.
 
     Attributes:
-        records: Whole records before the end or the damage.
-        checksum: Of all payloads' checksums: the same for the same content, wherever it lies.
-        damage: The first damage, after which nothing can be found any more.
+        records: Number of intact records before the end of the file or the damage.
+        checksum: Hexadecimal checksum over the checksums of all payloads. Equal content gives equal checksums, wherever
+            the file is stored.
+        damage: First damage, or None if the file is intact.
     """
 
     records: int
@@ -50,15 +51,15 @@ class Framing:
 
 
 def inspect_framing(path: Path, *, verify_payloads: bool) -> Framing:
-    """Walk over all records.
+    """Walk over the records of a file and find the first damage.
 
     Args:
-        path: A TFRecord file.
-        verify_payloads: Whether the payloads' checksums are computed, which reads all of the file;
-            otherwise only lengths are followed, which reads a few bytes per record.
+        path: TFRecord file.
+        verify_payloads: Whether to verify the checksums of the payloads, which reads the whole file. Otherwise only the
+            lengths are followed, which reads a few bytes per record.
 
     Returns:
-        Number of records, checksum, and the damage if there is any.
+        Number of records, checksum and damage of the file.
     """
     checksum = google_crc32c.Checksum()
     with _mapped(path) as content:
@@ -76,7 +77,7 @@ def inspect_framing(path: Path, *, verify_payloads: bool) -> Framing:
 
 
 def read_payloads(path: Path, first: int, end: int) -> Iterator[bytes]:
-    """Yield the payloads of records `first` to `end - 1`, which must be whole."""
+    """Yield the payloads of records `first` to `end - 1`, which must be intact."""
     with _mapped(path) as content:
         offset = 0
         for record in range(end):
@@ -87,7 +88,7 @@ def read_payloads(path: Path, first: int, end: int) -> Iterator[bytes]:
 
 
 def write_record(file: IO[bytes], record: bytes) -> None:
-    """Append a record to a TFRecord file: length, its checksum, content, its checksum."""
+    """Append a record to an open TFRecord file."""
     length = struct.pack("<Q", len(record))
     file.write(length + struct.pack("<I", _masked_checksum(length)))
     file.write(record)
@@ -95,16 +96,16 @@ def write_record(file: IO[bytes], record: bytes) -> None:
 
 
 def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool) -> str:
-    """Say what is wrong with the record at `offset`; empty when nothing is."""
+    """Describe the damage of the record at `offset`; return an empty string if there is none."""
     left = len(content) - offset
     if left < _HEADER.size:
-        return f"cut off: {left} bytes where a record's header needs {_HEADER.size}"
+        return f"truncated: {left} bytes left, but a record's header has {_HEADER.size}"
     header = content[offset : offset + _HEADER.size]
     length, length_checksum = _HEADER.unpack(header)
     if _masked_checksum(header[:8]) != length_checksum:
-        return _what_it_is(header) if offset == 0 else "the checksum of the record's length does not match"
+        return _foreign_format(header) if offset == 0 else "the checksum of the record's length does not match"
     if left < length + _OVERHEAD:
-        return f"cut off: {left} bytes where the record needs {length + _OVERHEAD}"
+        return f"truncated: {left} bytes left, but the record has {length + _OVERHEAD}"
     if verify_payloads:
         payload_end = offset + _HEADER.size + length
         (payload_checksum,) = _FOOTER.unpack(content[payload_end : payload_end + _FOOTER.size])
@@ -113,8 +114,8 @@ def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool
     return ""
 
 
-def _what_it_is(header: bytes) -> str:
-    return "not a TFRecord file but a gzip archive; unpack it" if header[:2] == b"\x1f\x8b" else "not a TFRecord file"
+def _foreign_format(header: bytes) -> str:
+    return "a gzip archive, not a TFRecord file; unpack it" if header[:2] == b"\x1f\x8b" else "not a TFRecord file"
 
 
 def _end_of(content: mmap.mmap | bytes, offset: int) -> int:
@@ -123,7 +124,7 @@ def _end_of(content: mmap.mmap | bytes, offset: int) -> int:
 
 
 def _masked_checksum(data: bytes) -> int:
-    """CRC-32C, rotated by 15 bits and shifted by a constant, as TFRecord files have it."""
+    """Compute the masked CRC-32C of TFRecord files: rotated by 15 bits, plus a constant."""
     checksum: int = google_crc32c.value(data)
     return ((checksum >> 15 | checksum << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
@@ -132,7 +133,7 @@ def _masked_checksum(data: bytes) -> int:
 def _mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
     with path.open("rb") as file:
         if not path.stat().st_size:
-            yield b""  # an empty file cannot be mapped
+            yield b""  # mmap refuses empty files
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             yield content
