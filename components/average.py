@@ -53,4 +53,4 @@ def average(
         soft_targets=Path(soft_targets.path) if soft_targets else None,
     )
     step.finish(result, metrics)
-    step.show(result, page, render_node_page)
+    step.show(result, page, lambda record: render_node_page(record, ["averaging", "curves"]))

@@ -44,4 +44,4 @@ def prepare(
     step = Step({**locals(), "config": config.replace("{data}", storage.join(root, "data", data_key))})
     result = run_stage(config=step.parse(PrepareConfig), output=Path(partition.path))
     step.finish(result, metrics)
-    step.show(result, page, render_node_page)
+    step.show(result, page, lambda record: render_node_page(record, ["data"]))

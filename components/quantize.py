@@ -39,4 +39,4 @@ def quantize(
     step = Step(locals())
     result = run_stage(model=Path(model.path), config=step.parse(QuantizeConfig), output=Path(quantized.path))
     step.finish(result, metrics)
-    step.show(result, page, render_node_page)
+    step.show(result, page, lambda record: render_node_page(record, ["quantization"]))

@@ -107,4 +107,4 @@ def search_weights(
         output=Path(weights.path),
     )
     step.finish(result, metrics)
-    step.show(result, page, render_node_page)
+    step.show(result, page, lambda record: render_node_page(record, ["ensemble", "search"]))

@@ -60,4 +60,4 @@ def select_teachers(
         output=Path(selection.path),
     )
     step.finish(result, metrics)
-    step.show(result, page, render_node_page)
+    step.show(result, page, lambda record: render_node_page(record, ["selection"]))

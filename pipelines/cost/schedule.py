@@ -4,13 +4,10 @@ import heapq
 from collections.abc import Collection, Mapping
 from functools import cached_property
 
-from pipelines.graph.order import in_order
-from pipelines.graph.plan import Plan
+from pipelines.graph.plan import Plan, in_order
+from pipelines.stages import STAGES
 
 Dependencies = Mapping[str, Collection[str]]
-
-GPU_STAGES = ("train", "average", "evaluate", "soft_targets")
-"""Stages that use a GPU: those of the sections `training` and `inference` of a cluster."""
 
 
 class Schedule:
@@ -24,7 +21,7 @@ class Schedule:
 
     def __init__(self, plan: Plan, seconds: Mapping[str, float], least_seconds: float = 0.0) -> None:
         self.seconds, self.least_seconds = seconds, least_seconds
-        self.on_gpu = {node.name for node in plan.nodes.values() if node.stage in GPU_STAGES}
+        self.on_gpu = {node.name for node in plan.nodes.values() if STAGES[node.stage].uses_gpu}
         self._dependencies = pipeline_dependencies(plan)
 
     @property

@@ -1,9 +1,10 @@
-"""The graph of a run: named nodes and what each takes from the others. Plain data; knows nothing of Kubeflow."""
+"""The graph of a run as plain data: named nodes and the outputs of other nodes that each one reads."""
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Any
 
 from yt8m.errors import ConfigError, suggest
@@ -22,20 +23,21 @@ class Node:
     """One step of the run.
 
     Attributes:
-        name: Unique in the run, lower case with hyphens: `train-netvlad1`.
-        stage: The component that runs it: `train`.
-        title: What the user interface shows: `Train netvlad1`.
-        description: What the node does, in a sentence.
-        group: The sub-pipeline it belongs to; empty for the run's own nodes.
-        model: The model it works on; empty if on none or several.
-        family: That model's family, or the teachers' group.
+        name: Unique name in the run, lower case with hyphens: `train-netvlad1`.
+        stage: Name of the stage it executes: `train`.
+        title: Title in user interfaces: `Train netvlad1`.
+        description: What the node does, in a sentence. Empty: the description of the component.
+        group: The sub-pipeline it belongs to. Empty for nodes outside of all sub-pipelines.
+        model: The model it works on. Empty if it works on none or several.
+        family: Family of that model, or the group of teachers.
         code: Names of the model families whose code the node runs.
-        config: The stage's configuration as JSON data.
-        arguments: Further parameters of the component: which share of the work it does. They are no part of its
-            key: what it writes under stable addresses is kept by its name as well.
-        inputs: The component's artifacts by parameter name.
-        fan_in: Numbered artifacts: parameter prefix -> name -> artifact. The component is told the first one's names.
-        facts: What the report wants to know beyond the configuration; goes into the record's configuration.
+        config: Configuration of the stage as JSON data.
+        arguments: Further parameters of the component that divide the work among several nodes. They are not part of
+            the key, because everything a node writes to a stable address has the node's name in it as well.
+        inputs: Input artifacts by parameter of the component.
+        fan_in: Numbered input artifacts: parameter prefix -> name -> artifact. The component receives the names of the
+            first prefix.
+        facts: Facts for the report that are not in the configuration. The record has them in its configuration.
     """
 
     name: str
@@ -53,20 +55,20 @@ class Node:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     def references(self) -> Iterator[Ref]:
-        """All artifacts the node reads."""
+        """Iterate over all artifacts that the node reads."""
         yield from self.inputs.values()
         for artifacts in self.fan_in.values():
             yield from artifacts.values()
 
     @property
     def dependencies(self) -> frozenset[str]:
-        """The nodes that must have finished before."""
+        """The nodes that must have finished before this one starts."""
         return frozenset(reference.node for reference in self.references())
 
 
 @dataclass(frozen=True)
 class Group:
-    """A sub-pipeline: a family or a group of teachers with the students that learn from it; or students apart."""
+    """A sub-pipeline; `pipelines.graph.groups` says which nodes belong together."""
 
     name: str
     title: str
@@ -77,8 +79,8 @@ class Plan:
     """All nodes of a run, each after those it depends on.
 
     Args:
-        name: The pipeline's name.
-        description: What the pipeline is for.
+        name: Name of the pipeline.
+        description: Purpose of the pipeline, in a sentence or two.
         groups: The sub-pipelines.
         nodes: The nodes; every dependency comes before the nodes that need it.
     """
@@ -96,17 +98,17 @@ class Plan:
             self.nodes[node.name] = node
 
     def __getitem__(self, name: str) -> Node:
-        """The node of this name.
+        """Return the node of this name.
 
         Raises:
-            ConfigError: There is none; names the nearest.
+            ConfigError: There is no such node. The message names the nearest one.
         """
         if name not in self.nodes:
             raise ConfigError(f"{self.name}: no node '{name}'. {suggest(name, self.nodes)}")
         return self.nodes[name]
 
     def ancestors(self, name: str) -> list[str]:
-        """All nodes that a node depends on, directly or not, in order."""
+        """List all nodes that a node depends on, directly or not, in the order of the plan."""
         wanted = set(self[name].dependencies)
         for other in reversed(self.nodes.values()):
             if other.name in wanted:
@@ -114,7 +116,7 @@ class Plan:
         return [other for other in self.nodes if other in wanted]
 
     def descendants(self, name: str) -> list[str]:
-        """All nodes that depend on a node, directly or not, in order."""
+        """List all nodes that depend on a node, directly or not, in the order of the plan."""
         found = {self[name].name}
         for other in self.nodes.values():
             if found & other.dependencies:
@@ -145,3 +147,23 @@ class Plan:
             text = json.dumps([*exact, node.config], sort_keys=True)
             keys[node.name] = hashlib.sha256(text.encode()).hexdigest()[:12]
         return keys
+
+
+def in_order(needs: Mapping[str, Collection[str]]) -> list[str]:
+    """Sort names topologically: each one after those that it needs, otherwise in the order of the mapping.
+
+    Args:
+        needs: Names that each name needs. All of them are keys of the mapping.
+
+    Raises:
+        graphlib.CycleError: Some names need each other.
+    """
+    position = {name: number for number, name in enumerate(needs)}
+    sorter = TopologicalSorter(needs)
+    sorter.prepare()
+    ordered: list[str] = []
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=position.__getitem__)
+        sorter.done(*ready)
+        ordered += ready
+    return ordered

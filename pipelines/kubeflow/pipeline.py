@@ -5,46 +5,18 @@ import inspect
 import json
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kfp import compiler, dsl
 
-from components.average import average
-from components.collect_records import collect_records
-from components.evaluate import evaluate
-from components.export import export
-from components.generate import generate
-from components.join_soft_targets import join_soft_targets
-from components.prepare import prepare
-from components.quantize import quantize
-from components.report import report
-from components.search_weights import search_weights
-from components.select_teachers import select_teachers
-from components.soft_targets import soft_targets
-from components.train import train
 from pipelines.graph.keys import Versions
-from pipelines.graph.order import in_order
-from pipelines.graph.plan import Group, Node, Plan, Ref
+from pipelines.graph.plan import Group, Node, Plan, Ref, in_order
 from pipelines.kubeflow.placement import apply_cluster, label_pod
 from pipelines.recipe.cluster import ClusterConfig
 from yt8m import __version__
-
-COMPONENTS: Mapping[str, Any] = {
-    "average": average,
-    "collect_records": collect_records,
-    "evaluate": evaluate,
-    "export": export,
-    "generate": generate,
-    "join_soft_targets": join_soft_targets,
-    "prepare": prepare,
-    "quantize": quantize,
-    "report": report,
-    "search_weights": search_weights,
-    "select_teachers": select_teachers,
-    "soft_targets": soft_targets,
-    "train": train,
-}
 
 # Stands for the image where steps are processes: always the same one, for KFP's cache knows steps by their image.
 PROCESS_IMAGE = f"yt8m:{__version__}"
@@ -61,6 +33,12 @@ _DESCRIPTIONS = {
     "checkpoints, TensorBoard's logs, the steps' records.",
     RECIPE_PARAMETER: "The recipe that the pipeline was compiled from, for `yt8m rerun --set`. No step reads it.",
 }
+
+
+@cache
+def find_component(stage: str) -> Any:
+    """Import the KFP component of a stage: `components.<stage>.<stage>`."""
+    return getattr(import_module(f"components.{stage}"), stage)
 
 
 def build_pipeline(
@@ -156,12 +134,13 @@ class _PipelineBuilder:
         return _SubPipeline(pipeline, given, wanted)
 
     def _call_node(self, node: Node, root: Any, outputs: dict[Ref, Any]) -> None:
-        wanted = COMPONENTS[node.stage].component_spec.inputs
-        arguments = {name: value for name, value in self._parameters(node, root).items() if name in wanted}
+        component = find_component(node.stage)
+        parameters = component.component_spec.inputs
+        arguments = {name: value for name, value in self._parameters(node, root).items() if name in parameters}
         arguments |= {name: outputs[ref] for name, ref in node.inputs.items()}
         for prefix, artifacts in node.fan_in.items():
             arguments |= {f"{prefix}_{number}": outputs[ref] for number, ref in enumerate(artifacts.values(), 1)}
-        component = _named(COMPONENTS[node.stage], node.name, node.description, arguments)
+        component = _named(component, node.name, node.description, arguments)
         # Not by the task's methods: each of them looks at the whole stack, which adds up to seconds.
         container = component.component_spec.implementation.container
         container.image = self.image
@@ -190,7 +169,7 @@ class _PipelineBuilder:
 
     def _artifact_type(self, ref: Ref) -> Any:
         """The artifact class of an output, from its component's interface (`system.Model@0.0.1`)."""
-        spec = COMPONENTS[self.plan.nodes[ref.node].stage].component_spec.outputs[ref.output]
+        spec = find_component(self.plan.nodes[ref.node].stage).component_spec.outputs[ref.output]
         return getattr(dsl, spec.type.removeprefix("system.").split("@")[0])
 
 

@@ -1,63 +1,45 @@
-"""Puts the cluster's configuration on the tasks of a KFP pipeline."""
+"""Resources, nodes, volumes and secrets of a KFP pipeline's tasks, from the configuration of the cluster."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from kfp import kubernetes
 
 from pipelines.recipe.cluster import ClusterConfig, SecretConfig, ShardCacheConfig, StepConfig
+from pipelines.stages import STAGES
 from yt8m.storage.cache import FOLDER_VARIABLE, SIZE_VARIABLE
 
-StepClass = Literal["data", "training", "inference", "assembly"]
-
-STEP_CLASSES: Mapping[str, StepClass] = {
-    "generate": "data",
-    "prepare": "data",
-    "train": "training",
-    "average": "training",
-    "evaluate": "inference",
-    "soft_targets": "inference",
-    "join_soft_targets": "data",
-    "select_teachers": "assembly",
-    "quantize": "assembly",
-    "search_weights": "assembly",
-    "export": "assembly",
-    "collect_records": "assembly",
-    "report": "assembly",
-}
-
-# Labels of every step's pod: the network policy selects them by the first, people by the second.
+# Labels of every step's pod: the network policy selects pods by the first one, people by the second one.
 PART_OF = ("app.kubernetes.io/part-of", "yt8m")
 NODE_LABEL = "app.kubernetes.io/component"
 _LONGEST_LABEL = 63
 
 
 def label_pod(task: Any, node: str) -> None:
-    """Label a task's pod, so that it can be found in any cluster.
+    """Label the pod of a task, so that it can be found in any cluster.
 
     Args:
         task: A `kfp.dsl.PipelineTask`.
-        node: The node's name.
+        node: Name of the node.
     """
     kubernetes.add_pod_label(task, *PART_OF)
     kubernetes.add_pod_label(task, NODE_LABEL, node[:_LONGEST_LABEL].rstrip("-"))
 
 
 def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> None:
-    """Give a task its place in the cluster.
+    """Configure a task for the cluster.
 
     Args:
         task: A `kfp.dsl.PipelineTask`.
-        stage: The component that it runs.
-        cluster: The configuration.
-        image: The pipeline's container image.
+        stage: Name of the stage that it executes.
+        cluster: Configuration of the cluster.
+        image: Container image of the pipeline.
     """
-    step_class = STEP_CLASSES[stage]
-    step: StepConfig = getattr(cluster, step_class)
+    resources = STAGES[stage].resources
+    step: StepConfig = getattr(cluster, resources)
     task.set_container_image(step.image.replace("{image}", image))
     _add_resources(task, step)
-    _add_nodes(task, step)
-    _add_patience(task, step)
+    _add_node_selection(task, step)
+    _add_timeout_and_retries(task, step)
     if cluster.user:
         kubernetes.set_security_context(task, run_as_user=cluster.user, run_as_group=cluster.user, run_as_non_root=True)
     for name, value in cluster.environment.items():
@@ -66,7 +48,7 @@ def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> 
         _add_secret(task, secret)
     if cluster.image_pull_secrets:
         kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
-    if cluster.shard_cache and step_class != "assembly":
+    if cluster.shard_cache and resources != "assembly":
         _add_shard_cache(task, cluster.shard_cache)
 
 
@@ -83,7 +65,7 @@ def _add_resources(task: Any, step: StepConfig) -> None:
         kubernetes.empty_dir_mount(task, "shared-memory", "/dev/shm", medium="Memory", size_limit=step.shared_memory)
 
 
-def _add_nodes(task: Any, step: StepConfig) -> None:
+def _add_node_selection(task: Any, step: StepConfig) -> None:
     labels = dict(step.node_selector)
     if step.gpu and step.gpu.type:
         labels[step.gpu.type_label] = step.gpu.type
@@ -100,7 +82,7 @@ def _add_nodes(task: Any, step: StepConfig) -> None:
         )
 
 
-def _add_patience(task: Any, step: StepConfig) -> None:
+def _add_timeout_and_retries(task: Any, step: StepConfig) -> None:
     if step.timeout_hours:
         kubernetes.set_timeout(task, _seconds(step.timeout_hours))
     if step.retries:
@@ -129,5 +111,5 @@ def _add_shard_cache(task: Any, cache: ShardCacheConfig) -> None:
     else:
         kubernetes.empty_dir_mount(task, "shard-cache", cache.mount_path)
     task.set_env_variable(FOLDER_VARIABLE, cache.mount_path)
-    # The cache counts copies in bytes and takes `100GB`, where Kubernetes says `100G`.
+    # The cache writes sizes as `100GB`, Kubernetes as `100G`.
     task.set_env_variable(SIZE_VARIABLE, f"{cache.size}B")

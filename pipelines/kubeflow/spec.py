@@ -4,7 +4,7 @@ import copy
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from pipelines.graph.order import in_order
+from pipelines.graph.plan import in_order
 from yt8m.errors import ConfigError, suggest
 
 # Name under which the pipeline's own DAG stands among those of the components.

@@ -1,11 +1,13 @@
-"""The recipe: an experiment as data. It decides the graph of the run."""
+"""The schema of recipes: an experiment as data, which decides the graph of its run."""
 
 from collections.abc import Mapping
-from typing import Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, create_model
 
 from pipelines.recipe.cluster import ClusterConfig
+from pipelines.stages import STAGES
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
 from yt8m.models import ModelConfig
@@ -20,24 +22,25 @@ from yt8m.training.config import TrainingConfig
 
 AveragePolicy = Literal["always", "never", "if_better"]
 
-# Lower case with hyphens: names become names of nodes and, in a cluster, of pods.
+# Names become parts of the names of nodes and, in a cluster, of pods.
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 MOST_NAME_LETTERS = 40
 
-# Numbered inputs of the components: `select_teachers` and `soft_targets`; `search_weights` and `export`.
+# Numbered inputs of the components that read the models of a family, and of those that read all members.
 MOST_TEACHERS, MOST_MEMBERS = 16, 20
 
 
 class DataConfig(Config):
-    """Where the videos come from.
+    """The videos of the experiment.
 
     Attributes:
-        generate: Videos are generated into the run's root; null: they are there already.
-        training: Globs of training shards; not with `generate`.
-        validation: Globs of validation shards, of which `holdout_shards` are held out; not with `generate`.
-        holdout_shards: Validation shards that no model trains on; the others train, too (the paper: 800).
-        spec: Features, classes and length of the videos; not with `generate`, whose data say it themselves.
-        on_bad: Whether damaged shards and bad records are skipped and reported, or stop the run.
+        generate: Synthetic videos to generate under the run's root. Null if the shards exist already.
+        training: Glob patterns of the training shards. Not allowed with `generate`.
+        validation: Glob patterns of the validation shards, some of which are held out. Not allowed with `generate`.
+        holdout_shards: Number of validation shards that no model trains on. The others are training shards as well
+            (the paper: 800).
+        spec: Features, classes and length of the videos. Not allowed with `generate`, which determines them.
+        on_bad: What happens to damaged shards and bad records: `skip` skips and reports them, `fail` stops the run.
     """
 
     generate: GenerateConfig | None = None
@@ -48,7 +51,7 @@ class DataConfig(Config):
     on_bad: Literal["skip", "fail"] = "skip"
 
     def resolve_spec(self) -> DataSpec:
-        """What the videos look like."""
+        """Return features, classes and length of the videos."""
         return self.generate.resolve().spec if self.generate else self.spec or DataSpec()
 
 
@@ -56,8 +59,8 @@ class CandidateConfig(Config):
     """A model trained on labels.
 
     Attributes:
-        model: Its family and sizes.
-        training: How it is trained; the recipe's `training` holds what is not said here.
+        model: Family and sizes of the model.
+        training: Options of the training. The recipe's section `training` has the defaults.
     """
 
     model: ModelConfig
@@ -65,12 +68,13 @@ class CandidateConfig(Config):
 
 
 class FamilyConfig(Config):
-    """Candidates of which the best combination teaches.
+    """A group of candidates, the best combination of which is selected as teachers.
 
     Attributes:
-        average: Whether the candidates' weights are averaged: `always`, `never`, or `if_better` on the hold-out.
-        ensemble_size: How many candidates teach together (the paper: 3).
-        candidates: Models by name.
+        average: When the averaged weights of a candidate replace the trained ones: `always`, `never`, or `if_better`
+            on the hold-out.
+        ensemble_size: Number of candidates in the combination (the paper: 3).
+        candidates: The models by name.
     """
 
     average: AveragePolicy = "never"
@@ -79,17 +83,18 @@ class FamilyConfig(Config):
 
 
 class StudentConfig(Config):
-    """A model trained on labels and on soft targets.
+    """A model trained on labels and soft targets.
 
     Attributes:
-        learn_from: A family, whose selected teachers teach, or a teacher group.
-        like: A candidate or student whose model, training and averaging the student has where it does not say
-            otherwise. A candidate of equal model, training and averaging is the student's baseline in the table of
-            distillation.
-        model: Its family and sizes.
-        training: How it is trained.
-        label_weight: Lambda of the paper's equation 2: weight of the labels; the rest is the soft targets'.
-        average: See `FamilyConfig`.
+        learn_from: The family or teacher group whose soft targets the student learns from.
+        like: A candidate or student from which the student takes the model, the options of training and the averaging
+            that it does not set itself. A candidate that is equal in all three is the student's baseline in the
+            report's table of distillation.
+        model: Family and sizes of the model.
+        training: Options of the training.
+        label_weight: Weight of the labels in the loss, lambda in the paper's equation 2. The soft targets have the
+            remaining weight.
+        average: When averaged weights replace the trained ones; see `FamilyConfig`.
     """
 
     learn_from: str
@@ -101,45 +106,64 @@ class StudentConfig(Config):
 
 
 class SoftTargetsSection(SoftTargetsConfig):
-    """How soft targets are written; `encoding.top_k` of as many as there are classes, or more, keeps all, densely.
+    """How soft targets are made and stored.
+
+    An `encoding.top_k` that is not smaller than the number of classes keeps all classes, in the dense encoding.
 
     Attributes:
-        workers: Steps that write shards side by side, for every group of teachers.
+        workers: Number of nodes that divide the shards among themselves, for each group of teachers.
     """
 
     workers: PositiveInt = Field(default=1, le=32)
 
 
 class EnsembleConfig(Config):
-    """What is exported.
+    """The ensemble that is exported.
 
     Attributes:
-        members: Models the search may choose from; empty: all students, or all candidates if there are none.
-        search: How their weights are searched, and the budget.
+        members: Models that the search may choose from. Empty: all students, or all candidates if there are none.
+        search: Options of the search for weights, and the byte budget.
     """
 
     members: tuple[str, ...] = Field(default=(), max_length=MOST_MEMBERS)
     search: SearchConfig = SearchConfig()
 
 
+def _stages_config() -> type[Config]:
+    """Make the type of the section `stages`: the configuration of each optional stage, null by default."""
+    fields: dict[str, Any] = {}
+    for name in (stage.name for stage in STAGES.values() if stage.reads):
+        function = getattr(import_module(f"yt8m.stages.{name}"), name)
+        fields[name] = (get_type_hints(function).get("config", Config) | None, None)
+    return create_model("StagesConfig", __base__=Config, **fields)
+
+
+if TYPE_CHECKING:
+    StagesConfig = Config
+else:
+    StagesConfig = _stages_config()
+
+
 class Recipe(Config):
     """A whole experiment.
 
     Attributes:
-        name: Of the pipeline.
-        description: What it is for, in a sentence or two.
-        seed: Seed of everything that has none of its own.
-        data: Where the videos come from.
-        families: Candidates by family.
-        teacher_groups: Students that teach together, equally weighted, by the group's name.
-        students: Models trained on soft targets.
-        soft_targets: How soft targets are written.
-        averaging: How weights are averaged, for all models whose family or student says so.
+        name: Name of the pipeline.
+        description: Purpose of the experiment, in a sentence or two.
+        seed: Default of all seeds.
+        data: The videos.
+        families: Groups of candidates by name.
+        teacher_groups: Students that teach together, equally weighted, by name of the group.
+        students: Models trained on soft targets, by name.
+        soft_targets: How soft targets are made and stored.
+        averaging: How weights are averaged, for all models whose family or student asks for it.
         evaluation: How models are measured.
-        quantization: How weights are stored in 8 bits.
-        ensemble: What is exported.
-        export: How it is exported.
-        cluster: What the steps need in a cluster; null: what the cluster gives by itself. Runs here do without.
+        quantization: How weights are quantized.
+        ensemble: The ensemble that is exported.
+        export: How the ensemble is exported.
+        stages: Optional stages by name, each with its configuration. Null: the stage does not run.
+        cluster: Resources of the steps in a Kubernetes cluster. Null: the defaults of the cluster. Local runs ignore
+            it.
     """
 
     name: str = Field(pattern=NAME_PATTERN, max_length=MOST_NAME_LETTERS)
@@ -155,21 +179,34 @@ class Recipe(Config):
     quantization: QuantizeConfig = QuantizeConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     export: ExportConfig = ExportConfig()
+    stages: StagesConfig = StagesConfig()
     cluster: ClusterConfig | None = None
 
     def candidates(self) -> dict[str, CandidateConfig]:
-        """All candidates of all families by name."""
+        """Return the candidates of all families by name."""
         return {name: model for family in self.families.values() for name, model in family.candidates.items()}
 
     def models(self) -> dict[str, CandidateConfig | StudentConfig]:
-        """All models by name."""
+        """Return all models by name."""
         return {**self.candidates(), **self.students}
 
     def averages(self) -> dict[str, AveragePolicy]:
-        """Whether each model's weights are averaged, by name."""
+        """Return when averaged weights replace the trained ones, by model."""
         candidates = {name: family.average for family in self.families.values() for name in family.candidates}
         return candidates | {name: student.average for name, student in self.students.items()}
 
     def members(self) -> tuple[str, ...]:
-        """The models that the search for weights may choose from."""
+        """Return the models that the search for weights may choose from."""
         return self.ensemble.members or tuple(self.students) or tuple(self.candidates())
+
+    def baseline(self, student: str) -> str:
+        """Find the candidate that differs from a student in nothing but soft targets and seed; empty if none does."""
+        models, averages = self.models(), self.averages()
+
+        def traits(name: str) -> tuple[Any, ...]:
+            training = models[name].training.model_copy(update={"seed": 0})
+            return models[name].model, training, averages[name]
+
+        equal = [name for name in self.candidates() if traits(name) == traits(student)]
+        like = self.students[student].like
+        return like if like in equal else next(iter(equal), "")

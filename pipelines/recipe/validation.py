@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.recipe.schema import MOST_MEMBERS, MOST_NAME_LETTERS, MOST_TEACHERS, NAME_PATTERN, FamilyConfig
 from pipelines.recipe.yaml_file import mapping_or_empty
+from pipelines.stages import STAGES
 from yt8m.errors import suggest
 from yt8m.metrics import GAP_TOP_K
 from yt8m.predictions import DEFAULT_TOP_K
@@ -20,8 +21,7 @@ Problems = Iterator[str]
 _TAKEN_FROM_MODELS = re.compile(r"quantized-.*|export")
 # Names of families and groups of teachers that would give nodes or sub-pipelines the name of another.
 _TAKEN_FROM_GROUPS = re.compile(
-    r"generate|prepare|search-weights|export|report|.*-part-\d+"
-    r"|(train|average|evaluate|quantize|select|soft-targets|collect|taught-by)-.*"
+    "|".join([r".*-part-\d+", "taught-by-.*", *(re.sub(r"\{\w+\}", ".*", stage.node) for stage in STAGES.values())])
 )
 
 

@@ -9,13 +9,14 @@ import textwrap
 import pytest
 
 from components.step import MOST_NUMBERED
-from pipelines.kubeflow.pipeline import COMPONENTS
+from pipelines.kubeflow.pipeline import find_component
 from pipelines.recipe.schema import MOST_MEMBERS, MOST_TEACHERS
+from pipelines.stages import STAGES
 
 
-@pytest.mark.parametrize("stage", COMPONENTS)
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_component_gives_its_stage_exactly_what_it_takes(stage: str) -> None:
-    tree = ast.parse(textwrap.dedent(inspect.getsource(COMPONENTS[stage].python_func)))
+    tree = ast.parse(textwrap.dedent(inspect.getsource(find_component(stage).python_func)))
     (call,) = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_stage")
     given = {keyword.arg for keyword in call.keywords}
     parameters = inspect.signature(getattr(importlib.import_module(f"yt8m.stages.{stage}"), stage)).parameters
@@ -39,12 +40,12 @@ def test_a_component_gives_its_stage_exactly_what_it_takes(stage: str) -> None:
     ],
 )
 def test_a_component_takes_as_many_numbered_inputs_as_a_recipe_may_give(stage: str, prefix: str, most: int) -> None:
-    numbered = [name for name in COMPONENTS[stage].component_spec.inputs if re.fullmatch(rf"{prefix}_\d+", name)]
+    numbered = [name for name in find_component(stage).component_spec.inputs if re.fullmatch(rf"{prefix}_\d+", name)]
     assert numbered == [f"{prefix}_{number}" for number in range(1, most + 1)]
 
 
-@pytest.mark.parametrize("stage", COMPONENTS)
+@pytest.mark.parametrize("stage", STAGES)
 def test_a_component_has_a_file_of_its_name_and_is_called_like_it(stage: str) -> None:
     module = importlib.import_module(f"components.{stage}")
-    assert getattr(module, stage) is COMPONENTS[stage]
-    assert COMPONENTS[stage].python_func.__name__ == stage
+    assert getattr(module, stage) is find_component(stage)
+    assert find_component(stage).python_func.__name__ == stage

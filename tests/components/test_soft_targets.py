@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipelines.kubeflow.pipeline import COMPONENTS
+from pipelines.kubeflow.pipeline import find_component
 from yt8m.stages.result import StageResult
 
 
@@ -21,7 +21,7 @@ def folder_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         )
         identity = {"node": node, "stage": "soft_targets", "name": "", "family": "dbof", "facts": {}}
         artifact = SimpleNamespace(path=str(tmp_path / "artifact"), uri="file:///artifact")
-        COMPONENTS["soft_targets"].python_func(
+        find_component("soft_targets").python_func(
             node=json.dumps(identity), config="{}", names="[]", root=str(tmp_path), key="k1", worker=0, workers=1,
             partition=artifact, manifest=artifact, metrics=artifact, attempt=attempt,
         )  # fmt: skip

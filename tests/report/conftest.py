@@ -97,7 +97,7 @@ def family_records(family: str, count: int, averaged: bool, gap: float, gain: fl
     records.append(
         record(
             "select_teachers",
-            family,
+            "",
             node=f"select-{family}",
             family=family,
             metrics={"gap": table[0]["gap"]},
@@ -105,7 +105,11 @@ def family_records(family: str, count: int, averaged: bool, gap: float, gain: fl
             seconds=2.0,
         )
     )
-    records.append(record("soft_targets", family, family=family, metrics={"videos": 9600.0}, seconds=21.0))
+    records.append(
+        record(
+            "soft_targets", "", node=f"soft-targets-{family}", family=family, metrics={"videos": 9600.0}, seconds=21.0
+        )
+    )
     for place, baseline in enumerate(names[:2]):
         student = f"{baseline}-student"
         facts = {"learn_from": family, "baseline": baseline}

@@ -9,7 +9,20 @@ import pytest
 from tests.report.conftest import curve
 from tests.report.html_page import Page, assert_self_contained
 from yt8m.errors import ConfigError
-from yt8m.report.node_page import SECTIONS, render_node_page
+from yt8m.report.node_page import render_node_page
+
+SECTIONS = {
+    "average": ["averaging", "curves"],
+    "prepare": ["data"],
+    "quantize": ["quantization"],
+    "search_weights": ["ensemble", "search"],
+    "select_teachers": ["selection"],
+    "train": ["curves"],
+}
+
+
+def render(record):
+    return render_node_page(record, SECTIONS[record["stage"]])
 
 
 @pytest.fixture
@@ -20,7 +33,7 @@ def records(full_run):
 
 @pytest.mark.parametrize("stage", SECTIONS)
 def test_a_page_has_every_figure_of_the_node_and_nothing_from_elsewhere(records, stage):
-    text = render_node_page(records[stage])
+    text = render(records[stage])
     page = Page(text)
     assert_self_contained(text)
     assert page.open == []
@@ -32,7 +45,7 @@ def test_a_page_has_every_figure_of_the_node_and_nothing_from_elsewhere(records,
 @pytest.mark.parametrize("stage", ["train", "average"])
 def test_a_training_shows_both_its_curves(records, stage):
     records[stage]["details"]["curve"] = curve(0.7)
-    page = Page(render_node_page(records[stage]))
+    page = Page(render(records[stage]))
     assert len(page.all("svg")) == 1
     assert "GAP in training" in page.text
     assert "loss" in page.text
@@ -42,7 +55,7 @@ def test_a_training_shows_both_its_curves(records, stage):
 def test_all_combinations_are_listed_and_the_chosen_one_is_marked(records):
     record = records["select_teachers"]
     record["details"] |= {"table": [{"members": [f"m{i}"], "gap": 0.5} for i in range(120)], "chosen": ["m7"]}
-    page = Page(render_node_page(record))
+    page = Page(render(record))
     assert {f"m{i}" for i in range(120)} <= {word.strip() for word in page.words}
     assert [attributes for attributes in page.all("tr") if attributes.get("class") == "chosen"] == [{"class": "chosen"}]
     assert all("open" in attributes for attributes in page.all("details"))
@@ -50,20 +63,22 @@ def test_all_combinations_are_listed_and_the_chosen_one_is_marked(records):
 
 def test_a_table_has_no_columns_that_only_other_nodes_fill(records):
     for stage in ("quantize", "search_weights"):
-        page = Page(render_node_page(records[stage]))
+        page = Page(render(records[stage]))
         assert [attributes for attributes in page.all("span") if attributes.get("class") == "none"] == []
 
 
 def test_what_is_no_record_is_refused(records):
     with pytest.raises(ConfigError, match=r"train-.*: metrics.gap"):
-        render_node_page({**records["train"], "metrics": {"gap": "high"}})
+        render({**records["train"], "metrics": {"gap": "high"}})
 
 
 def test_tables_are_shown_without_the_time_that_drawing_takes_to_start(records):
     code = (
         "import json, sys; from yt8m.report.node_page import render_node_page\n"
-        "render_node_page(json.load(sys.stdin)); sys.exit('matplotlib' in sys.modules)"
+        "render_node_page(json.load(sys.stdin), sys.argv[1:]); sys.exit('matplotlib' in sys.modules)"
     )
     for stage, imported in {"select_teachers": 0, "quantize": 0, "search_weights": 1}.items():
-        done = subprocess.run([sys.executable, "-c", code], input=json.dumps(records[stage]), text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *SECTIONS[stage]], input=json.dumps(records[stage]), text=True, check=False
+        )
         assert done.returncode == imported

@@ -57,9 +57,6 @@ class ModelRun:
         return next((str(value) for value in values if value), "")
 
 
-MODEL_STAGES = frozenset({"train", "average", "evaluate", "quantize", "evaluate_quantized"})
-
-
 class Run:
     """The records of a run, by model and by stage.
 
@@ -98,8 +95,7 @@ def stage_of(record: NodeRecord) -> str:
 def _group_by_model(records: Iterable[NodeRecord]) -> dict[str, ModelRun]:
     models: dict[str, ModelRun] = {}
     for record in records:
-        stage = stage_of(record)
-        if stage in MODEL_STAGES and record.name:
+        if record.name:
             model = models.setdefault(record.name, ModelRun(record.name, record.family))
-            model.records[stage] = record
+            model.records[stage_of(record)] = record
     return models

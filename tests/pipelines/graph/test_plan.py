@@ -1,6 +1,8 @@
+from graphlib import CycleError
+
 import pytest
 
-from pipelines.graph.plan import Node, Plan, Ref
+from pipelines.graph.plan import Node, Plan, Ref, in_order
 from yt8m.errors import ConfigError
 
 DATA = Node("prepare", "prepare", "Prepare", config={"seed": 1})
@@ -56,3 +58,13 @@ def test_changed_data_change_all_keys() -> None:
 def test_titles_do_not_matter_for_keys() -> None:
     renamed = Node("prepare", "prepare", "Another title", config=DATA.config)
     assert plan(renamed).keys(CODE, "") == plan(DATA).keys(CODE, "")
+
+
+def test_every_name_comes_after_those_it_needs_and_ties_keep_the_given_order() -> None:
+    needs = {"report": {"b", "a"}, "b": {"start"}, "a": {"start"}, "start": (), "alone": ()}
+    assert in_order(needs) == ["start", "alone", "b", "a", "report"]
+
+
+def test_names_that_need_each_other_have_no_order() -> None:
+    with pytest.raises(CycleError):
+        in_order({"a": {"b"}, "b": {"a"}})

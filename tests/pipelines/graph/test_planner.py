@@ -2,11 +2,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import create_model
 
 from pipelines.cost.schedule import pipeline_dependencies
+from pipelines.graph import planner
 from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
+from pipelines.stages import FINAL_WEIGHTS, STAGES, Stage
+from yt8m.config import Config
+from yt8m.errors import ConfigError
 
 Small = Callable[..., Recipe]
 
@@ -152,3 +157,50 @@ def test_an_added_candidate_leaves_the_others_as_they_are(small: Small) -> None:
 def test_another_seed_repeats_everything(small: Small) -> None:
     first, second = make_plan(small()), make_plan(small(lambda _: None, "seed=4"))
     assert {"generate", "prepare", "train-dbof-a"} <= changed(first, second)
+
+
+COUNT = Stage("count", "data", "count", "Count", ("counts",), reads={"partition": "prepare.partition"})
+AUDIT = Stage(
+    "audit", "inference", "audit-{model}", "Audit {model}", ("table",),
+    reads={"model": FINAL_WEIGHTS, "quantized": "quantize.quantized"},
+)  # fmt: skip
+MISSING = Stage("miss", "data", "miss", "Miss", reads={"shards": "generate.shards"})
+
+
+def with_optional_stages(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, *stages: Stage) -> Plan:
+    monkeypatch.setattr(planner, "STAGES", {**STAGES, **{stage.name: stage for stage in stages}})
+    configs = create_model("Stages", __base__=Config, **dict.fromkeys((stage.name for stage in stages), (Any, {})))()
+    return make_plan(recipe.model_copy(update={"stages": configs}))
+
+
+def test_an_optional_stage_runs_once_before_the_report(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = with_optional_stages(small(), monkeypatch, COUNT)
+    assert list(plan.nodes)[-2:] == ["count", "report"]
+    assert (plan["count"].title, plan["count"].inputs) == ("Count", {"partition": Ref("prepare", "partition")})
+    assert plan["report"].fan_in["record"]["count"] == Ref("count", "metrics")
+    assert changed(make_plan(small()), plan) == {"report"}
+
+
+def test_an_optional_stage_runs_for_every_model_that_has_what_it_reads(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = with_optional_stages(small(), monkeypatch, AUDIT)
+    audits = {node.name: node for node in plan.nodes.values() if node.stage == "audit"}
+    assert list(audits) == ["audit-dbof-s", "audit-vlad-2"]
+    audit = audits["audit-dbof-s"]
+    assert audit.inputs == {
+        "model": Ref("average-dbof-s", "averaged"),
+        "quantized": Ref("quantize-dbof-s", "quantized"),
+    }
+    assert (audit.title, audit.group, audit.model) == ("Audit dbof-s", "dbof", "dbof-s")
+    assert "audit-dbof-s" in plan["collect-dbof"].fan_in["record"]
+
+
+def test_an_optional_stage_that_reads_what_no_node_makes_is_refused(
+    small: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_own_shards(raw: dict[str, Any]) -> None:
+        raw["data"] = {"validation": ["v*"], "holdout_shards": 2}
+
+    with pytest.raises(ConfigError, match=r"small: stages.miss: it reads generate.shards, which no node"):
+        with_optional_stages(small(with_own_shards), monkeypatch, MISSING)

@@ -1,7 +1,7 @@
 """The cluster's section: what it refuses, and what KFP makes of it."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 import yaml
@@ -10,8 +10,7 @@ from kfp import compiler, dsl
 from kfp.kubernetes import kubernetes_executor_config_pb2
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipelines.kubeflow.pipeline import COMPONENTS
-from pipelines.kubeflow.placement import STEP_CLASSES, StepClass, apply_cluster
+from pipelines.kubeflow.placement import apply_cluster
 from pipelines.recipe.cluster import ClusterConfig, load_cluster
 from yt8m.errors import ConfigError
 from yt8m.storage.cache import shard_cache
@@ -66,11 +65,6 @@ def compiled(cluster: ClusterConfig, folder: Path, stage: str = "train") -> tupl
 
 def parse(**changes: Any) -> ClusterConfig:
     return ClusterConfig.parse({**FULL, **changes}, "cluster.yaml")
-
-
-def test_every_component_has_a_class_of_the_configuration() -> None:
-    assert set(STEP_CLASSES) == set(COMPONENTS)
-    assert set(STEP_CLASSES.values()) == set(get_args(StepClass)) <= set(ClusterConfig.model_fields)
 
 
 def test_resources_and_image_are_those_of_the_steps_class(tmp_path: Path) -> None:
