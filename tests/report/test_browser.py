@@ -73,10 +73,13 @@ def test_the_report_is_dark_where_the_reader_wants_it_dark(tmp_path, page):
     assert pixels_like(image, (0xE6, 0xE9, 0xED)) > 2000
 
 
-@pytest.mark.parametrize(("stage", "drawn"), [("train", 100), ("search_weights", 100), ("select_teachers", 0)])
-def test_a_nodes_page_shows_in_a_sandboxed_frame(tmp_path, full_run, stage, drawn):
+@pytest.mark.parametrize(
+    ("stage", "section", "drawn"),
+    [("train", "curves", 100), ("search_weights", "search", 100), ("select_teachers", "selection", 0)],
+)
+def test_a_nodes_page_shows_in_a_sandboxed_frame(tmp_path, full_run, stage, section, drawn):
     record = next(record for record in full_run if record["stage"] == stage)
-    image = screenshot(tmp_path, render_node_page(record))
+    image = screenshot(tmp_path, render_node_page(record, [section]))
     assert pixels_like(image, (0xF6, 0xF7, 0xF9)) > 100_000  # the page
     assert pixels_like(image, (0x1B, 0x1F, 0x24)) > 1000  # text
     assert pixels_like(image, (0x0B, 0x6F, 0xC2)) >= drawn  # a curve, or points of the frontier

@@ -4,8 +4,8 @@ from unittest import mock
 import pytest
 
 from pipelines.graph import code_version
+from pipelines.stages import STAGES
 from yt8m.models import ARCHITECTURES
-from yt8m.report.node_page import SECTIONS
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def change() -> object:
         ("train", {"dbof"}, "components/step.py", True),
         *(
             (stage, {"dbof"}, f"yt8m/report/{file}", False)
-            for stage in SECTIONS
+            for stage in (name for name, entry in STAGES.items() if "page" in entry.outputs)
             for file in ("node_page.py", "page.py", "templates/curves.j2")
         ),
     ],

@@ -169,8 +169,8 @@ MISSING = Stage("miss", "data", "miss", "Miss", reads={"shards": "generate.shard
 
 def with_optional_stages(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, *stages: Stage) -> Plan:
     monkeypatch.setattr(planner, "STAGES", {**STAGES, **{stage.name: stage for stage in stages}})
-    configs = create_model("Stages", __base__=Config, **dict.fromkeys((stage.name for stage in stages), (Any, {})))()
-    return make_plan(recipe.model_copy(update={"stages": configs}))
+    fields: Any = {stage.name: (Any, {}) for stage in stages}
+    return make_plan(recipe.model_copy(update={"stages": create_model("Stages", __base__=Config, **fields)()}))
 
 
 def test_an_optional_stage_runs_once_before_the_report(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
