@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.export.toy_ensemble import SPEC, random_videos, write_quantized_model, write_weights
+from tests.export.toy_ensemble import SPEC, export_ensemble, random_videos, write_quantized_model, write_weights
 from yt8m.data.format import DataSpec
 from yt8m.export import weight_variables
 from yt8m.export.exported_model import ExportedModel
@@ -13,7 +13,6 @@ from yt8m.models.files import load_model
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.nextvlad import NeXtVLADConfig
 from yt8m.quantization.methods import METHODS
-from yt8m.stages.export import ExportConfig, export
 
 # NeXtVLAD has dense layers on every frame, a mixture of experts one without a bias.
 MODELS = {
@@ -21,12 +20,12 @@ MODELS = {
     "dbof": DBoFConfig(num_clusters=16, hidden_units=24),
     "nextvlad": NeXtVLADConfig(num_clusters=8, hidden_units=8),
 }
-# Loads a model, calls it with one frame and prints by how much the most memory has grown, in bytes.
+# Loads a model, calls it with one frame and prints the growth of peak memory in bytes.
 GROWTH = """
 import sys
 import numpy as np, tensorflow as tf
 def peak():
-    # Not getrusage, whose figure includes what the parent had when it made this process.
+    # getrusage would include the memory of the parent when it started this process.
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
 tf.function(tf.matmul)(tf.ones((300, 300)), tf.ones((300, 300)))
@@ -39,9 +38,7 @@ print(peak() - before)
 
 def compact(models, folder):
     weights = write_weights(folder / "weights.json", {name: 1 / len(models) for name in models})
-    config = ExportConfig(mode="compact", latency_batch_sizes=())
-    export(models=models, weights=weights, config=config, output=folder / "export", card=folder / "card.md")
-    return folder / "export"
+    return export_ensemble(models, weights, folder, mode="compact")
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
-from tests.export.toy_ensemble import write_quantized_model, write_weights
+from tests.export.toy_ensemble import export_ensemble, write_quantized_model, write_weights
 from yt8m.data.format import DataSpec
 from yt8m.data.synthetic.presets import PRESETS
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.rnn import RNNConfig
-from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.generate import GenerateConfig, generate
 
 STRANGER = Path(__file__).parent / "stranger_gap.py"
@@ -24,9 +23,7 @@ def exported(folder: Path, spec: DataSpec) -> Path:
     members = {"netvlad": NetVLADConfig(num_clusters=16, hidden_units=8), "rnn": RNNConfig(units=16)}
     models = {name: write_quantized_model(folder / name, 1, spec=spec, config=each) for name, each in members.items()}
     weights = write_weights(folder / "weights.json", {"netvlad": 0.3, "rnn": 0.7})
-    config = ExportConfig(latency_batch_sizes=())
-    export(models=models, weights=weights, config=config, output=folder / "export", card=folder / "card.md")
-    return folder / "export"
+    return export_ensemble(models, weights, folder)
 
 
 def ask(model: Path, shards: list[Path], folder: Path) -> dict[str, float]:

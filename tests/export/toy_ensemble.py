@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,8 +14,12 @@ from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import save_model
 from yt8m.quantization.methods import Method
+from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.quantize import QuantizeConfig, quantize
 
+# Members of the ensemble that tests share: weight and quantization method.
+SHARES = {"first": 0.25, "second": 0.35, "third": 0.4}
+METHODS: dict[str, Any] = {"first": "uniform", "second": "uniform_per_channel", "third": "kmeans"}
 SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=30, max_frames=9)
 
 
@@ -48,6 +53,14 @@ def write_weights(
     )  # fmt: skip
     weights.save(path)
     return path
+
+
+def export_ensemble(models: Mapping[str, Path], weights: Path, folder: Path, **config: Any) -> Path:
+    """Export without measuring latency; return the exported model's folder. Its card is `folder / "card.md"`."""
+    output = folder / "export"
+    settings = ExportConfig(latency_batch_sizes=(), **config)
+    export(models=models, weights=weights, config=settings, output=output, card=folder / "card.md")
+    return output
 
 
 def random_videos(lengths: list[int], spec: DataSpec = SPEC, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""A small partition and a model trained on it, made once."""
+"""Small inputs that several stages read, made once: a partition, a trained model, and an exported ensemble."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -47,3 +47,28 @@ def trained(tmp_path_factory, small_partition: Path) -> Path:
     config = TrainConfig.parse({"model": MODEL, "training": TRAINING}, "test")
     train(partition=small_partition, config=config, output=folder / "model", checkpoint_uri=str(folder / "checkpoints"))
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def toy_models(tmp_path_factory) -> dict[str, Path]:
+    """Folders of three small quantized models, by name."""
+    from tests.export.toy_ensemble import METHODS, SHARES, write_quantized_model  # noqa: PLC0415 - imports Keras
+
+    root = tmp_path_factory.mktemp("models")
+    return {name: write_quantized_model(root / name, seed, METHODS[name]) for seed, name in enumerate(SHARES)}
+
+
+@pytest.fixture(scope="session")
+def toy_weights(tmp_path_factory) -> Path:
+    """The file of the ensemble weights of `toy_models`."""
+    from tests.export.toy_ensemble import SHARES, write_weights  # noqa: PLC0415 - imports Keras
+
+    return write_weights(tmp_path_factory.mktemp("weights") / "weights.json", SHARES)
+
+
+@pytest.fixture(scope="session", params=["load", "compact"])
+def exported(request, toy_models, toy_weights, tmp_path_factory) -> Path:
+    """Folder of the ensemble of `toy_models`, exported in each mode; its card is beside it."""
+    from tests.export.toy_ensemble import export_ensemble  # noqa: PLC0415 - imports Keras
+
+    return export_ensemble(toy_models, toy_weights, tmp_path_factory.mktemp(request.param), mode=request.param)

@@ -13,12 +13,11 @@ from click.testing import CliRunner
 
 from pipelines.cli.predict import predict as command
 from tests.conftest import video_of, write_shard
-from tests.export.toy_ensemble import SPEC, write_quantized_model, write_weights
+from tests.export.toy_ensemble import SPEC, export_ensemble, write_quantized_model, write_weights
 from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError, WorkerError
 from yt8m.export.exported_model import ExportedModel
 from yt8m.export.shard_predictor import ShardPredictor
-from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.predict import PredictConfig, predict
 
 SIZES: dict[str, Any] = {"rgb": 12, "audio": 4}
@@ -29,9 +28,7 @@ def model(tmp_path_factory):
     root = tmp_path_factory.mktemp("model")
     members = {name: write_quantized_model(root / name, seed) for seed, name in enumerate(["one", "two"])}
     weights = write_weights(root / "weights.json", {"one": 0.5, "two": 0.5})
-    config = ExportConfig(latency_batch_sizes=())
-    export(models=members, weights=weights, config=config, output=root / "export", card=root / "card.md")
-    return root / "export"
+    return export_ensemble(members, weights, root)
 
 
 @pytest.fixture
