@@ -5,7 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-LOCK = Path(__file__).parents[2] / "requirements" / "cpu.lock"
+from tests.support.paths import REPOSITORY
+
+LOCK = REPOSITORY / "requirements" / "cpu.lock"
 TENSORFLOW = "tensorflow-cpu"
 
 

@@ -1,10 +1,10 @@
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 from tests.export.toy_ensemble import SPEC, export_ensemble, random_videos, write_quantized_model, write_weights
+from tests.support.python import run_python
 from yt8m.data.format import DataSpec
 from yt8m.export import weight_variables
 from yt8m.export.exported_model import ExportedModel
@@ -65,6 +65,5 @@ def test_a_large_kernel_is_never_floats_as_a_whole(tmp_path):
     config = NetVLADConfig(num_clusters=64, hidden_units=512)
     model = write_quantized_model(tmp_path / "model", 1, spec=DataSpec(num_classes=30), config=config)
     kernel_bytes = 4 * (64 * 1024 + 32 * 128) * 512
-    command = [sys.executable, "-c", GROWTH, compact({"model": model}, tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert 0 < int(done.stdout) < kernel_bytes
+    growth = int(run_python(GROWTH, compact({"model": model}, tmp_path)))
+    assert 0 < growth < kernel_bytes

@@ -4,7 +4,6 @@ import json
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -13,13 +12,14 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from tests.conftest import video_of, write_shard
 from tests.export.toy_ensemble import SPEC, write_quantized_model, write_weights
+from tests.support.paths import REPOSITORY
+from tests.support.videos import video_of, write_shard
 from yt8m.data.reading import read_videos
 from yt8m.export.exported_model import ExportedModel
 from yt8m.stages.export import ExportConfig, export
 
-FOLDER = Path(__file__).parents[2] / "manifests" / "kserve"
+FOLDER = REPOSITORY / "manifests" / "kserve"
 
 
 @pytest.fixture(scope="module")

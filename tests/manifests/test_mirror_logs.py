@@ -1,21 +1,18 @@
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "manifests" / "base" / "mirror_logs.py"
+from tests.support.paths import REPOSITORY
+from tests.support.python import load_script
+
+SCRIPT = REPOSITORY / "manifests" / "base" / "mirror_logs.py"
 NAME = "events.out.tfevents.1.host"
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("mirror_logs", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(SCRIPT)
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import yaml
 from pipelines.kubeflow.placement import PART_OF
 from pipelines.recipe.cluster import load_cluster
 from tests.manifests.custom_kinds import SCHEMAS
+from tests.support.paths import REPOSITORY
 
-PROJECT = Path(__file__).parents[2]
-MANIFESTS = PROJECT / "manifests"
+MANIFESTS = REPOSITORY / "manifests"
 OVERLAYS = ("gke", "plain")
 # Kubernetes' oldest release that its makers still support when this was written.
 KUBERNETES = "1.33"
@@ -288,7 +288,7 @@ def test_tensorboard_reads_where_runs_write(objects: list[dict[str, Any]]) -> No
     assert mirror["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"]}}]
     # The folder below the root that `components/train` names.
     assert mirror["command"][2] == "$(YT8M_ROOT)/tensorboard"
-    documented = re.findall(r"YT8M_ROOT=(\S+)", (PROJECT / "docs" / "kubeflow.md").read_text())
+    documented = re.findall(r"YT8M_ROOT=(\S+)", (REPOSITORY / "docs" / "kubeflow.md").read_text())
     assert settings["data"]["YT8M_ROOT"] in documented
 
 

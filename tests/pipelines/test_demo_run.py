@@ -2,15 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
-
-DEMO = Path(__file__).parents[2] / "pipelines" / "recipes" / "demo.yaml"
+from tests.support.paths import DEMO
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
 

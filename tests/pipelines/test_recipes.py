@@ -17,10 +17,10 @@ from pipelines.graph.planner import make_plan
 from pipelines.recipe.load import load_recipe
 from pipelines.recipe.yaml_file import FASTEST_LOADER
 from tests.manifests.custom_kinds import SCHEMAS
+from tests.support.paths import RECIPES
 from yt8m.models import ARCHITECTURES
 
-FOLDER = Path(__file__).parents[2] / "pipelines" / "recipes"
-RECIPES = sorted(FOLDER.glob("*.yaml"))
+FILES = sorted(RECIPES.glob("*.yaml"))
 
 # Table 4 of the paper, in MB of 10^6 bytes with the decimals cut; RNN1 and RNN3 cannot be had from what is published.
 TABLE_4 = {"fvnet1": 369, "dbof1": 59, "dbof2": 37, "dbof3": 33, "netvlad1": 242, "netvlad2": 220, "rnn2": 19}
@@ -34,7 +34,7 @@ def compiled(recipe: Path, folder: Path, *options: str) -> list[dict[str, Any]]:
     return list(yaml.load_all(output.read_text(), Loader=FASTEST_LOADER))
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_recipe_compiles(path: Path, tmp_path: Path) -> None:
     spec, platforms = compiled(path, tmp_path)
     json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
@@ -49,7 +49,7 @@ def test_every_recipe_compiles(path: Path, tmp_path: Path) -> None:
 
 def test_another_content_is_a_version_of_another_name(tmp_path: Path) -> None:
     def name(*options: str) -> str:
-        version = compiled(FOLDER / "smoke.yaml", tmp_path, "--kubernetes-manifest", *options)[1]
+        version = compiled(RECIPES / "smoke.yaml", tmp_path, "--kubernetes-manifest", *options)[1]
         return str(version["metadata"]["name"])
 
     image = ("--image", "registry.example:5000/team/yt8m:0.1.0-3b9f_GPU")
@@ -60,7 +60,7 @@ def test_another_content_is_a_version_of_another_name(tmp_path: Path) -> None:
     assert re.fullmatch(r"smoke-[0-9a-f]{10}", name("--image", "registry.example:5000/team/yt8m"))
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_recipe_says_source_command_cost_and_score(path: Path) -> None:
     text = path.read_text()
     assert all(f"# {word}:" in text for word in ("Source", "Command", "Cost", "Score"))
@@ -68,12 +68,12 @@ def test_every_recipe_says_source_command_cost_and_score(path: Path) -> None:
 
 
 def test_the_papers_models_have_the_papers_sizes() -> None:
-    estimates = estimate_models(load_recipe(FOLDER / "paper.yaml"))
+    estimates = estimate_models(load_recipe(RECIPES / "paper.yaml"))
     assert {name: int(estimates[name].quantized_bytes / 1e6) for name in TABLE_4} == pytest.approx(TABLE_4, rel=0.01)
 
 
 def test_the_paper_has_thirteen_students_of_their_own_family_two_of_another_and_a_second_level() -> None:
-    recipe = load_recipe(FOLDER / "paper.yaml")
+    recipe = load_recipe(RECIPES / "paper.yaml")
     families = {
         name: next(iter(family.candidates.values())).model.architecture for name, family in recipe.families.items()
     }
@@ -86,7 +86,7 @@ def test_the_paper_has_thirteen_students_of_their_own_family_two_of_another_and_
 
 
 def test_the_papers_ensemble_is_table_4_with_two_models_taught_by_another_family_and_fits_its_budget() -> None:
-    recipe = load_recipe(FOLDER / "paper.yaml")
+    recipe = load_recipe(RECIPES / "paper.yaml")
     families = [recipe.students[name].model.architecture for name in recipe.ensemble.members]
     assert families == ["rnn"] * 3 + ["netfv"] + ["dbof"] * 3 + ["netvlad"] * 2
     learn_from = [recipe.students[name].learn_from for name in recipe.ensemble.members]
@@ -97,21 +97,21 @@ def test_the_papers_ensemble_is_table_4_with_two_models_taught_by_another_family
 
 
 def test_in_the_paper_every_family_has_something_to_select() -> None:
-    families = load_recipe(FOLDER / "paper.yaml").families.values()
+    families = load_recipe(RECIPES / "paper.yaml").families.values()
     assert all(len(family.candidates) > family.ensemble_size for family in families)
 
 
 def test_the_demo_trains_every_family_and_every_kind_of_node() -> None:
-    recipe = load_recipe(FOLDER / "demo.yaml")
+    recipe = load_recipe(RECIPES / "demo.yaml")
     assert {model.model.architecture for model in recipe.models().values()} == set(ARCHITECTURES)
     stages = {node.stage for node in make_plan(recipe).nodes.values()}
     # Its soft targets have one worker each, so there is nothing to join.
-    smoke = {node.stage for node in make_plan(load_recipe(FOLDER / "smoke.yaml")).nodes.values()}
+    smoke = {node.stage for node in make_plan(load_recipe(RECIPES / "smoke.yaml")).nodes.values()}
     assert stages == smoke - {"join_soft_targets"}
 
 
 def test_the_plan_shows_sizes_budget_and_storage() -> None:
-    result = CliRunner().invoke(main, ["plan", str(FOLDER / "paper.yaml"), "--videos", "4769202", "--nodes"])
+    result = CliRunner().invoke(main, ["plan", str(RECIPES / "paper.yaml"), "--videos", "4769202", "--nodes"])
     assert result.exit_code == 0
     assert "369.2 MB" in result.output
     assert "7786 bytes per video: 185.7 GB for 4,769,202 training videos" in result.output
@@ -129,7 +129,7 @@ def test_real_videos_are_demanded_before_anything_runs(
     name: str, place: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    recipe = str(FOLDER / f"{name}.yaml")
+    recipe = str(RECIPES / f"{name}.yaml")
     refused = CliRunner().invoke(main, ["run", recipe, "--root", "run"])
     assert refused.exit_code == 2
     assert f"{recipe}: {place}: no file matches '{file}" in refused.output
@@ -139,7 +139,7 @@ def test_real_videos_are_demanded_before_anything_runs(
 
 
 def test_the_video_level_recipe_trains_the_candidates_of_the_other_real_one() -> None:
-    real, video_level = (load_recipe(FOLDER / f"{name}.yaml") for name in ("real", "video-level"))
+    real, video_level = (load_recipe(RECIPES / f"{name}.yaml") for name in ("real", "video-level"))
     epochs = {name: {"epochs": model.training.epochs} for name, model in real.candidates().items()}
     assert {
         name: model.model_copy(update={"training": model.training.model_copy(update=epochs[name])})

@@ -12,16 +12,16 @@ from click.testing import CliRunner, Result
 
 from pipelines.cli import main
 from pipelines.runs.state import RunState
+from tests.support.paths import REPOSITORY, SMOKE
 
-RECIPE = Path(__file__).parents[2] / "pipelines" / "recipes" / "smoke.yaml"
-STRANGER = Path(__file__).parents[1] / "export" / "stranger_gap.py"
+STRANGER = REPOSITORY / "tests" / "export" / "stranger_gap.py"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
 def run(root: Path, *settings: str, runner: str = "subprocess") -> Result:
     options = ["--runner", runner, *(part for setting in settings for part in ("--set", setting))]
-    result = CliRunner().invoke(main, ["run", str(RECIPE), "--root", str(root), *options])
+    result = CliRunner().invoke(main, ["run", str(SMOKE), "--root", str(root), *options])
     assert result.exit_code == 0, result.output
     return result
 

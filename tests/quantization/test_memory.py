@@ -1,10 +1,9 @@
-import json
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from tests.support.python import modules_after, run_python
 from yt8m.data.format import DataSpec
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import save_weights
@@ -38,13 +37,11 @@ def model(tmp_path_factory):
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
 @pytest.mark.parametrize("method", METHODS)
 def test_memory_stays_under_the_float_model_and_the_8_bit_model(model, method, tmp_path):
-    command = [sys.executable, "-c", GROWTH, model, method, tmp_path / "out"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    growth = int(run_python(GROWTH, model, method, tmp_path / "out"))
     elements = 3 * ELEMENTS
-    assert 0 < int(done.stdout) < elements * 4 + elements
+    assert 0 < growth < elements * 4 + elements
     assert (tmp_path / "out" / "weights.safetensors").stat().st_size >= elements
 
 
 def test_the_stage_does_without_tensorflow():
-    code = "import json, sys, yt8m.stages.quantize; print(json.dumps('tensorflow' in sys.modules))"
-    assert json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout) is False
+    assert "tensorflow" not in modules_after("import yt8m.stages.quantize")

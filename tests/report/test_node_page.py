@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.report.conftest import curve
-from tests.report.html_page import Page, assert_self_contained
+from tests.support.html_page import Page, assert_self_contained
 from yt8m.errors import ConfigError
 from yt8m.report.node_page import render_node_page
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from tests.report.html_page import Page, assert_self_contained
+from tests.support.html_page import Page, assert_self_contained
 from yt8m.report.page import render_page
 from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary

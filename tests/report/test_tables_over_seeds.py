@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.paths import REPOSITORY
 from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "tables_over_seeds.py"
+SCRIPT = REPOSITORY / "benchmarks" / "tables_over_seeds.py"
 
 Tables = dict[str, dict[str, list[str]]]
 

@@ -4,15 +4,15 @@ import os
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.conftest import Video
 from tests.export.tensorflow_alone import make_environment
 from tests.export.toy_ensemble import SHARES, SPEC, export_ensemble, random_videos, write_quantized_model, write_weights
+from tests.support.paths import REPOSITORY
+from tests.support.videos import Video
 from yt8m.data.format import DataSpec
 from yt8m.data.reading import read_videos
 from yt8m.errors import DataError
@@ -25,7 +25,7 @@ from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.nextvlad import NeXtVLADConfig
 from yt8m.models.rnn import RNNConfig
 
-STRANGER = Path(__file__).parents[1] / "export" / "stranger.py"
+STRANGER = REPOSITORY / "tests" / "export" / "stranger.py"
 FAMILY = {
     "netvlad": NetVLADConfig(num_clusters=16, hidden_units=8, context_gating=True),
     "netfv": NetFVConfig(num_clusters=16, hidden_units=8, context_gating=True),

@@ -1,13 +1,12 @@
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.ensembling.synthetic import gap_of_mean, members
+from tests.support.python import modules_after
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.errors import BudgetError, ConfigError, DataError
@@ -179,6 +178,4 @@ def test_a_single_video_cannot_be_split(tmp_path: Path):
 
 def test_importing_the_stages_is_light():
     heavy = {"tensorflow", "keras", "cma", "scipy", "matplotlib"}
-    code = "import sys, yt8m.stages.search_weights, yt8m.stages.select_teachers; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not heavy & set(loaded)
+    assert not heavy & modules_after("import yt8m.stages.search_weights, yt8m.stages.select_teachers")

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli.data_check import check
-from tests.conftest import video_of, write_shard
 from tests.export.toy_ensemble import write_quantized_model, write_weights
 from tests.storage.fault_proxy import Plan
+from tests.support.videos import video_of, write_shard
 from yt8m import storage
 from yt8m.data.partition import Partition
 from yt8m.data.reading import data_errors, read_videos

@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import REPOSITORY
+
 # The emulator takes its share of the cores that train.
 LEAST_RATIO = 0.8
 # Where others are at work, a round from disk and one from the store may find another machine.
@@ -18,8 +18,8 @@ CHANCES = 3
 def median_ratio() -> float:
     """What the benchmark measures on 104 MB in 16 shards."""
     command = [sys.executable, "benchmarks/object_storage.py", "--videos=384", "--shards=16", "--what", "training"]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
     found = re.search(r"^training: median ratio (.+)$", result.stdout, re.MULTILINE)
     assert found, result.stderr[-2000:]
     return float(found[1])

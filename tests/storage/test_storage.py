@@ -4,12 +4,9 @@ from typing import IO
 
 import pytest
 
+from tests.support.paths import names_in
 from yt8m import storage
 from yt8m.errors import StorageError
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 def write_and_fail(file: IO[str]) -> None:

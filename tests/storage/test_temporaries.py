@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.paths import names_in
 from yt8m import storage
 
 KILLED = """
@@ -22,10 +23,6 @@ with getattr(storage, sys.argv[1])(Path(sys.argv[2])) as path:
 def killed(function: str, target: Path) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, function, target], check=False)
     assert done.returncode == -signal.SIGKILL
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("function", ["publish_file", "publish_directory"])

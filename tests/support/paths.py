@@ -1,4 +1,4 @@
-"""Files of the repository that tests read."""
+"""Paths of the repository, and names in folders."""
 
 from pathlib import Path
 
@@ -7,3 +7,8 @@ RECIPES = REPOSITORY / "pipelines" / "recipes"
 SMOKE, DEMO = RECIPES / "smoke.yaml", RECIPES / "demo.yaml"
 # Real YouTube-8M shards; not part of the repository.
 REAL_DATA = REPOSITORY / "shared" / "data" / "yt8m2018"
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names of the files and folders in a folder, sorted."""
+    return sorted(path.name for path in folder.iterdir())

@@ -2,7 +2,6 @@
 
 import copy
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -12,8 +11,8 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from pipelines.cli import main
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.kfp_server import KfpServer, kfp_server
+from tests.support.paths import SMOKE
 
-SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
 ROOT = "gs://bucket/yt8m"
 
 

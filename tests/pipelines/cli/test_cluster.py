@@ -13,8 +13,9 @@ from pipelines.cli import main, watch
 from pipelines.cluster import run as cluster_run
 from pipelines.cluster.access import ClusterAccess
 from pipelines.kubeflow.spec import Spec, SpecGraph
-from tests.pipelines.cli.cluster_commands import ROOT, SMOKE, add_run, call, every, submit, submitted
+from tests.pipelines.cli.cluster_commands import ROOT, add_run, call, every, submit, submitted
 from tests.pipelines.kfp_server import KfpServer
+from tests.support.paths import SMOKE
 from yt8m import storage
 from yt8m.errors import ClusterError, StorageError
 

@@ -4,10 +4,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
+from tests.support.paths import RECIPES
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.synthetic.presets import PRESETS
 
-RECIPES = Path(__file__).parents[3] / "pipelines" / "recipes"
 SMOKE = str(RECIPES / "smoke.yaml")
 
 

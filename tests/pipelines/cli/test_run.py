@@ -9,8 +9,7 @@ from rich.console import Console
 from pipelines.cli import main
 from pipelines.cli.run import _figures, _show_failure
 from pipelines.runs.lock import lock_root
-
-SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
+from tests.support.paths import SMOKE
 
 
 def failure(root: Path, failed: str = "prepare") -> list[str]:

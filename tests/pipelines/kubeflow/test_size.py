@@ -9,14 +9,14 @@ from pipelines.kubeflow.pipeline import PROCESS_IMAGE
 from pipelines.kubeflow.size import measure_pipeline, workflow_bytes
 from pipelines.recipe.cluster import ClusterConfig, load_cluster
 from pipelines.recipe.load import read_recipe
+from tests.support.paths import REPOSITORY, SMOKE
 
-RECIPE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
 CLUSTER = ClusterConfig.parse({"training": {"gpu": {"count": 1}, "cpu": "8"}}, "")
 
 
 @pytest.fixture
 def compilation() -> Compilation:
-    return Compilation(read_recipe(RECIPE), str(RECIPE), read_data=False)
+    return Compilation(read_recipe(SMOKE), str(SMOKE), read_data=False)
 
 
 def test_the_compiled_file_is_measured(compilation: Compilation, tmp_path: Path) -> None:
@@ -63,6 +63,6 @@ def test_what_kubernetes_gives_a_step_counts_for_each() -> None:
 
 
 def test_the_paper_s_run_fits_with_the_cluster_s_section() -> None:
-    path = RECIPE.with_name("paper.yaml")
-    section = load_cluster(RECIPE.parents[2] / "manifests" / "overlays" / "gke" / "cluster.yaml")
+    path = SMOKE.with_name("paper.yaml")
+    section = load_cluster(REPOSITORY / "manifests" / "overlays" / "gke" / "cluster.yaml")
     assert measure_pipeline(Compilation(read_recipe(path), str(path), read_data=False), section).run_share < 0.95

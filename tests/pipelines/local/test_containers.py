@@ -19,9 +19,8 @@ from pipelines.local.containers import (
     remove_containers,
     run_container,
 )
+from tests.support.paths import SMOKE
 from yt8m.errors import ConfigError
-
-SMOKE = Path(__file__).parents[3] / "pipelines" / "recipes" / "smoke.yaml"
 
 
 @pytest.fixture

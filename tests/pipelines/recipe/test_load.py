@@ -6,10 +6,9 @@ import pytest
 
 from pipelines.recipe.load import load_recipe
 from pipelines.recipe.schema import Recipe
+from tests.support.paths import RECIPES
 from yt8m.errors import ConfigError
 from yt8m.export.model_card import CardTexts
-
-RECIPES = Path(__file__).parents[3] / "pipelines" / "recipes"
 
 Small = Callable[..., Recipe]
 

@@ -1,4 +1,4 @@
-"""Pages as tests look at them."""
+"""HTML pages, parsed for tests."""
 
 from html.parser import HTMLParser
 
@@ -6,7 +6,7 @@ VOID = {"meta", "br", "link", "img", "input", "hr"}
 
 
 class Page(HTMLParser):
-    """Elements, text by element and the exact numbers of a page."""
+    """A parsed page: its elements, its words, and the exact numbers of its `data` elements."""
 
     def __init__(self, text):
         super().__init__()
@@ -42,7 +42,7 @@ class Page(HTMLParser):
 
 
 def assert_self_contained(text):
-    """The page loads nothing and runs nothing."""
+    """Check that a page loads nothing and runs no code."""
     page = Page(text)
     for tag, attributes in page.elements:
         assert tag not in {"script", "link", "iframe", "object", "embed", "img", "base", "a", "form"}
