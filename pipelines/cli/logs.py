@@ -23,7 +23,7 @@ def logs(run: str, node: str, access: ClusterAccess) -> None:
 
 
 def _log_here(root: Path, node: str) -> str:
-    from pipelines.local.runner import LOGS_FOLDER
+    from pipelines.local.folder import LOGS_FOLDER
     from pipelines.runs.state import RunState
 
     nodes = RunState.load(root).nodes

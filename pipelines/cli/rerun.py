@@ -84,9 +84,8 @@ def rerun(  # noqa: PLR0917 click passes them by name
 
 def _rerun_here(console: Console, root: Path, node: str, settings: tuple[str, ...], downstream: bool) -> None:
     from pipelines.cli.run import follow, show_results
+    from pipelines.local.folder import lock_root
     from pipelines.local.rerun import LocalRerun
-    from pipelines.runs.lock import lock_root
-    from pipelines.runs.state import FINISHED
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
@@ -96,13 +95,13 @@ def _rerun_here(console: Console, root: Path, node: str, settings: tuple[str, ..
         say(console, text)
         follow(console, chosen.execution, chosen.execute)
     _tell_of_stale(console, chosen)
-    if chosen.state.count(*FINISHED) == len(chosen.state.nodes):
+    if chosen.state.is_finished:
         show_results(console, chosen.execution, time.monotonic() - start)
 
 
 def _tell_of_stale(console: Console, chosen: "LocalRerun") -> None:
     """What does not fit the node's new results, and how to mend it."""
-    from pipelines.local.runner import RECIPE_FILE
+    from pipelines.local.folder import RECIPE_FILE
 
     stale = [name for name, node in chosen.state.nodes.items() if node.state == "stale"]
     if stale:

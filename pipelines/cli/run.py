@@ -54,11 +54,10 @@ def run(
     """
     from pipelines.kubeflow.compile import Compilation
     from pipelines.kubeflow.pipeline import PROCESS_IMAGE
-    from pipelines.local.container_needs import find_containers
-    from pipelines.local.runner import PIPELINE_FILE, RECIPE_FILE, LocalRun
+    from pipelines.local.containers import find_containers
+    from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, lock_root, publish_results
+    from pipelines.local.runner import LocalRun
     from pipelines.recipe.load import read_recipe
-    from pipelines.runs.lock import lock_root
-    from pipelines.runs.results import publish_results
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
@@ -93,12 +92,13 @@ def follow(console: Console, execution: "LocalRun", execute: Callable[["Listener
 
 def _show_failure(console: Console, execution: "LocalRun") -> None:
     """The failed node, the end of its log and where the log is."""
-    from pipelines.local.runner import LOGS_FOLDER, PIPELINE_LOG
+    from pipelines.local.folder import LOGS_FOLDER, PIPELINE_LOG
 
     log = execution.root / LOGS_FOLDER / (f"{execution.failed}.log" if execution.failed else PIPELINE_LOG)
     for line in _telling_lines(log.read_text().splitlines() if log.exists() else []):
         say(console, f"  | {line}")
-    what = f"Node {execution.failed} failed" if execution.failed else "The pipeline failed"
+    reason = f" ({execution.error})" if execution.error else ""
+    what = f"Node {execution.failed} failed{reason}" if execution.failed else "The pipeline failed"
     say(console, f"{what}; its log: {log}", "bold red")
     console.print("Mend the cause; the same command continues with this node.", markup=False)
 
@@ -111,7 +111,7 @@ def _telling_lines(lines: list[str]) -> list[str]:
 
 def show_results(console: Console, execution: "LocalRun", seconds: float) -> None:
     """What was done, the final figures and where to look."""
-    from pipelines.runs.results import EXPORT_FOLDER, REPORT_FILE, SUMMARY_FILE
+    from pipelines.local.folder import EXPORT_FOLDER, REPORT_FILE, SUMMARY_FILE
     from yt8m.progress import duration
 
     state = execution.state

@@ -11,7 +11,7 @@ from pipelines.cli.options import cluster_options, local_root
 from pipelines.cli.watch import SECONDS_BETWEEN_REQUESTS, cluster_reader, show
 from pipelines.cli.watch import follow as follow_run
 from pipelines.cluster.access import ClusterAccess
-from pipelines.runs.view import view_folder
+from pipelines.local.folder import view_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -42,7 +42,7 @@ class RunDisplay:
     def __init__(self, console: Console, state: RunState) -> None:
         self.console = console
         self.state = state
-        self._progress = ""
+        self._progress: dict[str, str] = {}
         self._unchanged = 0
         columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("nodes"), TimeElapsedColumn())
         self._bar = Progress(*columns, console=console)
@@ -67,17 +67,14 @@ class RunDisplay:
         """Show an event and the state it led to."""
         if event.kind == "printed":
             if is_progress_line(event.text):
-                self._progress = event.text
+                self._progress[event.node] = event.text
                 if not self._live:
                     say(self.console, f"          {event.text}")
-            return
-        if event.kind == "other" or event.node not in state.nodes:
             return
         if event.kind == "unchanged":
             self._unchanged += 1
             return
         self._show_unchanged()
-        self._progress = ""
         if event.kind == "started":
             if not self._live:
                 say(self.console, f"{self._count()} {event.node} ...")
@@ -103,14 +100,19 @@ class RunDisplay:
         for name, node in self.state.nodes.items():
             if node.state == "running":
                 lines.append(Text(f"{name}  {duration(time.time() - node.started)}", style="bold"))
-                lines.append(Text(f"    {self._progress}", style="dim", overflow="ellipsis", no_wrap=True))
+                lines.append(
+                    Text(f"    {self._progress.get(name, '')}", style="dim", overflow="ellipsis", no_wrap=True)
+                )
         waiting = [name for name, node in self.state.nodes.items() if node.state == "waiting"]
         more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
         if waiting:
-            text = f"to come: {', '.join(waiting[:_NAMED])}{more}"
-            lines.append(Text(text, style="dim", overflow="ellipsis", no_wrap=True))
+            lines.append(_dim(f"to come: {', '.join(waiting[:_NAMED])}{more}"))
         self._bar.update(self._task, completed=self.state.count(*FINISHED))
         return Group(*lines, self._bar)
+
+
+def _dim(line: str) -> Text:
+    return Text(line, style="dim", overflow="ellipsis", no_wrap=True)
 
 
 def show(console: Console, view: RunView) -> None:

@@ -1,43 +1,60 @@
-"""Steps in containers of this machine's Docker engine: what a container sees of the machine, and its life.
+"""Steps in containers of this machine's Docker engine: what a container can see of the machine, and its life cycle.
 
-A container gets a read-only root file system, the user's own user id, the machine's network, the run's folder and, to
-read only, the files that the recipe names; all of them are in the same place inside. So a step finds what a
-step in a process finds.
+A container has a read-only root file system, the user's own user id, the machine's network, the run's folder, and
+read-only mounts of the files that the recipe names. All of them have the same paths inside as outside, so that steps in
+containers and steps in processes find the same files.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import docker
 
+from pipelines.kubeflow.image import default_image
+from pipelines.recipe.schema import Recipe
+from yt8m import storage
 from yt8m.config import Config
 from yt8m.errors import ConfigError
+from yt8m.storage.cache import FOLDER_VARIABLE, cache_folder
+from yt8m.storage.local import local_path
+from yt8m.storage.remote import WILDCARDS
 
-# By this label the containers of a run are found, whose value is the run's folder.
+# Label of a run's containers, with the run's folder as its value.
 LABEL = "yt8m.root"
-# Variables that begin so are the steps', too: threads, settings of storage, credentials, proxies.
+# Prefixes of the environment variables that steps inherit: threads, storage settings, credentials, proxies.
 VARIABLES = (
     *("TF_", "XLA_", "OMP_", "KERAS_BACKEND", "YT8M_"),
     *("STORAGE_EMULATOR_HOST", "AWS_", "GOOGLE_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 )
-# The image's home folder; in memory, for what no one keeps.
+# Environment variables that name files which the steps need, too.
+FILE_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE")
+# Folders below the home folder in which clients of object stores look for credentials.
+CREDENTIAL_FOLDERS = (".config/gcloud", ".aws")
+# Home folder of the image. It is in memory, and its content is lost with the container.
 HOME = Path("/tmp")
+# The part of KFP's command that starts its executor, and a replacement that does not log the step's inputs.
+_EXECUTOR = "-m kfp.dsl.executor_main"
+_QUIET_EXECUTOR = (
+    "-c 'import logging, sys; logging.basicConfig(stream=sys.stdout); "
+    "from kfp.dsl.executor_main import executor_main; executor_main()'"
+)
 
 
 class ContainerConfig(Config):
-    """What a run's containers see of this machine besides the run's folder.
+    """What a run's containers can see of this machine, besides the run's folder.
 
     Attributes:
-        image: Their image.
-        read_only: Files and folders that they may read: place here -> place inside.
-        writable: Folders that they may write, in the same place inside.
-        environment: Variables beside those that begin as `VARIABLES` do, which are passed on without being written
-            down, for some are secret.
-        folder: Where they are started, for relative paths.
+        image: Name of the image.
+        read_only: Files and folders to mount for reading: path on this machine -> path in the container.
+        writable: Folders to mount for writing, with the same paths in the container.
+        environment: Environment variables of the containers. Variables that begin with one of `VARIABLES` are added
+            when a container starts, and never stored, because some are secret.
+        folder: Working directory, to which relative paths refer.
     """
 
     image: str
@@ -47,24 +64,73 @@ class ContainerConfig(Config):
     folder: str
 
 
-def check_image(image: str) -> None:
-    """Make sure that containers of an image can be started.
+def find_containers(recipe: Recipe, image: str = "") -> ContainerConfig:
+    """Find out what the steps of a recipe need to see of this machine.
+
+    Args:
+        recipe: The recipe.
+        image: Name of the image. Empty means the image of this code.
 
     Raises:
-        ConfigError: There is no Docker engine, or no such image in it.
+        ConfigError: A file of the recipe is in the root folder, which cannot be mounted into a container.
+    """
+    generate = recipe.data.generate
+    patterns = [*recipe.data.training, *recipe.data.validation, *([generate.means or ""] if generate else [])]
+    local = [pattern for pattern in patterns if pattern and not storage.is_remote(pattern)]
+    readable = {path: path for pattern in local for path in _mount_points(pattern)}
+    environment = {}
+    if any(map(storage.is_remote, patterns)):
+        readable |= _credentials()
+        cache_folder().mkdir(parents=True, exist_ok=True)
+        environment = {FOLDER_VARIABLE: str(cache_folder())}
+    return ContainerConfig(
+        image=image or default_image(),
+        read_only=readable,
+        writable=tuple(environment.values()),
+        environment=environment,
+        folder=str(Path.cwd()),
+    )
+
+
+def _credentials() -> dict[str, str]:
+    """Return the existing credentials of object stores: path on this machine -> path in the container."""
+    files = {path: path for name in FILE_VARIABLES if (path := os.environ.get(name, ""))}
+    folders = {str(Path.home() / folder): str(HOME / folder) for folder in CREDENTIAL_FOLDERS}
+    return {outside: inside for outside, inside in {**files, **folders}.items() if Path(outside).exists()}
+
+
+def _mount_points(pattern: str) -> set[str]:
+    """Return the folder or file that contains all matches of a glob pattern, and the targets of symbolic links."""
+    path = local_path(pattern)
+    links = (Path(uri) for uri in storage.list_uris(pattern) if Path(uri).is_symlink())
+    paths = {Path(*takewhile(lambda part: not set(part) & set(WILDCARDS), path.parts))}
+    paths |= {link.resolve().parent for link in links}
+    if Path(path.anchor) in paths:
+        raise ConfigError(
+            f"data: '{pattern}' is in the root folder, which cannot be mounted into a container. Move the files into a "
+            "folder."
+        )
+    return {str(path) for path in paths}
+
+
+def check_image(image: str) -> None:
+    """Check that containers of an image can be started.
+
+    Raises:
+        ConfigError: There is no Docker engine, or it does not have the image.
     """
     with _client() as client:
         try:
             client.images.get(image)
         except docker.errors.ImageNotFound:
             raise ConfigError(
-                f"The Docker engine has no image '{image}'. `make image` builds the image of this code; `docker pull` "
-                "fetches another, which --image names."
+                f"The Docker engine has no image '{image}'. Build the image of this code with `make image`, or fetch "
+                "another image with `docker pull` and name it with --image."
             ) from None
 
 
 def remove_containers(root: Path) -> None:
-    """Stop and removes all containers of the run in a folder.
+    """Stop and remove all containers of the run in a folder.
 
     Raises:
         ConfigError: The Docker engine does not answer.
@@ -76,14 +142,14 @@ def remove_containers(root: Path) -> None:
 
 @contextmanager
 def _client() -> Iterator[Any]:
-    """A client of the engine that `DOCKER_HOST` names, or of this machine's."""
+    """Yield a client of the Docker engine that `DOCKER_HOST` names, or of this machine's."""
     try:
         client = docker.from_env()
     except docker.errors.DockerException as error:
-        place = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+        address = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
         raise ConfigError(
-            f"--runner docker: no Docker engine answers at {place}: {error}. Start it (`systemctl start docker`), name "
-            "another in DOCKER_HOST, or run the steps as processes: --runner subprocess."
+            f"--runner docker: no Docker engine answers at {address}: {error}. Start it (`systemctl start docker`), "
+            "set DOCKER_HOST to the address of another, or execute the steps as processes: --runner subprocess."
         ) from None
     try:
         yield client
@@ -92,59 +158,76 @@ def _client() -> Iterator[Any]:
 
 
 def container_arguments(config: ContainerConfig, root: str) -> dict[str, Any]:
-    """The arguments with which Docker starts every step of a run.
+    """Return the arguments with which Docker starts every step of a run.
 
     Args:
-        config: What they see of this machine; variables are this process's.
+        config: What the containers can see of this machine.
         root: The run's folder.
     """
     mount = docker.types.Mount
-    # What is in the run's folder is there already.
-    readable = {here: place for here, place in config.read_only.items() if not Path(place).is_relative_to(root)}
+    # Files in the run's folder are mounted with it.
+    readable = {here: inside for here, inside in config.read_only.items() if not Path(inside).is_relative_to(root)}
+    inherited = {name: value for name, value in os.environ.items() if name.upper().startswith(VARIABLES)}
     return {
-        # What steps write belongs to the user.
+        # The user owns the files that steps write.
         "user": f"{os.getuid()}:{os.getgid()}",
-        "environment": {**_passed_on(), **config.environment},
+        "environment": {**inherited, **config.environment},
         "mounts": [
             *(mount(folder, folder, type="bind") for folder in (root, *config.writable)),
-            *(mount(place, here, type="bind", read_only=True) for here, place in readable.items()),
+            *(mount(inside, here, type="bind", read_only=True) for here, inside in readable.items()),
         ],
         "working_dir": config.folder,
         "read_only": True,
         "tmpfs": {str(HOME): "exec"},
-        # Object stores and emulators are where they are for processes.
+        # Object stores and emulators have the same addresses as for processes.
         "network_mode": "host",
-        # Where SELinux is enforced, the user's files need no labels for containers.
+        # With SELinux, the user's files need no labels for containers.
         "security_opt": ["label=disable"],
         "labels": {LABEL: root},
     }
 
 
-def _passed_on() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name.upper().startswith(VARIABLES)}
+def run_container(
+    client: Any,
+    image: str,
+    command: list[str],
+    volumes: Mapping[str, Any],
+    printed: Callable[[str], None],
+    **arguments: Any,
+) -> int:
+    """Run a container to its end.
 
+    KFP's function for this lets the engine remove the container, and reports success for a container that is gone by
+    the time its exit status is asked for.
 
-def run_container(client: Any, image: str, command: list[str], volumes: Mapping[str, Any], **arguments: Any) -> int:
-    """Run a container to its end, printing what it prints; takes the place of KFP's function of this interface.
-
-    KFP's lets the engine remove the container and takes one that is gone, when its exit status is asked for, as
-    having succeeded. It also prints what arrives, not lines, so that a step's lines could not be told from KFP's.
+    Args:
+        client: Client of the Docker engine.
+        image: Name of the image.
+        command: KFP's command for the step.
+        volumes: KFP's volumes for the step.
+        printed: Called with each line of the container's output.
+        arguments: Further arguments for the container, see `container_arguments`.
 
     Returns:
         The container's exit status.
     """
-    container = client.containers.create(image, command, volumes=volumes, **arguments)
+    container = client.containers.create(image, quiet_command(command), volumes=volumes, **arguments)
     try:
         container.start()
         for line in _lines(_output(container)):
-            print(line, flush=True)  # noqa: T201 - KFP indents what is printed
+            printed(line)
         return int(container.wait()["StatusCode"])
     finally:
         _remove(container)
 
 
+def quiet_command(command: list[str]) -> list[str]:
+    """Return KFP's command for a step, changed so that KFP's executor logs warnings and errors only."""
+    return [part.replace(_EXECUTOR, _QUIET_EXECUTOR) for part in command]
+
+
 def _remove(container: Any) -> None:
-    """Kill a container and removes it, unless another process of the run is doing so."""
+    """Kill and remove a container, unless another process of the run is doing so."""
     try:
         container.remove(force=True)
     except docker.errors.APIError as error:
@@ -153,18 +236,18 @@ def _remove(container: Any) -> None:
 
 
 def _output(container: Any) -> Iterator[bytes]:
-    """What a container prints, to its end, in pieces that end anywhere."""
+    """Yield a container's output until it ends, in chunks of any size."""
     length = 0
     for chunk in container.logs(stream=True, follow=True):
         length += len(chunk)
         yield chunk
-    # A log that is followed often ends without its last line, where that has no newline; a complete one has it.
+    # A followed log often lacks its last line if that has no newline. The complete log has it.
     container.wait()
     yield container.logs()[length:]
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Lines of text out of pieces of bytes that end anywhere."""
+    """Join chunks of output and yield its lines."""
     begun = b""
     for chunk in chunks:
         *complete, begun = (begun + chunk).split(b"\n")

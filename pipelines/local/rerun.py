@@ -9,10 +9,10 @@ import yaml
 from pipelines.kubeflow.pipeline import PROCESS_IMAGE
 from pipelines.kubeflow.rerun import RerunNodes, choose_nodes, compile_with_settings, copy_parameters
 from pipelines.kubeflow.spec import Spec, SpecGraph, prune
-from pipelines.local.container_needs import find_containers
-from pipelines.local.runner import PIPELINE_FILE, RECIPE_FILE, Listener, LocalRun
+from pipelines.local.containers import find_containers
+from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, publish_results
+from pipelines.local.runner import Listener, LocalRun
 from pipelines.recipe.yaml_file import FASTEST_DUMPER, FASTEST_LOADER
-from pipelines.runs.results import publish_results
 from pipelines.runs.state import FINISHED, NodeState, RunState, damaged
 from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.storage import open_atomic, read_text
@@ -67,7 +67,7 @@ class LocalRerun:
         self.state.make_stale(self.nodes.stale)
         save_spec(self.root / PIPELINE_FILE, self.spec)
         self._compilation.save_recipe(self.root / RECIPE_FILE)
-        if self.state.count(*FINISHED) == len(self.state.nodes):
+        if self.state.is_finished:
             publish_results(self.state)
         return True
 

@@ -1,6 +1,5 @@
-"""A compiled pipeline executed on this machine by KFP's local runner, with the run's state kept beside it."""
+"""Execution of a compiled pipeline on this machine, with its state and logs in the run's folder."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,21 +7,15 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO
 
 from pipelines.graph.plan import Plan
 from pipelines.local.containers import ContainerConfig, check_image, remove_containers
-from pipelines.local.events import Event, EventReader
+from pipelines.local.events import Event, read_events
+from pipelines.local.folder import ARTIFACTS_FOLDER, LOGS_FOLDER, PIPELINE_LOG
 from pipelines.local.worker import WorkerConfig
 from pipelines.runs.state import NodeState, RunState
 
-# The pipeline that was run, and its recipe as `yt8m run` takes it, settings applied.
-PIPELINE_FILE = "pipeline.yaml"
-RECIPE_FILE = "recipe.json"
-ARTIFACTS_FOLDER = "steps"
-LOGS_FOLDER = "logs"
-# KFP's own talk, and a step's output where it belongs to no node.
-PIPELINE_LOG = "pipeline.log"
 # Seconds that steps have to write a last checkpoint when the run is stopped.
 GRACE_SECONDS = 5.0
 
@@ -33,11 +26,16 @@ class LocalRun:
     """One execution of a compiled pipeline.
 
     Args:
-        plan: The nodes; or for a part of a run, how far all of it is.
+        plan: The plan of a new run, or the state of an existing run of which the pipeline is a part.
         root: The run's folder, locked by the caller.
-        lock: File descriptor of the root's lock, which the worker keeps as well.
-        containers: What steps in containers see of this machine; without it, steps are processes.
-        forced: Nodes that are executed though their work was done before.
+        lock: File descriptor of the folder's lock, which the worker inherits.
+        containers: What steps in containers can see of this machine. None executes steps as processes.
+        forced: Names of nodes that are executed even if their results are in KFP's cache.
+
+    Attributes:
+        state: State of the run.
+        failed: Name of the node that failed, or an empty string.
+        error: Reason of the failure, or an empty string.
     """
 
     def __init__(
@@ -49,38 +47,36 @@ class LocalRun:
         forced: Iterable[str] = (),
     ) -> None:
         self.root = root
-        self.lock = lock
-        self.containers = containers
-        self.forced = tuple(forced)
         self.state = plan if isinstance(plan, RunState) else _waiting(plan, root)
         self.failed = ""
+        self.error = ""
+        self._lock = lock
+        self._containers = containers
+        self._forced = tuple(forced)
 
     def execute(self, pipeline: Path, listener: Listener) -> bool:
-        """Run all nodes whose work was not done before.
+        """Execute all nodes whose results are not in KFP's cache.
 
         Args:
             pipeline: The compiled pipeline.
-            listener: Called after every event, with the state it led to.
+            listener: Called after every event with the event and the new state.
 
         Returns:
-            Whether all nodes are done. If not, `failed` is the node that failed.
+            Whether all nodes are done. If not, `failed` and `error` say what went wrong.
 
         Raises:
-            KeyboardInterrupt: The run was stopped; the same call continues it.
-            ConfigError: There is no Docker engine, or no such image.
+            KeyboardInterrupt: The run was stopped. The same call continues it.
+            ConfigError: There is no Docker engine, or it does not have the image.
         """
-        if self.containers:
-            check_image(self.containers.image)
+        if self._containers:
+            check_image(self._containers.image)
         for folder in (LOGS_FOLDER, ARTIFACTS_FOLDER):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         self.state.save()
-        logs = _Logs(self.root / LOGS_FOLDER)
+        logs = _NodeLogs(self.root / LOGS_FOLDER)
         try:
-            with self._containers_end(), _worker(self._worker_config(pipeline), self.lock) as process:
-                reader = EventReader()
-                assert process.stdout is not None
-                for line in process.stdout:
-                    event = reader.read(line)
+            with self._removed_containers(), self._worker(pipeline) as (process, events):
+                for event in read_events(events):
                     logs.write(event)
                     self._apply(event)
                     listener(event, self.state)
@@ -89,19 +85,10 @@ class LocalRun:
             self.state.stop()
         return process.returncode == 0 and not self.failed
 
-    def _worker_config(self, pipeline: Path) -> WorkerConfig:
-        return WorkerConfig(
-            pipeline=str(pipeline.resolve()),
-            root=str(self.root.resolve()),
-            artifacts=str((self.root / ARTIFACTS_FOLDER).resolve()),
-            containers=self.containers,
-            forced=self.forced,
-        )
-
     @contextmanager
-    def _containers_end(self) -> Iterator[None]:
-        """Remove the run's containers at the end, which belong to the engine, and what a killed run left before."""
-        if self.containers is None:
+    def _removed_containers(self) -> Iterator[None]:
+        """Remove the run's containers, which outlive the worker, and before that those of an earlier killed run."""
+        if self._containers is None:
             yield
             return
         remove_containers(self.root.resolve())
@@ -110,33 +97,53 @@ class LocalRun:
         finally:
             remove_containers(self.root.resolve())
 
+    @contextmanager
+    def _worker(self, pipeline: Path) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+        """Start the worker and yield its process and its pipe; afterwards the worker and its steps have ended."""
+        reader, writer = os.pipe()
+        config = WorkerConfig(
+            pipeline=str(pipeline.resolve()),
+            root=str(self.root.resolve()),
+            artifacts=str((self.root / ARTIFACTS_FOLDER).resolve()),
+            events=writer,
+            containers=self._containers,
+            forced=self._forced,
+        )
+        with os.fdopen(reader, "rb") as events, (self.root / LOGS_FOLDER / PIPELINE_LOG).open("wb") as log:
+            try:
+                process = subprocess.Popen(
+                    [sys.executable, "-m", "pipelines.local.worker", config.model_dump_json()],
+                    stdin=subprocess.PIPE,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                    start_new_session=True,
+                    pass_fds=(self._lock, writer),
+                )
+            finally:
+                os.close(writer)
+            try:
+                yield process, events
+                process.wait()
+            except BaseException:
+                _signal(process, signal.SIGTERM)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(GRACE_SECONDS)
+                raise
+            finally:
+                _signal(process, signal.SIGKILL)
+                process.wait()
+                if process.stdin:
+                    process.stdin.close()
+
     def _apply(self, event: Event) -> None:
-        # KFP also reports on sub-pipelines, which are no nodes.
-        if event.node not in self.state.nodes:
-            return
+        """Change the state as the event says."""
         if event.kind == "started":
-            self.state.start(event.node, self.root / LOGS_FOLDER / f"{event.node}.log")
-        elif event.kind in {"done", "failed"}:
-            state: Literal["done", "failed"] = "done" if event.kind == "done" else "failed"
-            self.failed = event.node if event.kind == "failed" else self.failed
-            self.state.end(event.node, state, self._executed_outputs(event.node))
-        elif event.kind == "unchanged":
-            self.state.end(event.node, "unchanged", self._cached_outputs(event.text))
-
-    def _executed_outputs(self, node: str) -> dict[str, str]:
-        """The artifacts of a step that has just ended."""
-        reports = (self.root / ARTIFACTS_FOLDER).glob(f"*/{node}/executor_output.json")
-        newest = max(reports, key=lambda path: path.stat().st_mtime_ns, default=None)
-        if newest is None:
-            return {}
-        artifacts = json.loads(newest.read_text()).get("artifacts", {})
-        return {name: values["artifacts"][0]["uri"] for name, values in artifacts.items()}
-
-    def _cached_outputs(self, key: str) -> dict[str, str]:
-        """The artifacts in KFP's cache under a key that begins so."""
-        entries = (self.root / ARTIFACTS_FOLDER / ".kfp_cache").glob(f"{key}*.json")
-        entry = json.loads(next(entries).read_text())
-        return {name: value["uri"] for name, value in entry.items() if isinstance(value, dict) and "uri" in value}
+            self.state.start(event.node, self.root / LOGS_FOLDER / f"{event.node}.log", event.time)
+        elif event.kind != "printed":
+            self.state.end(event.node, event.kind, event.outputs, event.time)
+        if event.kind == "failed":
+            self.failed, self.error = event.node, event.error
 
 
 def _waiting(plan: Plan, root: Path) -> RunState:
@@ -144,68 +151,28 @@ def _waiting(plan: Plan, root: Path) -> RunState:
     return RunState(root, plan.name, nodes)
 
 
-class _Logs:
-    """A log per node, and one for everything else."""
+class _NodeLogs:
+    """The log files of the running nodes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._pipeline: IO[str] = (folder / PIPELINE_LOG).open("w")
-        self._node: IO[str] | None = None
+        self._files: dict[str, IO[str]] = {}
 
     def write(self, event: Event) -> None:
         if event.kind == "started":
-            self._end_node()
-            self._node = (self._folder / f"{event.node}.log").open("w")
-        elif event.kind == "printed" and self._node:
-            self._node.write(event.text + "\n")
-            self._node.flush()
-        elif event.kind == "other":
-            self._pipeline.write(event.text + "\n")
-            self._pipeline.flush()
-        else:
-            self._end_node()
+            self._files[event.node] = (self._folder / f"{event.node}.log").open("w", encoding="utf-8")
+        elif event.kind == "printed":
+            self._files[event.node].write(event.text + "\n")
+            self._files[event.node].flush()
+        elif event.node in self._files:
+            self._files.pop(event.node).close()
 
     def close(self) -> None:
-        self._end_node()
-        self._pipeline.close()
-
-    def _end_node(self) -> None:
-        if self._node:
-            self._node.close()
-        self._node = None
+        for file in self._files.values():
+            file.close()
 
 
-@contextmanager
-def _worker(config: WorkerConfig, lock: int) -> Iterator[subprocess.Popen[str]]:
-    """The worker's process; it and its steps have ended when the context has."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pipelines.local.worker", config.model_dump_json()],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-        text=True,
-        errors="replace",
-        start_new_session=True,
-        pass_fds=(lock,),
-    )
-    try:
-        yield process
-        process.wait()
-    except BaseException:
-        _signal(process, signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(GRACE_SECONDS)
-        raise
-    finally:
-        _signal(process, signal.SIGKILL)
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
-    # The group can outlive its first process: steps are in it, too.
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    # The steps are in the worker's process group, which can outlive the worker.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)

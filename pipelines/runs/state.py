@@ -1,4 +1,4 @@
-"""How far a local run is: one small file in its root, for `yt8m status` and for reruns."""
+"""State of a run's nodes, and the file in a local run's folder that holds it."""
 
 import json
 import time
@@ -17,18 +17,18 @@ FINISHED: frozenset[State] = frozenset({"done", "unchanged"})
 
 
 class NodeState(Config):
-    """How far a node is.
+    """State of a node.
 
     Attributes:
-        title: What the node does.
-        group: Its sub-pipeline.
-        state: `unchanged` if an earlier run did the very same work; `stale` if a node it depends on was executed
-            again since.
-        started: Seconds since 1970; 0 before.
-        seconds: How long the step took; of an unchanged node, when it was executed.
-        metrics: The node's figures.
-        outputs: Artifact paths by name.
-        log: The file that holds what the step printed.
+        title: Short description of the node's work.
+        group: Name of the sub-pipeline that contains the node.
+        state: State of the node. `unchanged` means that the results come from an earlier run; `stale` means that a
+            node it depends on was executed again after it.
+        started: Time at which the node started, in seconds since 1970; 0 if it has not started.
+        seconds: Duration of the step in seconds. For an unchanged node, the duration of the original execution.
+        metrics: Metrics of the node by name.
+        outputs: Paths of the node's artifacts by name.
+        log: Path of the file with the step's output.
     """
 
     title: str
@@ -42,19 +42,19 @@ class NodeState(Config):
 
 
 class _StateFile(Config):
-    """What the file holds."""
+    """Content of the state file."""
 
     pipeline: str
     nodes: Mapping[str, NodeState]
 
 
 class RunState:
-    """How far a run is; every change is saved at once.
+    """State of a local run. Every change is written to the run's folder at once.
 
     Args:
         root: The run's folder.
-        pipeline: The pipeline's name.
-        nodes: The state of each node, in the plan's order.
+        pipeline: Name of the pipeline.
+        nodes: State of each node by name, in the order of the plan.
     """
 
     def __init__(self, root: Path, pipeline: str, nodes: Mapping[str, NodeState]) -> None:
@@ -67,7 +67,7 @@ class RunState:
         """Read the state of the run in a folder.
 
         Raises:
-            DataError: There is none, or its file is damaged.
+            DataError: The folder has no state file, or the file is damaged.
         """
         path = root / STATE_FILE
         if not path.exists():
@@ -78,40 +78,58 @@ class RunState:
             raise damaged(path, str(error)) from None
         return cls(root, file.pipeline, file.nodes)
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether all nodes are done."""
+        return self.count(*FINISHED) == len(self.nodes)
+
     def save(self) -> None:
-        """Write the file anew, so that a reader sees the old or the new state."""
+        """Replace the state file atomically."""
         nodes = {name: node.model_dump() for name, node in self.nodes.items()}
         text = json.dumps({"pipeline": self.pipeline, "nodes": nodes}, indent=1)
         with open_atomic(self.root / STATE_FILE) as file:
             file.write(text.encode())
 
-    def start(self, name: str, log: Path) -> None:
-        """A node begins."""
-        self._change(name, state="running", started=time.time(), log=str(log))
+    def start(self, name: str, log: Path, moment: float) -> None:
+        """Mark a node as running.
 
-    def end(self, name: str, state: State, outputs: Mapping[str, str]) -> None:
-        """A node has ended; its figures come from its record."""
+        Args:
+            name: Name of the node.
+            log: File with the step's output.
+            moment: Current time in seconds since 1970.
+        """
+        self._change(name, state="running", started=moment, log=str(log))
+
+    def end(self, name: str, state: State, outputs: Mapping[str, str], moment: float) -> None:
+        """Store a node's final state, with the metrics of its record.
+
+        Args:
+            name: Name of the node.
+            state: Final state of the node.
+            outputs: Paths of the node's artifacts by name.
+            moment: Current time in seconds since 1970.
+        """
         node = self.nodes[name]
         record = _read_record(outputs.get("metrics", ""))
         executed = node.started and state != "unchanged"
-        seconds = time.time() - node.started if executed else record.get("seconds", 0.0)
+        seconds = moment - node.started if executed else record.get("seconds", 0.0)
         metrics = record.get("metrics", {})
         self._change(name, state=state, seconds=seconds, metrics=metrics, outputs=dict(outputs))
 
     def stop(self) -> None:
-        """The run has ended; what was running then is not any more."""
+        """Mark nodes that are still running as stopped, because the run has ended."""
         for name, node in self.nodes.items():
             if node.state == "running":
                 self._change(name, state="stopped", seconds=time.time() - node.started)
 
     def make_stale(self, names: Iterable[str]) -> None:
-        """Something that these nodes depend on is not what it was when they were executed."""
+        """Mark those of the named nodes as stale that are done."""
         for name in names:
             if self.nodes[name].state in FINISHED:
                 self._change(name, state="stale")
 
     def count(self, *states: State) -> int:
-        """How many nodes are in one of these states."""
+        """Return the number of nodes in one of these states."""
         return sum(node.state in states for node in self.nodes.values())
 
     def _change(self, name: str, **changes: object) -> None:
@@ -120,15 +138,15 @@ class RunState:
 
 
 def damaged(path: Path, problem: str) -> DataError:
-    """The error about a file of a run's root that holds something else, with the remedy."""
+    """Return the error for a damaged file in a run's folder, with the remedy."""
     return DataError(
-        f"{problem}\n{path} is damaged. `yt8m run RECIPE --root {path.parent}` with the run's recipe writes it anew "
-        "and does not repeat what is done."
+        f"{problem}\n{path} is damaged. `yt8m run RECIPE --root {path.parent}` with the run's recipe writes it again "
+        "and keeps all finished work."
     )
 
 
 def _read_record(path: str) -> dict[str, dict[str, float]]:
-    """A node's record; empty where the file holds several nodes' records or is gone."""
+    """Return a node's record, or nothing where the file holds the records of several nodes or is missing."""
     if not path or not Path(path).is_file():
         return {}
     data = json.loads(Path(path).read_text())

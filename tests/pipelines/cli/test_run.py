@@ -8,13 +8,13 @@ from rich.console import Console
 
 from pipelines.cli import main
 from pipelines.cli.run import _figures, _show_failure
-from pipelines.runs.lock import lock_root
+from pipelines.local.folder import lock_root
 from tests.support.paths import SMOKE
 
 
-def failure(root: Path, failed: str = "prepare") -> list[str]:
+def failure(root: Path, failed: str = "prepare", error: str = "") -> list[str]:
     console = Console(file=io.StringIO(), width=80)
-    _show_failure(console, SimpleNamespace(root=root, failed=failed))  # type: ignore[arg-type]
+    _show_failure(console, SimpleNamespace(root=root, failed=failed, error=error))  # type: ignore[arg-type]
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 

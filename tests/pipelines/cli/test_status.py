@@ -1,10 +1,11 @@
+import time
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
-from pipelines.runs.lock import lock_root
+from pipelines.local.folder import lock_root
 from pipelines.runs.state import NodeState, RunState
 
 
@@ -13,9 +14,9 @@ def state_of(root: Path) -> RunState:
     state = RunState(root, "small", nodes)
     metrics = root / "metrics"
     metrics.write_text('{"metrics": {"gap": 0.71234, "bytes_after": 2500000}, "seconds": 3}')
-    state.start("train-a", root / "log")
-    state.end("train-a", "done", {"metrics": str(metrics)})
-    state.start("evaluate-a", root / "log")
+    state.start("train-a", root / "log", time.time())
+    state.end("train-a", "done", {"metrics": str(metrics)}, time.time())
+    state.start("evaluate-a", root / "log", time.time())
     return state
 
 
@@ -46,7 +47,7 @@ def test_following_ends_with_the_run_and_its_result(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "train-a" in result.output
     for name in ("evaluate-a", "report"):
-        state.end(name, "done", {})
+        state.end(name, "done", {}, time.time())
     assert CliRunner().invoke(main, ["status", str(tmp_path), "--follow"]).exit_code == 0
 
 

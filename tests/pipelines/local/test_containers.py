@@ -1,5 +1,6 @@
 """Containers of a real Docker engine, and what is said where there is none."""
 
+import json
 import os
 import re
 import subprocess
@@ -10,12 +11,15 @@ from typing import Any
 
 import docker
 import pytest
+from kfp import dsl
 
+from pipelines.kubeflow.pipeline import PROCESS_IMAGE
 from pipelines.local.containers import (
     LABEL,
     ContainerConfig,
     check_image,
     container_arguments,
+    quiet_command,
     remove_containers,
     run_container,
 )
@@ -32,7 +36,7 @@ def client(image: str) -> Iterator[Any]:
 
 def run(client: Any, config: ContainerConfig, root: Path, script: str) -> int:
     arguments = container_arguments(config, str(root))
-    return run_container(client, config.image, ["sh", "-c", script], {}, **arguments)
+    return run_container(client, config.image, ["sh", "-c", script], {}, print, **arguments)
 
 
 def test_without_an_engine_the_command_says_what_to_do(tmp_path: Path) -> None:
@@ -47,6 +51,27 @@ def test_without_an_engine_the_command_says_what_to_do(tmp_path: Path) -> None:
     )
     assert done.returncode == 2
     assert re.search(r"Error: .*no Docker engine answers at unix://.*none\.sock.*--runner subprocess", done.stderr)
+
+
+def test_kfp_s_executor_is_quiet_and_the_step_s_own_words_are_printed(tmp_path: Path) -> None:
+    @dsl.component(base_image=PROCESS_IMAGE, install_kfp_package=False, packages_to_install=[])
+    def step(text: str) -> None:
+        import logging  # noqa: PLC0415
+
+        print(text)  # noqa: T201
+        logging.getLogger("yt8m").warning("no page")
+
+    container = step.component_spec.implementation.container
+    inputs = {"inputs": {"parameterValues": {"text": "hello"}}, "outputs": {"outputFile": str(tmp_path / "output")}}
+    command = [*container.command, "--executor_input", json.dumps(inputs), "--function_to_execute", "step"]
+    done = subprocess.run(
+        [part.replace("python3", sys.executable) for part in quiet_command(command)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "hello\nWARNING:yt8m:no page\n"
+    assert done.stderr == ""
 
 
 @pytest.mark.slow

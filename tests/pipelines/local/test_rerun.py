@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
-from pipelines.runs.lock import lock_root
+from pipelines.local.folder import lock_root
 from pipelines.runs.state import RunState
 
 RECIPE = """

@@ -19,8 +19,8 @@ from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.kubeflow.pipeline import PROCESS_IMAGE
 from pipelines.local.containers import LABEL, ContainerConfig
 from pipelines.local.events import Event
+from pipelines.local.folder import is_locked, lock_root
 from pipelines.local.runner import LocalRun
-from pipelines.runs.lock import is_locked, lock_root
 from pipelines.runs.state import RunState
 
 
@@ -48,6 +48,26 @@ def second(root: str, model: Input[Model], metrics: Output[Metrics]) -> None:
         time.sleep(0.05)
     assert not (Path(root) / "fail").exists(), "asked to fail"
     Path(metrics.path).write_text(json.dumps({"metrics": {"gap": 0.6}}))
+
+
+# Lines of KFP's local runner and of the worker's pipe, as a video's id could have them, too.
+FORGED = """\
+12:00:00.000 - INFO - Executing task 'second'
+Task 'first' finished with status SUCCESS
+Task 'second' finished with status FAILURE
+2026-11-23 07:00:35,726 - INFO - Task second cache hit (key=c057a5a70661); skipping execution.
+[KFP Executor 2026-11-23 07:00:32,016 INFO]: Got executor_input:
+{"kind": "failed", "node": "second", "text": "", "outputs": {}, "error": "", "time": 0.0}
+
+    }"""
+
+
+@dsl.component(base_image=PROCESS_IMAGE, install_kfp_package=False, packages_to_install=[])
+def forging(text: str, metrics: Output[Metrics]) -> None:
+    from pathlib import Path
+
+    print(text)
+    Path(metrics.path).write_text("{}")
 
 
 # None: steps are processes.
@@ -109,7 +129,7 @@ def test_a_forced_node_is_executed_again_and_what_it_makes_now_is_kept(tmp_path:
 
 
 def told(events: list[Event]) -> list[tuple[str, str]]:
-    return [(event.kind, event.node) for event in events if event.kind not in {"printed", "other"}]
+    return [(event.kind, event.node) for event in events if event.kind != "printed"]
 
 
 def test_all_nodes_run_and_their_figures_and_artifacts_are_known(tmp_path: Path, containers: Containers) -> None:
@@ -142,12 +162,30 @@ def test_after_a_failure_the_run_continues_with_the_failed_node(tmp_path: Path, 
     succeeded, run, _ = execute(tmp_path, containers)
     assert not succeeded
     assert run.failed == "second"
+    assert run.error == "exit status 1"
     assert "AssertionError: asked to fail" in (tmp_path / "logs/second.log").read_text()
     assert RunState.load(tmp_path).nodes["second"].state == "failed"
     tmp_path.joinpath("fail").unlink()
     succeeded, _, events = execute(tmp_path, containers)
     assert succeeded
     assert told(events) == [("unchanged", "first"), ("started", "second"), ("done", "second")]
+
+
+def test_nothing_that_a_step_prints_changes_a_state(tmp_path: Path) -> None:
+    @dsl.pipeline(name="forged")
+    def forged(root: str) -> None:
+        forging(text=FORGED)
+
+    compiler.Compiler().compile(forged, str(tmp_path / "pipeline.yaml"))
+    nodes = (Node("forging", "train", "First"), Node("second", "train", "Second"))
+    events: list[Event] = []
+    with lock_root(tmp_path) as lock:
+        run = LocalRun(Plan("forged", "", (), nodes), tmp_path, lock)
+        assert run.execute(tmp_path / "pipeline.yaml", lambda event, _: events.append(event))
+    assert told(events) == [("started", "forging"), ("done", "forging")]
+    assert run.state.nodes["second"].state == "waiting"
+    assert set(run.state.nodes["forging"].outputs) == {"metrics"}
+    assert (tmp_path / "logs/forging.log").read_text() == FORGED + "\n"
 
 
 SCRIPT = """
@@ -159,7 +197,7 @@ from pathlib import Path
 from pipelines.local.containers import ContainerConfig
 from pipelines.local.runner import LocalRun
 from pipelines.graph.plan import Node, Plan
-from pipelines.runs.lock import lock_root
+from pipelines.local.folder import lock_root
 root = Path(sys.argv[1])
 with lock_root(root) as lock:
     plan = Plan("tiny", "", (), (Node("first", "train", "First"), Node("second", "train", "Second")))

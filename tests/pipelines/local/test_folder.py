@@ -1,7 +1,31 @@
+"""The folder of a local run: its lock and its published results."""
+
+import os
 from pathlib import Path
 
-from pipelines.runs.results import publish_results
+import pytest
+
+from pipelines.local.folder import is_locked, lock_root, publish_results
 from pipelines.runs.state import NodeState, RunState
+from yt8m.errors import ConfigError
+
+
+def test_a_second_run_is_refused_and_told_who_holds_the_root(tmp_path: Path) -> None:
+    told = rf"in use by another run \(process {os.getpid()}\)"
+    with lock_root(tmp_path), pytest.raises(ConfigError, match=told), lock_root(tmp_path):
+        pass
+
+
+def test_the_lock_ends_with_its_context(tmp_path: Path) -> None:
+    with lock_root(tmp_path):
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
+    with lock_root(tmp_path):
+        pass
+
+
+def test_a_folder_without_a_run_is_not_locked(tmp_path: Path) -> None:
+    assert not is_locked(tmp_path)
 
 
 def finished(root: Path, text: str) -> RunState:

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.local.container_needs import find_containers
-from pipelines.local.containers import container_arguments
+from pipelines.local.containers import container_arguments, find_containers
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
 

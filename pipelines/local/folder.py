@@ -1,0 +1,112 @@
+"""The folder of a local run: names of its files, its lock, its state for viewers, and the published results."""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipelines.runs.state import RunState
+from pipelines.runs.view import RunView
+from yt8m.errors import ConfigError
+from yt8m.storage import publish_directory, publish_file
+
+LOCK_FILE = ".lock"
+# The compiled pipeline of the last run, and its recipe with all settings applied.
+PIPELINE_FILE = "pipeline.yaml"
+RECIPE_FILE = "recipe.json"
+# The artifacts of all steps, and KFP's cache.
+ARTIFACTS_FOLDER = "steps"
+# One log per node, and one for everything that KFP's local runner prints.
+LOGS_FOLDER = "logs"
+PIPELINE_LOG = "pipeline.log"
+REPORT_FILE = "report.html"
+SUMMARY_FILE = "summary.json"
+EXPORT_FOLDER = "export"
+
+
+@contextmanager
+def lock_root(root: Path) -> Iterator[int]:
+    """Lock a run's folder for this process. The operating system releases the lock when the process ends.
+
+    Args:
+        root: The run's folder, which is created if missing.
+
+    Yields:
+        File descriptor of the lock. A child process that inherits it holds the lock as well.
+
+    Raises:
+        ConfigError: Another run holds the lock.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
+            raise ConfigError(
+                f"--root {root}: in use by another run (process {holder}). Wait for it to end, or give another --root."
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(root: Path) -> bool:
+    """Return whether a run holds the lock of this folder."""
+    path = root / LOCK_FILE
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def view_folder(root: Path) -> RunView:
+    """Return the current view of the run in a folder.
+
+    Raises:
+        DataError: The folder holds no run, or its state file is damaged.
+    """
+    running = is_locked(root)
+    state = RunState.load(root)
+    nodes = {
+        name: node.model_copy(update={"state": "stopped"}) if node.state == "running" and not running else node
+        for name, node in state.nodes.items()
+    }
+    stale = state.count("stale")
+    ended = "finished" if state.is_finished else "not running"
+    notes = [f"Report: {root / REPORT_FILE}", f"Model: {root / EXPORT_FOLDER}"] if state.is_finished else []
+    if stale:
+        notes.append(f"{stale} nodes are stale: a node they depend on was executed again after them.")
+    return RunView(state.pipeline, nodes, "running" if running else ended, running, tuple(notes))
+
+
+def publish_results(state: RunState) -> None:
+    """Copy report, summary and exported model from the steps' artifacts to the top of the run's folder.
+
+    Files of the model become hard links where the file system supports them.
+
+    Args:
+        state: State of a finished run.
+    """
+    report = state.nodes["report"].outputs
+    for source, name in ((report["html"], REPORT_FILE), (report["summary"], SUMMARY_FILE)):
+        with publish_file(state.root / name) as path:
+            shutil.copyfile(source, path)
+    with publish_directory(state.root / EXPORT_FOLDER) as folder:
+        shutil.copytree(state.nodes["export"].outputs["exported"], folder, copy_function=_link, dirs_exist_ok=True)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

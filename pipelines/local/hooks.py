@@ -1,0 +1,107 @@
+"""Hooks into KFP's local runner: they report what happens to each node, and execute steps in our own way.
+
+KFP 2.17 only prints what its local runner does, and a step's output can contain the same words. So this module replaces
+the functions of KFP that know a task's state and outputs. `tests/pipelines/local/test_hooks.py` fails when one of the
+replaced functions changes.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+
+from kfp.local import cache, docker_task_handler, subprocess_task_handler, task_dispatcher
+from kfp.local.orchestrator import task_executor
+
+from pipelines.local.containers import run_container
+from pipelines.local.events import Event
+from pipelines.local.fork_server import run_step
+
+
+@dataclass
+class _Task:
+    """The task that KFP executes, from the look into its cache to the end of the last attempt."""
+
+    node: str
+    started: bool = False
+    error: str = ""
+
+
+_TASK: ContextVar[_Task] = ContextVar("task")
+
+
+def install_hooks(report: Callable[[Event], None], forced: Collection[str] = ()) -> None:
+    """Replace functions of KFP in this process, which can be done once.
+
+    Args:
+        report: Called with every event.
+        forced: Names of nodes that are executed even if KFP's cache holds their results.
+    """
+
+    def step_printed(line: str) -> None:
+        report(Event("printed", _TASK.get().node, line, time=time.time()))
+
+    def step_ended(exit_status: int) -> int:
+        _TASK.get().error = f"exit status {exit_status}" if exit_status >= 0 else f"killed by signal {-exit_status}"
+        return exit_status
+
+    def run_local_subprocess(full_command: Sequence[str], env_vars: Mapping[str, str] | None = None) -> int:
+        return step_ended(run_step(full_command, env_vars or {}, step_printed))
+
+    def run_docker_container(**arguments: Any) -> int:
+        return step_ended(run_container(printed=step_printed, **arguments))
+
+    task_executor.execute_single_task = _report_end(task_executor.execute_single_task, report)
+    task_dispatcher.run_single_task_implementation = _report_start(
+        task_dispatcher.run_single_task_implementation, report
+    )
+    cache.LocalCache.get = _skip_forced(cache.LocalCache.get, forced)
+    subprocess_task_handler.run_local_subprocess = run_local_subprocess
+    docker_task_handler.run_docker_container = run_docker_container
+
+
+def _report_end(execute: Callable[..., Any], report: Callable[[Event], None]) -> Callable[..., Any]:
+    """Wrap the function that takes a task's results from the cache or executes it, with all attempts."""
+
+    def execute_single_task(*, task_name: str, **arguments: Any) -> Any:
+        task = _Task(task_name)
+        _TASK.set(task)
+        try:
+            outputs, status = execute(task_name=task_name, **arguments)
+        except Exception as error:
+            report(Event("failed", task_name, error=f"{type(error).__name__}: {error}", time=time.time()))
+            raise
+        if status.name != "SUCCESS":
+            report(Event("failed", task_name, error=task.error, time=time.time()))
+        else:
+            uris = {name: value.uri for name, value in outputs.items() if hasattr(value, "uri")}
+            report(Event("done" if task.started else "unchanged", task_name, outputs=uris, time=time.time()))
+        return outputs, status
+
+    return execute_single_task
+
+
+def _report_start(attempt: Callable[..., Any], report: Callable[[Event], None]) -> Callable[..., Any]:
+    """Wrap the function that makes one attempt to execute a task."""
+
+    def run_single_task_implementation(**arguments: Any) -> Any:
+        task = _TASK.get()
+        if not task.started:
+            task.started = True
+            report(Event("started", task.node, time=time.time()))
+        return attempt(**arguments)
+
+    return run_single_task_implementation
+
+
+def _skip_forced(get: Callable[..., Any], forced: Collection[str]) -> Callable[..., Any]:
+    """Wrap the look into the cache, so that it finds nothing for forced nodes but still keeps their new results.
+
+    KFP itself can only switch the cache off, which would leave the old results there for the next run.
+    """
+
+    def get_unless_forced(self: Any, key: str) -> Any:
+        return None if _TASK.get().node in forced else get(self, key)
+
+    return get_unless_forced
