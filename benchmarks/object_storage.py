@@ -39,9 +39,9 @@ from yt8m.storage.cache import FOLDER_VARIABLE
 from yt8m.storage.transfer import FILES_AHEAD
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
-from yt8m.training.data import training_batches
 from yt8m.training.loop import fit
-from yt8m.training.steps import Schedule
+from yt8m.training.run import training_batches
+from yt8m.training.steps import Steps
 from yt8m.training.training_model import TrainingModel
 
 BUCKET = "benchmark"
@@ -94,7 +94,7 @@ def train(partition: Partition) -> float:
         fit(
             model,
             lambda epoch, skip: timed(read_epoch(epoch, skip), seconds),
-            schedule=Schedule.of(partition.num_training_videos, TRAINING.epochs, TRAINING.batch_size),
+            steps=Steps.of(partition.num_training_videos, TRAINING.epochs, TRAINING.batch_size),
             config=TRAINING,
             checkpoint=Checkpoint(folder, "0" * 64),
             description="Training",

@@ -18,11 +18,11 @@ from measuring import Stopwatch, peak_bytes, say
 
 from yt8m.data.format import DataSpec
 from yt8m.models import build_from_bytes
-from yt8m.models.flops import TRAINING_PASSES, count_work
+from yt8m.models.flops import TRAINING_PASSES, count_flops
 from yt8m.models.published import PUBLISHED
 from yt8m.training.config import TrainingConfig
-from yt8m.training.optimizer import build_optimizer
-from yt8m.training.reproducible import seeded_and_precise
+from yt8m.training.loop import build_optimizer
+from yt8m.training.run import seed_and_precision
 from yt8m.training.training_model import TrainingModel
 
 SPEC = DataSpec()
@@ -44,7 +44,7 @@ def main() -> None:
     for name in arguments.models:
         with spawn.Pool(1) as pool:
             seconds, memory = pool.apply(train, (name, arguments.batch, arguments.steps))
-        work = count_work(PUBLISHED[name], SPEC).training_flops * TRAINING_PASSES
+        work = count_flops(PUBLISHED[name], SPEC).training_flops * TRAINING_PASSES
         rate = arguments.batch / seconds
         say(
             f"{name:12} {rate:8.1f} {work / 1e9:14.1f} {rate * work / 1e9:8.0f} {rate * work / peak:17.0%} "
@@ -69,7 +69,7 @@ def train(name: str, batch: int, steps: int) -> tuple[float, int]:
         Seconds of a step, and the most memory of this process.
     """
     config = TrainingConfig(batch_size=batch)
-    with seeded_and_precise(config):
+    with seed_and_precision(config):
         model = TrainingModel(build_from_bytes(PUBLISHED[name], SPEC))
     optimizer = build_optimizer(config)
     optimizer.build(model.trainable_variables)

@@ -13,7 +13,7 @@ from pipelines.cost.gpus import Gpu
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError, suggest
-from yt8m.models.flops import TRAINING_PASSES, ModelWork
+from yt8m.models.flops import TRAINING_PASSES, ModelFlops
 from yt8m.training.config import TrainingConfig
 
 # Assumed, not measured: shares of the data sheet's rates that such models reach.
@@ -86,7 +86,7 @@ class Throughput:
         *,
         gpu: Gpu | None,
         cpus: int,
-        works: Mapping[str, ModelWork],
+        works: Mapping[str, ModelFlops],
         training: Mapping[str, TrainingConfig],
         given: Mapping[str, float],
     ) -> None:

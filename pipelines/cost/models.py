@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pipelines.recipe.schema import Recipe
-from yt8m.models.flops import ModelWork, count_work
+from yt8m.models.flops import ModelFlops, count_flops
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class ModelEstimate:
         quantized_bytes: Its size after quantization with the recipe's settings.
     """
 
-    work: ModelWork
+    work: ModelFlops
     quantized_bytes: int
 
     @property
@@ -36,7 +36,7 @@ def estimate_models(recipe: Recipe) -> dict[str, ModelEstimate]:
     spec, models = recipe.data.resolve_spec(), recipe.models()
     # Most students share a candidate's configuration, so each distinct one is counted only once.
     configs = {model.model.model_dump_json(): model.model for model in models.values()}
-    works = {key: count_work(config, spec) for key, config in configs.items()}
+    works = {key: count_flops(config, spec) for key, config in configs.items()}
     estimates = {}
     for name, model in models.items():
         work = works[model.model.model_dump_json()]

@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m.layers.average_frames import AverageFrames
 from yt8m.layers.classic_dbof import ClassicDBoF
 from yt8m.layers.cluster_assignment import ClusterAssignment
 from yt8m.layers.context_gate import ContextGate
 from yt8m.layers.dbof import DBoF
+from yt8m.layers.feature_pooling import AverageFrames
 from yt8m.layers.l2_normalization import l2_normalize
 from yt8m.layers.netfv import NetFV
 from yt8m.layers.netvlad import NetVLAD

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from yt8m.data.format import DataSpec
 from yt8m.models import build
-from yt8m.models.flops import count_work
+from yt8m.models.flops import count_flops
 from yt8m.models.head import MixtureOfExpertsConfig
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.rnn import RNNConfig
@@ -25,7 +25,7 @@ MODELS = {**SMALL, "lightvlad": {"architecture": "netvlad", "num_clusters": 6, "
 
 
 def test_a_netvlad_by_hand() -> None:
-    work = count_work(NETVLAD, SPEC)
+    work = count_flops(NETVLAD, SPEC)
     # Assignment: rgb 16 x 6, audio 8 x 3; the residuals' sums have as many products.
     per_frame = 2 * (16 * 6 + 8 * 3)
     hidden = (16 * 6 + 8 * 3) * 12
@@ -37,7 +37,7 @@ def test_a_netvlad_by_hand() -> None:
 
 
 def test_an_lstm_by_hand() -> None:
-    work = count_work(RNNConfig(cell="lstm", units=8), SPEC)
+    work = count_flops(RNNConfig(cell="lstm", units=8), SPEC)
     # Four gates: 24 features and 4 states each way, then 8 and 8.
     per_frame = 2 * 4 * (24 * 4 + 4 * 4) + 4 * (8 * 8 + 8 * 8)
     assert work.training_flops == 2 * (6 * per_frame + 8 * 10)
@@ -47,7 +47,7 @@ def test_an_lstm_by_hand() -> None:
 
 def test_drawn_frames_count_in_training_only() -> None:
     config = NetVLADConfig(num_clusters=6, hidden_units=12, num_sampled_frames=2)
-    work, whole = count_work(config, SPEC), count_work(config.model_copy(update={"num_sampled_frames": "all"}), SPEC)
+    work, whole = count_flops(config, SPEC), count_flops(config.model_copy(update={"num_sampled_frames": "all"}), SPEC)
     assert work.inference_flops == whole.inference_flops == whole.training_flops
     assert whole.training_flops - work.training_flops == 4 * 2 * 2 * (16 * 6 + 8 * 3)
 
@@ -62,7 +62,7 @@ def test_counts_are_the_products_in_tensorflow_s_graph(name: str) -> None:
     concrete = function.get_concrete_function(
         tf.TensorSpec((videos, SPEC.max_frames, SPEC.num_features)), tf.TensorSpec((videos,), tf.int32)
     )
-    assert count_work(config, SPEC).inference_flops == graph_flops(concrete.graph, SPEC.max_frames) / videos
+    assert count_flops(config, SPEC).inference_flops == graph_flops(concrete.graph, SPEC.max_frames) / videos
 
 
 def graph_flops(graph: Any, frames: int) -> int:

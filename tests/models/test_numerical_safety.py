@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from yt8m.data.format import DataSpec
 from yt8m.models import build, build_from_bytes
 from yt8m.training.config import TrainingConfig
-from yt8m.training.optimizer import build_optimizer
+from yt8m.training.loop import build_optimizer
 
 from .single_steps import train_once, trainer
 

@@ -12,7 +12,7 @@ from yt8m.errors import ConfigError, DataError
 from yt8m.models.files import load_model, read_weights
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
-from yt8m.training.callbacks import Monitor
+from yt8m.training.callbacks import TrainingCallback
 from yt8m.training.provenance import Provenance
 
 from .conftest import MODEL, TRAINING
@@ -58,7 +58,7 @@ def test_the_same_configuration_gives_the_same_weights_and_another_seed_others(s
 def test_an_interrupted_training_goes_on_in_its_data(small_partition, tmp_path, monkeypatch, memory_bytes):
     settings = {"memory_bytes": memory_bytes, "checkpoint_every_steps": 1, "seed": 0}
     _, whole = run(small_partition, tmp_path / "whole", **settings)
-    original, steps = Monitor.on_train_batch_end, 0
+    original, steps = TrainingCallback.on_train_batch_end, 0
 
     def on_train_batch_end(self, batch, logs=None):
         nonlocal steps
@@ -68,7 +68,7 @@ def test_an_interrupted_training_goes_on_in_its_data(small_partition, tmp_path, 
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
-        patch.setattr(Monitor, "on_train_batch_end", on_train_batch_end)
+        patch.setattr(TrainingCallback, "on_train_batch_end", on_train_batch_end)
         run(small_partition, tmp_path / "cut", **settings)
     assert not (tmp_path / "cut" / "model").exists()
     _, continued = run(small_partition, tmp_path / "cut", **settings)

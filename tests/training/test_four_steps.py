@@ -11,7 +11,7 @@ from yt8m.models import build_from_bytes
 from yt8m.models.head import LogisticConfig
 from yt8m.models.logistic import FrameLevelLogisticConfig
 from yt8m.training.config import TrainingConfig
-from yt8m.training.optimizer import build_optimizer
+from yt8m.training.loop import build_optimizer
 from yt8m.training.training_model import TrainingModel
 
 B, T, D, C, STEPS = 8, 4, 5, 7, 4

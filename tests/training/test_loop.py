@@ -14,10 +14,10 @@ import pytest
 from tests.support.paths import REPOSITORY
 from tests.training import toy
 from yt8m.errors import ConfigError, DataError, StorageError
-from yt8m.training.callbacks import Monitor
+from yt8m.training.callbacks import TrainingCallback
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.loop import fit
-from yt8m.training.steps import Schedule
+from yt8m.training.steps import Steps
 from yt8m.training.training_model import TrainingModel
 
 
@@ -28,7 +28,7 @@ class InterruptedTrainingError(Exception):
 @contextmanager
 def interrupted_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Makes the training inside stop after some steps."""
-    original = Monitor.on_train_batch_end
+    original = TrainingCallback.on_train_batch_end
     left = steps
 
     def on_train_batch_end(self, batch, logs=None):
@@ -39,7 +39,7 @@ def interrupted_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[N
             raise InterruptedTrainingError
 
     with monkeypatch.context() as patch, suppress(InterruptedTrainingError):
-        patch.setattr(Monitor, "on_train_batch_end", on_train_batch_end)
+        patch.setattr(TrainingCallback, "on_train_batch_end", on_train_batch_end)
         yield
     assert left == 0
 
@@ -133,7 +133,7 @@ def test_an_epoch_with_fewer_videos_than_promised_is_an_error_at_its_end(tmp_pat
         fit(
             model,
             lambda epoch, skip: toy.read_epoch(epoch, skip).take(3 if epoch == short else 4),
-            schedule=Schedule(3, 4, toy.B),
+            steps=Steps(3, 4, toy.B),
             config=toy.CONFIG,
             checkpoint=Checkpoint(str(tmp_path), "d" * 64),
             description="toy",
@@ -142,19 +142,19 @@ def test_an_epoch_with_fewer_videos_than_promised_is_an_error_at_its_end(tmp_pat
 
 def test_less_than_a_batch_of_videos_is_an_error():
     with pytest.raises(ConfigError, match=r"batch_size: 8, but the partition has only 7"):
-        Schedule.of(7, 1, 8)
+        Steps.of(7, 1, 8)
 
 
 def test_a_training_killed_at_any_moment_continues(uninterrupted, tmp_path):
     program = (
         "import itertools, sys, time, numpy as np\n"
         "from tests.training import toy\n"
-        "from yt8m.training.callbacks import Monitor\n"
-        "original, batches = Monitor.on_train_batch_end, itertools.count(1)\n"
+        "from yt8m.training.callbacks import TrainingCallback\n"
+        "original, batches = TrainingCallback.on_train_batch_end, itertools.count(1)\n"
         "def slow(self, batch, logs=None):\n"
         "    original(self, batch, logs)\n"
         "    time.sleep(3600 if next(batches) == 8 and 'halt' in sys.argv else 0.1)\n"
-        "Monitor.on_train_batch_end = slow\n"
+        "TrainingCallback.on_train_batch_end = slow\n"
         "model, _ = toy.train(sys.argv[1], toy.CONFIG.model_copy(update={'checkpoint_every_steps': 1}))\n"
         "np.savez(sys.argv[1] + '/weights.npz', *toy.weights(model.network))\n"
     )

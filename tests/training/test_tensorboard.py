@@ -3,7 +3,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tests.training import toy
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.loop import fit
-from yt8m.training.steps import Schedule
+from yt8m.training.steps import Steps
 from yt8m.training.training_model import TrainingModel
 
 
@@ -11,7 +11,7 @@ def test_logs_hold_loss_gap_and_learning_rate(tmp_path):
     fit(
         TrainingModel(toy.network()),
         toy.read_epoch,
-        schedule=Schedule.of(toy.VIDEOS, 2, toy.B),
+        steps=Steps.of(toy.VIDEOS, 2, toy.B),
         config=toy.CONFIG,
         checkpoint=Checkpoint(str(tmp_path / "checkpoints"), "d" * 64),
         description="toy",

@@ -3,7 +3,7 @@ import numpy as np
 
 from tests.training import toy
 from yt8m.training.config import TrainingConfig
-from yt8m.training.optimizer import build_optimizer
+from yt8m.training.loop import build_optimizer
 from yt8m.training.training_model import TrainingModel
 
 

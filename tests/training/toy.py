@@ -9,13 +9,12 @@ import tensorflow as tf
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import fit
-from yt8m.training.steps import Schedule
+from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.training_model import TrainingModel
-from yt8m.training.training_record import TrainingRecord
 
 B, T, D, C, VIDEOS = 8, 3, 4, 6, 35
 CONFIG = TrainingConfig(epochs=3, batch_size=B, learning_rate=0.01, decay_examples=40, seed=5)
-SCHEDULE = Schedule.of(VIDEOS, CONFIG.epochs, B)
+SCHEDULE = Steps.of(VIDEOS, CONFIG.epochs, B)
 
 
 def network() -> keras.Model:
@@ -50,9 +49,9 @@ def train(
 ) -> tuple[TrainingModel, TrainingRecord]:
     """Trains the toy network, going on with the checkpoint in the folder."""
     model = TrainingModel(network(), averaging_decay=averaging_decay)
-    schedule = Schedule.of(VIDEOS, config.epochs, B)
+    steps = Steps.of(VIDEOS, config.epochs, B)
     checkpoint = Checkpoint(folder, digest)
-    record = fit(model, read_epoch, schedule=schedule, config=config, checkpoint=checkpoint, description="toy")
+    record = fit(model, read_epoch, steps=steps, config=config, checkpoint=checkpoint, description="toy")
     return model, record
 
 

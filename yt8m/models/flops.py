@@ -17,7 +17,7 @@ FLOPS_PER_PRODUCT = 2
 
 
 @dataclass(frozen=True)
-class ModelWork:
+class ModelFlops:
     """Floating-point operations of a model for one video, those of matrix products only.
 
     Batches are padded to the longest video, and padding is computed like frames, so a video's length does not matter.
@@ -51,7 +51,7 @@ class ModelWork:
         return FLOPS_PER_PRODUCT * (self.per_frame * self.inference_frames + self.per_video)
 
 
-def count_work(config: ModelConfig, spec: DataSpec) -> ModelWork:
+def count_flops(config: ModelConfig, spec: DataSpec) -> ModelFlops:
     """Count a model's matrix products.
 
     Every kernel is multiplied once: with each frame if it belongs to the pooling and makes no gate of a whole video's
@@ -66,7 +66,7 @@ def count_work(config: ModelConfig, spec: DataSpec) -> ModelWork:
     frame_kernels = [(name, shape) for name, shape in kernels if _meets_every_frame(name)]
     frame_products = sum(prod(shape) for _, shape in frame_kernels)
     cells = [name for name, _ in kernels if name.endswith("recurrent_kernel")]
-    return ModelWork(
+    return ModelFlops(
         size=size,
         per_frame=frame_products + ARCHITECTURES[config.architecture].pooling_products(config, spec),
         per_video=sum(prod(shape) for _, shape in kernels) - frame_products,

@@ -26,8 +26,7 @@ def build(config: FrameLevelLogisticConfig, spec: DataSpec) -> Any:
     """Build the baseline; see `yt8m.models.architecture.Architecture.build`."""
     import keras
 
-    from yt8m.layers.average_frames import AverageFrames
-    from yt8m.layers.feature_pooling import FeaturePooling
+    from yt8m.layers.feature_pooling import AverageFrames, FeaturePooling
 
     inputs = frame_inputs(spec)
     pool = FeaturePooling(

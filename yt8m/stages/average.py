@@ -75,8 +75,8 @@ def average(
         StorageError: A file cannot be read or written, or the checkpoint is damaged.
     """
     from yt8m.training.digest import files_digest  # noqa: PLC0415 - Keras; recipes need AverageConfig only
+    from yt8m.training.inference import holdout_gap  # noqa: PLC0415
     from yt8m.training.run import TrainingRun  # noqa: PLC0415
-    from yt8m.training.scores import holdout_gap  # noqa: PLC0415
 
     shards, before, description = Partition.load(partition), Provenance.load(model), read_description(model)
     run = TrainingRun.of(
@@ -98,7 +98,7 @@ def average(
     kept = config.policy == "always" or gap_after > gap_before
     if kept:
         save_model(output, run.network, description.model, description.data)
-        before.model_copy(update={"examples": before.examples + run.schedule.videos}).save(output)
+        before.model_copy(update={"examples": before.examples + run.steps.videos}).save(output)
     else:
         _copy(model, output)
     metrics = {
@@ -106,7 +106,7 @@ def average(
         "gap_after": gap_after,
         "kept": float(kept),
         "seconds": record.seconds,
-        "steps": float(run.schedule.steps),
+        "steps": float(run.steps.total),
     }
     return StageResult(metrics, {"curve": record.curve_as_json()})
 

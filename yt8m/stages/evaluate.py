@@ -50,7 +50,7 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
     Raises:
         DataError: There is no model, it was made for other data, or shards cannot be read.
     """
-    from yt8m.training.scores import HoldoutScores, predict_holdout  # noqa: PLC0415 - recipes need the config only
+    from yt8m.training.inference import HoldoutScores, predict_holdout  # noqa: PLC0415 - recipes need the config only
 
     shards = Partition.load(partition)
     timed = _TimedPredictor(_load_predictor(model, shards.spec))

@@ -21,7 +21,7 @@ class TrainConfig(Config):
 
     Attributes:
         model: The model.
-        training: Schedule, optimizer, precision, seed.
+        training: Steps, optimizer, precision, seed.
         label_weight: Lambda of the paper's equation 2, weight of the labels against the soft targets (0.5; section
             3.1). Without soft targets it has no effect.
     """
@@ -78,14 +78,14 @@ def train(
         identity={"stage": "train", "model": config.model.model_dump(mode="json")},
     )
     save_model(output, run.network, config.model, shards.spec)
-    examples = run.schedule.videos
+    examples = run.steps.videos
     Provenance(training=config.training, label_weight=config.label_weight, examples=examples).save(output)
     metrics = {
         "loss": record.curve[-1].loss,
         "gap": record.curve[-1].gap,
         "seconds": record.seconds,
         "videos_per_second": examples / record.seconds,
-        "steps": float(run.schedule.steps),
+        "steps": float(run.steps.total),
         "parameters": float(run.network.count_params()),
     }
     return StageResult(metrics, {"curve": record.curve_as_json()})

@@ -1,4 +1,4 @@
-"""What happens beside the steps of a training: progress, curve, checkpoints, alarms."""
+"""Keras callback of a training: learning curve, checkpoints, progress, and a check for a diverged loss."""
 
 import math
 import time
@@ -12,39 +12,38 @@ from yt8m.errors import ConfigError, DataError
 from yt8m.progress import Advance
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
-from yt8m.training.steps import Schedule
-from yt8m.training.training_record import CurvePoint, TrainingRecord
+from yt8m.training.steps import CurvePoint, Steps, TrainingRecord
 
-# Points of a whole learning curve, besides the ends of the epochs.
+# Points of a whole learning curve, besides one at the end of each epoch.
 _CURVE_POINTS = 100
 
 
-class Monitor(keras.callbacks.Callback):
-    """Keeps the record of a training and saves it with everything else, now and then and after every epoch.
+class TrainingCallback(keras.callbacks.Callback):
+    """Keeps the record of a training and saves it in checkpoints, periodically and after every epoch.
 
     Args:
-        schedule: Steps to do.
-        config: When to save.
-        record: Where the training continues.
-        checkpoint: Where to save.
-        advance: Tells the progress display about done videos.
+        steps: Number of steps of the training.
+        config: Intervals between checkpoints.
+        record: Record of the steps done before.
+        checkpoint: Checkpoint to write.
+        advance: Function that reports finished videos to the progress display.
     """
 
     def __init__(
         self,
-        schedule: Schedule,
+        steps: Steps,
         config: TrainingConfig,
         record: TrainingRecord,
         checkpoint: Checkpoint,
         advance: Advance,
     ) -> None:
         super().__init__()
-        self._schedule = schedule
+        self._steps = steps
         self._config = config
         self._checkpoint = checkpoint
         self._advance = advance
         self.record = record
-        """The record as it was last saved."""
+        """The record as last saved."""
         self._epoch, self._step = record.epoch, record.step
         self._curve = list(record.curve)
         self._seconds_before = record.seconds
@@ -52,13 +51,13 @@ class Monitor(keras.callbacks.Callback):
         self._running_metrics: list[Any] = []
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Remember the restored sums behind loss and GAP: `fit` sets them to zero before every epoch."""
+        """Keep a copy of the restored running loss and GAP, because `fit` resets them before every epoch."""
         del logs
         if self._step:
             self._running_metrics = [np.asarray(variable).copy() for variable in self.model.metrics_variables]
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Go on with the sums of an interrupted epoch."""
+        """Restore the running loss and GAP of an interrupted epoch."""
         del logs
         assert epoch == self._epoch, (epoch, self._epoch)
         if self._step:
@@ -66,28 +65,28 @@ class Monitor(keras.callbacks.Callback):
                 variable.assign(value)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Count the step."""
+        """Count the step, report it, and add a point to the curve or save a checkpoint if one is due."""
         del batch
         logs = logs or {}
         self._step += 1
         self._check_finite(logs["loss"])
         self._advance(
-            self._schedule.batch_size,
-            f"epoch {self._epoch + 1}/{self._schedule.epochs}, step {self._step}/{self._schedule.steps_per_epoch}, "
+            self._steps.batch_size,
+            f"epoch {self._epoch + 1}/{self._steps.epochs}, step {self._step}/{self._steps.steps_per_epoch}, "
             f"loss {logs['loss']:.4f}, GAP {logs['gap']:.4f}",
         )
-        if self._steps_done % math.ceil(self._schedule.steps / _CURVE_POINTS) == 0:
+        if self._steps_done % math.ceil(self._steps.total / _CURVE_POINTS) == 0:
             self._add_point(logs)
-        if self._step < self._schedule.steps_per_epoch and self._is_save_due():
+        if self._step < self._steps.steps_per_epoch and self._is_save_due():
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Close the epoch and saves."""
-        if self._step != self._schedule.steps_per_epoch:
+        """Finish the epoch and save a checkpoint."""
+        if self._step != self._steps.steps_per_epoch:
             raise DataError(
-                f"training data: epoch {epoch + 1} ended after {self._step} steps of {self._schedule.batch_size} "
-                f"videos; the partition promises {self._schedule.steps_per_epoch}. The shards changed since; run "
-                "prepare again."
+                f"training data: epoch {epoch + 1} ended after {self._step} steps of {self._steps.batch_size} "
+                f"videos, but the partition promises {self._steps.steps_per_epoch} steps. The shards have changed; "
+                "run prepare again."
             )
         if not self._curve or self._curve[-1].step != self._steps_done:
             self._add_point(logs or {})
@@ -96,7 +95,7 @@ class Monitor(keras.callbacks.Callback):
 
     @property
     def _steps_done(self) -> int:
-        return self._epoch * self._schedule.steps_per_epoch + self._step
+        return self._epoch * self._steps.steps_per_epoch + self._step
 
     def _check_finite(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -109,7 +108,7 @@ class Monitor(keras.callbacks.Callback):
         point = CurvePoint(
             epoch=self._epoch + 1,
             step=self._steps_done,
-            examples=self._steps_done * self._schedule.batch_size,
+            examples=self._steps_done * self._steps.batch_size,
             loss=float(logs["loss"]),
             gap=float(logs["gap"]),
             learning_rate=float(ops.convert_to_numpy(self.model.optimizer.learning_rate)),

@@ -9,8 +9,8 @@ import numpy as np
 
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
+from yt8m.training.steps import TrainingRecord
 from yt8m.training.training_model import TrainingModel
-from yt8m.training.training_record import TrainingRecord
 
 
 class Checkpoint:

@@ -9,7 +9,7 @@ from yt8m.layers import BATCH_NORM_MOMENTUM
 
 
 class TrainingConfig(Config):
-    """Schedule, optimizer, precision and checkpoints of one training; the defaults are the winners'.
+    """Steps, optimizer, precision and checkpoints of one training; the defaults are the winners'.
 
     Attributes:
         epochs: Passes over the training videos (about 10; their code).

@@ -1,4 +1,4 @@
-"""Training from the last checkpoint to the end."""
+"""The training loop: trains a model from its last checkpoint to the end."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,14 +6,12 @@ from typing import Any
 import keras
 
 from yt8m.progress import progress
-from yt8m.training.callbacks import Monitor
+from yt8m.training.callbacks import TrainingCallback
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
-from yt8m.training.optimizer import build_optimizer
-from yt8m.training.steps import Schedule
+from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.tensorboard import TensorBoard
 from yt8m.training.training_model import TrainingModel
-from yt8m.training.training_record import TrainingRecord
 
 # (epoch, batches to skip) -> the rest of that epoch: a `tf.data.Dataset` of (inputs, targets).
 EpochReader = Callable[[int, int], Any]
@@ -23,57 +21,81 @@ def fit(
     model: TrainingModel,
     read_epoch: EpochReader,
     *,
-    schedule: Schedule,
+    steps: Steps,
     config: TrainingConfig,
     checkpoint: Checkpoint,
     description: str,
     tensorboard_uri: str = "",
 ) -> TrainingRecord:
-    """Train a model, beginning where its last checkpoint left off.
+    """Train a model, starting from its last checkpoint if there is one.
 
-    A run that was killed at any moment and started again ends with the weights of one that never was.
+    A training that is killed at any moment and started again ends with the same weights as an uninterrupted one.
 
     Args:
-        model: The model, not compiled; on return its network holds the final weights, or their averages where the
-            model keeps any.
-        read_epoch: Gives the batches of an epoch (from 0) without its first batches; always the same for the same
-            arguments.
-        schedule: How long to train.
-        config: Optimizer and checkpoints.
-        checkpoint: Where the state is kept.
-        description: What the progress display says.
-        tensorboard_uri: Folder for TensorBoard's logs; none are written without.
+        model: Model to train, not compiled. Afterwards its network holds the final weights, or their averages if the
+            model keeps averages.
+        read_epoch: Function that returns the batches of an epoch (counted from 0) after a number of batches to skip.
+            The same arguments must always give the same batches.
+        steps: Number of epochs and steps.
+        config: Settings of the optimizer and the checkpoints.
+        checkpoint: Checkpoint to restore and to write.
+        description: Title in the progress display.
+        tensorboard_uri: Folder for TensorBoard logs. Empty writes none.
 
     Returns:
-        The record of the whole training, earlier runs included.
+        The record of the whole training, including earlier runs.
 
     Raises:
         ConfigError: The loss is not finite.
-        DataError: An epoch is shorter than the schedule says.
+        DataError: An epoch has fewer batches than expected.
         StorageError: The checkpoint is damaged.
     """
     optimizer = build_optimizer(config, model.averaging_decay)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, jit_compile=config.jit_compile)
     record = checkpoint.restore(model)
-    done = (record.epoch * schedule.steps_per_epoch + record.step) * schedule.batch_size
-    with progress(description, schedule.videos, done=done) as advance:
-        while record.epoch < schedule.epochs:
-            monitor = Monitor(schedule, config, record, checkpoint, advance)
-            _fit_epoch(model, read_epoch, schedule, record, [monitor, *_tensorboard(tensorboard_uri)])
-            # Where there are averages, `fit` put them in place of the weights; the checkpoint at its end has both.
-            record = monitor.record if model.averaging_decay is None else checkpoint.restore(model)
+    done = (record.epoch * steps.steps_per_epoch + record.step) * steps.batch_size
+    with progress(description, steps.videos, done=done) as advance:
+        while record.epoch < steps.epochs:
+            callback = TrainingCallback(steps, config, record, checkpoint, advance)
+            _fit_epoch(model, read_epoch, steps, record, [callback, *_tensorboard(tensorboard_uri)])
+            # Keras' `fit` has replaced the weights by their averages, if any; the checkpoint has both.
+            record = callback.record if model.averaging_decay is None else checkpoint.restore(model)
     model.use_averages()
     return record
 
 
+def build_optimizer(config: TrainingConfig, averaging_decay: float | None = None) -> Any:
+    """Build Adam with a staircase learning rate; each gradient tensor is clipped by its own norm.
+
+    Args:
+        config: Learning rate, its decay, and the norm to clip to.
+        averaging_decay: Decay of an exponential moving average of the trainable weights. None keeps no average.
+
+    Returns:
+        A `keras.optimizers.Adam`.
+    """
+    learning_rate = keras.optimizers.schedules.ExponentialDecay(
+        config.learning_rate,
+        decay_steps=config.decay_examples / config.batch_size,
+        decay_rate=config.learning_rate_decay,
+        staircase=True,
+    )
+    average: dict[str, Any] = {"use_ema": True, "ema_momentum": averaging_decay} if averaging_decay is not None else {}
+    # The winners trained with TensorFlow 1, whose default epsilon is 1e-8; Keras' is 1e-7.
+    return keras.optimizers.Adam(learning_rate, epsilon=1e-8, clipnorm=config.clip_norm, **average)
+
+
 def _fit_epoch(
-    model: TrainingModel, read_epoch: EpochReader, schedule: Schedule, record: TrainingRecord, callbacks: list[Any]
+    model: TrainingModel, read_epoch: EpochReader, steps: Steps, record: TrainingRecord, callbacks: list[Any]
 ) -> None:
-    """An epoch, or the rest of an interrupted one, by itself: one that is too short must not eat of the next."""
-    epoch, steps = record.epoch, schedule.steps_per_epoch - record.step
-    batches = read_epoch(epoch, record.step).take(steps)
-    options = {"steps_per_epoch": steps, "callbacks": callbacks, "verbose": 0, "shuffle": False}
+    """Train one epoch, or the rest of an interrupted one.
+
+    One call of Keras' `fit` per epoch, so that an epoch with too few batches cannot use those of the next.
+    """
+    epoch, remaining = record.epoch, steps.steps_per_epoch - record.step
+    batches = read_epoch(epoch, record.step).take(remaining)
+    options = {"steps_per_epoch": remaining, "callbacks": callbacks, "verbose": 0, "shuffle": False}
     model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, **options)
 
 

@@ -1,24 +1,24 @@
 """One training, put together from network, data and configuration."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import keras
 
 from yt8m.data.partition import Partition
-from yt8m.data.reading import data_errors
+from yt8m.data.read_report import ReadReport
+from yt8m.data.reading import VideosInMemory, data_errors, read_videos
 from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.layers.all_layers import all_layers
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
-from yt8m.training.data import training_batches
 from yt8m.training.digest import training_digest
 from yt8m.training.loop import EpochReader, fit
-from yt8m.training.reproducible import seeded_and_precise
-from yt8m.training.steps import Schedule
+from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.training_model import TrainingModel
-from yt8m.training.training_record import TrainingRecord
 
 
 class TrainingRun:
@@ -27,8 +27,8 @@ class TrainingRun:
     Args:
         model: The network in training.
         read_epoch: Its data.
-        config: Schedule, optimizer, checkpoints.
-        schedule: Steps to do.
+        config: Steps, optimizer, checkpoints.
+        steps: Number of steps of the training.
         identity: Plain JSON data that, with the code, decides the result.
     """
 
@@ -37,10 +37,10 @@ class TrainingRun:
         model: TrainingModel,
         read_epoch: EpochReader,
         config: TrainingConfig,
-        schedule: Schedule,
+        steps: Steps,
         identity: dict[str, Any],
     ) -> None:
-        self.schedule = schedule
+        self.steps = steps
         self._model = model
         self._read_epoch = read_epoch
         self._config = config
@@ -67,7 +67,7 @@ class TrainingRun:
         Args:
             build: Makes the network, a model on bytes; called with the configuration's seed and precision set.
             partition: Its training shards are the data.
-            config: Schedule, optimizer, checkpoints.
+            config: Steps, optimizer, checkpoints.
             label_weight: Lambda of equation 2.
             soft_targets: Manifest of the teachers' predictions, for a student.
             averaging_decay: Ends with exponential moving averages of this decay in place of the weights.
@@ -76,7 +76,7 @@ class TrainingRun:
             ConfigError: The batch is larger than the training set.
             DataError: The soft targets do not fit the partition.
         """
-        schedule = Schedule.of(partition.num_training_videos, config.epochs, config.batch_size)
+        steps = Steps.of(partition.num_training_videos, config.epochs, config.batch_size)
         sidecars = SoftTargetShards.open(soft_targets, partition) if soft_targets else None
         identity = {
             # How often checkpoints are written does not change the result.
@@ -86,11 +86,11 @@ class TrainingRun:
             "partition": partition.digest,
             "soft_targets": sidecars.manifest.model_dump(mode="json") if sidecars else None,
         }
-        with seeded_and_precise(config):
+        with seed_and_precision(config):
             network = build()
             _set_momentum(network, config.batch_norm_momentum)
             model = TrainingModel(network, label_weight, averaging_decay)
-        return cls(model, training_batches(partition, config, sidecars), config, schedule, identity)
+        return cls(model, training_batches(partition, config, sidecars), config, steps, identity)
 
     def fit(
         self, *, checkpoint_uri: str, tensorboard_uri: str, description: str, identity: dict[str, Any]
@@ -111,7 +111,7 @@ class TrainingRun:
             return fit(
                 self._model,
                 self._read_epoch,
-                schedule=self.schedule,
+                steps=self.steps,
                 config=self._config,
                 checkpoint=checkpoint,
                 description=description,
@@ -123,3 +123,86 @@ def _set_momentum(network: Any, momentum: float) -> None:
     for layer in all_layers(network):
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
+
+
+@contextmanager
+def seed_and_precision(config: TrainingConfig) -> Iterator[None]:
+    """Build models inside with the configuration's seed and precision; the old precision comes back afterwards.
+
+    Args:
+        config: Names both.
+    """
+    before = keras.config.dtype_policy()
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def training_batches(
+    partition: Partition, config: TrainingConfig, soft_targets: SoftTargetShards | None
+) -> EpochReader:
+    """The training videos, in another order in every epoch.
+
+    Args:
+        partition: The shards.
+        config: Batch size, seed of the order, and how much memory the videos may take.
+        soft_targets: Teachers' predictions for these videos, for a student.
+
+    Returns:
+        From an epoch and a number of batches to skip to batches `({"frames", "num_frames"}, {"labels"[,
+        "soft_targets"]})` of one size.
+    """
+    with_soft_targets = soft_targets is not None
+    size = VideosInMemory.size_bytes(partition.num_training_videos, partition.spec, with_soft_targets=with_soft_targets)
+    if size <= config.memory_bytes:
+        return _from_memory(partition, config, soft_targets)
+    return _from_shards(partition, config, soft_targets)
+
+
+def _from_memory(partition: Partition, config: TrainingConfig, soft_targets: SoftTargetShards | None) -> EpochReader:
+    @cache
+    def videos() -> VideosInMemory:
+        return VideosInMemory(
+            partition.training_uris,
+            partition.spec,
+            on_bad=partition.on_bad,
+            checksums=partition.checksums,
+            soft_targets=soft_targets,
+        )
+
+    def read_epoch(epoch: int, skip_batches: int) -> Any:
+        batches = videos().batches(config.batch_size, shuffle_seed=config.seed, epoch=epoch, skip_batches=skip_batches)
+        return batches.map(_inputs_and_targets)
+
+    return read_epoch
+
+
+def _from_shards(partition: Partition, config: TrainingConfig, soft_targets: SoftTargetShards | None) -> EpochReader:
+    report = ReadReport()
+
+    def read_epoch(epoch: int, skip_batches: int) -> Any:
+        videos = read_videos(
+            partition.training_uris,
+            partition.spec,
+            batch_size=config.batch_size,
+            on_bad=partition.on_bad,
+            shuffle_seed=config.seed,
+            epoch=epoch,
+            skip_batches=skip_batches,
+            videos_per_shard=[shard.videos for shard in partition.training],
+            checksums=partition.checksums,
+            soft_targets=soft_targets,
+            drop_remainder=True,
+            report=report,
+        )
+        return videos.map(_inputs_and_targets)
+
+    return read_epoch
+
+
+def _inputs_and_targets(batch: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    inputs = {name: batch[name] for name in ("frames", "num_frames")}
+    return inputs, {name: batch[name] for name in batch if name in ("labels", "soft_targets")}

@@ -1,18 +1,22 @@
-"""How many steps a training has."""
+"""Steps of a training: how many there are, and the record of those done."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from pydantic import Field, NonNegativeFloat, NonNegativeInt
+
+from yt8m.config import Config
 from yt8m.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """Epochs and steps of a training.
+class Steps:
+    """Number of epochs and steps of a training.
 
     Attributes:
-        epochs: Passes over the videos.
-        steps_per_epoch: Whole batches in a pass; the rest of the videos is left out.
-        batch_size: Videos of a step.
+        epochs: Passes over the training videos.
+        steps_per_epoch: Whole batches in an epoch. The remaining videos, fewer than a batch, are dropped.
+        batch_size: Videos per step.
     """
 
     epochs: int
@@ -20,11 +24,11 @@ class Schedule:
     batch_size: int
 
     @classmethod
-    def of(cls, num_videos: int, epochs: int, batch_size: int) -> "Schedule":
-        """The schedule for so many training videos.
+    def of(cls, num_videos: int, epochs: int, batch_size: int) -> "Steps":
+        """Count the steps of a training on `num_videos` videos.
 
         Raises:
-            ConfigError: There is less than one batch of videos.
+            ConfigError: There are fewer videos than one batch holds.
         """
         if num_videos < batch_size:
             raise ConfigError(
@@ -34,11 +38,51 @@ class Schedule:
         return cls(epochs, num_videos // batch_size, batch_size)
 
     @property
-    def steps(self) -> int:
-        """Steps of all epochs."""
+    def total(self) -> int:
+        """Number of steps in all epochs."""
         return self.epochs * self.steps_per_epoch
 
     @property
     def videos(self) -> int:
-        """Videos of all epochs."""
-        return self.steps * self.batch_size
+        """Number of videos in all epochs, repeated ones included."""
+        return self.total * self.batch_size
+
+
+class CurvePoint(Config):
+    """Point of a learning curve: running figures from the beginning of an epoch to a step.
+
+    Attributes:
+        epoch: Number of the epoch, counted from 1.
+        step: Steps since the beginning of the training.
+        examples: Videos seen since the beginning of the training, repeated ones included.
+        loss: Mean loss so far in the epoch, penalties included.
+        gap: GAP@20 of the epoch's training predictions so far, accurate to about three decimals.
+        learning_rate: Learning rate after the step.
+    """
+
+    epoch: NonNegativeInt
+    step: NonNegativeInt
+    examples: NonNegativeInt
+    loss: float
+    gap: float
+    learning_rate: float
+
+
+class TrainingRecord(Config):
+    """Progress and learning curve of a training; part of its checkpoint.
+
+    Attributes:
+        epoch: Number of finished epochs.
+        step: Number of finished steps in the current epoch.
+        seconds: Training time in seconds, including earlier runs up to their last checkpoint.
+        curve: Learning curve so far.
+    """
+
+    epoch: NonNegativeInt = 0
+    step: NonNegativeInt = 0
+    seconds: NonNegativeFloat = 0.0
+    curve: tuple[CurvePoint, ...] = Field(default=())
+
+    def curve_as_json(self) -> list[dict[str, Any]]:
+        """Return the learning curve as plain JSON data."""
+        return [point.model_dump() for point in self.curve]

@@ -8,7 +8,7 @@ import pytest
 from pipelines.cost.gpus import GPUS, Gpu, gpu_by_name
 from pipelines.cost.hours import Throughput, rates_by_model
 from yt8m.errors import ConfigError
-from yt8m.models.flops import ModelWork
+from yt8m.models.flops import ModelFlops
 from yt8m.models.sizes import ModelSize
 from yt8m.training.config import TrainingConfig
 
@@ -16,9 +16,9 @@ from yt8m.training.config import TrainingConfig
 ROUND = Gpu(float32=1e10, bfloat16=4e10, bandwidth=1e10, memory_bytes=10**9, source="")
 
 
-def work(*, per_frame: int = 0, parameters: int = 0, values: int = 0, cells: int = 0) -> ModelWork:
+def work(*, per_frame: int = 0, parameters: int = 0, values: int = 0, cells: int = 0) -> ModelFlops:
     size = ModelSize((("kernel", (parameters,)),))
-    return ModelWork(size, per_frame, 0, values, cells, training_frames=50, inference_frames=100)
+    return ModelFlops(size, per_frame, 0, values, cells, training_frames=50, inference_frames=100)
 
 
 COMPUTE = work(per_frame=1_000_000)
@@ -26,7 +26,7 @@ MEMORY = work(parameters=3_000_000, values=1000)
 RECURRENT = work(per_frame=1_000_000, cells=3)
 
 
-def rates(model: ModelWork, *, cpus: int = 1000, precision: str = "float32", **given: float) -> Throughput:
+def rates(model: ModelFlops, *, cpus: int = 1000, precision: str = "float32", **given: float) -> Throughput:
     training = TrainingConfig.parse({"batch_size": 20, "precision": precision}, "")
     spread = rates_by_model(given, {"m": "dbof"}, ROUND)
     return Throughput(gpu=ROUND, cpus=cpus, works={"m": model}, training={"m": training}, given=spread)
