@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gets the image that docker/Dockerfile builds on and prints its name: from a registry, or else made of Debian's packages.
+# Prints the name of a base image for docker/Dockerfile: the official one, or one made from Debian packages.
 set -euo pipefail
 official=python:3.11-slim
 own=yt8m-base:bookworm
@@ -14,7 +14,7 @@ if timeout 300 docker pull -q "$official" >&2; then
   echo "$official"
   exit
 fi
-echo "No registry has $official for us; debootstrap makes a base image." >&2
+echo "Cannot pull $official. Making a base image with debootstrap." >&2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 packages=python3,python3-pip,python3-venv,ca-certificates

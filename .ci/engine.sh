@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes sure that a Docker engine answers; prints the process id of the one it started, if it had to.
-# Where an engine cannot have everything (firewall rules, overlays of file systems), it makes do with less.
+# Starts a Docker engine unless one is running, and prints the process id of the engine it started.
+# If the machine does not allow firewall rules or overlay file systems, the engine runs without them.
 set -euo pipefail
 log=${TMPDIR:-/tmp}/dockerd.log
 
@@ -21,12 +21,12 @@ start() { # options of dockerd...
 
 docker version >/dev/null 2>&1 && exit
 if [[ $(id -u) != 0 ]]; then
-  echo "No Docker engine answers this user, and only root can start one." >&2
+  echo "No Docker engine is running for this user, and only root can start one." >&2
   exit 1
 fi
 start && exit
 start --iptables=false --ip6tables=false --bridge=none && exit
 start --iptables=false --ip6tables=false --bridge=none --storage-driver=vfs && exit
-echo "No Docker engine can be started here, so that the steps cannot be tested in containers. What it said last:" >&2
+echo "The Docker engine does not start, so the steps cannot be tested in containers. The end of its log:" >&2
 tail -n 20 "$log" >&2
 exit 1

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Python packages and is not here: Docker's engine, debootstrap, Chromium, kubectl.
+# Installs missing tools that the tests need: the Docker engine, debootstrap, Chromium, kubectl.
 set -euo pipefail
 cd "$(dirname "$0")"
 as_root=$([[ $(id -u) == 0 ]] || echo sudo)
 
-have() { # any of these commands
+have() { # is any of these commands installed?
   local name
   for name; do command -v "$name" >/dev/null && return; done
   return 1
@@ -20,7 +20,7 @@ if [[ ${#packages[@]} -gt 0 ]]; then
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${packages[@]}"
 fi
 
-# Debian's kubectl is too old for the overlays' components.
+# Debian's kubectl is too old for the components of the overlays.
 if ! have kubectl; then
   tools=${XDG_CACHE_HOME:-$HOME/.cache}/yt8m-ci
   python3 -m venv "$tools"

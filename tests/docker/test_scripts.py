@@ -1,4 +1,4 @@
-"""The scripts that build and push images, with a client of Docker's that only writes down what it is told."""
+"""Scripts that build and push images, run with a Docker client that only logs its arguments."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def log(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(tmp_path: Path, log: Path) -> Script:
-    """Runs a script where the engine has some images."""
+    """Run a script with an engine that has the given images."""
 
     def script(*command: str, images: tuple[str, ...] = (), **variables: str) -> subprocess.CompletedProcess[str]:
         client = tmp_path / "docker"
@@ -48,7 +48,7 @@ def calls(log: Path, name: str) -> list[str]:
     return [line for line in log.read_text().splitlines() if line.split()[0] == name and "--help" not in line]
 
 
-def test_an_image_is_built_under_the_codes_name_and_says_what_it_is_built_on(run: Script, log: Path) -> None:
+def test_an_image_has_the_name_of_the_code_and_labels_with_its_base_image(run: Script, log: Path) -> None:
     done = run("build.sh", "gpu", images=("python:3.11-slim",), BASE_IMAGE="")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == default_image("gpu")
@@ -63,12 +63,12 @@ def test_an_image_is_built_under_the_codes_name_and_says_what_it_is_built_on(run
     assert not calls(log, "pull")
 
 
-def test_a_base_image_that_is_not_here_is_fetched(run: Script, log: Path) -> None:
+def test_a_missing_base_image_is_pulled(run: Script, log: Path) -> None:
     run("build.sh", "cpu", BASE_IMAGE="registry.example/python:1")
     assert calls(log, "pull") == ["pull -q registry.example/python:1"]
 
 
-def test_what_was_built_is_pushed_as_it_is(run: Script, log: Path) -> None:
+def test_the_built_image_is_pushed_unchanged(run: Script, log: Path) -> None:
     done = run("push.sh", "gpu", "registry.example/team", images=(default_image("gpu"),))
     assert done.returncode == 0, done.stderr
     name = f"registry.example/team/{default_image('gpu')}"
@@ -77,10 +77,10 @@ def test_what_was_built_is_pushed_as_it_is(run: Script, log: Path) -> None:
     assert not calls(log, "build")
 
 
-def test_what_was_not_built_is_not_pushed(run: Script, log: Path) -> None:
+def test_an_image_that_was_not_built_is_not_pushed(run: Script, log: Path) -> None:
     done = run("push.sh", "gpu", "registry.example/team", images=(default_image(),))
     assert done.returncode == 2
-    assert f"{default_image('gpu')} is not here. Build it first: make image TARGET=gpu" in done.stderr
+    assert f"{default_image('gpu')} does not exist. Build it first: make image TARGET=gpu" in done.stderr
     assert not calls(log, "push")
 
 
