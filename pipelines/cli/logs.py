@@ -14,9 +14,9 @@ from yt8m.errors import ClusterError, ConfigError, DataError, suggest
 @click.argument("node")
 @cluster_options
 def logs(run: str, node: str, access: ClusterAccess) -> None:
-    """What NODE of RUN printed.
+    """Print the log of NODE of RUN.
 
-    RUN is the --root of a `yt8m run`, or with --host the id of a run in a cluster.
+    RUN is the --root of a `yt8m run` or, with --host, the id of a run in a cluster.
     """
     root = local_root(run, access)
     click.echo(_log_here(root, node) if root else _log_in_cluster(run, node, access), nl=False)
@@ -31,7 +31,7 @@ def _log_here(root: Path, node: str) -> str:
         raise ConfigError(f"{root}: no node '{node}'. {suggest(node, nodes)}")
     log = Path(nodes[node].log) if nodes[node].log else root / LOGS_FOLDER / f"{node}.log"
     if not log.exists():
-        raise DataError(f"{node}: no log, for it was never executed here; it is {nodes[node].state}.")
+        raise DataError(f"{node}: no log, because the node was never executed here; it is {nodes[node].state}.")
     return log.read_text(errors="replace")
 
 
@@ -43,13 +43,13 @@ def _log_in_cluster(run_id: str, node: str, access: ClusterAccess) -> str:
     run = ClusterRun(cluster, run_id)
     pods = run.pods(run.graph[node].name)
     if not pods:
-        raise DataError(f"{node}: no log, for it has no pod in this run; it is {run.nodes()[node].state}.")
+        raise DataError(f"{node}: no log, because the node has no pod in this run; it is {run.nodes()[node].state}.")
     namespace = cluster.namespace(run.run)
     for pod in pods:
         text = cluster.log(pod, namespace, run_id)
         if text is not None:
             return text
     raise ClusterError(
-        f"{access.host}: gives no log of {node}: it is not the user interface's address, or the log went with the pod. "
-        f"While the pod is there: kubectl -n {namespace} logs -c main {pods[0]}"
+        f"{access.host}: no log of {node}: this is not the address of the user interface, or the log was deleted with "
+        f"the pod. If the pod still exists, use kubectl -n {namespace} logs -c main {pods[0]}"
     )

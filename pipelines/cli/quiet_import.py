@@ -1,4 +1,4 @@
-"""Imports TensorFlow without what it prints."""
+"""Imports of TensorFlow without its messages."""
 
 import os
 import sys
@@ -7,15 +7,17 @@ from tempfile import TemporaryFile
 
 
 def import_quietly(module: str) -> None:
-    """Import a module that imports TensorFlow, which prints some lines then whatever its level of logging is.
+    """Import a module that imports TensorFlow, and hide what is printed to standard error unless the import fails.
+
+    Some of TensorFlow's messages ignore its logging level.
 
     Args:
-        module: Its name. If it cannot be imported, what was printed is shown.
+        module: Name of the module.
     """
     sys.stderr.flush()
     terminal = os.dup(2)
     with TemporaryFile() as printed:
-        os.dup2(printed.fileno(), 2)  # the lines come from C++, which does not know `sys.stderr`
+        os.dup2(printed.fileno(), 2)  # TensorFlow's C++ code does not use `sys.stderr`
         try:
             import_module(module)
         except BaseException:

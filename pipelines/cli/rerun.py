@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from yt8m.errors import ConfigError
 if TYPE_CHECKING:
     from pipelines.local.rerun import LocalRerun
 
-# Stale nodes that are named.
+# Number of nodes to name before "and N more".
 _NAMED = 6
 
 
@@ -28,18 +29,18 @@ _NAMED = 6
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Replaces an entry of the run's recipe. Only nodes that are executed may notice it.",
+    help="Change an entry of the run's recipe, which may affect executed nodes only. Repeatable.",
 )
-@click.option("--downstream", is_flag=True, help="Execute what depends on NODE, too.")
-@click.option("--wait", is_flag=True, help="In a cluster: show the new run until it ends; exit code 1 if it fails.")
+@click.option("--downstream", is_flag=True, help="Execute all nodes that depend on NODE as well.")
+@click.option("--wait", is_flag=True, help="For a cluster: show the new run until it ends. Exit code 1 if it fails.")
 @click.option(
     "--cluster",
     "cluster_file",
     type=click.Path(path_type=Path),
     metavar="FILE.yaml",
-    help="In a cluster: what the executed steps get there, more memory for instance.",
+    help="For a cluster: new resources and placement of the executed steps, for instance more memory.",
 )
-@click.option("--image", default="", help="In a cluster: container image of the executed steps.")
+@click.option("--image", default="", help="For a cluster: new container image of the executed steps.")
 @cluster_options
 def rerun(  # noqa: PLR0917 click passes them by name
     run: str,
@@ -51,17 +52,17 @@ def rerun(  # noqa: PLR0917 click passes them by name
     cluster_file: Path | None,
     image: str,
 ) -> None:
-    """Execute NODE of RUN again; everything that it reads stays as it is.
+    """Execute NODE of RUN again, with the same inputs.
 
-    RUN is the --root of a `yt8m run`, or with --host the id of a run in a cluster. A node that was done begins anew;
-    one that failed goes on at its checkpoint. Without --downstream the nodes that depend on NODE keep their results,
-    and are marked as stale.
+    RUN is the --root of a `yt8m run` or, with --host, the id of a run in a cluster. A finished node starts from the
+    beginning, a failed one continues from its checkpoint. Without --downstream, the nodes that depend on NODE keep
+    their results and become stale.
     """
     console = table_console()
     root = local_root(run, access)
     if root:
         if cluster_file or image:
-            raise ConfigError(f"{run}: --cluster and --image are for runs in a cluster; this one is here.")
+            raise ConfigError(f"{run}: --cluster and --image are for runs in a cluster, but this run is local.")
         _rerun_here(console, root, node, settings, downstream)
         return
     from pipelines.cli.watch import announce
@@ -74,11 +75,9 @@ def rerun(  # noqa: PLR0917 click passes them by name
     cluster = Cluster(access)
     again = ClusterRun(cluster, run)
     run_id, nodes = rerun_in_cluster(again, node, settings, resources, image, downstream=downstream)
-    text = f"{_count(len(nodes.executed))} executed again; {_count(len(nodes.needed))} before come from the cache."
-    say(console, text)
+    say(console, f"{_count(nodes.executed)} executed again; {_count(nodes.needed)} before come from the cache.")
     if nodes.stale:
-        text = f"Not in the new run: {_name(nodes.stale)}, which depend on it; --downstream executes them, too."
-        say(console, text)
+        say(console, f"Not in the new run: {_list(nodes.stale)}, which depend on {node}. --downstream adds them.")
     announce(console, access, run_id, cluster.address(run_id), wait=wait)
 
 
@@ -91,32 +90,27 @@ def _rerun_here(console: Console, root: Path, node: str, settings: tuple[str, ..
     start = time.monotonic()
     with lock_root(root) as lock:
         chosen = LocalRerun(root, lock, node, settings, downstream=downstream)
-        text = f"{chosen.state.pipeline}: {_count(len(chosen.nodes.executed))} of {root} executed again"
-        say(console, text)
+        say(console, f"{chosen.state.pipeline}: {_count(chosen.nodes.executed)} of {root} executed again")
         follow(console, chosen.execution, chosen.execute)
-    _tell_of_stale(console, chosen)
+    _show_stale(console, chosen)
     if chosen.state.is_finished:
         show_results(console, chosen.execution, time.monotonic() - start)
 
 
-def _tell_of_stale(console: Console, chosen: "LocalRerun") -> None:
-    """What does not fit the node's new results, and how to mend it."""
+def _show_stale(console: Console, chosen: "LocalRerun") -> None:
+    """Print which nodes are stale, and the command that executes them."""
     from pipelines.local.folder import RECIPE_FILE
 
     stale = [name for name, node in chosen.state.nodes.items() if node.state == "stale"]
     if stale:
-        lines = (
-            f"Stale now: {_name(stale)}. They, the report and the exported model rest on what was there before.",
-            f"To refresh them: yt8m run {chosen.root / RECIPE_FILE} --root {chosen.root}",
-        )
-        for line in lines:
-            say(console, line)
+        say(console, f"Stale now: {_list(stale)}. These nodes, the report and the exported model have old inputs.")
+        say(console, f"To refresh them: yt8m run {chosen.root / RECIPE_FILE} --root {chosen.root}")
 
 
-def _name(nodes: list[str] | tuple[str, ...]) -> str:
+def _list(nodes: Sequence[str]) -> str:
     more = f" and {len(nodes) - _NAMED} more" if len(nodes) > _NAMED else ""
     return ", ".join(nodes[:_NAMED]) + more
 
 
-def _count(number: int) -> str:
-    return f"{number} node" if number == 1 else f"{number} nodes"
+def _count(nodes: Sequence[str]) -> str:
+    return "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"

@@ -18,9 +18,9 @@ from yt8m.errors import UserError
 if TYPE_CHECKING:
     from pipelines.local.runner import Listener, LocalRun
 
-# Lines of a failed node's log that are shown.
+# Number of lines to show from the end of a failed node's log.
 LAST_LINES = 25
-# How the last line of a traceback begins if the user can mend the cause.
+# Prefix of the last line of a traceback if the error is the user's to fix.
 USER_ERRORS = f"{UserError.__module__}."
 
 
@@ -31,26 +31,29 @@ USER_ERRORS = f"{UserError.__module__}."
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Folder of the run; made if missing.",
+    help="Folder of the run, which is created if missing.",
 )
 @click.option(
     "--runner",
     type=click.Choice(["subprocess", "docker"]),
     default="subprocess",
     show_default=True,
-    help="Steps as processes of this environment, or in containers.",
+    help="Execute steps as processes in this environment, or in containers.",
 )
 @click.option(
-    "--image", default="", help="Image of the steps, for --runner docker.  [default: what `make image` builds]"
+    "--image",
+    default="",
+    help="Container image of the steps, for --runner docker.  [default: the one of `make image`]",
 )
 @settings_option
 def run(
     recipe: Path, root: Path, runner: Literal["subprocess", "docker"], image: str, settings: tuple[str, ...]
 ) -> None:
-    """Run a recipe's whole pipeline here.
+    """Run a recipe's whole pipeline on this machine.
 
-    What was done before under the same root is not done again; a run that was stopped continues. Changed code,
-    recipes and data repeat what depends on them. Leaves report.html, summary.json and export/ in the root.
+    The results are report.html, summary.json and export/ in the root. The same command continues a stopped run.
+    Nodes that were finished under the same root are not executed again, unless their code, configuration or data
+    changed.
     """
     from pipelines.kubeflow.compile import Compilation
     from pipelines.kubeflow.pipeline import PROCESS_IMAGE
@@ -76,7 +79,13 @@ def run(
 
 
 def follow(console: Console, execution: "LocalRun", execute: Callable[["Listener"], bool]) -> None:
-    """Show an execution while it goes on; ends the command with code 1 if it fails or is stopped."""
+    """Execute a pipeline and show its progress; exit with code 1 if it fails or is stopped.
+
+    Args:
+        console: Console to print to.
+        execution: The execution to show.
+        execute: Starts the execution with a listener, and returns whether it succeeded.
+    """
     from pipelines.cli.watch import RunDisplay
 
     try:
@@ -91,26 +100,26 @@ def follow(console: Console, execution: "LocalRun", execute: Callable[["Listener
 
 
 def _show_failure(console: Console, execution: "LocalRun") -> None:
-    """The failed node, the end of its log and where the log is."""
+    """Print the failed node, the end of its log and the path of the log."""
     from pipelines.local.folder import LOGS_FOLDER, PIPELINE_LOG
 
     log = execution.root / LOGS_FOLDER / (f"{execution.failed}.log" if execution.failed else PIPELINE_LOG)
-    for line in _telling_lines(log.read_text().splitlines() if log.exists() else []):
+    for line in _last_lines(log.read_text().splitlines() if log.exists() else []):
         say(console, f"  | {line}")
     reason = f" ({execution.error})" if execution.error else ""
     what = f"Node {execution.failed} failed{reason}" if execution.failed else "The pipeline failed"
     say(console, f"{what}; its log: {log}", "bold red")
-    console.print("Mend the cause; the same command continues with this node.", markup=False)
+    console.print("Fix the cause. The same command continues with this node.", markup=False)
 
 
-def _telling_lines(lines: list[str]) -> list[str]:
-    """The message of an error that the user can mend, or else the end of the log."""
+def _last_lines(lines: list[str]) -> list[str]:
+    """Return the message of an error that is the user's to fix, otherwise the end of the log."""
     starts = [number for number, line in enumerate(lines) if line.startswith(USER_ERRORS)]
     return [lines[starts[-1]].removeprefix(USER_ERRORS), *lines[starts[-1] + 1 :]] if starts else lines[-LAST_LINES:]
 
 
 def show_results(console: Console, execution: "LocalRun", seconds: float) -> None:
-    """What was done, the final figures and where to look."""
+    """Print the number of executed nodes, the final metrics and the paths of the results."""
     from pipelines.local.folder import EXPORT_FOLDER, REPORT_FILE, SUMMARY_FILE
     from yt8m.progress import duration
 
@@ -120,7 +129,7 @@ def show_results(console: Console, execution: "LocalRun", seconds: float) -> Non
     lines = [
         f"Done: {executed} of {len(state.nodes)} nodes in {duration(seconds)}."
         if executed
-        else f"Nothing to do: all {len(state.nodes)} nodes are as an earlier run left them ({duration(seconds)}).",
+        else f"Nothing to do: all {len(state.nodes)} nodes are unchanged since an earlier run ({duration(seconds)}).",
         *_figures(final),
         f"Report:   {execution.root / REPORT_FILE}",
         f"Summary:  {execution.root / SUMMARY_FILE}",

@@ -18,23 +18,24 @@ if TYPE_CHECKING:
 
     from pipelines.runs.view import RunView
 
-SECONDS_BETWEEN_LOOKS = 1.0
+# Seconds between two reads of the state of a local run.
+SECONDS_BETWEEN_READS = 1.0
 
 
 @click.command()
 @click.argument("run")
-@click.option("--follow", is_flag=True, help="Show it until the run ends; exit code 1 if it failed.")
+@click.option("--follow", is_flag=True, help="Update the table until the run ends. Exit code 1 if it did not finish.")
 @cluster_options
 def status(run: str, access: ClusterAccess, follow: bool) -> None:
-    """How far RUN is: its nodes with state, time, GAP and size.
+    """Show a table of RUN's nodes with state, time, GAP and size.
 
-    RUN is the --root of a `yt8m run`, or with --host the id of a run in a cluster.
+    RUN is the --root of a `yt8m run` or, with --host, the id of a run in a cluster.
     """
     console = table_console()
     root = local_root(run, access)
     read: Callable[[], RunView]
     if root:
-        read, wait_seconds = partial(view_folder, root), SECONDS_BETWEEN_LOOKS
+        read, wait_seconds = partial(view_folder, root), SECONDS_BETWEEN_READS
     else:
         read, wait_seconds = cluster_reader(access, run), SECONDS_BETWEEN_REQUESTS
     if follow:

@@ -27,14 +27,25 @@ from yt8m.errors import ConfigError
     envvar="YT8M_ROOT",
     show_envvar=True,
     metavar="URI",
-    help="Folder in an object store for everything that is no artifact.",
+    help="URI of the folder for data, checkpoints and records.",
 )
-@click.option("--pipeline-root", default="", metavar="URI", help="Folder of the artifacts.  [default: the cluster's]")
-@click.option("--experiment", default="yt8m", envvar="KF_PIPELINES_DEFAULT_EXPERIMENT_NAME", show_default=True)
+@click.option(
+    "--pipeline-root",
+    default="",
+    metavar="URI",
+    help="URI of the folder for artifacts.  [default: the cluster's]",
+)
+@click.option(
+    "--experiment",
+    default="yt8m",
+    envvar="KF_PIPELINES_DEFAULT_EXPERIMENT_NAME",
+    show_default=True,
+    help="Name of the experiment, which is created if missing.",
+)
 @image_option
 @cluster_file_option
 @settings_option
-@click.option("--wait", is_flag=True, help="Show the run until it ends; exit code 1 if it fails.")
+@click.option("--wait", is_flag=True, help="Show the run until it ends. Exit code 1 if it fails.")
 def submit(  # noqa: PLR0917 click passes them by name
     recipe: Path,
     access: ClusterAccess,
@@ -46,10 +57,9 @@ def submit(  # noqa: PLR0917 click passes them by name
     settings: tuple[str, ...],
     wait: bool,
 ) -> None:
-    """Compile a recipe and starts it as a run of Kubeflow Pipelines.
+    """Compile a recipe and start it as a run of Kubeflow Pipelines.
 
-    What an earlier run did under the same recipe name with the same root, image, code and configuration comes from
-    Kubeflow's cache.
+    Results of earlier runs with the same recipe name, root, image, code and configuration come from Kubeflow's cache.
     """
     _check(access, root)
     from pipelines.cli.watch import announce
@@ -74,8 +84,7 @@ def submit(  # noqa: PLR0917 click passes them by name
             pipeline_root=pipeline_root,
             service_account=resources.service_account if resources else "",
         )
-    text = f"{compilation.plan.name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}"
-    say(console, text)
+    say(console, f"{compilation.plan.name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}")
     announce(console, access, run_id, cluster.address(run_id), wait=wait)
 
 
@@ -84,11 +93,11 @@ def _check(access: ClusterAccess, root: str) -> None:
 
     if not access.host:
         raise ConfigError(
-            "--host: where is Kubeflow Pipelines? Give its address, or set KF_PIPELINES_ENDPOINT; `kubectl -n kubeflow "
-            "port-forward svc/ml-pipeline-ui 8080:80` makes it http://localhost:8080."
+            "--host is missing: give the address of Kubeflow Pipelines, or set KF_PIPELINES_ENDPOINT. `kubectl -n "
+            "kubeflow port-forward svc/ml-pipeline-ui 8080:80` makes a cluster available as http://localhost:8080."
         )
     if not storage.is_remote(root):
         raise ConfigError(
-            f"--root {root}: steps in a cluster cannot see a folder of this machine. Give a URI in an object store: "
+            f"--root {root}: steps in a cluster cannot access a folder of this machine. Give a URI in an object store: "
             "gs://BUCKET/FOLDER or s3://BUCKET/FOLDER."
         )

@@ -1,4 +1,4 @@
-"""Runs on Kubeflow Pipelines: submitting, watching, rerunning.
+"""Runs on Kubeflow Pipelines: the client, the state of a run, and reruns.
 
-Imports everything below `cli` except `local`.
+May import everything below `cli` except `local`.
 """

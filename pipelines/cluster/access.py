@@ -1,4 +1,4 @@
-"""How Kubeflow Pipelines is reached."""
+"""Access to Kubeflow Pipelines, in a module that the command line can import without waiting for kfp."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,9 @@ class ClusterAccess(NamedTuple):
 
     Attributes:
         host: URL of Kubeflow Pipelines.
-        namespace: Of the runs, where Kubeflow has several users.
-        token: A bearer token; empty: none, or what the variables `KF_PIPELINES_*` say.
-        cookies: Cookies of a browser that is logged in; empty: none.
+        namespace: Kubernetes namespace of the runs, for Kubeflow with several users.
+        token: Bearer token. If empty, kfp uses its own environment variables `KF_PIPELINES_*`, if any are set.
+        cookies: Cookies of a logged-in browser, or an empty string.
     """
 
     host: str

@@ -1,4 +1,4 @@
-"""Kubeflow Pipelines as `kfp.Client` reaches it, with errors that a user can mend."""
+"""Client of Kubeflow Pipelines: `kfp.Client` with timeouts, logs of pods, and errors that name a remedy."""
 
 import json
 import logging
@@ -18,27 +18,27 @@ from kfp_server_api import ApiException  # type: ignore[import-untyped]
 from pipelines.cluster.access import ClusterAccess
 from yt8m.errors import ClusterError
 
-# Seconds that a request waits for the connection, and for the answer.
+# Seconds to wait for a connection and for an answer.
 TIMEOUT = (10, 60)
-# Where runs are if Kubeflow has only one user.
+# Namespace of the runs if Kubeflow has only one user.
 ONLY_NAMESPACE = "kubeflow"
 
 
 class Cluster:
-    """Kubeflow Pipelines behind an address.
+    """A Kubeflow Pipelines installation.
 
     Args:
         access: Address and credentials.
 
     Raises:
-        ClusterError: It cannot be reached, or lets nobody in.
+        ClusterError: The cluster cannot be reached or denies access.
     """
 
     def __init__(self, access: ClusterAccess) -> None:
         self.access = access
         logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
         with self._errors(), warnings.catch_warnings():
-            # kfp tells everyone that it needs KFP 2, and that it takes https where the address does not say.
+            # kfp always warns that it needs KFP 2, and that it assumes https for addresses without a scheme.
             warnings.simplefilter("ignore")
             self._client = _Client(
                 host=access.host,
@@ -62,21 +62,21 @@ class Cluster:
         """Start a run.
 
         Args:
-            package: The compiled pipeline.
-            name: The run's name in the user interface.
-            parameters: Of the pipeline.
-            experiment: Name of the experiment, which is made if there is none; or `experiment_id` of one that is there.
-            experiment_id: See `experiment`.
-            pipeline_root: URI of the artifacts; empty: as the cluster has it.
-            service_account: Account of the steps; empty: the cluster's default.
+            package: Path of the compiled pipeline.
+            name: Name of the run in the user interface.
+            parameters: Parameters of the pipeline by name.
+            experiment: Name of the experiment, which is created if missing.
+            experiment_id: Id of an existing experiment, which replaces `experiment`.
+            pipeline_root: URI of the folder for artifacts. Empty means the cluster's default.
+            service_account: Kubernetes service account of the steps. Empty means the cluster's default.
 
         Returns:
-            The run's id.
+            Id of the run.
 
         Raises:
-            ClusterError: The cluster did not take it.
+            ClusterError: The cluster refused the run.
         """
-        # kfp prints addresses.
+        # kfp prints links to its own pages.
         with self._errors(), redirect_stdout(StringIO()):
             result = self._client.create_run_from_pipeline_package(
                 str(package),
@@ -93,47 +93,52 @@ class Cluster:
         return str(result.run_id)
 
     def run(self, run_id: str) -> Any:
-        """A run as the API describes it (`V2beta1Run`).
+        """Return a run as the API describes it (`V2beta1Run`).
 
         Raises:
-            ClusterError: There is none, or the cluster does not tell.
+            ClusterError: There is no such run, or the cluster does not answer.
         """
-        with self._errors(f"There is no run '{run_id}'; look for its id in the user interface."):
+        with self._errors(f"There is no run '{run_id}'. Copy the id of a run from the user interface."):
             run = self._client.get_run(run_id)
         if not run.run_id:
             self._refuse_answer()
         return run
 
     def pipeline(self, run: Any) -> Any:
-        """The pipeline of a run, as it was submitted: it comes with the run, or with the version the run names.
+        """Return the pipeline of a run as it was submitted, from the run or from the pipeline version it refers to.
 
         Raises:
-            ClusterError: The cluster does not tell.
+            ClusterError: The pipeline was deleted, or the cluster does not answer.
         """
         if run.pipeline_spec:
             return run.pipeline_spec
         version = run.pipeline_version_reference
-        with self._errors(f"The pipeline of run '{run.run_id}' is not there any more."):
+        with self._errors(f"The pipeline of run '{run.run_id}' was deleted."):
             return self._client.get_pipeline_version(version.pipeline_id, version.pipeline_version_id).pipeline_spec
 
     def namespace(self, run: Any) -> str:
-        """The namespace of a run's pods.
+        """Return the namespace of a run's pods.
 
         Raises:
-            ClusterError: The cluster does not tell.
+            ClusterError: The experiment was deleted, or the cluster does not answer.
         """
-        with self._errors(f"The experiment of run '{run.run_id}' is not there any more."):
+        with self._errors(f"The experiment of run '{run.run_id}' was deleted."):
             experiment = self._client.get_experiment(experiment_id=run.experiment_id)
         return experiment.namespace or self.access.namespace or ONLY_NAMESPACE
 
     def log(self, pod: str, namespace: str, run_id: str) -> str | None:
-        """What a pod printed, by way of the user interface's server, which also knows archived logs.
+        """Return the log of a pod from the user interface's server, which has archived logs, too.
+
+        Args:
+            pod: Name of the pod.
+            namespace: Namespace of the pod.
+            run_id: Id of the pod's run.
 
         Returns:
-            The text; None where that server is not behind the address, or does not have the log.
+            The log, or None if the address is not that of the user interface or the server does not have the log.
 
         Raises:
-            ClusterError: The cluster cannot be reached, or lets nobody in.
+            ClusterError: The cluster cannot be reached or denies access.
         """
         query = [("podname", pod), ("podnamespace", namespace), ("runid", run_id)]
         try:
@@ -150,12 +155,12 @@ class Cluster:
             if isinstance(error.__cause__, ApiException) and error.__cause__.status in {404, 405, 500}:
                 return None
             raise
-        # For addresses it does not know, the server sends the user interface.
+        # The server answers requests for unknown paths with the page of the user interface.
         is_log = not response.headers.get("content-type", "").startswith("text/html")
         return response.data.decode(errors="replace") if is_log else None
 
     def address(self, run_id: str) -> str:
-        """The run's page in the user interface."""
+        """Return the URL of a run in the user interface."""
         return f"{self._client._get_url_prefix().rstrip('/')}/#/runs/details/{run_id}"
 
     @contextmanager
@@ -168,56 +173,61 @@ class Cluster:
         except (urllib3.exceptions.HTTPError, OSError) as error:
             reason = " ".join(str(getattr(error, "reason", error)).split())
             raise ClusterError(
-                f"{host}: cannot be reached ({reason}). Check --host and the network; `kubectl -n kubeflow "
-                "port-forward svc/ml-pipeline-ui 8080:80` makes it http://localhost:8080."
+                f"{host}: cannot be reached ({reason}). Check --host and the network. `kubectl -n kubeflow "
+                "port-forward svc/ml-pipeline-ui 8080:80` makes a cluster available as http://localhost:8080."
             ) from error
         except ValueError as error:
             raise ClusterError(f"{host}: {' '.join(str(error).split())}") from error
 
     def _refuse_answer(self) -> NoReturn:
         raise ClusterError(
-            f"{self.access.host}: the answer is none of Kubeflow Pipelines', but perhaps a page to log in. Give the "
-            "address of its user interface or API, and --token or --cookies where it asks who you are."
+            f"{self.access.host}: this is not an answer of Kubeflow Pipelines, perhaps a page to log in. Give the "
+            "address of its user interface or API, and --token or --cookies if it requires a login."
         )
 
 
 class _Client(kfp.Client):  # type: ignore[misc]
-    """kfp's client, which waits neither for ever nor half a minute for one that does not let it in."""
+    """A `kfp.Client` with timeouts, which asks for the cluster's health only once."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         rest = self._run_api.api_client.rest_client
         request = rest.request
 
-        def patient(*arguments: Any, _request_timeout: Any = None, **more: Any) -> Any:
+        def request_with_timeout(*arguments: Any, _request_timeout: Any = None, **more: Any) -> Any:
             return request(*arguments, _request_timeout=_request_timeout or TIMEOUT, **more)
 
-        rest.request = patient
+        rest.request = request_with_timeout
 
     def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:  # noqa: ARG002 as in kfp
-        """Ask once, where kfp asks five times."""
+        """Ask once. kfp asks five times, which takes half a minute if the cluster denies access."""
         return self._healthz_api.healthz_service_get_healthz(_request_timeout=TIMEOUT)
 
 
 def _credentials() -> Any:
-    """In notebooks of Kubeflow, a variable names a file with the token of the pod's account."""
+    """Return the credentials of the pod's service account, which notebooks of Kubeflow have, or None."""
     return ServiceAccountTokenVolumeCredentials() if KF_PIPELINES_SA_TOKEN_ENV in os.environ else None
 
 
 def _describe(error: ApiException, missing: str) -> str:
-    """What the API's error means for its user."""
+    """Return a message for an error of the API, with the remedy.
+
+    Args:
+        error: The error.
+        missing: Message for status 404.
+    """
     if error.status in {401, 403}:
         return (
-            f"does not let you in ({error.status} {error.reason}: {_message(error)}). Give --token or --cookies, or "
-            "set the variables KF_PIPELINES_* that kfp reads; with several users, --namespace of your profile."
+            f"denies access ({error.status} {error.reason}: {_message(error)}). Give --token or --cookies, or set "
+            "kfp's environment variables KF_PIPELINES_*. If Kubeflow has several users, give --namespace, too."
         )
     if error.status == 404 and missing:
         return missing
-    return f"refused ({error.status} {error.reason}): {_message(error)}"
+    return f"refused the request ({error.status} {error.reason}): {_message(error)}"
 
 
 def _message(error: ApiException) -> str:
-    """The first line of what the API's body says."""
+    """Return the first line of the message in the body of an API error."""
     text = str(error.body or "").strip()
     try:
         body = json.loads(text)

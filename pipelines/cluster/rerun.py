@@ -1,7 +1,7 @@
-"""A node of a run in a cluster, executed again, as a run of its own in which all that it reads comes from the cache.
+"""Reruns of nodes of a cluster run, as new runs that take the nodes' inputs from KFP's cache.
 
-KFP's API knows no inputs and outputs of tasks, and retries failed runs only. So the new run has the same pipeline, cut
-to the step and what it depends on: what is left unchanged, under the same pipeline name, is found in KFP's cache.
+KFP's API does not expose inputs and outputs of tasks, and only retries failed runs. So a rerun submits the same
+pipeline, pruned to the node and its ancestors. KFP finds the unchanged ancestors in its cache.
 """
 
 import time
@@ -30,6 +30,7 @@ from pipelines.recipe.yaml_file import FASTEST_DUMPER
 from pipelines.runs.state import FINISHED
 from yt8m.errors import ConfigError
 
+# Hexadecimal digits of the random number that keeps a repeated step from being cached.
 _ATTEMPT_DIGITS = 8
 
 
@@ -42,22 +43,22 @@ def rerun_in_cluster(
     *,
     downstream: bool,
 ) -> tuple[str, RerunNodes]:
-    """Submit the run.
+    """Submit a run that executes a node of an existing run again.
 
     Args:
-        run: The run whose node is executed again.
-        node: The node.
-        settings: `key=value` each: entries of the run's recipe that change for it.
-        cluster: What the executed steps get in the cluster, if it changes.
-        image: Their container image, if it changes; they then run the code that is here.
-        downstream: Whether what depends on it is executed, too.
+        run: The existing run.
+        node: Name of the node.
+        settings: Changes of the run's recipe, each as `key=value`.
+        cluster: New placement of the executed steps. None keeps the old one.
+        image: New container image of the executed steps, with the code of this checkout. Empty keeps the old one.
+        downstream: Whether to execute all nodes that depend on the node as well.
 
     Returns:
-        The new run's id, and the nodes that it concerns.
+        Id of the new run, and its nodes.
 
     Raises:
-        ClusterError: The cluster did not take it.
-        ConfigError: There is no such node, what it reads is not there, or the settings concern other nodes.
+        ClusterError: The cluster refused the run.
+        ConfigError: The run has no such node, an input is missing, or the settings affect other nodes.
     """
     _refuse_resources(settings)
     nodes = choose_nodes(run.graph, node, downstream=downstream)
@@ -65,8 +66,8 @@ def rerun_in_cluster(
     missing = [name for name in nodes.needed if states[name].state not in FINISHED]
     if missing:
         raise ConfigError(
-            f"{node}: what it reads is not there: {', '.join(f'{name} ({states[name].state})' for name in missing)}. "
-            "Submit the recipe again: what is done comes from the cache."
+            f"{node}: its inputs are missing: {', '.join(f'{name} ({states[name].state})' for name in missing)}. "
+            "Submit the recipe again. Finished steps come from the cache."
         )
     spec, platforms = run.spec, run.platforms
     if settings or image:
@@ -78,7 +79,7 @@ def rerun_in_cluster(
             (spec, platforms), new, nodes.executed, resources=bool(cluster), image=bool(image)
         )
     if settings or states[node].state in FINISHED:
-        # What failed before goes on where it was, at its checkpoint; KFP keeps no results of it.
+        # A failed step is not in the cache, and continues from its checkpoint under the same key.
         spec = bypass_cache(spec, nodes.executed, uuid.uuid4().hex[:_ATTEMPT_DIGITS])
     account = (cluster and cluster.service_account) or run.run.service_account or ""
     name = f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}"
@@ -89,7 +90,7 @@ def _refuse_resources(settings: Sequence[str]) -> None:
     for setting in settings:
         if setting.partition("=")[0].partition(".")[0] == "cluster":
             raise ConfigError(
-                f"--set {setting}: what steps get in a cluster is no part of what they compute. Give all of it in a "
+                f"--set {setting}: the section `cluster` cannot be changed by settings. Give the whole section in a "
                 "file: --cluster FILE.yaml."
             )
 

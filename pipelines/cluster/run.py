@@ -1,4 +1,4 @@
-"""A run in a cluster: its pipeline, the state of its steps, what they left."""
+"""A run in a cluster: its pipeline, the states of its nodes, and the records that its steps wrote."""
 
 import json
 import re
@@ -21,9 +21,9 @@ from pipelines.runs.view import RunView
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
 
-# KFP's states of a run that will not change any more -> what we call them.
+# KFP's final states of a run -> our names.
 ENDED: Mapping[str, str] = {"SUCCEEDED": "finished", "FAILED": "failed", "SKIPPED": "skipped", "CANCELED": "canceled"}
-# KFP's states of a task -> ours; all others wait.
+# KFP's states of a task -> states of a node. All other states mean `waiting`.
 STATES: Mapping[str, State] = {
     "RUNNING": "running",
     "SUCCEEDED": "done",
@@ -31,27 +31,28 @@ STATES: Mapping[str, State] = {
     "CANCELING": "stopped",
     "CANCELED": "stopped",
 }
-# Tries of a node of the workflow are nodes below it, and its name with a number.
+# Argo's retries of a workflow node are child nodes, named after it with a number in parentheses.
 _TRY = re.compile(r"\(\d+\)$")
-# Name of a step's pod in KFP's workflow.
+# Display name of the workflow node for a step's pod.
 _EXECUTOR = "executor"
-# Template of the pods that execute steps, part of their names.
+# Argo templates of the pods that execute steps. Names of pods contain them.
 _TEMPLATES = ("system-container-impl", "retry-system-container-impl")
+# Number of records to read in parallel.
 _READS_AT_ONCE = 8
-# For so long a store that did not answer is not asked again.
+# Seconds to wait before an object store that failed is asked again.
 STORE_PAUSE_SECONDS = 60.0
 
 
 class ClusterRun:
-    """A run in a cluster, as it was when it was asked for last.
+    """A run in a cluster, as of the last request.
 
     Args:
         cluster: The cluster.
-        run_id: The run's id.
+        run_id: Id of the run.
 
     Raises:
-        ClusterError: There is no such run, or the cluster does not tell.
-        ConfigError: It runs no pipeline of ours.
+        ClusterError: There is no such run, or the cluster does not answer.
+        ConfigError: The run's pipeline was not compiled by this project.
     """
 
     def __init__(self, cluster: Cluster, run_id: str) -> None:
@@ -64,30 +65,25 @@ class ClusterRun:
         self._trouble, self._trouble_time = "", 0.0
 
     def refresh(self) -> None:
-        """Ask the cluster again.
+        """Request the run's current state.
 
         Raises:
-            ClusterError: The cluster does not tell.
+            ClusterError: The cluster does not answer.
         """
         self.run = self.cluster.run(self.run_id)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The pipeline's parameters that the run was given."""
+        """Values of the pipeline's parameters by name."""
         return dict((self.run.runtime_config and self.run.runtime_config.parameters) or {})
 
-    @property
-    def succeeded(self) -> bool:
-        """Whether the run has ended well."""
-        return str(self.run.state) == "SUCCEEDED"
-
     def nodes(self) -> dict[str, NodeState]:
-        """The states of all steps, without figures."""
+        """Return the states of all nodes, without metrics."""
         tasks = {task.display_name: task for task in self._tasks()}
         return {name: self._node(name, tasks.get(name)) for name in self.graph.nodes}
 
     def view(self) -> RunView:
-        """The run as it is, with the figures that the steps' records have."""
+        """Return the current view of the run, with metrics from the steps' records."""
         nodes = self.nodes()
         problem = self._read_records([name for name, node in nodes.items() if node.state in FINISHED])
         for name, record in self._records.items():
@@ -101,9 +97,9 @@ class ClusterRun:
         return RunView(pipeline, nodes, ENDED.get(state, state.lower()), state not in ENDED, tuple(notes))
 
     def pods(self, name: str) -> list[str]:
-        """Names that the pod of a step may have, the last try first; empty if it has none (yet).
+        """Return possible names of a node's pods, the last attempt first; nothing if no pod was started.
 
-        KFP tells names of nodes in Argo's workflow, from which Argo makes those of pods by inserting the template.
+        KFP's API has the names of workflow nodes. Argo derives the names of pods from them by inserting the template.
         """
         found: list[str] = []
         for task in reversed(self._executors(name)):
@@ -118,7 +114,7 @@ class ClusterRun:
         return list((details and details.task_details) or [])
 
     def _executors(self, name: str) -> list[Any]:
-        """What KFP says of the pod of a step, and of each of its tries."""
+        """Return KFP's task details for a step's pod and for the pod of each retry."""
         by_id = {task.task_id: task for task in self._tasks()}
         found, waiting = [], [task for task in self._tasks() if task.display_name == name]
         while waiting:
@@ -146,16 +142,16 @@ class ClusterRun:
         return node.model_copy(update={"state": state, "started": started, "seconds": max(seconds, 0.0)})
 
     def _read_records(self, names: list[str]) -> str:
-        """Read the records that were not read before; returns why some cannot be read."""
+        """Read the missing records of these nodes. Return why some cannot be read, or an empty string."""
         root = str(self.parameters.get(ROOT_PARAMETER, ""))
         missing = [name for name in names if name not in self._records]
         if not root or not missing:
-            return "" if root else "the run was given no root"
+            return "" if root else "the run has no parameter `root`"
         if self._trouble and time.monotonic() < self._trouble_time + STORE_PAUSE_SECONDS:
             return self._trouble
         uris = [record_uri(root, name, self._work(name)) for name in missing]
         try:
-            # The first one tells whether the store can be reached at all.
+            # If the store cannot be reached, the first record fails alone.
             records = [_read_record(uris[0])]
             with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
                 records += pool.map(_read_record, uris[1:])
@@ -165,13 +161,13 @@ class ClusterRun:
         self._trouble = ""
         self._records |= {name: record for name, record in zip(missing, records, strict=True) if record}
         gone = [uri for uri, record in zip(uris, records, strict=True) if not record]
-        return f"{len(gone)} records are not there, {gone[0]} first" if gone else ""
+        return f"{len(gone)} records do not exist, for instance {gone[0]}" if gone else ""
 
     def _work(self, name: str) -> str:
         return work_name(self.graph.constant(name, "key"), self.graph.constant(name, ATTEMPT_PARAMETER))
 
     def _results(self) -> list[str]:
-        """Where the report and the model are."""
+        """Return lines with the URIs of report, summary and model."""
         artifacts = {name: record["artifacts"] for name, record in self._records.items()}
         wanted = {"Report": ("report", "html"), "Summary": ("report", "summary"), "Model": ("export", "exported")}
         return [
@@ -181,26 +177,26 @@ class ClusterRun:
         ]
 
     def _errors(self) -> list[str]:
-        """What KFP says of failures, each once."""
+        """Return lines with KFP's error messages, each once."""
         errors = [self.run.error, *(task.error for task in self._tasks())]
         messages = [" ".join(error.message.split()) for error in errors if error and error.message]
         return [f"Error: {message}" for message in dict.fromkeys(messages)]
 
 
 def _specs(data: Any, run_id: str) -> tuple[Spec, Spec]:
-    """The parts of a submitted pipeline, in the spelling of the compiler."""
+    """Return the pipeline spec and the platform spec of a submitted pipeline, with keys as the compiler writes them."""
     data = data if isinstance(data, dict) else {}
     spec, platforms = (data["pipeline_spec"], data.get("platform_spec", {})) if "pipeline_spec" in data else (data, {})
     try:
         parsed = json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
         parsed_platforms = json_format.ParseDict(platforms, pipeline_spec_pb2.PlatformSpec())
     except json_format.ParseError as error:
-        raise ConfigError(f"run {run_id}: its pipeline is none of KFP 2's: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"run {run_id}: its pipeline is not one of KFP 2: {' '.join(str(error).split())}") from None
     return json_format.MessageToDict(parsed), json_format.MessageToDict(parsed_platforms)
 
 
 def _read_record(uri: str) -> dict[str, Any]:
-    """A step's record; empty if there is none."""
+    """Return a step's record, or an empty one if it does not exist."""
     if not storage.exists(uri):
         return {}
     record: dict[str, Any] = json.loads(storage.read_text(uri))
@@ -208,5 +204,5 @@ def _read_record(uri: str) -> dict[str, Any]:
 
 
 def _seconds(moment: datetime | None) -> float:
-    """Seconds since 1970; 0 for none, which KFP writes as 1970."""
+    """Return seconds since 1970, or 0 for a missing time, which KFP writes as 1970."""
     return max(moment.timestamp(), 0.0) if moment else 0.0

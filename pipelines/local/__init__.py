@@ -1,4 +1,4 @@
-"""Runs on this machine: KFP's local runner in a process of its own, containers, reruns.
+"""Runs on this machine: the run's folder, KFP's local runner in a worker process, containers and reruns.
 
-Imports everything below `cli` except `cluster`.
+May import everything below `cli` except `cluster`.
 """

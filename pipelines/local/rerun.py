@@ -1,4 +1,4 @@
-"""A node of a local run, executed again; what it reads stays as it is."""
+"""Reruns of nodes in a local run's folder."""
 
 import shutil
 from collections.abc import Sequence
@@ -17,27 +17,27 @@ from pipelines.runs.state import FINISHED, NodeState, RunState, damaged
 from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.storage import open_atomic, read_text
 
-# The part of the pipeline that the last rerun executed.
+# The pruned pipeline of the last rerun.
 RERUN_FILE = "rerun.yaml"
-# Where nodes keep by key what a repetition must not continue from.
+# Folders in which a node keeps intermediate results, below `NODE/KEY`. A new execution must not continue from them.
 CONTINUED_FOLDERS = ("checkpoints", "soft-targets", "tensorboard")
-# Of a compiled pipeline, whose keys are sorted: without it, the file was cut off.
+# Last key of a compiled pipeline, because the keys are sorted. A file without it was cut off.
 _LAST_KEY = "sdkVersion"
 
 
 class LocalRerun:
-    """One rerun in a run's folder.
+    """A rerun of a node in an existing run, in which the node's inputs stay as they are.
 
     Args:
         root: The run's folder, locked by the caller.
-        lock: File descriptor of the root's lock.
-        node: The node to execute.
-        settings: `key=value` each: entries of the run's recipe that change for it.
-        downstream: Whether what depends on it is executed, too.
+        lock: File descriptor of the folder's lock.
+        node: Name of the node.
+        settings: Changes of the run's recipe, each as `key=value`.
+        downstream: Whether to execute all nodes that depend on the node as well.
 
     Raises:
-        ConfigError: There is no such node, what it reads is not there, or the settings concern other nodes.
-        DataError: There is no run in this folder.
+        ConfigError: The run has no such node, an input is missing, or the settings affect other nodes.
+        DataError: The folder holds no run.
     """
 
     def __init__(self, root: Path, lock: int, node: str, settings: Sequence[str], *, downstream: bool) -> None:
@@ -54,7 +54,14 @@ class LocalRerun:
         self.execution = LocalRun(self.state, root, lock, containers, forced=[node])
 
     def execute(self, listener: Listener) -> bool:
-        """Execute the nodes; see `LocalRun.execute`. What depends on them and was not executed is stale then."""
+        """Execute the nodes, and mark the nodes that depend on them and were not executed as stale.
+
+        Args:
+            listener: See `LocalRun.execute`.
+
+        Returns:
+            Whether all nodes are done. If not, the run's pipeline and recipe stay as they were.
+        """
         node = self.nodes.executed[0]
         if self.state.nodes[node].state in FINISHED | {"stale"}:
             self._forget(node)
@@ -76,31 +83,31 @@ class LocalRerun:
         if missing:
             states = ", ".join(f"{name} ({self.state.nodes[name].state})" for name in missing)
             raise ConfigError(
-                f"{self.nodes.executed[0]}: what it reads is not there or not up to date: {states}. "
-                f"`yt8m run {self.root / RECIPE_FILE} --root {self.root}` executes all that is missing."
+                f"{self.nodes.executed[0]}: its inputs are missing or stale: {states}. "
+                f"`yt8m run {self.root / RECIPE_FILE} --root {self.root}` executes these nodes first."
             )
 
     def _forget(self, node: str) -> None:
-        """Remove what a finished node would be continued from: it would be at its end at once."""
+        """Remove a node's intermediate results. A finished node would continue from them and end at once."""
         key = SpecGraph(self.spec).constant(node, "key")
         for folder in CONTINUED_FOLDERS:
             shutil.rmtree(self.root / folder / node / key, ignore_errors=True)
 
 
 def load_spec(path: Path) -> Spec:
-    """Read a compiled pipeline, without the second document, which only Kubernetes needs.
+    """Read a compiled pipeline. Its second document, which only Kubernetes needs, is ignored.
 
     Raises:
-        DataError: There is none, or the file is damaged.
+        DataError: The file is missing or damaged.
     """
     if not path.exists():
         raise DataError(f"{path.parent}: no run here: {path.name} is missing. Give the --root of a `yt8m run`.")
     try:
         spec = next(yaml.load_all(read_text(path), Loader=FASTEST_LOADER), None)
     except (StorageError, yaml.YAMLError) as error:
-        raise damaged(path, f"{path}: no compiled pipeline: {' '.join(str(error).split())}") from None
+        raise damaged(path, f"{path}: not a compiled pipeline: {' '.join(str(error).split())}") from None
     if not (isinstance(spec, dict) and _LAST_KEY in spec):
-        raise damaged(path, f"{path}: no compiled pipeline, or cut off.")
+        raise damaged(path, f"{path}: not a compiled pipeline, or cut off.")
     return spec
 
 

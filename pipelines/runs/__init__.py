@@ -1,4 +1,4 @@
-"""How far a run is, in one model for local runs and runs in a cluster.
+"""State of a run's nodes, in one model for local runs and runs in a cluster.
 
-Imported by `local`, `cluster` and `cli`.
+May import `kubeflow`, `cost` and everything below them. `local`, `cluster` and `cli` import it.
 """

@@ -179,8 +179,8 @@ LOGIN = (200, "text/html", "<html>Log in</html>")
 @pytest.mark.parametrize(
     ("failures", "reason"),
     [
-        ([(401, "application/json", '{"message": "who are you"}')], "does not let you in (401 Unauthorized: who are"),
-        ([(500, "text/plain", "database\nis gone")], "refused (500 Internal Server Error): database"),
+        ([(401, "application/json", '{"message": "who are you"}')], "denies access (401 Unauthorized: who are"),
+        ([(500, "text/plain", "database\nis gone")], "refused the request (500 Internal Server Error): database"),
         ([LOGIN] * 9, "perhaps a page to log in"),
     ],
 )
@@ -209,8 +209,8 @@ def test_a_host_that_is_down_is_told() -> None:
 
 
 def test_a_run_needs_a_host_and_a_root_that_steps_can_see(server: KfpServer, tmp_path: Path) -> None:
-    assert "Kubeflow Pipelines?" in CliRunner().invoke(main, ["submit", str(SMOKE), "--root", ROOT]).output
+    assert "--host is missing" in CliRunner().invoke(main, ["submit", str(SMOKE), "--root", ROOT]).output
     result = call(server, "submit", str(SMOKE), "--root", str(tmp_path))
     assert result.exit_code == 2
-    assert "cannot see a folder of this machine" in result.output
+    assert "cannot access a folder of this machine" in result.output
     assert not server.requests
