@@ -7,11 +7,11 @@ import click
 from pipelines.cli.options import cluster_file_option, image_option, recipe_argument, settings_option
 from yt8m.errors import ConfigError
 
-# What KFP takes for YAML.
-ENDINGS = (".yaml", ".yml")
+# File extensions that KFP accepts for YAML.
+EXTENSIONS = (".yaml", ".yml")
 
 
-@click.command()
+@click.command("compile")
 @recipe_argument
 @click.option(
     "-o",
@@ -19,11 +19,15 @@ ENDINGS = (".yaml", ".yml")
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE.yaml",
-    help="File to write; folders above it are made.",
+    help="File to write. Missing folders are created.",
 )
 @image_option
-@click.option("--kubernetes-manifest", is_flag=True, help="Write Pipeline and PipelineVersion resources instead.")
-@click.option("--namespace", default="kubeflow", show_default=True, help="Of the resources.")
+@click.option(
+    "--kubernetes-manifest",
+    is_flag=True,
+    help="Write Kubernetes resources of kind Pipeline and PipelineVersion instead.",
+)
+@click.option("--namespace", default="kubeflow", show_default=True, help="Kubernetes namespace of these resources.")
 @cluster_file_option
 @settings_option
 def compile_recipe(  # noqa: PLR0917 click passes them by name
@@ -35,13 +39,13 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
     namespace: str,
     settings: tuple[str, ...],
 ) -> None:
-    """Write a recipe's pipeline for Kubeflow Pipelines."""
+    """Compile RECIPE to a pipeline for Kubeflow Pipelines."""
     from pipelines.kubeflow.compile import Compilation
     from pipelines.kubeflow.image import default_image
     from pipelines.recipe.load import read_recipe
 
-    if output.suffix not in ENDINGS:
-        raise ConfigError(f"--output {output}: expected a file that ends in {' or '.join(ENDINGS)}.")
+    if output.suffix not in EXTENSIONS:
+        raise ConfigError(f"--output {output}: expected a file that ends in {' or '.join(EXTENSIONS)}.")
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     plan = compilation.plan
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from yt8m.data.format import DataSpec
     from yt8m.data.partition import Partition
 
-# What is shown, in this order; the baseline needs the videos the model was trained on.
+# Metrics to print, in this order. The baseline is missing because it needs the training videos.
 SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds", "videos_per_second")
 
 
@@ -25,17 +25,29 @@ SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
     metavar="DIR",
-    help="Any model folder of a run.",
+    help="Model folder of a run: trained, quantized or exported.",
 )
 @click.option(
-    "--input", "inputs", required=True, multiple=True, metavar="GLOB", help="Labelled shards; may be repeated."
+    "--input",
+    "inputs",
+    required=True,
+    multiple=True,
+    metavar="GLOB",
+    help="Glob pattern of labeled shards; may be repeated.",
 )
-@click.option("--batch-size", type=int, default=128, show_default=True, metavar="N", help="Videos at a time.")
+@click.option("--batch-size", type=int, default=128, show_default=True, metavar="N", help="Videos per batch.")
 @click.option(
-    "--on-bad", type=click.Choice(["skip", "fail"]), default="skip", show_default=True, help="What bad records do."
+    "--on-bad",
+    type=click.Choice(["skip", "fail"]),
+    default="skip",
+    show_default=True,
+    help="Skip damaged shards and bad records, or fail.",
 )
 @click.option(
-    "--predictions", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Keep the predictions here."
+    "--predictions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="File to write the predictions to.",
 )
 @click.option(
     "--top-k",
@@ -43,9 +55,9 @@ SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds",
     default=DEFAULT_TOP_K,
     show_default=True,
     metavar="K",
-    help="Classes kept of every video in the predictions.",
+    help="Number of classes per video in the predictions.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the figures as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the metrics as JSON.")
 def evaluate(  # noqa: PLR0917 click passes them by name
     model: Path,
     inputs: tuple[str, ...],
@@ -55,7 +67,7 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     top_k: int,
     as_json: bool,
 ) -> None:
-    """Measure a model on labelled shards: as trained, in 8 bits, or exported."""
+    """Evaluate a trained, quantized or exported model on labeled shards."""
     from yt8m.stages.evaluate import EvaluateConfig
     from yt8m.stages.evaluate import evaluate as run_stage
 
@@ -82,7 +94,7 @@ def _spec_of(model: Path) -> "DataSpec":
 
 
 def _all_held_out(patterns: tuple[str, ...], spec: "DataSpec", on_bad: Literal["skip", "fail"]) -> "Partition":
-    """A partition that trains on nothing and holds out all shards."""
+    """Return a partition that holds out all shards."""
     from yt8m.data.partition import Partition, list_shards
     from yt8m.data.read_report import ReadReport
     from yt8m.data.scan import scan_shards
@@ -90,6 +102,6 @@ def _all_held_out(patterns: tuple[str, ...], spec: "DataSpec", on_bad: Literal["
     uris = list_shards("--input", patterns)
     scan = scan_shards(uris, spec, on_bad, ReadReport(), "shards")
     if not scan.class_counts.any():
-        raise DataError(f"--input: no labelled video in {len(uris)} shards. Give labelled shards; see `yt8m predict`.")
+        raise DataError(f"--input: no labeled video in {len(uris)} shards. Give labeled shards, or use `yt8m predict`.")
     counts = tuple(scan.class_counts.tolist())
     return Partition(spec=spec, seed=0, training=(), holdout=scan.shards, class_counts=counts, on_bad=on_bad)

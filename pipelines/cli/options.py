@@ -1,4 +1,4 @@
-"""What commands share: a recipe and what it is compiled with; where a run is, and how a cluster is reached."""
+"""Arguments and options that several commands share."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,24 +13,28 @@ from yt8m.errors import DataError
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 settings_option = click.option(
-    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Replaces an entry of the recipe."
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an entry of the recipe, such as training.epochs=3; may be repeated.",
 )
 image_option = click.option(
-    "--image", default="", help="Container image of the steps.  [default: what `make image` builds]"
+    "--image", default="", help="Container image of the steps.  [default: the image that `make image` builds]"
 )
 cluster_file_option = click.option(
     "--cluster",
     "cluster_file",
     type=click.Path(path_type=Path),
     metavar="FILE.yaml",
-    help="Takes the place of the recipe's section `cluster`.",
+    help="Configuration of the cluster, instead of the recipe's section `cluster`.",
 )
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say how a cluster is reached; the command gets them as `access`.
+    """Add the options for access to a cluster; the command receives them as `access`.
 
-    The variables KF_PIPELINES_* that `kfp.Client` reads work by themselves.
+    `kfp.Client` also reads the environment variables KF_PIPELINES_*.
     """
 
     @click.option(
@@ -39,16 +43,18 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
         envvar="KF_PIPELINES_ENDPOINT",
         show_envvar=True,
         metavar="URL",
-        help="Address of Kubeflow Pipelines, for instance http://localhost:8080.",
+        help="URL of Kubeflow Pipelines, for instance http://localhost:8080.",
     )
-    @click.option("--namespace", default="", help="Of the runs, where Kubeflow has several users.")
-    @click.option("--token", default="", envvar="YT8M_KFP_TOKEN", show_envvar=True, help="Bearer token.")
+    @click.option("--namespace", default="", help="Namespace of the runs, for a Kubeflow with several users.")
+    @click.option(
+        "--token", default="", envvar="YT8M_KFP_TOKEN", show_envvar=True, help="Bearer token for Kubeflow Pipelines."
+    )
     @click.option(
         "--cookies",
         default="",
         envvar="YT8M_KFP_COOKIES",
         show_envvar=True,
-        help="Cookies of a browser that is logged in, for instance authservice_session=...",
+        help="Cookies of a logged-in browser, for instance authservice_session=...",
     )
     @wraps(command)
     def wrapped(*arguments: Any, host: str, namespace: str, token: str, cookies: str, **options: Any) -> Any:
@@ -58,16 +64,16 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def local_root(run: str, access: ClusterAccess) -> Path | None:
-    """The folder of a run on this machine; None for the id of a run in a cluster.
+    """Return the folder of a run on this machine, or None if `run` can only be the id of a run in a cluster.
 
     Raises:
-        DataError: It is neither.
+        DataError: `run` is not a folder of a run, and no cluster is given.
     """
     if (Path(run) / STATE_FILE).exists():
         return Path(run)
     if not access.host:
         raise DataError(
-            f"{run}: no run here: {STATE_FILE} is missing. Give the --root of a `yt8m run`, or with --host the id of a "
-            "run in a cluster."
+            f"{run}: not a run on this machine, because {STATE_FILE} is missing. Give the --root of a `yt8m run`, or "
+            "the id of a run in a cluster together with --host."
         )
     return None

@@ -10,21 +10,33 @@ from yt8m.errors import ConfigError
 
 @click.command()
 @click.option("--model", required=True, metavar="DIR", help="Exported model: the folder export/ of a run.")
-@click.option("--input", "inputs", required=True, multiple=True, metavar="GLOB", help="Shards; may be repeated.")
-@click.option("--output", required=True, metavar="FILE", help="Submission (.csv) or table with names (.parquet).")
-@click.option("--vocabulary", metavar="FILE.csv", help="Names of the classes (columns Index, Name), for .parquet.")
-@click.option("--batch-size", type=int, metavar="N", help="Videos at a time.  [default: 128]")
-@click.option("--workers", type=int, metavar="N", help="Processes on this machine.  [default: 1]")
+@click.option(
+    "--input", "inputs", required=True, multiple=True, metavar="GLOB", help="Glob pattern of shards; may be repeated."
+)
+@click.option(
+    "--output", required=True, metavar="FILE", help="Submission file (.csv), or table with class names (.parquet)."
+)
+@click.option(
+    "--vocabulary",
+    metavar="FILE.csv",
+    help="Class names for a .parquet file: columns Index and Name.  [default: the model's own]",
+)
+@click.option("--batch-size", type=int, metavar="N", help="Videos per batch.  [default: 128]")
+@click.option("--workers", type=int, metavar="N", help="Number of processes on this machine.  [default: 1]")
 @click.option(
     "--shard-range",
     metavar="FIRST:LAST",
-    help="Only these shards of all, counted from 0, without LAST; a call without this option joins the parts.",
+    help="Predict only shards FIRST (from 0) to LAST (excluded). A final call without this option joins the parts.",
 )
-@click.option("--on-bad", type=click.Choice(["skip", "fail"]), help="What bad records do.  [default: skip]")
+@click.option(
+    "--on-bad",
+    type=click.Choice(["skip", "fail"]),
+    help="Skip damaged shards and bad records, or fail.  [default: skip]",
+)
 def predict(model: str, inputs: tuple[str, ...], output: str, shard_range: str | None, **options: str | int) -> None:
-    """Write the challenge's submission file, or a table with class names, for any number of shards.
+    """Predict any number of shards: write the challenge's submission file, or a table with class names.
 
-    An interrupted call continues where it stopped when it is called again.
+    Call the command again to continue after an interruption.
     """
     from yt8m.stages.predict import PredictConfig, predict
 
@@ -35,13 +47,13 @@ def predict(model: str, inputs: tuple[str, ...], output: str, shard_range: str |
     result = predict(model=Path(model), inputs=inputs, output=output, config=PredictConfig.parse(given, "predict"))
     metrics = {name: int(value) for name, value in result.metrics.items()}
     done = "parts of " if shard_range else ""
-    left_out = f"{metrics['bad_records']:,} bad records left out"
+    skipped = f"{metrics['bad_records']:,} bad records skipped"
     if metrics["damaged_shards"]:
-        missing = f"about {metrics['missing_videos']:,} videos or more are missing behind the damage"
-        left_out += f"; {metrics['damaged_shards']:,} damaged shards: {missing}"
+        missing = f"about {metrics['missing_videos']:,} videos or more are missing after the damage"
+        skipped += f"; {metrics['damaged_shards']:,} damaged shards: {missing}"
     click.echo(
         f"{done}{output}: {metrics['videos']:,} videos of {metrics['shards']:,} shards in {metrics['seconds']} s; "
-        f"{metrics['resumed_shards']:,} shards were done before; {left_out}"
+        f"{metrics['resumed_shards']:,} shards were complete before; {skipped}"
     )
 
 

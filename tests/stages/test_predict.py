@@ -218,7 +218,7 @@ def test_damaged_shards_are_counted_apart_with_the_videos_they_may_lack(model, t
     arguments = ["--model", str(model), "--input", f"{tmp_path}/*.tfrecord", "--output", str(tmp_path / "out.csv")]
     for _ in range(2):  # a resumed call knows it, too
         done = CliRunner().invoke(command, [*arguments, "--shard-range", "0:2"], catch_exceptions=False)
-        assert "1 bad records left out; 1 damaged shards: about 3 videos or more are missing" in done.stdout
+        assert "1 bad records skipped; 1 damaged shards: about 3 videos or more are missing" in done.stdout
     metrics = run(model, f"{tmp_path}/*.tfrecord", tmp_path / "out.csv").metrics
     assert metrics["total_videos"] == 8
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 9

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from pipelines.cli.data_check import check
+from pipelines.cli.data import check
 from tests.export.toy_ensemble import write_quantized_model, write_weights
 from tests.storage.fault_proxy import Plan
 from tests.support.videos import video_of, write_shard

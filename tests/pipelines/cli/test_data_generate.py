@@ -4,7 +4,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from pipelines.cli.data_generate import generate
+from pipelines.cli.data import generate
 from yt8m.errors import ConfigError
 
 

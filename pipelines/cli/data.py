@@ -1,0 +1,195 @@
+"""`yt8m data`: generation and checks of shards."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipelines.cli.quiet_import import import_quietly
+from yt8m.errors import DataError
+
+if TYPE_CHECKING:
+    from yt8m.data.check_report import CheckReport, Distribution
+    from yt8m.data.format import DataSpec
+
+MAX_SHOWN = 20
+
+
+@click.group()
+def data() -> None:
+    """Generate or check shards."""
+
+
+@data.command()
+@click.option(
+    "--out", required=True, metavar="DIR", help="Folder or URI for the shards. An interrupted data set is completed."
+)
+@click.option(
+    "--preset",
+    type=click.Choice(["smoke", "demo", "yt8m"]),
+    help="Sizes: smoke for tests, demo for minutes of training, yt8m as the original.  "
+    "[default: yt8m with --means, else demo]",
+)
+@click.option("--videos", type=int, metavar="N", help="Total number of videos.  [default: the preset's]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Random seed; the same seed gives the same bytes.")
+@click.option("--means", metavar="FILE.npz", help="Build frames around the means, labels and lengths of real videos.")
+@click.option("--max-frames", type=int, metavar="N", help="Frames of the longest video.  [default: the preset's]")
+@click.option(
+    "--missing-share",
+    type=float,
+    metavar="SHARE",
+    help="Share of the labels that are withheld, without --means.  [default: 0.2]",
+)
+@click.option(
+    "--validation-share", type=float, metavar="SHARE", help="Share of the videos for validation.  [default: 0.2]"
+)
+@click.option(
+    "--test-share", type=float, metavar="SHARE", help="Share of the videos in unlabeled test shards.  [default: 0.05]"
+)
+@click.option("--videos-per-shard", type=int, metavar="N", help="Videos per training shard.  [default: the preset's]")
+@click.option("--threads", type=int, metavar="N", help="Number of shards written in parallel.  [default: one per core]")
+def generate(out: str, **options: str | float | None) -> None:
+    """Generate videos in YouTube-8M's format.
+
+    The videos are synthetic, with a signal for every model architecture to learn, or built around the means of real
+    videos (--means).
+    """
+    from yt8m.stages.generate import GenerateConfig, generate, globs
+
+    given = {name: value for name, value in options.items() if value is not None}
+    folder = out if "://" in out else str(Path(out).absolute())
+    result = generate(config=GenerateConfig.parse(given, "data generate"), output_uri=folder)
+    dataset = result.details["dataset"]
+    spec, videos, shards = dataset["data"], dataset["videos"], dataset["shards"]
+    features = " + ".join(f"{name} {size}" for name, size in spec["features"].items())
+    click.echo(f"{folder}: {features} features, {spec['num_classes']} classes, up to {spec['max_frames']} frames")
+    for split in videos:
+        click.echo(f"  {split}: {videos[split]} videos in {shards[split]} shards")
+    if result.metrics["videos_made_before"] == result.metrics["videos"]:
+        click.echo("  already complete: nothing was written")
+    for split, pattern in zip(("training", "validation"), globs(folder), strict=True):
+        click.echo(f"{split}: {pattern}")
+
+
+@data.command()
+@click.argument("patterns", nargs=-1, required=True, metavar="GLOB...")
+@click.option("--features", metavar="NAME=SIZE,...", help="Expected frame features, for instance rgb=1024,audio=128.")
+@click.option("--classes", type=int, metavar="N", help="Expected number of classes.")
+@click.option("--max-frames", type=int, metavar="N", help="Frames of a video that are used; longer ones are truncated.")
+@click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
+def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None) -> None:
+    """Check the shards that match GLOB...: videos, frames, labels, bytes, and every damaged shard or bad record.
+
+    The shards should hold YouTube-8M's features and classes, or those that a generated data set describes in its
+    dataset.json, unless the options say otherwise. Exit code 1 means that damaged shards or bad records were found.
+    """
+    from yt8m.data.partition import list_shards
+
+    uris = list_shards("GLOB", patterns)
+    spec = _expected_spec(uris, options)
+    import_quietly("tensorflow")
+    from yt8m.data.check import check_shards
+
+    report = check_shards(uris, spec)
+    if as_json:
+        click.echo(report.model_dump_json(indent=1))
+    else:
+        _show(report, Console())
+    sys.exit(0 if report.healthy else 1)
+
+
+def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
+    """Return the features and classes to expect of all shards: from their data set's description and the options."""
+    from yt8m.data.format import DataSpec
+    from yt8m.data.synthetic.description import DatasetDescription
+
+    given = {"num_classes": options["classes"], "max_frames": options["max_frames"]}
+    if options["features"]:
+        given["features"] = _parse_features(options["features"])
+    changes = {name: value for name, value in given.items() if value is not None}
+    specs = {}
+    for folder, uri in {uri.rpartition("/")[0]: uri for uri in uris}.items():
+        description = DatasetDescription.of_shard(uri)
+        described = description.data.model_dump() if description else {}
+        specs[folder] = DataSpec.parse(described | changes, "data check")
+    (first, spec), *others = specs.items()
+    for folder, other in others:
+        if other != spec:
+            one, two = spec.model_dump(), other.model_dump()
+            difference = "; ".join(f"{name} {one[name]} and {two[name]}" for name in one if one[name] != two[name])
+            raise DataError(
+                f"GLOB: {first} and {folder} hold different data ({difference}). Check them separately, or give what "
+                "to expect of both: --features, --classes and --max-frames."
+            )
+    return spec
+
+
+def _parse_features(text: str) -> dict[str, int]:
+    features = {}
+    for part in text.split(","):
+        name, _, size = part.partition("=")
+        if not name or not size.isdecimal():
+            raise DataError(f"--features: '{part}' is not NAME=SIZE. Write for instance rgb=1024,audio=128.")
+        features[name] = int(size)
+    return features
+
+
+def _show(report: "CheckReport", console: Console) -> None:
+    table = Table(box=None, show_header=False)
+    table.add_column(style="bold")
+    table.add_column()
+    for name, value in _rows(report):
+        table.add_row(name, escape(value))
+    console.print(table)
+    _list(console, "Damaged shards", [str(shard) for shard in report.damaged_shards], len(report.damaged_shards))
+    _list(console, "Bad records", [str(record) for record in report.bad_records], report.num_bad_records)
+    duplicates = [f"{each.id}: {', '.join(each.shards)}" for each in report.duplicate_ids]
+    _list(console, "Duplicate ids", duplicates, report.num_duplicate_ids)
+    if report.healthy:
+        console.print("[green]Every record of every shard is a usable video.[/]")
+
+
+def _rows(report: "CheckReport") -> Iterator[tuple[str, str]]:
+    unseen = report.unseen_classes
+    few = f": {', '.join(map(str, unseen))}" if 0 < len(unseen) <= MAX_SHOWN else ""
+    labels = f", from {report.smallest_label} to {report.largest_label}" if report.labels else ""
+    yield "shards", f"{report.shards:,} ({report.size_bytes:,} bytes), {len(report.damaged_shards)} damaged"
+    yield "videos", f"{report.videos:,}, plus {report.num_bad_records:,} bad records"
+    yield from _distribution("frames per video", report.frames)
+    yield "truncated videos", f"{report.videos_to_be_cut:,} with more than {report.spec.max_frames} frames"
+    yield "labels", f"{report.labels:,}{labels}"
+    yield from _distribution("labels per video", report.labels_per_video)
+    yield "unlabeled videos", f"{report.unlabelled_videos:,}"
+    yield "unseen classes", f"{len(unseen):,} of {report.spec.num_classes:,}{few}"
+    yield "duplicate ids", f"{report.num_duplicate_ids:,}"
+    for name, found in report.features.items():
+        text = "no bytes"
+        if found:
+            text = (
+                f"{found.minimum} to {found.maximum}, mean {found.mean:.1f}, sd {found.standard_deviation:.1f}, "
+                f"{found.saturated_share:.1%} saturated; mean value {found.value_mean:.3f}"
+            )
+        yield f"bytes of {name}", text
+
+
+def _distribution(name: str, found: "Distribution | None") -> Iterator[tuple[str, str]]:
+    if not found:
+        yield name, "none"
+        return
+    yield name, f"{found.minimum} to {found.maximum}, mean {found.mean:.1f}"
+    yield f"  percentiles {'/'.join(found.percentiles)}", "/".join(f"{value:g}" for value in found.percentiles.values())
+
+
+def _list(console: Console, title: str, lines: list[str], total: int) -> None:
+    if not lines:
+        return
+    console.print(f"\n[bold]{title}[/] ({total:,})")
+    for line in lines[:MAX_SHOWN]:
+        console.print(f"  {escape(line)}", soft_wrap=True, highlight=False)
+    if total > MAX_SHOWN:
+        console.print(f"  ... and {total - MAX_SHOWN:,} more")
