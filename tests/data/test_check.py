@@ -59,7 +59,7 @@ def test_damage_and_bad_records_are_listed_in_order_and_not_logged(tmp_path, sha
     assert not caplog.messages
 
 
-def test_shards_without_any_video_are_told_and_not_a_crash(tmp_path, shards):
+def test_shards_without_a_usable_video_are_reported(tmp_path, shards):
     report = check_shards([shards.write(tmp_path / "bad", [shards.Video()])], shards.spec)
 
     assert (report.videos, report.frames, report.labels_per_video, report.smallest_label) == (0, None, None, None)
@@ -71,12 +71,12 @@ def test_a_missing_shard_is_named(tmp_path, shards):
         check_shards([str(tmp_path / "missing")], shards.spec)
 
 
-def test_distributions_and_statistics_of_nothing_are_nothing():
+def test_distributions_and_statistics_of_no_values_are_none():
     assert Distribution.of(np.zeros(0, np.int64)) is None
     assert ByteStatistics.of(np.zeros(256, np.int64)) is None
 
 
-def test_real_shards_show_the_published_facts(real_data):
+def test_real_shards_have_the_published_statistics(real_data):
     video_level = check_shards(sorted(map(str, real_data.glob("video_level/*"))), DataSpec())
     assert (video_level.videos, video_level.healthy, video_level.num_duplicate_ids) == (2376, True, 0)
     assert video_level.labels_per_video.mean == pytest.approx(3.0, abs=0.1)

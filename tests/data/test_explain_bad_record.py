@@ -138,7 +138,7 @@ def random_records(draw):
 
 @settings(max_examples=12, deadline=None)
 @given(records=random_records())
-def test_exactly_the_records_without_a_fault_are_read(shards, records):
+def test_parsing_and_explanation_agree(shards, records):
     with TemporaryDirectory() as folder:
         uri = shards.write(Path(folder) / "shard", records)
         report = ReadReport()

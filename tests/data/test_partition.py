@@ -25,7 +25,7 @@ def partition(**changes):
 
 
 @given(held_out=st.integers(0, 4), seed=st.integers(0, 2**32))
-def test_every_shard_lands_on_exactly_one_side(held_out, seed):
+def test_every_shard_is_on_exactly_one_side(held_out, seed):
     training, holdout = split_shards(TRAINING, VALIDATION, held_out, seed)
 
     assert training[:2] == TRAINING
@@ -50,7 +50,7 @@ def test_impossible_divisions_are_refused():
         split_shards([], VALIDATION, 4, 0)
 
 
-def test_a_partition_survives_saving(tmp_path):
+def test_a_saved_partition_is_loaded_unchanged(tmp_path):
     saved = partition()
     saved.save(tmp_path / "partition.json")
     loaded = Partition.load(tmp_path / "partition.json")
@@ -61,7 +61,7 @@ def test_a_partition_survives_saving(tmp_path):
     assert (loaded.num_training_videos, loaded.num_holdout_videos) == (21, 12)
 
 
-def test_the_digest_changes_with_what_is_in_the_shards_and_what_is_expected():
+def test_the_digest_depends_on_the_content_of_shards_and_the_specification():
     shard = partition().training[0]
     changed = shard.model_copy(update={"checksum": "ffffffff"})
     variants = [
@@ -75,7 +75,7 @@ def test_the_digest_changes_with_what_is_in_the_shards_and_what_is_expected():
     assert partition().digest == partition().digest
 
 
-def test_a_file_that_is_no_partition_is_named(tmp_path):
+def test_a_file_with_another_content_is_reported(tmp_path):
     (tmp_path / "other.json").write_text('{"seed": 1}')
     with pytest.raises(ConfigError, match=r"other\.json: training: required, but missing"):
         Partition.load(tmp_path / "other.json")

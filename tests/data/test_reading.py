@@ -1,4 +1,4 @@
-"""Reading good shards: contents, order, resumption."""
+"""Reading intact shards: content, order and resumption, streamed and in memory."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from yt8m.data.reading import VideosInMemory, data_errors, read_videos
 
 
 def read(uris, spec, **options):
-    """All batches, as numpy arrays."""
+    """Read all batches as NumPy arrays."""
     with data_errors():
         return list(read_videos(uris, spec, **{"batch_size": 4} | options).as_numpy_iterator())
 
@@ -21,7 +21,7 @@ def ids_of(batches):
 
 @pytest.fixture
 def many_shards(tmp_path, shards):
-    """Eleven shards of 1 to 11 videos, every third record a bad one: more than a group."""
+    """Write more shards than a group has: eleven of 1 to 11 videos, every third followed by a bad record."""
     sizes = range(1, 12)
     uris, number = [], 0
     for size in sizes:
@@ -43,7 +43,7 @@ def three_shards(tmp_path, shards):
     ]
 
 
-def test_videos_come_whole_and_in_order(tmp_path, shards):
+def test_videos_are_complete_and_in_order(tmp_path, shards):
     videos = [shards.video_of(n, num_frames=n + 1, labels=sorted({n, 9})) for n in range(4)]
     (batch,) = read([shards.write(tmp_path / "a", videos)], shards.spec)
 
@@ -67,7 +67,7 @@ def test_features_are_joined_in_the_order_of_the_specification(tmp_path, shards)
     np.testing.assert_array_equal(turned["frames"], np.roll(batch["frames"], 2, axis=-1))
 
 
-def test_frames_beyond_the_maximum_are_cut(tmp_path, shards):
+def test_frames_beyond_the_maximum_are_truncated(tmp_path, shards):
     (batch,) = read([shards.write(tmp_path / "a", [shards.video_of(0, 6), shards.video_of(0, 5)])], shards.spec)
 
     assert batch["num_frames"].tolist() == [5, 5]
@@ -214,7 +214,7 @@ def batches_in_memory(videos, **options):
     return list(videos.batches(3, **{"shuffle_seed": 1, "epoch": 0} | options).as_numpy_iterator())
 
 
-def test_every_epoch_in_memory_holds_every_video_as_it_was_read(two_shards, shards):
+def test_every_epoch_from_memory_has_every_video_unchanged(two_shards, shards):
     videos = VideosInMemory(two_shards, shards.spec)
     read = next(read_videos(two_shards, shards.spec, batch_size=100).as_numpy_iterator())
     for epoch in range(2):
@@ -225,7 +225,7 @@ def test_every_epoch_in_memory_holds_every_video_as_it_was_read(two_shards, shar
             np.testing.assert_array_equal(joined[name][order], array[place])
 
 
-def test_the_order_in_memory_depends_on_seed_and_epoch_only(two_shards, shards):
+def test_the_order_from_memory_depends_on_seed_and_epoch_only(two_shards, shards):
     def ids(**options):
         videos = VideosInMemory(two_shards, shards.spec)
         return [batch["ids"].tolist() for batch in batches_in_memory(videos, **options)]
@@ -236,11 +236,11 @@ def test_the_order_in_memory_depends_on_seed_and_epoch_only(two_shards, shards):
     assert ids(skip_batches=2) == ids()[2:]
 
 
-def test_a_last_batch_of_fewer_videos_is_left_out(two_shards, shards):
+def test_an_incomplete_last_batch_from_memory_is_dropped(two_shards, shards):
     batches = VideosInMemory(two_shards, shards.spec).batches(5, shuffle_seed=0, epoch=0)
     assert [len(batch["ids"]) for batch in batches] == [5, 5]
 
 
-def test_size_counts_padded_frames_labels_and_soft_targets(shards):
+def test_the_size_in_memory_counts_padded_frames_labels_and_soft_targets(shards):
     assert VideosInMemory.size_bytes(2, shards.spec, with_soft_targets=False) == 2 * (5 * 6 + 10)
     assert VideosInMemory.size_bytes(2, shards.spec, with_soft_targets=True) == 2 * (5 * 6 + 10 + 40)

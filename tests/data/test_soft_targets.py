@@ -60,7 +60,7 @@ def made(tmp_path, shards):
 
 
 @pytest.mark.parametrize("seed", [None, 5])
-def test_every_video_meets_its_soft_targets(made, shards, seed):
+def test_every_video_gets_its_soft_targets(made, shards, seed):
     uris, sidecars, by_id = made
     batches = read(uris, shards.spec, manifest_of(uris, sidecars), shuffle_seed=seed, shuffle_buffer=4)
 
@@ -107,7 +107,7 @@ def test_top_k_keeps_the_largest_and_the_sum(tmp_path_factory, shards, probabili
         np.testing.assert_allclose(stored.sum(), given_row.sum(), rtol=2**-10, atol=2**-22)
 
 
-def test_of_equal_probabilities_the_smaller_classes_are_kept_in_order(tmp_path):
+def test_ties_in_the_top_k_go_to_the_smaller_classes(tmp_path):
     sidecar = written(tmp_path / "sidecar", np.full((1, 10), 0.25, np.float32), SoftTargetEncoding(top_k=4))
     (stored,) = tf.data.TFRecordDataset(sidecar).skip(1).map(parse_soft_target)
     assert stored["classes"] == np.arange(4, dtype="<u2").tobytes()
@@ -118,7 +118,7 @@ def test_equal_soft_targets_are_equal_bytes(tmp_path):
     sidecar = written(tmp_path / "sidecar", probabilities, SoftTargetEncoding(top_k=2))
     (record,) = tf.data.TFRecordDataset(sidecar).skip(1).as_numpy_iterator()
 
-    fields = [  # of an unordered map, in the order of their names
+    fields = [  # sorted by name, although the map is unordered
         b"\n\x13" + b"\n\x07classes" + b"\x12\x08\n\x06\n\x04" + b"\0\0\2\0",
         b"\n\x0e" + b"\n\x02id" + b"\x12\x08\n\x06\n\x04" + b"0000",
         b"\n\x19" + b"\n\rprobabilities" + b"\x12\x08\n\x06\n\x04" + b"\x00\x38\x00\x34",
@@ -149,7 +149,7 @@ def test_an_interrupted_sidecar_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_another_videos_soft_targets_are_refused_with_both_ids(made, shards):
+def test_soft_targets_of_another_video_are_refused_with_both_ids(made, shards):
     uris, sidecars, _ = made
     with pytest.raises(DataError, match=r"record 0: soft target for '0010', but the shard has video '0000'") as error:
         read(uris, shards.spec, manifest_of(uris, sidecars[::-1]))
@@ -177,7 +177,7 @@ def test_soft_targets_of_another_number_of_classes_are_refused(made, shards):
         read(uris, shards.spec, manifest_of(uris, sidecars))
 
 
-def test_a_sidecar_that_other_teachers_made_is_refused_though_its_ids_fit(made, shards):
+def test_a_sidecar_of_other_teachers_is_refused_although_its_ids_fit(made, shards):
     uris, sidecars, _ = made
     written(sidecars[0], probabilities_of(6), DENSE, "another")
     with pytest.raises(DataError, match=f"{sidecars[0]}: made by recipe 'another', expected 'r'"):
@@ -186,7 +186,7 @@ def test_a_sidecar_that_other_teachers_made_is_refused_though_its_ids_fit(made, 
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.01, 1.01])
 @pytest.mark.parametrize("encoding", [DENSE, SoftTargetEncoding(top_k=3)])
-def test_numbers_that_are_no_probabilities_are_not_written(tmp_path, encoding, wrong):
+def test_values_that_are_not_probabilities_are_not_written(tmp_path, encoding, wrong):
     probabilities = probabilities_of(3)
     probabilities[1, 4] = wrong
     with pytest.raises(DataError, match=r"sidecar: the prediction for video '0001' has values outside \[0, 1\] or NaN"):
@@ -194,7 +194,7 @@ def test_numbers_that_are_no_probabilities_are_not_written(tmp_path, encoding, w
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_probability_of_one_may_be_rounded(tmp_path, shards):
+def test_a_probability_slightly_above_one_is_rounded(tmp_path, shards):
     uri = shards.write(tmp_path / "shard", [shards.video_of(0)])
     sidecar = written(tmp_path / "sidecar", np.full((1, 10), np.nextafter(np.float32(1), 2)), DENSE)
     (batch,) = read([uri], shards.spec, manifest_of([uri], [sidecar]))
@@ -203,7 +203,7 @@ def test_a_probability_of_one_may_be_rounded(tmp_path, shards):
 
 @pytest.mark.parametrize("wrong", [np.nan, np.inf, -0.01, 1.01])
 @pytest.mark.parametrize(("top_k", "field"), [(None, 0), (3, 0), (3, 1)])
-def test_numbers_that_are_no_probabilities_are_refused(tmp_path, shards, top_k, field, wrong):
+def test_values_that_are_not_probabilities_are_refused(tmp_path, shards, top_k, field, wrong):
     encoding = SoftTargetEncoding(top_k=top_k)
     uri = shards.write(tmp_path / "shard", [shards.video_of(0)])
     # The three largest of ten, and the mean of the other seven.
@@ -236,7 +236,7 @@ def test_a_damaged_or_missing_sidecar_is_named(made, shards):
         read(uris, shards.spec, manifest_of(uris[:1], sidecars[:1]))
 
 
-def test_a_manifest_that_does_not_fit_the_partition_is_refused(made, shards, tmp_path):
+def test_a_manifest_of_another_partition_is_refused(made, shards, tmp_path):
     uris, sidecars, _ = made
     training = tuple(Shard(uri=uri, videos=5, size_bytes=1, checksum="0") for uri in uris)
     partition = Partition(spec=shards.spec, seed=0, training=training, holdout=(), class_counts=(0,) * 10)

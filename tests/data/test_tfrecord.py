@@ -99,12 +99,12 @@ def test_a_missing_shard_is_named(tmp_path, shards):
         read_ids([str(tmp_path / "missing.tfrecord")], shards.spec)
 
 
-def test_errors_that_are_not_ours_come_through_unchanged():
+def test_unrelated_errors_are_not_changed():
     with pytest.raises(ZeroDivisionError), data_errors():
         raise ZeroDivisionError
 
 
-def test_the_checksum_tells_contents_apart_and_not_places(tmp_path, shards):
+def test_the_checksum_depends_on_the_content_and_not_on_the_path(tmp_path, shards):
     def checksum(name, numbers):
         path = Path(shards.write(tmp_path / name, [shards.video_of(n) for n in numbers]))
         return inspect_framing(path, verify_payloads=False).checksum

@@ -1,4 +1,4 @@
-"""Records are what TensorFlow's protocol buffers say they are."""
+"""Encoded records are equal to those of TensorFlow's protobuf messages."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def _record(num_frames: int, labels: tuple[int, ...] | None) -> tuple[bytes, dic
 
 @pytest.mark.parametrize("num_frames", [1, 2, 127, 300, 301])
 @pytest.mark.parametrize("labels", [(0,), (3, 127, 128, 3861), None])
-def test_a_record_has_the_bytes_that_protocol_buffers_give(num_frames: int, labels: tuple[int, ...] | None) -> None:
+def test_a_record_equals_the_protobuf_message(num_frames: int, labels: tuple[int, ...] | None) -> None:
     record, frames = _record(num_frames, labels)
     expected = tf.train.SequenceExample()
     expected.context.feature["id"].bytes_list.value.append(b"a1B2")
@@ -36,7 +36,7 @@ def test_a_record_has_the_bytes_that_protocol_buffers_give(num_frames: int, labe
     assert len(record) == expected.ByteSize()
 
 
-def test_a_file_passes_the_checks_of_the_reader(tmp_path: Path) -> None:
+def test_tensorflow_reads_the_written_records(tmp_path: Path) -> None:
     records = [_record(number, (number,))[0] for number in (1, 5, 9)]
     path = tmp_path / "a.tfrecord"
     with path.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Labels are as frequent, as many and as often together as in YouTube-8M, and some are forgotten."""
+"""Frequencies, numbers and co-occurrence of labels follow YouTube-8M, and some labels are missing."""
 
 from collections import Counter
 from itertools import combinations
@@ -40,31 +40,31 @@ def test_videos_have_three_labels_on_average(videos: list[VideoLabels]) -> None:
 
 def test_the_most_frequent_classes_hold_29_61_and_90_percent(videos: list[VideoLabels]) -> None:
     shares = np.bincount([label for video in videos for label in video.given], minlength=3862) / (3.0 * N)
-    # Fitted on 4,000 videos a round; sampling alone would be within 0.01.
+    # Calibration uses 4,000 videos per round; sampling alone would be within 0.01.
     assert np.cumsum(shares)[[9, 99, 999]] == pytest.approx([0.29, 0.61, 0.90], abs=0.03)
 
 
-def test_the_most_frequent_pair_comes_together_in_13_percent_of_videos(videos: list[VideoLabels]) -> None:
+def test_the_most_frequent_pair_occurs_in_13_percent_of_videos(videos: list[VideoLabels]) -> None:
     pairs = Counter(pair for video in videos for pair in combinations(video.given, 2))
     (pair, count), (_, second) = pairs.most_common(2)
     assert pair == (0, 1)
     assert count / N == pytest.approx(0.13, abs=0.02)
-    # Other pairs are far likelier than by chance, too, but not that frequent.
+    # Other pairs also occur far more often than by chance, but less often than this one.
     assert 0.01 < second / N < 0.08
 
 
-def test_the_wanted_share_of_labels_is_forgotten(videos: list[VideoLabels]) -> None:
+def test_the_configured_share_of_labels_is_missing(videos: list[VideoLabels]) -> None:
     present, given = (sum(len(getattr(video, name)) for video in videos) for name in ("present", "given"))
     assert 1 - given / present == pytest.approx(MISSING, abs=0.01)
 
 
-def test_nothing_is_forgotten_at_rate_zero(classes: Classes) -> None:
+def test_no_label_is_missing_at_share_zero(classes: Classes) -> None:
     rng = np.random.default_rng(5)
     for video in LabelSampler(rng, classes, 0.0).sample(rng, 100):
         assert set(video.given) == set(video.present)
 
 
-def test_an_implied_class_comes_with_its_parent(classes: Classes, videos: list[VideoLabels]) -> None:
+def test_an_implied_class_occurs_with_its_parent(classes: Classes, videos: list[VideoLabels]) -> None:
     parents = sum(1 in video.given for video in videos)
     both = sum(1 in video.given and 0 in video.given for video in videos)
     assert both / parents == pytest.approx(0.93, abs=0.03)

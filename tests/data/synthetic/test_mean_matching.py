@@ -1,4 +1,4 @@
-"""A given mean is kept although bytes saturate."""
+"""Means are preserved in spite of clipping."""
 
 import numpy as np
 import pytest
@@ -28,8 +28,8 @@ def test_the_mean_is_within_half_a_step(
 
 
 @pytest.mark.parametrize("sd", [20.0, 44.0])
-def test_the_center_found_gives_the_mean_after_saturation(sd: float) -> None:
+def test_the_corrected_mean_gives_the_wanted_mean_after_clipping(sd: float) -> None:
     means = np.arange(10, 246, 5, dtype=np.uint8)
     values = ClippingCorrection(sd)(means) + sd * np.random.default_rng(0).standard_normal((40_000, len(means)))
-    # Standard error of the mean 0.22 steps; the table is linear between whole centers.
+    # The standard error of the mean is 0.22 byte steps; the table is interpolated between integers.
     assert np.clip(values, 0, 255).mean(axis=0) == pytest.approx(means, abs=1.0)

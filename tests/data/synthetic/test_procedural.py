@@ -1,4 +1,4 @@
-"""Made-up frames vary as real ones do, and each kind of class shows in its own way."""
+"""Procedural frames vary as real ones do, and each kind of class has its own evidence."""
 
 from collections.abc import Callable
 
@@ -8,16 +8,16 @@ import pytest
 from yt8m.data.synthetic.presets import PRESETS, Preset
 from yt8m.data.synthetic.procedural import ProceduralVideos
 
-# Lag in seconds -> range of the correlation between frames: measured on real frames, a little widened.
+# Lag in seconds -> range of the autocorrelation: the range measured on real frames, slightly widened.
 RGB_CORRELATION = {1: (0.5, 0.7), 5: (0.35, 0.55), 30: (0.24, 0.34)}
 AUDIO_CORRELATION = {1: (0.6, 0.77), 5: (0.58, 0.76), 30: (0.5, 0.69)}
 
 
 def _frames(
-    world: ProceduralVideos, preset: Preset, seed: int, count: int
+    source: ProceduralVideos, preset: Preset, seed: int, count: int
 ) -> list[tuple[tuple[int, ...], dict[str, np.ndarray]]]:
     made = []
-    for video in world.draw(np.random.default_rng(seed), 0, count):
+    for video in source.draw(np.random.default_rng(seed), 0, count):
         frames = {name: np.empty((video.num_frames, size), np.uint8) for name, size in preset.spec.features.items()}
         video.write(frames)
         made.append((video.labels, frames))
@@ -26,7 +26,7 @@ def _frames(
 
 @pytest.fixture(scope="module")
 def full_size() -> list[dict[str, np.ndarray]]:
-    """Videos of the original's size."""
+    """Generate videos of the size of YouTube-8M's."""
     preset = PRESETS["yt8m"]
     return [frames for _, frames in _frames(ProceduralVideos(0, preset, 0.2), preset, 1, 250)]
 
@@ -39,11 +39,11 @@ def _lag_correlation(frames: np.ndarray, lag: int) -> float:
 @pytest.mark.parametrize(
     ("name", "sd", "spread", "mean_sd"), [("rgb", (49, 57), (42, 64), 29), ("audio", (62, 71), (46, 86), 43.5)]
 )
-def test_bytes_are_bell_shaped_with_the_measured_deviations(
+def test_bytes_are_normally_distributed_with_the_measured_deviations(
     full_size: list[dict[str, np.ndarray]], name: str, sd: tuple[int, int], spread: tuple[int, int], mean_sd: float
 ) -> None:
     values = [frames[name].astype(np.float32) for frames in full_size]
-    # 250 videos, of which each feature's mean is known to about sd / 16; over all features this averages out.
+    # With 250 videos, the standard error of a feature's mean is about sd / 16; it averages out over the features.
     assert np.mean([v.mean() for v in values]) == pytest.approx(127, abs=2)
     within = np.array([v.std() for v in values])
     assert sd[0] < np.sqrt((within**2).mean()) < sd[1]
@@ -58,7 +58,7 @@ def test_bytes_are_bell_shaped_with_the_measured_deviations(
 
 
 @pytest.mark.parametrize(("name", "ranges"), [("rgb", RGB_CORRELATION), ("audio", AUDIO_CORRELATION)])
-def test_frames_correlate_in_time_as_measured(
+def test_frames_have_the_measured_autocorrelation(
     full_size: list[dict[str, np.ndarray]], name: str, ranges: dict[int, tuple[float, float]]
 ) -> None:
     for lag, (low, high) in ranges.items():
@@ -67,12 +67,12 @@ def test_frames_correlate_in_time_as_measured(
 
 
 class Evidence:
-    """Videos of the demo, summed up in the ways of a mean, a spread, a maximum and an order."""
+    """Demo videos, pooled over frames: mean, standard deviation, extremes, and difference of the two halves."""
 
     def __init__(self) -> None:
         preset = PRESETS["demo"]
-        self.world = ProceduralVideos(7, preset, 0.2)
-        made = _frames(self.world, preset, 8, 6000)
+        self.source = ProceduralVideos(7, preset, 0.2)
+        made = _frames(self.source, preset, 8, 6000)
         self.labels = np.zeros((len(made), preset.spec.num_classes), np.float32)
         for row, (labels, _) in enumerate(made):
             self.labels[row, list(labels)] = 1
@@ -83,23 +83,23 @@ class Evidence:
         self.order = np.array([x[: len(x) // 2].mean(axis=0) - x[len(x) // 2 :].mean(axis=0) for x in rgb])
 
     def separation(self, kind: str, *features: np.ndarray) -> float:
-        """Area under the ROC curve of a linear model, mean over a kind's classes."""
+        """Return the mean ROC AUC of linear models over the classes of a kind."""
         inputs = np.concatenate(features, axis=1)
-        areas = [_separate(inputs, self.labels[:, c]) for c in self.world.classes.of_kind(kind)]
+        areas = [_separate(inputs, self.labels[:, c]) for c in self.source.classes.of_kind(kind)]
         return float(np.mean(areas))
 
     def direction(self, *features: np.ndarray) -> float:
-        """The same for telling an order class from its mirror image, in videos that have one of them."""
+        """Return the mean ROC AUC for order class against mirror class, on the videos with exactly one of them."""
         inputs = np.concatenate(features, axis=1)
         areas = []
-        for c in self.world.classes.of_kind("order")[::2]:
+        for c in self.source.classes.of_kind("order")[::2]:
             either = self.labels[:, c] + self.labels[:, c + 1] == 1
             areas.append(_separate(inputs[either], self.labels[either, c]))
         return float(np.mean(areas))
 
 
 def _separate(inputs: np.ndarray, labels: np.ndarray) -> float:
-    """Fits ridge regression on half of the videos; area under the ROC curve on the others."""
+    """Fit ridge regression on half of the videos; return its ROC AUC on the other half."""
     inputs = (inputs - inputs.mean(axis=0)) / inputs.std(axis=0)
     fitted, tested = inputs[::2], inputs[1::2]
     normal = fitted.T @ fitted + 30 * np.eye(inputs.shape[1], dtype=np.float32)
@@ -119,7 +119,7 @@ def evidence() -> Evidence:
     return Evidence()
 
 
-def test_mean_classes_show_in_the_mean(evidence: Evidence) -> None:
+def test_mean_classes_are_detected_in_the_mean(evidence: Evidence) -> None:
     assert evidence.separation("mean", evidence.mean) > 0.8
 
 
@@ -130,19 +130,19 @@ def test_mean_classes_show_in_the_mean(evidence: Evidence) -> None:
         ("rare", lambda e: e.extremes, 0.015),
     ],
 )
-def test_other_kinds_show_in_what_their_family_sees(
+def test_other_kinds_are_detected_by_the_pooling_of_their_family(
     evidence: Evidence, kind: str, feature: Callable[[Evidence], np.ndarray], gain: float
 ) -> None:
     from_mean = evidence.separation(kind, evidence.mean)
     assert evidence.separation(kind, evidence.mean, feature(evidence)) > from_mean + gain
 
 
-def test_order_shows_only_in_the_order(evidence: Evidence) -> None:
+def test_order_classes_are_detected_only_in_the_order(evidence: Evidence) -> None:
     assert evidence.direction(evidence.mean, evidence.spread, evidence.extremes) == pytest.approx(0.5, abs=0.06)
     assert evidence.direction(evidence.order) > 0.8
 
 
-def test_worlds_of_one_seed_are_equal_and_of_two_differ() -> None:
+def test_equal_seeds_give_equal_videos_and_different_seeds_do_not() -> None:
     preset = PRESETS["smoke"]
     first, again = (_frames(ProceduralVideos(1, preset, 0.2), preset, 5, 3) for _ in range(2))
     other = _frames(ProceduralVideos(2, preset, 0.2), preset, 5, 3)

@@ -1,4 +1,4 @@
-"""Frames around means: ids, labels, lengths and means stay, and unusable files are named."""
+"""Synthetic frames around real means: ids, labels, lengths and means are kept, and unusable files are reported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ Arrays = dict[str, Any]
 
 
 def _arrays(count: int) -> Arrays:
-    """Means in the file's form, extreme ones among them."""
+    """Generate the arrays of a file of means, with extreme means among them."""
     rng = np.random.default_rng(2)
     counts = rng.integers(1, 4, count)
     return {
@@ -120,7 +120,7 @@ def _with(name: str, change: Callable[[Any], Any]) -> Callable[[Arrays], Arrays]
         (_with("num_frames", lambda a: a[:5]), r"num_frames has shape \(5,\), expected \(24,\)"),
     ],
 )
-def test_a_wrong_array_is_named(tmp_path: Path, change: Callable[[Arrays], Arrays], message: str) -> None:
+def test_an_unusable_array_is_named(tmp_path: Path, change: Callable[[Arrays], Arrays], message: str) -> None:
     path = _save(tmp_path / "means.npz", change(_arrays(24)))
     with pytest.raises(DataError, match=message):
         _videos(path, 5)
@@ -132,7 +132,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no zip", b"PK\x03\x04 cut off"])
-def test_a_file_of_another_kind_is_named(tmp_path: Path, content: bytes) -> None:
+def test_a_file_of_another_format_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "means.npz"
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"means\.npz: cannot be read"):
@@ -148,5 +148,5 @@ def test_a_single_array_is_refused(tmp_path: Path) -> None:
 
 def test_more_videos_than_there_are_is_an_error(tmp_path: Path) -> None:
     path = _save(tmp_path / "means.npz", _arrays(24))
-    with pytest.raises(DataError, match="has 24 videos, 25 were asked for"):
+    with pytest.raises(DataError, match="has 24 videos, but 25 are requested"):
         _videos(path, 25)

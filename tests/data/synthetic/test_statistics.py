@@ -1,4 +1,4 @@
-"""The sampled figures follow those measured on YouTube-8M."""
+"""Sampled values follow the statistics measured on YouTube-8M."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ def test_most_frequent_classes_hold_the_measured_shares_of_labels() -> None:
 
 
 @pytest.mark.parametrize("num_classes", [1, 24, 48, 3862])
-def test_class_shares_fall_and_sum_to_one(num_classes: int) -> None:
+def test_class_shares_descend_and_sum_to_one(num_classes: int) -> None:
     shares = class_shares(num_classes)
     assert shares.shape == (num_classes,)
     assert shares.sum() == pytest.approx(1)
@@ -28,7 +28,7 @@ def test_videos_have_three_labels_on_average() -> None:
 def test_frame_counts_have_the_measured_quantiles() -> None:
     N = 40_000
     counts = sample_frame_counts(np.random.default_rng(1), N, 300)
-    # The standard error of a quantile is at most 0.0025 in rank; that moves none of these by more than 2 frames.
+    # The standard error of a quantile is at most 0.0025 in rank, which is less than 2 frames for each of these.
     assert np.percentile(counts, [1, 5, 25, 50, 75, 90]) == pytest.approx([121, 129, 175, 235, 300, 300], abs=2)
     assert (counts == 300).mean() == pytest.approx(0.30, abs=4 * np.sqrt(0.3 * 0.7 / N))
     assert counts.mean() == pytest.approx(230, abs=2)

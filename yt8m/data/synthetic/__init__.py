@@ -1,1 +1,10 @@
-"""Generated videos in YouTube-8M's format."""
+"""Synthetic data sets in YouTube-8M's format.
+
+- `procedural`: videos generated from scratch, with its parts `classes` and `labels`.
+- `real_means`: frames generated around the means of real videos, with its part `mean_matching`.
+- `frames`, `statistics`: scenes and noise of both, and the measured statistics that both follow.
+- `video`, `encoding`: a generated video, and its serialization.
+- `dataset`, `presets`, `description`: the shards of a data set, its sizes, and its `dataset.json`.
+
+May import the rest of `yt8m.data` except the modules that need TensorFlow, and what `yt8m.data` may import.
+"""

@@ -1,4 +1,4 @@
-"""A generated data set: shards, and beside them `dataset.json`, which says what they are."""
+"""Shards of a synthetic data set: their plan and their writing, resumable after interruption."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,19 +18,19 @@ from yt8m.data.tfrecord import inspect_framing, write_record
 from yt8m.errors import ConfigError, DataError
 from yt8m.progress import progress
 
-# Shards have few videos rather than that there are fewer shards: the hold-out is chosen by whole shards.
-_LEAST_TRAINING_SHARDS = 4
-_LEAST_VALIDATION_SHARDS = 8
+# Minimum numbers of shards, even if the shards become small: the hold-out consists of whole shards.
+_MIN_TRAINING_SHARDS = 4
+_MIN_VALIDATION_SHARDS = 8
 
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """A shard to be written.
+    """A shard to write.
 
     Attributes:
-        name: File name.
-        number: Number among all shards; it and the data set's seed determine the content.
-        first: Number of its first video.
+        name: File name of the shard.
+        number: Index among all shards; together with the data set's seed it determines the content.
+        first: Index of the first video in the data set.
         videos: Number of videos.
         labelled: Whether the records have labels.
     """
@@ -43,27 +43,27 @@ class ShardPlan:
 
 
 def plan_shards(preset: Preset, videos: int, validation_share: float, test_share: float) -> list[ShardPlan]:
-    """Split videos into shards of about equal size: `train####`, `validate####` and, without labels, `test####`.
+    """Divide videos into shards of about equal size: `train####`, `validate####` and unlabelled `test####`.
 
     Args:
-        preset: Sizes of shards.
-        videos: Videos in all.
-        validation_share: Part of the videos for validation.
-        test_share: Part of the videos for unlabelled shards.
+        preset: Sizes of the shards.
+        videos: Number of videos in all splits together.
+        validation_share: Share of the videos in validation shards.
+        test_share: Share of the videos in unlabelled test shards.
 
     Returns:
-        The shards, in the order in which they are written.
+        The shards in the order in which they are written.
     """
     validation, test = round(videos * validation_share), round(videos * test_share)
     splits = (
-        ("train", videos - validation - test, preset.videos_per_shard, _LEAST_TRAINING_SHARDS),
-        ("validate", validation, preset.videos_per_validation_shard, _LEAST_VALIDATION_SHARDS),
+        ("train", videos - validation - test, preset.videos_per_shard, _MIN_TRAINING_SHARDS),
+        ("validate", validation, preset.videos_per_validation_shard, _MIN_VALIDATION_SHARDS),
         ("test", test, preset.videos_per_validation_shard, 1),
     )
     shards: list[ShardPlan] = []
     first = 0
-    for split, total, per_shard, least in splits:
-        count = min(total, max(least, -(-total // per_shard)))
+    for split, total, per_shard, min_shards in splits:
+        count = min(total, max(min_shards, -(-total // per_shard)))
         for number in range(count):
             size = total * (number + 1) // count - total * number // count
             shards.append(ShardPlan(f"{split}{number:04}.tfrecord", len(shards), first, size, split != "test"))
@@ -72,11 +72,11 @@ def plan_shards(preset: Preset, videos: int, validation_share: float, test_share
 
 
 def start_dataset(uri: str, description: DatasetDescription) -> None:
-    """Write `dataset.json`, or checks that the one that is there says the same.
+    """Write `dataset.json`, or check that an existing one is the same.
 
     Args:
-        uri: The data set's folder.
-        description: What the data set is.
+        uri: Folder of the data set.
+        description: Content of `dataset.json`.
 
     Raises:
         DataError: The folder holds another data set, or shards of unknown origin.
@@ -85,15 +85,17 @@ def start_dataset(uri: str, description: DatasetDescription) -> None:
     try:
         found = DatasetDescription.in_folder(uri)
     except ConfigError as error:
-        raise DataError(f"{error} So it is not from this command. Choose another folder or remove this one.") from None
+        raise DataError(
+            f"{error} The file is not from this command. Choose another folder or remove this one."
+        ) from None
     if found:
         if found != description:
             raise DataError(f"{place}: {_difference(found, description)}. Choose another folder or remove this one.")
         return
-    if strangers := storage.list_uris(storage.join(uri, "*.tfrecord")):
+    if foreign := storage.list_uris(storage.join(uri, "*.tfrecord")):
         raise DataError(
-            f"{uri}: holds {len(strangers)} shards ({strangers[0]}, ...) without {DESCRIPTION_NAME}, so they are not "
-            "from this command. Choose an empty folder."
+            f"{uri}: holds {len(foreign)} shards ({foreign[0]}, ...) without {DESCRIPTION_NAME}; they are not from "
+            "this command. Choose an empty folder."
         )
     description.save(place)
 
@@ -101,24 +103,24 @@ def start_dataset(uri: str, description: DatasetDescription) -> None:
 def write_shards(
     uri: str, shards: Sequence[ShardPlan], *, source: VideoSource, spec: DataSpec, seed: int, threads: int
 ) -> int:
-    """Write those shards that are not there yet, or are damaged.
+    """Write the missing and damaged shards of a data set, with a progress bar.
 
-    Threads suffice: NumPy, checksums and writing let go of the interpreter. The content of a shard depends neither on
-    the number of threads nor on the other shards.
+    Threads suffice, because NumPy, checksums and file access release the interpreter lock. The content of a shard
+    depends neither on the number of threads nor on the other shards.
 
     Args:
-        uri: The data set's folder.
-        shards: All its shards.
-        source: Where the videos come from.
-        spec: Features and longest video.
+        uri: Folder of the data set.
+        shards: All shards of the data set.
+        source: Source of the videos.
+        spec: Features and length of the longest video.
         seed: Seed of the data set.
-        threads: Shards written at a time.
+        threads: Number of shards written in parallel.
 
     Returns:
-        Number of videos that were there before.
+        Number of videos in shards that existed before.
     """
     places = {shard: storage.join(uri, shard.name) for shard in shards}
-    missing = [shard for shard in shards if not _is_whole(places[shard], shard.videos)]
+    missing = [shard for shard in shards if not _is_complete(places[shard], shard.videos)]
     total = sum(shard.videos for shard in shards)
     done = total - sum(shard.videos for shard in missing)
     lock = Lock()
@@ -141,16 +143,7 @@ def write_shards(
 def _write_shard(
     uri: str, shard: ShardPlan, *, source: VideoSource, spec: DataSpec, seed: int, advance: Callable[[int], None]
 ) -> None:
-    """Write a shard; it appears under its name when it is complete.
-
-    Args:
-        uri: The file.
-        shard: What goes into it.
-        source: Where the videos come from.
-        spec: Features and longest video.
-        seed: Seed of the data set.
-        advance: Told about every video.
-    """
+    """Write a shard atomically, and call `advance` with 1 after every video."""
     rng = np.random.default_rng([seed, 1, shard.number])
     buffers = {name: FrameBuffer(name, size, spec.max_frames + 1) for name, size in spec.features.items()}
     with storage.open_atomic(uri) as file:
@@ -162,8 +155,8 @@ def _write_shard(
             advance(1)
 
 
-def _is_whole(place: str, videos: int) -> bool:
-    """Whether there is a shard of so many records; reads a few bytes of each, and none of an object, which is whole."""
+def _is_complete(place: str, videos: int) -> bool:
+    """Check that a shard exists and has all its videos; remote shards are written atomically and not read."""
     if not storage.exists(place):
         return False
     if storage.is_remote(place):

@@ -1,4 +1,4 @@
-"""What a generated data set says of itself, in a file beside its shards."""
+"""Description of a synthetic data set: the file `dataset.json` beside its shards."""
 
 import logging
 from collections.abc import Mapping
@@ -17,18 +17,18 @@ _LOGGER = logging.getLogger("yt8m.data")
 
 
 class DatasetDescription(ConfigFile):
-    """All that decides the bytes of a generated data set.
+    """Everything that determines the bytes of a synthetic data set.
 
     Attributes:
-        format: Changes when the same configuration would give other bytes.
-        data: Features, classes and longest video.
-        seed: Of the generation.
-        preset: Its sizes.
-        missing_share: Share of the labels that are not given; None with real labels.
-        means: File, number of videos and digest of the real means; None for made-up videos.
-        videos: Number of videos by split.
-        shards: Number of shards by split.
-        class_kinds: Classes by the way they show; none with real videos.
+        format: Version of the generator; a new version gives other bytes for the same configuration.
+        data: Features, classes and length of the longest video.
+        seed: Random seed of the data set.
+        preset: Name of the preset.
+        missing_share: Share of the labels that are missing; None with real labels.
+        means: File name, number of videos and digest of the file of real means; None for procedural videos.
+        videos: Number of videos, by split.
+        shards: Number of shards, by split.
+        class_kinds: Classes by kind of evidence; empty with real means.
     """
 
     format: int
@@ -50,29 +50,29 @@ class DatasetDescription(ConfigFile):
 
     @classmethod
     def in_folder(cls, uri: str) -> Self | None:
-        """Read the description in a folder of shards, if there is one.
+        """Read the description in a folder of shards; return None if there is none.
 
         Raises:
-            ConfigError: The file of this name is something else.
-            StorageError: It cannot be read.
+            ConfigError: The file has another content.
+            StorageError: The file cannot be read.
         """
         place = storage.join(uri, DESCRIPTION_NAME)
         if not storage.exists(place):
             return None
-        # What is no text is no JSON either.
+        # Binary content is reported as invalid JSON.
         return cls.parse_json(storage.read_bytes(place).decode("utf-8", "replace"), place)
 
     @classmethod
     def of_shard(cls, uri: str) -> Self | None:
-        """What the data set of a shard says of itself; None if it was not generated.
+        """Read the description of a shard's data set; return None if the data set is not synthetic.
 
-        Somebody else's file of this name is nothing to stumble over; it is logged.
+        An unrelated file of the same name is logged and ignored.
 
         Raises:
-            StorageError: There is a file, which cannot be read.
+            StorageError: The file cannot be read.
         """
         try:
             return cls.in_folder(uri.rpartition("/")[0])
         except ConfigError as error:
-            _LOGGER.warning("This is no description of generated videos and is ignored: %s", error)
+            _LOGGER.warning("Not a description of synthetic videos, ignored: %s", error)
             return None

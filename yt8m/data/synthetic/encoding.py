@@ -1,8 +1,7 @@
-"""Videos as the bytes of `tf.train.SequenceExample`s in TFRecord files, without TensorFlow.
+"""Protobuf encoding of videos as `tf.train.SequenceExample`, without TensorFlow.
 
-A frame-level record is a thousand equally long byte strings. NumPy writes the frames of a feature straight
-into their place between the headers, which is a hundred times faster than building protocol buffers, and shards go
-to any storage that `yt8m.storage` knows.
+A frame-level record consists of hundreds of byte strings of equal length. NumPy writes the frames of a feature directly
+into their places between the protobuf headers, which is a hundred times faster than building protobuf messages.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Tags of length-delimited protocol buffer fields: number << 3 | 2.
+# Protobuf tags of length-delimited fields: field number << 3 | 2.
 _FIELD_1 = b"\x0a"
 _FIELD_2 = b"\x12"
 _FIELD_3 = b"\x1a"
 
 
 class FrameBuffer:
-    """The frames of one feature with room for the headers between them.
+    """Reusable buffer for the frames of one feature, interleaved with their protobuf headers.
 
     Args:
         name: Name of the feature.
         size: Size `D` of a frame.
-        most_frames: Most frames of a video.
+        most_frames: Maximum number of frames of a video.
     """
 
     def __init__(self, name: str, size: int, most_frames: int) -> None:
@@ -36,13 +35,14 @@ class FrameBuffer:
         self._header_size = len(header)
 
     def frames(self, num_frames: int) -> NDArray[np.uint8]:
-        """Where to write the first frames: a view `(num_frames, D)`."""
+        """Return a writable view `(num_frames, D)` of the first frames."""
         return self._rows[:num_frames, self._header_size :]
 
     def encode(self, num_frames: int) -> list[Any]:
-        """The first frames as an entry of the map `FeatureLists.feature_list`, in pieces.
+        """Encode the first frames as an entry of the map `FeatureLists.feature_list`.
 
-        The last piece is a view on this buffer.
+        Returns:
+            Pieces of the entry, to be concatenated. The last piece is a view of this buffer.
         """
         content = self._rows[:num_frames].data.cast("B")
         inner = _delimited(_FIELD_1, self._name) + _FIELD_2 + varint(len(content))
@@ -50,7 +50,7 @@ class FrameBuffer:
 
 
 def _encode_context(video_id: bytes, labels: Sequence[int] | None) -> bytes:
-    """`SequenceExample.context` with `id` and, unless they are None, `labels`."""
+    """Encode `SequenceExample.context` with `id` and, unless None, `labels`."""
     entries = _entry(b"id", _delimited(_FIELD_1, _delimited(_FIELD_1, video_id)))
     if labels is not None:
         packed = b"".join(varint(label) for label in labels)
@@ -61,16 +61,16 @@ def _encode_context(video_id: bytes, labels: Sequence[int] | None) -> bytes:
 def encode_video(
     video_id: bytes, labels: Sequence[int] | None, num_frames: int, features: Iterable[FrameBuffer]
 ) -> bytes:
-    """One record.
+    """Encode a video.
 
     Args:
-        video_id: The `id`.
-        labels: Ascending classes; None for an unlabelled video.
+        video_id: Id of the video.
+        labels: Labels in ascending order; None for an unlabelled video.
         num_frames: Number of frames `T`.
-        features: The features' buffers, with the frames in them.
+        features: Buffers that hold the frames, one per feature.
 
     Returns:
-        A serialized `tf.train.SequenceExample`.
+        Serialized `tf.train.SequenceExample`.
     """
     entries = [piece for buffer in features for piece in buffer.encode(num_frames)]
     size = sum(len(piece) for piece in entries)
@@ -78,7 +78,7 @@ def encode_video(
 
 
 def varint(number: int) -> bytes:
-    """A non-negative number in the variable length encoding of protocol buffers."""
+    """Encode a non-negative integer as a protobuf varint."""
     encoded = bytearray()
     while number > 0x7F:
         encoded.append(number & 0x7F | 0x80)
@@ -92,5 +92,5 @@ def _delimited(tag: bytes, content: bytes) -> bytes:
 
 
 def _entry(key: bytes, feature: bytes) -> bytes:
-    """An entry of the map `Features.feature`."""
+    """Encode an entry of the map `Features.feature`."""
     return _delimited(_FIELD_1, _delimited(_FIELD_1, key) + _delimited(_FIELD_2, feature))

@@ -1,4 +1,4 @@
-"""Bytes whose mean is given although they saturate."""
+"""Frames with a prescribed mean, corrected for the clipping to bytes."""
 
 from statistics import NormalDist
 
@@ -7,12 +7,14 @@ from numpy.typing import NDArray
 
 _LARGEST = 255
 
-# Newton's steps use the slope and may overshoot; later steps are shorter and cannot.
+# Number of Newton steps, which use the slope and may overshoot. Later steps are shorter and cannot overshoot.
 _NEWTON_STEPS = 4
 
 
 class ClippingCorrection:
-    """Center that bell-shaped values must have for their mean to be as given once cut to 0..255.
+    """Correction of the bias that clipping to 0..255 adds to the mean of normally distributed values.
+
+    Calling it with wanted means, `(D,)`, returns the means to use before clipping.
 
     Args:
         sd: Standard deviation of the values.
@@ -25,20 +27,20 @@ class ClippingCorrection:
         self._centers: NDArray[np.float32] = np.interp(np.arange(_LARGEST + 1), clipped, centers).astype(np.float32)
 
     def __call__(self, means: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The centers for these means."""
+        """Return the means before clipping that give these means after clipping."""
         return np.take(self._centers, means)
 
 
 def clip_to_mean(pixels: NDArray[np.int16], target: NDArray[np.uint8], frames: NDArray[np.uint8]) -> None:
-    """Cut values to bytes after shifting each feature so that its mean is the given one, within half a step.
+    """Clip values to bytes after shifting each feature so that its mean is within 0.5 of the target.
 
-    A shift by one moves the mean by at most one, and never back. So some whole shift comes within half a step of any
-    mean from 0 to 255, and steps as long as the rest of the way cannot pass it.
+    Shifting a feature by 1 moves its mean by at most 1, always in the same direction. Therefore some integer shift
+    comes within 0.5 of any mean from 0 to 255, and steps no longer than the remaining distance cannot overshoot.
 
     Args:
-        pixels: Values `(T, D)`; overwritten.
+        pixels: Values before clipping, `(T, D)`; overwritten.
         target: Wanted mean of each feature, `(D,)`.
-        frames: Where the bytes go, `(T, D)`.
+        frames: Output for the bytes, `(T, D)`.
     """
     T = len(pixels)
     wanted = T * target.astype(np.int32)

@@ -1,4 +1,4 @@
-"""Sizes of generated data sets."""
+"""Presets: named sizes of synthetic data sets."""
 
 from pydantic import Field, PositiveInt
 
@@ -7,16 +7,16 @@ from yt8m.data.format import DataSpec
 
 
 class Preset(Config):
-    """Sizes of a generated data set.
+    """Sizes of a synthetic data set.
 
     Attributes:
-        spec: Features, classes and longest video.
-        videos: Videos in all: training, validation and unlabelled ones.
-        videos_per_shard: Videos in a training shard.
-        videos_per_validation_shard: Videos in a validation or unlabelled shard.
-        word_share: Part of a scene's variance that its visual word explains; the rest is particular to the scene.
-            The more features there are, the easier the same share is to see.
-        shortest_scene: Least mean length of a scene in frames; short videos have short scenes.
+        spec: Features, classes and length of the longest video.
+        videos: Number of videos in all splits together.
+        videos_per_shard: Number of videos in a training shard.
+        videos_per_validation_shard: Number of videos in a validation or test shard.
+        word_share: Share of a scene's variance that its visual word explains. More features make the same share easier
+            to detect.
+        shortest_scene: Lower bound of the mean scene length in frames, for short videos.
     """
 
     spec: DataSpec
@@ -28,7 +28,7 @@ class Preset(Config):
 
 
 PRESETS: dict[str, Preset] = {
-    # For tests: made in a second, learnt in some.
+    # For tests: generated in a second, learned in a few seconds.
     "smoke": Preset(
         spec=DataSpec(features={"rgb": 32, "audio": 8}, num_classes=24, max_frames=16),
         videos=1000,
@@ -36,7 +36,7 @@ PRESETS: dict[str, Preset] = {
         videos_per_validation_shard=25,
         word_share=0.8,
     ),
-    # For `make demo`: some seconds to make; five families of small models learn it in minutes on two cores.
+    # For `make demo`: generated in seconds; five families of small models learn it in minutes on two cores.
     "demo": Preset(
         spec=DataSpec(features={"rgb": 64, "audio": 16}, num_classes=48, max_frames=24),
         videos=12_000,
@@ -44,7 +44,7 @@ PRESETS: dict[str, Preset] = {
         videos_per_validation_shard=125,
         word_share=0.7,
     ),
-    # The original's sizes.
+    # The sizes of YouTube-8M.
     "yt8m": Preset(
         spec=DataSpec(),
         videos=10_000,

@@ -1,4 +1,4 @@
-"""A video about to be written, and where such videos come from."""
+"""A synthetic video and the interface of its source."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ Frames = dict[str, NDArray[np.uint8]]
 _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 4
 
-# Number of different ids, and a factor without a common divisor, which scatters consecutive numbers over them.
+# Number of different ids, and a factor coprime to it, which scatters consecutive numbers over the ids.
 MOST_VIDEOS = len(_ALPHABET) ** _ID_LENGTH
 _SCATTER = 6_700_417
 
 
 @dataclass(frozen=True)
 class Video:
-    """A video about to be written.
+    """A video whose frames are generated on demand.
 
     Attributes:
-        id: Its id.
-        labels: Its classes, ascending.
+        id: Id of the video.
+        labels: Labels of the video in ascending order.
         num_frames: Number of frames `T`.
-        write: Fills arrays `(T, D)`, one per feature. To be called before the next video is drawn.
+        write: Function that fills arrays `(T, D)`, one per feature. Call it before drawing the next video.
     """
 
     id: bytes
@@ -36,23 +36,23 @@ class Video:
 
 
 class VideoSource(Protocol):
-    """Where videos come from."""
+    """Source of synthetic videos."""
 
     def draw(self, rng: np.random.Generator, first: int, count: int) -> Iterator[Video]:
-        """Draw the videos number `first` to `first + count - 1`.
+        """Generate the videos with indices `first` to `first + count - 1`.
 
         Args:
-            rng: The only source of randomness, so that shards do not depend on each other.
-            first: Number of the first video in the data set.
-            count: How many.
+            rng: Only random generator to use, so that shards do not depend on each other.
+            first: Index of the first video in the data set.
+            count: Number of videos.
 
         Returns:
-            The videos one by one.
+            Iterator over the videos.
         """
 
 
 def video_id(seed: int, number: int) -> bytes:
-    """Four letters or digits, as in the 2018 version; different for different numbers below `MOST_VIDEOS`."""
+    """Return an id of four letters or digits, as in YouTube-8M of 2018; unique for numbers below `MOST_VIDEOS`."""
     scattered = (number * _SCATTER + seed * 7919) % MOST_VIDEOS
     letters = bytearray()
     for _ in range(_ID_LENGTH):
