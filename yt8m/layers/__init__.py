@@ -1,4 +1,7 @@
-"""Keras layers: one per file, on any Keras backend."""
+"""Keras layers, mostly one per file: poolings of frames, gates, normalization and heads.
+
+May be imported by models, training and export. Runs on every Keras backend, so nothing here imports one.
+"""
 
 BATCH_NORM_MOMENTUM = 0.999
-"""Of the moving statistics of batch normalization (the winners' code)."""
+"""Momentum of the moving statistics of batch normalization (the winners' code)."""

@@ -1,13 +1,13 @@
-"""All layers of a model."""
+"""Traversal of all layers of a model."""
 
 from typing import Any
 
 
 def all_layers(model: Any) -> list[Any]:
-    """Every layer of a Keras model, those inside its layers included.
+    """Return every layer of a Keras model, including layers inside layers.
 
-    Keras' own `layers` are the outermost only, and it has no public name for the others: here is the one place that
-    relies on a private one.
+    Keras' `model.layers` holds only the outermost layers. There is no public way to the others, so this function uses
+    a private method of Keras; nothing else does.
 
     Args:
         model: A built `keras.Model`.

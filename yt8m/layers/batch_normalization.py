@@ -1,4 +1,4 @@
-"""Batch normalization with the winners' constants, over real frames only."""
+"""Batch normalization that ignores padded frames, with the winners' constants."""
 
 from typing import Any
 
@@ -10,21 +10,21 @@ EPSILON = 1e-3
 
 
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Batch normalization over the last axis, with scale and offset, whose statistics can leave out padding.
+    """Batch normalization over the last axis, with scale and offset, whose statistics can ignore padding.
 
-    Keras's own `mask` gives the same statistics, but spreads the mask over all features and keeps six temporary copies
-    of the frames; here both statistics are products of a matrix and the vector of weights.
+    Keras' own `mask` argument gives the same statistics, but broadcasts the mask over all features and keeps six
+    temporary copies of the frames. Here both statistics are products of a matrix and a vector of weights.
 
     Args:
-        **kwargs: As for `keras.layers.BatchNormalization`.
+        **kwargs: Arguments of `keras.layers.BatchNormalization`.
 
     Call arguments:
         inputs: Float tensor `(..., D)`.
-        frame_mask: Bool tensor `(...)`, `False` where `inputs` is padding; `None` if nothing is.
-        training: Whether to use the batch's statistics, and move the running ones towards them.
+        frame_mask: Bool tensor `(...)`, `False` where `inputs` is padding; `None` if there is no padding.
+        training: Whether to normalize with the statistics of the batch and to update the moving statistics.
 
     Output shape:
-        As `inputs`.
+        Shape of `inputs`.
 
     Reference:
         - [Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167); momentum 0.999 and epsilon 1e-3 as in the
@@ -48,7 +48,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 
 def _masked_moments(values: Any, frame_mask: Any) -> tuple[Any, Any]:
-    """Mean and (biased) variance `(D,)` of the rows of `values` whose mask is `True`."""
+    """Compute mean and biased variance `(D,)` of the rows of `values` whose mask is `True`."""
     rows = keras.ops.reshape(values, (-1, values.shape[-1]))  # (N, D)
     weights = keras.ops.cast(keras.ops.reshape(frame_mask, (1, -1)), rows.dtype)  # (1, N)
     weights = weights / keras.ops.maximum(keras.ops.sum(weights), 1)

@@ -1,4 +1,4 @@
-"""The classic deep bag of frames."""
+"""Classic deep bag of frames (DBoF)."""
 
 from typing import Any
 
@@ -8,23 +8,23 @@ from yt8m.layers.cluster_assignment import ClusterAssignment
 
 
 class ClassicDBoF(keras.layers.Layer):
-    """Projects every frame up to a sparse code, `relu6(BN(x W))`, and pools the codes over frames.
+    """Projects every frame to a sparse code, `relu6(BN(x W))`, and pools the codes over frames.
 
     Args:
-        num_clusters: Size `K` of the code.
-        pooling: `"max"` (finds rare frames) or `"average"`.
-        **kwargs: As for every Keras layer.
+        num_clusters: Number of elements `K` of the code.
+        pooling: `"max"`, which is sensitive to rare frames, or `"average"`.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.
         frame_mask: Bool tensor `(B, T)`, `False` on padding; `None` if all frames are real.
-        training: Whether to use the batch's statistics.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Output shape:
         `(B, K)`, float32.
 
     Weights:
-        `assignment/*` (see `ClusterAssignment`).
+        `assignment/*`; see `ClusterAssignment`.
 
     Reference:
         - [Abu-El-Haija et al., 2016](https://arxiv.org/abs/1609.08675), section 5.1.2.

@@ -1,4 +1,4 @@
-"""How much every frame belongs to every cluster."""
+"""Soft assignment of frames to clusters."""
 
 from typing import Any
 
@@ -8,22 +8,23 @@ from yt8m.layers.batch_normalization import BatchNormalization
 
 
 class ClusterAssignment(keras.layers.Layer):
-    """Assigns frames to clusters: `activation(BN(x W))`, 0 on padding.
+    """Assigns frames to clusters by `activation(BN(x W))`; assignments of padding are 0.
 
     Args:
         num_clusters: Number of clusters `K`.
         activation: `"softmax"` over clusters, or `"relu6"` (classic DBoF).
-        num_groups: Groups `G` in which every frame is assigned on its own (NeXtVLAD).
-        kernel_initializer: Of W; N(0, 1 / sqrt(D)) unless said otherwise.
-        **kwargs: As for every Keras layer.
+        num_groups: Number of groups `G`; a frame is assigned separately in each group (NeXtVLAD).
+        kernel_initializer: Initializer of W. The default is a normal distribution with standard deviation
+            `1 / sqrt(D)`.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.
         frame_mask: Bool tensor `(B, T)`, `False` on padding; `None` if all frames are real.
-        training: Whether to use the batch's statistics.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Output shape:
-        `(B, T, G * K)`, group by group.
+        `(B, T, G * K)`, ordered by group.
 
     Weights:
         `kernel` `(D, G * K)` = W; `normalization/*` `(G * K,)`.
@@ -57,7 +58,7 @@ class ClusterAssignment(keras.layers.Layer):
 
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         _, T, D = keras.ops.shape(frames)
-        # One matrix product over all frames: products of rank 3 are slower.
+        # One matrix product over all frames, because products of rank-3 tensors are slower.
         logits = keras.ops.matmul(keras.ops.reshape(frames, (-1, D)), self.kernel)  # (B * T, K)
         rows_mask = None if frame_mask is None else keras.ops.reshape(frame_mask, (-1,))
         logits = self.normalization(logits, frame_mask=rows_mask, training=training)

@@ -1,4 +1,4 @@
-"""Context gates."""
+"""Context gating."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from yt8m.layers.batch_normalization import BatchNormalization
 
 
 class ContextGate(keras.layers.Layer):
-    """Gates `sigmoid(BN(x G))`, to be multiplied with features (context gating) or probabilities (label gating).
+    """Computes gates `sigmoid(BN(x G))`, to multiply features (context gating) or probabilities (label gating) by.
 
     Args:
         units: Number of gates.
-        remove_diagonal: Leave out the gate's own input, `x G - diag(G) x`; needs as many gates as inputs.
-        **kwargs: As for every Keras layer.
+        remove_diagonal: Whether a gate ignores the input it gates, `x G - diag(G) x`. Needs as many gates as inputs.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
-        inputs: Float tensor `(B, S)` the gates are made from.
-        training: Whether to use the batch's statistics.
+        inputs: Float tensor `(B, S)` from which the gates are computed.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Output shape:
         `(B, units)`, float32, between 0 and 1.

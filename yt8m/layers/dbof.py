@@ -1,4 +1,4 @@
-"""Deep bag of frames with soft assignment, gated or not."""
+"""Deep bag of frames (DBoF) with soft assignment and optional gates."""
 
 from typing import Any
 
@@ -10,26 +10,27 @@ from yt8m.layers.l2_normalization import l2_normalize
 
 
 class DBoF(keras.layers.Layer):
-    """Counts how much of a video each visual word makes up; optionally gates the counts by the words' peaks.
+    """Pools soft assignments into a histogram of visual words, optionally gated by each word's maximum over frames.
 
-    `s = sum_t a_t`. Soft: `L2norm(s)`. Gated: with `m = L2norm(max_t a_t)`, `L2norm(s * sigmoid(BN((m R) U)))`.
+    With `s = sum_t a_t`, the output is `L2norm(s)` without gates. With gates it is
+    `L2norm(s * sigmoid(BN((m R) U)))`, where `m = L2norm(max_t a_t)`.
 
     Args:
         num_clusters: Number of visual words `K`.
-        gated: Whether to gate.
-        **kwargs: As for every Keras layer.
+        gated: Whether to multiply the histogram by gates.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.
         frame_mask: Bool tensor `(B, T)`, `False` on padding; `None` if all frames are real.
-        training: Whether to use the batch's statistics.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Output shape:
         `(B, K)`, float32, unit L2 norm.
 
     Weights:
-        `assignment/*` (see `ClusterAssignment`); gated: `gate_projection/kernel` `(K, D)` = R, `gate/kernel` `(D, K)`
-        = U, `gate/normalization/*` `(K,)`.
+        `assignment/*`, see `ClusterAssignment`. With gates, `gate_projection/kernel` `(K, D)` = R, `gate/kernel`
+        `(D, K)` = U and `gate/normalization/*` `(K,)`.
 
     Reference:
         - [Abu-El-Haija et al., 2016](https://arxiv.org/abs/1609.08675); gates as in the winners' code.

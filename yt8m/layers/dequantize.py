@@ -1,4 +1,4 @@
-"""Bytes to frames."""
+"""Dequantization of frame features."""
 
 from typing import Any
 
@@ -10,20 +10,21 @@ from yt8m.layers.l2_normalization import l2_normalize
 
 
 class Dequantize(keras.layers.Layer):
-    """Turns the bytes of frames into floats and L2-normalizes every frame as one vector, all features together.
+    """Dequantizes the bytes of frames and L2-normalizes every frame as one vector of all features.
 
     Args:
-        **kwargs: As for every Keras layer.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: uint8 tensor `(B, T, D)`.
-        num_frames: Integer tensor `(B,)`, real frames of each video.
+        num_frames: Integer tensor `(B,)`, number of real frames of each video.
 
     Output shape:
-        `(B, T, D)`, float32; each real frame of unit norm, padding exactly 0.
+        `(B, T, D)`, float32. Real frames have unit L2 norm; padding is exactly 0.
 
     Reference:
-        - YouTube-8M's `utils.Dequantize` with range [-2, 2]; frames normalized as in the winners' `train.py`.
+        - `utils.Dequantize` of YouTube-8M's starter code with range [-2, 2]; normalization as in the winners'
+          `train.py`.
     """
 
     def call(self, frames: Any, num_frames: Any) -> Any:

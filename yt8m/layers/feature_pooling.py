@@ -1,4 +1,4 @@
-"""From the frames of a video to its descriptor, feature by feature."""
+"""Pooling of frames into a video descriptor, separately for each feature."""
 
 from collections.abc import Mapping
 from itertools import accumulate, pairwise
@@ -11,23 +11,23 @@ from yt8m.layers.sample_frames import SampleFrames
 
 
 class FeaturePooling(keras.layers.Layer):
-    """Draws frames (in training), normalizes them, and pools each feature (rgb, audio, ...) on its own.
+    """Samples frames in training, normalizes them, and pools each feature (rgb, audio, ...) separately.
 
     Args:
-        features: Size of every feature, in the order in which the frames hold them.
-        poolings: The pooling layer of every feature; it is called with frames `(B, T, D_feature)`, `frame_mask`
-            and `training`, gives `(B, P)`, and says so in `compute_output_shape`. Its name should be the feature's.
-        num_sampled_frames: See `SampleFrames`.
-        normalize_input: Whether batch normalization comes before pooling.
-        **kwargs: As for every Keras layer.
+        features: Size of every feature, in the order of the columns of a frame.
+        poolings: Pooling layer of every feature, named after the feature. It is called with frames
+            `(B, T, D_feature)`, `frame_mask` and `training`, returns `(B, P)`, and implements `compute_output_shape`.
+        num_sampled_frames: Number of frames to sample in training; see `SampleFrames`.
+        normalize_input: Whether frames are batch-normalized before pooling.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.
         num_frames: Integer tensor `(B,)`.
-        training: Whether to draw frames and use the batch's statistics.
+        training: Whether to sample frames and to use the statistics of the batch.
 
     Output shape:
-        `(B, sum of P)`: the features' descriptors, one after the other.
+        `(B, sum of P)`, the concatenated descriptors of the features.
 
     Weights:
         `input_normalization/*` `(D,)`; `<feature>/*` of each pooling layer.
@@ -82,10 +82,10 @@ class FeaturePooling(keras.layers.Layer):
 
 
 class AverageFrames(keras.layers.GlobalAveragePooling1D):
-    """Averages a video's real frames, in float32.
+    """Averages the real frames of a video in float32.
 
     Args:
-        **kwargs: As for every Keras layer.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.

@@ -1,4 +1,4 @@
-"""Which frames are real."""
+"""Mask of real frames."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import keras
 
 
 def frame_mask(frames: Any, num_frames: Any) -> Any:
-    """Tell real frames from padding.
+    """Compute the mask of real frames.
 
-    A video without frames (no reader lets one through) counts as one frame of zeros: cuDNN's recurrent kernels and
-    means over frames need at least one.
+    A video without frames counts as one frame of zeros, because cuDNN's recurrent kernels and means over frames need
+    at least one. Readers of shards reject such videos.
 
     Args:
         frames: Tensor `(B, T, D)`.
-        num_frames: Integer tensor `(B,)`.
+        num_frames: Integer tensor `(B,)`, number of real frames of each video.
 
     Returns:
         Bool tensor `(B, T)`, `False` on padding.

@@ -1,4 +1,4 @@
-"""The hidden layer between descriptor and head."""
+"""Hidden layer between the video descriptor and the head."""
 
 from typing import Any
 
@@ -10,24 +10,24 @@ BIAS_STDDEV = 0.01
 
 
 class Hidden(keras.layers.Layer):
-    """A dense layer with a bias or, in its place, batch normalization; with relu6 or without activation.
+    """Dense layer with a bias or batch normalization, and with relu6 or no activation.
 
     Args:
         units: Number of units `H`.
-        batch_norm: Batch normalization instead of the bias.
-        relu6: Whether `min(max(x, 0), 6)` comes last.
-        kernel_initializer: Of the matrix.
-        **kwargs: As for every Keras layer.
+        batch_norm: Whether batch normalization replaces the bias.
+        relu6: Whether relu6, `min(max(x, 0), 6)`, is applied last.
+        kernel_initializer: Initializer of the weight matrix.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         inputs: Float tensor `(B, P)`.
-        training: Whether to use the batch's statistics.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Output shape:
         `(B, H)`.
 
     Weights:
-        `dense/kernel` `(P, H)`, then `dense/bias` `(H,)` or `normalization/*` `(H,)`.
+        `dense/kernel` `(P, H)`, and either `dense/bias` `(H,)` or `normalization/*` `(H,)`.
 
     Reference:
         - The winners' code, after [Miech et al., 2017](https://arxiv.org/abs/1706.06905).

@@ -1,21 +1,21 @@
-"""L2 normalization that is safe at zero."""
+"""L2 normalization with finite gradients at zero."""
 
 from typing import Any
 
 import keras
 
 EPSILON = 1e-12
-"""Smallest squared norm (reference: the winners' code, `tf.nn.l2_normalize`)."""
+"""Lower bound of the squared norm, as in `tf.nn.l2_normalize`, which the winners' code uses."""
 
 
 def l2_normalize(values: Any, axis: int = -1) -> Any:
-    """Scale vectors to unit L2 norm; zero vectors stay zero and have finite gradients.
+    """Scale vectors to unit L2 norm. Zero vectors stay zero and have finite gradients.
 
-    `keras.ops.normalize` takes the root before it guards against zero, so the gradient of a zero vector is NaN there.
+    `keras.ops.normalize` takes the square root before it guards against zero, so its gradient at zero is NaN.
 
     Args:
         values: Float tensor.
-        axis: The axis the vectors lie on.
+        axis: Axis of the vectors.
 
     Returns:
         A float32 tensor of the same shape, whatever the precision of `values`.

@@ -1,4 +1,4 @@
-"""The logistic head."""
+"""Logistic head."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ class Logistic(keras.layers.Layer):
 
     Args:
         num_classes: Number of classes `C`.
-        l2_penalty: `lambda` of `lambda * ||W||^2 / 2`.
-        **kwargs: As for every Keras layer.
+        l2_penalty: Factor `lambda` of the penalty `lambda * ||W||^2 / 2`.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         inputs: Float tensor `(B, H)`.
@@ -47,15 +47,15 @@ class Logistic(keras.layers.Layer):
         return keras.ops.sigmoid(keras.ops.cast(self.dense(inputs), "float32"))
 
     def start_at(self, probabilities: ArrayLike) -> None:
-        """Set the bias so that features of 0 give these probabilities.
+        """Set the bias so that the layer predicts given probabilities for inputs of 0.
 
         Args:
-            probabilities: `(C,)`, within (0, 1).
+            probabilities: Array `(C,)` with values in (0, 1).
         """
         self.dense.bias.assign(log_odds(probabilities))
 
 
 def log_odds(probabilities: ArrayLike) -> np.ndarray:
-    """`log(p / (1 - p))`, of the shape of p."""
+    """Compute `log(p / (1 - p))` element by element."""
     given = np.asarray(probabilities, np.float64)
     return np.log(given) - np.log1p(-given)

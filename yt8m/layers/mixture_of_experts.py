@@ -1,4 +1,4 @@
-"""The mixture-of-experts head."""
+"""Mixture-of-experts head."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ from numpy.typing import ArrayLike
 
 from yt8m.layers.logistic import log_odds
 
-# The most an expert can be made to say at the start.
-_MOST = 0.99
+# Largest initial probability of an expert.
+_LARGEST_INITIAL_PROBABILITY = 0.99
 
 
 class MixtureOfExperts(keras.layers.Layer):
-    """Predicts each class by a few logistic experts, mixed by gates that may also choose to say no.
+    """Predicts each class with a mixture of logistic experts and one constant expert that predicts 0.
 
-    `gates = softmax` over `M + 1` of a dense layer without bias, `experts = sigmoid` of a dense layer with bias,
-    `p = sum over m <= M of gate_m * expert_m`.
+    The gates are the softmax over `M + 1` outputs of a dense layer without bias, the experts the sigmoid of a dense
+    layer with bias: `p = sum over m < M of gate_m * expert_m`, with `m` from 0.
 
     Args:
         num_classes: Number of classes `C`.
-        num_mixtures: Experts `M` per class.
-        gate_rank: Rank of the gates' matrix; `None` for a full one.
-        l2_penalty: `lambda` of `lambda * ||W||^2 / 2` on the matrices of gates and experts.
-        **kwargs: As for every Keras layer.
+        num_mixtures: Number of logistic experts `M` per class.
+        gate_rank: Rank of the weight matrix of the gates. `None` does not factor it.
+        l2_penalty: Factor `lambda` of the penalty `lambda * ||W||^2 / 2` on the weight matrices of gates and experts.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         inputs: Float tensor `(B, H)`.
@@ -33,8 +33,9 @@ class MixtureOfExperts(keras.layers.Layer):
 
     Weights:
         `gates/kernel` `(H, C * (M + 1))`, `experts/kernel` `(H, C * M)`, `experts/bias` `(C * M,)`:
-        column `c * M + m` is expert `m` of class `c` (gates: `c * (M + 1) + m`, the last one says no). With a rank r,
-        `gates_low_rank/kernel` `(H, r)` and `gates/kernel` `(r, C * (M + 1))`.
+        column `c * M + m` belongs to expert `m` of class `c`. The columns of the gates are ordered alike, with
+        `c * (M + 1) + M` for the constant expert. With a rank r, the gates have `gates_low_rank/kernel` `(H, r)` and
+        `gates/kernel` `(r, C * (M + 1))`.
 
     Reference:
         - YouTube-8M's `MoeModel` ([Abu-El-Haija et al., 2016](https://arxiv.org/abs/1609.08675), section 5.2.3);
@@ -79,12 +80,12 @@ class MixtureOfExperts(keras.layers.Layer):
         return keras.ops.sum(gates[:, :, :M] * experts, axis=-1)
 
     def start_at(self, probabilities: ArrayLike) -> None:
-        """Set the experts' biases so that features of 0 give these probabilities.
+        """Set the biases of the experts so that the layer predicts given probabilities for inputs of 0.
 
         Args:
-            probabilities: `(C,)`, within (0, 1); at most `0.99 * M / (M + 1)` can be reached, as the gates start out
-                even and one of them says no.
+            probabilities: Array `(C,)` with values in (0, 1). At most `0.99 * M / (M + 1)` can be reached, because all
+                gates are equal at first and one of them belongs to the constant expert.
         """
         M = self.num_mixtures
-        experts = np.minimum(np.asarray(probabilities, np.float64) * (M + 1) / M, _MOST)
+        experts = np.minimum(np.asarray(probabilities, np.float64) * (M + 1) / M, _LARGEST_INITIAL_PROBABILITY)
         self.experts.bias.assign(np.repeat(log_odds(experts), M))

@@ -11,7 +11,7 @@ SMALLEST_SIGMA = 1e-6
 
 
 class NetFV(keras.layers.Layer):
-    """Pools frames into their first and second order differences from Gaussian clusters.
+    """Pools frames into first- and second-order differences from Gaussian clusters.
 
     With `s_k = sum_t a_tk` and `sigma = w^2 + 1e-6`:
 
@@ -20,21 +20,22 @@ class NetFV(keras.layers.Layer):
 
     Args:
         num_clusters: Number of clusters `K`.
-        coupled: Whether the matrix that assigns frames to clusters serves as their centers, too: `c = factor * W`.
-        coupling_factor: That factor.
-        **kwargs: As for every Keras layer.
+        coupled: Whether the centers are tied to the weight matrix of the assignment: `c = coupling_factor * W`.
+        coupling_factor: Factor between the assignment matrix and tied centers.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.
         frame_mask: Bool tensor `(B, T)`, `False` on padding; `None` if all frames are real.
-        training: Whether to use the batch's statistics.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Output shape:
-        `(B, 2 * K * D)`, float32: first order cluster by cluster, then second order; each half has unit L2 norm.
+        `(B, 2 * K * D)`, float32: first-order, then second-order differences. Each half is ordered by cluster and has
+        unit L2 norm.
 
     Weights:
-        `assignment/*` (see `ClusterAssignment`); `deviations` `(D, K)` = w, roots of the standard deviations sigma;
-        unless coupled, `centers` `(D, K)` = c.
+        `assignment/*`, see `ClusterAssignment`; `deviations` `(D, K)` = w, square roots of the standard deviations
+        sigma; `centers` `(D, K)` = c unless coupled.
 
     Reference:
         - [Miech et al., 2017](https://arxiv.org/abs/1706.06905), section 3.1 (NetFV), and the winners' code.
@@ -51,7 +52,7 @@ class NetFV(keras.layers.Layer):
         D = frames_shape[-1]
         assert D is not None
         self.assignment.build(frames_shape)
-        # Differences of like numbers, and divisors: float32 under mixed precision, too.
+        # Differences of close numbers and divisors need float32 under mixed precision, too.
         options = {"shape": (D, self.num_clusters), "autocast": False}
         around_one = keras.initializers.RandomNormal(mean=1.0, stddev=D**-0.5)
         self.deviations = self.add_weight(name="deviations", initializer=around_one, **options)
@@ -65,7 +66,7 @@ class NetFV(keras.layers.Layer):
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         assignment = self.assignment(frames, frame_mask=frame_mask, training=training)  # (B, T, K)
         totals = keras.ops.sum(keras.ops.cast(assignment, "float32"), axis=1)[:, :, None]  # (B, K, 1)
-        assignment = keras.ops.transpose(assignment, (0, 2, 1))  # (B, K, T); einsum's gradients are slower
+        assignment = keras.ops.transpose(assignment, (0, 2, 1))  # (B, K, T); gradients of einsum are slower
         sums = keras.ops.cast(keras.ops.matmul(assignment, frames), "float32")
         squares = keras.ops.cast(keras.ops.matmul(assignment, keras.ops.square(frames)), "float32")
         centers = keras.ops.transpose(self._coupled_centers() if self.coupled else self.centers)  # (K, D)

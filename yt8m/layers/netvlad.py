@@ -16,22 +16,22 @@ class NetVLAD(keras.layers.Layer):
 
     Args:
         num_clusters: Number of clusters `K`.
-        centers: Whether there are centers; without them this is LightVLAD.
-        **kwargs: As for every Keras layer.
+        centers: Whether the layer has cluster centers. Without them it is LightVLAD.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.
         frame_mask: Bool tensor `(B, T)`, `False` on padding; `None` if all frames are real.
-        training: Whether to use the batch's statistics.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Output shape:
-        `(B, K * D)`, cluster by cluster, float32, unit L2 norm.
+        `(B, K * D)`, ordered by cluster, float32, unit L2 norm.
 
     Weights:
-        `assignment/*` (see `ClusterAssignment`); `centers` `(D, K)` = c.
+        `assignment/*`, see `ClusterAssignment`; `centers` `(D, K)` = c.
 
     Reference:
-        - [Arandjelovic et al., 2016](https://arxiv.org/abs/1511.07247), equation 4; centers of their own and LightVLAD
+        - [Arandjelovic et al., 2016](https://arxiv.org/abs/1511.07247), equation 4; independent centers and LightVLAD
           as in [Miech et al., 2017](https://arxiv.org/abs/1706.06905).
     """
 
@@ -48,7 +48,7 @@ class NetVLAD(keras.layers.Layer):
         if self.has_centers:
             initializer = keras.initializers.RandomNormal(stddev=D**-0.5)
             shape = (D, self.num_clusters)
-            # Residuals are small differences: float32 under mixed precision, too.
+            # Residuals are small differences and need float32 under mixed precision, too.
             self.centers = self.add_weight(name="centers", shape=shape, initializer=initializer, autocast=False)
 
     def compute_output_shape(self, frames_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -56,7 +56,7 @@ class NetVLAD(keras.layers.Layer):
 
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         assignment = self.assignment(frames, frame_mask=frame_mask, training=training)  # (B, T, K)
-        # Not einsum, whose gradients are slower on TensorFlow.
+        # The gradients of einsum are slower on TensorFlow.
         residuals = keras.ops.cast(keras.ops.matmul(keras.ops.transpose(assignment, (0, 2, 1)), frames), "float32")
         if self.has_centers:
             totals = keras.ops.sum(keras.ops.cast(assignment, "float32"), axis=1)  # (B, K)

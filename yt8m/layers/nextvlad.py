@@ -12,32 +12,33 @@ INITIALIZER = "he_normal"
 
 
 class NeXtVLAD(keras.layers.Layer):
-    """NetVLAD on groups of features: as good, with a fraction of the weights in the layer that follows.
+    """NetVLAD on groups of features, which needs far fewer weights in the following layer.
 
-    Each frame is expanded, `x' = x E + e` of size `lambda D`, and split into `G` groups of `N = lambda D / G` features.
-    Every group is softly assigned to the clusters, weighted by its attention `sigmoid(x' A + b)`, and its residuals are
-    summed over groups and frames: `V_k = sum_tg a_tgk (x'_tg - c_k)`; L2-normalized per cluster, then batch-normalized.
+    Each frame is expanded to `x' = x E + e` of size `lambda D` and split into `G` groups of `N = lambda D / G`
+    features. Every group is softly assigned to the clusters and weighted by its attention `sigmoid(x' A + b)`. Its
+    residuals are summed over groups and frames, `V_k = sum_tg a_tgk (x'_tg - c_k)`, L2-normalized per cluster, and
+    batch-normalized.
 
-    All matrices start at N(0, sqrt(2 / inputs)), cut at two standard deviations. Both as in the authors' code, but that
-    padding takes no part in our batch statistics.
+    All matrices are initialized from a normal distribution with standard deviation `sqrt(2 / inputs)`, truncated at
+    two standard deviations, as in the authors' code. Unlike there, padding does not enter the batch statistics.
 
     Args:
         num_clusters: Number of clusters `K`.
-        num_groups: Number of groups `G`; divides `lambda D`.
-        expansion: The factor `lambda`.
-        **kwargs: As for every Keras layer.
+        num_groups: Number of groups `G`, a divisor of `lambda D`.
+        expansion: Expansion factor `lambda`.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.
         frame_mask: Bool tensor `(B, T)`, `False` on padding; `None` if all frames are real.
-        training: Whether to use the batch's statistics.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Output shape:
-        `(B, K * N)`, cluster by cluster.
+        `(B, K * N)`, ordered by cluster.
 
     Weights:
         `expansion/kernel` `(D, lambda D)` = E, `expansion/bias`; `attention/kernel` `(lambda D, G)` = A,
-        `attention/bias`; `assignment/*` with `kernel` `(lambda D, G * K)`, group by group; `centers` `(N, K)` = c;
+        `attention/bias`; `assignment/*` with `kernel` `(lambda D, G * K)`, ordered by group; `centers` `(N, K)` = c;
         `normalization/*` `(K * N,)`.
 
     Reference:

@@ -1,4 +1,4 @@
-"""Recurrent networks as video descriptors."""
+"""Recurrent encoder of a video."""
 
 from typing import Any
 
@@ -8,30 +8,32 @@ CELLS = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
 
 
 class RecurrentEncoder(keras.layers.Layer):
-    """Reads the frames in order: a bidirectional layer, then a forward one, whose final state describes the video.
+    """Encodes a video by the final state of a forward recurrent layer on top of a bidirectional one.
 
-    The state is the last real frame's: the LSTM's cell state `c` (not its output), the GRU's `h`.
+    The final state is the one after the last real frame: the cell state `c` of an LSTM, not its output, or the state
+    `h` of a GRU.
 
     Args:
-        units: Units of the forward layer; half as many each way in the bidirectional one. Even.
+        units: Number of units of the forward layer, even. Each direction of the bidirectional layer has half of them.
         cell: `"lstm"` (forget bias initially 1) or `"gru"` (reset gate before the recurrent product).
-        projection: Whether a dense relu6 layer of `units` units comes first.
-        **kwargs: As for every Keras layer.
+        projection: Whether a dense layer of `units` units with relu6 precedes the recurrent layers.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.
         frame_mask: Bool tensor `(B, T)`, `True` on the first frames, `False` on padding after them; `None` if all
             frames are real.
-        training: Passed on to the recurrent layers.
+        training: Passed to the recurrent layers.
 
     Output shape:
         `(B, units)`.
 
     Weights:
-        With a projection `projection/kernel` `(D, units)` and `projection/bias`. Then, of sizes units / 2, units / 2
-        and units, under `bidirectional/forward_half/<cell>_cell`, `bidirectional/backward_half/<cell>_cell` and
-        `forward/<cell>_cell`: `kernel` `(inputs, gates * size)`, `recurrent_kernel` `(size, gates * size)`, `bias`
-        `(gates * size,)`. Order of the gates: LSTM input, forget, candidate, output; GRU update, reset, candidate.
+        With a projection, `projection/kernel` `(D, units)` and `projection/bias`. The cells
+        `bidirectional/forward_half/<cell>_cell`, `bidirectional/backward_half/<cell>_cell` and `forward/<cell>_cell`
+        have the sizes units / 2, units / 2 and units, and the weights `kernel` `(inputs, gates * size)`,
+        `recurrent_kernel` `(size, gates * size)` and `bias` `(gates * size,)`. The gates are ordered input, forget,
+        candidate, output in an LSTM, and update, reset, candidate in a GRU.
 
     Reference:
         - Hochreiter and Schmidhuber, 1997; [Cho et al., 2014](https://arxiv.org/abs/1406.1078); the winners' code.

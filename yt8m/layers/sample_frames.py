@@ -1,4 +1,4 @@
-"""Drawing frames with replacement in training."""
+"""Sampling of frames in training."""
 
 from typing import Any
 
@@ -8,23 +8,25 @@ from yt8m.layers.frame_mask import frame_mask
 
 
 class SampleFrames(keras.layers.Layer):
-    """Draws frames with replacement among a video's real frames in training; else passes all of them on.
+    """Samples real frames of a video with replacement in training; passes all frames through in inference.
 
     Args:
-        num_sampled_frames: Frames `S` drawn per video; `"all"` never draws, `"max_frames"` draws `T`.
-        seed: Seed of the draws; without one they follow `keras.utils.set_random_seed`.
-        **kwargs: As for every Keras layer.
+        num_sampled_frames: Number of frames `S` to sample per video. `"max_frames"` samples `T` frames, `"all"` never
+            samples.
+        seed: Seed of the sampling. By default it depends on `keras.utils.set_random_seed`.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         frames: Float tensor `(B, T, D)`.
         num_frames: Integer tensor `(B,)`.
-        training: Whether to draw.
+        training: Whether to sample.
 
     Returns:
-        Frames `(B, S or T, D)` and their bool mask `(B, T)`, which is `None` after a draw: all drawn frames are real.
+        Frames `(B, S or T, D)` and their bool mask `(B, T)`. The mask of sampled frames is `None`, because all of them
+        are real.
 
     Reference:
-        - The paper, section 4.1 (300 frames with replacement) and 4.2 (all frames in inference).
+        - The paper, sections 4.1 (300 frames with replacement) and 4.2 (all frames in inference).
     """
 
     def __init__(self, num_sampled_frames: int | str = "max_frames", seed: int | None = None, **kwargs: Any) -> None:
@@ -35,9 +37,9 @@ class SampleFrames(keras.layers.Layer):
     def call(self, frames: Any, num_frames: Any, training: bool | None = None) -> tuple[Any, Any]:
         if not training or self.num_sampled_frames == "all":
             return frames, frame_mask(frames, num_frames)
-        return self._draw(frames, num_frames), None
+        return self._sample(frames, num_frames), None
 
-    def _draw(self, frames: Any, num_frames: Any) -> Any:
+    def _sample(self, frames: Any, num_frames: Any) -> Any:
         B, T, _ = keras.ops.shape(frames)
         S = T if self.num_sampled_frames == "max_frames" else self.num_sampled_frames
         D = frames.shape[-1]
@@ -45,7 +47,7 @@ class SampleFrames(keras.layers.Layer):
         uniform = keras.random.uniform((B, S), dtype="float32", seed=self.seed_generator)
         drawn = keras.ops.cast(uniform * keras.ops.cast(last + 1, "float32"), "int32")
         first_row = keras.ops.arange(B, dtype="int32")[:, None] * T
-        # Whole rows of a (B * T, D) matrix: take_along_axis would spread the indices over the features.
+        # Takes rows of a (B * T, D) matrix, because take_along_axis would broadcast the indices over the features.
         rows = first_row + keras.ops.minimum(drawn, last)
         sampled = keras.ops.take(keras.ops.reshape(frames, (-1, D)), keras.ops.reshape(rows, (-1,)), axis=0)
         return keras.ops.reshape(sampled, (B, S, D))

@@ -1,4 +1,4 @@
-"""Gates through a bottleneck."""
+"""Squeeze-and-excitation gating."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from yt8m.layers.batch_normalization import BatchNormalization
 
 
 class SqueezeExcitationGate(keras.layers.Layer):
-    """Gates `sigmoid(relu(BN(x S)) E)`, to be multiplied with the features they are made from.
+    """Computes gates `sigmoid(relu(BN(x S)) E)` to multiply the inputs by.
 
     Args:
-        units: Number of features and gates `H`.
-        reduction: The bottleneck has `H // reduction` units.
-        **kwargs: As for every Keras layer.
+        units: Number of inputs and gates `H`.
+        reduction: Reduction factor of the bottleneck, which has `H // reduction` units.
+        **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
         inputs: Float tensor `(B, H)`.
-        training: Whether to use the batch's statistics.
+        training: Whether batch normalization uses the statistics of the batch.
 
     Output shape:
         `(B, H)`, float32, between 0 and 1.
@@ -25,7 +25,8 @@ class SqueezeExcitationGate(keras.layers.Layer):
     Weights:
         `squeeze/kernel` `(H, H // reduction)` = S, `normalization/*`, `excite/kernel` `(H // reduction, H)` = E.
 
-    Both matrices start at N(0, sqrt(2 / inputs)), cut at two standard deviations, as in the authors' code.
+    Both matrices are initialized from a normal distribution with standard deviation `sqrt(2 / inputs)`, truncated at
+    two standard deviations, as in the authors' code.
 
     Reference:
         - [Lin, Xiao and Fan, 2018](https://arxiv.org/abs/1811.05014), section 3.3 ("SE context gating").
