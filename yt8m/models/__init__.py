@@ -32,7 +32,7 @@ _ALIASES = {
 """Other names, from the paper and elsewhere, with what to write instead."""
 
 _FORMER_KEY = "family"
-"""What recipes and model folders called `architecture` before."""
+"""Former name of the key `architecture` in recipes and model folders."""
 
 
 def _rename_former_key(value: Any) -> Any:
@@ -61,14 +61,14 @@ else:
         _known_architecture("architecture"),
         BeforeValidator(_rename_former_key),  # runs first
     ]
-"""The configuration of a model of any architecture, a union discriminated by its field `architecture`."""
+"""Configuration of a model of any architecture: a union discriminated by `architecture`."""
 
 
 def build(config: ModelConfig, spec: DataSpec) -> Any:
-    """Build a model on dequantized frames.
+    """Build a model whose input is dequantized frames.
 
     Args:
-        config: The model's configuration.
+        config: Configuration of the model.
         spec: Features and classes of the data.
 
     Returns:
@@ -79,10 +79,10 @@ def build(config: ModelConfig, spec: DataSpec) -> Any:
 
 
 def build_from_bytes(config: ModelConfig, spec: DataSpec) -> Any:
-    """Build a model on frames as shards hold them; its weights have the names and values of `build`'s.
+    """Build a model whose input is quantized frames, as in shards. Its weights have the same names as with `build`.
 
     Args:
-        config: The model's configuration.
+        config: Configuration of the model.
         spec: Features and classes of the data.
 
     Returns:

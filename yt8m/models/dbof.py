@@ -9,33 +9,35 @@ from yt8m.models.pooled import PooledConfig, build_pooled
 
 
 class DBoFConfig(PooledConfig):
-    """Deep bag of frames: how much of each visual word a video holds.
+    """Deep bag of frames: a histogram of visual words over the frames of a video.
 
-    The winners' DBoF1 is `pooling: gated, num_clusters: 6144, hidden_units: 1536`; the classic form (Abu-El-Haija
-    et al. 2016, section 5.1.2) is `pooling: max, branches: joint` with `hidden_batch_norm` and `hidden_relu6`.
+    The winners' DBoF1 has `pooling: gated, num_clusters: 6144, hidden_units: 1536`. The classic form (Abu-El-Haija
+    et al. 2016, section 5.1.2) has `pooling: max, branches: joint` with `hidden_batch_norm` and `hidden_relu6`.
 
     Attributes:
         architecture: `dbof`.
-        num_clusters: Clusters `K` of the first feature, rgb (the winners: 3684, 4096, 6144).
-        cluster_divisor: Every other feature, audio, has `K // cluster_divisor` clusters, at least 2 (the winners: 8).
-        hidden_units: Units `H` of the hidden layer (the winners: 920, 1024, 1536).
-        hidden_batch_norm: Batch normalization in place of the hidden layer's bias (Abu-El-Haija et al. 2016: yes; the
-            winners: no).
-        hidden_relu6: relu6 after the hidden layer (Abu-El-Haija et al. 2016: yes; the winners: no).
-        context_gating: Gates on the hidden layer, Miech et al. 2017, section 3.3 (the winners: no).
-        gating_remove_diagonal: Leave out each unit's influence on its own gate, `gating_remove_diag` in Miech et al.'s
-            code (the winners: no).
-        gating_reduction: Gates through a bottleneck of `H // gating_reduction` units, Lin et al. 2018; null for a full
-            matrix (the winners: null).
-        dropout: Fraction of the pooled values dropped in training (the winners: none).
-        num_sampled_frames: Frames drawn with replacement per video in training: a number, `max_frames` (the paper,
-            section 4.1: 300, its longest video), or `all` to take every real frame once. Inference takes all.
-        normalize_input: Batch normalization of the frames before pooling (the winners: yes).
-        head: From the hidden layer to probabilities (the winners: a mixture of experts).
-        pooling: `gated` or `soft` (the winners' code: softmax over clusters, summed over frames; gates on the first
-            feature only) or classic, `max` or `average` of relu6 (Abu-El-Haija et al. 2016).
-        branches: `per_feature` has clusters for each feature (the winners), `joint` one matrix for all features
-            together (Abu-El-Haija et al. 2016, and the winners' `DbofModel`).
+        num_clusters: Number of clusters `K` for the first feature, rgb (the winners: 3684, 4096, 6144).
+        cluster_divisor: Other features, such as audio, have `K // cluster_divisor` clusters, at least 2 (the winners:
+            8).
+        hidden_units: Number of units `H` of the hidden layer (the winners: 920, 1024, 1536).
+        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (Abu-El-Haija et al. 2016:
+            yes; the winners: no).
+        hidden_relu6: Whether relu6 follows the hidden layer (Abu-El-Haija et al. 2016: yes; the winners: no).
+        context_gating: Whether the hidden layer is gated, Miech et al. 2017, section 3.3 (the winners: no).
+        gating_remove_diagonal: Whether a gate ignores the unit it gates, `gating_remove_diag` in the code of Miech et
+            al. (the winners: no).
+        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, Lin et al.
+            2018; null for a full matrix (the winners: null).
+        dropout: Fraction of pooled values dropped in training (the winners: none).
+        num_sampled_frames: Number of frames sampled with replacement per video in training, `max_frames` (the paper,
+            section 4.1: 300, the length of its longest videos), or `all` to use every real frame once. Inference uses
+            all frames.
+        normalize_input: Whether frames are batch-normalized before pooling (the winners: yes).
+        head: Layers from the hidden layer to probabilities (the winners: a mixture of experts).
+        pooling: `gated` or `soft` sum soft assignments over frames, with gates on the first feature or without (the
+            winners' code). `max` or `average` pool relu6 codes (Abu-El-Haija et al. 2016).
+        branches: `per_feature` pools each feature with its own clusters (the winners), `joint` all features with the
+            same ones (Abu-El-Haija et al. 2016, and the winners' `DbofModel`).
     """
 
     architecture: Literal["dbof"] = "dbof"
@@ -45,14 +47,14 @@ class DBoFConfig(PooledConfig):
 
     @field_validator("branches")
     @classmethod
-    def _divides_nothing(cls, value: str, fields: ValidationInfo) -> str:
+    def _refuse_unused_divisor(cls, value: str, fields: ValidationInfo) -> str:
         default = cls.model_fields["cluster_divisor"].default
         if value == "joint" and fields.data.get("cluster_divisor", default) != default:
             raise ValueError("joint features have no clusters to divide. Leave out cluster_divisor, or branches")
         return value
 
     def features(self, spec: DataSpec) -> dict[str, int]:
-        """Size of what is pooled on its own."""
+        """Return the size of every branch by name."""
         return {"frames": spec.num_features} if self.branches == "joint" else super().features(spec)
 
 

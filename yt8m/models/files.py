@@ -1,4 +1,4 @@
-"""Models on disk: a folder with `config.json` and `weights.safetensors`."""
+"""Model folders: `config.json` and `weights.safetensors`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ WEIGHTS_FILE = "weights.safetensors"
 
 
 class ModelDescription(Config):
-    """What `config.json` holds.
+    """Content of `config.json`.
 
     Attributes:
         format: Version of the folder's layout.
-        model: The model's configuration.
-        data: Features and classes of the data it was trained on.
+        model: Configuration of the model.
+        data: Features and classes of the training data.
     """
 
     format: Literal[1] = 1
@@ -39,9 +39,9 @@ class LoadedModel:
     """A model read from disk.
 
     Attributes:
-        model: The Keras model, from bytes (see `build_from_bytes`).
-        config: Its configuration.
-        spec: Features and classes of the data it was trained on.
+        model: Keras model with quantized frames as input; see `build_from_bytes`.
+        config: Configuration of the model.
+        spec: Features and classes of the training data.
     """
 
     model: Any
@@ -50,13 +50,13 @@ class LoadedModel:
 
 
 def save_model(directory: str | Path, model: Any, config: ModelConfig, spec: DataSpec) -> None:
-    """Write a model; the folder appears whole or not at all.
+    """Write a model folder atomically.
 
     Args:
-        directory: The folder; an existing one is replaced.
-        model: The Keras model, of `build` or `build_from_bytes`.
-        config: Its configuration.
-        spec: Features and classes of its data.
+        directory: Folder to write. An existing one is replaced.
+        model: Keras model from `build` or `build_from_bytes`.
+        config: Configuration of the model.
+        spec: Features and classes of the training data.
     """
     import keras
 
@@ -70,7 +70,7 @@ def save_weights(
     config: ModelConfig,
     spec: DataSpec,
 ) -> None:
-    """Like `save_model`, from weights by name, some of them perhaps quantized."""
+    """Write a model folder from weights by name, quantized or not; see `save_model`."""
     description = ModelDescription(model=config, data=spec)
     with storage.publish_directory(Path(directory)) as folder:
         (folder / CONFIG_FILE).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -78,20 +78,22 @@ def save_weights(
 
 
 def read_description(directory: str | Path) -> ModelDescription:
-    """Read a model folder's configuration, without its weights.
+    """Read the configuration of a model folder.
 
     Raises:
-        DataError: There is no model in the folder.
-        ConfigError: Its configuration cannot be used.
+        DataError: The folder holds no model.
+        ConfigError: The configuration is not valid.
     """
     path = Path(directory) / CONFIG_FILE
     if not path.is_file():
-        raise DataError(f"{directory}: no model here ({CONFIG_FILE} is missing). Give a folder a training step wrote.")
+        raise DataError(
+            f"{directory}: no model here ({CONFIG_FILE} is missing). Give a folder written by a training step."
+        )
     return ModelDescription.parse_json(storage.read_text(path), str(path))
 
 
 def read_weights(directory: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Read a model folder's weights by name, as floats whether they are quantized or not.
+    """Read the weights of a model folder by name, dequantized to floats.
 
     Raises:
         DataError: The file is missing or damaged.
@@ -100,17 +102,17 @@ def read_weights(directory: str | Path) -> dict[str, NDArray[np.float32]]:
 
 
 def load_model(directory: str | Path) -> LoadedModel:
-    """Read a model; the weights may be quantized.
+    """Read a model. Quantized weights are dequantized.
 
     Args:
-        directory: A folder `save_model` or the quantize stage wrote, on any Keras backend.
+        directory: Folder written by `save_model` or the quantize stage, on any Keras backend.
 
     Returns:
-        The model and its configuration.
+        The model with its configuration.
 
     Raises:
-        DataError: Files are missing or damaged, or hold other weights than the configuration asks for.
-        ConfigError: The configuration cannot be used.
+        DataError: Files are missing or damaged, or their weights do not match the configuration.
+        ConfigError: The configuration is not valid.
     """
     description = read_description(directory)
     path = _weights_file(directory)
@@ -124,15 +126,15 @@ def load_model(directory: str | Path) -> LoadedModel:
 
 
 def assign_weights(model: Any, weights: Iterable[tuple[str, NDArray[Any]]], source: str) -> None:
-    """Set all of a model's weights by their names.
+    """Assign all weights of a model by name.
 
     Args:
-        model: The Keras model.
-        weights: Names and arrays; consumed one by one, so that large models fit into memory.
-        source: Where they come from, for errors.
+        model: Keras model to assign to.
+        weights: Names and arrays, consumed one by one so that large models fit into memory.
+        source: Origin of the weights, named in errors.
 
     Raises:
-        DataError: A weight is missing, unknown or has another shape.
+        DataError: A weight is missing, unknown or has the wrong shape.
     """
     variables = {variable.path: variable for variable in model.weights}
     missing = set(variables)
@@ -151,5 +153,5 @@ def assign_weights(model: Any, weights: Iterable[tuple[str, NDArray[Any]]], sour
 def _weights_file(directory: str | Path) -> Path:
     path = Path(directory) / WEIGHTS_FILE
     if not path.is_file():
-        raise DataError(f"{path}: missing. Give a folder a training or quantization step wrote.")
+        raise DataError(f"{path}: missing. Give a folder written by a training or quantization step.")
     return path

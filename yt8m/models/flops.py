@@ -1,4 +1,4 @@
-"""How much arithmetic a model is, from its weights' shapes."""
+"""Floating-point operations of a model, computed from the shapes of its weights."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,26 +10,27 @@ from yt8m.models.pooled import OrderFreeConfig
 from yt8m.models.sizes import ModelSize, measure
 
 TRAINING_PASSES = 3
-"""A step of training is as much arithmetic as three predictions: every matrix product has two gradients."""
+"""FLOPs of a training step in multiples of a prediction: a forward pass, and two gradients of each product."""
 
 FLOPS_PER_PRODUCT = 2
-"""A multiplication and an addition."""
+"""FLOPs of a multiply-add."""
 
 
 @dataclass(frozen=True)
 class ModelFlops:
-    """Floating-point operations of a model for one video, those of matrix products only.
+    """Floating-point operations of a model per video, counting matrix products only.
 
-    Batches are padded to the longest video, and padding is computed like frames, so a video's length does not matter.
+    Batches are padded to the longest video and padding is computed like real frames, so the length of a video does not
+    matter.
 
     Attributes:
-        size: The model's weights.
-        per_frame: Multiply-adds for each frame.
-        per_video: Multiply-adds besides.
-        values_per_frame: Numbers a frame is turned into: features, assignments to clusters, recurrent cells' gates.
-        cell_steps_per_frame: Steps of recurrent cells that must follow one another, for each frame.
-        training_frames: Frames of a video in training.
-        inference_frames: Frames of a video in inference.
+        size: Names and shapes of the model's weights.
+        per_frame: Multiply-adds per frame.
+        per_video: Multiply-adds per video that do not depend on the number of frames.
+        values_per_frame: Number of activations per frame: features, cluster assignments, gates of recurrent cells.
+        cell_steps_per_frame: Number of recurrent cell steps per frame, which cannot run in parallel.
+        training_frames: Frames per video in training.
+        inference_frames: Frames per video in inference.
     """
 
     size: ModelSize
@@ -42,28 +43,29 @@ class ModelFlops:
 
     @cached_property
     def training_flops(self) -> int:
-        """Of a forward pass in training."""
+        """FLOPs of a forward pass in training."""
         return FLOPS_PER_PRODUCT * (self.per_frame * self.training_frames + self.per_video)
 
     @cached_property
     def inference_flops(self) -> int:
-        """Of a prediction."""
+        """FLOPs of a prediction."""
         return FLOPS_PER_PRODUCT * (self.per_frame * self.inference_frames + self.per_video)
 
 
 def count_flops(config: ModelConfig, spec: DataSpec) -> ModelFlops:
-    """Count a model's matrix products.
+    """Count the multiply-adds of a model.
 
-    Every kernel is multiplied once: with each frame if it belongs to the pooling and makes no gate of a whole video's
-    descriptor, else once a video. What a family multiplies besides (assignments with frames), it says itself.
+    Every kernel is multiplied once per frame if it belongs to the pooling, except for the kernels of gates, and else
+    once per video. Products without a kernel, such as assignments times frames, are counted by the architecture's
+    `pooling_products`.
 
     Args:
-        config: The model's configuration.
-        spec: Features, classes and longest video of the data.
+        config: Configuration of the model.
+        spec: Features, classes and maximum length of the videos.
     """
     size = measure(config, spec)
     kernels = [(name, shape) for name, shape in size.weights if name.endswith("kernel")]
-    frame_kernels = [(name, shape) for name, shape in kernels if _meets_every_frame(name)]
+    frame_kernels = [(name, shape) for name, shape in kernels if _is_applied_per_frame(name)]
     frame_products = sum(prod(shape) for _, shape in frame_kernels)
     cells = [name for name, _ in kernels if name.endswith("recurrent_kernel")]
     return ModelFlops(
@@ -77,7 +79,7 @@ def count_flops(config: ModelConfig, spec: DataSpec) -> ModelFlops:
     )
 
 
-def _meets_every_frame(name: str) -> bool:
+def _is_applied_per_frame(name: str) -> bool:
     return name.startswith("pooling/") and "/gate" not in name
 
 

@@ -1,4 +1,4 @@
-"""Heads: from a video's features to class probabilities."""
+"""Heads of models: class probabilities from the features of a video."""
 
 from typing import Annotated, Any, Literal
 
@@ -13,13 +13,15 @@ class MixtureOfExpertsConfig(Config):
 
     Attributes:
         kind: `moe`.
-        num_mixtures: Experts per class, the one that says no not counted (the winners: 2).
-        gate_rank: Rank of the gates' matrix; null for a full one (`low_rank_gating` in Miech et al.'s code).
-        l2_penalty: lambda of `lambda * ||W||^2 / 2` on the matrices of gates and experts (the winners: 1e-6).
-        label_gating: What the gates on probabilities are made from: the `probabilities` themselves (Miech et al. 2017,
-            section 3.3; the winners' NetVLAD and NetFV), the head's `input`, or null for no gates.
-        label_gating_remove_diagonal: Leave out each probability's influence on its own gate (`gating_remove_diag` in
-            Miech et al.'s code); only for gates made from probabilities.
+        num_mixtures: Number of logistic experts per class, besides the constant one that predicts 0 (the winners: 2).
+        gate_rank: Rank of the weight matrix of the gates, `low_rank_gating` in the code of Miech et al.; null for a
+            full matrix.
+        l2_penalty: Factor lambda of the penalty `lambda * ||W||^2 / 2` on the weight matrices of gates and experts
+            (the winners: 1e-6).
+        label_gating: Input of the gates on probabilities: the `probabilities` themselves (Miech et al. 2017, section
+            3.3; the winners' NetVLAD and NetFV), the `input` of the head, or null for no gates.
+        label_gating_remove_diagonal: Whether a gate ignores the probability it gates, `gating_remove_diag` in the code
+            of Miech et al. Only with `label_gating: probabilities`.
     """
 
     kind: Literal["moe"] = "moe"
@@ -31,7 +33,7 @@ class MixtureOfExpertsConfig(Config):
 
     @field_validator("label_gating_remove_diagonal")
     @classmethod
-    def _has_a_diagonal(cls, value: bool, fields: ValidationInfo) -> bool:
+    def _refuse_without_diagonal(cls, value: bool, fields: ValidationInfo) -> bool:
         if value and fields.data.get("label_gating", "probabilities") != "probabilities":
             raise ValueError(
                 "only gates made from probabilities have a diagonal. Set label_gating: probabilities, or leave it out"
@@ -44,7 +46,7 @@ class LogisticConfig(Config):
 
     Attributes:
         kind: `logistic`.
-        l2_penalty: lambda of `lambda * ||W||^2 / 2` (the winners: 1e-8).
+        l2_penalty: Factor lambda of the penalty `lambda * ||W||^2 / 2` (the winners: 1e-8).
     """
 
     kind: Literal["logistic"] = "logistic"
@@ -57,11 +59,11 @@ Head = Annotated[
 
 
 def classify(features: Any, head: MixtureOfExpertsConfig | LogisticConfig, num_classes: int) -> Any:
-    """Add a head to a model.
+    """Apply a head to the features of a video.
 
     Args:
-        features: The video's features, a symbolic tensor `(B, H)`.
-        head: The head's configuration.
+        features: Symbolic tensor `(B, H)`.
+        head: Configuration of the head.
         num_classes: Number of classes `C`.
 
     Returns:
@@ -83,12 +85,13 @@ def classify(features: Any, head: MixtureOfExpertsConfig | LogisticConfig, num_c
 
 
 def start_at(network: Any, probabilities: ArrayLike) -> None:
-    """Set the head's biases so that a new network's predictions begin near given probabilities.
+    """Set the biases of the head so that the initial predictions of a network are near given probabilities.
+
+    Label gates, which are half open at first, are not taken into account.
 
     Args:
-        network: A network that ends with a head, as `build` or `build_from_bytes` makes it. Label gates, which begin
-            half open, come after that.
-        probabilities: One per class, `(C,)`, within (0, 1).
+        network: Network from `build` or `build_from_bytes`.
+        probabilities: Array `(C,)` with values in (0, 1).
     """
     from yt8m.layers.all_layers import all_layers
 

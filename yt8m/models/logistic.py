@@ -1,4 +1,4 @@
-"""The baseline: a head on the mean frame."""
+"""Logistic baseline: a head on the mean frame."""
 
 from typing import Any, Literal
 
@@ -12,10 +12,11 @@ class FrameLevelLogisticConfig(OrderFreeConfig):
 
     Attributes:
         architecture: `logistic`.
-        num_sampled_frames: Frames drawn with replacement per video in training: a number, `max_frames` (the paper,
-            section 4.1: 300, its longest video), or `all` to take every real frame once. Inference takes all.
-        normalize_input: Batch normalization of the frames before pooling (the winners: yes).
-        head: From the mean frame to probabilities (Abu-El-Haija et al. 2016: logistic).
+        num_sampled_frames: Number of frames sampled with replacement per video in training, `max_frames` (the paper,
+            section 4.1: 300, the length of its longest videos), or `all` to use every real frame once. Inference uses
+            all frames.
+        normalize_input: Whether frames are batch-normalized before pooling (the winners: yes).
+        head: Layers from the mean frame to probabilities (Abu-El-Haija et al. 2016: logistic).
     """
 
     architecture: Literal["logistic"] = "logistic"

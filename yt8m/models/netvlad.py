@@ -7,29 +7,33 @@ from yt8m.models.pooled import PooledConfig, build_pooled
 
 
 class NetVLADConfig(PooledConfig):
-    """NetVLAD: residuals of the frames against cluster centers (Arandjelovic et al. 2016; Miech et al. 2017).
+    """NetVLAD: residuals of the frames from cluster centers (Arandjelovic et al. 2016; Miech et al. 2017).
 
-    The winners' NetVLAD1 is `num_clusters: 192, hidden_units: 992, context_gating: true` with
+    The winners' NetVLAD1 has `num_clusters: 192, hidden_units: 992, context_gating: true` with
     `head: {kind: moe, label_gating: probabilities}`.
 
     Attributes:
         architecture: `netvlad`.
-        num_clusters: Clusters `K` of the first feature, rgb (the winners: 192, in a first-level teacher 256).
-        cluster_divisor: Every other feature, audio, has `K // cluster_divisor` clusters, at least 2 (the winners: 2).
-        hidden_units: Units `H` of the hidden layer (the winners: 896 to 1024).
-        hidden_batch_norm: Batch normalization in place of the hidden layer's bias (the winners: no).
-        hidden_relu6: relu6 after the hidden layer (the winners: no).
-        context_gating: Gates on the hidden layer, Miech et al. 2017, section 3.3 (the winners: yes).
-        gating_remove_diagonal: Leave out each unit's influence on its own gate, `gating_remove_diag` in Miech et al.'s
-            code (the winners: no).
-        gating_reduction: Gates through a bottleneck of `H // gating_reduction` units, Lin et al. 2018; null for a full
-            matrix (the winners: null).
-        dropout: Fraction of the pooled values dropped in training (the winners: none).
-        num_sampled_frames: Frames drawn with replacement per video in training: a number, `max_frames` (the paper,
-            section 4.1: 300, its longest video), or `all` to take every real frame once. Inference takes all.
-        normalize_input: Batch normalization of the frames before pooling (the winners: yes).
-        head: From the hidden layer to probabilities (the winners: a mixture of experts, labels gated by probabilities).
-        centers: Whether there are centers; without them this is LightVLAD (Miech et al. 2017, section 3.1).
+        num_clusters: Number of clusters `K` for the first feature, rgb (the winners: 192, in a first-level teacher
+            256).
+        cluster_divisor: Other features, such as audio, have `K // cluster_divisor` clusters, at least 2 (the winners:
+            2).
+        hidden_units: Number of units `H` of the hidden layer (the winners: 896 to 1024).
+        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (the winners: no).
+        hidden_relu6: Whether relu6 follows the hidden layer (the winners: no).
+        context_gating: Whether the hidden layer is gated, Miech et al. 2017, section 3.3 (the winners: yes).
+        gating_remove_diagonal: Whether a gate ignores the unit it gates, `gating_remove_diag` in the code of Miech et
+            al. (the winners: no).
+        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, Lin et al.
+            2018; null for a full matrix (the winners: null).
+        dropout: Fraction of pooled values dropped in training (the winners: none).
+        num_sampled_frames: Number of frames sampled with replacement per video in training, `max_frames` (the paper,
+            section 4.1: 300, the length of its longest videos), or `all` to use every real frame once. Inference uses
+            all frames.
+        normalize_input: Whether frames are batch-normalized before pooling (the winners: yes).
+        head: Layers from the hidden layer to probabilities (the winners: a mixture of experts, labels gated by
+            probabilities).
+        centers: Whether the layer has cluster centers. Without them it is LightVLAD (Miech et al. 2017, section 3.1).
     """
 
     architecture: Literal["netvlad"] = "netvlad"
@@ -44,5 +48,5 @@ def build(config: NetVLADConfig, spec: DataSpec) -> Any:
 
 
 def pooling_products(config: NetVLADConfig, spec: DataSpec) -> int:
-    """Every frame's assignments times its features; see `yt8m.models.architecture.Architecture`."""
+    """Count the products of assignments with features; see `yt8m.models.architecture.Architecture`."""
     return sum(clusters * spec.features[feature] for feature, clusters in config.clusters(spec).items())

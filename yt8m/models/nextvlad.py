@@ -13,30 +13,33 @@ from yt8m.models.pooled import PooledConfig, build_pooled
 class NeXtVLADConfig(PooledConfig):
     """NeXtVLAD: NetVLAD on groups of features (Lin, Xiao and Fan 2018, third in the challenge).
 
-    The authors' single model is `num_clusters: 128, hidden_units: 2048, dropout: 0.5` with the defaults below, in its
-    initial values, too. (Each of the three in their mixture has gates reduced by 16.) Ours is that padding takes no
-    part in batch statistics, and that training draws frames with replacement unless `num_sampled_frames: all`.
+    The authors' single model has `num_clusters: 128, hidden_units: 2048, dropout: 0.5` and the defaults below; initial
+    values are theirs, too. (Each of the three models in their mixture has `gating_reduction: 16`.) Unlike theirs,
+    padding does not enter batch statistics, and training samples frames with replacement unless
+    `num_sampled_frames: all`.
 
     Attributes:
         architecture: `nextvlad`.
-        num_clusters: Clusters `K` of the first feature, rgb (the authors: 128).
-        cluster_divisor: Every other feature, audio, has `K // cluster_divisor` clusters, at least 2 (the authors: 2).
-        hidden_units: Units `H` of the hidden layer (the authors: 2048).
-        hidden_batch_norm: Batch normalization in place of the hidden layer's bias (the authors: yes).
-        hidden_relu6: relu6 after the hidden layer (the authors: no).
-        context_gating: Gates on the hidden layer, Miech et al. 2017, section 3.3 (the authors: yes).
-        gating_remove_diagonal: Leave out each unit's influence on its own gate, `gating_remove_diag` in Miech et al.'s
-            code (the authors: no).
-        gating_reduction: Gates through a bottleneck of `H // gating_reduction` units, Lin et al. 2018; null for a full
-            matrix (the authors: 8).
-        dropout: Fraction of the pooled values dropped in training (the authors: 0.5).
-        num_sampled_frames: Frames drawn with replacement per video in training: a number, `max_frames`, or `all` to
-            take every real frame once (the authors). Inference takes all.
-        normalize_input: Batch normalization of the frames before pooling (the authors: no).
-        head: From the hidden layer to probabilities (the authors: logistic, with a penalty of 1e-5).
-        num_groups: Groups `G` of the first feature, rgb (the authors: 8); every other has `G // cluster_divisor`, at
-            least 1 (the authors: 4). They divide `expansion` times the feature's size.
-        expansion: How many times wider the frames are made, the paper's lambda (the authors: 2).
+        num_clusters: Number of clusters `K` for the first feature, rgb (the authors: 128).
+        cluster_divisor: Other features, such as audio, have `K // cluster_divisor` clusters, at least 2 (the authors:
+            2).
+        hidden_units: Number of units `H` of the hidden layer (the authors: 2048).
+        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (the authors: yes).
+        hidden_relu6: Whether relu6 follows the hidden layer (the authors: no).
+        context_gating: Whether the hidden layer is gated, Miech et al. 2017, section 3.3 (the authors: yes).
+        gating_remove_diagonal: Whether a gate ignores the unit it gates, `gating_remove_diag` in the code of Miech et
+            al. (the authors: no).
+        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, Lin et al.
+            2018; null for a full matrix (the authors: 8).
+        dropout: Fraction of pooled values dropped in training (the authors: 0.5).
+        num_sampled_frames: Number of frames sampled with replacement per video in training, `max_frames`, or `all` to
+            use every real frame once (the authors). Inference uses all frames.
+        normalize_input: Whether frames are batch-normalized before pooling (the authors: no).
+        head: Layers from the hidden layer to probabilities (the authors: logistic, with a penalty of 1e-5).
+        num_groups: Number of groups `G` for the first feature, rgb (the authors: 8). Other features have
+            `G // cluster_divisor` groups, at least 1 (the authors: 4). The number of groups must divide `expansion`
+            times the size of the feature.
+        expansion: Expansion factor of the frames, lambda in the paper (the authors: 2).
     """
 
     architecture: Literal["nextvlad"] = "nextvlad"
@@ -49,7 +52,7 @@ class NeXtVLADConfig(PooledConfig):
     head: Head = LogisticConfig(l2_penalty=1e-5)
 
     def groups(self, spec: DataSpec) -> dict[str, int]:
-        """Number of groups of every feature.
+        """Return the number of groups of every feature.
 
         Raises:
             ConfigError: The groups do not divide the expanded features.
@@ -79,6 +82,6 @@ def build(config: NeXtVLADConfig, spec: DataSpec) -> Any:
 
 
 def pooling_products(config: NeXtVLADConfig, spec: DataSpec) -> int:
-    """Every group's assignments times its expanded features; see `yt8m.models.architecture.Architecture`."""
+    """Count the products of group assignments with expanded features; see `yt8m.models.architecture.Architecture`."""
     clusters = config.clusters(spec)
     return sum(clusters[feature] * config.expansion * size for feature, size in spec.features.items())

@@ -1,4 +1,4 @@
-"""Families that pool frames without regard to their order: the common frame around the pooling layer."""
+"""Architectures that pool frames independently of their order: shared configuration and model structure."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -11,12 +11,13 @@ from yt8m.models.head import classify
 
 
 class OrderFreeConfig(ArchitectureConfig):
-    """What comes before pooling that does not regard the order of frames.
+    """Configuration of the steps before an order-independent pooling.
 
     Attributes:
-        num_sampled_frames: Frames drawn with replacement per video in training: a number, `max_frames` (the paper,
-            section 4.1: 300, its longest video), or `all` to take every real frame once. Inference takes all.
-        normalize_input: Batch normalization of the frames before pooling (the winners: yes).
+        num_sampled_frames: Number of frames sampled with replacement per video in training, `max_frames` (the paper,
+            section 4.1: 300, the length of its longest videos), or `all` to use every real frame once. Inference uses
+            all frames.
+        normalize_input: Whether frames are batch-normalized before pooling (the winners: yes).
     """
 
     num_sampled_frames: PositiveInt | Literal["max_frames", "all"] = "max_frames"
@@ -24,21 +25,22 @@ class OrderFreeConfig(ArchitectureConfig):
 
 
 class PooledConfig(OrderFreeConfig):
-    """Frames pooled per feature; a hidden layer; a gate; a head.
+    """Configuration of pooling per feature, a hidden layer, context gating and a head.
 
     Attributes:
-        num_clusters: Clusters `K` of the first feature (rgb).
-        cluster_divisor: Every other feature (audio) has `K // cluster_divisor` clusters, at least 2: a frame belongs
-            to a single cluster wholly, whatever it shows.
-        hidden_units: Units `H` of the hidden layer.
-        hidden_batch_norm: Batch normalization in place of the hidden layer's bias (classic DBoF).
-        hidden_relu6: relu6 after the hidden layer (classic DBoF).
-        context_gating: Gates on the hidden layer (Miech et al. 2017, section 3.3; the winners' NetVLAD and NetFV).
-        gating_remove_diagonal: Leave out each unit's influence on its own gate (`gating_remove_diag` in Miech et al.'s
-            code).
-        gating_reduction: Make the gates through a bottleneck of `H // gating_reduction` units (NeXtVLAD: 8); null for a
-            full matrix.
-        dropout: Fraction of the pooled values dropped in training (NeXtVLAD: 0.5).
+        num_clusters: Number of clusters `K` for the first feature (rgb).
+        cluster_divisor: Other features (audio) have `K // cluster_divisor` clusters, at least 2, because with a single
+            cluster all frames have the same assignment.
+        hidden_units: Number of units `H` of the hidden layer.
+        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (classic DBoF).
+        hidden_relu6: Whether relu6 follows the hidden layer (classic DBoF).
+        context_gating: Whether the hidden layer is gated (Miech et al. 2017, section 3.3; the winners' NetVLAD and
+            NetFV).
+        gating_remove_diagonal: Whether a gate ignores the unit it gates (`gating_remove_diag` in the code of Miech et
+            al.).
+        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units (NeXtVLAD:
+            8); null for a full matrix.
+        dropout: Fraction of pooled values dropped in training (NeXtVLAD: 0.5).
     """
 
     num_clusters: PositiveInt
@@ -53,14 +55,14 @@ class PooledConfig(OrderFreeConfig):
 
     @field_validator("gating_remove_diagonal")
     @classmethod
-    def _has_gates(cls, value: bool, fields: ValidationInfo) -> bool:
+    def _refuse_without_gates(cls, value: bool, fields: ValidationInfo) -> bool:
         if value and fields.data.get("context_gating") is False:
             raise ValueError("there are no gates. Set context_gating: true, or gating_remove_diagonal: false")
         return value
 
     @field_validator("gating_reduction")
     @classmethod
-    def _has_gates_to_reduce(cls, value: int | None, fields: ValidationInfo) -> int | None:
+    def _refuse_reduction_without_gates(cls, value: int | None, fields: ValidationInfo) -> int | None:
         if value and fields.data.get("context_gating") is False:
             raise ValueError("there are no gates. Set context_gating: true, or gating_reduction: null")
         if value and fields.data.get("gating_remove_diagonal"):
@@ -70,18 +72,18 @@ class PooledConfig(OrderFreeConfig):
         return value
 
     def features(self, spec: DataSpec) -> dict[str, int]:
-        """Size of every feature, each pooled on its own."""
+        """Return the size of every feature that is pooled separately."""
         return dict(spec.features)
 
     def clusters(self, spec: DataSpec) -> dict[str, int]:
-        """Number of clusters of every feature."""
+        """Return the number of clusters of every feature."""
         first, *others = self.features(spec)
         rest = max(2, self.num_clusters // self.cluster_divisor)
         return {first: self.num_clusters, **dict.fromkeys(others, rest)}
 
 
 def frame_inputs(spec: DataSpec, dtype: str = "float32") -> dict[str, Any]:
-    """The symbolic inputs of a model: frames `(B, T, D)` and num_frames `(B,)`."""
+    """Create the symbolic inputs of a model: frames `(B, T, D)` and num_frames `(B,)`."""
     import keras
 
     return {
@@ -93,17 +95,18 @@ def frame_inputs(spec: DataSpec, dtype: str = "float32") -> dict[str, Any]:
 def build_pooled(
     config: PooledConfig, spec: DataSpec, pooling: Callable[[str, int], Any], hidden_initializer: str | None = None
 ) -> Any:
-    """Build the model around its pooling layers.
+    """Build a model from pooling layers, a hidden layer and a head.
 
     Args:
-        config: The configuration.
-        spec: Features and classes.
-        pooling: Makes the pooling layer of a feature from the feature's name (to be the layer's name) and number of
-            clusters.
-        hidden_initializer: Of the hidden layer's matrix; N(0, 1 / sqrt(K)) unless said otherwise (the winners).
+        config: Configuration of the model.
+        spec: Features and classes of the data.
+        pooling: Function that creates the pooling layer of a feature from the feature's name, which must become the
+            name of the layer, and the number of clusters.
+        hidden_initializer: Initializer of the hidden layer's weight matrix. The default is the winners' normal
+            distribution with standard deviation `1 / sqrt(K)`.
 
     Returns:
-        The Keras model; see `Architecture.build`.
+        A Keras model; see `Architecture.build`.
     """
     import keras
 

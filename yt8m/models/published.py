@@ -1,4 +1,4 @@
-"""The winners' models by their names in the paper's table 4, and the authors' NeXtVLAD."""
+"""Published models: the winners' models from table 4 of the paper, and NeXtVLAD as its authors configured it."""
 
 from yt8m.models import ModelConfig
 from yt8m.models.dbof import DBoFConfig
@@ -22,4 +22,4 @@ PUBLISHED: dict[str, ModelConfig] = {
     "RNN3": RNNConfig(cell="gru", units=1024),
     "NeXtVLAD": NeXtVLADConfig(num_clusters=128, hidden_units=2048, dropout=0.5),
 }
-"""Configurations by name; RNN1's is not known."""
+"""Configurations by name. The configuration of RNN1 is not known."""

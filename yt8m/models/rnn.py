@@ -1,4 +1,4 @@
-"""Recurrent networks: LSTM and GRU."""
+"""Recurrent architecture with LSTM or GRU cells."""
 
 from typing import Any, Literal
 
@@ -11,22 +11,23 @@ from yt8m.models.pooled import frame_inputs
 
 
 class RNNConfig(ArchitectureConfig):
-    """A bidirectional recurrent layer, then a forward one, whose final state describes the video (the winners' code).
+    """A bidirectional recurrent layer and a forward one, whose final state describes the video (the winners' code).
 
-    The winners' RNN2 is `cell: lstm, units: 1024`, RNN3 `cell: gru, units: 1024`. They read every real frame, in order,
-    in training as in inference.
+    The winners' RNN2 has `cell: lstm, units: 1024`, RNN3 `cell: gru, units: 1024`. All real frames are read in order,
+    in training and in inference.
 
     Attributes:
         architecture: `rnn`.
-        cell: `lstm` (described by its cell state) or `gru` (the winners' code has both).
-        units: Units of the forward layer, an even number (the winners: 1024); the bidirectional one has half of them
-            each way.
-        branches: `joint` reads all features together (the winners' RNN2 and RNN3). `per_feature` has a branch for each:
-            batch normalization, a dense relu6 layer, and a recurrent stack of its own; the first with `units`, every
-            other with `units // unit_divisor`, rounded down to an even number, at least 2 (the winners' code: GRU, 1024
-            and 128). The dense layer has a bias; in the winners' code it has a second batch normalization instead.
-        unit_divisor: See `branches` (the winners: 8).
-        head: From the last state to probabilities (the winners: logistic).
+        cell: `lstm`, whose cell state describes the video, or `gru` (the winners' code has both).
+        units: Number of units of the forward layer, even (the winners: 1024). Each direction of the bidirectional layer
+            has half of them.
+        branches: `joint` reads all features together (the winners' RNN2 and RNN3). `per_feature` has one branch per
+            feature with batch normalization, a dense relu6 layer and a recurrent stack. The branch of the first feature
+            has `units` units, the others `units // unit_divisor`, rounded down to an even number, at least 2 (the
+            winners' code: GRU, 1024 and 128). The dense layer has a bias; in the winners' code it has a second batch
+            normalization instead.
+        unit_divisor: Divisor of the units of all branches but the first; see `branches` (the winners: 8).
+        head: Layers from the final state to probabilities (the winners: logistic).
     """
 
     architecture: Literal["rnn"] = "rnn"
@@ -38,13 +39,13 @@ class RNNConfig(ArchitectureConfig):
 
     @field_validator("unit_divisor")
     @classmethod
-    def _has_branches(cls, value: int, fields: ValidationInfo) -> int:
+    def _refuse_unused_divisor(cls, value: int, fields: ValidationInfo) -> int:
         if value != cls.model_fields["unit_divisor"].default and fields.data.get("branches") == "joint":
             raise ValueError("joint features have no units to divide. Set branches: per_feature, or leave it out")
         return value
 
     def branch_units(self, spec: DataSpec) -> dict[str, int]:
-        """Units of every feature's branch, even numbers."""
+        """Return the number of units of every branch, all even."""
         first = next(iter(spec.features))
         rest = 2 * max(1, self.units // self.unit_divisor // 2)
         return {feature: self.units if feature == first else rest for feature in spec.features}

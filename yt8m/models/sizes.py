@@ -1,4 +1,4 @@
-"""How large a model is, without making its weights."""
+"""Sizes of models, without allocating their weights."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ FLOAT_BYTES = 4
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Weights of a model.
+    """Names and shapes of the weights of a model.
 
     Attributes:
-        weights: Name and shape of every weight, batch-norm statistics included, in the model's order.
+        weights: Name and shape of every weight, including batch statistics, in the order of the model.
     """
 
     weights: tuple[tuple[str, tuple[int, ...]], ...]
 
     @property
     def parameters(self) -> int:
-        """Number of elements of all weights."""
+        """Number of elements in all weights."""
         return sum(prod(shape) for _, shape in self.weights)
 
     @property
     def float_bytes(self) -> int:
-        """Bytes of all weights as float32."""
+        """Size of all weights as float32, in bytes."""
         return self.parameters * FLOAT_BYTES
 
     def quantized_bytes(self, method: Method = "uniform", threshold_elements: int = THRESHOLD_ELEMENTS) -> int:
-        """Bytes with every variable over the threshold quantized, the others as float32.
+        """Compute the size of all weights in bytes when large ones are quantized and the others are float32.
 
-        By default these are the sizes of the paper's table 4, which drops what follows the decimal point.
+        With the defaults these are the sizes in table 4 of the paper, which are truncated to whole megabytes.
 
         Args:
-            method: How they are quantized.
-            threshold_elements: Elements that a variable may have and stay as it is.
+            method: Quantization method.
+            threshold_elements: Largest number of elements of a weight that is not quantized.
         """
         return sum(
             quantized_bytes(shape, method) if prod(shape) > threshold_elements else prod(shape) * FLOAT_BYTES
@@ -47,18 +47,18 @@ class ModelSize:
 
 
 def measure(config: ModelConfig, spec: DataSpec) -> ModelSize:
-    """List a model's weights.
+    """Measure a model without allocating its weights.
 
-    The model is built as for training, yet inside a stateless scope, where Keras defers making the variables' values;
-    they are never made; nor is anything computed, as layers tell the shapes of their outputs. Keras keeps the list of
-    deferred variables per thread, hence a thread of its own.
+    The model is built inside a stateless scope, in which Keras defers the initialization of variables. Nothing is
+    computed, because layers report the shapes of their outputs. Keras keeps the list of deferred variables per thread,
+    so the model is built in a separate thread. A model of a gigabyte takes some hundredths of a second.
 
     Args:
-        config: The model's configuration.
+        config: Configuration of the model.
         spec: Features and classes of the data.
 
     Returns:
-        Its size; a model of a gigabyte takes some hundredths of a second and no memory to speak of.
+        Names and shapes of the model's weights.
     """
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(_measure, config, spec).result()
