@@ -1,4 +1,4 @@
-"""Copies TensorBoard's logs from a store, again and again: `python mirror_logs.py URI FOLDER [SECONDS]`."""
+"""Mirror of TensorBoard logs in a store: `python mirror_logs.py URI FOLDER [SECONDS]`."""
 
 import logging
 import sys
@@ -12,16 +12,16 @@ _LOGGER = logging.getLogger("mirror_logs")
 
 
 def mirror(uri: str, folder: Path) -> int:
-    """Copy what is new.
+    """Copy new content of all logs.
 
-    Logs only grow, and TensorBoard keeps them open: what a file has got is appended to its copy.
+    Logs only grow, and TensorBoard keeps them open. Therefore new content is appended to the copies.
 
     Args:
-        uri: The logs in the store.
-        folder: The copies.
+        uri: Folder of the logs in the store.
+        folder: Local folder of the copies.
 
     Returns:
-        How many bytes were copied.
+        Number of bytes copied.
     """
     copied = 0
     for log in storage.list_uris(storage.join(uri, "**", "*tfevents*")):
@@ -35,13 +35,13 @@ def mirror(uri: str, folder: Path) -> int:
 
 
 def main(uri: str, folder: str, seconds: str = "60") -> None:
-    """Mirror until it is stopped; a store that does not answer is asked again."""
+    """Mirror until the process is stopped, even if the store fails at times."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     while True:
         try:
             copied = mirror(uri, Path(folder))
             if copied:
-                _LOGGER.info("%s: %d bytes more", uri, copied)
+                _LOGGER.info("%s: copied %d bytes", uri, copied)
         except StorageError as error:
             _LOGGER.warning("%s", error)
         time.sleep(float(seconds))

@@ -1,7 +1,7 @@
-"""Sends the first records of a shard to the service: `python client.py http://HOST SHARD.tfrecord [SIGNATURE]`.
+"""Client that sends the first records of a shard: `python client.py http://HOST SHARD.tfrecord [SIGNATURE]`.
 
-SIGNATURE is `serialized`, unless told, or `serialized_probabilities`, which take the records as they are, or
-`serving_default` or `probabilities`, which take frames and their number; the model card describes all four.
+SIGNATURE is `serialized` (default) or `serialized_probabilities`, which take records, or `serving_default` or
+`probabilities`, which take frames and their number. The model card describes all four.
 """
 
 import base64
@@ -13,16 +13,16 @@ import tensorflow as tf
 
 
 def serialized(records):
-    """Instances of the signatures that parse records themselves."""
+    """Return the instances for the signatures that parse records."""
     return [{"b64": base64.b64encode(record).decode()} for record in records]
 
 
 def dense(records):
-    """Instances of the signatures that take the bytes of frames, with features in the model's order."""
+    """Return the instances for the signatures that take frames, with features in the order of the model."""
     lists = [tf.train.SequenceExample.FromString(record).feature_lists.feature_list for record in records]
     features = [[[each.bytes_list.value[0] for each in of[name].feature] for name in ("rgb", "audio")] for of in lists]
     videos = [[list(b"".join(frame)) for frame in zip(*each, strict=True)] for each in features]
-    padding = [[0] * len(videos[0][0])] * max(map(len, videos))  # all videos of a call are equally long
+    padding = [[0] * len(videos[0][0])] * max(map(len, videos))  # all videos of a batch have the same length
     return [{"frames": (each + padding)[: len(padding)], "num_frames": len(each)} for each in videos]
 
 

@@ -1,4 +1,4 @@
-"""Stage `average`: exponential moving average of a model's weights over further training (paper, section 4.1)."""
+"""Stage `average`: exponential moving average of the weights over further training (paper, section 4.1)."""
 
 import shutil
 from pathlib import Path
@@ -15,14 +15,14 @@ from yt8m.training.provenance import Provenance
 
 
 class AveragingConfig(Config):
-    """How weights are averaged.
+    """Further training and the decay of the average.
 
     Attributes:
-        epochs: Further passes over the training videos (about 2; their code).
-        averaged_steps: N; the average's decay per step is 1 - 1/N (2,000 to 3,000; their code). Far fewer steps of
-            training than N leave the average near where the training began.
-        learning_rate_divisor: The learning rate the model ended with is divided by this (5; their code).
-        batch_size: Hold-out videos predicted at a time.
+        epochs: Number of further epochs (about 2; the winners' code).
+        averaged_steps: Number N of averaged steps, for a decay of 1 - 1/N per step (2,000 to 3,000; the winners' code).
+            If the training has far fewer steps, the average stays near the initial weights.
+        learning_rate_divisor: Divisor of the final learning rate of the model (5; the winners' code).
+        batch_size: Number of hold-out videos per batch.
     """
 
     epochs: PositiveInt = 2
@@ -32,11 +32,11 @@ class AveragingConfig(Config):
 
 
 class AverageConfig(AveragingConfig):
-    """How weights are averaged, and when the average is kept.
+    """Averaging, and when to keep the average.
 
     Attributes:
-        policy: `always` keeps the average (the paper for RNN and DBoF), `if_better` only where its GAP on the hold-out
-            is higher than that of the model before.
+        policy: `always` keeps the average (the paper, for RNN and DBoF). `if_better` keeps it only if its GAP on the
+            hold-out is higher than that of the original model.
     """
 
     policy: Literal["always", "if_better"] = "always"
@@ -52,29 +52,30 @@ def average(
     tensorboard_uri: str = "",
     soft_targets: Path | None = None,
 ) -> StageResult:
-    """Train a model on at a lower rate and averages weights and batch statistics over its steps.
+    """Continue training at a lower learning rate, and average weights and batch statistics over the steps.
 
-    All else (batch size, clipping, label weight, ...) is as in the model's own training. Killed and started again, it
-    goes on from its last checkpoint.
+    All other settings (batch size, clipping, label weight, ...) are those of the original training. A killed stage
+    continues from its last checkpoint.
 
     Args:
-        partition: The partition.
-        model: Folder of the model, as a training step wrote it.
-        config: How long, how slowly, and which model to keep.
-        output: Folder of the model that is kept: the averaged one or a copy of the one before.
-        checkpoint_uri: Folder of this training's checkpoint.
-        tensorboard_uri: Folder for TensorBoard's logs; none are written without.
-        soft_targets: Manifest of the teachers' predictions, for a student.
+        partition: Partition file with the training and hold-out shards.
+        model: Folder of the model, as stage `train` wrote it.
+        config: Length and learning rate of the training, and which model to keep.
+        output: Folder to write the model to: the average, or a copy of the original model.
+        checkpoint_uri: Folder of the checkpoint.
+        tensorboard_uri: Folder of the TensorBoard logs. If empty, no logs are written.
+        soft_targets: Manifest of the soft targets, for a student.
 
     Returns:
-        `gap_before` and `gap_after` on the hold-out, `kept` (1: the average), `seconds`, `steps`; details: `curve`.
+        Metrics `gap_before` and `gap_after` on the hold-out, `kept` (1 for the average), `seconds` and `steps`; details
+        `curve`.
 
     Raises:
         ConfigError: The loss became infinite.
-        DataError: The model, shards or soft targets cannot be used.
+        DataError: The model, the shards or the soft targets cannot be used.
         StorageError: A file cannot be read or written, or the checkpoint is damaged.
     """
-    from yt8m.training.digest import files_digest  # noqa: PLC0415 - Keras; recipes need AverageConfig only
+    from yt8m.training.digest import files_digest  # noqa: PLC0415 - imports Keras, which recipes do not need
     from yt8m.training.inference import holdout_gap  # noqa: PLC0415
     from yt8m.training.run import TrainingRun  # noqa: PLC0415
 
@@ -115,7 +116,7 @@ def _further_training(before: Provenance, config: AverageConfig) -> Any:
     changes = {
         "epochs": config.epochs,
         "learning_rate": before.learning_rate / config.learning_rate_divisor,
-        # Another order of the videos than in the first epochs.
+        # Shuffles the videos in another order than the original training.
         "seed": before.training.seed + 1,
     }
     return before.training.model_copy(update=changes)

@@ -1,4 +1,4 @@
-"""Stage `join_soft_targets`: the parts that several workers wrote become one set of soft targets."""
+"""Stage `join_soft_targets`: merging of the soft targets that several workers wrote."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,19 +11,19 @@ from yt8m.stages.result import StageResult
 
 
 def join_soft_targets(*, partition: Path, parts: Mapping[str, Path], output: Path) -> StageResult:
-    """Join the parts' manifests, which must be of one make and together have a whole sidecar for every training shard.
+    """Merge the manifests of all workers, and check that every training shard has a complete sidecar.
 
     Args:
-        partition: The partition.
-        parts: Manifests of the stage `soft_targets` by the names of the nodes that wrote them, at least one.
-        output: The manifest of all (`SoftTargetManifest`).
+        partition: Partition file with the training shards.
+        parts: Manifests of stage `soft_targets` by the name of the node that wrote them. At least one.
+        output: Merged manifest to write (`SoftTargetManifest`).
 
     Returns:
-        `videos` and `shards`; details: `teachers`.
+        Metrics `videos` and `shards`; details `teachers`.
 
     Raises:
-        DataError: A part was made by other teachers, in another encoding or of other data than the first one; or a
-            training shard is in no part, or its sidecar is damaged.
+        DataError: The teachers, encoding or data of a part differ from those of the first one, a training shard is
+            missing in all parts, or its sidecar is damaged.
     """
     shards = Partition.load(partition)
     manifests = {name: SoftTargetManifest.load(path) for name, path in parts.items()}
@@ -32,8 +32,8 @@ def join_soft_targets(*, partition: Path, parts: Mapping[str, Path], output: Pat
     for name, manifest in manifests.items():
         if manifest.recipe_hash != first.recipe_hash:
             raise DataError(
-                f"{name}: made by other teachers or of other data ({manifest.recipe_hash[:12]}) than {first_name} "
-                f"({first.recipe_hash[:12]}). Repeat the one that is out of date."
+                f"{name}: its teachers or data ({manifest.recipe_hash[:12]}) differ from those of {first_name} "
+                f"({first.recipe_hash[:12]}). Rerun the node that is out of date."
             )
         assert sidecars.keys().isdisjoint(manifest.sidecars), f"{name} has shards of another part"
         sidecars |= manifest.sidecars
@@ -52,4 +52,4 @@ def _check_sidecars(partition: Partition, parts: Mapping[str, SoftTargetManifest
         for shard, sidecar in part.sidecars.items():
             fault = sidecar_fault(ahead.stage_in(sidecar), part.recipe_hash, videos[shard])
             if fault:
-                raise DataError(f"{name}: {sidecar}: {fault}. Repeat {name}, which writes it anew.")
+                raise DataError(f"{name}: {sidecar}: {fault}. Rerun {name}, which replaces the sidecar.")

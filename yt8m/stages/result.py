@@ -1,4 +1,4 @@
-"""What every stage returns."""
+"""The result type of all stages."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class StageResult:
-    """Figures of one stage.
+    """Metrics and details of one stage.
 
     Attributes:
         metrics: Finite numbers for the pipeline's user interface and the report, by name.

@@ -1,4 +1,4 @@
-"""Stage `soft_targets`: the teachers' mean prediction for every training video (paper, sections 3.1 and 4.2)."""
+"""Stage `soft_targets`: mean predictions of the teachers for all training videos (paper, sections 3.1 and 4.2)."""
 
 import hashlib
 import json
@@ -22,11 +22,11 @@ _LOGGER = logging.getLogger("yt8m.stages")
 
 
 class SoftTargetsConfig(Config):
-    """How soft targets are made and stored.
+    """Prediction and storage of soft targets.
 
     Attributes:
-        encoding: Dense or top K, in float16.
-        batch_size: Videos predicted at a time.
+        encoding: Encoding in float16, dense or top K.
+        batch_size: Number of videos per batch.
     """
 
     encoding: SoftTargetEncoding = SoftTargetEncoding()
@@ -44,28 +44,28 @@ def soft_targets(
     worker: int = 0,
     workers: int = 1,
 ) -> StageResult:
-    """Write one sidecar per training shard; frames are not copied.
+    """Write one sidecar per training shard, without copying frames.
 
-    A sidecar that is there and whole is final, so a killed stage continues with the first one missing; a damaged one is
-    written anew. The shards can be divided among workers: each writes its part, and the bytes are those that one worker
-    would have written. Each one's manifest lists its part only; `join_soft_targets` makes one of them.
+    Complete sidecars are final, so a killed stage continues with the first missing one. Damaged sidecars are replaced.
+    Workers can share the work: each writes the sidecars and the manifest of its own shards, and the sidecars do not
+    depend on the number of workers. `join_soft_targets` merges the manifests.
 
     Args:
-        partition: The partition.
+        partition: Partition file with the training shards.
         models: Model folders by name.
-        selection: Says which of them teach (`TeacherSelection`); without it all do.
+        selection: File that names the teachers among the models (`TeacherSelection`). If None, all models teach.
         config: Encoding and batch size.
-        output_uri: Folder of the sidecars; those of other teachers, data or encoding lie in another folder inside.
-        output: The manifest (`SoftTargetManifest`).
-        worker: Number of this worker, from 0.
+        output_uri: Folder of the sidecars, with a subfolder per set of teachers, data and encoding.
+        output: Manifest to write (`SoftTargetManifest`).
+        worker: Index of this worker, from 0.
         workers: Number of workers.
 
     Returns:
-        `videos` and `shards` of this worker's part, `written_shards` (not there before), `bytes_per_video`, `seconds`
-        and `videos_per_second` of the written ones; details: `teachers`.
+        Metrics of this worker: `videos` and `shards`, `written_shards` (missing before), `bytes_per_video`, and
+        `seconds` and `videos_per_second` of the written shards; details `teachers`.
 
     Raises:
-        ConfigError: There is no such worker or teacher.
+        ConfigError: The worker's index is out of range, or a selected teacher is not among the models.
         DataError: A model or shard cannot be used.
     """
     if not 0 <= worker < workers:
@@ -97,7 +97,7 @@ def _teachers(models: Mapping[str, Path], selection: Path | None) -> dict[str, P
     chosen = TeacherSelection.load(selection).chosen if selection else tuple(models)
     unknown = [name for name in chosen if name not in models]
     if unknown:
-        raise ConfigError(f"{selection}: there is no model '{unknown[0]}' to teach. {suggest(unknown[0], models)}")
+        raise ConfigError(f"{selection}: no model is named '{unknown[0]}'. {suggest(unknown[0], models)}")
     return {name: models[name] for name in chosen}
 
 
@@ -108,9 +108,9 @@ def _manifest(
     encoding: SoftTargetEncoding,
     output_uri: str,
 ) -> SoftTargetManifest:
-    from yt8m.training.digest import files_digest  # noqa: PLC0415 - Keras; recipes need SoftTargetsConfig only
+    from yt8m.training.digest import files_digest  # noqa: PLC0415 - imports Keras, which recipes do not need
 
-    # The order of the teachers does not matter: they are weighted equally.
+    # Sorted, because the teachers have equal weights and their order does not matter.
     recipe = {
         "teachers": sorted(files_digest(folder) for folder in teachers.values()),
         "encoding": encoding.model_dump(mode="json"),
@@ -136,7 +136,7 @@ def _is_final(manifest: SoftTargetManifest, shard: Shard) -> bool:
         return False
     fault = sidecar_fault(storage.stage_in(sidecar), manifest.recipe_hash, shard.videos)
     if fault:
-        _LOGGER.warning("%s: %s; it is written anew.", sidecar, fault)
+        _LOGGER.warning("%s: %s. Writing it again.", sidecar, fault)
     return not fault
 
 
@@ -149,7 +149,7 @@ def _write(
     batch_size: int,
     done: int,
 ) -> None:
-    # TensorFlow and Keras; recipes need SoftTargetsConfig only.
+    # These import TensorFlow and Keras, which recipes do not need.
     from yt8m.data.soft_targets import write_soft_targets  # noqa: PLC0415
     from yt8m.training.teachers import mean_predictor, predict_shards  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Stage `train`: one model, on labels or on labels and soft targets."""
+"""Stage `train`: training of one model on labels, with or without soft targets."""
 
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,13 @@ from yt8m.training.provenance import Provenance
 
 
 class TrainConfig(Config):
-    """What to train, and how.
+    """Model and training.
 
     Attributes:
-        model: The model.
-        training: Steps, optimizer, precision, seed.
-        label_weight: Lambda of the paper's equation 2, weight of the labels against the soft targets (0.5; section
-            3.1). Without soft targets it has no effect.
+        model: Architecture of the model and its hyperparameters.
+        training: Steps, optimizer, precision and seed.
+        label_weight: Weight of the labels against the soft targets, lambda of the paper's equation 2 (0.5; section
+            3.1). It has no effect without soft targets.
     """
 
     model: ModelConfig
@@ -40,28 +40,28 @@ def train(
     tensorboard_uri: str = "",
     soft_targets: Path | None = None,
 ) -> StageResult:
-    """Train a model on the training shards; killed and started again, it goes on from its last checkpoint.
+    """Train a model on the training shards. A killed training continues from its last checkpoint.
 
-    The same configuration, data and backend give the same weights on the same machine, killed or not.
+    On the same machine, the same configuration, data and backend give the same weights, even after an interruption.
 
     Args:
-        partition: The partition.
+        partition: Partition file with the training shards.
         config: Model and training.
-        output: The model's folder.
-        checkpoint_uri: Folder of this training's checkpoint, which stays there when all is done.
-        tensorboard_uri: Folder for TensorBoard's logs; none are written without.
-        soft_targets: Manifest of the teachers' predictions, for a student.
+        output: Folder to write the model to.
+        checkpoint_uri: Folder of the checkpoint, which stays after the training.
+        tensorboard_uri: Folder of the TensorBoard logs. If empty, no logs are written.
+        soft_targets: Manifest of the soft targets, for a student.
 
     Returns:
-        `loss` and `gap` of the last epoch (predictions made in training, GAP to about three decimals), `seconds`,
-        `videos_per_second`, `steps`, `parameters`; details: `curve`.
+        Metrics `loss` and `gap` of the last epoch (from predictions during training, GAP to about three decimals),
+        `seconds`, `videos_per_second`, `steps` and `parameters`; details `curve`.
 
     Raises:
         ConfigError: The batch is larger than the training set, or the loss became infinite.
-        DataError: Shards or soft targets cannot be read or do not fit.
+        DataError: Shards or soft targets cannot be read or do not belong together.
         StorageError: A file cannot be read or written, or the checkpoint is damaged.
     """
-    from yt8m.training.run import TrainingRun  # noqa: PLC0415 - Keras; recipes need TrainConfig only
+    from yt8m.training.run import TrainingRun  # noqa: PLC0415 - imports Keras, which recipes do not need
 
     shards = Partition.load(partition)
     run = TrainingRun.of(
@@ -94,6 +94,6 @@ def train(
 def _build(config: TrainConfig, partition: Partition) -> Any:
     network = build_from_bytes(config.model, partition.spec)
     if config.training.initial_bias == "class_frequencies":
-        # Half a video more with and without each class: none is impossible.
+        # Half a video with and one without each class are added, so that no probability is 0 or 1.
         start_at(network, (np.array(partition.class_counts) + 0.5) / (partition.num_training_videos + 1))
     return network
