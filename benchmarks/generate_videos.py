@@ -1,10 +1,10 @@
-"""Measures how fast videos are generated.
+"""Throughput of the generation of synthetic videos.
 
     python benchmarks/generate_videos.py [--videos 1000] [--means FILE.npz]
 
-Full-size videos (1024 + 128 features, up to 300 frames) as `yt8m data generate` makes them, one shard per core at a
-time: made-up ones, and with `--means` also those around real means. Reading the means and preparing the visual words
-count, too.
+Generates full-size videos (1024 + 128 features, up to 300 frames) like `yt8m data generate`, one shard per core in
+parallel: procedural videos, and with `--means` also videos around real means. The time includes reading the means and
+preparing the visual words.
 """
 
 import argparse
@@ -16,25 +16,25 @@ from yt8m.stages.generate import GenerateConfig, generate
 
 
 def main() -> None:
-    """Print rates."""
+    """Print the throughput for each source of videos."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=1000)
-    parser.add_argument("--means", help="An .npz of real videos.")
+    parser.add_argument("--means", help="Path of an .npz with the means of real videos.")
     arguments = parser.parse_args()
-    measure("made-up videos", GenerateConfig(preset="yt8m", videos=arguments.videos))
+    measure("procedural videos", GenerateConfig(preset="yt8m", videos=arguments.videos))
     if arguments.means:
         measure("around real means", GenerateConfig(means=arguments.means, videos=arguments.videos))
 
 
-def measure(what: str, config: GenerateConfig) -> None:
-    """Generate a data set and removes it."""
+def measure(title: str, config: GenerateConfig) -> None:
+    """Generate a data set in a temporary folder and print the throughput."""
     with tempfile.TemporaryDirectory() as folder:
         watch = Stopwatch()
         videos = generate(config=config, output_uri=folder).metrics["videos"]
         seconds, processor = watch.seconds, watch.processor_seconds
     say(
-        f"{what}: {videos / seconds:.0f} videos/s, {videos / processor:.0f} for each second of a processor, "
-        f"{processor / seconds:.2f} processors busy"
+        f"{title}: {videos / seconds:.0f} videos/s, {videos / processor:.0f} videos per CPU second, "
+        f"{processor / seconds:.2f} CPUs busy"
     )
 
 

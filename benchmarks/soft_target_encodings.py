@@ -1,11 +1,11 @@
-"""Measures what storing soft targets in few bytes loses.
+"""Loss of accuracy by the compact encodings of soft targets.
 
     python benchmarks/soft_target_encodings.py --partition FILE --models DIR... [--top-k 20 50 100 200]
 
-The mean prediction of the models on the partition's hold-out videos is written as sidecars in every encoding and read
-back. Per encoding: bytes per video on disk; largest and mean error of a probability; by how much a student's loss
-against what is stored differs at best from the loss against the exact targets (the divergence of the two, summed over
-classes, as the loss is); and the targets' own GAP against the labels.
+Writes the mean prediction of the models for the hold-out videos as a sidecar in every encoding, and reads it back.
+Prints per encoding: bytes per video on disk; largest and mean error of a probability; the excess loss, against the
+exact targets, of a student that reproduces the stored ones (their divergence, summed over classes); and the GAP of the
+targets against the labels.
 """
 
 import argparse
@@ -32,7 +32,7 @@ Chunk = tuple[list[bytes], NDArray[np.float32], NDArray[np.uint8]]
 
 
 def main() -> None:
-    """Print a table, an encoding a row."""
+    """Print a table with a row per encoding."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--partition", type=Path, required=True)
     parser.add_argument("--models", type=Path, nargs="+", required=True, help="Folders of the teachers.")
@@ -63,7 +63,7 @@ def predict(partition: Partition, models: list[Path]) -> Any:
 
 
 def store(chunks: list[Chunk], encoding: SoftTargetEncoding, partition: Partition) -> tuple[NDArray[np.float32], int]:
-    """Write a sidecar and reads it back; returns probabilities (N, C) and the bytes of the file."""
+    """Write a sidecar and read it back; return the probabilities (N, C) and the size of the file in bytes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "sidecar.tfrecord"
         targets = ((ids, probabilities) for ids, probabilities, _ in chunks)
@@ -78,7 +78,7 @@ def store(chunks: list[Chunk], encoding: SoftTargetEncoding, partition: Partitio
 
 
 def divergence(exact: NDArray[np.float32], stored: NDArray[np.float32]) -> float:
-    """Cross entropy of what is stored against the exact targets, less their own entropy, per video."""
+    """Return the KL divergence of the stored from the exact targets per video: cross entropy minus entropy."""
 
     def cross_entropy(predicted: NDArray[np.float32]) -> float:
         p = predicted.astype(np.float64)
@@ -89,7 +89,7 @@ def divergence(exact: NDArray[np.float32], stored: NDArray[np.float32]) -> float
 
 
 def gap(probabilities: NDArray[np.float32], labels: NDArray[np.uint8]) -> float:
-    """GAP over the top 20."""
+    """Return the GAP@20 of the probabilities."""
     metrics = StreamingMetrics(probabilities.shape[1])
     metrics.update(probabilities, labels)
     return metrics.result()["gap"]

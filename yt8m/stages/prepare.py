@@ -1,4 +1,4 @@
-"""Stage `prepare`: divides shards into training and hold-out, and counts what is in them."""
+"""Stage `prepare`: divides shards into a training and a hold-out list, and counts their videos."""
 
 import time
 from pathlib import Path
@@ -14,21 +14,21 @@ from yt8m.data.read_report import ReadReport
 from yt8m.errors import DataError
 from yt8m.stages.result import StageResult
 
-# Bad records that the partition lists; all are counted.
+# Maximum number of bad records in the partition; further ones are only counted.
 MAX_LISTED_RECORDS = 1000
 
 
 class PrepareConfig(Config):
-    """Which shards there are and how they are divided.
+    """Shards of a data set and their division into training and hold-out shards.
 
     Attributes:
-        training: Globs of shards that train.
-        validation: Globs of shards of which `holdout_shards` are held out; the others train, too.
-        holdout_shards: Validation shards to hold out.
-        seed: Chooses them.
+        training: Glob patterns of the training shards. Empty means only validation shards.
+        validation: Glob patterns of the validation shards. Those that are not held out become training shards.
+        holdout_shards: Number of validation shards to hold out.
+        seed: Random seed for choosing the hold-out shards.
         spec: Features, classes and length of the videos.
-        on_bad: Whether bad records and damaged shards are skipped and reported or stop this stage and those that read
-            the partition's shards after it.
+        on_bad: `skip` to leave out and report bad records and the rest of damaged shards, `fail` to stop at the first.
+            Later stages that read the shards do the same.
     """
 
     training: tuple[str, ...] = ()
@@ -40,18 +40,18 @@ class PrepareConfig(Config):
 
 
 def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
-    """Write the partition.
+    """Divide shards, read them to their end and write the partition.
 
     Args:
-        config: Shards, and how they are divided.
-        output: The partition, a JSON file.
+        config: Shards and their division.
+        output: Path for the partition, a JSON file.
 
     Returns:
-        Counts and sizes; details: the damaged shards and the first bad records.
+        Counts and sizes; in the details, damaged shards and the first bad records.
 
     Raises:
-        DataError: A glob that matches nothing, a shard on both sides, too few validation shards, no usable
-            video on a side, or (under `on_bad="fail"`) a bad record or damaged shard.
+        DataError: A pattern matches no shard, a shard is on both sides, there are too few validation shards, a side has
+            no usable video, or (under `on_bad="fail"`) a record is bad or a shard damaged.
     """
     from yt8m.data.scan import scan_shards  # noqa: PLC0415 - TensorFlow; recipes need PrepareConfig only
 
@@ -88,7 +88,10 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
 def _nothing_usable(side: str, uris: list[str], report: ReadReport) -> str:
     damaged, bad = report.findings_in(uris)
     first = next(map(str, [*damaged, *bad]), f"{uris[0]}: no record")
-    return f"no usable video in the {side} shards ({len(uris)}). First problem: {first}. Check `spec` and the globs."
+    return (
+        f"no usable video in the {side} shards ({len(uris)} shards). First problem: {first}. Check the features and "
+        "classes of the recipe, and the glob patterns of the shards."
+    )
 
 
 def _result(partition: Partition, frames: int, seconds: float) -> StageResult:
