@@ -19,13 +19,13 @@ def test_a_model_over_its_budget_names_parts_and_what_would_fit():
         check_budget(1000, 999, WEIGHTS, SIZES.__getitem__)
     assert str(caught.value) == (
         "exported model: expected at most 999 bytes, received 1,000. "
-        "Parts in bytes, weights and graph: netvlad 500, dbof 310, rnn 200. "
-        "The nearest subset that fits: netvlad, rnn (at most 700 bytes, 80% of the weight)."
+        "Bytes of each member with its graph: netvlad 500, dbof 310, rnn 200. "
+        "The best subset that fits: netvlad, rnn (at most 700 bytes, 80% of the weight)."
     )
 
 
 def test_a_budget_below_every_member_says_so():
-    with pytest.raises(BudgetError, match="No member fits; use smaller models or a larger budget_bytes"):
+    with pytest.raises(BudgetError, match=r"No member fits\. Use smaller models or a larger budget_bytes"):
         check_budget(1000, 100, WEIGHTS, SIZES.__getitem__)
 
 

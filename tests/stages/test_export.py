@@ -77,12 +77,12 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
 
 def test_over_its_budget_nothing_is_left_behind_and_the_named_subset_fits(exported, toy_models, toy_weights, tmp_path):
     budget = directory_bytes(exported) - 1000
-    with pytest.raises(BudgetError, match=r"Parts in bytes, weights and graph: .*first [\d,]+") as caught:
+    with pytest.raises(BudgetError, match=r"Bytes of each member with its graph: .*first [\d,]+") as caught:
         export_ensemble(
             toy_models, toy_weights, tmp_path, mode=ExportDescription.load(exported).mode, budget_bytes=budget
         )
     assert list(tmp_path.iterdir()) == []
-    subset = re.search(r"The nearest subset that fits: (.*) \(at most", str(caught.value))[1].split(", ")
+    subset = re.search(r"The best subset that fits: (.*) \(at most", str(caught.value))[1].split(", ")
     fitting = write_weights(tmp_path / "weights.json", dict.fromkeys(subset, 1 / len(subset)))
     export_ensemble(toy_models, fitting, tmp_path, mode=ExportDescription.load(exported).mode, budget_bytes=budget)
     assert directory_bytes(tmp_path / "export") <= budget

@@ -157,9 +157,9 @@ def test_an_empty_batch_is_fine(exported):
 @pytest.mark.parametrize(
     ("num_frames", "message"),
     [
-        ([9, 0], r"every video needs 1 frame to as many as frames has room for.*\[9\] \[1\] \[0\]"),
-        ([9, -3], r"every video needs 1 frame to as many as frames has room for.*\[9\] \[1\] \[-3\]"),
-        ([10, 2], r"every video needs 1 frame to as many as frames has room for.*\[9\] \[0\] \[10\]"),
+        ([9, 0], r"num_frames must be between 1 and the length of frames.*\[9\] \[1\] \[0\]"),
+        ([9, -3], r"num_frames must be between 1 and the length of frames.*\[9\] \[1\] \[-3\]"),
+        ([10, 2], r"num_frames must be between 1 and the length of frames.*\[9\] \[0\] \[10\]"),
         ([9], r"num_frames must hold one number for each video;.*\[2\] \[1\]"),
     ],
 )
@@ -172,7 +172,7 @@ def test_a_wrong_number_of_frames_is_a_clear_error(exported, num_frames, message
 def test_the_video_at_fault_is_named_in_a_large_batch(exported):
     frames, num_frames = random_videos([2] * 70)
     num_frames[65] = 0
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"room for.*\[2\] \[65\] \[0\]"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"the length of frames.*\[2\] \[65\] \[0\]"):
         load(exported).top(frames, num_frames)
 
 
@@ -182,7 +182,7 @@ def test_frames_of_another_width_are_a_clear_error(exported):
 
 
 def test_a_record_without_frames_is_a_clear_error(exported):
-    with pytest.raises(tf.errors.InvalidArgumentError, match="every video needs 1 frame"):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="num_frames must be between 1 and"):
         signature(exported, "serialized")(records=tf.constant([to_record(np.zeros((0, 16), np.uint8))]))
 
 

@@ -68,6 +68,6 @@ def test_a_diverged_model_is_refused_by_the_name_of_its_variable(tmp_path):
     kernel = np.zeros((200, 200), np.float32)
     kernel[3, 3] = np.nan
     save_weights(tmp_path / "model", {"dense/kernel": kernel}, MODEL, SPEC)
-    with pytest.raises(DataError, match=r"weights\.safetensors: dense/kernel: the weights hold NaN"):
+    with pytest.raises(DataError, match=r"weights\.safetensors: dense/kernel: the weights contain NaN"):
         quantize(model=tmp_path / "model", config=QuantizeConfig(), output=tmp_path / "out")
     assert not (tmp_path / "out").exists()

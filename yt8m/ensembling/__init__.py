@@ -1,1 +1,4 @@
-"""Weights and members of an ensemble, searched on its members' predictions."""
+"""Ensembles of models: scoring, choice of members and search for weights, from stored hold-out predictions.
+
+Imported by the stages; imports neither Keras nor TensorFlow.
+"""

@@ -1,4 +1,4 @@
-"""Which members fit into the bytes that the exported model may have."""
+"""Byte budget of an ensemble: which members fit into the exported model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,33 +12,33 @@ from yt8m.errors import BudgetError, DataError
 
 @dataclass(frozen=True)
 class Budget:
-    """Sizes of the members and the bytes they may have together.
+    """Sizes of the candidate members, and the limit on their total.
 
     Attributes:
-        sizes: int64 `(M,)`, bytes of each member's model folder.
-        limit_bytes: Bytes that the members of an ensemble may have together.
+        sizes: Bytes of each member's model folder, int64 `(M,)`.
+        limit_bytes: Maximum total bytes of the members of an ensemble.
     """
 
     sizes: npt.NDArray[np.int64]
     limit_bytes: int
 
     def size_of(self, weights: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
-        """Bytes of the members with a weight: `(...,)` for weights `(..., M)`."""
+        """Return the total bytes of members with a positive weight: `(...,)` for weights `(..., M)`."""
         total: npt.NDArray[np.int64] = ((weights > 0) * self.sizes).sum(axis=-1)
         return total
 
     def fits(self, weights: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-        """Whether the members with a weight are small enough: `(...,)` for weights `(..., M)`."""
+        """Check that members with a positive weight fit the limit: `(...,)` for weights `(..., M)`."""
         return np.asarray(self.size_of(weights) <= self.limit_bytes)
 
     def fill(self, order: Sequence[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Take members in an order, leaving out those that no longer fit.
+        """Take members in the given order, skipping those that no longer fit.
 
         Args:
-            order: Indices of members, the most wanted first.
+            order: Indices of members in order of preference.
 
         Returns:
-            bool `(M,)`, the members taken.
+            True for members taken, bool `(M,)`.
         """
         taken = np.zeros(len(self.sizes), np.bool_)
         left = self.limit_bytes
@@ -50,17 +50,17 @@ class Budget:
 
 
 def members_limit(budget_bytes: int, size_margin: float) -> int:
-    """Bytes that the members of an ensemble may have together; see `budget_of`."""
+    """Return the maximum total bytes of an ensemble's members; for the arguments see `budget_of`."""
     return int(budget_bytes / (1 + size_margin))
 
 
 def budget_of(models: Mapping[str, Path], budget_bytes: int, size_margin: float) -> Budget:
-    """Weigh the members' model folders.
+    """Measure the members' model folders.
 
     Args:
-        models: Model folder of every member by name.
-        budget_bytes: Bytes that the exported model may have.
-        size_margin: What the exported model has beyond its members, as a share of them.
+        models: Model folder of each member by name.
+        budget_bytes: Maximum bytes of the exported model.
+        size_margin: Overhead of the exported model as a fraction of its members' bytes.
 
     Raises:
         DataError: A folder is missing or empty.
@@ -71,9 +71,9 @@ def budget_of(models: Mapping[str, Path], budget_bytes: int, size_margin: float)
     smallest = min(sizes, key=lambda name: sizes[name])
     if sizes[smallest] > limit:
         raise BudgetError(
-            f"search_weights: no member fits into budget_bytes = {budget_bytes:,} (less a margin of {size_margin:.1%}: "
-            f"{limit:,} bytes). The smallest is '{smallest}' with {sizes[smallest]:,} bytes: raise the budget, "
-            "or train or quantize to smaller models."
+            f"search_weights: no member fits into budget_bytes = {budget_bytes:,} ({limit:,} bytes after a margin of "
+            f"{size_margin:.1%}). The smallest is '{smallest}' with {sizes[smallest]:,} bytes. Raise the budget, "
+            "train smaller models, or quantize further."
         )
     return Budget(np.array(list(sizes.values()), np.int64), limit)
 

@@ -1,4 +1,4 @@
-"""The members' hold-out predictions, checked to be about the same videos."""
+"""Loading of the members' hold-out predictions, with a check that all are of the same videos."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,17 +12,18 @@ from yt8m.predictions import Predictions
 def load_members(paths: Mapping[str, Path], top_k: int) -> dict[str, Predictions]:
     """Read the predictions of several models on the same videos.
 
-    Memory: 6 K bytes a video and member; 1.3 GB for 9 members with K = 100 on 232,072 videos.
+    Memory is 6 * K bytes per video and member: 1.3 GB for 9 members with K = 100 on 232,072 videos.
 
     Args:
-        paths: Predictions file of every member by name.
-        top_k: Classes of a video that will be scored; each file must hold as many (all if there are fewer classes).
+        paths: Predictions file of each member by name.
+        top_k: Number of classes per video to score; each file must hold at least as many, or all classes.
 
     Returns:
         The predictions by name, in the given order.
 
     Raises:
-        DataError: There are no members, or two files differ in videos, order, labels or number of classes.
+        DataError: There are no members, a file holds too few classes per video, or two files differ in videos, their
+            order, labels or number of classes.
     """
     if not paths:
         raise DataError("predictions: expected at least one member, received none. Name the models to combine.")

@@ -1,4 +1,4 @@
-"""Exact GAP of many weighted means of the same members, fast and in bounded memory."""
+"""Exact GAP of many weighted means of the same members, computed fast and in bounded memory."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -11,42 +11,44 @@ import numpy.typing as npt
 from yt8m.metrics import GAP_TOP_K, gap_of_keys, label_hits, pack_keys
 from yt8m.predictions import Predictions
 
-# Weight vectors evaluated at once: the members' scores are read from memory once for all of them. The buffer of
-# their top 20 takes 4 * 20 bytes a video and vector, 297 MB at 232,072 videos.
+# Weight vectors per batch: the members' scores are read from memory once per batch. The buffer of the top 20 takes
+# 4 * 20 bytes per video and vector, 297 MB at 232,072 videos.
 TRIALS_AT_ONCE = 16
 
-# Videos whose candidates are collected at once.
+# Videos whose candidate classes are collected at a time.
 _BUILD_VIDEOS = 2048
 
-# Multiplications of a block's matrix product. OpenBLAS runs smaller products in the calling thread; larger ones it
-# spreads over threads of its own, which fight with ours (measured: 15 times slower). The results fit the caches.
+# Multiplications per matrix product of a block. OpenBLAS runs products of this size in the calling thread; it would
+# spread larger ones over its own threads, which compete with ours (measured: 15 times slower). Results fit the caches.
 _BLOCK_PRODUCTS = 2**18
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Members' scores (M, n * U) and labels 0 or 1 (n, U) of n videos with up to U candidates, ascending by class."""
+    """Scores (M, n * U) and labels, 0 or 1, (n, U) of n videos with up to U candidate classes in ascending order."""
 
     scores: npt.NDArray[np.float32]
     hits: npt.NDArray[np.uint32]
 
 
 class EnsembleScores:
-    """The members' scores of the classes that can matter, and the GAP of weighted means of them.
+    """The members' scores of all classes that can matter, and the GAP of their weighted means.
 
-    A class beyond a member's stored top K counts as 0 for that member, so the mean of a class is at most the weighted
-    sum of those members' K-th scores too low; with K equal to the number of classes nothing is lost.
+    A class beyond a member's stored top K counts as 0 for that member. The mean of a class is therefore too low by at
+    most the weighted sum of those members' K-th scores. If K is the number of classes, the result is exact.
 
-    Of the union of the members' classes only those are kept that can enter a video's top k under some weights: a mean
-    lies between the smallest and the largest of its members' scores, so a class whose largest score is below the k-th
-    largest smallest score cannot. Nothing is lost by that. Memory: 4 M + 4 bytes a kept class; at 232,072 videos and
-    9 members about 0.5 GB for members that agree well, 3 GB if they shared little.
+    Only candidate classes are kept: those of the members' classes that can enter a video's top k under some weights. A
+    mean lies between the smallest and the largest score of its members. A class therefore cannot enter if its largest
+    score is below the k-th largest of all classes' smallest scores. Dropping it changes no result.
+
+    Memory is 4 * M + 4 bytes per candidate. For 9 members on 232,072 videos that is about 0.5 GB if the members mostly
+    agree, and 3 GB if they have few classes in common.
 
     Args:
         members: Predictions of the `M` members on the same videos.
-        rows: Indices of the videos to use; all by default.
-        top_k: Predictions of a video that count in GAP.
-        threads: Threads to use; one for each core by default.
+        rows: Indices of the videos to use. All by default.
+        top_k: Number of predictions per video that count in GAP.
+        threads: Number of threads. One per core by default.
     """
 
     def __init__(
@@ -70,20 +72,20 @@ class EnsembleScores:
 
     @property
     def size_bytes(self) -> int:
-        """Memory that the scores take."""
+        """Bytes of memory that the scores take."""
         return sum(block.scores.nbytes + block.hits.nbytes for block in self._blocks)
 
     def gaps(
         self, weights: npt.ArrayLike, on_done: Callable[[int], object] = lambda _: None
     ) -> npt.NDArray[np.float64]:
-        """GAP of weighted means.
+        """Compute the GAP of weighted means.
 
         Args:
-            weights: `(trials, M)`, not negative; the sum of each row is 1.
-            on_done: Called with a number of trials that were just done.
+            weights: Non-negative weights `(trials, M)`; each row sums to 1.
+            on_done: Called with the number of trials just finished.
 
         Returns:
-            `(trials,)`.
+            GAP of each trial, `(trials,)`.
         """
         table = np.atleast_2d(np.asarray(weights, np.float32))
         found: list[float] = []
@@ -94,13 +96,13 @@ class EnsembleScores:
         return np.array(found)
 
     def top_keys(self, weights: npt.NDArray[np.float32]) -> npt.NDArray[np.uint32]:
-        """The top k of every video under each of some weights.
+        """Find the top k predictions of each video under each of several weightings.
 
         Args:
             weights: float32 `(trials, M)`.
 
         Returns:
-            uint32 `(trials, N * k)`, as `yt8m.metrics.pack_keys` makes them.
+            Keys as made by `yt8m.metrics.pack_keys`, uint32 `(trials, N * k)`.
         """
         top = np.empty((len(weights), self.num_videos, self._top_k), np.uint32)
         starts = np.cumsum([0] + [len(block.hits) for block in self._blocks])
@@ -115,12 +117,12 @@ class EnsembleScores:
 
 
 def gap_of_both(first: EnsembleScores, second: EnsembleScores, weights: npt.ArrayLike) -> float:
-    """GAP of one weighted mean over two sets of videos together.
+    """Compute the GAP of one weighted mean over the union of two sets of videos.
 
     Args:
-        first: One set of videos.
-        second: The other.
-        weights: `(M,)`.
+        first: Scores on one set of videos.
+        second: Scores on the other set.
+        weights: Weights `(M,)`.
     """
     row = np.asarray(weights, np.float32)[None]
     keys = np.concatenate([first.top_keys(row)[0], second.top_keys(row)[0]])
@@ -130,7 +132,7 @@ def gap_of_both(first: EnsembleScores, second: EnsembleScores, weights: npt.Arra
 def _top_of_block(weights: npt.NDArray[np.float32], block: _Block, out: npt.NDArray[np.uint32]) -> None:
     k = out.shape[2]
     means = (weights @ block.scores).reshape(len(weights), *block.hits.shape)
-    # `pack_keys` in place: neither weights nor scores are negative, so neither are the means.
+    # `pack_keys` in place. Weights and scores are not negative, so the means are not, either.
     keys = means.view(np.uint32)
     keys <<= np.uint32(1)
     keys |= block.hits
@@ -139,7 +141,7 @@ def _top_of_block(weights: npt.NDArray[np.float32], block: _Block, out: npt.NDAr
         return
     keys.partition(keys.shape[2] - k - 1, axis=2)
     out[...] = keys[:, :, -k:]
-    # Where scores at the edge of the top k are equal and one of them is right, the smaller classes go first.
+    # If scores tie at the edge of the top k and one of the classes is a label, smaller classes go first.
     edge = out.min(axis=2)
     trials, videos = np.nonzero((keys[:, :, -k - 1] | 1) == (edge | 1))
     mixed = (out[trials, videos] == (edge[trials, videos] | 1)[:, None]).any(axis=1)
@@ -150,7 +152,7 @@ def _top_of_block(weights: npt.NDArray[np.float32], block: _Block, out: npt.NDAr
 
 
 def _top_by_class(means: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_], k: int) -> npt.NDArray[np.uint32]:
-    """Top k keys `(n, k)` where equal means are taken in order of class."""
+    """Find the top k keys `(n, k)`, with ties in order of class."""
     order = np.argsort(-means, axis=1, kind="stable")[:, :k]
     return pack_keys(np.take_along_axis(means, order, axis=1), np.take_along_axis(hits, order, axis=1))
 
@@ -161,7 +163,7 @@ def _blocks(members: Sequence[Predictions], rows: npt.NDArray[np.int64], top_k: 
     hits = label_hits(classes, *_labels(members[0], rows)) & keep
     counts = keep.sum(axis=1)
     candidates_of_block = _BLOCK_PRODUCTS // (TRIALS_AT_ONCE * len(members))
-    # Videos with about equally many candidates share a block, so that little of it is padding.
+    # Videos with similar numbers of candidates share a block, which keeps padding small.
     by_count = np.argsort(-counts, kind="stable")
     start = 0
     while start < len(rows):
@@ -178,40 +180,40 @@ def _blocks(members: Sequence[Predictions], rows: npt.NDArray[np.int64], top_k: 
 def _union(
     members: Sequence[Predictions], rows: npt.NDArray[np.int64]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint16], npt.NDArray[np.bool_]]:
-    """Scores (M, n, U), classes (n, U) ascending and which of them are there (n, U) of all members' classes."""
+    """Merge the members' classes; return scores (M, n, U), ascending classes (n, U), and False on padding (n, U)."""
     depths = [member.top_k for member in members]
     width = sum(depths)
     key = np.dtype(np.uint32 if members[0].num_classes * width < 2**32 else np.uint64)
     every_class = np.concatenate([member.classes[rows] for member in members], axis=1).astype(key)
     every_score = np.concatenate([member.scores[rows] for member in members], axis=1)
-    # Class and place in one integer: sorting these is many times faster than sorting indices.
+    # Class and position packed into one integer sort many times faster than indices.
     ordered = np.sort(every_class * key.type(width) + np.arange(width, dtype=key), axis=1)
-    classes, places = np.divmod(ordered, key.type(width))
+    classes, positions = np.divmod(ordered, key.type(width))
     slots = np.zeros(classes.shape, np.int64)
     np.cumsum(classes[:, 1:] != classes[:, :-1], axis=1, out=slots[:, 1:])
     counts = slots[:, -1] + 1
-    places = places.astype(np.int64)
-    owners = np.repeat(np.arange(len(members)), depths)[places]
+    positions = positions.astype(np.int64)
+    owners = np.repeat(np.arange(len(members)), depths)[positions]
     videos = np.arange(len(rows))[:, None]
     scores = np.zeros((len(members), len(rows), counts.max()), np.float32)
-    scores[owners, videos, slots] = np.take_along_axis(every_score, places, axis=1)
+    scores[owners, videos, slots] = np.take_along_axis(every_score, positions, axis=1)
     union = np.zeros(scores.shape[1:], np.uint16)
     union[videos, slots] = classes
     return scores, union, np.arange(scores.shape[2]) < counts[:, None]
 
 
 def _can_enter(scores: npt.NDArray[np.float32], real: npt.NDArray[np.bool_], top_k: int) -> npt.NDArray[np.bool_]:
-    """Which candidates (n, U) can be in the top k of a mean with weights that sum to 1."""
+    """Mark the classes (n, U) that can enter the top k of a mean with weights that sum to 1."""
     smallest = np.where(real, scores.min(axis=0), np.float32(-1))
     edge = smallest.shape[1] - top_k
     bound = np.partition(smallest, edge, axis=1)[:, edge]
-    # Rounding may lift a mean above its largest member by some units in the last place.
+    # Rounding may lift a mean a few units in the last place above its largest score.
     possible: npt.NDArray[np.bool_] = scores.max(axis=0) * np.float32(1 + 1e-5) >= bound[:, None]
     return possible
 
 
 def _labels(member: Predictions, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
-    """Labels pointers (n + 1,) and labels of some videos."""
+    """Select the labels of some videos; return label pointers (n + 1,) and labels."""
     starts, counts = member.label_ptr[rows], np.diff(member.label_ptr)[rows]
     ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     return ptr, member.labels[np.arange(ptr[-1]) + np.repeat(starts - ptr[:-1], counts)]

@@ -1,1 +1,5 @@
-"""One TensorFlow SavedModel from several quantized Keras models, its budget, its card, and the way back in."""
+"""Export of an ensemble as one TensorFlow SavedModel: size budget, model card, loading, and prediction with it.
+
+Imported by the stages. Modules that recipes and commands need import no TensorFlow: budget, description, latency,
+model_card, shard_task and vocabulary.
+"""

@@ -1,4 +1,4 @@
-"""The limit on the exported model's size."""
+"""Size limit of the exported model."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -7,24 +7,25 @@ from yt8m.errors import BudgetError
 
 
 def directory_bytes(directory: Path) -> int:
-    """Bytes of all files in a folder and in folders in it."""
+    """Add up the bytes of all files in a folder, including subfolders."""
     return sum(file.stat().st_size for file in directory.rglob("*") if file.is_file())
 
 
 def check_budget(
     size_bytes: int, budget_bytes: int, weights: Mapping[str, float], size_of: Callable[[str], int]
 ) -> None:
-    """Fail if the model is over its budget.
+    """Raise an error if the model exceeds its budget.
 
     Args:
-        size_bytes: Bytes of the whole SavedModel.
-        budget_bytes: Bytes that it may have.
-        weights: The members' shares of the mean.
-        size_of: Bytes of the SavedModel of one member alone, weights and graph; asked only over the budget. Together
-            members take hardly less.
+        size_bytes: Bytes of the SavedModel.
+        budget_bytes: Maximum bytes of the SavedModel.
+        weights: Weight of each member in the mean.
+        size_of: Returns the bytes of a SavedModel of one member alone. Called only if the budget is exceeded. The sum
+            over members is slightly more than the size of their common SavedModel.
 
     Raises:
-        BudgetError: It is larger; names the parts by size and the members that fit and carry the most weight.
+        BudgetError: The model exceeds the budget. The message lists the members' sizes, and the subset of members that
+            fits and has the most weight.
     """
     if size_bytes <= budget_bytes:
         return
@@ -34,21 +35,27 @@ def check_budget(
     if kept:
         total = sum(sizes[name] for name in kept)
         carried = sum(weights[name] for name in kept)
-        remedy = (
-            f"The nearest subset that fits: {', '.join(kept)} (at most {total:,} bytes, {carried:.0%} of the weight)."
-        )
+        remedy = f"The best subset that fits: {', '.join(kept)} (at most {total:,} bytes, {carried:.0%} of the weight)."
     else:
-        remedy = "No member fits; use smaller models or a larger budget_bytes."
+        remedy = "No member fits. Use smaller models or a larger budget_bytes."
     raise BudgetError(
         f"exported model: expected at most {budget_bytes:,} bytes, received {size_bytes:,}. "
-        f"Parts in bytes, weights and graph: {listed}. {remedy}"
+        f"Bytes of each member with its graph: {listed}. {remedy}"
     )
 
 
 def heaviest_subset(sizes: Mapping[str, int], weights: Mapping[str, float], limit_bytes: int) -> list[str]:
-    """The members that fit together and carry the most weight, in the given order; of equals the smaller ones.
+    """Find the members with the largest total weight that fit the limit (a knapsack problem, solved exactly).
 
-    Exact: of all subsets only those are followed that no smaller one outweighs.
+    Subsets are dropped as soon as a smaller one has at least the same weight. Of equal weights the smaller subset wins.
+
+    Args:
+        sizes: Bytes of each member.
+        weights: Weight of each member.
+        limit_bytes: Maximum total bytes.
+
+    Returns:
+        Names of the members in the order of `sizes`.
     """
     best: list[tuple[int, float, list[str]]] = [(0, 0.0, [])]
     for name, size in sizes.items():

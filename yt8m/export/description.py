@@ -1,4 +1,4 @@
-"""What an exported model says about itself, beside the SavedModel's own files."""
+"""Description of an exported model: a JSON file inside the SavedModel's folder."""
 
 from pathlib import Path
 from typing import Literal, Self
@@ -10,7 +10,7 @@ from yt8m.data.format import DataSpec
 from yt8m.errors import DataError
 from yt8m.storage import read_text
 
-# The folder that TensorFlow leaves to those who add files to a SavedModel.
+# Folder that TensorFlow reserves for additional files in a SavedModel.
 EXTRA_FOLDER = "assets.extra"
 DESCRIPTION_FILE = "ensemble.json"
 VOCABULARY_FILE = "vocabulary.csv"
@@ -22,9 +22,9 @@ class MemberDescription(Config):
     """One member of the ensemble.
 
     Attributes:
-        weight: Its share of the mean.
-        family: Its model family.
-        size_bytes: Bytes of its quantized weights.
+        weight: Weight of the member in the mean.
+        family: Architecture of the member.
+        size_bytes: Bytes of the member's quantized weights.
     """
 
     weight: PositiveFloat
@@ -37,11 +37,11 @@ class ExportDescription(Config):
 
     Attributes:
         format: Version of this description.
-        data: Features, classes and length of the videos.
-        members: The members by name.
-        mode: `load` or `compact`; see `EnsembleModule`.
-        top_k: Classes that the top-k signatures return.
-        identity: Hash of members and weights: the same for the same ensemble.
+        data: Features, number of classes and maximum frames of the videos.
+        members: Members by name.
+        mode: `load` or `compact`, as in `EnsembleModule`.
+        top_k: Number of classes that the top-k signatures return.
+        identity: Hash of members and weights, the same for equal ensembles.
     """
 
     format: Literal[1] = 1
@@ -52,7 +52,7 @@ class ExportDescription(Config):
     identity: str
 
     def save(self, directory: Path) -> None:
-        """Write the description into a SavedModel's folder."""
+        """Write the description into the folder of a SavedModel."""
         extra = directory / EXTRA_FOLDER
         extra.mkdir(exist_ok=True)
         (extra / DESCRIPTION_FILE).write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -62,15 +62,15 @@ class ExportDescription(Config):
         """Read the description of an exported model.
 
         Raises:
-            DataError: The folder holds no model that `export` wrote.
-            ConfigError: Its description cannot be used.
+            DataError: The folder holds no model written by `export`.
+            ConfigError: The description is invalid.
         """
         path = directory / EXTRA_FOLDER / DESCRIPTION_FILE
         if not (path.is_file() and is_exported(directory)):
-            raise DataError(f"{directory}: no exported model here. Give the folder that the export step wrote.")
+            raise DataError(f"{directory}: no exported model here. Give a folder written by the export step.")
         return cls.parse_json(read_text(path), str(path))
 
 
 def is_exported(directory: Path) -> bool:
-    """Whether a folder holds a SavedModel rather than a Keras model's weights."""
+    """Check whether a folder holds a SavedModel rather than the weights of a Keras model."""
     return (directory / GRAPH_FILE).is_file()

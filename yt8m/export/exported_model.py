@@ -1,4 +1,4 @@
-"""An exported model, loaded with TensorFlow alone."""
+"""Exported models in use: loaded with TensorFlow alone, called through their signatures."""
 
 import os
 from pathlib import Path
@@ -14,42 +14,42 @@ from yt8m.export.description import ExportDescription
 
 
 class ExportedModel:
-    """A SavedModel that `export` wrote.
+    """A SavedModel written by stage `export`.
 
     Args:
-        directory: Its folder; may be read-only.
+        directory: Folder of the SavedModel. May be read-only.
 
     Raises:
-        DataError: There is no exported model, or TensorFlow cannot load it.
+        DataError: The folder holds no exported model, or TensorFlow cannot load it.
     """
 
     def __init__(self, directory: str | Path) -> None:
         self.description = ExportDescription.load(Path(directory))
         try:
             self._model = tf.saved_model.load(str(directory))
-        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: weights cut off
+        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: truncated weights
             raise DataError(
                 f"{directory}: TensorFlow cannot load this SavedModel ({error}). Export it again."
             ) from error
 
     @property
     def spec(self) -> DataSpec:
-        """Features, classes and length of the videos."""
+        """Features, number of classes and maximum frames of the videos."""
         return self.description.data
 
     @property
     def device(self) -> str:
-        """What the model runs on, in words."""
+        """Names of the GPUs, or the number of CPU cores."""
         gpus = [tf.config.experimental.get_device_details(gpu) for gpu in tf.config.list_physical_devices("GPU")]
         names = [str(details.get("device_name", "a GPU")) for details in gpus]
         return ", ".join(names) or f"{os.cpu_count()} CPU cores"
 
     def probabilities(self, frames: Any, num_frames: Any) -> NDArray[np.float32]:
-        """Probabilities of all classes.
+        """Predict the probabilities of all classes.
 
         Args:
-            frames: uint8 (B, T, D).
-            num_frames: int32 (B,).
+            frames: Quantized frame features, uint8 (B, T, D).
+            num_frames: Number of frames of each video, int32 (B,).
 
         Returns:
             float32 (B, C).
@@ -57,14 +57,14 @@ class ExportedModel:
         return np.asarray(self._call("probabilities", frames, num_frames)["probabilities"])
 
     def top(self, frames: Any, num_frames: Any) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The most probable classes.
+        """Predict the most probable classes.
 
         Args:
-            frames: uint8 (B, T, D).
-            num_frames: int32 (B,).
+            frames: Quantized frame features, uint8 (B, T, D).
+            num_frames: Number of frames of each video, int32 (B,).
 
         Returns:
-            Classes int32 (B, k) and scores float32 (B, k), scores descending.
+            Classes int32 (B, k) and scores float32 (B, k), by descending score.
         """
         outputs = self._call("serving_default", frames, num_frames)
         return np.asarray(outputs["classes"]), np.asarray(outputs["scores"])

@@ -1,4 +1,4 @@
-"""What the exported model's signatures take: checked, cut and, if serialized, parsed. TensorFlow operations only."""
+"""Inputs of the exported model's signatures: parsing, checks and truncation, as TensorFlow operations."""
 
 from typing import Any
 
@@ -8,24 +8,24 @@ from yt8m.data.format import DataSpec
 
 Tensor = Any
 
-# Videos that the message of a failed check names, and values that it shows of each.
+# Maximum number of videos, and of values per video, in the message of a failed check.
 SHOWN = 16
 
 
 def check_and_cut(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
-    """Check a dense batch and leaves out what no video of it needs.
+    """Check a dense batch and truncate it to the frames that the model uses.
 
     Args:
-        frames: uint8 (B, T, D), any `T`.
-        num_frames: int32 (B,), real frames of each video, 1 to `T`.
-        spec: Frames beyond its `max_frames` are cut.
+        frames: Quantized frame features, uint8 (B, T, D), with any `T`.
+        num_frames: Number of frames of each video, int32 (B,), from 1 to `T`.
+        spec: Frames beyond `spec.max_frames` are cut.
 
     Returns:
-        Frames uint8 (B, T', D), `T'` being the longest video's length after the cut, and num_frames int32 (B,). An
-        empty batch becomes one of a single video with a single frame, since not every layer takes none.
+        Frames uint8 (B, T', D), where `T'` is the length of the longest truncated video, and num_frames int32 (B,). An
+        empty batch becomes a batch of one video with one frame, because some layers cannot handle an empty one.
     """
     size, room, width = tf.unstack(tf.shape(frames))
-    num_frames = _behind(
+    num_frames = _after(
         tf.debugging.Assert(
             tf.equal(width, spec.num_features),
             [f"every frame must have {spec.num_features} bytes, those of {_names(spec)}; received:", width],
@@ -36,10 +36,10 @@ def check_and_cut(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tuple[T
         ),
         value=num_frames,
     )
-    num_frames = _behind(
+    num_frames = _after(
         _assert_each(
             (num_frames >= 1) & (num_frames <= room),
-            "every video needs 1 frame to as many as frames has room for; room, first wrong videos, their num_frames:",
+            "num_frames must be between 1 and the length of frames; length, first wrong videos, and their num_frames:",
             [room],
             num_frames,
         ),
@@ -58,34 +58,34 @@ def parse_records(records: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
     """Parse serialized `tf.train.SequenceExample`s in YouTube-8M's frame-level format.
 
     Args:
-        records: string (B,).
+        records: Serialized records, string (B,).
         spec: Names and sizes of the features.
 
     Returns:
-        Frames uint8 (B, T, D) and num_frames int32 (B,), with T the longest video's length (at most `max_frames + 1`,
-        so that the dense checks see what is to be cut).
+        Frames uint8 (B, T, D) and num_frames int32 (B,). `T` is the length of the longest video, at most
+        `max_frames + 1`: one more than used, so that `check_and_cut` still sees which videos are too long.
     """
     described = {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True) for name in spec.features}
     _, strings, lengths = tf.io.parse_sequence_example(records, sequence_features=described)
     first = next(iter(spec.features))
-    num_frames = _behind(
+    num_frames = _after(
         _assert_each(
             tf.reduce_all([tf.equal(lengths[name], lengths[first]) for name in spec.features], axis=0),
-            f"every record needs as many frames of each feature; first wrong records, frames of {_names(spec)}:",
+            f"each record needs equally many frames per feature; first wrong records, frames of {_names(spec)}:",
             [],
             *(lengths[name] for name in spec.features),
         ),
         value=lengths[first],
     )
     num_frames = tf.minimum(tf.cast(num_frames, tf.int32), spec.max_frames + 1)
-    # Behind the check, as the parts of a batch that does not pass it may not fit each other.
+    # Only after the check: features of different lengths cannot be concatenated.
     with tf.control_dependencies([num_frames]):
         parts = [_decode(name, strings[name][:, : spec.max_frames + 1], num_frames, spec) for name in spec.features]
         return tf.concat(parts, axis=2), num_frames
 
 
 def _decode(name: str, strings: Tensor, num_frames: Tensor, spec: DataSpec) -> Tensor:
-    """One feature's frames uint8 (B, T, size) from strings (B, T), empty behind a video's end."""
+    """Decode the frames of one feature: uint8 (B, T, size) from strings (B, T), which are empty on padding."""
     size = spec.features[name]
     sizes = tf.strings.length(strings)
     real = tf.sequence_mask(num_frames, tf.shape(strings)[1])
@@ -95,7 +95,7 @@ def _decode(name: str, strings: Tensor, num_frames: Tensor, spec: DataSpec) -> T
         [],
         sizes,
     )
-    return tf.io.decode_raw(_behind(check, value=strings), tf.uint8, fixed_length=size)
+    return tf.io.decode_raw(_after(check, value=strings), tf.uint8, fixed_length=size)
 
 
 def _names(spec: DataSpec) -> str:
@@ -103,13 +103,13 @@ def _names(spec: DataSpec) -> str:
 
 
 def _assert_each(right: Tensor, message: str, values: list[Any], *of_each: Tensor) -> Any:
-    """Fail unless `right` (B,) holds for each; the message goes on with values, the wrong ones, and theirs."""
+    """Assert `right` (B,) for every video; the message ends with `values`, the wrong videos, and their `of_each`."""
     wrong = tf.where(~right)[:SHOWN, 0]
     data = [message, *values, wrong, *(tf.gather(each, wrong) for each in of_each)]
     return tf.debugging.Assert(tf.reduce_all(right), data, summarize=SHOWN)
 
 
-def _behind(*checks: Any, value: Tensor) -> Tensor:
-    """The value; what is computed from it cannot fail before the checks do."""
+def _after(*checks: Any, value: Tensor) -> Tensor:
+    """Return the value such that operations on it run after the checks."""
     with tf.control_dependencies(checks):
         return tf.identity(value)

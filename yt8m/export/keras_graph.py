@@ -1,4 +1,4 @@
-"""Keras models run on weights that are tensors of a graph, without variables of their own."""
+"""Inference of Keras models in a TensorFlow graph, with the weights given as tensors instead of variables."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -17,31 +17,31 @@ Tensor = Any
 
 
 def build_without_weights(config: ArchitectureConfig, spec: DataSpec) -> Any:
-    """Build a model on dequantized frames whose variables are never given values, so they take no memory.
+    """Build a model on dequantized frames without initializing its variables, so that they take no memory.
 
     Raises:
-        ConfigError: Keras runs on another backend than TensorFlow.
+        ConfigError: Keras uses a backend other than TensorFlow.
     """
     if keras.backend.backend() != "tensorflow":
         raise ConfigError(
-            f"KERAS_BACKEND: exporting needs 'tensorflow', received '{keras.backend.backend()}'. Models trained on "
-            "another backend are exported as they are; set the variable for this step only."
+            f"KERAS_BACKEND: exporting needs 'tensorflow', received '{keras.backend.backend()}'. Set the variable for "
+            "this step only; models trained with another backend can be exported."
         )
     with keras.StatelessScope(initialize_variables=False):
         model = build(config, spec)
     for layer in all_layers(model):
-        # Kernels of cuDNN, where this machine has them, would tie the exported graph to GPUs.
+        # With cuDNN kernels the exported graph would run on GPUs only.
         if hasattr(layer, "use_cudnn"):
             layer.use_cudnn = False
     return model
 
 
 def multiply_in_parts(model: Any, products: Mapping[str, Callable[[Tensor], Tensor]]) -> None:
-    """Let dense layers multiply without ever having their whole kernel as floats.
+    """Make dense layers multiply blockwise, so that a kernel is never dequantized as a whole.
 
     Args:
-        model: Of `build_without_weights`.
-        products: From inputs (N, P) to inputs times kernel (N, Q), by the path of the kernel, for kernels (P, Q).
+        model: Model made by `build_without_weights`.
+        products: Functions from inputs (N, P) to `inputs @ kernel` (N, Q) for kernels (P, Q), by path of the kernel.
     """
     for layer in all_layers(model):
         if isinstance(layer, keras.layers.Dense) and layer.kernel.path in products:
@@ -49,7 +49,7 @@ def multiply_in_parts(model: Any, products: Mapping[str, Callable[[Tensor], Tens
 
 
 def _call_dense(layer: Any, product: Callable[[Tensor], Tensor], inputs: Tensor, **_training: bool | None) -> Tensor:
-    """As `keras.layers.Dense.call`."""
+    """Compute what `keras.layers.Dense.call` does, with another product."""
     *outer, width = keras.ops.shape(inputs)
     outputs = keras.ops.reshape(product(keras.ops.reshape(inputs, (-1, width))), (*outer, layer.units))
     if layer.bias is not None:
@@ -58,12 +58,12 @@ def _call_dense(layer: Any, product: Callable[[Tensor], Tensor], inputs: Tensor,
 
 
 def check_weights(model: Any, shapes: Mapping[str, tuple[int, ...]], source: str) -> None:
-    """Check that stored weights are those of a model.
+    """Check that stored weights belong to a model.
 
     Args:
         model: The model.
         shapes: Shapes of the stored weights by name.
-        source: Where they come from, for errors.
+        source: Origin of the weights, for error messages.
 
     Raises:
         DataError: A weight is missing, unknown or has another shape.
@@ -73,18 +73,18 @@ def check_weights(model: Any, shapes: Mapping[str, tuple[int, ...]], source: str
         if expected.get(name) != shapes.get(name):
             raise DataError(
                 f"{source}: weight '{name}': expected shape {expected.get(name, 'none')}, received "
-                f"{shapes.get(name, 'none')}. Its configuration and weights do not belong together; quantize it again."
+                f"{shapes.get(name, 'none')}. Configuration and weights do not match. Quantize the model again."
             )
 
 
 class WeightScope(keras.StatelessScope):  # type: ignore[misc]
-    """A scope in which a Keras model's variables are tensors that come into the graph when they are first used.
+    """Scope in which the variables of a Keras model are tensors, added to the graph when they are first used.
 
     Args:
-        model: The model.
-        floats: Makes the tensor of a variable, by the variable's path.
-        one_by_one: Whether a weight may only be computed after all that was put into the graph before it. Expanded
-            weights then do not lie in memory all at the same time.
+        model: Model made by `build_without_weights`.
+        floats: Functions that create the tensor of a variable, by path of the variable.
+        one_by_one: Computes each weight only after all operations added to the graph before it. Dequantized weights
+            then are not all in memory at the same time.
     """
 
     def __init__(self, model: Any, floats: Mapping[str, Callable[[], Tensor]], *, one_by_one: bool) -> None:
@@ -96,7 +96,7 @@ class WeightScope(keras.StatelessScope):  # type: ignore[misc]
         self._tensors: dict[str, Tensor] = {}
 
     def get_current_value(self, variable: Any) -> Tensor:
-        """The tensor that stands for a variable, always in the outermost graph: loops must not compute it anew."""
+        """Return the tensor of a variable, in the outermost graph so that loops do not compute it again."""
         path = self._paths[id(variable)]
         if path not in self._tensors:
             before = self._graph.get_operations()[-1:] if self._one_by_one else []
@@ -108,13 +108,13 @@ class WeightScope(keras.StatelessScope):  # type: ignore[misc]
 def run_keras(
     model: Any, inputs: Mapping[str, Tensor], floats: Mapping[str, Callable[[], Tensor]], *, one_by_one: bool
 ) -> Tensor:
-    """Put a model's inference into the graph that is being built.
+    """Add the inference of a model to the current graph.
 
     Args:
-        model: Of `build_without_weights`.
+        model: Model made by `build_without_weights`.
         inputs: `frames` float32 (B, T, D) and `num_frames` int32 (B,).
-        floats: See `WeightScope`.
-        one_by_one: See `WeightScope`.
+        floats: Functions that create the weights, as for `WeightScope`.
+        one_by_one: Whether weights are computed one at a time, as for `WeightScope`.
 
     Returns:
         Probabilities float32 (B, C).

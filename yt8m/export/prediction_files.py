@@ -1,4 +1,4 @@
-"""Files of predictions: the challenge's submission, and Parquet with class names."""
+"""Prediction files: the submission format of the YouTube-8M challenge, and Parquet with class names."""
 
 import csv
 import shutil
@@ -12,18 +12,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-# Videos in a row group of Parquet; what is kept in memory at a time.
+# Videos per Parquet row group, which are in memory at a time.
 VIDEOS_PER_ROW_GROUP = 4096
 
 
 @dataclass(frozen=True)
 class TopBatch:
-    """The most probable classes of some videos.
+    """The most probable classes of a batch of videos.
 
     Attributes:
-        ids: The videos' ids.
-        classes: int32 (B, k), scores descending.
-        scores: float32 (B, k).
+        ids: Ids of the videos.
+        classes: Classes by descending score, int32 (B, k).
+        scores: Scores of the classes, float32 (B, k).
     """
 
     ids: list[str]
@@ -32,19 +32,19 @@ class TopBatch:
 
 
 class PredictionFormat(Protocol):
-    """A kind of file that is written shard by shard and then joined."""
+    """A file format that is written shard by shard and then joined."""
 
     def write_part(self, path: Path, batches: Iterable[TopBatch]) -> None:
         """Write the predictions of one shard."""
 
     def join(self, parts: Iterable[Path], path: Path) -> None:
-        """Write one file of all parts, in their order."""
+        """Join the parts in the given order."""
 
 
 class SubmissionCsv:
-    """The challenge's format: `VideoId,LabelConfidencePairs`, the pairs `label confidence` separated by spaces.
+    """The challenge's format: `VideoId,LabelConfidencePairs`, with pairs `label confidence` separated by spaces.
 
-    Numbers as in YouTube-8M's own `inference.py`: the label as an integer, the confidence with 6 significant digits.
+    Numbers are formatted as in YouTube-8M's `inference.py`: integer labels, confidences with 6 significant digits.
     """
 
     header = ("VideoId", "LabelConfidencePairs")
@@ -59,7 +59,7 @@ class SubmissionCsv:
                     rows.writerow((video, pairs))
 
     def join(self, parts: Iterable[Path], path: Path) -> None:
-        """Write the header and all parts' lines."""
+        """Write the header and the lines of all parts."""
         with path.open("wb") as file:
             file.write((",".join(self.header) + "\n").encode())
             for part in parts:
@@ -68,10 +68,10 @@ class SubmissionCsv:
 
 
 class PredictionsParquet:
-    """A row per video and class: `VideoId`, `Rank` (from 1), `Label`, `Name`, `Confidence`.
+    """One row per video and class: `VideoId`, `Rank` (from 1), `Label`, `Name`, `Confidence`.
 
     Args:
-        names: Name of every class; absent ones get none.
+        names: Names by class. Classes without a name get a null.
     """
 
     schema = pa.schema(
@@ -102,7 +102,7 @@ class PredictionsParquet:
                 writer.write_table(pa.concat_tables(waiting))
 
     def join(self, parts: Iterable[Path], path: Path) -> None:
-        """Copy all parts' row groups."""
+        """Copy the row groups of all parts."""
         with pq.ParquetWriter(path, self.schema) as writer:
             for part in parts:
                 with pq.ParquetFile(part) as file:

@@ -1,4 +1,4 @@
-"""One exported model, predicting shard after shard in a process of its own or in this one."""
+"""Prediction of shards with one exported model, in this process or in a pool of processes."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -17,13 +17,13 @@ from yt8m.export.shard_task import ShardResult, ShardTask
 
 
 class ShardPredictor:
-    """Writes the predictions of shards with one exported model.
+    """Predicts shards with one exported model and writes the results.
 
     Args:
         model: Folder of the exported model.
-        file_format: Kind of file.
-        batch_size: Videos predicted at a time, which bounds the memory.
-        on_bad: Whether bad records and damaged shards are skipped and reported or stop the work.
+        file_format: Format of the prediction files.
+        batch_size: Number of videos per batch, which bounds memory.
+        on_bad: `skip` skips and counts bad records and damaged shards, `fail` raises an error.
     """
 
     def __init__(
@@ -35,11 +35,11 @@ class ShardPredictor:
         self._on_bad = on_bad
 
     def predict(self, task: ShardTask) -> ShardResult:
-        """Write one shard's predictions and what came of it; the files appear when they are complete.
+        """Predict one shard; write its predictions and its `ShardResult`, each file atomically.
 
         Raises:
-            DataError: A bad record or damaged shard under `on_bad="fail"`.
-            StorageError: A shard that cannot be read.
+            DataError: A record is bad or the shard is damaged, and `on_bad` is `fail`.
+            StorageError: The shard cannot be read.
         """
         report = ReadReport()
         batches = _Counted(self._predictions(task.shard, report))
@@ -65,7 +65,7 @@ class ShardPredictor:
 
 
 class _Counted:
-    """Batches on their way, and how many videos they hold."""
+    """Iterator over batches that counts their videos."""
 
     def __init__(self, batches: Iterator[TopBatch]) -> None:
         self._batches = batches
@@ -78,7 +78,7 @@ class _Counted:
 
 
 def _account(shard: str, report: ReadReport, videos: int) -> ShardResult:
-    """What came of a shard that was read to its end or its damage."""
+    """Summarize the reading of a shard, up to its end or its damage."""
     damaged, bad = report.findings_in([shard])
     size = storage.stat(shard).size
     read = damaged[0].offset if damaged else size
@@ -93,20 +93,20 @@ def _account(shard: str, report: ReadReport, videos: int) -> ShardResult:
 
 
 def start_worker(workers: int, *arguments: object) -> None:
-    """Prepare a process of a pool: its share of the cores, and what its predictor is made of.
+    """Initialize a pool process: limit its threads and store the arguments of its predictor.
 
     Args:
-        workers: Processes in all.
-        *arguments: As for `ShardPredictor`.
+        workers: Number of processes in the pool, which share the cores.
+        *arguments: Arguments of `ShardPredictor`.
     """
-    global _make_predictor  # noqa: PLW0603 - a pool's process has no other place for what its tasks share
+    global _make_predictor  # noqa: PLW0603 - the tasks of a pool process can share only globals
     tf.config.threading.set_intra_op_parallelism_threads(max(1, (os.cpu_count() or 1) // workers))
-    # Not made here: what goes wrong while a process is prepared never reaches the caller.
+    # Created lazily, because errors in a pool's initializer never reach the caller.
     _make_predictor = cache(partial(ShardPredictor, *arguments))  # type: ignore[arg-type]
 
 
 def predict_in_worker(task: ShardTask) -> ShardResult:
-    """`ShardPredictor.predict` in a process of a pool."""
+    """Call `ShardPredictor.predict` in a pool process."""
     assert _make_predictor is not None
     return _make_predictor().predict(task)
 

@@ -1,4 +1,6 @@
-"""Weights in 8 or 16 bits: methods, their errors, and model files that hold them. NumPy only.
+"""Quantization of weights to 8 or 16 bits: methods, quantization errors, and model files.
+
+Uses NumPy only. Imported by `yt8m.models`, `yt8m.export` and the stages.
 
 Reference: section 3.2 of "Building a Size Constrained Predictive Model for Video Classification".
 """

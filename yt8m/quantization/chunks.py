@@ -1,4 +1,4 @@
-"""Work on large arrays in pieces that fit the processor's cache, over all cores."""
+"""Parallel processing of large arrays in cache-sized chunks."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,20 +7,20 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
-# Elements per piece: 512 KiB of float32, so that a piece and its temporaries stay in a core's own cache.
+# Elements per chunk: 512 KiB of float32, so that a chunk and its temporaries stay in a core's private cache.
 CHUNK_ELEMENTS = 1 << 17
 
 
 def map_chunks(work: Callable[[int, int], Result], size: int, multiple: int = 1) -> list[Result]:
-    """Call `work(start, stop)` for pieces of `range(size)`, in threads (NumPy releases the lock).
+    """Call `work(start, stop)` for each chunk of `range(size)`, in threads (NumPy releases the GIL).
 
     Args:
-        work: Called with the bounds of one piece; only reads and writes that piece.
-        size: Number of elements in all.
-        multiple: Pieces begin at multiples of this number, for instance the length of a row.
+        work: Called with the bounds of one chunk; reads and writes only that chunk.
+        size: Total number of elements.
+        multiple: Chunks begin at multiples of this number, for instance the length of a row.
 
     Returns:
-        The results in the order of the pieces.
+        The results in the order of the chunks.
     """
     chunk = max(CHUNK_ELEMENTS // multiple, 1) * multiple
     bounds = list(_bounds(size, chunk))
@@ -28,7 +28,7 @@ def map_chunks(work: Callable[[int, int], Result], size: int, multiple: int = 1)
     if workers <= 1:
         return [work(start, stop) for start, stop in bounds]
     with ThreadPoolExecutor(workers) as threads:
-        return list(threads.map(lambda piece: work(*piece), bounds))
+        return list(threads.map(lambda chunk_bounds: work(*chunk_bounds), bounds))
 
 
 def _bounds(size: int, chunk: int) -> Iterator[tuple[int, int]]:
@@ -37,5 +37,5 @@ def _bounds(size: int, chunk: int) -> Iterator[tuple[int, int]]:
 
 
 def _cores() -> int:
-    """Cores this process may use; not every platform can say so."""
+    """Return the number of cores this process may use, or of all cores if the platform does not tell."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""Weights on disk: one safetensors file that holds floats, quantized arrays, or both."""
+"""Weight files: safetensors files of plain and quantized arrays."""
 
 import json
 import math
@@ -15,13 +15,13 @@ from safetensors.numpy import save_file
 from yt8m.errors import DataError
 from yt8m.quantization.quantized_array import CentroidCodes, ChannelCodes, HalfFloats, QuantizedArray
 
-# Between a variable's name and the name of one of its stored arrays.
+# Separates the name of a variable from the name of one of its stored arrays.
 SEPARATOR = "#"
 
-# What belongs to an array's codes as a whole, not to each of its elements.
+# Stored arrays that the elements of a variable share; they are not counted as weights.
 _SHARED_PARTS = frozenset({"centroids", "minimum", "step"})
 
-# Types by their names in safetensors files, of which numbers are little-endian.
+# NumPy types by their names in safetensors files, which are little-endian.
 DTYPES = {
     "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
@@ -37,14 +37,14 @@ def write_quantized(path: str | Path, weights: Weights) -> None:
     `w#minimum` and `w#step`; 16-bit floats as a float16 tensor `w`.
 
     Args:
-        path: The file, best inside `yt8m.storage.publish_directory`.
-        weights: Arrays by variable name; names hold no `#`.
+        path: The file to write, usually inside `yt8m.storage.publish_directory`.
+        weights: Arrays by variable name. Names must not contain `#`.
     """
     tensors: dict[str, NDArray[Any]] = {}
     for name, weight in weights.items():
         assert SEPARATOR not in name
         parts = weight.tensors() if isinstance(weight, QuantizedArray) else {"": weight}
-        # Not ascontiguousarray, which turns a scalar into a vector.
+        # ascontiguousarray would turn a scalar into a vector.
         tensors |= {name + ending: np.asarray(array, order="C") for ending, array in parts.items()}
     save_file(tensors, path)
 
@@ -65,44 +65,44 @@ def iterate_quantized(path: str | Path) -> Iterator[tuple[str, QuantizedArray | 
     """
     _check(path)
     with Path(path).open("rb") as file:
-        places, start = _header(file)
+        entries, start = _header(file)
         endings: dict[str, list[str]] = {}
-        for key in places:
+        for key in entries:
             name, separator, ending = key.partition(SEPARATOR)
             endings.setdefault(name, []).append(separator + ending)
         for name in sorted(endings):
-            # No local variable: it would outlive the caller's use while the next one is read.
+            # A local variable would keep this array in memory while the next one is read.
             yield (
                 name,
                 _assemble(
                     path,
                     name,
-                    {ending: _read_tensor(file, start, places[name + ending]) for ending in endings[name]},
+                    {ending: _read_tensor(file, start, entries[name + ending]) for ending in endings[name]},
                 ),
             )
 
 
 def _check(path: str | Path) -> None:
-    """Let the library look whether header and length of a file agree."""
+    """Let the library check that header and length of a file agree."""
     try:
         with safe_open(path, framework="np"):
             pass
     except SafetensorError as error:
-        raise DataError(f"{path}: not a readable safetensors file ({error}); write the model again") from error
+        raise DataError(f"{path}: not a readable safetensors file ({error}). Write the model again.") from error
 
 
 def _header(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], int]:
-    """Type, shape and place of every tensor, and where places count from."""
+    """Read type, shape and offsets of each tensor, and the start that the offsets count from."""
     size = int.from_bytes(file.read(8), "little")
     header: dict[str, dict[str, Any]] = json.loads(file.read(size))
     header.pop("__metadata__", None)
     return header, 8 + size
 
 
-def _read_tensor(file: BinaryIO, start: int, place: Mapping[str, Any]) -> NDArray[Any]:
-    """Read one tensor. The library's own way maps the whole file, which takes the float model's size once more."""
-    array = np.empty(place["shape"], DTYPES[place["dtype"]])
-    file.seek(start + place["data_offsets"][0])
+def _read_tensor(file: BinaryIO, start: int, entry: Mapping[str, Any]) -> NDArray[Any]:
+    """Read one tensor. The library maps the whole file into memory, which would add the size of the float model."""
+    array = np.empty(entry["shape"], DTYPES[entry["dtype"]])
+    file.seek(start + entry["data_offsets"][0])
     read = file.readinto(array.reshape(-1).view(np.uint8))  # type: ignore[attr-defined]
     assert read == array.nbytes
     return array
@@ -115,7 +115,7 @@ def read_floats(path: str | Path) -> dict[str, NDArray[np.float32]]:
         path: The file.
 
     Returns:
-        float32 arrays by variable name (integers, such as seeds, as they are).
+        float32 arrays by variable name. Integer arrays, such as seeds, keep their type.
 
     Raises:
         DataError: The file is damaged or parts of a variable are missing.
@@ -127,21 +127,24 @@ def read_floats(path: str | Path) -> dict[str, NDArray[np.float32]]:
 
 
 def count_by_bits(path: str | Path) -> dict[int, int]:
-    """Number of elements that are stored with 8, 16, ... bits each; reads no element.
+    """Count the weights that are stored with 8, 16, ... bits each, without reading them.
 
     Args:
         path: A safetensors file of plain or quantized weights.
+
+    Returns:
+        Number of weights by number of bits.
 
     Raises:
         DataError: The file is damaged.
     """
     _check(path)
     with Path(path).open("rb") as file:
-        places, _ = _header(file)
+        entries, _ = _header(file)
     counts: Counter[int] = Counter()
-    for key, place in places.items():
+    for key, entry in entries.items():
         if key.partition(SEPARATOR)[2] not in _SHARED_PARTS:
-            counts[8 * np.dtype(DTYPES[place["dtype"]]).itemsize] += math.prod(place["shape"])
+            counts[8 * np.dtype(DTYPES[entry["dtype"]]).itemsize] += math.prod(entry["shape"])
     return dict(sorted(counts.items()))
 
 

@@ -1,4 +1,4 @@
-"""One array of weights in fewer bits."""
+"""Quantization of one array: choice of method, size of the result, and quantization error."""
 
 from dataclasses import dataclass
 from math import prod
@@ -16,27 +16,27 @@ from yt8m.quantization.uniform import uniform, uniform_per_channel
 Method = Literal["uniform", "uniform_per_channel", "kmeans", "quantile", "float16"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
-# Only variables with more elements than this are quantized (paper, section 3.2).
+# Variables with at most this many elements are not quantized (paper, section 3.2).
 THRESHOLD_ELEMENTS = 17_000
-# A channel's minimum and step take 8 bytes; below this many elements a channel they are not worth it.
+# Per-channel quantization needs at least this many elements per channel: minimum and step take 8 bytes.
 MIN_ELEMENTS_PER_CHANNEL = 64
-# Weights that are all but equal have no distribution to fit; float32 cannot divide such a range into bins.
+# Minimum range for non-uniform methods: float32 cannot divide a smaller range into bins.
 MIN_FITTED_RANGE = 1e-30
-# Differences of weights that reach further overflow; only `uniform` can do without them.
+# Maximum range for all methods except `uniform`: differences of weights would overflow float32.
 MAX_RANGE = float(np.finfo(np.float32).max)
 
 
 def quantize_array(array: NDArray[Any], method: Method = "uniform") -> QuantizedArray:
-    """Quantize one array, whatever its size.
+    """Quantize one array of any size.
 
     Args:
-        array: Finite floats, any shape with at least one element.
-        method: `uniform` (the paper's), `uniform_per_channel` (each channel of the last axis between its
-            own extremes; arrays with fewer than 64 elements a channel fall back to `uniform`), `kmeans`,
-            `quantile` or `float16`.
+        array: Finite floats of any shape with at least one element.
+        method: `uniform` (the paper's), `uniform_per_channel` (each channel of the last axis between its minimum and
+            maximum), `kmeans`, `quantile` or `float16`. Arrays that a method cannot handle are quantized uniformly:
+            fewer than 64 elements per channel, or a range that is too small or too large for float32.
 
     Returns:
-        The quantized array; deterministic. Weights further apart than float32 can tell are quantized uniformly.
+        The quantized array; deterministic.
 
     Raises:
         DataError: The array holds NaN or infinity, or values too large for float16.
@@ -47,7 +47,7 @@ def quantize_array(array: NDArray[Any], method: Method = "uniform") -> Quantized
     values = np.ascontiguousarray(array, np.float32)
     low, high = _extremes(values)
     if not np.isfinite([low, high]).all():
-        raise DataError("the weights hold NaN or infinity; train again from a checkpoint before the loss diverged")
+        raise DataError("the weights contain NaN or infinity. Train again from a checkpoint before the loss diverged.")
     if method == "float16":
         return _half(values, low, high)
     if high - low > MAX_RANGE:
@@ -63,7 +63,7 @@ def quantize_array(array: NDArray[Any], method: Method = "uniform") -> Quantized
 
 
 def quantized_bytes(shape: tuple[int, ...], method: Method) -> int:
-    """Bytes of what `quantize_array` makes of an array of this shape whose weights lie not extremely far apart."""
+    """Return the bytes of an array of this shape after `quantize_array`, unless it falls back to `uniform`."""
     elements = prod(shape)
     if method == "float16":
         return elements * np.dtype(np.float16).itemsize
@@ -73,7 +73,7 @@ def quantized_bytes(shape: tuple[int, ...], method: Method) -> int:
 
 @dataclass(frozen=True)
 class QuantizationError:
-    """Distance between an array and its quantized form, in the unit of the weights.
+    """Difference between an array and its quantized form, in the unit of the weights.
 
     Attributes:
         largest: Largest absolute difference.
@@ -85,7 +85,7 @@ class QuantizationError:
 
 
 def measure_error(array: NDArray[Any], quantized: QuantizedArray) -> QuantizationError:
-    """Compare every element of an array with what its quantized form stands for."""
+    """Measure the quantization error over all elements of an array."""
     flat = np.ascontiguousarray(array, np.float32).reshape(-1)
 
     def compare(start: int, stop: int) -> tuple[float, float]:
@@ -94,8 +94,8 @@ def measure_error(array: NDArray[Any], quantized: QuantizedArray) -> Quantizatio
         np.abs(difference, out=difference)
         return float(difference.max()), float(difference.sum(dtype=np.float64))
 
-    pieces = map_chunks(compare, flat.size, quantized.row_size)
-    return QuantizationError(max(piece[0] for piece in pieces), sum(piece[1] for piece in pieces) / flat.size)
+    errors = map_chunks(compare, flat.size, quantized.row_size)
+    return QuantizationError(max(largest for largest, _ in errors), sum(total for _, total in errors) / flat.size)
 
 
 def _has_large_channels(shape: tuple[int, ...]) -> bool:
@@ -115,7 +115,7 @@ def _extremes(values: NDArray[np.float32]) -> tuple[float, float]:
 def _half(values: NDArray[np.float32], low: float, high: float) -> HalfFloats:
     limit = float(np.finfo(np.float16).max)
     if max(abs(low), abs(high)) > limit:
-        raise DataError(f"the weights reach from {low:g} to {high:g}, float16 only to {limit:g}; use another method")
+        raise DataError(f"the weights range from {low:g} to {high:g}, float16 only to {limit:g}. Use another method.")
     halves = np.empty(values.shape, np.float16)
     flat, flat_halves = values.reshape(-1), halves.reshape(-1)
 

@@ -1,4 +1,4 @@
-"""The nearest centroid of every element, for centroids anywhere."""
+"""Nearest-centroid search for arbitrary centroids."""
 
 from collections.abc import Callable
 
@@ -7,21 +7,21 @@ from numpy.typing import NDArray
 
 from yt8m.quantization.chunks import map_chunks
 
-# Parts of the range whose first code is looked up.
+# Bins of the look-up table over the range of the centroids.
 NUM_BINS = 1 << 16
-# With more borders than this within three neighbouring bins a binary search is faster.
+# If three neighboring bins contain more borders than this, a binary search is faster.
 MAX_STEPS = 3
 
 
 def nearest_codes(values: NDArray[np.float32], centroids: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Find the nearest centroid; in the middle between two, the lower one.
+    """Find the nearest centroid of each value; halfway between two, take the lower one.
 
     Args:
         values: float32, any shape.
         centroids: float32 `(256,)`, ascending.
 
     Returns:
-        uint8 in the shape of `values`.
+        Index of the centroid, uint8 in the shape of `values`.
     """
     codes = np.empty(values.shape, np.uint8)
     flat, flat_codes = values.reshape(-1), codes.reshape(-1)
@@ -36,10 +36,10 @@ def nearest_codes(values: NDArray[np.float32], centroids: NDArray[np.float32]) -
 
 
 def upper_borders(centroids: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The largest float32 that still belongs to each centroid but the last, `(255,)`.
+    """Return the largest float32 that belongs to each centroid except the last, `(255,)`.
 
-    In float32, so that whole arrays are compared without a conversion: the middle between two
-    centroids, exact in float64, is rounded towards the lower one.
+    The midpoint between two centroids is computed in float64 and rounded down to float32, so that arrays are compared
+    without a conversion.
     """
     exact = centroids.astype(np.float64)
     middle = exact[:-1] + (exact[1:] - exact[:-1]) / 2
@@ -52,20 +52,22 @@ def upper_borders(centroids: NDArray[np.float32]) -> NDArray[np.float32]:
 def _table_search(
     borders: NDArray[np.float32], low: float, high: float
 ) -> Callable[[NDArray[np.float32]], NDArray[np.uint8]] | None:
-    """A search that begins at the code of a value's bin and takes a step or two: several times as fast as a binary one.
+    """Make a table search, which is several times as fast as a binary search.
+
+    It looks up the first code of a value's bin and takes at most `MAX_STEPS` steps from there.
 
     Returns:
-        From values to codes as `borders.searchsorted`; `None` where borders lie too close together for it.
+        A function equivalent to `borders.searchsorted`, or None if the borders are too close together.
     """
     width = (high - low) / NUM_BINS
     limit = float(np.finfo(np.float32).max)
-    # Bins are computed in float32 and may be off by one.
     if width <= np.spacing(np.float32(max(abs(low), abs(high)))) or high - low > limit or width * limit < 1:
         return None
+    # Bins are computed in float32 and may be off by one, so each entry covers its two neighbors as well.
     edges = low + np.arange(-1, NUM_BINS + 2) * width
     first = borders.searchsorted(edges[:-3].astype(np.float32)).astype(np.uint8)
     last = borders.searchsorted(edges[3:].astype(np.float32), side="right")
-    # Beyond the outermost bins lie all other values.
+    # The outermost bins take all values beyond the range.
     first[0], last[-1] = 0, borders.size
     steps = int((last - first).max())
     if steps > MAX_STEPS:

@@ -1,4 +1,4 @@
-"""Centroids that follow the weights' distribution: k-means and quantiles."""
+"""Non-uniform quantization: centroids by k-means or at quantiles of the weights."""
 
 from threading import Lock
 
@@ -9,18 +9,18 @@ from yt8m.quantization.chunks import map_chunks
 from yt8m.quantization.nearest_centroid import nearest_codes
 from yt8m.quantization.quantized_array import NUM_CENTROIDS, CentroidCodes
 
-# Resolution of the histogram on which centroids are placed: 256 bins for each uniform step.
+# Bins of the histogram from which centroids are computed: 256 per step of uniform quantization.
 NUM_BINS = NUM_CENTROIDS * 256
-# Lloyd's iterations end when no centroid moves by more than a bin, or after this many.
+# Maximum iterations of Lloyd's algorithm; it stops earlier once no centroid moves by more than a bin.
 MAX_ITERATIONS = 300
 
 
 def kmeans(values: NDArray[np.float32], low: float, high: float) -> CentroidCodes:
-    """Quantize to centroids that (locally) minimize the squared error, to the resolution of 65,536 bins of the range.
+    """Quantize to centroids that locally minimize the squared error, at a resolution of 65,536 bins.
 
-    Lloyd's algorithm on a histogram of the values: in one dimension the clusters are intervals, so an
-    iteration is a look-up in cumulative sums. It begins where the density of centroids is the cube root
-    of the density of values, which is best for many centroids (Panter and Dite, 1951).
+    Runs Lloyd's algorithm on a histogram of the values. In one dimension clusters are intervals, so that an iteration
+    is a look-up in cumulative sums. The initial density of centroids is the cube root of the density of values, which
+    is optimal for many centroids (Panter and Dite, 1951).
 
     Args:
         values: float32, any shape.
@@ -47,7 +47,7 @@ def kmeans(values: NDArray[np.float32], low: float, high: float) -> CentroidCode
 
 
 def quantile(values: NDArray[np.float32], low: float, high: float) -> CentroidCodes:
-    """Quantize to the middles of 256 parts that hold equally many values.
+    """Quantize to the medians of 256 groups of equally many values.
 
     Args:
         values: float32, any shape.
@@ -55,7 +55,7 @@ def quantile(values: NDArray[np.float32], low: float, high: float) -> CentroidCo
         high: Largest value.
 
     Returns:
-        Codes and centroids, to the resolution of a histogram of 65,536 bins.
+        Codes and centroids, at a resolution of 65,536 bins.
     """
     counts, centers = _histogram(values, low, high)
     return _encode(values, _quantiles(counts, centers))
@@ -67,7 +67,7 @@ def _encode(values: NDArray[np.float32], centroids: NDArray[np.float64]) -> Cent
 
 
 def _histogram(values: NDArray[np.float32], low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """How many values fall into each of `NUM_BINS` equal parts of the range, and the parts' middles."""
+    """Count the values in each of `NUM_BINS` equal bins; return the counts and the centers of the bins."""
     flat = values.reshape(-1)
     scale = np.float32(NUM_BINS / (high - low))
     minimum = np.float32(low)
@@ -76,12 +76,12 @@ def _histogram(values: NDArray[np.float32], low: float, high: float) -> tuple[ND
     adding = Lock()
 
     def count(start: int, stop: int) -> None:
-        places = flat[start:stop] - minimum
-        places *= scale
-        np.clip(places, 0, NUM_BINS - 1, out=places)
-        piece = np.bincount(places.astype(np.intp), minlength=NUM_BINS)
+        bins = flat[start:stop] - minimum
+        bins *= scale
+        np.clip(bins, 0, NUM_BINS - 1, out=bins)
+        chunk_counts = np.bincount(bins.astype(np.intp), minlength=NUM_BINS)
         with adding:
-            np.add(counts, piece, out=counts)
+            np.add(counts, chunk_counts, out=counts)
 
     map_chunks(count, flat.size)
     return counts, np.asarray(low + (np.arange(NUM_BINS) + 0.5) * ((high - low) / NUM_BINS), np.float64)

@@ -1,4 +1,4 @@
-"""Arrays in few bits, and the way back to floats."""
+"""Quantized arrays and their dequantization."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from yt8m.quantization.chunks import map_chunks
 
-# What a byte can tell apart (paper, section 3.2).
+# Number of values of a byte (paper, section 3.2).
 NUM_CENTROIDS = 256
 
 
 class QuantizedArray(ABC):
-    """An array of floats held in fewer bits."""
+    """An array of floats stored in fewer bits."""
 
     @property
     @abstractmethod
@@ -23,15 +23,15 @@ class QuantizedArray(ABC):
 
     @abstractmethod
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """The stored arrays by the ending of their name: `""`, `"#codes"`, `"#centroids"`, ..."""
+        """Return the stored arrays by name suffix: `""`, `"#codes"`, `"#centroids"`, ..."""
 
     @abstractmethod
     def expand(self, start: int, stop: int) -> NDArray[np.float32]:
-        """The floats at places `start` to `stop` of the flattened array.
+        """Dequantize elements `start` to `stop` of the flattened array.
 
         Args:
-            start: First place, a multiple of `row_size`.
-            stop: Place after the last one.
+            start: Index of the first element, a multiple of `row_size`.
+            stop: Index after the last element.
 
         Returns:
             `(stop - start,)` float32.
@@ -39,16 +39,16 @@ class QuantizedArray(ABC):
 
     @property
     def row_size(self) -> int:
-        """Pieces given to `expand` begin at multiples of this."""
+        """Number of which every `start` given to `expand` is a multiple."""
         return 1
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all stored arrays."""
+        """Total bytes of the stored arrays."""
         return sum(array.nbytes for array in self.tensors().values())
 
     def dequantize(self) -> NDArray[np.float32]:
-        """The floats this array stands for, `shape` float32."""
+        """Dequantize the whole array to float32 of the same shape."""
         floats = np.empty(self.shape, np.float32)
         flat = floats.reshape(-1)
 
@@ -61,11 +61,11 @@ class QuantizedArray(ABC):
 
 @dataclass(frozen=True, eq=False)
 class CentroidCodes(QuantizedArray):
-    """A byte per element that names one of 256 centroids shared by the whole array.
+    """One byte per element: the index of one of 256 centroids that the whole array shares.
 
     Attributes:
-        codes: uint8, in the shape of the floats.
-        centroids: float32 `(256,)`, ascending.
+        codes: Index of each element's centroid, uint8 in the shape of the floats.
+        centroids: Values of the centroids, float32 `(256,)`, ascending.
     """
 
     codes: NDArray[np.uint8]
@@ -77,22 +77,22 @@ class CentroidCodes(QuantizedArray):
         return self.codes.shape
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """`#codes` and `#centroids`."""
+        """Return `#codes` and `#centroids`."""
         return {"#codes": self.codes, "#centroids": self.centroids}
 
     def expand(self, start: int, stop: int) -> NDArray[np.float32]:
-        """The centroids that the codes name."""
+        """Look up the centroids of the codes."""
         return self.centroids.take(self.codes.reshape(-1)[start:stop])
 
 
 @dataclass(frozen=True, eq=False)
 class ChannelCodes(QuantizedArray):
-    """A byte per element that counts steps from the minimum of the element's channel (last axis).
+    """One byte per element: the number of steps from the minimum of the element's channel (last axis).
 
     Attributes:
-        codes: uint8, in the shape of the floats `(..., C)`.
-        minimum: float32 `(C,)`.
-        step: float32 `(C,)`.
+        codes: Number of steps of each element, uint8 in the shape of the floats `(..., C)`.
+        minimum: Minimum of each channel, float32 `(C,)`.
+        step: Step size of each channel, float32 `(C,)`.
     """
 
     codes: NDArray[np.uint8]
@@ -110,11 +110,11 @@ class ChannelCodes(QuantizedArray):
         return self.minimum.size
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """`#codes`, `#minimum` and `#step`."""
+        """Return `#codes`, `#minimum` and `#step`."""
         return {"#codes": self.codes, "#minimum": self.minimum, "#step": self.step}
 
     def expand(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Minimum plus code times step, in float32."""
+        """Compute minimum plus code times step in float32."""
         floats = self.codes.reshape(-1)[start:stop].astype(np.float32).reshape(-1, self.row_size)
         floats *= self.step
         floats += self.minimum
@@ -123,10 +123,10 @@ class ChannelCodes(QuantizedArray):
 
 @dataclass(frozen=True, eq=False)
 class HalfFloats(QuantizedArray):
-    """Floats of 16 bits.
+    """Half-precision floats.
 
     Attributes:
-        values: float16, in the shape of the floats.
+        values: float16 in the shape of the floats.
     """
 
     values: NDArray[np.float16]
@@ -137,9 +137,9 @@ class HalfFloats(QuantizedArray):
         return self.values.shape
 
     def tensors(self) -> dict[str, NDArray[Any]]:
-        """The values alone, under the variable's own name."""
+        """Return the values alone, with an empty suffix."""
         return {"": self.values}
 
     def expand(self, start: int, stop: int) -> NDArray[np.float32]:
-        """The values in 32 bits."""
+        """Convert the values to float32."""
         return self.values.reshape(-1)[start:stop].astype(np.float32)

@@ -1,4 +1,4 @@
-"""256 equally spaced centroids from the smallest to the largest weight (paper, section 3.2)."""
+"""Uniform quantization: 256 equally spaced centroids from the smallest to the largest weight (paper, section 3.2)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,15 +7,15 @@ from yt8m.quantization.chunks import map_chunks
 from yt8m.quantization.nearest_centroid import nearest_codes, upper_borders
 from yt8m.quantization.quantized_array import NUM_CENTROIDS, CentroidCodes, ChannelCodes
 
-# Steps must be this many times the spacing of floats there; then the quotient below is off by less than
-# half of AMBIGUOUS (255 * 3 roundings of 2^-24, and half a spacing for each of two centroids).
+# Minimum ratio of step to float spacing for division to be exact enough: the quotient is then off by less than half of
+# AMBIGUOUS (255 * 3 roundings of 2^-24, and half a spacing for each of two centroids).
 MIN_SPACINGS_PER_STEP = 4096
-# Quotients this near to the middle between two codes are decided by comparing with the exact middle.
+# Quotients within this distance of the midpoint between two codes are compared with the exact midpoint.
 AMBIGUOUS = 1e-3
 
 
 def uniform(values: NDArray[np.float32], low: float, high: float) -> CentroidCodes:
-    """Quantize to the nearest of 256 equally spaced centroids; exact to half a step.
+    """Quantize to the nearest of 256 equally spaced centroids; the error is at most half a step.
 
     Args:
         values: float32, any shape.
@@ -23,7 +23,7 @@ def uniform(values: NDArray[np.float32], low: float, high: float) -> CentroidCod
         high: Largest value.
 
     Returns:
-        Codes identical to those of comparing every value with every centroid.
+        The same codes as a comparison of every value with every centroid gives.
     """
     centroids = np.linspace(low, high, NUM_CENTROIDS, dtype=np.float64).astype(np.float32)
     step = (high - low) / (NUM_CENTROIDS - 1)
@@ -35,7 +35,7 @@ def uniform(values: NDArray[np.float32], low: float, high: float) -> CentroidCod
 
 
 def _divide(values: NDArray[np.float32], centroids: NDArray[np.float32], low: float, step: float) -> NDArray[np.uint8]:
-    """The nearest code as a rounded quotient, which is an order of magnitude faster than a search."""
+    """Compute the nearest code as a rounded quotient, an order of magnitude faster than a search."""
     codes = np.empty(values.shape, np.uint8)
     flat, flat_codes = values.reshape(-1), codes.reshape(-1)
     borders = np.append(upper_borders(centroids), np.float32(np.inf))
@@ -45,32 +45,32 @@ def _divide(values: NDArray[np.float32], centroids: NDArray[np.float32], low: fl
         quotient = flat[start:stop] - minimum
         quotient *= inverse
         rounded = np.rint(quotient)
-        piece = flat_codes[start:stop]
-        np.copyto(piece, rounded, casting="unsafe")
+        chunk_codes = flat_codes[start:stop]
+        np.copyto(chunk_codes, rounded, casting="unsafe")
         quotient -= rounded
         np.abs(quotient, out=quotient)
         ambiguous = np.flatnonzero(quotient > 0.5 - AMBIGUOUS)
         lower = np.floor((flat[start:stop][ambiguous] - minimum) * inverse).astype(np.uint8)
-        piece[ambiguous] = lower + (flat[start:stop][ambiguous] > borders[lower])
+        chunk_codes[ambiguous] = lower + (flat[start:stop][ambiguous] > borders[lower])
 
     map_chunks(encode, flat.size)
     return codes
 
 
 def uniform_per_channel(values: NDArray[np.float32]) -> ChannelCodes:
-    """Quantize each channel of the last axis between its own extremes; exact to half a step.
+    """Quantize each channel of the last axis between its minimum and maximum; the error is at most half a step.
 
     Args:
         values: float32 `(..., C)`.
 
     Returns:
-        Codes, minimum and step of every channel.
+        Codes, and minimum and step of each channel.
     """
     channels = values.shape[-1]
     rows = values.reshape(-1, channels)
     extremes = map_chunks(lambda start, stop: _extremes(rows, start // channels, stop // channels), rows.size, channels)
     minimum = np.min([low for low, _ in extremes], axis=0)
-    # In float64: the range of float32 extremes may lie outside of float32.
+    # The range of float32 extremes may overflow float32.
     width = np.max([high for _, high in extremes], axis=0).astype(np.float64) - minimum
     step = (width / (NUM_CENTROIDS - 1)).astype(np.float32)
     inverse = np.divide(1, step, out=np.zeros_like(step), where=step >= np.finfo(np.float32).tiny)
