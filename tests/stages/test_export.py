@@ -27,9 +27,11 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     card = (exported / "README.md").read_text()
     assert card == (exported.parent / "card.md").read_text()
     assert "| second | dbof | 0.3500 |" in card
-    assert "GAP@20: **0.79000**, on the held-out videos that took no part in choosing" in card
-    assert "by which the weights were chosen it is 0.81000, on both together 0.80000." in card
-    assert "the same ensemble has 0.79004: quantization changes GAP by -0.00004." in card
+    assert "GAP@20: **0.79000** on the hold-out videos that were not used to choose the ensemble weights" in card
+    assert "It is 0.81000 on the hold-out videos that were used to choose them, and 0.80000 on all of them." in card
+    assert (
+        "the same ensemble has 0.79004 on the videos of the first figure: quantization changes GAP by -0.00004." in card
+    )
     code = card.split("```python\n")[1].split("```")[0].replace("PATH/OF/THIS/FOLDER", str(exported))
     assert len(code.strip().splitlines()) == 5
     exec(code, {})
@@ -47,7 +49,7 @@ def test_the_card_tells_the_bits_that_weights_are_stored_with(toy_models, tmp_pa
     export_ensemble(folders, weights, tmp_path)
     shares = ", ".join(f"{bits} bits ({100 * counts[bits] / counts.total():.1f}%)" for bits in (8, 32))
     card = (tmp_path / "card.md").read_text()
-    assert f"Its {counts.total():,} weights are stored with {shares}.\n" in card
+    assert f"Its {counts.total():,} weights are stored in {shares}.\n" in card
     assert "Before quantization" not in card
 
 
@@ -70,8 +72,8 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     assert result.metrics["seconds_batch_2"] > 0
     assert all(type(value) is float for value in result.metrics.values())
     card = (tmp_path / "card.md").read_text()
-    assert "videos a second" in card
-    assert "Trained on 1,234 videos, measured on 56 others." in card
+    assert "videos per second" in card
+    assert "Trained on 1,234 videos, evaluated on 56 others." in card
     assert "| 0.71234 | 0.71233 |" in card
 
 

@@ -59,7 +59,7 @@ def test_the_model_keeps_its_configuration(model, tmp_path):
 
 def test_a_quantized_model_is_not_quantized_again(model, tmp_path):
     quantize(model=model, config=QuantizeConfig(), output=tmp_path / "once")
-    with pytest.raises(DataError, match=r"large/kernel: quantized already"):
+    with pytest.raises(DataError, match=r"large/kernel: already quantized"):
         quantize(model=tmp_path / "once", config=QuantizeConfig(), output=tmp_path / "twice")
     assert not (tmp_path / "twice").exists()
 

@@ -23,10 +23,10 @@ class CardTexts(Config):
     """
 
     title: str = "Video classifier"
-    data: str = "Videos as features of their frames, in YouTube-8M's format."
+    data: str = "Frame features of videos in YouTube-8M's format."
     intended_use: str = (
-        "Telling the topics of a video from features of its frames that were computed exactly as in training. "
-        "Not for decisions about people: labels of such data are made by machines and miss much."
+        "Predicting the topics of a video from frame features that were computed exactly as in training. "
+        "Not for decisions about people: the labels are machine-generated and incomplete."
     )
     data_license: str = "Not stated. (YouTube-8M's features and labels are CC BY 4.0.)"
     model_license: str = "Not stated."

@@ -1,4 +1,4 @@
-"""Gathers the records of several nodes in one file."""
+"""Stage `collect_records`: merges the records of several nodes into one file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,17 +9,17 @@ from yt8m.storage import open_atomic
 
 
 def collect_records(*, records: Sequence[Path], output: Path) -> StageResult:
-    """Write the records of several files into one, as a JSON list, each node once.
+    """Merge record files into one JSON list with one record per node.
 
     Args:
-        records: Files of one record or of a list of records each.
-        output: The file to write.
+        records: Record files, each with one record or a list of records.
+        output: File to write.
 
     Returns:
-        How many records there are.
+        Metric `records`, the number of records.
 
     Raises:
-        DataError: A file is no record, or two differ in what they say of a node.
+        DataError: A file is not a record, or two records of one node differ.
     """
     gathered = load_records(records)
     lines = ",\n".join(record.model_dump_json() for record in gathered)

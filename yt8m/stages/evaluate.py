@@ -1,4 +1,4 @@
-"""Stage `evaluate`: a model's metrics and predictions on the hold-out videos."""
+"""Stage `evaluate`: computes metrics and predictions of a model on the hold-out videos."""
 
 import time
 from collections.abc import Mapping
@@ -21,11 +21,12 @@ from yt8m.stages.result import StageResult
 
 
 class EvaluateConfig(Config):
-    """How a model is evaluated.
+    """Configuration of the evaluation.
 
     Attributes:
-        batch_size: Videos predicted at a time.
-        top_k: Classes kept of every video in the predictions; what selection of teachers and search of weights see.
+        batch_size: Number of videos per batch.
+        top_k: Number of classes per video to store in the predictions, which `select_teachers` and `search_weights`
+            read.
     """
 
     batch_size: PositiveInt = 128
@@ -33,19 +34,19 @@ class EvaluateConfig(Config):
 
 
 def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, predictions: Path) -> StageResult:
-    """Measure a model on the hold-out videos and keeps its predictions.
+    """Evaluate a model on the hold-out videos and store its predictions.
 
     Args:
-        partition: The partition.
-        model: Folder of a model as trained, of a quantized one, or of an exported SavedModel.
-        config: Batch size and how many predictions to keep.
-        predictions: The file of the predictions (`yt8m.predictions.Predictions`).
+        partition: File of the partition.
+        model: Folder of a trained model, a quantized model or an exported SavedModel.
+        config: Batch size and number of predictions to store.
+        predictions: File that receives the predictions (`yt8m.predictions.Predictions`).
 
     Returns:
-        `gap`, `map`, `hit_at_1`, `perr`, `loss` (cross entropy summed over classes, without penalties), `videos`,
-        `baseline_gap` (GAP of predicting every class by its frequency in training), `bytes` (of the weights' file or
-        of the whole SavedModel), `seconds` and `videos_per_second` (the model alone: reading, compiling and metrics
-        do not count); details: `gap_by_kind`, GAP among the classes of each kind, where the data names kinds.
+        Metrics `gap`, `map`, `hit_at_1`, `perr`, `loss` (cross entropy summed over classes, without regularization),
+        `videos`, `baseline_gap` (GAP of predicting each class by its frequency in training), `bytes` (of the weight
+        file or the whole SavedModel), `seconds` and `videos_per_second` (of the model alone, without reading,
+        compilation and metrics); details `gap_by_kind`, the GAP among the classes of each kind, if the data has kinds.
 
     Raises:
         DataError: There is no model, it was made for other data, or shards cannot be read.
@@ -77,11 +78,11 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
 
 
 def baseline_gap(partition: Partition, found: Predictions) -> float:
-    """GAP@20 of a model that predicts, for every video, each class by its frequency among the training videos.
+    """Compute the GAP@20 of predicting each class by its frequency among the training videos, for every video.
 
     Args:
-        partition: Counts the training videos of each class.
-        found: Any predictions of the hold-out videos; only their labels are used.
+        partition: Partition with the number of training videos per class.
+        found: Any predictions of the hold-out videos. Only their labels are used.
     """
     frequencies = np.array([partition.class_counts], np.float32) / max(partition.num_training_videos, 1)
     classes, scores = top_classes(frequencies, min(GAP_TOP_K, frequencies.shape[1]))
@@ -90,14 +91,14 @@ def baseline_gap(partition: Partition, found: Predictions) -> float:
 
 
 class _TimedPredictor:
-    """A predictor that adds up the time it takes."""
+    """Predictor that measures the total time of its calls."""
 
     def __init__(self, predictor: Any) -> None:
         self._predictor = predictor
         self.seconds = 0.0
 
     def warm_up(self, batch_size: int, spec: DataSpec) -> None:
-        """Predict a batch without counting it: the first one is compiled."""
+        """Predict one batch without measuring it, since the first call compiles the model."""
         frames = np.zeros((batch_size, spec.max_frames, spec.num_features), np.uint8)
         self._predictor(frames, np.ones(batch_size, np.int32))
 
@@ -126,7 +127,7 @@ def _size_bytes(model: Path) -> int:
 
 
 def _class_kinds(partition: Partition) -> Mapping[str, npt.NDArray[np.int64]]:
-    """Classes by kind, as generated data describe themselves beside their shards; else nothing."""
+    """Read the classes of each kind from the description of a synthetic data set; empty for other data."""
     description = DatasetDescription.of_shard(partition.holdout_uris[0])
     if not description or description.data.num_classes != partition.spec.num_classes:
         return {}

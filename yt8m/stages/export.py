@@ -1,4 +1,4 @@
-"""Stage `export`: one TensorFlow SavedModel of all members, within its budget, with a model card."""
+"""Stage `export`: writes the ensemble as one TensorFlow SavedModel within a byte budget, with a model card."""
 
 import time
 from collections import Counter
@@ -33,15 +33,15 @@ from yt8m.stages.result import StageResult
 
 
 class ExportConfig(Config):
-    """How the ensemble is exported.
+    """Configuration of the export.
 
     Attributes:
-        mode: `load`: weights become floats once, when the model is loaded; calls cost what those of a float model
-            do. `compact`: they stay bytes in memory and become floats one after the other in every call.
-        budget_bytes: Bytes that the SavedModel may have; None: as the search for the weights was told.
-        top_k: Classes that the model returns.
-        vocabulary: CSV of the classes with columns `Index` and `Name`, to travel with the model; empty: none.
-        latency_batch_sizes: Batch sizes at which the exported model is timed for the card.
+        mode: `load` dequantizes the weights once, when the model is loaded; calls are as fast as those of a float
+            model. `compact` keeps them quantized in memory and dequantizes them one at a time in every call.
+        budget_bytes: Maximum bytes of the SavedModel. None takes the budget of the search for weights.
+        top_k: Number of classes that the model returns.
+        vocabulary: CSV file of class names with columns `Index` and `Name`, copied into the model. Empty means none.
+        latency_batch_sizes: Batch sizes for which the latency of the exported model is measured.
         card: Texts of the model card.
     """
 
@@ -65,21 +65,21 @@ def export(
     """Write the SavedModel and its card.
 
     Args:
-        models: Quantized model folder of every model by name; more than the ensemble's members are fine.
-        weights: The members and their weights, as `search_weights` wrote them.
-        config: Kind of export, budget, texts.
-        output: Folder of the SavedModel; appears complete or not at all.
-        card: The model card, Markdown; a copy lies in `output` as `README.md`.
-        records: Records of the run's nodes, from which the card takes the members' GAP and the number of videos.
+        models: Quantized model folder by name. Models that are not members are ignored.
+        weights: File of the members and their weights, as written by `search_weights`.
+        config: Mode, budget and texts.
+        output: Folder of the SavedModel, written atomically.
+        card: File of the model card in Markdown. A copy is written to `output` as `README.md`.
+        records: Record files of the run's nodes, from which the card takes the members' GAP and the number of videos.
 
     Returns:
-        `bytes` (of `output`), `budget_bytes`, `member_bytes` (of the members' quantized weights), `members`,
-        `seconds`, and where latency is measured `load_seconds` and `seconds_batch_<size>`; details: `description`.
+        Metrics `bytes` (of `output`), `budget_bytes`, `member_bytes` (of the members' quantized weights), `members`,
+        `seconds`, and if latency is measured `load_seconds` and `seconds_batch_<size>`; details `description`.
 
     Raises:
-        BudgetError: The SavedModel is over its budget; nothing is left in `output`.
-        ConfigError: A member is not among `models`, or members are made for different data.
-        DataError: A model is missing or damaged, or the vocabulary cannot be used.
+        BudgetError: The SavedModel exceeds its budget; nothing is left in `output`.
+        ConfigError: A member is not among `models`, or members were trained on different kinds of data.
+        DataError: A model is missing or damaged, or the vocabulary is invalid.
     """
     from yt8m.export.saved_model import write_saved_model  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
 
@@ -91,7 +91,7 @@ def export(
     names = read_vocabulary(config.vocabulary, description.data.num_classes) if config.vocabulary else {}
 
     def write(folder: Path, described: ExportDescription) -> int:
-        """Write all but the card; returns the bytes."""
+        """Write everything except the card; return the bytes written."""
         write_saved_model(folder, members, described)
         if names:
             write_vocabulary(folder / EXTRA_FOLDER / VOCABULARY_FILE, names)
@@ -103,7 +103,7 @@ def export(
             return write(Path(folder), alone)
 
     with storage.publish_directory(output) as folder:
-        # Not before: in an ensemble of small models the graph may weigh as much as the weights.
+        # Only the written model tells its size: the graph of small models may be as large as their weights.
         check_budget(write(folder, description), budget, ensemble.members, size_of)
         latency = measure_latency(folder, config.latency_batch_sizes) if config.latency_batch_sizes else None
         facts = CardFacts(
@@ -128,7 +128,7 @@ def export(
 
 
 def _chosen(ensemble: EnsembleWeights, models: Mapping[str, Path], source: str) -> dict[str, Path]:
-    """The members' folders, in the order of the weights."""
+    """Return the members' folders in the order of the weights."""
     for name in ensemble.members:
         if name not in models:
             raise ConfigError(f"{source}: members: model '{name}' is not among the models. {suggest(name, models)}")
@@ -140,7 +140,7 @@ def _describe(ensemble: EnsembleWeights, members: Mapping[str, Path], config: Ex
     models: dict[str, ModelDescription] = {name: read_description(folder) for name, folder in members.items()}
     data = models[first].data
     for name in others:
-        # As text: features in another order are other features.
+        # Compared as text, because the order of features matters.
         if models[name].data.model_dump_json() != data.model_dump_json():
             raise ConfigError(
                 f"{members[name]}: data: expected {data.model_dump_json()} as '{first}' has, received "
@@ -166,7 +166,7 @@ def _describe(ensemble: EnsembleWeights, members: Mapping[str, Path], config: Ex
 def _weights_bytes(folder: Path) -> int:
     path = folder / WEIGHTS_FILE
     if not path.is_file():
-        raise DataError(f"{path}: missing. Give a folder that the quantize step wrote.")
+        raise DataError(f"{path}: file not found. Give a folder written by the quantize step.")
     return path.stat().st_size
 
 
@@ -176,7 +176,7 @@ def _count_by_bits(folders: Iterable[Path]) -> dict[int, int]:
 
 
 def _facts_of_run(run: Run, description: ExportDescription) -> dict[str, Any]:
-    """What the records of the run's other nodes tell the card."""
+    """Collect facts for the card from the records of the run's other nodes."""
     prepare = run.first("prepare")
     counts = {name: prepare.metrics.get(name) if prepare else None for name in ("training_videos", "holdout_videos")}
     gaps = {

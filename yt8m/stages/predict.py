@@ -1,4 +1,4 @@
-"""Stage `predict`: an exported model's predictions for any number of shards."""
+"""Stage `predict`: writes the predictions of an exported model for any number of shards."""
 
 import hashlib
 import multiprocessing
@@ -29,15 +29,16 @@ if TYPE_CHECKING:
 
 
 class PredictConfig(Config):
-    """How predictions are made.
+    """Configuration of the prediction.
 
     Attributes:
-        batch_size: Videos predicted at a time in each process.
-        workers: Processes on this machine, each with the whole model.
-        shard_range: First shard and the one after the last, of all in order, that are done here; `None`: all. The
-            parts are joined by a last call without a range.
-        vocabulary: CSV with `Index` and `Name` of the classes, for Parquet; empty: the model's own, if it has one.
-        on_bad: Whether bad records and damaged shards are skipped and reported or stop the stage.
+        batch_size: Number of videos per batch in each process.
+        workers: Number of processes on this machine. Each loads the whole model.
+        shard_range: Indices of the first shard to predict and of the one after the last. None means all shards. Calls
+            with a range write parts only; a final call without a range joins them.
+        vocabulary: CSV file of class names with columns `Index` and `Name`, for Parquet. Empty takes the model's own
+            vocabulary, if it has one.
+        on_bad: `skip` skips and counts bad records and damaged shards, `fail` raises an error.
     """
 
     batch_size: PositiveInt = 128
@@ -48,29 +49,29 @@ class PredictConfig(Config):
 
 
 def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictConfig) -> StageResult:
-    """Write a submission (`.csv`) or a table with class names (`.parquet`), videos in the order of the shards.
+    """Write a submission (`.csv`) or a table with class names (`.parquet`), with videos in the order of the shards.
 
-    Every shard's predictions are first a file of their own in `<output>.parts/`; what is there already (of the same
-    model, shard and settings) is not done again. So an interrupted call continues, and calls for different ranges of
-    shards, on one machine or several, add up to the same file. Memory does not grow with the number of videos.
+    The predictions of each shard are first written to a file in `<output>.parts/`. Existing parts are reused if they
+    were made by the same model from the same shard with the same settings. An interrupted call therefore resumes, and
+    several calls or machines can share the work by `shard_range`. Memory does not grow with the number of videos.
 
     Args:
         model: Folder of the exported model.
-        inputs: Globs of shards, labelled or not.
-        output: The file; its ending says its format.
-        config: See there.
+        inputs: Glob patterns of shards, with or without labels.
+        output: URI of the file to write. The suffix decides the format.
+        config: Batch size, processes, range of shards and treatment of bad records.
 
     Returns:
-        `shards` and `videos` predicted now, `resumed_shards`, `seconds`, `videos_per_second`; of these shards, whenever
-        they were predicted, `total_videos`, `bad_records` (left out), `damaged_shards` and about how many videos are
-        missing behind the damage, `missing_videos`.
+        Metrics of this call: `shards`, `videos`, `resumed_shards`, `seconds`, `videos_per_second`. Metrics of these
+        shards including resumed ones: `total_videos`, `bad_records` (skipped), `damaged_shards`, and `missing_videos`,
+        an estimate of the videos lost to damage.
 
     Raises:
-        ConfigError: A folder as output, another ending than `.csv` or `.parquet`, or a range beyond the shards.
-        StorageError: An unknown kind of storage, or a file that cannot be read or written.
-        DataError: No exported model, no shard, no usable video in any, a vocabulary that cannot be used, or under
-            `on_bad="fail"` a bad record.
-        WorkerError: One of several processes died; finished shards are kept.
+        ConfigError: The output is a folder or has an unknown suffix, or the range exceeds the shards.
+        StorageError: The kind of storage is unknown, or a file cannot be read or written.
+        DataError: There is no exported model, no shard or no usable video, the vocabulary is invalid, or `on_bad` is
+            `fail` and a record is bad.
+        WorkerError: A worker process died; finished shards are kept.
     """
     start = time.monotonic()
     _check_output(output)
@@ -109,13 +110,13 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
 
 
 def _check_output(output: str) -> None:
-    """Refuse what could not be written at the end."""
+    """Refuse an output that could not be written at the end."""
     if not storage.is_remote(output) and local_path(output).is_dir():
         raise ConfigError(f"output: expected the name of a file, received the folder '{output}'.")
 
 
 def _vocabulary_uri(model: Path, config: PredictConfig) -> str:
-    """Where the classes' names are; empty if nowhere."""
+    """Return the URI of the class names; empty if there are none."""
     own = model / EXTRA_FOLDER / VOCABULARY_FILE
     return config.vocabulary or (str(own) if own.is_file() else "")
 
@@ -138,7 +139,7 @@ def _file_format(
 def _tasks(
     shards: Sequence[str], description: ExportDescription, output: str, vocabulary: str, config: PredictConfig
 ) -> list[ShardTask]:
-    """Shards and the files of their predictions, whose names change with everything that changes their content."""
+    """List the shards with the files of their predictions, whose names hash everything that affects the content."""
     names = storage.stat(vocabulary).fingerprint if vocabulary else ""
     settings = f"{description.identity} {description.top_k} {names} {config.on_bad}"
     tasks = []
@@ -153,7 +154,7 @@ def _tasks(
 def _run(
     tasks: Sequence[ShardTask], model: Path, file_format: "PredictionFormat", config: PredictConfig
 ) -> Iterator[ShardResult]:
-    """Predict shards here or in several processes; in any order."""
+    """Predict shards in this process or in several ones, and yield their results in any order."""
     from yt8m.export.shard_predictor import (  # noqa: PLC0415 - TensorFlow
         ShardPredictor,
         predict_in_worker,
@@ -185,9 +186,9 @@ def _run(
 
 
 def _totals(found: Sequence[ShardResult]) -> dict[str, float]:
-    """What came of all shards, in this call and earlier ones."""
+    """Add up the results of all shards, from this call and earlier ones."""
     videos, bad_records = sum(each.videos for each in found), sum(each.bad_records for each in found)
-    # What was lost is taken to be like what could be read.
+    # Assumes that lost records are as large as the others.
     record_bytes = sum(each.read_bytes for each in found) / max(videos + bad_records, 1)
     lost_bytes = sum(each.lost_bytes for each in found)
     return {
@@ -199,7 +200,7 @@ def _totals(found: Sequence[ShardResult]) -> dict[str, float]:
 
 
 def _check_usable(found: Sequence[ShardResult], spec: DataSpec, output: str) -> None:
-    """Refuse to write a file without a video; the next call looks at the shards anew."""
+    """Refuse to write a file without any video, and remove the parts so that the next call reads the shards again."""
     if any(each.videos for each in found):
         return
     _remove_parts(output)
@@ -208,12 +209,12 @@ def _check_usable(found: Sequence[ShardResult], spec: DataSpec, output: str) -> 
     features = ", ".join(f"{name} of {size} bytes" for name, size in spec.features.items())
     raise DataError(
         f"inputs: no usable video in {len(found)} shards: {bad_records:,} bad records, {damaged:,} damaged shards."
-        f"{first} The model takes {features}: give shards that have them; `yt8m data check` tells what these have."
+        f"{first} The model takes {features}: give shards that have them. `yt8m data check` shows what these contain."
     )
 
 
 def _remove_parts(output: str) -> None:
-    """Remove the parts of a local output; an object store's stay until its life-cycle rules take them."""
+    """Remove the parts of a local output. Parts in an object store are left to its lifecycle rules."""
     parts = local_path(f"{output}.parts")
     if parts.is_dir():
         shutil.rmtree(parts)

@@ -1,4 +1,4 @@
-"""Stage `quantize`: a model's large variables in 8 (or 16) bits (paper, section 3.2)."""
+"""Stage `quantize`: stores the large variables of a model in 8 or 16 bits (paper, section 3.2)."""
 
 import time
 from pathlib import Path
@@ -18,12 +18,11 @@ from yt8m.stages.result import StageResult
 
 
 class QuantizeConfig(Config):
-    """How and what to quantize.
+    """Configuration of the quantization.
 
     Attributes:
         method: `uniform` (the paper's), `uniform_per_channel`, `kmeans`, `quantile` or `float16`.
-        threshold_elements: Variables with more elements than this are quantized (the paper's 17,000); the others
-            stay as they are.
+        threshold_elements: Only variables with more elements than this are quantized. The paper's 17,000 by default.
     """
 
     method: Method = "uniform"
@@ -31,21 +30,22 @@ class QuantizeConfig(Config):
 
 
 def quantize(*, model: Path, config: QuantizeConfig, output: Path) -> StageResult:
-    """Write a model folder with the large variables quantized.
+    """Write a copy of a model folder with the large variables quantized.
 
-    One variable of floats is in memory at a time, so memory stays under the float model plus the quantized one.
+    Only one float variable is in memory at a time, so memory stays below the float model plus the quantized one.
 
     Args:
-        model: A folder a training or averaging step wrote.
+        model: Folder of a model written by a training or averaging step.
         config: Method and threshold.
-        output: The quantized model's folder.
+        output: Folder of the quantized model.
 
     Returns:
-        `bytes_before` and `bytes_after` (of the weights' files), `largest_error` and `mean_error` over all quantized
-        weights, `quantized_variables`, `seconds` without reading and writing; details: the same for each variable.
+        Metrics `bytes_before` and `bytes_after` (of the weight files), `largest_error` and `mean_error` over all
+        quantized weights, `quantized_variables`, and `seconds` without reading and writing; details `variables`, with
+        the same figures per variable.
 
     Raises:
-        DataError: There is no model, it is quantized already, or a weight is not finite.
+        DataError: There is no model, it is already quantized, or a weight is not finite.
     """
     description = read_description(model)
     source = model / WEIGHTS_FILE
@@ -54,12 +54,12 @@ def quantize(*, model: Path, config: QuantizeConfig, output: Path) -> StageResul
     seconds = 0.0
     for name, weight in iterate_quantized(source):
         if isinstance(weight, QuantizedArray):
-            raise DataError(f"{source}: {name}: quantized already. Give the model as training or averaging wrote it.")
+            raise DataError(f"{source}: {name}: already quantized. Give the model that training or averaging wrote.")
         start = time.monotonic()
         weights[name], row = _quantize_variable(source, name, weight, config)
         seconds += time.monotonic() - start
         table.append(row)
-        # Or these floats would stay while the next ones are read.
+        # Free these floats before the next ones are read.
         del weight
     save_weights(output, weights, description.model, description.data)
     quantized = [row for row in table if row["quantized"]]
@@ -80,7 +80,7 @@ def quantize(*, model: Path, config: QuantizeConfig, output: Path) -> StageResul
 def _quantize_variable(
     source: Path, name: str, weight: NDArray[Any], config: QuantizeConfig
 ) -> tuple[NDArray[Any] | QuantizedArray, dict[str, Any]]:
-    """A variable as it will be stored, and its row of the table."""
+    """Quantize one variable if it is large enough; return it and its row of the table."""
     chosen = weight.size > config.threshold_elements and np.issubdtype(weight.dtype, np.floating)
     stored: NDArray[Any] | QuantizedArray = weight
     largest = mean = 0.0

@@ -1,4 +1,4 @@
-"""Reports what a run achieved: a page for people, the same figures for programs."""
+"""Stage `report`: writes the results of a run as an HTML page and as JSON."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,17 +14,17 @@ def report(*, records: Sequence[Path], html: Path, summary: Path) -> StageResult
     """Write the report of a run.
 
     Args:
-        records: What the run's nodes left: files of one `yt8m.report.record.NodeRecord` or of a list of them.
-            Nodes may be missing; the report says what it lacks.
-        html: One self-contained page, for a browser or the pipeline's user interface.
-        summary: The same figures as JSON; its keys are those of `yt8m.report.summary.Summary`.
+        records: Record files of the run's nodes, each with one `yt8m.report.record.NodeRecord` or a list of them.
+            Nodes may be missing; the report states what it lacks.
+        html: File of the self-contained page, for a browser or the pipeline's user interface.
+        summary: File of the same figures as JSON, with the keys of `yt8m.report.summary.Summary`.
 
     Returns:
-        The headline: `gap`, `size_bytes`, `budget_bytes`, `baseline_gap` and `members`, as far as the run has them,
-        and how many `nodes` were read.
+        Metrics `gap`, `size_bytes`, `budget_bytes`, `baseline_gap` and `members`, if the run has them, and the number
+        of `nodes` read.
 
     Raises:
-        DataError: A file is no record, or two records of one node differ.
+        DataError: A file is not a record, or two records of one node differ.
     """
     loaded = load_records(records)
     built = build_summary(loaded)

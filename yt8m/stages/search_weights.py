@@ -1,4 +1,4 @@
-"""Searches the final ensemble: its members within the byte budget and their weights."""
+"""Stage `search_weights`: searches the members of the final ensemble within a byte budget, and their weights."""
 
 import json
 import time
@@ -26,17 +26,17 @@ from yt8m.stages.result import StageResult
 
 
 class SearchConfig(Config):
-    """How the ensemble is searched.
+    """Configuration of the search.
 
     Attributes:
-        budget_bytes: Bytes that the exported model may have; the challenge's 2^30 by default.
-        size_margin: What the exported model has beyond its members' folders, as a share of them; kept free.
-        trials: Weightings that each of the two methods may score.
-        min_gain_errors: Standard errors by which searched weights must beat the flat average to be taken instead of
-            it; 0 takes the best in any case. Two by default: the best of many weightings is about 1.5 better by chance.
-        search_share: Share of the hold-out's videos on which weights are searched; the rest reports.
-        seed: Of the split of the hold-out and of both methods.
-        top_k: Predictions of a video that count in GAP.
+        budget_bytes: Maximum bytes of the exported model. The challenge's 2^30 by default.
+        size_margin: Overhead of the exported model to reserve, as a fraction of its members' bytes.
+        trials: Number of weightings that each of the two search methods may score.
+        min_gain_errors: Gain in standard errors that searched weights need to replace the flat average; 0 always takes
+            the best weights. The default is 2, as the best of many weightings gains about 1.5 by chance.
+        search_share: Fraction of the hold-out videos on which weights are searched. The others give the reported GAP.
+        seed: Seed of the hold-out split and of both methods.
+        top_k: Number of predictions per video that count in GAP.
     """
 
     budget_bytes: PositiveInt = 2**30
@@ -50,7 +50,7 @@ class SearchConfig(Config):
 
 @dataclass(frozen=True)
 class _Holdout:
-    """The members' names and sizes, and their scores on the part of the videos that searches and on the other."""
+    """Names and sizes of the members, and their scores on the two parts of the hold-out: search and report."""
 
     names: tuple[str, ...]
     budget: Budget
@@ -59,7 +59,7 @@ class _Holdout:
     report_rows: npt.NDArray[np.int64]
 
     def named(self, weights: Weights) -> dict[str, float]:
-        """Weights of the members that have one."""
+        """Return the positive weights by member name."""
         return {name: float(w) for name, w in zip(self.names, weights, strict=True) if w > 0}
 
 
@@ -71,29 +71,28 @@ def search_weights(
     output: Path,
     float_predictions: Mapping[str, Path] | None = None,
 ) -> StageResult:
-    """Compare the flat average, random search (paper, section 4.3) and a guided search, and keeps the best.
+    """Compare the flat average, random search (paper, section 4.3) and a guided search, and keep the best.
 
-    The weights are searched on one part of the hold-out. The other part, which no search saw, gives `gap_report`: the
-    figure to quote, since the best of many trials looks better than it is where it was searched. For the same reason
-    the flat average stays unless it is beaten by more than chance. GAP is exact for the stored predictions (see
-    `yt8m.ensembling.scores`).
+    Weights are searched on one part of the hold-out. The other part gives `gap_report`, the figure to quote: the best
+    of many trials is biased upwards on the videos it was searched on. For the same reason the flat average is kept
+    unless it is beaten by more than chance. GAP is exact for the stored predictions (see `yt8m.ensembling.scores`).
 
     Args:
-        predictions: Hold-out predictions of every member by name, as `evaluate` writes them.
-        models: Quantized model folder of every member by name; their bytes count against the budget.
+        predictions: Hold-out predictions of each member by name, as written by `evaluate`.
+        models: Quantized model folder of each member by name. Their bytes count against the budget.
         config: Budget and search.
-        output: Receives the members and their weights as JSON (`EnsembleWeights`).
-        float_predictions: Hold-out predictions of the same members before quantization: what it costs the ensemble
-            is measured, and changes nothing of the search.
+        output: File that receives the members and their weights as JSON (`EnsembleWeights`).
+        float_predictions: Hold-out predictions of the same members before quantization. They measure the cost of
+            quantization to the ensemble and do not influence the search.
 
     Returns:
-        Metrics of the ensemble and of the methods beside it; details `methods`, `members` (the paper's table 4),
-        `frontier` (GAP against bytes), `guard`, `split` and `random_trials`.
+        Metrics of the ensemble and of each method; details `methods`, `members` (the paper's table 4), `frontier` (GAP
+        against bytes), `guard`, `split` and `random_trials`.
 
     Raises:
         ConfigError: The predictions and `models` name different members.
         DataError: The files are not predictions of the same videos, or a model folder is missing.
-        BudgetError: Not even the smallest member fits.
+        BudgetError: Even the smallest member does not fit.
     """
     _check_names(predictions, models, "models")
     if float_predictions is not None:
@@ -130,8 +129,8 @@ def search_weights(
 def _search(
     holdout: _Holdout, own_gaps: npt.NDArray[np.float64], config: SearchConfig
 ) -> tuple[dict[str, Weights], tuple[Trials, Trials]]:
-    """Weights by method, and what random and guided search tried."""
-    # Where not all members fit, the flat average takes the best ones first.
+    """Run all methods; return the weights by method, and the trials of the random and the guided search."""
+    # If not all members fit, the flat average takes the best ones first.
     flat = holdout.budget.fill(np.argsort(-own_gaps, kind="stable")).astype(np.float64)
     flat /= flat.sum()
     with progress("search_weights", 2 * config.trials, "trials") as advance:
@@ -158,7 +157,7 @@ def _read(predictions: Mapping[str, Path], models: Mapping[str, Path], config: S
         )
     order = np.random.default_rng([config.seed, 0]).permutation(videos)
     border = min(max(round(videos * config.search_share), 1), videos - 1)
-    # Sorted, so that neighbours in memory are read together.
+    # Sorted for sequential memory access.
     rows = np.sort(order[:border]), np.sort(order[border:])
     search, report = (EnsembleScores(list(members.values()), part, top_k=config.top_k) for part in rows)
     return _Holdout(tuple(members), budget, search, report, rows[1])
@@ -177,10 +176,10 @@ def _float_gap(
     holdout: _Holdout,
     top_k: int,
 ) -> float | None:
-    """GAP of the ensemble's members before quantization, on the videos that no search saw."""
+    """Compute the ensemble's GAP before quantization on the report part of the hold-out."""
     if floats is None:
         return None
-    # Read with a file of the quantized members, so that they are checked to be of the same videos.
+    # Loaded together with one quantized member, so that all are checked to be of the same videos.
     compared = {"8 bits": next(iter(quantized.values()))}
     _, *members = load_members(compared | {name: floats[name] for name in weights}, top_k).values()
     return float(EnsembleScores(members, holdout.report_rows, top_k=top_k).gaps(list(weights.values()))[0])
@@ -219,7 +218,7 @@ def _metrics(ensemble: EnsembleWeights, rows: Sequence[Mapping[str, Any]]) -> di
 def _table_of_members(
     holdout: _Holdout, models: Mapping[str, Path], ensemble: EnsembleWeights, own_gaps: npt.NDArray[np.float64]
 ) -> list[dict[str, Any]]:
-    """The paper's table 4, dropped members (weight 0) included."""
+    """Make the paper's table 4, including dropped members with weight 0."""
     return [
         {
             "name": name,
@@ -241,7 +240,7 @@ def _architecture(model: Path) -> str:
 
 
 def _frontier(holdout: _Holdout, spent: Sequence[Trials], own_gaps: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
-    """GAP against bytes over everything that was tried, within the budget or not."""
+    """Trace GAP against bytes over all weights that were tried, within the budget or not."""
     own = np.eye(len(holdout.names))
     weights = np.concatenate([own, *(trials.weights() for trials in spent)])
     gaps = np.concatenate([own_gaps, *(trials.gaps() for trials in spent)])

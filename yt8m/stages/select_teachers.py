@@ -1,4 +1,4 @@
-"""Chooses the teachers of a family: the best combination of its candidates."""
+"""Stage `select_teachers`: chooses the best combination of a family's candidates as its teachers."""
 
 from collections.abc import Mapping
 from itertools import combinations
@@ -19,11 +19,11 @@ from yt8m.stages.result import StageResult
 
 
 class SelectConfig(Config):
-    """How teachers are chosen.
+    """Configuration of the selection.
 
     Attributes:
-        size: Teachers of a family; the paper's three by default.
-        top_k: Predictions of a video that count in GAP.
+        size: Number of teachers per family. The paper's 3 by default.
+        top_k: Number of predictions per video that count in GAP.
     """
 
     size: PositiveInt = 3
@@ -31,18 +31,18 @@ class SelectConfig(Config):
 
 
 def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, output: Path) -> StageResult:
-    """Scores every combination of candidates, weighted equally, on the hold-out (paper, section 4.2).
+    """Score every combination of candidates, weighted equally, on the hold-out (paper, section 4.2).
 
-    Exact for the stored predictions: a class beyond a candidate's stored top K counts as 0 for it. At 232,072 videos,
-    10 candidates and 120 combinations it takes well under a minute on two cores, in 3 GB.
+    GAP is exact for the stored predictions: a class beyond a candidate's stored top K counts as 0 for that candidate.
+    Scoring 120 combinations of 10 candidates on 232,072 videos takes well under a minute on two cores, and 3 GB.
 
     Args:
-        predictions: Predictions file of every candidate by name, as `evaluate` writes them.
-        config: How many are chosen.
-        output: Receives the choice and the table of all combinations as JSON (`TeacherSelection`).
+        predictions: Predictions file of each candidate by name, as written by `evaluate`.
+        config: Number of teachers to choose.
+        output: File that receives the choice and the table of all combinations as JSON (`TeacherSelection`).
 
     Returns:
-        Metrics `gap` and `combinations`; details `table`: all combinations, best first.
+        Metrics `gap` and `combinations`; details `chosen`, and `table` with all combinations, best first.
 
     Raises:
         ConfigError: There are fewer candidates than teachers to choose.
@@ -52,7 +52,7 @@ def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, ou
     if len(names) < config.size:
         raise ConfigError(
             f"select_teachers: expected at least {config.size} candidates, received {len(names)} "
-            f"({', '.join(names) or 'none'}). List more candidates or lower size."
+            f"({', '.join(names) or 'none'}). Add candidates or reduce size."
         )
     chosen = np.array(list(combinations(range(len(names)), config.size)))
     weights = np.zeros((len(chosen), len(names)))
@@ -60,7 +60,7 @@ def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, ou
     scores = EnsembleScores(list(load_members(predictions, config.top_k).values()), top_k=config.top_k)
     with progress("select_teachers", comb(len(names), config.size), "combinations") as advance:
         gaps = scores.gaps(weights, advance)
-    # Stable, so that of equal combinations the one listed first wins.
+    # A stable sort: of equal combinations the one listed first wins.
     order = np.argsort(-gaps, kind="stable")
     table = tuple(Combination(members=tuple(names[m] for m in chosen[i]), gap=float(gaps[i])) for i in order)
     TeacherSelection(chosen=table[0].members, gap=table[0].gap, combinations=table).save(output)
