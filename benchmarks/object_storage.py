@@ -1,15 +1,14 @@
-"""Measures whether training from an object store keeps up with training from disk.
+"""Benchmark of training from an object store against training from disk.
 
     python benchmarks/object_storage.py [--videos 1536] [--shards 32] [--rounds 3] [--what training reading]
 
-A small NetVLAD is trained for an epoch on generated shards of YouTube-8M's sizes, from disk and from
-gcp-storage-emulator over HTTP in turn, in several rounds, each with an empty cache and in the same order. Time counts
-from the first request for a video, before any is read, to the beginning of the last step, so without the step's
-compilation. Then the videos are only read, as fast as possible. The two of a round are compared, as they find the
-machine equally busy.
+Trains a small NetVLAD for an epoch on synthetic shards of YouTube-8M's size, from disk and from gcp-storage-emulator
+over HTTP. Each round begins with an empty cache and reads the shards in the same order. The clock runs from the request
+for the first video to the beginning of the last step, which excludes compilation. Afterwards the videos are only read,
+as fast as possible. Ratios are taken within a round, where both measurements share the load of the machine.
 
-The emulator runs in a process of its own, but on the same cores: what it needs of them, training lacks. And it answers
-one request at a time, so that without training it is what is measured.
+The emulator is a separate process on the same cores, so it slows down training. It answers one request at a time, so
+the rates of reading are those of the emulator.
 """
 
 import argparse
@@ -46,12 +45,12 @@ from yt8m.training.training_model import TrainingModel
 
 BUCKET = "benchmark"
 MODEL = NetVLADConfig(num_clusters=32, hidden_units=64)
-# Read from the shards, not held in memory.
+# No cache in memory, so that videos are read from the shards.
 TRAINING = TrainingConfig(epochs=1, batch_size=64, memory_bytes=0)
 
 
 def main() -> None:
-    """Print rates and their ratio."""
+    """Print the rates and their ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=1536)
     parser.add_argument("--shards", type=int, default=32)
@@ -66,27 +65,27 @@ def main() -> None:
             "object store": partition_of(upload(disk), f"{folder}/object-store.json"),
         }
         megabytes = sum(shard.size_bytes for shard in partitions["disk"].training) / 1e6
-        say(f"{arguments.shards} shards, {megabytes:.0f} MB; {FILES_AHEAD} shards staged in ahead")
+        say(f"{arguments.shards} shards, {megabytes:.0f} MB; {FILES_AHEAD} shards read ahead")
         for what in arguments.what:
             compare(what, partitions, folder, arguments.rounds)
 
 
 def compare(what: str, partitions: dict[str, Partition], folder: str, rounds: int) -> None:
-    """Do the same from both places in turn; prints the median of the rounds' ratios."""
-    rates: dict[str, list[float]] = {place: [] for place in partitions}
+    """Measure both sources in turn, and print the median ratio over all rounds."""
+    rates: dict[str, list[float]] = {source: [] for source in partitions}
     for number in range(rounds):
         os.environ[FOLDER_VARIABLE] = f"{folder}/cache-{what}-{number}"
-        # The first is the second in the next round, lest it pays for what changes with time.
-        for place in sorted(partitions, reverse=bool(number % 2)):
-            rates[place].append(WORK[what](partitions[place]))
-    for place, each in rates.items():
-        say(f"{what} from {place}: {', '.join(f'{rate:.0f}' for rate in each)} videos/s")
+        # Alternate the order, so that drift over time affects both sources.
+        for source in sorted(partitions, reverse=bool(number % 2)):
+            rates[source].append(WORK[what](partitions[source]))
+    for source, each in rates.items():
+        say(f"{what} from {source}: {', '.join(f'{rate:.0f}' for rate in each)} videos/s")
     ratios = [store / disk for store, disk in zip(rates["object store"], rates["disk"], strict=True)]
     say(f"{what}: median ratio {statistics.median(ratios):.2f}")
 
 
 def train(partition: Partition) -> float:
-    """Train a small NetVLAD for an epoch; returns videos per second."""
+    """Train a small NetVLAD for an epoch, and return videos per second."""
     model = TrainingModel(build_from_bytes(MODEL, partition.spec))
     read_epoch = training_batches(partition, TRAINING, None)
     seconds: list[float] = []
@@ -103,7 +102,7 @@ def train(partition: Partition) -> float:
 
 
 def read(partition: Partition) -> float:
-    """Read an epoch; returns videos per second."""
+    """Read an epoch, and return videos per second."""
     seconds: list[float] = []
     with data_errors():
         for _ in timed(training_batches(partition, TRAINING, None)(0, 0), seconds):
@@ -112,7 +111,7 @@ def read(partition: Partition) -> float:
 
 
 def timed(batches: Any, seconds: list[float]) -> Any:
-    """Note when the first batch was asked for, and when each was there."""
+    """Record the time of the first request, and the time at which each batch arrives."""
 
     def note(batch: Any) -> Any:
         now = tf.numpy_function(lambda: seconds.append(time.monotonic()) or True, [], tf.bool)
@@ -124,7 +123,7 @@ def timed(batches: Any, seconds: list[float]) -> Any:
 
 
 def rate(seconds: list[float]) -> float:
-    """Videos per second: of all batches but the last, with which the clock stops."""
+    """Return videos per second over all batches but the last, whose arrival stops the clock."""
     return (len(seconds) - 2) * TRAINING.batch_size / (seconds[-1] - seconds[0])
 
 
@@ -132,7 +131,7 @@ WORK = {"training": train, "reading": read}
 
 
 def make_shards(folder: str, videos: int, shards: int) -> list[str]:
-    """Generated training shards of equal size, and two of a few videos that are not read in training."""
+    """Generate training shards of equal size, and two small shards that training does not read."""
     config = GenerateConfig(
         preset="yt8m",
         videos=videos + 2,
@@ -145,7 +144,7 @@ def make_shards(folder: str, videos: int, shards: int) -> list[str]:
 
 
 def partition_of(uris: list[str], output: str) -> Partition:
-    """The training shards with what training wants to know of them."""
+    """Return the partition of the shards."""
     training = tuple(uri for uri in uris if "/train" in uri)
     validation = tuple(uri for uri in uris if "/validate" in uri)
     prepare(
@@ -156,7 +155,7 @@ def partition_of(uris: list[str], output: str) -> Partition:
 
 
 def upload(uris: list[str]) -> list[str]:
-    """Copy shards to the emulator."""
+    """Copy shards to the emulator, and return their URIs."""
     copies = [f"gs://{BUCKET}/{Path(uri).name}" for uri in uris]
     for uri, copy in zip(uris, copies, strict=True):
         with storage.open_atomic(copy) as file:
@@ -166,7 +165,7 @@ def upload(uris: list[str]) -> list[str]:
 
 @contextmanager
 def emulator() -> Iterator[None]:
-    """Run gcp-storage-emulator and points the client at it."""
+    """Run gcp-storage-emulator, and configure the client to use it."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]

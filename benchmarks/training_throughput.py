@@ -1,10 +1,10 @@
-"""Measures how fast models of the paper train at full size, and how much of it is arithmetic.
+"""Benchmark of the training throughput of the paper's models at full size.
 
     python benchmarks/training_throughput.py [--models NetVLAD1 DBoF2 RNN2] [--batch 32] [--steps 3]
 
-Each model is trained for some steps on random videos of full length, in memory, in a process of its own. The
-multiplications and additions are those that `yt8m plan` counts: forward, and twice as many backward. What a machine
-reaches with large matrix products alone stands above, for comparison.
+Trains each model for some steps on random videos of full length, in memory, in a separate process. The number of
+floating-point operations is that of `yt8m plan`: a forward pass, and twice as many for the backward pass. The first
+line gives the throughput of large matrix products, for comparison.
 """
 
 import argparse
@@ -30,17 +30,17 @@ PRODUCT_SIZE = 4096
 
 
 def main() -> None:
-    """Print a row per model."""
+    """Print one row per model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", choices=PUBLISHED, default=["NetVLAD1", "DBoF2", "RNN2"])
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--steps", type=int, default=3, help="Steps that count, after one that does not.")
+    parser.add_argument("--steps", type=int, default=3, help="Number of timed steps, after one step of warm-up.")
     arguments = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
     with spawn.Pool(1) as pool:
         peak = pool.apply(matrix_products)
     say(f"{os.cpu_count()} processors, matrix products of {PRODUCT_SIZE} x {PRODUCT_SIZE}: {peak / 1e9:.0f} GFLOP/s")
-    say("model        videos/s  GFLOP a video  GFLOP/s  of the products'  s a step  peak GB")
+    say("model        videos/s  GFLOP/video    GFLOP/s  of products      s/step    peak GB")
     for name in arguments.models:
         with spawn.Pool(1) as pool:
             seconds, memory = pool.apply(train, (name, arguments.batch, arguments.steps))
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def matrix_products() -> float:
-    """Floating-point operations a second of float32 matrix products in TensorFlow."""
+    """Measure floating-point operations per second of float32 matrix products in TensorFlow."""
     matrix = tf.random.normal((PRODUCT_SIZE, PRODUCT_SIZE))
     tf.matmul(matrix, matrix).numpy()
     watch = Stopwatch()
@@ -63,10 +63,10 @@ def matrix_products() -> float:
 
 
 def train(name: str, batch: int, steps: int) -> tuple[float, int]:
-    """Train a model on one random batch again and again.
+    """Train a model repeatedly on one random batch.
 
     Returns:
-        Seconds of a step, and the most memory of this process.
+        Seconds per step, and the peak memory of this process in bytes.
     """
     config = TrainingConfig(batch_size=batch)
     with seed_and_precision(config):
@@ -83,7 +83,7 @@ def train(name: str, batch: int, steps: int) -> tuple[float, int]:
 
 
 def random_batch(batch: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Random videos of full length with three labels each."""
+    """Draw random videos of full length with three labels each."""
     draw = np.random.default_rng(0)
     frames = draw.integers(0, 256, (batch, SPEC.max_frames, SPEC.num_features), np.uint8)
     labels = np.zeros((batch, SPEC.num_classes), np.uint8)

@@ -136,7 +136,7 @@ def test_parts_with_a_damaged_sidecar_are_not_joined(small_partition, trained, t
     parts = [run(small_partition, {"one": trained}, tmp_path, str(n), worker=n, workers=2)[1] for n in range(2)]
     (sidecar,) = (Path(uri) for uri in parts[1].sidecars.values())
     sidecar.write_bytes(sidecar.read_bytes()[:-1])
-    with pytest.raises(DataError, match=rf"^1: {sidecar}: damaged at byte .* Repeat 1"):
+    with pytest.raises(DataError, match=rf"^1: {sidecar}: damaged at byte .* Rerun 1"):
         join(small_partition, tmp_path, "0", "1")
 
 
@@ -159,7 +159,7 @@ def test_the_selection_chooses_the_teachers(small_partition, trained, other, tmp
     result, manifest = run(small_partition, models, tmp_path, selection=tmp_path / "selection.json")
     assert manifest.teachers == ("two",)
     assert result.details == {"teachers": ["two"]}
-    with pytest.raises(ConfigError, match="no model 'two'"):
+    with pytest.raises(ConfigError, match="no model is named 'two'"):
         run(small_partition, {"one": trained}, tmp_path, selection=tmp_path / "selection.json")
 
 
