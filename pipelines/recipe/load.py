@@ -1,4 +1,4 @@
-"""Reads a recipe: YAML, values from the command line over it, defaults filled in, everything checked."""
+"""Loading of recipes: YAML, values from the command line, defaults, validation."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,54 +7,47 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipelines.recipe.defaults import FilledIn
+from pipelines.recipe.defaults import ExpandedRecipe
 from pipelines.recipe.schema import Recipe
 from pipelines.recipe.validation import check_references
 from pipelines.recipe.yaml_file import parse_yaml, read_yaml
 from yt8m.config import describe_errors
 from yt8m.errors import ConfigError, suggest
 
-# Sections of a recipe whose keys are names.
+# Sections of a recipe whose keys are names that the user chose.
 _NAMED = ("families", "candidates", "students")
 
 
 def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
-    """Read a recipe.
+    """Read and check a recipe.
 
     Args:
         path: The YAML file.
-        settings: `a.b.c=value` each, the value in YAML; replaces or adds that entry before anything is checked.
-
-    Returns:
-        The recipe.
+        settings: Entries to replace or add before validation: `a.b.c=value` each, the value in YAML.
 
     Raises:
-        ConfigError: All problems at once, a line each, with place, reason and remedy.
+        ConfigError: All problems at once, one per line, with place, reason and remedy.
     """
     return check_recipe(read_recipe(path, settings), str(path))
 
 
 def read_recipe(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a recipe as it was written, with values from the command line over it, unchecked.
-
-    Args:
-        path: The YAML file.
-        settings: See `load_recipe`.
-
-    Returns:
-        Plain data, which JSON can hold.
+    """Read a recipe as plain data and apply settings, without further validation; see `load_recipe`.
 
     Raises:
-        ConfigError: The file cannot be read, or a setting has no place in it.
+        ConfigError: The file cannot be read, or a setting cannot be applied.
     """
-    return apply_settings(_read(path), settings)
+    data = read_yaml(path, "a recipe")
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: a recipe is a mapping of sections. Received: {type(data).__name__}.")
+    return apply_settings(data, settings)
 
 
 def apply_settings(raw: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    """A recipe's plain data with entries replaced or added; see `load_recipe`.
+    """Return a recipe's plain data with entries replaced or added; see `load_recipe`.
 
     Raises:
-        ConfigError: A setting has no place in it.
+        ConfigError: A setting cannot be applied.
     """
     changed: dict[str, Any] = json.loads(json.dumps(raw, default=str))
     for setting in settings:
@@ -63,22 +56,22 @@ def apply_settings(raw: Mapping[str, Any], settings: Sequence[str]) -> dict[str,
 
 
 def check_recipe(raw: Mapping[str, Any], source: str) -> Recipe:
-    """Make the recipe out of plain data: fills in defaults, checks everything.
+    """Fill in the defaults of a recipe and validate it.
 
     Args:
-        raw: See `read_recipe`.
-        source: Where the data came from; every problem begins with it.
+        raw: The recipe as plain data; see `read_recipe`.
+        source: Origin of the data, with which every problem begins.
 
     Raises:
         ConfigError: See `load_recipe`.
     """
     problems = list(check_references(raw))
-    filled = FilledIn(raw)
+    expanded = ExpandedRecipe(raw)
     try:
-        recipe = Recipe.model_validate_json(json.dumps(filled.data))
+        recipe = Recipe.model_validate_json(json.dumps(expanded.data))
     except ValidationError as error:
-        lines = [line.removeprefix(f"{source}: ") for line in describe_errors(error, Recipe, source, filled.origin)]
-        # What is said here of a reference says more than what its type says of the same place.
+        lines = [line.removeprefix(f"{source}: ") for line in describe_errors(error, Recipe, source, expanded.origin)]
+        # Of two problems at one place, the one about references is more specific than the one about types.
         places = {_place(problem) for problem in problems}
         problems = [line for line in lines if _place(line) not in places] + problems
     if problems:
@@ -90,30 +83,24 @@ def _place(problem: str) -> str:
     return problem.partition(": ")[0]
 
 
-def _read(path: Path) -> dict[str, Any]:
-    data = read_yaml(path, "a recipe")
-    if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a recipe is a mapping of sections. Received: {type(data).__name__}.")
-    return data
-
-
 def _apply(raw: dict[str, Any], setting: str) -> None:
     key, separator, text = setting.partition("=")
     parts = key.split(".")
     if not separator or not all(parts):
         raise ConfigError(f"--set {setting}: expected key.in.recipe=value, for instance --set training.epochs=3.")
     value = parse_yaml(text, f"--set {setting}: the value")
-    place: Any = raw
+    here: Any = raw
     for depth, part in enumerate(parts[:-1]):
-        if depth and parts[depth - 1] in _NAMED and place and part not in place:
+        if depth and parts[depth - 1] in _NAMED and here and part not in here:
             where = ".".join(parts[:depth])
             raise ConfigError(
-                f"--set {setting}: no '{part}' in {where}. {suggest(part, place)} "
-                f"A new one is given whole: --set {where}.{part}={{...}}."
+                f"--set {setting}: no '{part}' in {where}. {suggest(part, here)} "
+                f"Give a new one as a whole: --set {where}.{part}={{...}}."
             )
-        if place.get(part) is None:
-            place[part] = {}
-        place = place[part]
-        if not isinstance(place, dict):
-            raise ConfigError(f"--set {setting}: {'.'.join(parts[: depth + 1])} is {place!r}, which has no keys.")
-    place[parts[-1]] = value
+        if here.get(part) is None:
+            here[part] = {}
+        here = here[part]
+        if not isinstance(here, dict):
+            path = ".".join(parts[: depth + 1])
+            raise ConfigError(f"--set {setting}: {path} is {here!r}, which has no keys. Set {path} as a whole.")
+    here[parts[-1]] = value

@@ -24,10 +24,10 @@ AveragePolicy = Literal["always", "never", "if_better"]
 
 # Names become parts of the names of nodes and, in a cluster, of pods.
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
-MOST_NAME_LETTERS = 40
+MAX_NAME_LENGTH = 40
 
 # Numbered inputs of the components that read the models of a family, and of those that read all members.
-MOST_TEACHERS, MOST_MEMBERS = 16, 20
+MAX_TEACHERS, MAX_MEMBERS = 16, 20
 
 
 class DataConfig(Config):
@@ -79,7 +79,7 @@ class FamilyConfig(Config):
 
     average: AveragePolicy = "never"
     ensemble_size: PositiveInt = 3
-    candidates: Mapping[str, CandidateConfig] = Field(min_length=1, max_length=MOST_TEACHERS)
+    candidates: Mapping[str, CandidateConfig] = Field(min_length=1, max_length=MAX_TEACHERS)
 
 
 class StudentConfig(Config):
@@ -125,7 +125,7 @@ class EnsembleConfig(Config):
         search: Options of the search for weights, and the byte budget.
     """
 
-    members: tuple[str, ...] = Field(default=(), max_length=MOST_MEMBERS)
+    members: tuple[str, ...] = Field(default=(), max_length=MAX_MEMBERS)
     search: SearchConfig = SearchConfig()
 
 
@@ -166,7 +166,7 @@ class Recipe(Config):
             it.
     """
 
-    name: str = Field(pattern=NAME_PATTERN, max_length=MOST_NAME_LETTERS)
+    name: str = Field(pattern=NAME_PATTERN, max_length=MAX_NAME_LENGTH)
     description: str = ""
     seed: NonNegativeInt = 0
     data: DataConfig

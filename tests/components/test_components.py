@@ -10,7 +10,7 @@ import pytest
 
 from components.step import MOST_NUMBERED
 from pipelines.kubeflow.pipeline import find_component
-from pipelines.recipe.schema import MOST_MEMBERS, MOST_TEACHERS
+from pipelines.recipe.schema import MAX_MEMBERS, MAX_TEACHERS
 from pipelines.stages import STAGES
 
 
@@ -31,12 +31,12 @@ def test_a_component_gives_its_stage_exactly_what_it_takes(stage: str) -> None:
         ("collect_records", "record", MOST_NUMBERED),
         ("report", "record", MOST_NUMBERED),
         ("export", "record", MOST_NUMBERED),
-        ("export", "model", MOST_MEMBERS),
-        ("search_weights", "model", MOST_MEMBERS),
-        ("search_weights", "prediction", MOST_MEMBERS),
-        ("search_weights", "float_prediction", MOST_MEMBERS),
-        ("select_teachers", "prediction", MOST_TEACHERS),
-        ("soft_targets", "model", MOST_TEACHERS),
+        ("export", "model", MAX_MEMBERS),
+        ("search_weights", "model", MAX_MEMBERS),
+        ("search_weights", "prediction", MAX_MEMBERS),
+        ("search_weights", "float_prediction", MAX_MEMBERS),
+        ("select_teachers", "prediction", MAX_TEACHERS),
+        ("soft_targets", "model", MAX_TEACHERS),
     ],
 )
 def test_a_component_takes_as_many_numbered_inputs_as_a_recipe_may_give(stage: str, prefix: str, most: int) -> None:

@@ -189,5 +189,5 @@ def test_a_file_that_cannot_be_read_is_named(text: str | None, tmp_path: Path) -
     path = tmp_path / "cluster.yaml"
     if text:
         path.write_text(text)
-    with pytest.raises(ConfigError, match=r"cluster\.yaml: (no valid YAML|cannot be read)"):
+    with pytest.raises(ConfigError, match=r"cluster\.yaml: (invalid YAML|cannot be read)"):
         load_cluster(path)

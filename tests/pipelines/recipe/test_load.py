@@ -148,7 +148,7 @@ def test_students_that_are_like_each_other_are_refused(small: Small, model: str)
     assert "a student cannot be like itself: vlad-s -> vlad-2 -> vlad-s." in told[1]
 
 
-def test_a_student_like_one_in_a_circle_is_not_refused_itself(small: Small) -> None:
+def test_a_student_like_one_in_a_cycle_is_not_refused_itself(small: Small) -> None:
     settings = ["students.vlad-s.like=vlad-2", "students.new={like: vlad-s, learn_from: dbof}"]
     assert not [line for line in problems(small, *settings) if line.startswith("students.new")]
 
@@ -181,7 +181,7 @@ def test_a_family_or_group_may_not_have_a_nodes_name(small: Small, name: str) ->
     family = "{candidates: {x: {model: {architecture: logistic}}}}"
     for section, value in (("families", family), ("teacher_groups", "[dbof-a]")):
         told = problems(small, "soft_targets.workers=2", f"{section}.{name}={value}")
-        assert any(line.startswith(f"{section}.{name}: the name '{name}' is taken by nodes") for line in told)
+        assert any(line.startswith(f"{section}.{name}: the name '{name}' is reserved for nodes") for line in told)
 
 
 def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) -> None:
@@ -193,27 +193,27 @@ def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) ->
     [
         ("students.dbof-a={like: dbof-b, learn_from: dbof}", "students.dbof-a", "is also at families.dbof"),
         ("students.Big={like: dbof-b, learn_from: dbof}", "students.Big", "cannot be a name"),
-        ("students.export={like: dbof-b, learn_from: dbof}", "students.export", "is taken by nodes of the run"),
+        ("students.export={like: dbof-b, learn_from: dbof}", "students.export", "is reserved for nodes of the run"),
         ("students.dbof-s.like=dbof-s", "students.dbof-s.like", "cannot be like itself"),
         ("students.dbof-s.like=dbof-z", "students.dbof-s.like", "no model 'dbof-z'"),
         ("teacher_groups.dbof=[dbof-a]", "teacher_groups.dbof", "there is also a family 'dbof'"),
         ("teacher_groups.both=[dbof-a, none]", "teacher_groups.both[1]", "no model 'none'"),
-        ("teacher_groups.both=[dbof-a, dbof-a]", "teacher_groups.both[1]", "stands twice"),
-        ("teacher_groups.both=[]", "teacher_groups.both", "1 to 16 models teach together"),
+        ("teacher_groups.both=[dbof-a, dbof-a]", "teacher_groups.both[1]", "listed twice"),
+        ("teacher_groups.both=[]", "teacher_groups.both", "1 to 16 models"),
         ("teacher_groups.both=[dbof-s, vlad-2]", "students.vlad-2.learn_from", "vlad-2 <- both <- vlad-2"),
         ("families.dbof.ensemble_size=3", "families.dbof.ensemble_size", "3 candidates teach together"),
         ("families.netvlad.ensemble_size=2", "families.netvlad.ensemble_size", "2 candidates teach together"),
         ("teacher_groups.idle=[dbof-s]", "teacher_groups.idle", "no student learns from it"),
         ("averaging.policy=if_better", "averaging.policy", "unknown key"),
-        ("evaluation.top_k=3", "evaluation.top_k", "look at 20 classes of every video. Received: 3"),
-        ("ensemble.search.top_k=101", "evaluation.top_k", "look at 101 classes of every video. Received: 100"),
+        ("evaluation.top_k=3", "evaluation.top_k", "read 20 classes of every video. Received: 3"),
+        ("ensemble.search.top_k=101", "evaluation.top_k", "read 101 classes of every video. Received: 100"),
         ("training.learning_rate=.inf", "training.learning_rate", "finite number"),
         ("students.dbof-s.label_weight=.nan", "students.dbof-s.label_weight", "finite number"),
         ("training.learning_rate=2e-4", "training.learning_rate", "reads this as text. Write 2.0e-4."),
         ("training.learning_rate=1.5e3", "training.learning_rate", "reads this as text. Write 1.5e+3."),
         ("training.learning_rate=fast", "training.learning_rate", "Received: 'fast'."),
-        ("ensemble.members=[dbof-s, dbof-s]", "ensemble.members[1]", "stands twice"),
-        ("data.validation=['x*']", "data.validation", "not together with data.generate"),
+        ("ensemble.members=[dbof-s, dbof-s]", "ensemble.members[1]", "listed twice"),
+        ("data.validation=['x*']", "data.validation", "not allowed together with data.generate"),
         ("data.generate=null", "data.validation", "required, but missing"),
         ("training=3", "training", "expected a mapping"),
         ("families=null", "families", "should be"),
@@ -227,10 +227,12 @@ def test_what_cannot_be_is_told_with_place_and_reason(small: Small, setting: str
 def test_a_search_among_all_students_has_as_many_as_it_takes(small: Small) -> None:
     students = [f"students.s{number}={{like: dbof-a, learn_from: dbof}}" for number in range(18)]
     told = problems(small, "ensemble.members=[]", *students)
-    assert told == ["ensemble.members: a search takes at most 20. Received: none, so all 21. Name them."]
+    assert told == [
+        "ensemble.members: the search takes at most 20 models. Received: none, which means all 21. List the members."
+    ]
 
 
-def test_a_circle_over_several_students_is_found(small: Small) -> None:
+def test_a_cycle_over_several_students_is_found(small: Small) -> None:
     told = problems(small, "teacher_groups.back=[vlad-2]", "students.dbof-s.learn_from=back")
     assert any("dbof-s <- back <- vlad-2 <- both <- dbof-s" in line for line in told)
 
@@ -238,9 +240,9 @@ def test_a_circle_over_several_students_is_found(small: Small) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: [", "no valid YAML"),
+        ("a: [", "invalid YAML"),
         ("- a", "a recipe is a mapping"),
-        ("a: 1\na: 2", "'a' stands twice"),
+        ("a: 1\na: 2", "duplicate key 'a'"),
         ("", "NoneType"),
         ("2001-01-01: a", "keys must be str"),
         ("a: 2001-13-01", "month must be in"),
