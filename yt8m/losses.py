@@ -1,4 +1,4 @@
-"""The training loss: cross entropy summed over classes, on labels and on the teachers' predictions.
+"""Training losses: cross entropy with labels and with soft targets, summed over classes.
 
 Shapes: B batch, C classes.
 """
@@ -7,21 +7,21 @@ from typing import Any
 
 from keras import ops
 
-# Inside both logarithms, as in the YouTube-8M starter code: no class costs more than -log(1e-5) = 11.5.
+# Added inside both logarithms, as in the YouTube-8M starter code. It bounds the loss per class by -log(1e-5) = 11.5.
 LOG_EPSILON = 1e-5
 
 
 def binary_crossentropy(targets: Any, probabilities: Any) -> Any:
-    """Cross entropy of independent classes, summed over classes, averaged over the batch.
+    """Compute the cross entropy of independent classes, summed over classes and averaged over the batch.
 
-    Summed, not averaged, over classes: clipping and penalties of the published configurations presume that scale.
+    The sum over classes gives the scale that clipping and penalties of the published configurations assume.
 
     Args:
-        targets: `(B, C)`, 0 to 1: labels, soft targets or a mixture of them.
-        probabilities: `(B, C)`, the model's predictions.
+        targets: Labels, soft targets or a mixture of them, `(B, C)`, between 0 and 1.
+        probabilities: Predictions of the model, `(B, C)`.
 
     Returns:
-        float32 scalar.
+        A float32 scalar.
     """
     targets_BC = ops.cast(targets, "float32")
     p_BC = ops.cast(probabilities, "float32")
@@ -30,33 +30,33 @@ def binary_crossentropy(targets: Any, probabilities: Any) -> Any:
 
 
 def mixed_targets(labels: Any, soft_targets: Any, label_weight: float) -> Any:
-    """The targets `label_weight * labels + (1 - label_weight) * soft_targets`.
+    """Mix labels and soft targets: `label_weight * labels + (1 - label_weight) * soft_targets`.
 
     Args:
-        labels: `(B, C)`, multi-hot.
-        soft_targets: `(B, C)`, the teachers' mean probabilities.
-        label_weight: Lambda of the paper, 0 to 1.
+        labels: Multi-hot labels, `(B, C)`.
+        soft_targets: Mean probabilities of the teachers, `(B, C)`.
+        label_weight: Weight of the labels, lambda in the paper, between 0 and 1.
 
     Returns:
-        float32 `(B, C)`.
+        Mixed targets, float32 `(B, C)`.
     """
     return label_weight * ops.cast(labels, "float32") + (1 - label_weight) * ops.cast(soft_targets, "float32")
 
 
 def distillation_loss(labels: Any, soft_targets: Any, probabilities: Any, label_weight: float) -> Any:
-    """Equation 2 of the paper: cross entropy with the labels and with the teachers' predictions.
+    """Compute equation 2 of the paper: the weighted cross entropy with labels and with soft targets.
 
-    The paper prints `-y log p + (1 - y) log(1 - p)`; the second sign is a slip, both terms are negative. Cross entropy
-    is linear in its target, so the weighted sum of the two is the cross entropy of the weighted target: one pass over
-    the classes instead of two.
+    The paper prints `-y log p + (1 - y) log(1 - p)`, in which the second sign is a misprint; both terms are negative.
+    Cross entropy is linear in its targets, so the weighted sum of both losses equals the loss of the weighted targets,
+    which needs only one pass over the classes.
 
     Args:
-        labels: `(B, C)`, multi-hot.
-        soft_targets: `(B, C)`, the teachers' mean probabilities.
-        probabilities: `(B, C)`, the student's predictions.
-        label_weight: Lambda; weighs the labels, 0.5 in the paper.
+        labels: Multi-hot labels, `(B, C)`.
+        soft_targets: Mean probabilities of the teachers, `(B, C)`.
+        probabilities: Predictions of the student, `(B, C)`.
+        label_weight: Weight of the labels, lambda in the paper, where it is 0.5.
 
     Returns:
-        float32 scalar, on the scale of `binary_crossentropy`.
+        A float32 scalar on the scale of `binary_crossentropy`.
     """
     return binary_crossentropy(mixed_targets(labels, soft_targets, label_weight), probabilities)

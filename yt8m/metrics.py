@@ -1,10 +1,10 @@
-"""Metrics of the YouTube-8M challenge: GAP@k, mAP, Hit@1 and PERR, streaming and in bounded memory.
+"""Streaming metrics of the YouTube-8M challenge: GAP@k, mAP, Hit@1 and PERR.
 
-Rules for ties, which make every figure independent of the order of the videos:
+Ties are resolved so that the metrics do not depend on the order of the videos:
 
-- Of equal scores of one video, the smaller class index ranks first (this decides what the top k are).
-- Equal scores of different videos are one threshold: they are counted together, and the precision of each is the
-  precision after the last of them. Without ties this is equation 1 of the paper as it stands.
+- Among equal scores of one video, the smaller class index ranks first. This decides which classes are the top k.
+- Equal scores of different videos form one threshold. The precision at each of them is the precision after the last
+  one. Without ties this is equation 1 of the paper.
 """
 
 from typing import TypeVar
@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from yt8m.predictions import top_classes
 
-# Predictions of a video that count in GAP; the challenge's figure.
+# Number of predictions per video that count in GAP, as in the challenge.
 GAP_TOP_K = 20
 
-# Rows of predictions handled at once: some tens of MB at 3,862 classes.
+# Videos processed at once. With 3,862 classes this takes some tens of MB.
 _ROWS = 4096
 
 _Key = TypeVar("_Key", np.uint32, np.uint64)
@@ -26,17 +26,18 @@ _Key = TypeVar("_Key", np.uint32, np.uint64)
 class StreamingMetrics:
     """Computes the metrics over batches of videos.
 
-    Memory: the top k of every video are kept, 6 bytes each (a score, a class, a bit for right or wrong): 120 bytes a
-    video at k = 20, 28 MB for the 232,072 videos of the paper's hold-out, however many classes there are.
+    The top k predictions of every video are kept with 6 bytes each (score, class, and a bit for hit or miss). With
+    k = 20 this takes 120 bytes per video, or 28 MB for the 232,072 hold-out videos of the paper, independent of the
+    number of classes.
 
-    GAP's and mAP's recall count all labels, those outside the top k included, as the challenge's starter code does.
-    mAP is over the predictions among the top k of their videos (so does the starter code) and is the mean over the
-    classes with at least one label (the starter code counts the others as 0). Hit@1 and PERR are means over all
-    videos; a video without labels counts as 0.
+    The recall in GAP and mAP counts all labels, including those outside the top k, as in the challenge's starter code.
+    mAP considers the top k predictions of every video, as in the starter code, and is the mean over the classes with
+    at least one label; the starter code counts other classes as 0. Hit@1 and PERR are means over all videos, and a
+    video without labels counts as 0.
 
     Args:
         num_classes: Number of classes `C`.
-        top_k: Predictions of a video that count in GAP and mAP; all where there are fewer classes.
+        top_k: Number of predictions per video that count in GAP and mAP; at most all classes.
     """
 
     def __init__(self, num_classes: int, top_k: int = GAP_TOP_K) -> None:
@@ -49,14 +50,14 @@ class StreamingMetrics:
         self._sum_perr = 0.0
 
     def update(self, probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> None:
-        """Add a batch.
+        """Add a batch of predictions.
 
         Args:
-            probabilities: `(B, C)`, not negative.
-            labels: Multi-hot `(B, C)`; anything but 0 is a label.
+            probabilities: Non-negative probabilities `(B, C)`.
+            labels: Multi-hot labels `(B, C)`. Any value but 0 is a label.
 
         Raises:
-            DataError: A probability is negative or not a number.
+            DataError: A probability is negative or not finite.
         """
         values, positive = np.asarray(probabilities), np.asarray(labels) != 0
         assert values.shape == positive.shape, (values.shape, positive.shape)
@@ -67,7 +68,7 @@ class StreamingMetrics:
         self._positives += positive.sum(axis=0)
 
     def result(self) -> dict[str, float]:
-        """`gap`, `map`, `hit_at_1`, `perr` and the number of `videos` so far, all finite."""
+        """Return `gap`, `map`, `hit_at_1`, `perr` and the number of `videos` so far, all finite."""
         keys = np.concatenate([np.zeros((0, self._top_k), np.uint32), *self._keys])
         classes = np.concatenate([np.zeros((0, self._top_k), np.uint16), *self._classes])
         videos = max(self._videos, 1)
@@ -91,7 +92,7 @@ class StreamingMetrics:
         self._hits_at_1 += int(hits[:, :1].sum())
         within = np.arange(hits.shape[1]) < label_counts[:, None]
         self._sum_perr += float(((hits & within).sum(axis=1) / np.maximum(label_counts, 1)).sum())
-        # Copies, so that the rest of a deeper batch is freed.
+        # Copies, because views would keep all predictions of the batch in memory.
         self._keys.append(pack_keys(scores[:, :k], hits[:, :k]))
         self._classes.append(classes[:, :k].copy())
 
@@ -103,17 +104,17 @@ def gap_from_top(
     labels: npt.NDArray[np.uint16],
     k: int = GAP_TOP_K,
 ) -> float:
-    """GAP@k (equation 1) of stored top predictions.
+    """Compute GAP@k (equation 1) of stored top-K predictions.
 
     Args:
-        classes: uint16 `(N, K)` by descending score.
-        scores: float32 `(N, K)`, not negative.
-        label_ptr: int64 `(N + 1,)`, where each video's labels begin.
-        labels: uint16, all labels.
-        k: Predictions of a video that count.
+        classes: Predicted classes by descending score, uint16 `(N, K)`.
+        scores: Non-negative scores of these classes, float32 `(N, K)`.
+        label_ptr: Offsets of each video's labels, int64 `(N + 1,)`.
+        labels: Labels of all videos, uint16.
+        k: Number of predictions per video that count.
 
     Returns:
-        GAP, 0 where there are no labels.
+        GAP, 0 if there are no labels.
     """
     hits = label_hits(classes[:, :k], label_ptr, labels)
     return gap_of_keys(pack_keys(scores[:, :k], hits), len(labels))
@@ -122,18 +123,18 @@ def gap_from_top(
 def label_hits(
     classes: npt.NDArray[np.uint16], label_ptr: npt.NDArray[np.int64], labels: npt.NDArray[np.uint16]
 ) -> npt.NDArray[np.bool_]:
-    """Tell which classes are labels of their video.
+    """Determine which predicted classes are labels of their video.
 
     Args:
-        classes: uint16 `(N, K)`.
-        label_ptr: int64 `(N + 1,)`, where each video's labels begin.
-        labels: uint16, all labels.
+        classes: Predicted classes, uint16 `(N, K)`.
+        label_ptr: Offsets of each video's labels, int64 `(N + 1,)`.
+        labels: Labels of all videos, uint16.
 
     Returns:
-        bool `(N, K)`.
+        Hits, bool `(N, K)`.
     """
     hits = np.zeros(classes.shape, np.bool_)
-    # One more class than occurs, so that the table has a column even without any.
+    # One more than the largest class, so that the table always has a column.
     width = int(max(classes.max(initial=0), labels.max(initial=0))) + 1
     for start in range(0, len(classes), _ROWS):
         part = classes[start : start + _ROWS]
@@ -145,17 +146,17 @@ def label_hits(
 
 
 def pack_keys(scores: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint32]:
-    """Pack each score and whether it is right into 32 bits that sort by score, right after wrong.
+    """Pack each score and its hit into a 32-bit key that sorts by score, misses before hits.
 
-    The bits of a non-negative float32 ascend with its value and leave the sign bit free, so nothing is rounded, and
+    The bits of a non-negative float32 sort like its value and leave the sign bit free, so no precision is lost, and
     NumPy sorts these integers with vector instructions.
 
     Args:
-        scores: float32, not negative.
-        hits: bool of the same shape.
+        scores: Non-negative scores, float32.
+        hits: Whether each prediction is a label, bool of the same shape.
 
     Returns:
-        uint32 of the same shape.
+        Keys, uint32 of the same shape.
     """
     # Adding 0 turns -0.0, whose sign bit is set, into 0.0.
     bits = (np.asarray(scores, np.float32) + np.float32(0)).view(np.uint32)
@@ -163,14 +164,14 @@ def pack_keys(scores: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_]) -> n
 
 
 def gap_of_keys(keys: npt.NDArray[np.uint32], num_positives: float) -> float:
-    """GAP (equation 1) of a pool of predictions.
+    """Compute GAP (equation 1) of the predictions of all videos.
 
     Args:
-        keys: From `pack_keys`, any shape: the top k of all videos.
-        num_positives: Number of all labels, found or not; an expected number need not be whole.
+        keys: Keys from `pack_keys` of the top k predictions of all videos, of any shape.
+        num_positives: Number of all labels, predicted or not. It may be an expected, fractional number.
 
     Returns:
-        GAP, 0 where there are no labels.
+        GAP, 0 if there are no labels.
     """
     if num_positives == 0:
         return 0.0
@@ -183,7 +184,7 @@ def gap_of_keys(keys: npt.NDArray[np.uint32], num_positives: float) -> float:
 def _thresholds_of_hits(
     ordered: npt.NDArray[_Key],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[_Key]]:
-    """For every hit in ascending keys: the first position with its score, the hits before that, and its key."""
+    """Return for every hit, in ascending order: the first position of its score, the hits before it, and its key."""
     positions = np.flatnonzero(ordered & 1)
     keys = ordered[positions]
     ordinal = np.arange(len(keys))
@@ -191,7 +192,7 @@ def _thresholds_of_hits(
     starts[1:] = keys[1:] != keys[:-1]
     hits_before = np.maximum.accumulate(np.where(starts, ordinal, 0))
     first = positions[hits_before]
-    # Wrong predictions with the same score stand right before the first right one; there are few of them.
+    # Misses with the same score precede the first hit with that score. Such ties are rare.
     tied = np.flatnonzero((first > 0) & (ordered[first - 1] == (keys ^ 1)))
     first[tied] = np.searchsorted(ordered, keys[tied] ^ 1)
     return first, hits_before, keys
@@ -206,7 +207,7 @@ def _mean_average_precision(
     ordered = np.sort((classes.astype(np.uint64) << np.uint64(32)) | keys, axis=None)
     first, hits_before, hit_keys = _thresholds_of_hits(ordered)
     hit_classes = (hit_keys >> np.uint64(32)).astype(np.int64)
-    # Where the predictions and the hits of each class end.
+    # End positions of the predictions and the hits of each class.
     ends = np.searchsorted(ordered, np.arange(1, len(positives) + 1, dtype=np.uint64) << np.uint64(32))
     hit_ends = np.searchsorted(hit_classes, np.arange(1, len(positives) + 1))
     precision = (hit_ends[hit_classes] - hits_before) / (ends[hit_classes] - first)

@@ -1,4 +1,4 @@
-"""Predictions of a model on a list of videos: the best classes of every video, its labels and its id."""
+"""Stored predictions of a model: the top-K classes of every video with its labels and id."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from safetensors.numpy import save
 from yt8m.errors import DataError
 from yt8m.storage import open_atomic
 
-# Classes kept of a video. 600 bytes a video: 139 MB for the 232,072 videos of the paper's hold-out. A class beyond
-# the top 100 of a member counts as 0 for it; `yt8m.ensembling` says what that changes.
+# Number of classes kept per video: 600 bytes, or 139 MB for the 232,072 hold-out videos of the paper.
+# Classes beyond the top 100 of a member count as 0 in an ensemble; `yt8m.ensembling` states the effect.
 DEFAULT_TOP_K = 100
 
 _FORMAT = "yt8m-predictions-1"
@@ -24,12 +24,12 @@ class Predictions:
     """The top `K` predictions of `N` videos, with labels.
 
     Attributes:
-        ids: bytes array `(N,)` (NumPy `S`), the videos' ids in the order of the data.
-        classes: uint16 `(N, K)`, class indices by descending score; of equal scores the smaller class first.
-        scores: float32 `(N, K)`, the probabilities of these classes.
-        label_ptr: int64 `(N + 1,)`; the labels of video `i` are `labels[label_ptr[i]:label_ptr[i + 1]]`.
-        labels: uint16, the labels of all videos one after the other, ascending within a video.
-        num_classes: Number of classes `C` the model knows.
+        ids: Ids of the videos in the order of the data, bytes `(N,)` (NumPy type `S`).
+        classes: Class indices by descending score, uint16 `(N, K)`. Among equal scores the smaller index comes first.
+        scores: Probabilities of these classes, float32 `(N, K)`.
+        label_ptr: Offsets of labels, int64 `(N + 1,)`: video `i` has `labels[label_ptr[i]:label_ptr[i + 1]]`.
+        labels: Concatenated labels of all videos, ascending within a video, uint16.
+        num_classes: Number of classes `C` of the model.
     """
 
     ids: npt.NDArray[np.bytes_]
@@ -46,11 +46,11 @@ class Predictions:
 
     @property
     def top_k(self) -> int:
-        """Classes `K` kept of every video."""
+        """Number of classes `K` kept per video."""
         return int(self.classes.shape[1])
 
     def save(self, path: str | Path) -> None:
-        """Write the predictions as one safetensors file, under its name only when complete."""
+        """Write the predictions to a safetensors file atomically."""
         width = max(self.ids.dtype.itemsize, 1)
         tensors = {
             "ids": np.ascontiguousarray(self.ids.astype(f"S{width}")).view(np.uint8).reshape(-1, width),
@@ -64,13 +64,13 @@ class Predictions:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read what `save` wrote.
+        """Read predictions written by `save`.
 
         Raises:
-            DataError: The file is missing or holds something else.
+            DataError: The file is missing or holds no predictions.
         """
         try:
-            # safetensors keeps the file open only inside this block.
+            # Reads all tensors here, because the file is closed after this block.
             with safe_open(path, framework="np") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != _FORMAT:
@@ -90,11 +90,11 @@ class Predictions:
 
 
 class PredictionsBuilder:
-    """Collects predictions batch by batch, keeping the top `K` of every video (6 K bytes a video).
+    """Collects the top-K predictions of videos batch by batch, using 6 K bytes per video.
 
     Args:
         num_classes: Number of classes `C`.
-        top_k: Classes kept of every video; `C` where the model knows fewer.
+        top_k: Number of classes kept per video, at most `C`.
     """
 
     def __init__(self, num_classes: int, top_k: int = DEFAULT_TOP_K) -> None:
@@ -107,15 +107,15 @@ class PredictionsBuilder:
         self._label_counts: list[npt.NDArray[np.int64]] = []
 
     def append(self, ids: npt.ArrayLike, probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> None:
-        """Add a batch.
+        """Add a batch of predictions.
 
         Args:
-            ids: `(B,)` bytes or str.
-            probabilities: `(B, C)`, not negative.
-            labels: Multi-hot `(B, C)`; anything but 0 is a label.
+            ids: Ids of the videos, bytes or str `(B,)`.
+            probabilities: Non-negative probabilities `(B, C)`.
+            labels: Multi-hot labels `(B, C)`. Any value but 0 is a label.
 
         Raises:
-            DataError: A probability is negative or not a number.
+            DataError: A probability is negative or not finite.
         """
         multi_hot = np.asarray(labels) != 0
         classes, scores = top_classes(np.asarray(probabilities), self._top_k)
@@ -127,7 +127,7 @@ class PredictionsBuilder:
         self._label_counts.append(multi_hot.sum(axis=1, dtype=np.int64))
 
     def build(self) -> Predictions:
-        """All batches together."""
+        """Concatenate all batches."""
         k = self._top_k
         counts = np.concatenate([np.zeros(1, np.int64), *self._label_counts])
         return Predictions(
@@ -143,24 +143,24 @@ class PredictionsBuilder:
 def top_classes(
     probabilities: npt.NDArray[np.floating[Any]], k: int
 ) -> tuple[npt.NDArray[np.uint16], npt.NDArray[np.float32]]:
-    """The `k` most probable classes of every video.
+    """Select the `k` most probable classes of every video.
 
-    Deterministic: of equal probabilities the smaller class index goes first.
+    Among equal probabilities, the smaller class index comes first.
 
     Args:
-        probabilities: `(B, C)`, not negative.
-        k: Classes to keep; at most `C` are.
+        probabilities: Non-negative probabilities `(B, C)`.
+        k: Number of classes to select, limited to `C`.
 
     Returns:
-        Classes uint16 `(B, k)` and their probabilities float32 `(B, k)`, by descending probability.
+        Classes, uint16 `(B, k)`, and their probabilities, float32 `(B, k)`, by descending probability.
 
     Raises:
-        DataError: A probability is negative or not a number.
+        DataError: A probability is negative or not finite.
     """
     values = np.asarray(probabilities, np.float32)
     num_videos, num_classes = values.shape
     k = min(k, num_classes)
-    # np.partition is vectorized for float32 (8 times faster here than argpartition): find each row's k-th value first.
+    # Finds the k-th value of each row first: np.partition is vectorized for float32, 8 times faster than argpartition.
     top = np.partition(values, num_classes - k, axis=1)[:, num_classes - k :]
     if not (np.isfinite(top).all() and (top >= 0).all()):
         raise DataError(

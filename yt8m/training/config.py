@@ -1,4 +1,4 @@
-"""How a model is trained."""
+"""Configuration of a training."""
 
 from typing import Literal
 
@@ -9,28 +9,36 @@ from yt8m.layers import BATCH_NORM_MOMENTUM
 
 
 class TrainingConfig(Config):
-    """Steps, optimizer, precision and checkpoints of one training; the defaults are the winners'.
+    """Epochs, optimizer, precision and checkpoints of a training. The defaults are the winners'.
 
     Attributes:
-        epochs: Passes over the training videos (about 10; their code).
-        batch_size: Videos per step (80 to 256; paper, section 4.1). Every epoch drops the fewer than `batch_size`
-            videos that its order leaves over, other ones in every epoch.
-        learning_rate: Of Adam (2e-4; their configurations).
-        learning_rate_decay: Factor at every stair (0.8; 0.95 for DBoF and RNN; their configurations).
-        decay_examples: Videos, repeated ones included, from stair to stair (4,000,000; their configurations).
-        clip_norm: Norm to which each gradient tensor by itself is clipped (1.0; their code); none: not clipped.
-        batch_norm_momentum: Of the moving statistics of batch normalization (0.999; their code). They start from 0 and
-            1 and have seen enough after some thousand steps; shorter trainings need less, such as 0.9.
-        initial_bias: Biases of the head at the start: `zero` (the winners), or those that give every class its
-            frequency in the training videos (ours). From zero the classes, nearly all of them rare, take thousands of
-            steps to come down, and soft targets of teachers that are not there yet teach nothing else.
-        seed: Of initial weights, order of videos, drawn frames and dropout. Same seed and configuration, same weights.
-        precision: `mixed_bfloat16` computes in bfloat16 with weights, batch statistics and loss in float32 (ours).
-        jit_compile: Whether XLA compiles the step; `auto`: where there is an accelerator (ours).
-        memory_bytes: Training sets that take no more than this, padding included, are held in memory and shuffled as a
-            whole; larger ones are read from their shards in every epoch and shuffled within a buffer (ours).
-        checkpoint_every_seconds: Time between two checkpoints within an epoch; each epoch ends with one, too (ours).
-        checkpoint_every_steps: Steps between two checkpoints within an epoch, besides; 0: by time only (ours).
+        epochs: Number of passes over the training videos (about 10; their code).
+        batch_size: Videos per step (80 to 256; paper, section 4.1). Videos that do not fill a last batch are dropped;
+            these are different videos in every epoch.
+        learning_rate: Initial learning rate of Adam (2e-4; their configurations).
+        learning_rate_decay: Factor by which the learning rate is multiplied at every step of the staircase (0.8; 0.95
+            for DBoF and RNN; their configurations).
+        decay_examples: Training videos between two steps of the staircase, repeated ones included (4,000,000; their
+            configurations).
+        clip_norm: Norm to which each gradient tensor is clipped (1.0; their code). Null does not clip.
+        batch_norm_momentum: Momentum of the moving statistics of batch normalization (0.999; their code). The
+            statistics start at 0 and 1 and need some thousand steps to converge; shorter trainings need a smaller
+            momentum, such as 0.9.
+        initial_bias: Initial biases of the head: `zero` (the winners), or `class_frequencies`, with which the model
+            first predicts every class by its frequency in the training videos (ours). With zero, it takes thousands of
+            steps until the predictions of rare classes have decreased, and soft targets of teachers in that phase
+            teach nothing else.
+        seed: Seed of initial weights, order of videos, frame sampling and dropout. The same seed and configuration give
+            the same weights.
+        precision: `float32`, or `mixed_bfloat16`, which computes in bfloat16 and keeps weights, batch statistics and
+            loss in float32 (ours).
+        jit_compile: Whether XLA compiles the training step. `auto` compiles on accelerators only (ours).
+        memory_bytes: Largest training set, in bytes including padding, that is kept in memory and shuffled as a whole.
+            Larger ones are read from their shards in every epoch and shuffled within a buffer (ours).
+        checkpoint_every_seconds: Seconds between two checkpoints within an epoch. Every epoch ends with a checkpoint,
+            too (ours).
+        checkpoint_every_steps: Steps between two checkpoints within an epoch, in addition to those by time. 0 disables
+            them (ours).
     """
 
     epochs: PositiveInt = 10

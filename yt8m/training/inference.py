@@ -1,4 +1,4 @@
-"""Predictions of a model for a stream of batches."""
+"""Predictions of models: batches of videos, and metrics on the hold-out videos."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ from yt8m.progress import progress
 
 
 class Predictor(Protocol):
-    """Something that predicts batches of one size: a model, several, or an exported one."""
+    """Function that predicts batches of a fixed size, such as a Keras model, several models or an exported model."""
 
     def __call__(self, frames: npt.NDArray[np.uint8], num_frames: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
-        """Frames `(B, T, D)` and their numbers `(B,)` to probabilities `(B, C)`."""
+        """Predict probabilities `(B, C)` from frames `(B, T, D)` and the numbers of real frames `(B,)`."""
 
 
 @dataclass(frozen=True)
 class PredictedBatch:
-    """Predictions of some videos.
+    """Predictions of a batch of videos.
 
     Attributes:
-        ids: bytes `(B,)`.
-        labels: uint8 `(B, C)`, multi-hot.
-        probabilities: float32 `(B, C)`.
+        ids: Ids of the videos, bytes `(B,)`.
+        labels: Multi-hot labels, uint8 `(B, C)`.
+        probabilities: Predicted probabilities, float32 `(B, C)`.
     """
 
     ids: npt.NDArray[Any]
@@ -41,7 +41,7 @@ class PredictedBatch:
 
 
 def keras_predictor(model: Any) -> Predictor:
-    """A Keras model as a predictor."""
+    """Wrap a Keras model as a predictor."""
 
     def predict(frames: npt.NDArray[np.uint8], num_frames: npt.NDArray[np.int32]) -> npt.NDArray[np.float32]:
         return np.asarray(model.predict_on_batch({"frames": frames, "num_frames": num_frames}), np.float32)
@@ -50,10 +50,10 @@ def keras_predictor(model: Any) -> Predictor:
 
 
 def load_predictor(folder: Path, spec: DataSpec) -> Predictor:
-    """A model's folder, floats or 8 bits, as a predictor.
+    """Load a model folder, quantized or not, as a predictor.
 
     Raises:
-        DataError: There is no model, or it was made for other data.
+        DataError: The folder holds no model, or the model was trained on data of another shape.
     """
     loaded = load_model(folder)
     check_spec(folder, loaded.spec, spec)
@@ -61,10 +61,10 @@ def load_predictor(folder: Path, spec: DataSpec) -> Predictor:
 
 
 def check_spec(folder: Path, received: DataSpec, expected: DataSpec) -> None:
-    """Refuse a model that was made for other features or classes.
+    """Check that a model fits the features and classes of the data.
 
     Raises:
-        DataError: It was.
+        DataError: The model was trained on other features or classes.
     """
     if (received.features, received.num_classes) != (expected.features, expected.num_classes):
         raise DataError(
@@ -76,16 +76,16 @@ def check_spec(folder: Path, received: DataSpec, expected: DataSpec) -> None:
 def predict_videos(
     predictor: Predictor, frames: npt.NDArray[np.uint8], num_frames: npt.NDArray[np.int32], batch_size: int
 ) -> npt.NDArray[np.float32]:
-    """Predict at most a batch of videos as a whole batch.
+    """Predict up to a batch of videos.
 
-    It is filled up with copies of its last video, whose predictions are dropped: batches of one size need one
-    compilation, and a video's prediction depends on its place in the batch at most.
+    An incomplete batch is padded with copies of its last video, whose predictions are dropped. Batches of a fixed size
+    need one compilation only, and keep the prediction of a video independent of the number of videos.
 
     Args:
-        predictor: The model.
-        frames: uint8 `(N, T, D)`.
-        num_frames: int32 `(N,)`.
-        batch_size: Size of the whole batch, at least `N`.
+        predictor: Predictor to call.
+        frames: Quantized frames, uint8 `(N, T, D)`.
+        num_frames: Numbers of real frames, int32 `(N,)`.
+        batch_size: Batch size of the predictor, at least `N`.
 
     Returns:
         Probabilities, float32 `(N, C)`.
@@ -94,15 +94,15 @@ def predict_videos(
 
 
 def predict_batches(predictor: Predictor, dataset: Any, batch_size: int) -> Iterator[PredictedBatch]:
-    """Predict a data set of `yt8m.data`.
+    """Predict a data set batch by batch.
 
     Args:
-        predictor: The model.
-        dataset: What `read_videos` returned.
-        batch_size: Its batch size.
+        predictor: Predictor to call.
+        dataset: Data set returned by `read_videos`.
+        batch_size: Batch size of the data set.
 
     Yields:
-        The batches in order.
+        Predictions of each batch, in order.
     """
     for batch in dataset.as_numpy_iterator():
         probabilities = predict_videos(predictor, batch["frames"], batch["num_frames"], batch_size)
@@ -114,28 +114,28 @@ class HoldoutScores:
     """Metrics and mean loss over hold-out videos.
 
     Attributes:
-        metrics: Of the videos so far.
-        summed_loss: Cross entropy summed over videos and classes.
+        metrics: Metrics of the videos so far.
+        summed_loss: Cross entropy, summed over videos and classes.
     """
 
     metrics: StreamingMetrics
     summed_loss: float = 0.0
 
     def update(self, batch: PredictedBatch) -> None:
-        """Add a batch."""
+        """Add the predictions of a batch."""
         self.metrics.update(batch.probabilities, batch.labels)
         self.summed_loss += summed_crossentropy(batch)
 
     def result(self) -> dict[str, float]:
-        """`gap`, `map`, `hit_at_1`, `perr`, `loss` and `videos`."""
+        """Return `gap`, `map`, `hit_at_1`, `perr`, `loss` and `videos`."""
         found = self.metrics.result()
         return {**found, "loss": self.summed_loss / max(found["videos"], 1.0)}
 
 
 def summed_crossentropy(batch: PredictedBatch) -> float:
-    """Cross entropy of a batch summed over videos and classes: `yt8m.losses` without Keras' tensors.
+    """Compute the cross entropy of a batch, summed over videos and classes, as `yt8m.losses` does but in NumPy.
 
-    Where there is no label it is -log(1 - p + eps) for every class, so labels only need the difference.
+    The loss is first computed as if there were no labels, -log(1 - p + eps), and then corrected at the labels.
     """
     p = batch.probabilities
     negative = np.log(1 - p + np.float32(LOG_EPSILON))
@@ -143,20 +143,22 @@ def summed_crossentropy(batch: PredictedBatch) -> float:
     return float(-negative.sum(dtype=np.float64) - (np.log(p[positive] + LOG_EPSILON) - negative[positive]).sum())
 
 
-def predict_holdout(predictor: Predictor, partition: Partition, batch_size: int, what: str) -> Iterator[PredictedBatch]:
-    """Predict a partition's hold-out videos, showing progress.
+def predict_holdout(
+    predictor: Predictor, partition: Partition, batch_size: int, description: str
+) -> Iterator[PredictedBatch]:
+    """Predict the hold-out videos of a partition and show progress.
 
     Args:
-        predictor: The model.
-        partition: Names the shards.
-        batch_size: Videos predicted at a time.
-        what: What the progress display says.
+        predictor: Predictor to call.
+        partition: Partition with the hold-out shards.
+        batch_size: Number of videos per batch.
+        description: Title in the progress display.
 
     Yields:
-        The videos in the shards' order.
+        Predictions of each batch, in the order of the shards.
 
     Raises:
-        DataError: A shard cannot be read, or the videos are not those of the partition.
+        DataError: A shard cannot be read, or does not hold the number of videos in the partition.
         StorageError: A shard cannot be opened.
     """
     videos = read_videos(
@@ -167,7 +169,7 @@ def predict_holdout(predictor: Predictor, partition: Partition, batch_size: int,
         checksums=partition.checksums,
     )
     promised, found = partition.num_holdout_videos, 0
-    with data_errors(), progress(what, promised) as advance:
+    with data_errors(), progress(description, promised) as advance:
         for batch in predict_batches(predictor, videos, batch_size):
             yield batch
             advance(len(batch.ids))
@@ -176,10 +178,10 @@ def predict_holdout(predictor: Predictor, partition: Partition, batch_size: int,
         raise DataError(f"hold-out shards: {found} videos, but the partition promises {promised}. Run prepare again.")
 
 
-def holdout_gap(network: Any, partition: Partition, batch_size: int, what: str) -> float:
-    """GAP@20 of a Keras model on a partition's hold-out videos; arguments as of `predict_holdout`."""
+def holdout_gap(network: Any, partition: Partition, batch_size: int, description: str) -> float:
+    """Compute GAP@20 of a Keras model on the hold-out videos of a partition; see `predict_holdout`."""
     scores = HoldoutScores(StreamingMetrics(partition.spec.num_classes))
-    for batch in predict_holdout(keras_predictor(network), partition, batch_size, what):
+    for batch in predict_holdout(keras_predictor(network), partition, batch_size, description):
         scores.update(batch)
     return scores.result()["gap"]
 

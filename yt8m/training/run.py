@@ -127,10 +127,10 @@ def _set_momentum(network: Any, momentum: float) -> None:
 
 @contextmanager
 def seed_and_precision(config: TrainingConfig) -> Iterator[None]:
-    """Build models inside with the configuration's seed and precision; the old precision comes back afterwards.
+    """Set the random seed and the precision for models built in this context, and restore the precision afterwards.
 
     Args:
-        config: Names both.
+        config: Configuration with the seed and the precision.
     """
     before = keras.config.dtype_policy()
     keras.utils.set_random_seed(config.seed)
@@ -144,16 +144,16 @@ def seed_and_precision(config: TrainingConfig) -> Iterator[None]:
 def training_batches(
     partition: Partition, config: TrainingConfig, soft_targets: SoftTargetShards | None
 ) -> EpochReader:
-    """The training videos, in another order in every epoch.
+    """Make a reader of the training videos, which shuffles them differently in every epoch.
 
     Args:
-        partition: The shards.
-        config: Batch size, seed of the order, and how much memory the videos may take.
-        soft_targets: Teachers' predictions for these videos, for a student.
+        partition: Partition with the training shards.
+        config: Batch size, seed of the order, and the memory that videos may occupy.
+        soft_targets: Teachers' predictions for the training videos. None for a model trained on labels only.
 
     Returns:
-        From an epoch and a number of batches to skip to batches `({"frames", "num_frames"}, {"labels"[,
-        "soft_targets"]})` of one size.
+        A function of an epoch and a number of batches to skip that returns batches `({"frames", "num_frames"},
+        {"labels"[, "soft_targets"]})` of a fixed size.
     """
     with_soft_targets = soft_targets is not None
     size = VideosInMemory.size_bytes(partition.num_training_videos, partition.spec, with_soft_targets=with_soft_targets)

@@ -1,4 +1,4 @@
-"""Teachers' mean predictions, shard by shard."""
+"""Mean predictions of teachers, shard by shard."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -13,19 +13,19 @@ from yt8m.data.reading import data_errors, read_videos
 from yt8m.errors import DataError
 from yt8m.training.inference import Predictor, load_predictor, predict_videos
 
-# Ids (B,), bytes, and probabilities (B, C) of consecutive videos.
+# Ids (B,) and probabilities (B, C) of consecutive videos.
 Chunk = tuple[Any, npt.NDArray[np.float32]]
 
 
 def mean_predictor(folders: Iterable[Path], spec: DataSpec) -> Predictor:
-    """Several models, equally weighted, as one predictor.
+    """Load several models as one predictor that returns their mean prediction.
 
     Args:
-        folders: The models.
+        folders: Model folders.
         spec: Features and classes of the data.
 
     Raises:
-        DataError: There is no model in a folder, or it was made for other data.
+        DataError: A folder holds no model, or the model was trained on data of another shape.
     """
     predictors = [load_predictor(folder, spec) for folder in folders]
 
@@ -43,20 +43,20 @@ def predict_shards(
 ) -> Iterator[tuple[Shard, Iterator[Chunk]]]:
     """Predict all videos of shards.
 
-    All shards are one stream of data, but batches begin anew with every shard: what is predicted for a video depends
-    on its shard only, not on the shards that happen to be predicted together.
+    The shards are read as one stream, but every shard starts a new batch. The prediction of a video therefore depends
+    on its own shard only, not on the other shards of the call.
 
     Args:
-        predictor: The model.
-        shards: Some of the partition's shards.
-        partition: What its shards hold.
-        batch_size: Videos predicted at a time.
+        predictor: Predictor to call.
+        shards: Shards of the partition to predict.
+        partition: Partition with the number of videos and the reading options of its shards.
+        batch_size: Number of videos per batch.
 
     Yields:
-        Each shard and its predictions, in order; the predictions have to be used up before the next shard.
+        Each shard with its predictions, in order. The predictions must be consumed before the next shard.
 
     Raises:
-        DataError: A shard cannot be read, or its videos are not those of the partition.
+        DataError: A shard cannot be read, or does not hold the number of videos in the partition.
     """
     videos = _VideoStream([shard.uri for shard in shards], partition, batch_size)
 
@@ -71,31 +71,36 @@ def predict_shards(
 
 
 class _VideoStream:
-    """Videos of shards, to be taken in any number."""
+    """Stream of videos that can be read in chunks of any size."""
 
     def __init__(self, uris: Sequence[str], partition: Partition, batch_size: int) -> None:
         videos = read_videos(
             uris, partition.spec, batch_size=batch_size, on_bad=partition.on_bad, checksums=partition.checksums
         )
         self._batches = videos.as_numpy_iterator()
-        self._rest: dict[str, npt.NDArray[Any]] = {}
+        self._buffer: dict[str, npt.NDArray[Any]] = {}
 
     def take(self, count: int, shard: Shard) -> dict[str, npt.NDArray[Any]]:
-        """The next videos, of a shard that errors name."""
-        parts = [self._rest] if self._rest else []
+        """Return the next `count` videos; errors name the shard."""
+        parts = [self._buffer] if self._buffer else []
         while sum(len(part["ids"]) for part in parts) < count:
             batch = self._next()
             if batch is None:
-                raise DataError(f"{shard.uri}: fewer than {shard.videos} videos. It changed; run prepare again.")
+                raise DataError(
+                    f"{shard.uri}: fewer than {shard.videos} videos, the number in the partition. "
+                    "The shard has changed; run prepare again."
+                )
             parts.append({name: batch[name] for name in ("ids", "frames", "num_frames")})
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        self._rest = {name: array[count:] for name, array in joined.items()}
+        self._buffer = {name: array[count:] for name, array in joined.items()}
         return {name: array[:count] for name, array in joined.items()}
 
     def finish(self) -> None:
-        """Make sure that all videos were taken."""
-        if len(self._rest.get("ids", ())) or self._next() is not None:
-            raise DataError("training shards: more videos than the partition promises. Run prepare again.")
+        """Check that no videos are left."""
+        if len(self._buffer.get("ids", ())) or self._next() is not None:
+            raise DataError(
+                "training shards: more videos than in the partition. The shards have changed; run prepare again."
+            )
 
     def _next(self) -> Any:
         with data_errors():

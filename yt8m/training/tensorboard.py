@@ -14,23 +14,23 @@ _LOGGER = logging.getLogger("yt8m.training")
 
 # Steps between two points within an epoch.
 _STEPS_BETWEEN_POINTS = 50
-# Between two copies of the logs to an object store, which only takes whole files.
-_SECONDS_BETWEEN_COPIES = 60.0
+# Seconds between two uploads of the logs to an object store, which can only replace whole files.
+_SECONDS_BETWEEN_UPLOADS = 60.0
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
-    """Loss, GAP and learning rate by step and by epoch; a continued training goes on at its step.
+    """Logs loss, GAP and learning rate per step and epoch. A resumed training continues at its step.
 
-    Logs in an object store are written to a temporary folder and copied there every minute and at every epoch's end;
-    training goes on where that fails.
+    Logs for an object store are written to a temporary folder, and uploaded every minute and after every epoch. A
+    failed upload does not stop the training.
 
     Args:
-        uri: Folder of the logs.
+        uri: Folder of the logs, local or remote.
     """
 
     def __init__(self, uri: str) -> None:
         self._upload: storage.FolderUpload | None = None
-        self._last_copy = time.monotonic()
+        self._last_upload = time.monotonic()
         folder = uri
         if storage.is_remote(uri):
             self._temporary = tempfile.TemporaryDirectory(prefix="yt8m-logs-")
@@ -41,34 +41,34 @@ class TensorBoard(keras.callbacks.TensorBoard):
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Open the logs."""
         super().on_train_begin(logs)
-        # Keras counts from 0 in every call of `fit`.
+        # Keras restarts the count in every call of `fit`.
         self._global_train_batch = int(self.model.optimizer.iterations)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        """Write a point now and then."""
+        """Log a point every 50 steps, and upload the logs if an upload is due."""
         super().on_train_batch_end(batch, logs)
-        if time.monotonic() - self._last_copy > _SECONDS_BETWEEN_COPIES:
-            self._copy()
+        if time.monotonic() - self._last_upload > _SECONDS_BETWEEN_UPLOADS:
+            self._update_upload()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Write the epoch's figures, wherever its last step is among the points."""
+        """Log the figures of the epoch even if its last step is no point, and upload the logs."""
         with self.summary.record_if(True):
             super().on_epoch_end(epoch, logs)
-        self._copy()
+        self._update_upload()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Close the logs."""
+        """Close the logs and upload them."""
         super().on_train_end(logs)
-        self._copy()
+        self._update_upload()
         if self._upload:
             self._temporary.cleanup()
 
-    def _copy(self) -> None:
+    def _update_upload(self) -> None:
         if not self._upload:
             return
         self._train_writer.flush()
         try:
             self._upload.update()
         except StorageError as error:
-            _LOGGER.warning("TensorBoard's logs are behind: %s", error)
-        self._last_copy = time.monotonic()
+            _LOGGER.warning("TensorBoard's logs could not be uploaded: %s", error)
+        self._last_upload = time.monotonic()

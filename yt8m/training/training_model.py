@@ -1,4 +1,4 @@
-"""A model with everything that only its training needs."""
+"""Keras model for training: a network with its loss, running GAP and averages."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ from yt8m.training.streaming_gap import StreamingGAP
 
 
 class TrainingModel(keras.Model):
-    """Wraps a network with its loss, its running GAP and, where wanted, averages of its batch statistics.
+    """Wraps a network with its loss, its running GAP and optional averages of its batch statistics.
 
-    The loss is the cross entropy (with the soft targets, where the data has them) plus the network's penalties.
+    The loss is the cross entropy with labels, and with soft targets if the data has them, plus the network's penalties.
 
-    Keras' optimizers average trainable weights only (`use_ema`); the moving means and variances of batch normalization
-    are not among them, so their averages are kept here, as weights of this model.
+    Keras' optimizers average trainable weights only (`use_ema`). The moving means and variances of batch normalization
+    are not trainable, so this model keeps their averages among its own weights.
 
     Args:
-        network: A built `keras.Model` from `{"frames", "num_frames"}` to probabilities `(B, C)`.
+        network: Built `keras.Model` from `{"frames", "num_frames"}` to probabilities `(B, C)`.
         label_weight: Lambda of equation 2 for data with soft targets.
-        averaging_decay: Decay of the averages of the batch statistics; none keeps no averages.
+        averaging_decay: Decay of the averages of the batch statistics. None keeps no averages.
 
     Call arguments:
-        inputs: dict of `frames` uint8 `(B, T, D)` and `num_frames` int32 `(B,)`.
+        inputs: Dict of `frames`, uint8 `(B, T, D)`, and `num_frames`, int32 `(B,)`.
 
     Targets:
-        dict of `labels` `(B, C)` and, for students, `soft_targets` `(B, C)`.
+        Dict of `labels` `(B, C)` and, for students, `soft_targets` `(B, C)`.
     """
 
     def __init__(self, network: Any, label_weight: float = 1.0, averaging_decay: float | None = None) -> None:
@@ -38,13 +38,13 @@ class TrainingModel(keras.Model):
         self.averaged_statistics = [] if averaging_decay is None else [self._average_of(v) for v in self._statistics()]
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The network's probabilities `(B, C)`."""
+        """Return the network's probabilities `(B, C)`."""
         return self.network(inputs, training=training)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Cross entropy plus penalties; in training the averages of the batch statistics move on, too."""
+        """Compute cross entropy plus penalties, and update the averages of the batch statistics in training."""
         del x
         assert sample_weight is None
         if training:
@@ -56,13 +56,13 @@ class TrainingModel(keras.Model):
         return sum(self.losses, start=loss)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Loss (penalties included) and GAP of the epoch so far."""
+        """Return the mean loss, including penalties, and the GAP of the epoch so far."""
         del x, sample_weight
         self.gap.update_state(y["labels"], y_pred)
         return self.get_metrics_result()
 
     def use_averages(self) -> None:
-        """Put the averages of weights and batch statistics in the network, for good."""
+        """Replace weights and batch statistics of the network by their averages, permanently."""
         self.optimizer.finalize_variable_values(self.trainable_variables)
         if self.averaging_decay is not None:
             for statistic, average in zip(self._statistics(), self.averaged_statistics, strict=True):
@@ -74,7 +74,7 @@ class TrainingModel(keras.Model):
     def _average_of(self, statistic: Any) -> Any:
         name = f"{statistic.path.replace('/', '_')}_average"
         average = self.add_weight(shape=statistic.shape, dtype=statistic.dtype, trainable=False, name=name)
-        # A copy: JAX cannot update two variables in place that share their memory.
+        # A copy, because JAX cannot update two variables in place that share memory.
         average.assign(np.asarray(statistic).copy())
         return average
 
