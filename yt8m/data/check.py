@@ -11,12 +11,8 @@ from yt8m import storage
 from yt8m.data.check_report import ByteStatistics, CheckReport, Distribution, find_duplicates
 from yt8m.data.format import DataSpec
 from yt8m.data.read_report import ReadReport
-from yt8m.data.reading import data_errors, stream_videos
-from yt8m.progress import progress
-
-Batch = dict[str, NDArray[Any]]
-
-_VIDEOS_AT_ONCE = 256
+from yt8m.data.reading import stream_videos
+from yt8m.data.scan import Batch, iterate_with_progress
 
 
 def check_shards(uris: Sequence[str], spec: DataSpec) -> CheckReport:
@@ -38,15 +34,8 @@ def check_shards(uris: Sequence[str], spec: DataSpec) -> CheckReport:
     untruncated = spec.model_copy(update={"max_frames": np.iinfo(np.int32).max})
     videos = stream_videos(uris, untruncated, "skip", found)
     summaries = videos.map(_summarizer(spec), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    done = 0
-    with data_errors(), progress("checking", len(uris), unit="shards") as advance:
-        for batch in summaries.batch(_VIDEOS_AT_ONCE).prefetch(2).as_numpy_iterator():
-            tally.add(batch)
-            if len(found.checksums) > done:
-                advance(len(found.checksums) - done)
-                done = len(found.checksums)
-        if done < len(uris):  # the last shards have no usable video
-            advance(len(uris) - done)
+    for batch in iterate_with_progress(summaries, uris, found, "checking"):
+        tally.add(batch)
     return _report(uris, spec, tally, found)
 
 

@@ -1,7 +1,8 @@
 """Quick scan of shards: counts of videos, classes and frames, without reading the frames."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,10 @@ from yt8m.data.reading import data_errors, stream_videos
 from yt8m.data.stream import OnBad
 from yt8m.progress import progress
 
-_VIDEOS_AT_ONCE = 256
+Dataset = Any
+Batch = dict[str, NDArray[Any]]
+
+_BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -51,24 +55,47 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
     """
     videos = np.zeros(len(uris), np.int64)
     class_counts = np.zeros(spec.num_classes, np.int64)
-    frames = done = 0
+    frames = 0
     columns = ("shard", "num_frames", "labels")
-    videos_of_all = stream_videos(uris, spec, on_bad, report, with_frames=False)
-    batches = videos_of_all.map(lambda video: {name: video[name] for name in columns}).batch(_VIDEOS_AT_ONCE)
-    with data_errors(), progress(description, len(uris), unit="shards") as advance:
-        for batch in batches.prefetch(2).as_numpy_iterator():
-            videos += np.bincount(batch["shard"], minlength=len(uris))
-            class_counts += batch["labels"].sum(0, dtype=np.int64)
-            frames += int(batch["num_frames"].sum())
-            finished = sum(uri in report.checksums for uri in uris)
-            if finished > done:
-                advance(finished - done)
-                done = finished
-        if done < len(uris):  # the last shards have no usable video
-            advance(len(uris) - done)
+    stream = stream_videos(uris, spec, on_bad, report, with_frames=False)
+    counted = stream.map(lambda video: {name: video[name] for name in columns})
+    for batch in iterate_with_progress(counted, uris, report, description):
+        videos += np.bincount(batch["shard"], minlength=len(uris))
+        class_counts += batch["labels"].sum(0, dtype=np.int64)
+        frames += int(batch["num_frames"].sum())
     shards = tuple(
         Shard(uri=uri, videos=int(count), size_bytes=storage.stat(uri).size, checksum=report.checksums[uri])
         for uri, count in zip(uris, videos, strict=True)
         if count
     )
     return Scan(shards, class_counts, frames)
+
+
+def iterate_with_progress(
+    videos: Dataset, uris: Sequence[str], report: ReadReport, description: str
+) -> Iterator[Batch]:
+    """Iterate over batches of videos and show how many shards have been read.
+
+    Args:
+        videos: Dataset made from `stream_videos`.
+        uris: Paths or URIs of the shards of the stream.
+        report: Collector of bad records and damaged shards of the stream.
+        description: Label of the progress bar.
+
+    Yields:
+        Batches of videos as NumPy arrays.
+
+    Raises:
+        DataError: A bad record or damaged shard under `fail`.
+        StorageError: A shard cannot be opened.
+    """
+    done = 0
+    with data_errors(), progress(description, len(uris), unit="shards") as advance:
+        for batch in videos.batch(_BATCH_SIZE).prefetch(2).as_numpy_iterator():
+            yield batch
+            finished = sum(uri in report.checksums for uri in uris)
+            if finished > done:
+                advance(finished - done)
+                done = finished
+        if done < len(uris):  # the last shards have no usable video
+            advance(len(uris) - done)

@@ -28,7 +28,7 @@ Dataset = Any
 _FIELDS = ("probabilities", "classes", "rest")
 _REMEDY = "Create the soft targets again."
 # The largest number that float16 rounds to 1. Sums over a mixture may exceed 1 by the rounding of float32.
-_MOST = 1 + 2**-11
+_MAX_PROBABILITY = 1 + 2**-11
 # Bits of 1.0 in float16. Read as unsigned integers, the bits of numbers in [0, 1] are at most this; those of negative
 # numbers and NaN are larger.
 _ONE_BITS = int(np.float16(1).view(np.uint16))
@@ -58,17 +58,17 @@ def write_soft_targets(
     with storage.publish_file(uri) as path, tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(recipe_hash.encode())
         for ids, probabilities in chunks:
-            _check(probabilities, ids, uri)
+            _check_probabilities(probabilities, ids, uri)
             for video_id, fields in zip(ids, _encode(probabilities, encoding), strict=True):
                 writer.write(_example({"id": bytes(video_id)} | fields))
                 videos += 1
     return videos
 
 
-def _check(probabilities: NDArray[np.floating], ids: Sequence[bytes], uri: str) -> None:
-    if not (probabilities.min() >= 0 and probabilities.max() <= _MOST):  # NaN fails both
-        sound = ((probabilities >= 0) & (probabilities <= _MOST)).all(axis=1)
-        video_id = bytes(ids[int(sound.argmin())]).decode("utf-8", "replace")
+def _check_probabilities(probabilities: NDArray[np.floating], ids: Sequence[bytes], uri: str) -> None:
+    if not (probabilities.min() >= 0 and probabilities.max() <= _MAX_PROBABILITY):  # NaN fails both
+        valid = ((probabilities >= 0) & (probabilities <= _MAX_PROBABILITY)).all(axis=1)
+        video_id = bytes(ids[int(valid.argmin())]).decode("utf-8", "replace")
         raise DataError(
             f"{uri}: the prediction for video '{video_id}' has values outside [0, 1] or NaN. A teacher has probably "
             "diverged; train it with a smaller learning rate."
@@ -149,16 +149,16 @@ class SoftTargetShards:
             (video, end), payload = video_and_target
             stored = parse_soft_target(payload)
             fits = tf.where(end, payload == b"", (payload != b"") & (stored["id"] == video["ids"]))
-            whole = end | (tf.strings.length(stored["probabilities"]) == 2 * self._num_stored)
-            fits = tf.cond(fits & whole, lambda: _are_probabilities(stored), lambda: False)
+            right_size = end | (tf.strings.length(stored["probabilities"]) == 2 * self._num_stored)
+            fits = tf.cond(fits & right_size, lambda: _are_probabilities(stored), lambda: False)
 
-            def refuse() -> Tensor:
-                arguments = [video["shard"], record, video["ids"], stored["id"], whole]
+            def raise_mismatch() -> Tensor:
+                arguments = [video["shard"], record, video["ids"], stored["id"], right_size]
                 return tf.numpy_function(
                     lambda number, *rest: _raise_mismatch(sidecars[number], *rest), arguments, tf.bool
                 )
 
-            with tf.control_dependencies([tf.cond(fits, lambda: True, refuse)]):
+            with tf.control_dependencies([tf.cond(fits, lambda: True, raise_mismatch)]):
                 return video | {name: tf.identity(stored[name]) for name in _FIELDS}, end
 
         return joined
@@ -195,7 +195,7 @@ def _are_probabilities(stored: dict[str, Tensor]) -> Tensor:
     return tf.reduce_max(numbers) <= _ONE_BITS
 
 
-def _raise_mismatch(sidecar: str, record: np.int64, video_id: bytes, target_id: bytes, whole: np.bool) -> bool:
+def _raise_mismatch(sidecar: str, record: np.int64, video_id: bytes, target_id: bytes, right_size: np.bool) -> bool:
     """Raise the error for a soft target that does not fit its video; an empty id means that there is none."""
     with errors_for_tensorflow():
         damage = inspect_framing(storage.stage_in(sidecar), verify_payloads=True).damage
@@ -206,5 +206,5 @@ def _raise_mismatch(sidecar: str, record: np.int64, video_id: bytes, target_id: 
         if video_id != target_id:
             problem = f"{target}, but the shard has {video}"
         else:
-            problem = f"{target} has " + ("values outside [0, 1] or NaN" if whole else "another number of classes")
+            problem = f"{target} has " + ("values outside [0, 1] or NaN" if right_size else "another number of classes")
         raise DataError(f"{sidecar}: record {record}: {problem}. {_REMEDY}")

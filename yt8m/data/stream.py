@@ -96,14 +96,14 @@ class ShardStream:
         def usable(survivor: Tensor, item: Any) -> Tensor:
             _, record, payload, ok, end = item
 
-            def account() -> Tensor:
+            def report() -> Tensor:
                 state = tf.where(end, _END_OF_SHARD, tf.where(ok, _USABLE, _BAD))
-                tell = tf.numpy_function(self._account, [shard, record, survivor, state, payload], tf.bool)
-                with tf.control_dependencies([tell]):
+                reported = tf.numpy_function(self._report_outcome, [shard, record, survivor, state, payload], tf.bool)
+                with tf.control_dependencies([reported]):
                     return tf.identity(ok | (end & keep_end))
 
             # The two indices differ from the first unparsable record of a shard on.
-            return tf.cond(ok & (record == survivor), lambda: True, account)
+            return tf.cond(ok & (record == survivor), lambda: True, report)
 
         parsed = marked.enumerate().map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
         return parsed.ignore_errors().enumerate().filter(usable)
@@ -112,7 +112,7 @@ class ShardStream:
         with errors_for_tensorflow():
             return str(self._ahead.stage_in(self._shards[shard])).encode()
 
-    def _account(
+    def _report_outcome(
         self, shard: np.int64, record: np.int64, survivor: np.int64, state: np.int32, payload: bytes
     ) -> np.bool:
         """Report records dropped before this one, this one if it is bad, and the end of the shard.

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-# Rows (frames) of a noise bank at which windows start, and number of columns at which they start.
+# Number of rows (frames) and of columns at which a window of a noise bank can start.
 _ROWS = 2048
 _SPARE_COLUMNS = 256
 
