@@ -99,12 +99,12 @@ def test_the_worked_example_of_a_new_stage_touches_one_place_and_runs(tmp_path: 
     tests = ("tests/components", "tests/stages", "tests/pipelines/test_stages.py")
     copy_project(("components", "pipelines", *tests), project)
     before = digests(project)
-    function, component, registered, test = blocks_of("Adding a stage", "python")
-    (switched_on,) = blocks_of("Adding a stage", "yaml")
+    function, component, test = blocks_of("Adding a stage", "python")
+    (registered,), (switched_on,) = (blocks_of("Adding a stage", language) for language in ("diff", "yaml"))
     (project / "yt8m" / "stages" / "count_labels.py").write_text(function)
     (project / "components" / "count_labels.py").write_text(component)
     last = """    Stage("report", "assembly", "report", "Report", ("html", "summary")),\n"""
-    insert_after(project / "pipelines" / "stages.py", last, registered)
+    insert_after(project / "pipelines" / "stages.py", last, registered.removeprefix("+"))
     (project / "tests" / "stages" / "test_count_labels.py").write_text(test)
     after = digests(project)
     assert {name for name in after if after[name] != before.get(name)} == {
