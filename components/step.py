@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.identity import work_name
 from yt8m.stages.result import StageResult
 
 # No component has more inputs of a kind; `collect_records`, `report` and `export` have as many records.
@@ -102,8 +103,7 @@ class Step:
         Args:
             result: What `finish` was given.
             page: The artifact.
-            render: Makes the page of the node's record. The component gives it, so that work on pages does not count
-                as new code of the stage (see `pipelines.graph.code_version`).
+            render: Makes the page from the node's record.
         """
         try:
             text = render(self._record(result))
@@ -124,11 +124,6 @@ class Step:
             "details": result.details,
             "seconds": time.monotonic() - self._start,
         }
-
-
-def work_name(key: str, attempt: str) -> str:
-    """The name of a node's work, from its key and the repetition's mark."""
-    return f"{key}-{attempt}" if attempt else key
 
 
 def record_uri(root: str, node: str, work: str) -> str:

@@ -46,8 +46,21 @@ USER_ERRORS = f"{UserError.__module__}."
     help="Container image of the steps, for --runner docker.  [default: the one of `make image`]",
 )
 @settings_option
+@click.option(
+    "--explain",
+    "explained",
+    metavar="NODE",
+    help="Say whether this node would run again and why: which input, entry of the configuration, source or data file "
+    "or package changed. Nothing is executed.",
+)
 def run(
-    recipe: Path, root: Path, runner: Literal["subprocess", "docker"], image: str, settings: tuple[str, ...]
+    *,
+    recipe: Path,
+    root: Path,
+    runner: Literal["subprocess", "docker"],
+    image: str,
+    settings: tuple[str, ...],
+    explained: str | None,
 ) -> None:
     """Run a recipe's whole pipeline on this machine.
 
@@ -58,6 +71,7 @@ def run(
     from pipelines.kubeflow.compile import Compilation
     from pipelines.kubeflow.pipeline import PROCESS_IMAGE
     from pipelines.local.containers import find_containers
+    from pipelines.local.explain import explain, keep_accounts
     from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, lock_root, publish_results
     from pipelines.local.runner import LocalRun
     from pipelines.recipe.load import read_recipe
@@ -68,12 +82,21 @@ def run(
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=True)
     plan = compilation.plan
     containers = find_containers(compilation.recipe, image) if runner == "docker" else None
+    step_image = containers.image if containers else PROCESS_IMAGE
+    if explained is not None:
+        for line in explain(explained, plan, compilation.work, root, step_image):
+            say(console, line)
+        return
     with lock_root(root) as lock:
-        compilation.write(root / PIPELINE_FILE, containers.image if containers else PROCESS_IMAGE)
+        compilation.write(root / PIPELINE_FILE, step_image)
         compilation.save_recipe(root / RECIPE_FILE)
         execution = LocalRun(plan, root, lock, containers)
         console.print(f"{plan.name}: {len(plan.nodes)} nodes in {root}", markup=False, highlight=False)
-        follow(console, execution, lambda listener: execution.execute(root / PIPELINE_FILE, listener))
+
+        def execute(listener: "Listener") -> bool:
+            return execution.execute(root / PIPELINE_FILE, keep_accounts(listener, compilation.work, step_image))
+
+        follow(console, execution, execute)
         publish_results(execution.state)
     show_results(console, execution, time.monotonic() - start)
 

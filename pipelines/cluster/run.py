@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from components.step import record_uri, work_name
+from components.step import record_uri
 from pipelines.cluster.client import Cluster
 from pipelines.kubeflow.pipeline import ROOT_PARAMETER
 from pipelines.kubeflow.rerun import ATTEMPT_PARAMETER
@@ -20,6 +20,7 @@ from pipelines.runs.state import FINISHED, NodeState, State
 from pipelines.runs.view import RunView
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
+from yt8m.identity import work_name
 
 # KFP's final states of a run -> our names.
 ENDED: Mapping[str, str] = {"SUCCEEDED": "finished", "FAILED": "failed", "SKIPPED": "skipped", "CANCELED": "canceled"}

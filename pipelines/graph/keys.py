@@ -1,65 +1,160 @@
-"""The versions of code and data that a plan would run with."""
+"""The work of every node in a plan: what decides its result, and the key that names it."""
 
-import hashlib
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+import json
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, cached_property
+from typing import Any, NamedTuple
 
-from pipelines.graph.code_version import code_version
-from pipelines.graph.plan import Plan
+from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.recipe.schema import DataConfig, Recipe
 from yt8m import storage
+from yt8m.config import Config
 from yt8m.errors import ConfigError
+from yt8m.identity import behavior, digest, package_versions, work_key
 from yt8m.models import ARCHITECTURES
 
 
-class Versions(NamedTuple):
-    """What decides whether a node's work was done before.
+class Input(NamedTuple):
+    """An artifact that a node reads.
 
     Attributes:
-        code: Hash of the code by node.
-        keys: Name of the exact work by node; see `Plan.keys`.
-        data: Fingerprint of the shards that are read from outside.
+        node: Name of the node that makes the artifact.
+        output: Name of that node's output.
+        key: Key of that node.
     """
 
-    code: Mapping[str, str]
-    keys: Mapping[str, str]
-    data: str
+    node: str
+    output: str
+    key: str
 
 
-def find_versions(recipe: Recipe, plan: Plan, source: str, *, read_data: bool = True) -> Versions:
-    """Look at our code and at the recipe's shards.
+class Work(Config):
+    """Everything that decides a node's result, as plain data.
+
+    Attributes:
+        stage: Name of the stage.
+        files: Hash of every source and data file that the stage executes or reads, by path.
+        packages: Locked version of every package that computes results, by name.
+        config: Configuration of the stage.
+        inputs: Artifacts that the node reads, by parameter; numbered ones as `<parameter>.<name>`.
+        data: Fingerprint of every file that the node reads from outside the run, by URI.
+        labels: What the node's record and its share of the work are called. They do not decide the result and are no
+            part of the key, but a node is executed again when they change, so that its record is right.
+    """
+
+    stage: str
+    files: Mapping[str, str]
+    packages: Mapping[str, str]
+    config: Mapping[str, Any]
+    inputs: Mapping[str, Input]
+    data: Mapping[str, str]
+    labels: Mapping[str, Any]
+
+    @cached_property
+    def key(self) -> str:
+        """The name of the work: equal if and only if the same code does the same with the same inputs.
+
+        What a node writes under stable addresses (checkpoints, soft targets) is kept by key, so that neither a changed
+        recipe nor changed code ever continues from what another has left.
+        """
+        return work_key(
+            stage=self.stage,
+            code=self.code,
+            config=self.config,
+            inputs={name: (each.key, each.output) for name, each in self.inputs.items()},
+            data=self.data,
+        )
+
+    @cached_property
+    def code(self) -> str:
+        """Hash of the code that the node runs: 16 hexadecimal digits."""
+        return digest(files=self.files, packages=self.packages)[:16]
+
+    @cached_property
+    def data_version(self) -> str:
+        """Hash of the files that the node reads from outside the run; empty if there are none."""
+        return digest(data=self.data)[:16] if self.data else ""
+
+
+def find_work(recipe: Recipe, plan: Plan, source: str, *, read_data: bool = True) -> dict[str, Work]:
+    """Find out what decides each node's result: the code as it is now, the configuration, the shards.
 
     Args:
         recipe: The recipe.
-        plan: Its plan.
+        plan: The recipe's plan.
         source: Where the recipe came from, for errors.
-        read_data: Whether the shards can be seen from here; otherwise changed shards are not noticed.
+        read_data: Whether the shards can be read from this machine. Otherwise changed shards are not noticed.
+
+    Returns:
+        The work by node.
 
     Raises:
-        ConfigError: A file that the run reads from outside is not there.
+        ConfigError: A file that the run reads from outside does not exist.
     """
-    data = _data_version(recipe, source) if read_data else ""
-    code = {name: code_version(node.stage, node.code, ARCHITECTURES) for name, node in plan.nodes.items()}
-    return Versions(code=code, keys=plan.keys(code, data), data=data)
+    data = _fingerprints(recipe.data, source) if read_data else {}
+
+    @cache
+    def files_of(stage: str, architectures: frozenset[str]) -> dict[str, str]:
+        return behavior([f"yt8m.stages.{stage}", f"components.{stage}"], architectures, ARCHITECTURES)
+
+    return plan_work(plan, lambda node: files_of(node.stage, node.code), package_versions(), data)
 
 
-def _data_version(recipe: Recipe, source: str) -> str:
-    """Hash name, size and fingerprint of all files the run reads from outside."""
-    inputs = list(_inputs(recipe.data))
-    digest = hashlib.sha256()
-    for place, pattern in inputs:
+def plan_work(
+    plan: Plan,
+    files_of: Callable[[Node], Mapping[str, str]],
+    packages: Mapping[str, str],
+    data: Mapping[str, str],
+) -> dict[str, Work]:
+    """Put together the work of every node; a changed node changes the keys of all that depend on it.
+
+    Args:
+        plan: The nodes.
+        files_of: Returns the hashes of the files that decide what a node does, by path.
+        packages: Package versions by name.
+        data: Fingerprints of the files that the run reads from outside, by URI; read by nodes without dependencies.
+    """
+    works: dict[str, Work] = {}
+
+    def read(ref: Ref) -> Input:
+        return Input(ref.node, ref.output, works[ref.node].key)
+
+    for node in plan.nodes.values():
+        inputs = {name: read(ref) for name, ref in node.inputs.items()}
+        for prefix, artifacts in node.fan_in.items():
+            inputs |= {f"{prefix}.{name}": read(ref) for name, ref in artifacts.items()}
+        works[node.name] = Work(
+            stage=node.stage,
+            files=files_of(node),
+            packages=packages,
+            # By way of JSON, so that a work that was saved and read again is equal.
+            config=json.loads(json.dumps(node.config)),
+            inputs=inputs,
+            data={} if node.dependencies else data,
+            labels=json.loads(json.dumps(_labels(node))),
+        )
+    return works
+
+
+def _labels(node: Node) -> dict[str, Any]:
+    return {"model": node.model, "family": node.family, "facts": node.facts, "arguments": node.arguments}
+
+
+def _fingerprints(data: DataConfig, source: str) -> dict[str, str]:
+    """Read the fingerprint of every file that the run reads from outside, by URI."""
+    found: dict[str, str] = {}
+    for place, pattern in _patterns(data):
         uris = storage.list_uris(pattern)
         if not uris:
             raise ConfigError(
                 f"{source}: {place}: no file matches '{pattern}'. Say where it is, for a run with `--set {place}=...`."
             )
-        for uri in uris:
-            digest.update(f"{uri}\0{storage.stat(uri).fingerprint}\0".encode())
-    return digest.hexdigest()[:16] if inputs else ""
+        found |= {uri: storage.stat(uri).fingerprint for uri in uris}
+    return found
 
 
-def _inputs(data: DataConfig) -> Iterator[tuple[str, str]]:
-    """Places in the recipe that name files, and paths or globs."""
+def _patterns(data: DataConfig) -> Iterator[tuple[str, str]]:
+    """List the entries of a recipe that name files, each with its path or glob pattern."""
     if data.generate and data.generate.means:
         yield "data.generate.means", data.generate.means
     yield from (("data.training", pattern) for pattern in data.training)

@@ -1,7 +1,5 @@
 """The graph of a run as plain data: named nodes and the outputs of other nodes that each one reads."""
 
-import hashlib
-import json
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -122,31 +120,6 @@ class Plan:
             if found & other.dependencies:
                 found.add(other.name)
         return [other for other in self.nodes if other in found and other != name]
-
-    def keys(self, code_versions: Mapping[str, str], data_version: str) -> dict[str, str]:
-        """A short name for the exact work of every node.
-
-        Two nodes have the same key if and only if they run the same code with the same configuration on the
-        same inputs. What a node writes under stable addresses (checkpoints, soft targets) is kept by key, so
-        that neither a changed recipe nor changed code ever continues from what another has left.
-
-        Args:
-            code_versions: Hash of the code by node.
-            data_version: Fingerprint of the shards that are read from outside.
-        """
-        keys: dict[str, str] = {}
-        for node in self.nodes.values():
-            inputs = {
-                "inputs": {name: (keys[ref.node], ref.output) for name, ref in node.inputs.items()},
-                "fan_in": {
-                    prefix: {name: (keys[ref.node], ref.output) for name, ref in artifacts.items()}
-                    for prefix, artifacts in node.fan_in.items()
-                },
-            }
-            exact = [node.stage, code_versions[node.name], data_version if not node.dependencies else "", inputs]
-            text = json.dumps([*exact, node.config], sort_keys=True)
-            keys[node.name] = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return keys
 
 
 def in_order(needs: Mapping[str, Collection[str]]) -> list[str]:

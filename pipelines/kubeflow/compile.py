@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.compiler import Compiler, KubernetesManifestOptions
 
-from pipelines.graph.keys import find_versions
+from pipelines.graph.keys import find_work
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.pipeline import build_pipeline
 from pipelines.kubeflow.spec import Spec
@@ -24,7 +24,7 @@ _MAX_TAG_LENGTH = 63
 
 
 class Compilation:
-    """A checked recipe with its plan and the versions of code and data.
+    """A checked recipe with its plan and the work of every node.
 
     Args:
         raw: The recipe as written, with settings applied; see `pipelines.recipe.load.read_recipe`.
@@ -39,7 +39,7 @@ class Compilation:
         self.raw = raw
         self.recipe = check_recipe(raw, source)
         self.plan = make_plan(self.recipe)
-        self.versions = find_versions(self.recipe, self.plan, source, read_data=read_data)
+        self.work = find_work(self.recipe, self.plan, source, read_data=read_data)
 
     def write(self, path: Path, image: str, cluster: ClusterConfig | None = None) -> None:
         """Write the compiled pipeline as a YAML file; see `build_pipeline`."""
@@ -85,7 +85,7 @@ class Compilation:
         return _specs(self._pipeline(image, cluster))
 
     def _pipeline(self, image: str, cluster: ClusterConfig | None) -> Any:
-        return build_pipeline(self.plan, self.versions, image, cluster, recipe=json.dumps(self.raw))
+        return build_pipeline(self.plan, self.work, image, cluster, recipe=json.dumps(self.raw))
 
 
 def _specs(pipeline: Any) -> tuple[Spec, Spec]:

@@ -1,20 +1,19 @@
-"""The name of the image of the steps: its tag says which code and packages are in it, on whatever base image.
+"""The name of the steps' container image, whose tag identifies the code and packages in it.
 
-`make image` builds the image under this name, and steps run in the image of this name unless another is given.
-Nothing but the standard library is imported, so that images can be built where the project is not installed.
+`make image` builds the image under this name, and steps run in it unless another image is given. Only the standard
+library is imported, because images are built where the project is not installed.
 """
 
-import hashlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from yt8m import __version__
 from yt8m.errors import ConfigError
+from yt8m.identity import PROJECT, digest, hash_file
 
 REPOSITORY = "yt8m"
-PROJECT = Path(__file__).parents[2]
-# What docker/Dockerfile copies, and itself.
+# The Dockerfile and everything that it copies.
 _FOLDERS = ("yt8m", "components")
 _FILES = (
     "docker/Dockerfile",
@@ -27,42 +26,41 @@ _HASH_DIGITS = 10
 
 
 def default_image(target: str = "cpu") -> str:
-    """The image that `make image` makes of the code as it is now, for instance `yt8m:0.1.0-3b9f04c2aa`.
+    """Return the name of the image that `make image` builds from the current code, such as `yt8m:0.1.0-3b9f04c2aa`.
 
     Args:
-        target: `cpu` or `gpu`; the GPU image's name ends in `-gpu`.
+        target: `cpu` or `gpu`. The name of the GPU image ends in `-gpu`.
 
     Raises:
-        ConfigError: The project was installed without the files an image is made of.
+        ConfigError: The project was installed without the files that an image is built from.
     """
     return f"{REPOSITORY}:{image_tag(PROJECT)}{'' if target == 'cpu' else f'-{target}'}"
 
 
 def image_tag(project: Path) -> str:
-    """The version and a hash of everything that goes into the image, its base excepted.
+    """Return the version and a hash of everything in the image except its base.
+
+    Comments, docstrings and formatting of the code do not count. All code does, unlike in the keys of work.
 
     Args:
-        project: The project's folder.
+        project: Folder of the project.
 
     Raises:
-        ConfigError: There is nothing to make an image of in it.
+        ConfigError: The folder has no Dockerfile.
     """
     if not (project / _FILES[0]).exists():
         raise ConfigError(
-            f"{project}: no {_FILES[0]} here, so that the image of this code has no name. Give one with --image, or "
+            f"{project}: no {_FILES[0]} here, so the image of this code has no name. Name an image with --image, or "
             "run yt8m from a checkout of the project."
         )
-    digest = hashlib.sha256()
-    for path in _contents(project):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(project).as_posix()}\0{len(content)}\0".encode() + content)
-    return f"{__version__}-{digest.hexdigest()[:_HASH_DIGITS]}"
+    files = {path.relative_to(project).as_posix(): hash_file(path, annotations=True) for path in _contents(project)}
+    return f"{__version__}-{digest(files=files)[:_HASH_DIGITS]}"
 
 
 def _contents(project: Path) -> Iterator[Path]:
     yield from (project / name for name in _FILES)
     for folder in _FOLDERS:
-        # As docker/Dockerfile.dockerignore has it: all files but compiled ones.
+        # All files except compiled ones, as in docker/Dockerfile.dockerignore.
         files = (path for path in (project / folder).rglob("*") if path.is_file())
         yield from sorted(path for path in files if "__pycache__" not in path.parts)
 

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 from kfp import compiler, dsl
 
-from pipelines.graph.keys import Versions
+from pipelines.graph.keys import Work
 from pipelines.graph.plan import Group, Node, Plan, Ref, in_order
 from pipelines.kubeflow.placement import apply_cluster, label_pod
 from pipelines.recipe.cluster import ClusterConfig
 from yt8m import __version__
+from yt8m.normal_form import strip_comments
 
 # Stands for the image where steps are processes: always the same one, for KFP's cache knows steps by their image.
 PROCESS_IMAGE = f"yt8m:{__version__}"
@@ -42,13 +43,13 @@ def find_component(stage: str) -> Any:
 
 
 def build_pipeline(
-    plan: Plan, versions: Versions, image: str, cluster: ClusterConfig | None = None, recipe: str = ""
+    plan: Plan, work: Mapping[str, Work], image: str, cluster: ClusterConfig | None = None, recipe: str = ""
 ) -> Any:
     """Build the pipeline; its parameter `root` is the URI of everything that is no artifact.
 
     Args:
         plan: The nodes.
-        versions: What decides whether a node's work was done before.
+        work: Everything that decides a node's result, by node.
         image: The container image of the steps.
         cluster: What the steps need in a cluster.
         recipe: The recipe as JSON, which the pipeline keeps for reruns.
@@ -56,12 +57,12 @@ def build_pipeline(
     Returns:
         The KFP pipeline.
     """
-    return _PipelineBuilder(plan, versions, image, cluster, recipe).build()
+    return _PipelineBuilder(plan, work, image, cluster, recipe).build()
 
 
 def compile_pipeline(  # noqa: PLR0917 as `build_pipeline`
     plan: Plan,
-    versions: Versions,
+    work: Mapping[str, Work],
     image: str,
     path: Path,
     cluster: ClusterConfig | None = None,
@@ -71,19 +72,21 @@ def compile_pipeline(  # noqa: PLR0917 as `build_pipeline`
 
     Args:
         plan: The nodes.
-        versions: What decides whether a node's work was done before.
+        work: Everything that decides a node's result, by node.
         image: The container image of the steps.
         path: The YAML file.
         cluster: What the steps need in a cluster.
         recipe: The recipe as JSON, which the pipeline keeps for reruns.
     """
-    compiler.Compiler().compile(build_pipeline(plan, versions, image, cluster, recipe), str(path))
+    compiler.Compiler().compile(build_pipeline(plan, work, image, cluster, recipe), str(path))
 
 
 class _PipelineBuilder:
-    def __init__(self, plan: Plan, versions: Versions, image: str, cluster: ClusterConfig | None, recipe: str) -> None:
+    def __init__(
+        self, plan: Plan, work: Mapping[str, Work], image: str, cluster: ClusterConfig | None, recipe: str
+    ) -> None:
         self.plan = plan
-        self.versions = versions
+        self.work = work
         self.image = image
         self.cluster = cluster
         self.recipe = recipe
@@ -144,7 +147,7 @@ class _PipelineBuilder:
         # Not by the task's methods: each of them looks at the whole stack, which adds up to seconds.
         container = component.component_spec.implementation.container
         container.image = self.image
-        container.env = {**ENVIRONMENT, CODE_VARIABLE: self.versions.code[node.name]}
+        container.env = {**ENVIRONMENT, CODE_VARIABLE: self.work[node.name].code}
         task = component(**arguments)
         label_pod(task, node.name)
         if self.cluster:
@@ -161,9 +164,9 @@ class _PipelineBuilder:
             "config": json.dumps(node.config),
             "names": json.dumps(list(fan_in)),
             "root": root,
-            "key": self.versions.keys[node.name],
-            "data_key": self.versions.keys[generated[0]] if generated else "",
-            "data_version": "" if generated else self.versions.data,
+            "key": self.work[node.name].key,
+            "data_key": self.work[generated[0]].key if generated else "",
+            "data_version": "" if generated else self.work[node.name].data_version,
             **node.arguments,
         }
 
@@ -206,6 +209,9 @@ def _named(component: Any, name: str, description: str, arguments: Iterable[str]
         key: each for key, each in component.component_spec.inputs.items() if key in arguments
     }
     named._component_inputs = set(named.component_spec.inputs)
+    container = named.component_spec.implementation.container
+    # KFP's cache knows a step by its command, which holds the source of the component.
+    container.command = [*container.command[:-1], strip_comments(container.command[-1])]
     if description:
         named.component_spec.description = description
     return named

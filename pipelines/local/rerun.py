@@ -10,6 +10,7 @@ from pipelines.kubeflow.pipeline import PROCESS_IMAGE
 from pipelines.kubeflow.rerun import RerunNodes, choose_nodes, compile_with_settings, copy_parameters
 from pipelines.kubeflow.spec import Spec, SpecGraph, prune
 from pipelines.local.containers import find_containers
+from pipelines.local.explain import keep_accounts
 from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, publish_results
 from pipelines.local.runner import Listener, LocalRun
 from pipelines.recipe.yaml_file import FASTEST_DUMPER, FASTEST_LOADER
@@ -49,8 +50,8 @@ class LocalRerun:
         self._check_needed()
         self._compilation = compile_with_settings(spec, settings, self.nodes, read_data=True)
         self.spec = copy_parameters(spec, self._compilation.specs()[0], self.nodes.executed, code=True)
-        image = graph.executor(node)["container"]["image"]
-        containers = None if image == PROCESS_IMAGE else find_containers(self._compilation.recipe, image)
+        self._image = graph.executor(node)["container"]["image"]
+        containers = None if self._image == PROCESS_IMAGE else find_containers(self._compilation.recipe, self._image)
         self.execution = LocalRun(self.state, root, lock, containers, forced=[node])
 
     def execute(self, listener: Listener) -> bool:
@@ -68,8 +69,9 @@ class LocalRerun:
         for name in self.nodes.executed:
             before = self.state.nodes[name]
             self.state.nodes[name] = NodeState(title=before.title, group=before.group)
+        work = {name: self._compilation.work[name] for name in self.nodes.executed}
         save_spec(self.root / RERUN_FILE, prune(self.spec, {*self.nodes.executed, *self.nodes.needed}))
-        if not self.execution.execute(self.root / RERUN_FILE, listener):
+        if not self.execution.execute(self.root / RERUN_FILE, keep_accounts(listener, work, self._image)):
             return False
         self.state.make_stale(self.nodes.stale)
         save_spec(self.root / PIPELINE_FILE, self.spec)

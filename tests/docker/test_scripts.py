@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.kubeflow.image import PROJECT, default_image
+from pipelines.kubeflow.image import default_image
+from yt8m.identity import PROJECT
 
 CLIENT = """#!/usr/bin/env bash
 echo "$*" >> {log}

@@ -1,5 +1,7 @@
 """Description of an exported model: a JSON file inside the SavedModel's folder."""
 
+import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -8,6 +10,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
 from yt8m.errors import DataError
+from yt8m.models.files import WEIGHTS_FILE, read_description
 from yt8m.storage import read_text
 
 # Folder that TensorFlow reserves for additional files in a SavedModel.
@@ -74,3 +77,18 @@ class ExportDescription(Config):
 def is_exported(directory: Path) -> bool:
     """Check whether a folder holds a SavedModel rather than the weights of a Keras model."""
     return (directory / GRAPH_FILE).is_file()
+
+
+def ensemble_digest(models: Mapping[str, Path], weights: Mapping[str, float]) -> str:
+    """Return a hash of the members' configurations, weights and shares, in hexadecimal.
+
+    Args:
+        models: Model folder of every member by name.
+        weights: Share of every member by name.
+    """
+    digest = hashlib.sha256()
+    for name, model in models.items():
+        digest.update(f"{name}\0{weights[name]!r}\0{read_description(model).model_dump_json()}\0".encode())
+        with (model / WEIGHTS_FILE).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()

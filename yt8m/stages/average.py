@@ -9,6 +9,7 @@ from pydantic import PositiveFloat, PositiveInt
 from yt8m import storage
 from yt8m.config import Config
 from yt8m.data.partition import Partition
+from yt8m.identity import folder_digest
 from yt8m.models.files import load_model, read_description, save_model
 from yt8m.stages.result import StageResult
 from yt8m.training.provenance import Provenance
@@ -75,8 +76,7 @@ def average(
         DataError: The model, the shards or the soft targets cannot be used.
         StorageError: A file cannot be read or written, or the checkpoint is damaged.
     """
-    from yt8m.training.digest import files_digest  # noqa: PLC0415 - imports Keras, which recipes do not need
-    from yt8m.training.inference import holdout_gap  # noqa: PLC0415
+    from yt8m.training.inference import holdout_gap  # noqa: PLC0415 - imports Keras, which recipes do not need
     from yt8m.training.run import TrainingRun  # noqa: PLC0415
 
     shards, before, description = Partition.load(partition), Provenance.load(model), read_description(model)
@@ -93,7 +93,9 @@ def average(
         checkpoint_uri=checkpoint_uri,
         tensorboard_uri=tensorboard_uri,
         description=f"Averaging {description.model.architecture}",
-        identity={"stage": "average", "weights": files_digest(model)},
+        stage="average",
+        architecture=description.model.architecture,
+        identity={"weights": folder_digest(model)},
     )
     gap_after = holdout_gap(run.network, shards, config.batch_size, "GAP after averaging")
     kept = config.policy == "always" or gap_after > gap_before

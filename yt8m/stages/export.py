@@ -20,8 +20,8 @@ from yt8m.export.description import (
     VOCABULARY_FILE,
     ExportDescription,
     MemberDescription,
+    ensemble_digest,
 )
-from yt8m.export.identity import identify
 from yt8m.export.latency import measure_latency
 from yt8m.export.model_card import CardFacts, CardTexts, MemberGaps, render_card
 from yt8m.export.vocabulary import read_vocabulary, write_vocabulary
@@ -159,7 +159,7 @@ def _describe(ensemble: EnsembleWeights, members: Mapping[str, Path], config: Ex
         members=described,
         mode=config.mode,
         top_k=min(config.top_k, data.num_classes),
-        identity=identify(members, ensemble.members),
+        identity=ensemble_digest(members, ensemble.members),
     )
 
 

@@ -15,6 +15,7 @@ from yt8m.data.partition import Partition, Shard
 from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_fault, sidecar_name
 from yt8m.ensembling.files import TeacherSelection
 from yt8m.errors import ConfigError, suggest
+from yt8m.identity import folder_digest
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
 
@@ -108,11 +109,9 @@ def _manifest(
     encoding: SoftTargetEncoding,
     output_uri: str,
 ) -> SoftTargetManifest:
-    from yt8m.training.digest import files_digest  # noqa: PLC0415 - imports Keras, which recipes do not need
-
     # Sorted, because the teachers have equal weights and their order does not matter.
     recipe = {
-        "teachers": sorted(files_digest(folder) for folder in teachers.values()),
+        "teachers": sorted(folder_digest(folder) for folder in teachers.values()),
         "encoding": encoding.model_dump(mode="json"),
         "partition": partition.digest,
     }

@@ -75,7 +75,9 @@ def train(
         checkpoint_uri=checkpoint_uri,
         tensorboard_uri=tensorboard_uri,
         description=f"Training {config.model.architecture}",
-        identity={"stage": "train", "model": config.model.model_dump(mode="json")},
+        stage="train",
+        architecture=config.model.architecture,
+        identity={"model": config.model.model_dump(mode="json")},
     )
     save_model(output, run.network, config.model, shards.spec)
     examples = run.steps.videos

@@ -1,27 +1,45 @@
-"""Everything a training needs to go on as if nothing had happened, in one file."""
+"""The state of a training in one file, from which an interrupted training continues with the same result."""
 
 import io
 import sys
 import zipfile
 from typing import Any
 
+import keras
 import numpy as np
 
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
+from yt8m.identity import behavior, digest, package_versions
+from yt8m.models import ARCHITECTURES
 from yt8m.training.steps import TrainingRecord
 from yt8m.training.training_model import TrainingModel
+
+
+def training_digest(stage: str, architecture: str, **parts: Any) -> str:
+    """Return the digest of everything that decides a training's result.
+
+    Args:
+        stage: Name of the stage that trains.
+        architecture: Architecture of the model in training.
+        **parts: Plain JSON data: configurations and digests of the data.
+
+    Returns:
+        Hexadecimal digest. It changes with any part, the behavior of the code, TensorFlow, Keras and its backend.
+    """
+    code = behavior([f"yt8m.stages.{stage}"], [architecture], ARCHITECTURES)
+    return digest(**parts, stage=stage, code=code, packages=package_versions(), backend=keras.backend.backend())
 
 
 class Checkpoint:
     """The last checkpoint of one training: weights, optimizer, random states, running metrics and position.
 
-    The file is named after a digest of all that decides the result (configuration, data, code), so a checkpoint of
-    another training is never continued; it stays where it is, and a message names it.
+    The file is named after the training's digest, so that a training never continues from the checkpoint of another
+    one. Such a file stays where it is, and a message names it.
 
     Args:
-        folder_uri: Where the checkpoint is written; local or remote.
-        digest: Hex digest of what the training depends on.
+        folder_uri: Folder of the checkpoint, local or remote.
+        digest: Hexadecimal digest of everything that decides the result; see `training_digest`.
     """
 
     def __init__(self, folder_uri: str, digest: str) -> None:
@@ -29,22 +47,22 @@ class Checkpoint:
         self.uri = storage.join(folder_uri, f"checkpoint-{digest[:16]}.npz")
 
     def save(self, model: TrainingModel, record: TrainingRecord) -> None:
-        """Replace the last checkpoint; whenever the process dies, a whole one remains."""
+        """Replace the last checkpoint. A complete one remains even if the process is killed meanwhile."""
         arrays = {name: np.asarray(variable) for name, variable in _state(model).items()}
         with storage.open_atomic(self.uri) as file:
             np.savez(file, allow_pickle=False, record=np.array(record.model_dump_json()), **arrays)
 
     def restore(self, model: TrainingModel) -> TrainingRecord:
-        """Put the last checkpoint into a compiled model, if there is one.
+        """Load the last checkpoint into a compiled model, if there is one.
 
         Returns:
-            Where to continue; the beginning if there is no checkpoint of this training.
+            The position from which to continue: the beginning if this training has no checkpoint.
 
         Raises:
             StorageError: The file is damaged or does not fit the model.
         """
         if not storage.exists(self.uri):
-            self._tell_of_others()
+            self._report_other_checkpoints()
             return TrainingRecord()
         try:
             with np.load(io.BytesIO(storage.read_bytes(self.uri)), allow_pickle=False) as arrays:
@@ -56,22 +74,22 @@ class Checkpoint:
                 f"{self.uri}: unusable checkpoint ({error}). Delete it to train from the beginning."
             ) from None
 
-    def _tell_of_others(self) -> None:
+    def _report_other_checkpoints(self) -> None:
         for uri in storage.list_uris(storage.join(self._folder_uri, "checkpoint-*.npz")):
             sys.stderr.write(
                 f"{uri}: checkpoint of another configuration, partition or version of the code; not used. "
-                "Delete it when you do not need it.\n"
+                "Delete it if you do not need it.\n"
             )
 
 
 def _state(model: TrainingModel) -> dict[str, Any]:
-    """All variables that change in training by a name that does not depend on Keras' automatic numbering."""
+    """Return all variables that change in training, under names without Keras' automatic numbering."""
     groups = {"model": model.variables, "optimizer": model.optimizer.variables, "metric": model.metrics_variables}
     seen: set[int] = set()
     state = {}
     for group, variables in groups.items():
         for index, variable in enumerate(variables):
-            # Keras counts the running metrics among the model's variables, too.
+            # Keras lists the running metrics among the model's variables as well.
             if id(variable) not in seen:
                 seen.add(id(variable))
                 state[f"{group}-{index:05}"] = variable

@@ -13,9 +13,8 @@ from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import VideosInMemory, data_errors, read_videos
 from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.layers.all_layers import all_layers
-from yt8m.training.checkpoint import Checkpoint
+from yt8m.training.checkpoint import Checkpoint, training_digest
 from yt8m.training.config import TrainingConfig
-from yt8m.training.digest import training_digest
 from yt8m.training.loop import EpochReader, fit
 from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.training_model import TrainingModel
@@ -93,7 +92,14 @@ class TrainingRun:
         return cls(model, training_batches(partition, config, sidecars), config, steps, identity)
 
     def fit(
-        self, *, checkpoint_uri: str, tensorboard_uri: str, description: str, identity: dict[str, Any]
+        self,
+        *,
+        checkpoint_uri: str,
+        tensorboard_uri: str,
+        description: str,
+        stage: str,
+        architecture: str,
+        identity: dict[str, Any],
     ) -> TrainingRecord:
         """Train to the end, from the last checkpoint where there is one.
 
@@ -101,12 +107,14 @@ class TrainingRun:
             checkpoint_uri: Folder of the checkpoint.
             tensorboard_uri: Folder for TensorBoard's logs, or empty.
             description: What the progress display says.
+            stage: Name of the stage that trains.
+            architecture: Architecture of the network.
             identity: Plain JSON data that says what is trained, and from which weights.
 
         Returns:
             The record of the training.
         """
-        checkpoint = Checkpoint(checkpoint_uri, training_digest(**self._identity, **identity))
+        checkpoint = Checkpoint(checkpoint_uri, training_digest(stage, architecture, **self._identity, **identity))
         with data_errors():
             return fit(
                 self._model,

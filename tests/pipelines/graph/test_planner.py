@@ -6,6 +6,7 @@ from pydantic import create_model
 
 from pipelines.cost.schedule import pipeline_dependencies
 from pipelines.graph import planner
+from pipelines.graph.keys import plan_work
 from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
@@ -23,7 +24,8 @@ def plan(small: Small) -> Plan:
 
 def changed(first: Plan, second: Plan) -> set[str]:
     """Nodes of the first plan whose exact work is not in the second."""
-    keys = [plan.keys(dict.fromkeys(plan.nodes, ""), "") for plan in (first, second)]
+    works = [plan_work(plan, lambda _: {}, {}, {}) for plan in (first, second)]
+    keys = [{name: work.key for name, work in each.items()} for each in works]
     return {name for name, key in keys[0].items() if keys[1].get(name) != key}
 
 

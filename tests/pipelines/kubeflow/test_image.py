@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.kubeflow.image import PROJECT, default_image, image_tag
+from pipelines.kubeflow.image import default_image, image_tag
 from yt8m import __version__
 from yt8m.errors import ConfigError
+from yt8m.identity import PROJECT
 
 
 @pytest.fixture
@@ -20,28 +21,40 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("file", "changes"),
+    ("file", "text", "changes"),
     [
-        ("yt8m/losses.py", True),
-        ("yt8m/report/templates/headline.j2", True),
-        ("yt8m/new.py", True),
-        ("components/step.py", True),
-        ("requirements/cpu.lock", True),
-        ("docker/Dockerfile", True),
-        ("requirements/dev.lock", False),
-        ("pipelines/cli/run.py", False),
-        ("yt8m/__pycache__/losses.cpython-311.pyc", False),
+        ("yt8m/losses.py", "OTHER = 1", True),
+        ("yt8m/losses.py", "def f(x: int): ...", True),
+        ("yt8m/losses.py", "# A comment.", False),
+        ("yt8m/losses.py", '"""A docstring."""', False),
+        ("yt8m/report/templates/headline.j2", "", True),
+        ("yt8m/new.py", "", True),
+        ("components/step.py", "OTHER = 1", True),
+        ("yt8m/storage/s3.py", "OTHER = 1", True),
+        ("yt8m/errors.py", "OTHER = 1", True),
+        ("requirements/cpu.lock", "", True),
+        ("docker/Dockerfile", "", True),
+        ("requirements/dev.lock", "", False),
+        ("pipelines/cli/run.py", "OTHER = 1", False),
+        ("yt8m/__pycache__/losses.cpython-311.pyc", "", False),
     ],
 )
 def test_the_tag_changes_with_what_is_in_the_image_and_with_nothing_else(
-    project: Path, file: str, changes: bool
+    project: Path, file: str, text: str, changes: bool
 ) -> None:
     before = image_tag(project)
     path = project / file
     path.parent.mkdir(exist_ok=True)
     with path.open("a") as appended:
-        appended.write("\n")
+        appended.write(f"{text}\n")
     assert (image_tag(project) != before) == changes
+
+
+def test_a_changed_annotation_of_a_function_changes_the_tag(project: Path) -> None:
+    before = image_tag(project)
+    path = project / "yt8m" / "losses.py"
+    path.write_text(path.read_text().replace(" -> ", " -> object or ", 1))
+    assert image_tag(project) != before
 
 
 def test_a_renamed_file_changes_the_tag(project: Path) -> None:

@@ -7,7 +7,7 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipelines.graph.keys import Versions
+from pipelines.graph.keys import plan_work
 from pipelines.graph.plan import Plan
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.pipeline import compile_pipeline, find_component
@@ -18,8 +18,8 @@ Small = Callable[..., Recipe]
 
 
 def compiled(plan: Plan, folder: Path, code: str = "code") -> dict[str, Any]:
-    versions = dict.fromkeys(plan.nodes, code)
-    compile_pipeline(plan, Versions(versions, plan.keys(versions, ""), ""), "image:1", folder / "pipeline.yaml")
+    work = plan_work(plan, lambda _: {"train.py": code}, {}, {})
+    compile_pipeline(plan, work, "image:1", folder / "pipeline.yaml")
     spec: dict[str, Any] = documents(folder)[0]
     return spec
 

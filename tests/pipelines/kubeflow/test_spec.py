@@ -8,7 +8,7 @@ import pytest
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from pipelines.graph.keys import Versions
+from pipelines.graph.keys import plan_work
 from pipelines.graph.plan import Plan
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.pipeline import build_pipeline
@@ -26,8 +26,7 @@ def plan(small: Small) -> Plan:
 
 @pytest.fixture
 def spec(plan: Plan) -> Spec:
-    codes = dict.fromkeys(plan.nodes, "code")
-    pipeline = build_pipeline(plan, Versions(codes, plan.keys(codes, ""), ""), "image:1")
+    pipeline = build_pipeline(plan, plan_work(plan, lambda _: {"train.py": "code"}, {}, {}), "image:1")
     data: Spec = json_format.MessageToDict(pipeline.pipeline_spec)
     return data
 

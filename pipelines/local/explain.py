@@ -1,0 +1,182 @@
+"""Reasons why nodes of a local run would be executed again.
+
+When a node is done, the run's folder keeps an account of what its work was made of. `yt8m run --explain` compares the
+account with the work that the recipe and the code would lead to now.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pipelines.graph.keys import Input, Work
+from pipelines.graph.plan import Plan
+from pipelines.local.runner import Listener
+from pipelines.runs.state import FINISHED, RunState
+from yt8m.config import Config
+from yt8m.errors import ConfigError, UserError
+from yt8m.storage import open_atomic, read_text
+
+WORK_FOLDER = "work"
+# Changes of one kind that are listed; a new copy of a data set has thousands of changed files.
+_MOST_LISTED = 20
+
+
+class Account(Config):
+    """What the last execution of a node was made of.
+
+    Attributes:
+        work: Everything that decided the result.
+        image: Container image of the step.
+        inputs: Path of every artifact that the node read, by parameter.
+        outputs: Path of every artifact that the node made, by name.
+    """
+
+    work: Work
+    image: str
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+def keep_accounts(listener: Listener, work: Mapping[str, Work], image: str) -> Listener:
+    """Return a listener that keeps an account of every finished node and passes all events on.
+
+    Args:
+        listener: The listener that receives the events.
+        work: Work of the nodes to keep accounts of, by node.
+        image: Container image of the steps.
+    """
+
+    def keep_and_listen(event: Any, state: RunState) -> None:
+        node = work.get(event.node)
+        if node and event.kind in FINISHED:
+            inputs = {name: _artifact(state, each) for name, each in node.inputs.items()}
+            account = Account(work=node, image=image, inputs=inputs, outputs=state.nodes[event.node].outputs)
+            with open_atomic(_path(state.root, event.node), "w") as file:
+                file.write(account.model_dump_json(indent=1))
+        listener(event, state)
+
+    return keep_and_listen
+
+
+def explain(node: str, plan: Plan, work: Mapping[str, Work], root: Path, image: str) -> Iterator[str]:
+    """Say whether a node would be executed again, and why, in lines of text.
+
+    Args:
+        node: Name of the node.
+        plan: The plan of the run.
+        work: Everything that would decide each node's result now, by node.
+        root: Folder of the run.
+        image: Container image in which the steps would run.
+
+    Yields:
+        The reasons of the node, then those of every node on which it depends and which would be executed again, too.
+
+    Raises:
+        ConfigError: The plan has no such node. The message names the nearest one.
+    """
+    find_reasons = _Reasons(work, root, image).find
+    asked = plan[node].name
+    if not find_reasons(asked):
+        yield f"{asked} would not run again: code, configuration, inputs and data are the same as when it was executed."
+    for name in (asked, *plan.ancestors(asked)):
+        reasons = find_reasons(name)
+        if reasons and (name == asked or find_reasons(asked)):
+            yield f"{name} would run:"
+            yield from (f"  {reason}" for reason in reasons)
+
+
+class _Reasons:
+    """The reasons for executing nodes again, by node; see `explain` for the arguments."""
+
+    def __init__(self, work: Mapping[str, Work], root: Path, image: str) -> None:
+        self._work = work
+        self._root = root
+        self._image = image
+        self._account = cache(self._load)
+        self.find = cache(self._find)
+
+    def _load(self, node: str) -> Account | None:
+        path = _path(self._root, node)
+        try:
+            return Account.parse_json(read_text(path), str(path)) if path.exists() else None
+        except ConfigError:
+            return None  # another version of yt8m wrote it
+
+    def _find(self, node: str) -> tuple[str, ...]:
+        account = self._account(node)
+        if account is None:
+            return (self._without_account(node),)
+        return (
+            *_differences(account.work, self._work[node]),
+            *_changes("image", {"": account.image}, {"": self._image}),
+            *(f"output {name}: {path} is gone" for name, path in account.outputs.items() if not Path(path).exists()),
+            *self._input_differences(account, self._work[node].inputs),
+        )
+
+    def _without_account(self, node: str) -> str:
+        try:
+            state = RunState.load(self._root).nodes.get(node)
+        except UserError:
+            state = None
+        if state and state.state in FINISHED:
+            return "another version of yt8m executed it and left no account of what it was made of"
+        return f"no execution in {self._root} has finished yet"
+
+    def _input_differences(self, account: Account, inputs: Mapping[str, Input]) -> Iterator[str]:
+        before, read = account.work.inputs, account.inputs
+        for name, each in inputs.items():
+            upstream = self._account(each.node)
+            if name not in before or before[name][:2] != each[:2]:
+                old = ".".join(before[name][:2]) if name in before else "absent"
+                yield f"input {name}: {old} -> {each.node}.{each.output}"
+            elif self.find(each.node):
+                yield f"input {name}: {each.node} would run again"
+            elif before[name].key != each.key or not upstream or upstream.outputs.get(each.output) != read[name]:
+                yield f"input {name}: {each.node} was executed again since"
+        yield from (f"input {name}: no longer read" for name in before if name not in inputs)
+
+
+def _differences(before: Work, now: Work) -> Iterator[str]:
+    """List what differs between two works of a node, except for their inputs."""
+    yield from _file_changes("source file", *(_files(work, source=True) for work in (before, now)))
+    yield from _file_changes("data file", *({**_files(work, source=False), **work.data} for work in (before, now)))
+    yield from _changes("package ", before.packages, now.packages)
+    yield from _changes("configuration ", _flatten(before.config), _flatten(now.config))
+    yield from _changes("parameter ", _flatten(before.labels), _flatten(now.labels))
+
+
+def _files(work: Work, *, source: bool) -> dict[str, str]:
+    return {path: each for path, each in work.files.items() if path.endswith(".py") == source}
+
+
+def _file_changes(noun: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    for name in changed[:_MOST_LISTED]:
+        yield f"{noun} {name}: {'new' if name not in before else 'removed' if name not in now else 'changed'}"
+    if len(changed) > _MOST_LISTED:
+        yield f"{noun}: {len(changed) - _MOST_LISTED} more"
+
+
+def _changes(noun: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
+    for name in sorted(before.keys() | now.keys()):
+        values = [json.dumps(each[name]) if name in each else "absent" for each in (before, now)]
+        if values[0] != values[1]:
+            yield f"{noun}{name}: {values[0]} -> {values[1]}"
+
+
+def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Turn nested mappings into one with dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in data.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _artifact(state: RunState, read: Input) -> str:
+    return state.nodes[read.node].outputs.get(read.output, "")
+
+
+def _path(root: Path, node: str) -> Path:
+    return root / WORK_FOLDER / f"{node}.json"
