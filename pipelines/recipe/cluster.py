@@ -1,4 +1,4 @@
-"""Where and how the steps run in a Kubernetes cluster: resources, nodes, volumes, credentials by reference."""
+"""The schema of the cluster's configuration: resources, node selection, volumes, and references to credentials."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from yt8m.config import Config
 
 
 def _text(pattern: str, expected: str, longest: int = 253) -> AfterValidator:
-    """Make the check of a text; empty ones pass, for they mean that there is none."""
+    """Make a validator of strings; an empty string means "not set" and is valid."""
     compiled = re.compile(pattern)
 
     def check(value: str) -> str:
@@ -23,30 +23,36 @@ def _text(pattern: str, expected: str, longest: int = 253) -> AfterValidator:
     return AfterValidator(check)
 
 
-# The notations of amounts that KFP takes, a subset of Kubernetes'.
-Cpu = Annotated[str, _text(r"([0-9]*\.)?[0-9]+m?", "CPUs such as 4, 0.5 or 500m, as a text")]
-Bytes = Annotated[str, _text(r"[0-9]+([EPTGMK]i?)?", "an amount of bytes such as 16Gi or 16G")]
+# Notations of quantities that KFP accepts, a subset of those of Kubernetes.
+Cpu = Annotated[str, _text(r"([0-9]*\.)?[0-9]+m?", "a string with CPUs, such as '4', '0.5' or '500m'")]
+Bytes = Annotated[str, _text(r"[0-9]+([EPTGMK]i?)?", "a number of bytes such as 16Gi or 16G")]
 ObjectName = Annotated[
-    str, _text(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "the name of an object: lower case, digits, hyphens, dots")
+    str,
+    _text(
+        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "the name of a Kubernetes object: lower-case letters, digits, hyphens, dots"
+    ),
 ]
 LabelKey = Annotated[
-    str, _text(r"([a-z0-9.-]+/)?[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", "a label's key such as cloud.google.com/gke-spot")
+    str,
+    _text(r"([a-z0-9.-]+/)?[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", "the key of a label, such as cloud.google.com/gke-spot"),
 ]
 LabelValue = Annotated[
-    str, _text(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", "a label's value: at most 63 letters, digits, '-', '_', '.'", 63)
+    str,
+    _text(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", "the value of a label: at most 63 letters, digits, '-', '_', '.'", 63),
 ]
 Variable = Annotated[str, _text(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
 MountPath = Annotated[str, _text(r"/.+", "an absolute path")]
 
 
 class GpuConfig(Config):
-    """The accelerators of a step.
+    """GPUs of a step.
 
     Attributes:
-        count: How many.
-        resource: The resource under which the nodes offer them.
-        type: Which; the nodes say theirs in the label `type_label`. Empty: any.
-        type_label: NVIDIA's operator sets this one; GKE sets `cloud.google.com/gke-accelerator`.
+        count: Number of GPUs.
+        resource: Name of the Kubernetes resource that represents the GPUs.
+        type: Required value of the nodes' label `type_label`. Empty allows any type.
+        type_label: Label of the nodes with the type of their GPUs. The default is set by NVIDIA's GPU operator; on GKE
+            it is `cloud.google.com/gke-accelerator`.
     """
 
     count: PositiveInt = 1
@@ -56,14 +62,14 @@ class GpuConfig(Config):
 
 
 class TolerationConfig(Config):
-    """A taint of nodes on which a step may run all the same; fields as in Kubernetes.
+    """A toleration as in Kubernetes: a step may run on nodes with a matching taint.
 
     Attributes:
-        key: Of the taint; empty: every one.
-        operator: Whether the value must be equal, or the taint only exist.
-        value: Of the taint.
-        effect: Of the taint; null: every one.
-        seconds: How long the step stays on a node that gets the taint; null: for ever.
+        key: Key of the taint. Empty matches every key.
+        operator: `Equal` compares the value as well, `Exists` only the key.
+        value: Value of the taint.
+        effect: Effect of the taint. Null matches every effect.
+        seconds: Seconds that a running step stays on a node after it gets the taint. Null means no limit.
     """
 
     key: LabelKey = ""
@@ -73,28 +79,28 @@ class TolerationConfig(Config):
     seconds: NonNegativeInt | None = None
 
     @model_validator(mode="after")
-    def _is_one_that_kubernetes_takes(self) -> Self:
+    def _is_valid_in_kubernetes(self) -> Self:
         if not self.key and self.operator == "Equal":
-            raise ValueError("a toleration without a key tolerates every taint: that needs `operator: Exists`")
+            raise ValueError("a toleration without a key needs `operator: Exists`, since it matches every taint")
         if self.value and self.operator == "Exists":
-            raise ValueError("a toleration with `operator: Exists` has no value")
+            raise ValueError("a toleration with `operator: Exists` must not have a value")
         if self.seconds is not None and self.effect != "NoExecute":
-            raise ValueError("seconds are for tolerations with `effect: NoExecute`")
+            raise ValueError("seconds are only allowed with `effect: NoExecute`")
         return self
 
 
 class RetryConfig(Config):
-    """How often a failed step is started again; training continues at its checkpoint.
+    """Retries of a failed step, with exponential backoff. Training continues from its checkpoint.
 
-    Pods that are deleted (evicted, or gone with a preempted node) did not fail, as Argo sees it. KFP cannot ask for
-    their repetition; the setting of Argo's controller in docs/kubeflow.md does.
+    Argo does not count deleted pods (evicted, or lost with a preempted node) as failed, and KFP cannot request retries
+    for them. The setting of Argo's controller in docs/kubeflow.md does that.
 
     Attributes:
-        count: Further tries.
-        wait_seconds: Before the first of them.
-        factor: Each further wait is longer by this factor.
-        give_up_hours: No try begins later than this after the first began. KFP's own default of an hour would
-            leave a training that fails in its second hour without any.
+        count: Maximum number of retries.
+        wait_seconds: Seconds before the first retry.
+        factor: Factor by which every further wait is longer.
+        give_up_hours: Hours from the first start after which no retry starts. KFP's default of one hour would allow
+            none for a training that fails in its second hour.
     """
 
     count: PositiveInt
@@ -104,18 +110,18 @@ class RetryConfig(Config):
 
 
 class StepConfig(Config):
-    """Where the steps of a class run and what they get.
+    """Placement and resources of a class of steps.
 
     Attributes:
-        image: The container image; `{image}` is the pipeline's, so that `{image}-gpu` is its GPU build.
-        cpu: CPUs that are reserved: `4`, `500m`; empty: the cluster's default.
-        memory: Memory that is reserved, and the most the step may use: `16Gi`; empty: the cluster's default.
-        gpu: Accelerators; null: none.
-        shared_memory: Size of `/dev/shm`, part of `memory`; empty: 64 MB, the container's default.
-        node_selector: Labels that the nodes must have.
-        tolerations: Taints that the nodes may have.
-        timeout_hours: A try that takes longer is stopped; null: none is.
-        retries: What happens to a step that failed; null: the run fails.
+        image: Container image. `{image}` stands for the pipeline's image, so `{image}-gpu` is its GPU build.
+        cpu: Reserved CPUs: `4`, `500m`. Empty means the cluster's default.
+        memory: Reserved memory, which is also the limit: `16Gi`. Empty means the cluster's default.
+        gpu: GPUs of each step. Null means none.
+        shared_memory: Size of `/dev/shm`, which is part of `memory`. Empty means the container's default of 64 MB.
+        node_selector: Labels that a node must have.
+        tolerations: Taints that a node may have.
+        timeout_hours: Hours after which an attempt is stopped. Null means no limit.
+        retries: Retries of a failed step. Null means that the run fails at once.
     """
 
     image: str = "{image}"
@@ -131,20 +137,22 @@ class StepConfig(Config):
     @model_validator(mode="after")
     def _amounts_fit(self) -> Self:
         if self.shared_memory and self.memory and _bytes(self.shared_memory) >= _bytes(self.memory):
-            raise ValueError(f"shared_memory ({self.shared_memory}) is part of memory ({self.memory}): give less of it")
+            raise ValueError(
+                f"shared_memory ({self.shared_memory}) is part of memory ({self.memory}), so it must be less"
+            )
         if self.gpu and self.gpu.type and self.node_selector.get(self.gpu.type_label, self.gpu.type) != self.gpu.type:
-            raise ValueError(f"node_selector asks for another {self.gpu.type_label} than gpu.type")
+            raise ValueError(f"node_selector asks for another {self.gpu.type_label} than gpu.type. Remove one of them")
         return self
 
 
 class SecretConfig(Config):
-    """A secret of the cluster that steps are given; its values stand nowhere but there.
+    """A Kubernetes secret that the steps can read. Its values are not part of the pipeline.
 
     Attributes:
-        name: The secret.
-        environment: Its keys, and the environment variables that get their values.
-        mount_path: A folder in which every key is a file; empty: none.
-        optional: Whether steps start where there is no such secret.
+        name: Name of the secret.
+        environment: Environment variable for each key of the secret.
+        mount_path: Folder in the container with one file for each key. Empty means no folder.
+        optional: Whether steps start if the secret does not exist.
     """
 
     name: ObjectName
@@ -160,12 +168,13 @@ class SecretConfig(Config):
 
 
 class ShardCacheConfig(Config):
-    """Where steps that read shards keep local copies of them.
+    """Cache of shards for the steps that read them.
 
     Attributes:
-        claim: A PersistentVolumeClaim that steps share; empty: each step has a folder on its node's disk.
-        mount_path: Where the steps see it.
-        size: The most that copies take; the oldest ones make room.
+        claim: PersistentVolumeClaim of a cache that the steps share. Empty means a separate folder on the node's disk
+            for each step.
+        mount_path: Folder of the cache in the container.
+        size: Maximum size of the cache. The oldest copies are removed first.
     """
 
     claim: ObjectName = ""
@@ -174,21 +183,21 @@ class ShardCacheConfig(Config):
 
 
 class ClusterConfig(Config):
-    """A cluster, as far as the pipeline must know it. Without one, steps run on CPUs with the cluster's defaults.
+    """Settings of a cluster. Without them, steps run on CPUs with the cluster's default resources.
 
     Attributes:
-        service_account: Account under which runs are started, empty: the installation's own, which has no rights to
-            your store; KFP takes it with the run, not with the pipeline.
-        user: Number of the user and group that all steps run as, which must not be root's; null: the image's, 65532.
-            Kubeflow Pipelines before 2.17 does not know this setting.
-        image_pull_secrets: Secrets with which the image is pulled.
-        environment: Environment variables of all steps: addresses, never credentials.
+        service_account: Service account of the runs. Empty means the installation's default, which has no rights to
+            your object store. KFP sets it per run, not in the pipeline.
+        user: User and group id of all steps, not 0. Null means the image's user, 65532. Requires Kubeflow Pipelines
+            2.17.
+        image_pull_secrets: Names of the secrets for pulling the image.
+        environment: Environment variables of all steps, for addresses. Credentials belong in `secrets`.
         secrets: Credentials of all steps.
-        shard_cache: Local copies of shards for `data`, `training` and `inference`; null: the container's own disk.
-        data: The steps that make and check videos and what lies beside them: generate, prepare, join_soft_targets.
-        training: The steps that train: train, average.
-        inference: The steps that run models over many videos: evaluate, soft_targets.
-        assembly: All others: select_teachers, quantize, search_weights, export, collect_records, report.
+        shard_cache: Cache of shards for `data`, `training` and `inference`. Null means the container's own disk.
+        data: Steps that generate, check or rewrite shards.
+        training: Steps that train models.
+        inference: Steps that run models over many videos.
+        assembly: All other steps. `pipelines/stages.py` assigns each stage to one of these classes.
     """
 
     service_account: ObjectName = ""
@@ -212,16 +221,10 @@ class ClusterConfig(Config):
 
 
 def load_cluster(path: Path) -> ClusterConfig:
-    """Read a file that stands for the recipe's section `cluster`.
-
-    Args:
-        path: The YAML file.
-
-    Returns:
-        The configuration.
+    """Read a YAML file that replaces the recipe's section `cluster`.
 
     Raises:
-        ConfigError: The file cannot be read, or all its problems at once, with places.
+        ConfigError: The file cannot be read, or is invalid; lists all problems with their places.
     """
     data = read_yaml(path, "a cluster's file")
     return ClusterConfig.parse({} if data is None else data, str(path))

@@ -151,7 +151,7 @@ def test_without_a_claim_the_shard_cache_is_on_the_nodes_disk(tmp_path: Path) ->
     [
         ({"user": 0}, "user: "),
         ({"trainig": {}}, "trainig: unknown key 'trainig'. Did you mean 'training'?"),
-        ({"training": {"memory": "24 GB"}}, "training.memory: expected an amount of bytes such as 16Gi"),
+        ({"training": {"memory": "24 GB"}}, "training.memory: expected a number of bytes such as 16Gi"),
         ({"training": {"cpu": 4}}, "training.cpu: "),
         ({"training": {"gpu": {"count": 0}}}, "training.gpu.count: "),
         ({"training": {"memory": "1G", "shared_memory": "1Gi"}}, "training: shared_memory (1Gi) is part of memory"),
@@ -159,9 +159,12 @@ def test_without_a_claim_the_shard_cache_is_on_the_nodes_disk(tmp_path: Path) ->
             {"data": {"tolerations": [{"key": "a", "operator": "Exists"}, {"value": "b"}]}},
             "data.tolerations[1]: a toleration without a key",
         ),
-        ({"data": {"tolerations": [{"key": "a", "seconds": 3}]}}, "data.tolerations[0]: seconds are for"),
+        ({"data": {"tolerations": [{"key": "a", "seconds": 3}]}}, "data.tolerations[0]: seconds are only allowed"),
         ({"secrets": [{"name": "keys"}]}, "secrets[0]: give environment"),
-        ({"secrets": [{"name": "Keys", "mount_path": "/k"}]}, "secrets[0].name: expected the name of an object"),
+        (
+            {"secrets": [{"name": "Keys", "mount_path": "/k"}]},
+            "secrets[0].name: expected the name of a Kubernetes object",
+        ),
         ({"environment": {"AWS_ACCESS_KEY_ID": "x"}}, "environment variables are given twice: AWS_ACCESS_KEY_ID"),
         ({"environment": {"1": "x"}}, "environment.1"),
         (
