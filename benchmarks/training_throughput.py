@@ -40,7 +40,7 @@ def main() -> None:
     with spawn.Pool(1) as pool:
         peak = pool.apply(matrix_products)
     say(f"{os.cpu_count()} processors, matrix products of {PRODUCT_SIZE} x {PRODUCT_SIZE}: {peak / 1e9:.0f} GFLOP/s")
-    say("model        videos/s  GFLOP/video    GFLOP/s  of products      s/step    peak GB")
+    say("model        videos/s    GFLOP/video  GFLOP/s       of products    s/step  peak GB")
     for name in arguments.models:
         with spawn.Pool(1) as pool:
             seconds, memory = pool.apply(train, (name, arguments.batch, arguments.steps))

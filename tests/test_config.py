@@ -24,7 +24,7 @@ def test_lists_become_tuples():
     assert Outer.parse({"rate": 0.5, "inner": {"names": ["a", "b"]}}, "x").inner.names == ("a", "b")
 
 
-def test_an_unknown_key_is_named_with_its_place_and_the_nearest_known_one():
+def test_an_unknown_key_is_named_with_its_path_and_the_nearest_known_one():
     assert problems({"rate": 1.0, "inner": {"sise": 3}}) == [
         "recipe.yaml: inner.sise: unknown key 'sise'. Did you mean 'size'? Known: names, size."
     ]
@@ -38,11 +38,11 @@ def test_all_problems_are_reported_at_once():
     assert "recipe.yaml: rate: required, but missing." in lines
 
 
-def test_what_is_no_mapping_is_refused():
+def test_other_data_than_a_mapping_is_refused():
     assert problems([1, 2])[0].startswith("recipe.yaml: ")
 
 
-def test_text_that_is_no_json_is_refused_with_its_source():
+def test_invalid_json_is_refused_with_its_source():
     with pytest.raises(ConfigError, match=r"^model/config\.json: "):
         Outer.parse_json("{", "model/config.json")
 
@@ -56,7 +56,7 @@ def test_config_errors_are_user_errors():
     assert issubclass(ConfigError, UserError)
 
 
-def test_suggest_lists_all_names_where_none_is_near():
+def test_suggest_lists_all_names_if_none_is_near():
     assert suggest("zzz", ["b", "a"]) == "Known: a, b."
 
 
@@ -69,7 +69,7 @@ def test_suggest_names_the_nearest_however_far_it_is():
     assert suggest("moments", ["netfv", "dbof"]) == "Did you mean 'netfv'? Known: dbof, netfv."
 
 
-def test_suggest_takes_names_that_mean_another():
+def test_suggest_knows_corrections_for_unlike_names():
     assert suggest("LSTM", ["lstn", "rnn"], {"lstm": "'rnn' with a cell"}) == (
         "Did you mean 'rnn' with a cell? Known: lstn, rnn."
     )

@@ -14,7 +14,7 @@ def test_durations_read_like_a_clock(seconds: float, text: str):
 
 @pytest.fixture
 def now(monkeypatch) -> list[float]:
-    """The time, to be set."""
+    """The current time, which tests set."""
     instant = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: instant[0])
     return instant
@@ -24,7 +24,7 @@ def lines(capsys) -> list[str]:
     return capsys.readouterr().err.splitlines()
 
 
-def test_lines_tell_amount_share_rate_time_left_and_note(now, capsys):
+def test_lines_show_amount_share_rate_time_left_and_note(now, capsys):
     with progress("reading", total=100, unit="videos", done=10) as advance:
         advance(10)
         now[0] = 10.0
@@ -37,7 +37,7 @@ def test_lines_tell_amount_share_rate_time_left_and_note(now, capsys):
 
 
 @pytest.mark.parametrize("done", [0, 1000])
-def test_a_first_step_in_which_all_is_compiled_does_not_count_in_the_time_left(now, capsys, done):
+def test_the_first_step_with_its_compilation_does_not_count_in_the_rate(now, capsys, done):
     with progress("training", total=done + 1000, done=done) as advance:
         now[0] = 60.0
         advance(10)
@@ -68,7 +68,7 @@ def test_frequent_steps_write_few_lines(monkeypatch, capsys):
     assert len(capsys.readouterr().err.splitlines()) == 2
 
 
-def test_a_line_that_was_written_is_told_from_other_output(now, capsys):
+def test_progress_lines_are_told_from_other_output(now, capsys):
     with progress("train dbof1: again", total=10, unit="steps") as advance:
         now[0] = 6.0
         advance(3, "loss 1.2")

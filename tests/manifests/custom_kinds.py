@@ -1,4 +1,4 @@
-"""What the definitions of others' kinds say of the fields that we use; any other field is taken for a mistake.
+"""Schemas of custom resources, with the fields that the manifests use. Any other field is an error.
 
 Reference:
     - `kubeflow.org_profiles.yaml` in kubeflow/dashboard; `serving.kserve.io_inferenceservices.yaml` in kserve/kserve;
@@ -17,7 +17,7 @@ _QUANTITY: Schema = {
     "anyOf": [{"type": "integer"}, {"type": "string", "pattern": r"^\d+(\.\d+)?(m|[KMGTPE]i?)?$"}],
 }
 _QUANTITIES: Schema = {"type": "object", "additionalProperties": _QUANTITY}
-# What Kubernetes asks of most names (RFC 1123).
+# Most names in Kubernetes are DNS names (RFC 1123).
 _NAME: Schema = {
     "type": "string",
     "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
@@ -78,4 +78,4 @@ SCHEMAS: Mapping[str, Schema] = {
         ),
     ),
 }
-"""By kind."""
+"""Schemas by kind."""

@@ -34,9 +34,9 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def service(model):
-    """Answers as TensorFlow Serving does (its REST API's row format), with the model's own signatures.
+    """A server with the REST API of TensorFlow Serving (row format) and the signatures of the model.
 
-    Yields its address and, as they come, the signatures that it is asked for.
+    Yields its address and the growing list of requested signatures.
     """
     asked = []
     signatures = tf.saved_model.load(str(model)).signatures
@@ -50,7 +50,7 @@ def service(model):
             inputs = signature.structured_input_signature[1]
             given = {name: tf.constant(values_of(body["instances"], each), each.dtype) for name, each in inputs.items()}
             columns = {key: value.numpy().tolist() for key, value in signature(**given).items()}
-            # What has one column is told without its name.
+            # A single output comes without its name.
             if len(columns) == 1:
                 (rows,) = columns.values()
             else:
@@ -71,7 +71,7 @@ def service(model):
 
 
 def values_of(instances, spec):
-    """An input's values: instances that are bare are those of the only input; {"b64": ...} stands for a string."""
+    """Return the values of an input. A bare instance belongs to the only input, and {"b64": ...} is a string."""
     if spec.dtype == tf.string:
         return [base64.b64decode(instance["b64"]) for instance in instances]
     return [instance[spec.name] for instance in instances]
@@ -79,7 +79,7 @@ def values_of(instances, spec):
 
 @pytest.fixture
 def ask(service, tmp_path):
-    """Runs the client on videos; returns what it prints and the videos' batch."""
+    """Function that runs the client on videos, and returns its output and the batch of videos."""
 
     address, asked = service
 
@@ -111,7 +111,7 @@ def test_the_client_prints_all_probabilities_when_asked(ask, model, signature):
     np.testing.assert_allclose(predictions, ExportedModel(model).probabilities(*videos), rtol=1e-6)
 
 
-def test_the_manifest_names_the_runtime_and_the_place_of_the_model():
+def test_the_manifest_names_the_runtime_and_the_uri_of_the_model():
     service = yaml.safe_load((FOLDER / "inference-service.yaml").read_text())
     assert service["kind"] == "InferenceService"
     model = service["spec"]["predictor"]["model"]

@@ -17,20 +17,20 @@ def script() -> ModuleType:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """Logs of two runs, one of them in a folder of its own, and something else."""
+    """Logs of two runs, one of them in a subfolder, and another file."""
     for path in (f"store/train-a/train/{NAME}", f"store/{NAME}", "store/train-a/checkpoint"):
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_bytes(b"first")
     return tmp_path / "store"
 
 
-def test_logs_are_copied_as_they_lie_and_nothing_else_is(script: ModuleType, store: Path, tmp_path: Path) -> None:
+def test_only_logs_are_copied_with_their_folders(script: ModuleType, store: Path, tmp_path: Path) -> None:
     script.mirror(str(store), tmp_path / "copy")
     copied = {str(path.relative_to(tmp_path / "copy")) for path in (tmp_path / "copy").rglob("*") if path.is_file()}
     assert copied == {f"train-a/train/{NAME}", NAME}
 
 
-def test_what_a_log_has_got_is_appended_to_the_open_copy(script: ModuleType, store: Path, tmp_path: Path) -> None:
+def test_new_content_of_a_log_is_appended_to_the_open_copy(script: ModuleType, store: Path, tmp_path: Path) -> None:
     script.mirror(str(store), tmp_path / "copy")
     with (tmp_path / "copy" / NAME).open("rb") as reader:
         assert reader.read() == b"first"

@@ -1,4 +1,4 @@
-"""What the overlays render: schemas, references between objects, least rights."""
+"""Rendered overlays: schemas, references between objects, least privilege."""
 
 import os
 import re
@@ -20,9 +20,9 @@ from tests.support.paths import REPOSITORY
 
 MANIFESTS = REPOSITORY / "manifests"
 OVERLAYS = ("gke", "plain")
-# Kubernetes' oldest release that its makers still support when this was written.
+# The oldest supported release of Kubernetes at the time of writing.
 KUBERNETES = "1.33"
-# What the overlays' comments say of optional components, and of Pipelines alone.
+# Changes that the comments of the overlays describe: optional components, and standalone Pipelines.
 EVERYTHING = ("  # - ../../", "  - ../../")
 STANDALONE = (
     ("namespace: yt8m", "namespace: kubeflow"),
@@ -30,9 +30,9 @@ STANDALONE = (
     ("newName: REGISTRY/yt8m", "newName: registry.example/yt8m"),
     ("newTag: TAG", 'newTag: "2"'),
 )
-# Kubernetes' accounts, and Google's in whose name they act.
+# Kubernetes accounts, and the Google accounts that they act as.
 ACCOUNTS = {"yt8m-runner": "yt8m-runner", "yt8m-tensorboard": "yt8m-reader", "yt8m-serving": "yt8m-reader"}
-# Made by Kubeflow Pipelines, and as docs/kubeflow.md says.
+# Secrets that Kubeflow Pipelines or docs/kubeflow.md creates.
 SECRETS = {"mlpipeline-minio-artifact", "yt8m-serving-store"}
 
 pytestmark = pytest.mark.skipif(not (shutil.which("kubectl") or "CI" in os.environ), reason="kubectl is not installed")
@@ -45,7 +45,7 @@ def render(folder: Path) -> list[dict[str, Any]]:
 
 
 def render_changed(folder: Path, overlay: str, *changes: tuple[str, str]) -> list[dict[str, Any]]:
-    """An overlay after lines were changed as its comments say."""
+    """Render an overlay after the changes that its comments describe."""
     shutil.copytree(MANIFESTS, folder / "manifests")
     path = folder / "manifests" / "overlays" / overlay / "kustomization.yaml"
     text = path.read_text()
@@ -63,13 +63,13 @@ def overlay(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def objects(overlay: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The overlay with all that is optional."""
+    """Objects of the overlay with all optional components."""
     return render_changed(tmp_path_factory.mktemp("everything"), overlay, EVERYTHING)
 
 
 @pytest.fixture(scope="module")
 def standalone(overlay: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """The same for Pipelines alone."""
+    """Objects of the overlay for standalone Pipelines."""
     return render_changed(tmp_path_factory.mktemp("standalone"), overlay, EVERYTHING, *STANDALONE)
 
 
@@ -92,7 +92,7 @@ def containers(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def values(data: Any, key: str) -> Iterator[Any]:
-    """All values of a key, however deep."""
+    """Yield all values of a key, at any depth."""
     if isinstance(data, dict):
         yield from (value for name, value in data.items() if name == key)
         data = list(data.values())
@@ -104,7 +104,7 @@ def values(data: Any, key: str) -> Iterator[Any]:
 def reaches(
     policy: dict[str, Any], port: int, *, protocol: str = "TCP", namespace: str = "", address: str = ""
 ) -> bool:
-    """Whether a network policy lets its pods connect to a pod of a namespace, or to an address outside."""
+    """Return whether a network policy admits connections to pods of a namespace, or to an outside address."""
     for rule in policy["egress"]:
         if "ports" in rule and {"protocol": protocol, "port": port} not in rule["ports"]:
             continue
@@ -118,7 +118,7 @@ def reaches(
     return False
 
 
-def test_kubernetes_would_take_every_object(objects: list[dict[str, Any]], standalone: list[dict[str, Any]]) -> None:
+def test_every_object_matches_its_schema(objects: list[dict[str, Any]], standalone: list[dict[str, Any]]) -> None:
     kubernetes_validate = pytest.importorskip("kubernetes_validate")
     for each in (*objects, *standalone):
         if each["kind"] in SCHEMAS:
@@ -127,7 +127,7 @@ def test_kubernetes_would_take_every_object(objects: list[dict[str, Any]], stand
             kubernetes_validate.validate(each, KUBERNETES, strict=True)
 
 
-def test_what_costs_or_needs_a_model_is_left_out_at_first(overlay: str) -> None:
+def test_components_that_cost_money_or_need_a_model_are_off_by_default(overlay: str) -> None:
     kinds = {each["kind"] for each in render(MANIFESTS / "overlays" / overlay)}
     assert {"Deployment", "Role", "NetworkPolicy"} <= kinds
     assert not {"PersistentVolumeClaim", "Job", "InferenceService"} & kinds
@@ -140,7 +140,7 @@ def test_the_served_model_has_what_kserve_requires(objects: list[dict[str, Any]]
     assert set(predictor["model"]["resources"]["requests"]) == {"cpu", "memory"}
 
 
-def test_kubeflow_takes_over_the_namespace(objects: list[dict[str, Any]]) -> None:
+def test_kubeflow_adopts_the_namespace(objects: list[dict[str, Any]]) -> None:
     profile, namespace = named(objects, "Profile"), named(objects, "Namespace")
     assert namespace["metadata"]["name"] == profile["metadata"]["name"]
     assert namespace["metadata"]["annotations"]["owner"] == profile["spec"]["owner"]["name"]
@@ -154,7 +154,7 @@ def test_no_pod_has_a_sidecar_whose_traffic_is_blocked(objects: list[dict[str, A
         assert each["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
 
 
-def test_what_people_wait_for_takes_no_node_from_a_running_step(objects: list[dict[str, Any]]) -> None:
+def test_interactive_services_do_not_preempt_running_steps(objects: list[dict[str, Any]]) -> None:
     assert named(objects, "PriorityClass")["preemptionPolicy"] == "Never"
 
 
@@ -163,14 +163,14 @@ def test_everything_is_in_one_namespace(objects: list[dict[str, Any]]) -> None:
     assert {each["metadata"].get("namespace") for each in objects if each["kind"] not in cluster_wide} == {"yt8m"}
 
 
-def test_pipelines_alone_keeps_its_namespace_and_has_no_quota(standalone: list[dict[str, Any]]) -> None:
+def test_standalone_pipelines_keep_their_namespace_and_have_no_quota(standalone: list[dict[str, Any]]) -> None:
     assert not {"Namespace", "Profile", "ResourceQuota"} & {each["kind"] for each in standalone}
     assert {each["metadata"].get("namespace") for each in standalone if each["kind"] != "PriorityClass"} == {"kubeflow"}
     (subject,) = named(standalone, "RoleBinding")["subjects"]
     assert subject["namespace"] == "kubeflow"
 
 
-def test_what_objects_name_exists(objects: list[dict[str, Any]]) -> None:
+def test_references_between_objects_resolve(objects: list[dict[str, Any]]) -> None:
     accounts = {
         *values(objects, "serviceAccountName"),
         *(each["name"] for each in named(objects, "RoleBinding")["subjects"]),
@@ -188,7 +188,7 @@ def test_what_objects_name_exists(objects: list[dict[str, Any]]) -> None:
     )
 
 
-def test_secrets_are_named_only(objects: list[dict[str, Any]]) -> None:
+def test_the_overlays_refer_to_secrets_but_contain_none(objects: list[dict[str, Any]]) -> None:
     assert "Secret" not in {each["kind"] for each in objects}
     referenced = {each["name"] for key in ("secretKeyRef", "secretRef") for each in values(objects, key)}
     attached = {
@@ -201,7 +201,7 @@ def test_secrets_are_named_only(objects: list[dict[str, Any]]) -> None:
     assert referenced | attached <= SECRETS
 
 
-def test_the_runs_account_may_do_nothing_to_all_objects_of_a_kind(objects: list[dict[str, Any]]) -> None:
+def test_the_account_of_the_runs_has_no_wildcard_rights(objects: list[dict[str, Any]]) -> None:
     rules = named(objects, "Role")["rules"]
     assert not [rule for rule in rules if "*" in (*rule["verbs"], *rule["resources"], *rule["apiGroups"])]
     assert all(rule.get("resourceNames") for rule in rules if {"secrets", "configmaps"} & set(rule["resources"]))
@@ -227,7 +227,7 @@ def test_all_containers_have_the_pipelines_image(
     assert {each["image"] for each in containers(standalone)} == {"registry.example/yt8m:2"}
 
 
-def test_the_network_policy_is_that_of_the_steps(objects: list[dict[str, Any]]) -> None:
+def test_the_network_policy_selects_the_steps(objects: list[dict[str, Any]]) -> None:
     policy = named(objects, "NetworkPolicy", "yt8m-steps")["spec"]
     assert policy["podSelector"] == {"matchLabels": dict([PART_OF])}
     assert "ingress" not in policy
@@ -235,7 +235,7 @@ def test_the_network_policy_is_that_of_the_steps(objects: list[dict[str, Any]]) 
 
 
 @pytest.mark.parametrize("file", ["cluster.yaml", "cluster-cpu.yaml"])
-def test_the_clusters_files_name_what_the_overlay_makes(overlay: str, file: str, objects: list[dict[str, Any]]) -> None:
+def test_cluster_files_refer_to_objects_of_the_overlay(overlay: str, file: str, objects: list[dict[str, Any]]) -> None:
     cluster = load_cluster(MANIFESTS / "overlays" / overlay / file)
     assert cluster.service_account in names(objects, "ServiceAccount")
     claim = cluster.shard_cache.claim if cluster.shard_cache else ""
@@ -263,17 +263,15 @@ def test_a_first_run_needs_neither_gpus_nor_a_shared_volume_and_has_the_same_acc
 
 
 @pytest.mark.parametrize("name", ["yt8m-steps", "yt8m-tensorboard"])
-def test_pods_reach_names_kubeflow_and_encrypted_services_and_nothing_else(
-    overlay: str, name: str, objects: list[dict[str, Any]]
-) -> None:
+def test_pods_reach_only_dns_kubeflow_and_tls_services(overlay: str, name: str, objects: list[dict[str, Any]]) -> None:
     policy = named(objects, "NetworkPolicy", name)["spec"]
     for protocol in ("UDP", "TCP"):
         assert reaches(policy, 53, protocol=protocol, namespace="kube-system")
         assert reaches(policy, 53, protocol=protocol, address="169.254.20.10")
     assert reaches(policy, 443, address="142.250.1.1")
-    # KFP's API, its metadata, its store.
+    # The API, metadata service and store of KFP.
     assert all(reaches(policy, port, namespace="kubeflow") for port in (8887, 8080, 9000))
-    # Where Workload Identity gets its tokens.
+    # The metadata server, which issues the tokens of Workload Identity.
     assert reaches(policy, 80, address="169.254.169.254") == (overlay == "gke")
     assert reaches(policy, 988, address="169.254.169.252") == (overlay == "gke")
     assert not reaches(policy, 80, address="142.250.1.1")
@@ -286,13 +284,13 @@ def test_tensorboard_reads_where_runs_write(objects: list[dict[str, Any]]) -> No
     ]
     mirror = named(objects, "Deployment")["spec"]["template"]["spec"]["containers"][0]
     assert mirror["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"]}}]
-    # The folder below the root that `components/train` names.
+    # The folder below the root that `components/train.py` uses.
     assert mirror["command"][2] == "$(YT8M_ROOT)/tensorboard"
     documented = re.findall(r"YT8M_ROOT=(\S+)", (REPOSITORY / "docs" / "kubeflow.md").read_text())
     assert settings["data"]["YT8M_ROOT"] in documented
 
 
-def test_tensorboard_has_the_steps_access_to_the_store(overlay: str, objects: list[dict[str, Any]]) -> None:
+def test_tensorboard_has_the_same_access_to_the_store_as_the_steps(overlay: str, objects: list[dict[str, Any]]) -> None:
     cluster = load_cluster(MANIFESTS / "overlays" / overlay / "cluster.yaml")
     (settings,) = [each["data"] for each in objects if each["kind"] == "ConfigMap" and "YT8M_ROOT" in each["data"]]
     assert cluster.environment.items() <= settings.items()

@@ -17,7 +17,7 @@ TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_mom
 
 @pytest.fixture(scope="session")
 def small_partition(tmp_path_factory, shards: SimpleNamespace) -> Path:
-    """Three training and one hold-out shard; a video's label follows from its first bytes."""
+    """Three training shards and one hold-out shard of videos whose labels depend on their bytes."""
     folder = tmp_path_factory.mktemp("small")
 
     def videos(first: int, count: int) -> list:

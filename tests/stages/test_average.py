@@ -29,7 +29,7 @@ def measured_gap(partition, model, folder):
     return result.metrics["gap"]
 
 
-def test_the_average_is_kept_always_when_told_so(small_partition, trained, tmp_path):
+def test_policy_always_keeps_the_average(small_partition, trained, tmp_path):
     result = run(small_partition, trained, tmp_path)
     assert result.metrics["kept"] == 1
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
@@ -41,8 +41,8 @@ def test_the_average_is_kept_always_when_told_so(small_partition, trained, tmp_p
     assert Provenance.load(tmp_path / "averaged").examples == 32 + 16
 
 
-def test_the_model_before_is_kept_when_it_is_better(small_partition, trained, tmp_path):
-    # A thousand times the learning rate spoils any model.
+def test_policy_if_better_keeps_the_better_original(small_partition, trained, tmp_path):
+    # A learning rate a thousand times too large spoils any model.
     result = run(small_partition, trained, tmp_path, policy="if_better", learning_rate_divisor=1e-3)
     assert result.metrics["gap_after"] <= result.metrics["gap_before"]
     assert result.metrics["kept"] == 0
@@ -51,7 +51,7 @@ def test_the_model_before_is_kept_when_it_is_better(small_partition, trained, tm
     assert Provenance.load(tmp_path / "averaged") == Provenance.load(trained)
 
 
-def test_a_slow_average_stays_near_the_beginning_and_a_fast_one_does_not(small_partition, trained, tmp_path):
+def test_an_average_with_slow_decay_stays_near_the_initial_weights(small_partition, trained, tmp_path):
     distance = {}
     for steps in (1, 100):
         run(small_partition, trained, tmp_path / str(steps), averaged_steps=steps)

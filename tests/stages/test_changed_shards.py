@@ -20,7 +20,7 @@ Write = Callable[[str, int], None]
 
 @pytest.fixture
 def write(tmp_path: Path, shards: SimpleNamespace) -> Write:
-    """Writes a shard of so many videos."""
+    """Write a shard with a number of videos."""
 
     def write_shard(name: str, count: int) -> None:
         shards.write(tmp_path / name, [shards.video_of(n, labels=[n % 10]) for n in range(count)])
@@ -64,7 +64,7 @@ def run_soft_targets(partition: Path, model: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("videos", [8, 12])
-def test_evaluation_stops_where_the_hold_out_changed(
+def test_evaluation_stops_if_the_hold_out_changed(
     partition: Path, trained: Path, tmp_path: Path, write: Write, videos: int
 ) -> None:
     run_evaluate(partition, trained, tmp_path)
@@ -73,9 +73,7 @@ def test_evaluation_stops_where_the_hold_out_changed(
         run_evaluate(partition, trained, tmp_path)
 
 
-def test_evaluation_stops_where_the_partition_promises_other_videos(
-    partition: Path, trained: Path, tmp_path: Path
-) -> None:
+def test_evaluation_stops_if_the_partition_lists_other_videos(partition: Path, trained: Path, tmp_path: Path) -> None:
     loaded = Partition.load(partition)
     grown = loaded.holdout[0].model_copy(update={"videos": 50})
     loaded.model_copy(update={"holdout": (grown,)}).save(partition)
@@ -84,7 +82,7 @@ def test_evaluation_stops_where_the_partition_promises_other_videos(
 
 
 @pytest.mark.parametrize("change", [("train0", 8), ("train1", 8), ("train1", 12)])
-def test_soft_targets_stop_where_the_training_shards_changed(
+def test_soft_targets_stop_if_the_training_shards_changed(
     partition: Path, trained: Path, tmp_path: Path, write: Write, change: tuple[str, int]
 ) -> None:
     write(*change)
@@ -94,7 +92,7 @@ def test_soft_targets_stop_where_the_training_shards_changed(
 
 
 @pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
-def test_training_stops_in_its_first_epoch_where_the_training_shards_changed(
+def test_training_stops_in_its_first_epoch_if_the_training_shards_changed(
     partition: Path, tmp_path: Path, write: Write, memory_bytes: int
 ) -> None:
     write("train0", 4)

@@ -25,7 +25,7 @@ def run(partition, model, folder, config=CONFIG):
 
 
 def predicted(partition_path, model):
-    """Labels and probabilities by the Keras model itself, all videos in one batch."""
+    """Labels, and probabilities of the Keras model for all videos in one batch."""
     partition = Partition.load(partition_path)
     batch = next(read_videos(partition.holdout_uris, partition.spec, batch_size=100).as_numpy_iterator())
     inputs = {"frames": batch["frames"], "num_frames": batch["num_frames"]}
@@ -49,7 +49,7 @@ def test_metrics_and_predictions_are_those_of_the_model(small_partition, trained
     np.testing.assert_allclose(found.scores, -np.sort(-probabilities, axis=1), atol=1e-6)
 
 
-def test_the_size_of_the_batch_does_not_matter(small_partition, trained, tmp_path):
+def test_metrics_do_not_depend_on_the_batch_size(small_partition, trained, tmp_path):
     four = run(small_partition, trained, tmp_path).metrics
     eleven = run(small_partition, trained, tmp_path, EvaluateConfig(batch_size=11, top_k=3)).metrics
     assert four["gap"] == pytest.approx(eleven["gap"], abs=1e-9)
@@ -101,7 +101,7 @@ def test_the_baseline_predicts_the_training_frequencies():
 
 @pytest.fixture
 def moved_partition(small_partition, tmp_path):
-    """The small partition, its hold-out in a folder of its own."""
+    """The small partition, with its hold-out in a separate folder."""
     partition = Partition.load(small_partition)
     moved = tmp_path / "moved.tfrecord"
     shutil.copy(partition.holdout_uris[0], moved)
@@ -110,7 +110,9 @@ def moved_partition(small_partition, tmp_path):
     return tmp_path / "partition.json"
 
 
-def test_kinds_of_classes_beside_the_shards_are_told_apart(small_partition, moved_partition, trained, tmp_path, shards):
+def test_metrics_are_split_by_the_kinds_of_classes_in_the_description(
+    small_partition, moved_partition, trained, tmp_path, shards
+):
     assert run(moved_partition, trained, tmp_path).details == {}
     shards.describe(tmp_path, class_kinds={"first": [0, 1, 2], "last": [9], "none": []})
     result = run(moved_partition, trained, tmp_path)
@@ -136,7 +138,7 @@ def test_a_folder_without_a_model_is_refused(small_partition, tmp_path):
         run(small_partition, tmp_path, tmp_path)
 
 
-def test_a_file_that_does_not_describe_these_classes_is_ignored(moved_partition, trained, tmp_path, shards, caplog):
+def test_a_description_of_other_classes_is_ignored(moved_partition, trained, tmp_path, shards, caplog):
     description = tmp_path / "dataset.json"
     for text in ("[1,2]", "not json", '{"class_kinds": {"first": [0]}}'):
         description.write_text(text)
@@ -149,14 +151,14 @@ def test_a_file_that_does_not_describe_these_classes_is_ignored(moved_partition,
     assert run(moved_partition, trained, tmp_path).details == {}
 
 
-def test_a_model_whose_configuration_is_no_text_is_refused(small_partition, trained, tmp_path):
+def test_a_model_with_a_binary_configuration_is_refused(small_partition, trained, tmp_path):
     shutil.copytree(trained, tmp_path / "model")
     (tmp_path / "model" / "config.json").write_bytes(b"\xff")
     with pytest.raises(StorageError, match=r"config\.json: not a text file"):
         run(small_partition, tmp_path / "model", tmp_path)
 
 
-def test_the_command_keeps_as_many_predictions_as_asked(trained, small_partition, tmp_path):
+def test_the_command_keeps_the_requested_number_of_predictions(trained, small_partition, tmp_path):
     (shard,) = Partition.load(small_partition).holdout_uris
     arguments = ["--model", str(trained), "--input", shard, "--predictions", str(tmp_path / "kept"), "--top-k", "3"]
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)

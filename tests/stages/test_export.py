@@ -37,7 +37,7 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     exec(code, {})
 
 
-def test_the_card_tells_the_bits_that_weights_are_stored_with(toy_models, tmp_path):
+def test_the_card_lists_the_bits_of_stored_weights(toy_models, tmp_path):
     folders = {"bytes": toy_models["first"], "floats": toy_models["second"].parent / "float"}
     counts: Counter[int] = Counter()
     for folder in folders.values():
@@ -77,7 +77,9 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     assert "| 0.71234 | 0.71233 |" in card
 
 
-def test_over_its_budget_nothing_is_left_behind_and_the_named_subset_fits(exported, toy_models, toy_weights, tmp_path):
+def test_an_export_over_its_budget_is_removed_and_the_suggested_subset_fits(
+    exported, toy_models, toy_weights, tmp_path
+):
     budget = directory_bytes(exported) - 1000
     with pytest.raises(BudgetError, match=r"Bytes of each member with its graph: .*first [\d,]+") as caught:
         export_ensemble(
@@ -90,13 +92,13 @@ def test_over_its_budget_nothing_is_left_behind_and_the_named_subset_fits(export
     assert directory_bytes(tmp_path / "export") <= budget
 
 
-def test_the_budget_of_the_search_holds_unless_another_is_given(toy_models, tmp_path):
+def test_the_budget_defaults_to_that_of_the_search(toy_models, tmp_path):
     weights = write_weights(tmp_path / "weights.json", SHARES, budget_bytes=1000)
     with pytest.raises(BudgetError, match="expected at most 1,000 bytes"):
         export_ensemble(toy_models, weights, tmp_path)
 
 
-def test_a_vocabulary_travels_with_the_model(toy_models, tmp_path):
+def test_the_vocabulary_is_exported_with_the_model(toy_models, tmp_path):
     (tmp_path / "classes.csv").write_text('Url,Name,Index\nhttp://x,"Game, new",3\n,Car,0\n')
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
     export_ensemble(toy_models, weights, tmp_path, vocabulary=str(tmp_path / "classes.csv"))
@@ -111,7 +113,7 @@ def test_a_vocabulary_of_other_classes_is_refused(toy_models, tmp_path):
         export_ensemble(toy_models, weights, tmp_path, vocabulary=str(tmp_path / "classes.csv"))
 
 
-def test_a_member_that_is_no_model_is_named(toy_models, tmp_path):
+def test_a_member_without_a_model_is_named(toy_models, tmp_path):
     weights = write_weights(tmp_path / "weights.json", {"fist": 1.0})
     with pytest.raises(ConfigError, match=r"model 'fist' is not among the models\. Did you mean 'first'"):
         export_ensemble(toy_models, weights, tmp_path)

@@ -52,7 +52,7 @@ def assert_top_of(probabilities, classes, scores):
 
 @pytest.fixture(scope="module")
 def tensorflow_alone(tmp_path_factory):
-    """The interpreter of an environment with TensorFlow alone. Skipped where none can be made, except in CI."""
+    """Interpreter of an environment with TensorFlow only. Tests are skipped if it cannot be made, except in CI."""
     try:
         return make_environment(tmp_path_factory.mktemp("alone"))
     except subprocess.CalledProcessError as error:
@@ -78,7 +78,7 @@ def test_an_environment_with_tensorflow_alone_gets_the_keras_models_weighted_mea
 
 
 def check_stranger(python, exported, toy_models, tmp_path):
-    """Every signature gives the Keras toy_models' weighted mean in a process of this interpreter."""
+    """Check that every signature gives the weighted mean of the Keras models under this interpreter."""
     frames, num_frames = random_videos(LENGTHS)
     np.savez(tmp_path / "in.npz", frames=frames, num_frames=num_frames)
     command = [python, "-I", STRANGER, exported, tmp_path / "in.npz", tmp_path / "out.npz"]
@@ -92,7 +92,7 @@ def check_stranger(python, exported, toy_models, tmp_path):
         assert_top_of(expected, received[f"{run}_classes"], received[f"{run}_scores"])
 
 
-def test_only_bytes_are_on_disk(exported, toy_models):
+def test_weights_are_stored_as_bytes(exported, toy_models):
     stored = sum(file.stat().st_size for file in (exported / "variables").iterdir())
     members = sum((folder / "weights.safetensors").stat().st_size for folder in toy_models.values())
     floats = sum((folder.parent / "float" / "weights.safetensors").stat().st_size for folder in toy_models.values())
@@ -100,7 +100,7 @@ def test_only_bytes_are_on_disk(exported, toy_models):
 
 
 def test_the_export_is_within_a_hundredth_of_its_members_size(tmp_path):
-    # 28 MB: the graph, of 0.2 MB, does not grow with the weights, and weighs more in smaller members.
+    # 28 MB, so that the graph of 0.2 MB, which does not grow with the weights, counts little.
     config = DBoFConfig(num_clusters=2048, hidden_units=1024)
     folder = write_quantized_model(tmp_path / "model", 0, spec=DataSpec(), config=config)
     member_bytes = (folder / "weights.safetensors").stat().st_size
@@ -140,7 +140,7 @@ def test_frames_beyond_the_longest_video_are_cut(exported):
     np.testing.assert_allclose(parsed, cut, atol=1e-6)
 
 
-def test_what_lies_behind_a_videos_end_does_not_matter(exported):
+def test_padding_after_the_end_of_a_video_does_not_matter(exported):
     model = load(exported)
     frames, num_frames = random_videos([2, 9])
     clean = model.probabilities(frames, num_frames)
@@ -169,7 +169,7 @@ def test_a_wrong_number_of_frames_is_a_clear_error(exported, num_frames, message
         load(exported).top(frames, np.array(num_frames, np.int32))
 
 
-def test_the_video_at_fault_is_named_in_a_large_batch(exported):
+def test_the_faulty_video_of_a_large_batch_is_named(exported):
     frames, num_frames = random_videos([2] * 70)
     num_frames[65] = 0
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"the length of frames.*\[2\] \[65\] \[0\]"):
@@ -263,7 +263,7 @@ def test_a_folder_without_an_export_is_named(tmp_path):
 
 
 def to_record(frames):
-    """One video's frames uint8 (T, 16) as a serialized record."""
+    """Serialize the frames uint8 (T, 16) of a video as a record."""
     parts = {"rgb": frames[:, :12], "audio": frames[:, 12:]}
     return Video(frames={name: [row.tobytes() for row in values] for name, values in parts.items()}).serialize()
 

@@ -1,4 +1,4 @@
-"""Generated data sets are complete, reproducible, and continue where they stopped."""
+"""Generated data sets are complete and reproducible, and an interrupted generation continues."""
 
 import json
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 
 def _read(folder: Path, pattern: str, sizes: dict[str, int]) -> list[tuple[bytes, list[int], dict[str, np.ndarray]]]:
-    """Reads shards with plain TensorFlow, as a stranger would."""
+    """Read shards with plain TensorFlow."""
     context = {"id": tf.io.FixedLenFeature([], tf.string), "labels": tf.io.VarLenFeature(tf.int64)}
     sequence = {name: tf.io.FixedLenSequenceFeature([], tf.string) for name in sizes}
     videos = []
@@ -58,7 +58,7 @@ def test_plain_tensorflow_reads_every_video(tmp_path: Path) -> None:
     assert len(ids) == 120
 
 
-def test_the_description_tells_the_kind_of_every_class(tmp_path: Path) -> None:
+def test_the_description_gives_the_kind_of_every_class(tmp_path: Path) -> None:
     dataset = _generate(tmp_path)
     assert json.loads((tmp_path / "dataset.json").read_text()) == dataset
     kinds = dataset["class_kinds"]
@@ -66,7 +66,7 @@ def test_the_description_tells_the_kind_of_every_class(tmp_path: Path) -> None:
     assert sorted(c for classes in kinds.values() for c in classes) == list(range(dataset["data"]["num_classes"]))
 
 
-def test_there_are_shards_to_choose_the_hold_out_from(tmp_path: Path) -> None:
+def test_there_are_several_validation_shards(tmp_path: Path) -> None:
     dataset = _generate(tmp_path)
     training, validation = globs(str(tmp_path))
     assert len(list(tmp_path.glob(Path(training).name))) == dataset["shards"]["train"] >= 4
@@ -124,7 +124,7 @@ def _cut_between_records(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [_cut_in_a_record, _cut_between_records, lambda _: b""])
-def test_a_damaged_shard_is_written_anew(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_shard_is_replaced(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
     _generate(tmp_path)
     whole = _bytes(tmp_path)
     shard = tmp_path / "train0001.tfrecord"
@@ -146,13 +146,13 @@ def test_a_folder_with_other_shards_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[1,2]", '{"seed": 0}'])
-def test_a_description_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_description_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(DataError, match=r"dataset\.json: .*not from this command"):
         _generate(tmp_path)
 
 
-def test_shorter_videos_on_demand(tmp_path: Path) -> None:
+def test_videos_can_be_shorter(tmp_path: Path) -> None:
     dataset = _generate(tmp_path, max_frames=4)
     lengths = [len(frames["rgb"]) for _, _, frames in _read(tmp_path, "*.tfrecord", dataset["data"]["features"])]
     assert 4 in lengths
@@ -177,7 +177,7 @@ def test_unusable_options_are_named(options: dict[str, Any], message: str) -> No
         GenerateConfig.parse(options, "data generate")
 
 
-def test_there_must_be_videos_to_train_on(tmp_path: Path) -> None:
+def test_a_data_set_without_training_videos_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="leave none for training"):
         _generate(tmp_path, validation_share=0.9, test_share=0.1)
 

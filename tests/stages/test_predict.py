@@ -33,7 +33,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def shards(tmp_path):
-    """Three unlabelled shards of 5, 1 and 4 videos."""
+    """Three shards of 5, 1 and 4 videos without labels."""
     (tmp_path / "test").mkdir()
     first = 0
     for name, videos in (("a", 5), ("b", 1), ("c", 4)):
@@ -49,7 +49,7 @@ def run(model, shards, output, **options):
 
 
 def cut_off(model, copy):
-    """A copy of the model that lacks most of its weights."""
+    """A copy of the model without most of its weights."""
     shutil.copytree(model, copy)
     (variables,) = (copy / "variables").glob("*.data-*")
     variables.write_bytes(variables.read_bytes()[:100])
@@ -80,7 +80,7 @@ def test_a_submission_is_in_the_challenges_format(model, shards, tmp_path):
     assert result.metrics["shards"] == 3
 
 
-def test_nothing_but_the_output_is_left(model, shards, tmp_path):
+def test_only_the_output_is_left(model, shards, tmp_path):
     run(model, shards, tmp_path / "out" / "submission.csv")
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["submission.csv"]
 
@@ -102,7 +102,7 @@ def test_parquet_names_classes_by_index_not_by_row(model, shards, tmp_path):
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_parts_done_apart_add_up_to_the_same_file(model, shards, tmp_path, ending):
+def test_separate_calls_for_parts_give_the_same_file(model, shards, tmp_path, ending):
     run(model, shards, tmp_path / f"whole.{ending}")
     apart = tmp_path / f"apart.{ending}"
     run(model, shards, apart, shard_range=(1, 3))
@@ -127,7 +127,7 @@ def test_a_worker_that_is_killed_is_an_error_and_finished_shards_are_kept(model,
     def kill_the_first():
         while len(workers := multiprocessing.active_children()) < 2:
             time.sleep(0.01)
-        # A pool whose process dies in the instant in which it starts another one may never notice (CPython).
+        # CPython bug: a pool may miss the death of a process while it starts another one.
         time.sleep(0.5)
         min(workers, key=lambda worker: worker.pid).kill()
 
@@ -136,12 +136,12 @@ def test_a_worker_that_is_killed_is_an_error_and_finished_shards_are_kept(model,
         with pytest.raises(WorkerError, match=r"one of 2 processes died, .* Finished shards are kept; call again with"):
             run(model, shards, tmp_path / "out.csv", workers=2)
         killing.result()
-    # The other one may have finished its shard meanwhile.
+    # The other worker may have finished its shard meanwhile.
     assert run(model, shards, tmp_path / "out.csv").metrics["resumed_shards"] in {1, 2}
 
 
 @pytest.mark.slow
-def test_what_goes_wrong_in_a_worker_is_told_as_it_is(model, shards, tmp_path):
+def test_an_error_in_a_worker_is_raised_unchanged(model, shards, tmp_path):
     write_shard(tmp_path / "test" / "b.tfrecord", [video_of(1, rgb=12)])
     with pytest.raises(DataError, match=r"b\.tfrecord: record 0"):
         run(model, shards, tmp_path / "out.csv", workers=2, on_bad="fail")
@@ -169,7 +169,7 @@ def test_an_interrupted_call_continues_at_the_shard_where_it_stopped(model, shar
     assert (tmp_path / "resumed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
-def test_a_shard_that_changed_is_done_again(model, shards, tmp_path):
+def test_a_changed_shard_is_predicted_again(model, shards, tmp_path):
     run(model, shards, tmp_path / "out.csv", shard_range=(0, 3))
     write_shard(tmp_path / "test" / "b.tfrecord", [video_of(77, labels=None, **SIZES)])
     result = run(model, shards, tmp_path / "out.csv")
@@ -177,7 +177,7 @@ def test_a_shard_that_changed_is_done_again(model, shards, tmp_path):
     assert "\n0077," in (tmp_path / "out.csv").read_text()
 
 
-def test_bad_records_are_left_out_and_counted_or_stop_the_work(model, shards, tmp_path):
+def test_bad_records_are_skipped_and_counted_or_stop_the_prediction(model, shards, tmp_path):
     bad = [video_of(0, **SIZES), video_of(1, rgb=12), video_of(2, **SIZES)]
     uri = write_shard(tmp_path / "bad.tfrecord", bad)
     result = run(model, uri, tmp_path / "out.csv")
@@ -187,21 +187,21 @@ def test_bad_records_are_left_out_and_counted_or_stop_the_work(model, shards, tm
         run(model, uri, tmp_path / "strict.csv", on_bad="fail")
 
 
-def test_wrong_labels_do_not_keep_a_video_from_being_predicted(model, shards, tmp_path):
+def test_videos_with_invalid_labels_are_predicted(model, shards, tmp_path):
     videos = [video_of(0, labels=[29, 30, -1], **SIZES), video_of(1, labels=[10**6], **SIZES)]
     result = run(model, write_shard(tmp_path / "labels.tfrecord", videos), tmp_path / "out.csv", on_bad="fail")
     assert result.metrics["videos"] == 2
     assert result.metrics["bad_records"] == 0
 
 
-def test_nothing_usable_is_an_error_that_says_why(model, tmp_path):
+def test_shards_without_usable_videos_are_an_error_with_the_reason(model, tmp_path):
     write_shard(tmp_path / "other0.tfrecord", [video_of(number, rgb=7, audio=4) for number in range(3)])
     (tmp_path / "other1.tfrecord").write_bytes(b"no shard at all")
     told = (
         r"no usable video in 2 shards: 3 bad records, 1 damaged shards\. The first: .*other0\.tfrecord: record 0 "
         r"\(id 0000\): rgb of frame 0 has 7 bytes, not 12\. The model takes rgb of 12 bytes, audio of 4 bytes"
     )
-    # A part may be empty: others may not be.
+    # A part may be empty because the other parts have the videos.
     part = run(model, f"{tmp_path}/other*.tfrecord", tmp_path / "out.csv", shard_range=(0, 2))
     assert part.metrics["total_videos"] == 0
     with pytest.raises(DataError, match=told):
@@ -209,14 +209,14 @@ def test_nothing_usable_is_an_error_that_says_why(model, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["other0.tfrecord", "other1.tfrecord"]
 
 
-def test_damaged_shards_are_counted_apart_with_the_videos_they_may_lack(model, tmp_path):
+def test_damaged_shards_are_counted_separately_with_their_missing_videos(model, tmp_path):
     uri = write_shard(tmp_path / "damaged.tfrecord", [video_of(number, **SIZES) for number in range(10)])
     write_shard(tmp_path / "whole.tfrecord", [video_of(10, **SIZES), video_of(11, rgb=1, audio=4)])
     content = bytearray(Path(uri).read_bytes())
-    content[len(content) * 7 // 10 + 20] ^= 1  # in the record after 7 of 10 equally long ones
+    content[len(content) * 7 // 10 + 20] ^= 1  # in the eighth of 10 records of the same length
     Path(uri).write_bytes(content)
     arguments = ["--model", str(model), "--input", f"{tmp_path}/*.tfrecord", "--output", str(tmp_path / "out.csv")]
-    for _ in range(2):  # a resumed call knows it, too
+    for _ in range(2):  # a resumed call reports it, too
         done = CliRunner().invoke(command, [*arguments, "--shard-range", "0:2"], catch_exceptions=False)
         assert "1 bad records skipped; 1 damaged shards: about 3 videos or more are missing" in done.stdout
     metrics = run(model, f"{tmp_path}/*.tfrecord", tmp_path / "out.csv").metrics
@@ -224,7 +224,7 @@ def test_damaged_shards_are_counted_apart_with_the_videos_they_may_lack(model, t
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 9
 
 
-def test_what_cannot_be_done_is_said(model, shards, tmp_path):
+def test_impossible_requests_are_refused_with_the_reason(model, shards, tmp_path):
     with pytest.raises(ConfigError, match=r"expected a file that ends in \.csv or \.parquet"):
         run(model, shards, tmp_path / "out.txt")
     with pytest.raises(ConfigError, match="expected part of 0:3, received 2:4"):
@@ -238,7 +238,7 @@ def test_what_cannot_be_done_is_said(model, shards, tmp_path):
         run(model, shards, tmp_path / "out.parquet", vocabulary=str(tmp_path / "classes.csv"))
 
 
-def test_an_output_that_cannot_be_written_is_refused_before_the_model_is_looked_at(tmp_path):
+def test_an_unwritable_output_is_refused_before_the_model_is_loaded(tmp_path):
     folder = tmp_path / "out.csv"
     folder.mkdir()
     for output in (folder, f"file://{folder}"):
@@ -249,7 +249,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_model_is_looked_
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_a_model_that_was_cut_off_is_named(model, shards, tmp_path):
+def test_a_truncated_model_is_named(model, shards, tmp_path):
     cut_off(model, tmp_path / "cut")
     with pytest.raises(DataError, match=r"cut: TensorFlow cannot load this SavedModel.* Export it again"):
         run(tmp_path / "cut", shards, tmp_path / "out.csv")

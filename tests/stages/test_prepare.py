@@ -10,7 +10,7 @@ from yt8m.stages.prepare import PrepareConfig, prepare
 
 @pytest.fixture
 def folder(tmp_path, shards):
-    """Two training shards of 4 videos, three validation shards of 3."""
+    """Two training shards of 4 videos and three validation shards of 3 videos."""
     for n in range(2):
         videos = [shards.video_of(10 * n + i, labels=[i, 9]) for i in range(4)]
         shards.write(tmp_path / f"train{n}.tfrecord", videos)
@@ -64,7 +64,7 @@ def test_new_content_makes_a_new_partition(folder, shards):
     assert before.digest != after.digest
 
 
-def test_damaged_shards_and_bad_records_are_told(folder, shards, caplog):
+def test_damaged_shards_and_bad_records_are_reported(folder, shards, caplog):
     damaged = folder / "train0.tfrecord"
     damaged.write_bytes(damaged.read_bytes()[:-1])
     shards.write(folder / "train1.tfrecord", [shards.Video(), shards.video_of(1)])
@@ -75,7 +75,7 @@ def test_damaged_shards_and_bad_records_are_told(folder, shards, caplog):
         ("train0.tfrecord", 3),
         ("train1.tfrecord", 1),
     ]
-    assert len(partition.training) == 4  # the one without any video is not among them
+    assert len(partition.training) == 4  # the shard without videos is left out
     assert [(each.shard[-15:], each.record) for each in partition.damaged_shards] == [
         ("train0.tfrecord", 3),
         ("train2.tfrecord", 0),
@@ -97,7 +97,7 @@ def test_a_shard_that_two_globs_match_counts_once(folder, shards):
     assert partition.num_training_videos == 14
 
 
-def test_data_of_another_kind_is_refused_with_the_first_reason(folder, shards):
+def test_data_with_other_features_is_refused_with_the_first_reason(folder, shards):
     with pytest.raises(DataError, match=r"no usable video in the training shards .*rgb of frame 0 has 4 bytes, not 5"):
         run(folder, shards, spec=DataSpec(features={"rgb": 5, "audio": 2}, num_classes=10))
 
@@ -107,7 +107,7 @@ def test_the_configuration_is_strict():
         PrepareConfig.parse({"validation": ["a*"], "holdout_shards": 1, "holdout": 3}, "recipe.yaml")
 
 
-def test_the_configuration_is_there_without_tensorflow():
+def test_the_configuration_loads_without_tensorflow():
     assert not {"tensorflow", "keras"} & modules_after("import yt8m.stages.prepare")
 
 

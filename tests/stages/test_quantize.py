@@ -36,7 +36,7 @@ def test_variables_over_the_threshold_are_quantized_and_17000_elements_are_not(m
     assert after["seed"].dtype == np.uint32
 
 
-def test_figures_are_those_of_the_files(model, tmp_path):
+def test_metrics_match_the_files(model, tmp_path):
     result = quantize(model=model, config=QuantizeConfig(), output=tmp_path / "out")
     before, after = read_weights(model), read_weights(tmp_path / "out")
     difference = np.abs(after["large/kernel"] - before["large/kernel"])
@@ -64,7 +64,7 @@ def test_a_quantized_model_is_not_quantized_again(model, tmp_path):
     assert not (tmp_path / "twice").exists()
 
 
-def test_a_diverged_model_is_refused_by_the_name_of_its_variable(tmp_path):
+def test_a_diverged_model_is_refused_with_the_name_of_its_variable(tmp_path):
     kernel = np.zeros((200, 200), np.float32)
     kernel[3, 3] = np.nan
     save_weights(tmp_path / "model", {"dense/kernel": kernel}, MODEL, SPEC)

@@ -29,7 +29,7 @@ def records(tmp_path):
     return paths
 
 
-def test_a_page_and_the_same_figures_for_programs_are_written(records, tmp_path):
+def test_the_page_and_a_summary_with_the_same_figures_are_written(records, tmp_path):
     html, summary = tmp_path / "out" / "report.html", tmp_path / "out" / "summary.json"
     result = report(records=records, html=html, summary=summary)
     assert result.metrics == {"gap": 0.61, "baseline_gap": 0.2, "nodes": 3.0}
@@ -52,7 +52,7 @@ def test_the_keys_of_the_summary_are_stable(records, tmp_path):
     }  # fmt: skip
 
 
-def test_the_metrics_are_what_the_pipelines_backend_accepts(records, tmp_path):
+def test_the_pipelines_backend_accepts_the_metrics(records, tmp_path):
     result = report(records=records, html=tmp_path / "report.html", summary=tmp_path / "summary.json")
     assert {type(value) for value in result.metrics.values()} == {float}
 
@@ -72,5 +72,5 @@ def test_nothing_is_written_when_a_record_is_damaged(records, tmp_path):
     assert not (tmp_path / "summary.json").exists()
 
 
-def test_importing_the_stage_does_not_load_what_draws_or_trains():
+def test_importing_the_stage_loads_no_plots_and_no_training():
     assert not {"matplotlib", "tensorflow", "keras"} & modules_after("import yt8m.stages.report")

@@ -41,7 +41,7 @@ def run(
     return result, EnsembleWeights.load(output)
 
 
-def test_the_ensemble_is_at_least_as_good_as_flat_and_random_where_it_was_searched(tmp_path: Path):
+def test_the_ensemble_is_at_least_as_good_as_flat_and_random_on_the_search_part(tmp_path: Path):
     result, ensemble = run(tmp_path, members(4, noise=1.5))
     methods = {row["method"]: row for row in result.details["methods"]}
     assert set(methods) == {"flat", "random", "ours"}
@@ -51,7 +51,7 @@ def test_the_ensemble_is_at_least_as_good_as_flat_and_random_where_it_was_search
     assert methods["ours"]["trials"] <= 60
 
 
-def test_figures_are_those_of_the_weights_on_each_part_and_on_the_whole(tmp_path: Path):
+def test_figures_match_the_weights_on_each_part_and_on_the_whole(tmp_path: Path):
     found = members(4, noise=1.5)
     result, ensemble = run(tmp_path, found)
     weights = np.array([ensemble.members.get(f"m{i}", 0.0) for i in range(4)])
@@ -64,7 +64,7 @@ def test_figures_are_those_of_the_weights_on_each_part_and_on_the_whole(tmp_path
 
 
 def original(folder: Path, found: list[Predictions]) -> dict[str, Path]:
-    """Files of the members' predictions before quantization."""
+    """Files of the predictions of the members before quantization."""
     (folder / "float").mkdir()
     return stored(folder / "float", found)[0]
 
@@ -75,7 +75,7 @@ def test_quantization_that_changes_no_prediction_costs_nothing(tmp_path: Path):
     assert ensemble.gap_report_float == ensemble.gap_report == result.metrics["gap_report_float"]
 
 
-def test_the_gap_before_quantization_is_of_the_same_weights_and_videos(tmp_path: Path):
+def test_the_gap_before_quantization_uses_the_same_weights_and_videos(tmp_path: Path):
     found, before = members(3, noise=1.5), members(3, noise=0.5)
     _, ensemble = run(tmp_path, found, original(tmp_path, before))
     assert list(ensemble.members) == ["m0", "m1", "m2"]
@@ -117,7 +117,7 @@ def test_members_are_dropped_to_stay_within_the_budget(tmp_path: Path):
     assert all(row["size_bytes"] <= 5500 for row in result.details["methods"])
 
 
-def test_flat_weights_stay_unless_they_are_beaten_by_more_than_chance(tmp_path: Path):
+def test_flat_weights_are_replaced_only_by_significantly_better_ones(tmp_path: Path):
     alike = [members(1, videos=1000, seed=0)[0]] * 3
     (tmp_path / "alike").mkdir()
     result, ensemble = run(tmp_path / "alike", alike, min_gain_errors=2.0)

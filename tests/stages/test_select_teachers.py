@@ -41,7 +41,7 @@ def test_every_combination_is_scored_and_the_best_chosen(tmp_path: Path):
 def test_the_size_of_a_combination_is_configurable(tmp_path: Path):
     output = tmp_path / "selection.json"
     select_teachers(predictions=stored(tmp_path, members(3)), config=SelectConfig(size=1), output=output)
-    # Noise grows from member to member.
+    # Each member has more noise than the one before.
     assert TeacherSelection.load(output).chosen == ("m0",)
 
 
@@ -78,7 +78,7 @@ def test_predictions_of_other_videos_are_refused_naming_both_files(tmp_path: Pat
         select_teachers(predictions=paths, config=SelectConfig(), output=tmp_path / "out")
 
 
-def test_predictions_that_are_not_deep_enough_are_refused(tmp_path: Path):
+def test_predictions_with_too_few_classes_are_refused(tmp_path: Path):
     paths = stored(tmp_path, members(3, top_k=10))
     with pytest.raises(DataError, match=r"m0\.predictions: expected at least the top 20 .* received the top 10"):
         select_teachers(predictions=paths, config=SelectConfig(), output=tmp_path / "out")

@@ -51,7 +51,7 @@ def contents(manifest):
     return [Path(uri).read_bytes() for _, uri in sorted(manifest.sidecars.items())]
 
 
-def test_they_are_the_mean_of_the_teachers(small_partition, trained, other, tmp_path):
+def test_soft_targets_are_the_mean_of_the_teachers(small_partition, trained, other, tmp_path):
     result, manifest = run(small_partition, {"one": trained, "two": other}, tmp_path)
     partition = Partition.load(small_partition)
     assert manifest.teachers == ("one", "two")
@@ -66,7 +66,7 @@ def test_they_are_the_mean_of_the_teachers(small_partition, trained, other, tmp_
     np.testing.assert_allclose(batch["soft_targets"], mean, rtol=1e-3)
 
 
-def test_workers_write_what_one_would_have_written(small_partition, trained, tmp_path):
+def test_several_workers_write_the_same_files_as_one(small_partition, trained, tmp_path):
     _, alone = run(small_partition, {"one": trained}, tmp_path / "alone")
     parts = [
         run(small_partition, {"one": trained}, tmp_path / "many", str(worker), worker=worker, workers=2)
@@ -80,7 +80,7 @@ def test_workers_write_what_one_would_have_written(small_partition, trained, tmp
     assert joined.model_copy(update={"sidecars": {}}) == alone.model_copy(update={"sidecars": {}})
 
 
-def test_a_part_alone_is_no_set_of_soft_targets(small_partition, trained, tmp_path):
+def test_a_single_part_is_refused_as_incomplete(small_partition, trained, tmp_path):
     run(small_partition, {"one": trained}, tmp_path, "0", worker=0, workers=2)
     with pytest.raises(DataError, match=r"0\.json: no soft targets for .*train1\.tfrecord \(1 such shards\)"):
         SoftTargetShards.open(tmp_path / "0.json", Partition.load(small_partition))
@@ -95,7 +95,7 @@ def test_parts_by_other_teachers_are_not_joined(small_partition, trained, other,
         join(small_partition, tmp_path, "0", "1")
 
 
-def test_what_is_there_is_not_made_again(small_partition, trained, tmp_path):
+def test_complete_sidecars_are_not_written_again(small_partition, trained, tmp_path):
     _, manifest = run(small_partition, {"one": trained}, tmp_path)
     before = contents(manifest)
     kept, removed, _ = (Path(uri) for uri in manifest.sidecars.values())
@@ -109,7 +109,7 @@ def test_what_is_there_is_not_made_again(small_partition, trained, tmp_path):
 
 
 @pytest.mark.parametrize("records", [1, 0.5, 0], ids=["fewer records", "cut off", "no record"])
-def test_a_damaged_sidecar_is_made_again_and_the_log_names_it(small_partition, trained, tmp_path, caplog, records):
+def test_a_damaged_sidecar_is_replaced_and_logged(small_partition, trained, tmp_path, caplog, records):
     _, manifest = run(small_partition, {"one": trained}, tmp_path)
     before = contents(manifest)
     damaged = Path(manifest.sidecars[Partition.load(small_partition).training_uris[1]])
@@ -122,7 +122,7 @@ def test_a_damaged_sidecar_is_made_again_and_the_log_names_it(small_partition, t
     assert f"{damaged}: " in caplog.text
 
 
-def test_a_sidecar_of_other_teachers_in_its_place_is_made_again(small_partition, trained, other, tmp_path):
+def test_a_sidecar_of_other_teachers_is_replaced(small_partition, trained, other, tmp_path):
     manifests = [run(small_partition, {"one": teacher}, tmp_path)[1] for teacher in (trained, other)]
     before = contents(manifests[0])
     mine, foreign = (Path(next(iter(manifest.sidecars.values()))) for manifest in manifests)

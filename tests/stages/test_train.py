@@ -55,7 +55,7 @@ def test_the_same_configuration_gives_the_same_weights_and_another_seed_others(s
 
 
 @pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
-def test_an_interrupted_training_goes_on_in_its_data(small_partition, tmp_path, monkeypatch, memory_bytes):
+def test_an_interrupted_training_continues_in_its_data(small_partition, tmp_path, monkeypatch, memory_bytes):
     settings = {"memory_bytes": memory_bytes, "checkpoint_every_steps": 1, "seed": 0}
     _, whole = run(small_partition, tmp_path / "whole", **settings)
     original, steps = TrainingCallback.on_train_batch_end, 0
@@ -96,7 +96,7 @@ def targets_of(partition, teacher, folder, top_k=None):
     return manifest
 
 
-def test_a_student_whose_labels_weigh_all_learns_what_its_teacher_learned(small_partition, trained, tmp_path):
+def test_a_student_with_full_label_weight_learns_as_its_teacher(small_partition, trained, tmp_path):
     targets = targets_of(small_partition, trained, tmp_path)
     _, labels_only = run(small_partition, tmp_path / "one", 1.0, targets)
     assert_same(read_weights(trained), labels_only)
@@ -106,8 +106,8 @@ def test_a_student_whose_labels_weigh_all_learns_what_its_teacher_learned(small_
     assert all(np.isfinite(weight).all() for weight in streamed.values())
 
 
-def test_a_student_learns_from_the_top_classes_what_it_learns_from_all(small_partition, trained, tmp_path):
-    # Of ten classes nine are stored, so that what stands for the rest is exactly the tenth; one alone says less.
+def test_a_student_of_nearly_complete_top_k_learns_as_one_of_dense_targets(small_partition, trained, tmp_path):
+    # With nine of ten classes stored, the rest is exactly the tenth class. With one class, information is lost.
     targets = {top_k: targets_of(small_partition, trained, tmp_path, top_k) for top_k in (None, 9, 1)}
     dense, nine, one = (run(small_partition, tmp_path / f"{k}", 0.5, path, epochs=1)[1] for k, path in targets.items())
     for name, weight in dense.items():
@@ -115,7 +115,7 @@ def test_a_student_learns_from_the_top_classes_what_it_learns_from_all(small_par
     assert any(np.abs(one[name] - dense[name]).max() > 1e-3 for name in dense)
 
 
-def test_biases_may_start_at_the_frequencies_of_the_classes(small_partition, tmp_path):
+def test_biases_can_start_at_the_class_frequencies(small_partition, tmp_path):
     _, weights = run(small_partition, tmp_path, initial_bias="class_frequencies", learning_rate=1e-9)
     partition = Partition.load(small_partition)
     frequencies = (np.array(partition.class_counts) + 0.5) / (partition.num_training_videos + 1)
@@ -130,7 +130,7 @@ def test_bfloat16_trains_float32_weights(small_partition, tmp_path):
     assert {weight.dtype for weight in weights.values()} == {np.dtype(np.float32)}
 
 
-def test_tensorboard_logs_are_written_where_asked(small_partition, tmp_path):
+def test_tensorboard_logs_are_written_to_the_given_folder(small_partition, tmp_path):
     train(
         partition=small_partition,
         config=TrainConfig.parse({"model": MODEL, "training": TRAINING | {"epochs": 1}}, "test"),

@@ -1,4 +1,4 @@
-"""Object stores over HTTP, with a proxy before them that injects faults."""
+"""Object stores over HTTP, behind proxies that inject faults."""
 
 import uuid
 import warnings
@@ -17,25 +17,25 @@ BUCKET = "yt8m-test"
 
 @dataclass
 class RemoteFolder:
-    """A folder of its own in an object store, for one test.
+    """A folder in an object store for a single test.
 
     Attributes:
-        uri: The folder.
-        proxy: Stands before the store.
+        uri: URI of the folder.
+        proxy: Proxy in front of the store.
     """
 
     uri: str
     proxy: FaultProxy
 
     def fail(self, plan: Plan) -> Plan:
-        """Makes coming requests fail."""
+        """Make future requests fail as planned."""
         self.proxy.plan = plan
         return plan
 
 
 @pytest.fixture(scope="session")
 def proxies() -> Iterator[dict[str, FaultProxy]]:
-    """The stores by scheme, each behind a proxy."""
+    """A proxy in front of each store, by scheme."""
     with ExitStack() as stack:
         ports = {"gs": stack.enter_context(gcs_emulator(BUCKET)), "s3": stack.enter_context(s3_emulator())}
         proxies = {scheme: FaultProxy(port) for scheme, port in ports.items()}
@@ -46,7 +46,7 @@ def proxies() -> Iterator[dict[str, FaultProxy]]:
 
 @pytest.fixture(scope="session")
 def object_stores(proxies: dict[str, FaultProxy]) -> Iterator[dict[str, FaultProxy]]:
-    """Points the libraries at the stores."""
+    """Proxies of the stores, with the libraries configured to use them."""
     variables = {
         "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{proxies['gs'].port}",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxies['s3'].port}",
@@ -59,7 +59,7 @@ def object_stores(proxies: dict[str, FaultProxy]) -> Iterator[dict[str, FaultPro
         for name, value in variables.items():
             patch.setenv(name, value)
         with warnings.catch_warnings():
-            # google.api_core misses optional packages, with a warning that Python does not show by default.
+            # google.api_core warns about optional packages. Python hides such warnings by default.
             warnings.simplefilter("ignore", ImportWarning)
             import google.cloud.storage  # noqa: F401, PLC0415 - only these tests need it
         import boto3  # noqa: PLC0415
@@ -70,7 +70,7 @@ def object_stores(proxies: dict[str, FaultProxy]) -> Iterator[dict[str, FaultPro
 
 @pytest.fixture
 def quick_storage(monkeypatch, tmp_path_factory) -> None:
-    """Short waits and a cache of its own for one test."""
+    """Set short waits and a separate cache for one test."""
     monkeypatch.setattr(retry, "FIRST_WAIT_SECONDS", 0.01)
     monkeypatch.setattr(retry, "LONGEST_WAIT_SECONDS", 0.05)
     monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "10")

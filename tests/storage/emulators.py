@@ -1,4 +1,4 @@
-"""Object stores on this machine, each in a process of its own, spoken to over HTTP."""
+"""Emulators of object stores, each in a separate process, with an HTTP interface."""
 
 import os
 import socket
@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# The emulators accept few waiting connections; Linux lets the others wait for a second.
+# The emulators queue few connections. On Linux, further ones wait for a second.
 _QUEUE = "import socketserver; socketserver.TCPServer.request_queue_size = 128; import sys; "
 _GCS = f"{_QUEUE}from gcp_storage_emulator.__main__ import main; main(['start', '-q', '--in-memory', *sys.argv[1:]])"
 _S3 = f"{_QUEUE}from moto.server import main; main(sys.argv[1:])"
@@ -23,7 +23,7 @@ def free_port() -> int:
 
 @contextmanager
 def gcs_emulator(bucket: str) -> Iterator[int]:
-    """Runs gcp-storage-emulator with one bucket; yields its port."""
+    """Run gcp-storage-emulator with one bucket, and yield its port."""
     port = free_port()
     with _running(_GCS, f"--port={port}", "--host=127.0.0.1", f"--default-bucket={bucket}", port=port):
         yield port
@@ -31,7 +31,7 @@ def gcs_emulator(bucket: str) -> Iterator[int]:
 
 @contextmanager
 def s3_emulator() -> Iterator[int]:
-    """Runs moto's server; yields its port."""
+    """Run the server of moto, and yield its port."""
     port = free_port()
     with _running(_S3, "-p", str(port), "-H", "127.0.0.1", port=port):
         yield port

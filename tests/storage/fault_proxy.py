@@ -1,4 +1,4 @@
-"""An HTTP proxy in front of an emulator that does to requests what networks and overloaded stores do."""
+"""HTTP proxy that injects the faults of networks and of overloaded stores."""
 
 import socket
 import struct
@@ -10,21 +10,21 @@ from threading import Lock, Thread
 from typing import Any
 
 FAULTS = ("status 429", "status 503", "reset", "reset after", "cut", "flip", "flip sent")
-# What happens to the answer; other faults keep a request that sends something from arriving.
+# Faults of the answer. Other faults keep requests with a body from arriving.
 _AFTERWARDS = ("reset after", "cut", "flip")
 _READING = ("GET", "HEAD")
 
 
 @dataclass
 class Plan:
-    """Which requests fail, and how.
+    """Plan of the requests that fail.
 
     Attributes:
-        fault: One of `FAULTS`; `flip` changes a bit of what is answered, `flip sent` of what is sent, `reset after`
-            lets the request through and drops the answer.
-        times: Number of requests, of those that match, that fail.
-        matching: Chooses requests by method, path with query, and size of the larger body (where the answer comes too
-            late, of what is sent).
+        fault: One of `FAULTS`. `flip` changes a bit of the answer, `flip sent` a bit of the request, and `reset after`
+            forwards the request but drops the answer.
+        times: Number of matching requests that fail.
+        matching: Predicate over method, path with query, and size of the larger body (if the answer comes too late,
+            of the body of the request).
     """
 
     fault: str
@@ -44,11 +44,11 @@ class Plan:
 
 
 class FaultProxy:
-    """Passes requests on to a server on this machine; `plan` says which go wrong.
+    """Proxy for a server on this machine. Its `plan` says which requests fail.
 
     Args:
-        target_port: The server's.
-        port: The proxy's own; 0 for any.
+        target_port: Port of the server.
+        port: Port of the proxy. 0 means any free port.
     """
 
     def __init__(self, target_port: int, port: int = 0) -> None:
@@ -72,7 +72,7 @@ class FaultProxy:
             daemon_threads = True
 
             def handle_error(self, *_: Any) -> None:
-                """Says nothing of clients that went away."""
+                """Ignore clients that closed their connection."""
 
         self._server = Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
@@ -104,7 +104,7 @@ class FaultProxy:
 
 
 def flip_bit(data: bytes) -> bytes:
-    """Changes one bit in the middle."""
+    """Change one bit in the middle."""
     changed = bytearray(data)
     if changed:
         changed[len(changed) // 2] ^= 1
@@ -153,7 +153,7 @@ def _answer(
     for name, value in headers:
         if name.lower() not in {"content-length", "transfer-encoding", "connection", "date", "server"}:
             request.send_header(name, value)
-    request.send_header("Content-Length", length or str(len(body)))  # an answer to HEAD tells a size without a body
+    request.send_header("Content-Length", length or str(len(body)))  # an answer to HEAD gives a size without a body
     request.end_headers()
     request.wfile.write(body[: len(body) // 2] if cut else body)
     if cut:
@@ -161,7 +161,7 @@ def _answer(
 
 
 def _reset(request: BaseHTTPRequestHandler) -> None:
-    """Closes the connection with RST instead of an answer."""
+    """Close the connection with RST instead of an answer."""
     request.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     request.connection.close()
     request.close_connection = True

@@ -1,4 +1,4 @@
-"""The cache of local copies, without any store."""
+"""The cache of objects, without a store."""
 
 import errno
 import fcntl
@@ -18,7 +18,7 @@ from yt8m.storage.interface import ObjectInfo
 
 
 class Store:
-    """Objects by name, and what was fetched of them."""
+    """Objects by name, and a log of fetched names."""
 
     def __init__(self, shards: ShardCache, size: int = 100) -> None:
         self.shards = shards
@@ -72,7 +72,7 @@ def test_copies_never_take_more_than_the_limit(store, tmp_path):
         assert sum(path.stat().st_size for path in files) <= 350
 
 
-def test_what_is_open_can_be_read_to_its_end(store):
+def test_an_open_copy_stays_readable_after_its_eviction(store):
     with store.get("a").open("rb") as file:
         for name in "bcdef":
             store.get(name)
@@ -89,7 +89,7 @@ def test_a_file_that_was_just_handed_out_is_not_evicted(store, monkeypatch):
     assert all(path.exists() for path in paths)
 
 
-def test_what_was_handed_out_can_be_opened_late_while_others_fill_the_cache(store):
+def test_the_last_copy_can_be_opened_late_while_others_fill_the_cache(store):
     path = store.get("a")
     other = Store(ShardCache(path.parent, limit_bytes=350))
 
@@ -103,7 +103,7 @@ def test_what_was_handed_out_can_be_opened_late_while_others_fill_the_cache(stor
     assert not path.exists()
 
 
-def test_no_more_is_held_than_a_part_of_the_cache(tmp_path, monkeypatch):
+def test_locked_copies_fill_only_a_share_of_the_cache(tmp_path, monkeypatch):
     monkeypatch.setattr(cache, "COPIES_HELD", 3)
     for limit, held in ((1600, 2), (8000, 3)):
         folder = tmp_path / str(limit)
@@ -114,14 +114,14 @@ def test_no_more_is_held_than_a_part_of_the_cache(tmp_path, monkeypatch):
         assert [path.exists() for path in paths] == [False] * (4 - held) + [True] * held
 
 
-def test_processes_that_hold_all_there_is_do_not_wait_for_each_other(tmp_path):
+def test_processes_whose_copies_fill_the_cache_do_not_deadlock(tmp_path):
     stores = [Store(ShardCache(tmp_path, limit_bytes=250)) for _ in range(2)]
     for number in range(6):
         assert stores[number % 2].get(f"{number} ").exists()
 
 
-def test_locks_are_those_that_nfs_allows(store, monkeypatch):
-    """NFSv4 has no flock; its client asks for byte ranges, and those need a file opened accordingly."""
+def test_locking_works_over_nfs(store, monkeypatch):
+    """NFSv4 emulates flock by byte-range locks, which need a file opened in the matching mode."""
     flock = fcntl.flock
 
     def nfs_flock(file, kind: int) -> None:
@@ -152,7 +152,7 @@ def test_a_folder_without_locks_is_named(store, tmp_path, monkeypatch):
         store.get("a")
 
 
-def test_what_a_volume_has_of_its_own_is_left_alone(store, tmp_path):
+def test_files_of_the_volume_are_left_alone(store, tmp_path):
     (tmp_path / "cache" / "lost+found").mkdir()
     removed_over_nfs = tmp_path / "cache" / ".nfs0001"
     removed_over_nfs.write_bytes(b"x" * 300)
@@ -183,7 +183,7 @@ def test_a_damaged_copy_is_noticed_and_fetched_again(store, damage, same_process
     assert "gs://bucket/a: its local copy" in caplog.text
 
 
-def test_a_copy_of_former_content_is_not_used(store):
+def test_an_outdated_copy_is_not_used(store):
     store.get("a")
     store.get("a", version="2")
 
@@ -196,7 +196,7 @@ def test_a_corrupt_transfer_leaves_nothing(store, tmp_path):
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["locks"]
 
 
-def test_what_a_dead_process_left_behind_is_removed(store, tmp_path):
+def test_a_partial_download_of_a_dead_process_is_removed(store, tmp_path):
     name = store.get("a").name
     leftover = tmp_path / "cache" / f"{'0' * 32}-b.part"
     leftover.write_bytes(b"x" * 300)
@@ -244,7 +244,7 @@ print(fetched)
 
 
 def test_two_processes_share_a_cache(tmp_path):
-    """Both read five objects again and again, of which three fit."""
+    """Both processes read five objects repeatedly, of which the cache holds three."""
     command = [sys.executable, "-c", f"from yt8m.storage import cache; cache.SECONDS_TO_OPEN = 0.5\n{_CHILD}"]
     processes = [
         subprocess.Popen([*command, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -268,7 +268,7 @@ def test_two_processes_fetch_an_object_once(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["much", "-1GB"])
-def test_a_size_that_is_none_is_refused(text, tmp_path, monkeypatch):
+def test_an_invalid_size_is_refused(text, tmp_path, monkeypatch):
     monkeypatch.setenv("YT8M_CACHE_DIR", str(tmp_path))
     monkeypatch.setenv("YT8M_CACHE_SIZE", text)
     with pytest.raises(StorageError, match=f"YT8M_CACHE_SIZE: expected a size such as 20GB, received '{text}'"):

@@ -1,4 +1,4 @@
-"""What differs between the object stores, and what local files do without."""
+"""Behavior of the clients of single object stores, and imports of local files."""
 
 import io
 import sys
@@ -18,7 +18,7 @@ from yt8m.storage import gcs, s3
 from yt8m.storage.interface import ObjectPath
 
 
-def test_local_files_do_without_the_stores_libraries(tmp_path):
+def test_local_files_need_no_library_of_a_store(tmp_path):
     program = (
         "from yt8m import storage\n"
         f"with storage.open_atomic({str(tmp_path / 'file')!r}) as file: file.write(b'content')\n"
@@ -35,7 +35,7 @@ def test_a_missing_extra_is_named(monkeypatch):
         storage.read_bytes("s3://bucket/file")
 
 
-def test_refused_access_tells_what_is_needed(object_stores, quick_storage):
+def test_denied_access_names_the_missing_rights(object_stores, quick_storage):
     object_stores["s3"].plan = None
     client: Any = s3.s3_client()
     error = client._client.exceptions.ClientError(
@@ -46,7 +46,7 @@ def test_refused_access_tells_what_is_needed(object_stores, quick_storage):
     assert "roles/storage.objectUser" in gcs.GcsClient.access_remedy
 
 
-def test_credentials_that_cannot_be_fetched_now_are_asked_for_again(object_stores, quick_storage):
+def test_a_failed_request_for_credentials_is_transient(object_stores, quick_storage):
     unreachable = RefreshError()
     unreachable.__cause__ = TransportError()
     refused = RefreshError("account deleted")
@@ -60,7 +60,7 @@ def test_credentials_that_cannot_be_fetched_now_are_asked_for_again(object_store
 
 
 @pytest.mark.parametrize("parts", [1, 2])
-def test_objects_that_others_wrote_to_s3_are_verified_by_their_etag(object_stores, quick_storage, parts):
+def test_foreign_s3_objects_are_verified_by_their_etag(object_stores, quick_storage, parts):
     object_stores["s3"].plan = None
     client, key = boto3.client("s3"), f"foreign-{parts}"
     content = bytes(range(256)) * (24 << 10)
@@ -77,7 +77,7 @@ def test_objects_that_others_wrote_to_s3_are_verified_by_their_etag(object_store
 
 @pytest.fixture
 def unequal_parts(object_stores, quick_storage) -> tuple[str, bytes]:
-    """Key and content of an object that was uploaded in parts of several sizes, as when objects are put together."""
+    """Key and content of an object with parts of unequal sizes, as composed objects have them."""
     object_stores["s3"].plan = None
     client, key = boto3.client("s3"), f"unequal-{uuid.uuid4().hex}"
     upload = {
@@ -99,7 +99,7 @@ def test_parts_of_unequal_size_are_verified(unequal_parts):
     assert storage.read_bytes(f"s3://{BUCKET}/{key}") == content
 
 
-def test_parts_of_unknown_size_are_refused_at_once(unequal_parts, monkeypatch):
+def test_parts_of_unknown_size_are_refused_before_the_download(unequal_parts, monkeypatch):
     key, _ = unequal_parts
     s3_client: Any = s3.s3_client()
     client = s3_client._client
@@ -111,7 +111,7 @@ def test_parts_of_unknown_size_are_refused_at_once(unequal_parts, monkeypatch):
         storage.read_bytes(f"s3://{BUCKET}/{key}")
 
 
-def test_an_s3_object_without_any_checksum_is_not_used_unverified(object_stores, quick_storage):
+def test_an_s3_object_without_a_checksum_is_refused(object_stores, quick_storage):
     object_stores["s3"].plan = None
     boto3.client("s3").put_object(
         Bucket=BUCKET, Key="encrypted", Body=b"content", ServerSideEncryption="aws:kms", SSEKMSKeyId="key"
@@ -124,7 +124,7 @@ def test_an_s3_object_without_any_checksum_is_not_used_unverified(object_stores,
     assert storage.read_bytes(f"s3://{BUCKET}/own") == b"content"
 
 
-def test_without_credentials_public_buckets_can_be_read(monkeypatch, tmp_path):
+def test_public_buckets_can_be_read_without_credentials(monkeypatch, tmp_path):
     monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "")
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))

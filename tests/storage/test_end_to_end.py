@@ -99,7 +99,7 @@ def test_a_shard_that_cannot_be_fetched_is_named(remote):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("remote", ["gs"], indirect=True)
-def test_teachers_soft_targets_and_students_live_in_an_object_store(remote, tmp_path):
+def test_teachers_soft_targets_and_students_work_in_an_object_store(remote, tmp_path):
     generate(config=DATA, output_uri=remote.uri)
     partition = make_partition(remote.uri, tmp_path / "partition.json")
     teacher, manifest = tmp_path / "teacher", tmp_path / "soft_targets.json"
@@ -158,7 +158,7 @@ def test_a_submission_is_written_from_and_to_an_object_store(remote, tmp_path):
     assert predict(config=PredictConfig(batch_size=2), **options).metrics["resumed_shards"] == 2
 
 
-def test_means_in_an_object_store_give_the_videos_that_a_local_file_gives(remote, tmp_path):
+def test_means_in_an_object_store_give_the_same_videos_as_a_local_file(remote, tmp_path):
     rng = np.random.default_rng(0)
     arrays: dict[str, Any] = {
         "ids": np.array([b"%04d" % number for number in range(16)]),

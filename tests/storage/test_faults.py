@@ -1,4 +1,4 @@
-"""Networks and stores that fail: nothing corrupt is used, nothing half written is seen."""
+"""Faults of networks and stores: corrupt content is never used, and partial content never appears."""
 
 import os
 import re
@@ -20,12 +20,12 @@ READ_FAULTS = [fault for fault in FAULTS if fault != "flip sent"]
 
 
 def content(method: str, path: str, size: int) -> bool:
-    """Chooses requests that read content."""
+    """Match requests that read content."""
     return method == "GET" and size >= 1000
 
 
 def writing(method: str, path: str, size: int) -> bool:
-    """Chooses requests that send content."""
+    """Match requests that send content."""
     return method in {"POST", "PUT"} and size >= 1000
 
 
@@ -42,7 +42,7 @@ def files_in_cache() -> list[Path]:
 
 @contextmanager
 def refusing(scheme: str, target_port: int, seconds: float, monkeypatch) -> Iterator[None]:
-    """Points a library at an address where a store begins to answer only after a while."""
+    """Point a library at a store that starts to answer after a delay."""
     port = free_port()
     variable = {"gs": "STORAGE_EMULATOR_HOST", "s3": "AWS_ENDPOINT_URL"}[scheme]
     monkeypatch.setenv(variable, f"http://127.0.0.1:{port}")
@@ -57,7 +57,7 @@ def refusing(scheme: str, target_port: int, seconds: float, monkeypatch) -> Iter
 
 
 @pytest.mark.parametrize("operation", ["list", "read", "write"])
-def test_a_store_that_refuses_connections_for_a_second_is_waited_for(operation, remote, monkeypatch):
+def test_requests_wait_for_a_store_that_refuses_connections_for_a_second(operation, remote, monkeypatch):
     uri = put(remote.uri)
 
     with refusing(remote.uri[:2], remote.proxy.port, 1.0, monkeypatch):
@@ -81,7 +81,7 @@ def test_reading_survives_faults(fault, remote):
 
 
 @pytest.mark.parametrize("fault", ["status 503", "reset"])
-def test_every_repetition_is_told_with_the_time_that_is_left(fault, remote, caplog):
+def test_every_retry_is_logged_with_the_time_left(fault, remote, caplog):
     uri = put(remote.uri)
     assert caplog.messages == []
 
@@ -132,7 +132,7 @@ def test_uploads_in_several_requests_survive_faults(fault, remote, monkeypatch):
 
 
 @pytest.mark.parametrize("fault", ["status 429", "cut", "reset", "flip"])
-def test_one_bad_range_of_many_is_enough_to_notice(fault, remote, monkeypatch):
+def test_one_damaged_range_among_many_is_noticed(fault, remote, monkeypatch):
     uri = put(remote.uri)
     monkeypatch.setattr(ranges, "RANGE_BYTES", 2000)
     plan = remote.fail(Plan(fault, times=1, matching=content))
@@ -154,7 +154,7 @@ def test_content_that_always_arrives_damaged_is_never_used(remote):
 
 
 @pytest.mark.parametrize("fault", ["status 503", "reset", "cut"])
-def test_when_the_deadline_is_over_the_error_tells_all_and_nothing_is_left(fault, remote, monkeypatch):
+def test_after_the_deadline_the_error_is_complete_and_no_file_is_left(fault, remote, monkeypatch):
     uri = put(remote.uri)
     monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.5")
     remote.fail(Plan(fault, times=1000, matching=content))
@@ -165,7 +165,7 @@ def test_when_the_deadline_is_over_the_error_tells_all_and_nothing_is_left(fault
 
 
 @pytest.mark.parametrize("fault", ["status 503", "reset", "flip sent"])
-def test_an_upload_that_fails_for_good_leaves_the_old_object(fault, remote, monkeypatch):
+def test_an_upload_that_fails_permanently_leaves_the_old_object(fault, remote, monkeypatch):
     uri = storage.join(remote.uri, "file")
     monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.5")
     remote.fail(Plan(fault, times=1000, matching=writing))
@@ -175,7 +175,7 @@ def test_an_upload_that_fails_for_good_leaves_the_old_object(fault, remote, monk
     assert not storage.exists(uri)
 
 
-def test_an_object_that_is_refused_is_not_tried_again(remote):
+def test_denied_access_is_not_retried(remote):
     uri = put(remote.uri)
     plan = remote.fail(Plan("status 403", times=1000))
 
@@ -184,13 +184,13 @@ def test_an_object_that_is_refused_is_not_tried_again(remote):
     assert plan.done == 1
 
 
-def test_an_object_written_anew_while_it_is_read_is_read_whole(remote):
+def test_an_object_that_is_rewritten_during_the_download_is_read_again(remote):
     uri = put(remote.uri)
     later = CONTENT[::-1]
     asked: list[str] = []
 
     def write_anew(method: str, path: str, size: int) -> bool:
-        """Is called when the store has told about the object, before it is read."""
+        """Rewrite the object after its metadata was fetched and before it is read."""
         asked.append(path)
         if len(asked) == 1:
             put(remote.uri, data=later)
@@ -202,7 +202,7 @@ def test_an_object_written_anew_while_it_is_read_is_read_whole(remote):
 
 
 @pytest.mark.parametrize("text", ["soon", "0", "-1"])
-def test_a_deadline_that_is_none_is_refused(text, remote, monkeypatch):
+def test_an_invalid_deadline_is_refused(text, remote, monkeypatch):
     monkeypatch.setenv("YT8M_STORAGE_DEADLINE", text)
     with pytest.raises(StorageError, match=f"YT8M_STORAGE_DEADLINE: expected a positive number of seconds.*'{text}'"):
         storage.stat(remote.uri)

@@ -9,14 +9,14 @@ import pytest
 
 from tests.support.paths import REPOSITORY
 
-# The emulator takes its share of the cores that train.
+# The emulator competes with the training for the cores.
 LEAST_RATIO = 0.8
-# Where others are at work, a round from disk and one from the store may find another machine.
+# On a busy machine, two measurements of a round may see different loads.
 CHANCES = 3
 
 
 def median_ratio() -> float:
-    """What the benchmark measures on 104 MB in 16 shards."""
+    """Run the benchmark on 104 MB in 16 shards, and return its ratio."""
     command = [sys.executable, "benchmarks/object_storage.py", "--videos=384", "--shards=16", "--what", "training"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)

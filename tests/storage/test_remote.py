@@ -1,4 +1,4 @@
-"""What holds for every object store."""
+"""Behavior of all object stores."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def divide_by_zero(_: int) -> None:
     raise ZeroDivisionError
 
 
-def test_what_is_written_is_read_again(remote):
+def test_written_content_is_read_back(remote):
     uri = put(remote.uri, "below/file.bin", b"\x00\x01" * 1000)
 
     assert storage.exists(uri)
@@ -56,7 +56,7 @@ def test_lists_matching_objects_sorted(remote):
     assert listed("d") == []
 
 
-def test_folders_exist_when_something_is_in_them(remote):
+def test_a_folder_exists_if_it_holds_an_object(remote):
     put(remote.uri, "folder/file")
 
     assert storage.exists(remote.uri)
@@ -73,14 +73,14 @@ def test_the_fingerprint_changes_with_the_content(remote):
     assert first.fingerprint != second.fingerprint
 
 
-def test_new_content_is_staged_in_anew(remote):
+def test_changed_content_is_staged_in_again(remote):
     first = storage.stage_in(put(remote.uri, "file", b"one"))
     second = storage.stage_in(put(remote.uri, "file", b"two"))
 
     assert (first.read_bytes(), second.read_bytes()) == (b"one", b"two")
 
 
-def test_large_objects_come_in_ranges_at_the_same_time(remote, monkeypatch):
+def test_large_objects_are_read_in_parallel_ranges(remote, monkeypatch):
     content = bytes(range(256)) * 1000
     uri = put(remote.uri, "large", content)
     monkeypatch.setattr(ranges, "RANGE_BYTES", 10_000)
@@ -98,18 +98,18 @@ def test_a_second_stage_in_fetches_nothing(remote):
 
     storage.stage_in(uri)
 
-    assert len(remote.proxy.requests) == 1  # for what the store says about the object
+    assert len(remote.proxy.requests) == 1  # for the metadata of the object
 
 
 def test_large_objects_are_uploaded_whole(remote, monkeypatch):
-    content = bytes(range(256)) * (40 << 10)  # 10 MB: more than one request to Google's store
+    content = bytes(range(256)) * (40 << 10)  # 10 MB, which takes several requests to Google's store
     monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
     uri = put(remote.uri, "large", content)
 
     assert storage.read_bytes(uri) == content
 
 
-def test_a_failed_body_uploads_nothing(remote):
+def test_an_exception_in_the_body_uploads_nothing(remote):
     uri = storage.join(remote.uri, "file")
 
     with pytest.raises(ZeroDivisionError), storage.open_atomic(uri) as file:
@@ -140,7 +140,7 @@ def test_a_uri_needs_bucket_and_name(scheme, quick_storage):
         pass
 
 
-def test_a_growing_folder_is_kept_up_to_date(remote, tmp_path):
+def test_a_folder_upload_copies_changed_files_only(remote, tmp_path):
     (tmp_path / "train").mkdir()
     log = tmp_path / "train" / "events"
     log.write_bytes(b"one")

@@ -55,7 +55,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
     assert names_in(tmp_path) == ["file.txt"]
 
 
-def test_a_writer_that_wants_a_path_publishes_as_atomically(tmp_path):
+def test_a_file_written_by_path_is_published_atomically(tmp_path):
     target = tmp_path / "below" / "shard"
     with storage.publish_file(target) as path:
         path.write_bytes(b"records")
@@ -77,7 +77,7 @@ def test_new_files_and_folders_have_the_usual_permissions(tmp_path):
     assert (tmp_path / "published").stat().st_mode == (tmp_path / "folder").stat().st_mode
 
 
-def test_a_published_folder_replaces_the_old_one_whole(tmp_path):
+def test_a_published_folder_replaces_the_old_one_completely(tmp_path):
     target = tmp_path / "model"
     for content in ("first", "second"):
         with storage.publish_directory(target) as folder:
@@ -100,7 +100,7 @@ def test_a_failed_publication_leaves_the_old_folder_and_nothing_else(tmp_path):
     assert names_in(tmp_path) == ["model"]
 
 
-def test_the_fingerprint_changes_when_content_is_written_anew(tmp_path):
+def test_the_fingerprint_changes_when_content_is_rewritten(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"one")
     before = storage.stat(path)

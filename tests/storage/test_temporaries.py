@@ -1,4 +1,4 @@
-"""What killed processes leave is removed; what others are writing is not."""
+"""Temporaries of killed processes are removed, and those of running processes stay."""
 
 import signal
 import subprocess
@@ -26,7 +26,7 @@ def killed(function: str, target: Path) -> None:
 
 
 @pytest.mark.parametrize("function", ["publish_file", "publish_directory"])
-def test_the_next_publication_removes_what_a_killed_one_left_of_the_same_target(tmp_path: Path, function: str) -> None:
+def test_a_publication_removes_temporaries_that_a_killed_process_left(tmp_path: Path, function: str) -> None:
     killed(function, tmp_path / "model")
     killed(function, tmp_path / "model.other")
     assert len(names_in(tmp_path)) == 2
@@ -38,7 +38,7 @@ def test_the_next_publication_removes_what_a_killed_one_left_of_the_same_target(
 
 
 @pytest.mark.parametrize("function", ["publish_file", "publish_directory"])
-def test_what_others_are_writing_stays(tmp_path: Path, function: str) -> None:
+def test_temporaries_of_running_processes_stay(tmp_path: Path, function: str) -> None:
     publish = getattr(storage, function)
     with publish(tmp_path / "model") as slow:
         with publish(tmp_path / "model"):
@@ -47,7 +47,7 @@ def test_what_others_are_writing_stays(tmp_path: Path, function: str) -> None:
     assert names_in(tmp_path) == ["model"]
 
 
-def test_a_folder_that_was_moved_away_when_its_process_died_is_removed(tmp_path: Path) -> None:
+def test_a_replaced_folder_of_a_killed_process_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".model.abcd_123.tmp.old").mkdir()
     with storage.publish_directory(tmp_path / "model"):
         pass

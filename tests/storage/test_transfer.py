@@ -1,4 +1,4 @@
-"""The next files are fetched before they are asked for."""
+"""Files are fetched ahead of their use."""
 
 import time
 
@@ -30,7 +30,7 @@ def wait_for(condition) -> None:
         time.sleep(0.01)
 
 
-def test_the_next_files_are_here_before_they_are_asked_for(remote):
+def test_the_next_files_are_fetched_ahead(remote):
     uris = put_all(remote.uri, 6)
     ahead = storage.ReadAhead(uris, files_ahead=2)
     remote.proxy.requests.clear()
@@ -45,7 +45,7 @@ def test_the_next_files_are_here_before_they_are_asked_for(remote):
     assert len(contents_read(remote)) == 6  # each once
 
 
-def test_files_may_be_asked_for_in_another_order_and_again(remote):
+def test_files_can_be_read_in_any_order_and_repeatedly(remote):
     uris = put_all(remote.uri, 6)
     ahead = storage.ReadAhead(uris, files_ahead=2)
 
@@ -53,7 +53,7 @@ def test_files_may_be_asked_for_in_another_order_and_again(remote):
         assert ahead.stage_in(uri).read_bytes() == uri.encode().ljust(1000)
 
 
-def test_fewer_files_are_fetched_ahead_where_the_cache_is_small(remote, monkeypatch):
+def test_fewer_files_are_fetched_ahead_into_a_small_cache(remote, monkeypatch):
     monkeypatch.setenv("YT8M_CACHE_SIZE", "20kB")
     monkeypatch.setattr("yt8m.storage.cache.SECONDS_TO_OPEN", 0.05)
     uris = put_all(remote.uri, 10, size=5000)
@@ -63,7 +63,7 @@ def test_fewer_files_are_fetched_ahead_where_the_cache_is_small(remote, monkeypa
         assert ahead.stage_in(uri).read_bytes() == uri.encode().ljust(5000)
 
 
-def test_an_error_ahead_of_time_shows_when_the_file_is_asked_for(remote, monkeypatch):
+def test_an_error_ahead_of_time_is_raised_when_the_file_is_read(remote, monkeypatch):
     monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.3")
     uris = put_all(remote.uri, 3)
     remote.fail(

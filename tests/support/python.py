@@ -1,4 +1,4 @@
-"""Python in processes of its own, and scripts as modules."""
+"""New Python processes, and scripts imported as modules."""
 
 import importlib.util
 import subprocess
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def run_python(code: str, *arguments: str | Path, **options: Any) -> str:
-    """Run code in a new interpreter; returns what it prints.
+    """Run code in a new interpreter, and return its output.
 
     Args:
         code: Program to run.
