@@ -101,9 +101,8 @@ class S3Client:
         from botocore import exceptions  # noqa: PLC0415
         from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
-        if isinstance(error, Boto3Error) and isinstance(
-            error.__context__, Exception
-        ):  # the upload manager wraps errors
+        # The upload manager wraps errors.
+        if isinstance(error, Boto3Error) and isinstance(error.__context__, Exception):
             return self.classify(error.__context__)
         if isinstance(error, exceptions.ClientError):
             if error.response.get("Error", {}).get("Code") in _TRANSIENT_NAMES:
