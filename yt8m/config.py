@@ -90,7 +90,7 @@ def known_tag(key: str, noun: str, known: Collection[str], aliases: Mapping[str,
 
     Args:
         key: Name of the discriminator field.
-        noun: Kind of thing that the tag names, for instance `model family`.
+        noun: Kind of thing that the tag names, for instance `model architecture`.
         known: All known tags.
         aliases: Corrections for names that do not look like the known ones, as for `suggest`.
     """

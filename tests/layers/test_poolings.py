@@ -1,4 +1,4 @@
-"""What holds for the pooling layers on their own; their values are compared in tests/models/test_parity.py."""
+"""Properties of single pooling layers. Their values are compared in tests/models/test_parity.py."""
 
 import keras
 import numpy as np

@@ -37,7 +37,7 @@ def test_draws_follow_the_seed_and_differ_from_step_to_step():
 
 
 def test_the_state_of_the_draws_is_among_the_variables():
-    """Else a resumed training would draw other frames."""
+    """Otherwise a resumed training would sample other frames."""
     layer = SampleFrames(20, seed=3)
     before = np.asarray(layer.variables[0])
     first = np.asarray(layer(FRAMES, NUM_FRAMES, training=True)[0])

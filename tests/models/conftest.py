@@ -45,7 +45,7 @@ def parse(data):
 
 
 def random_videos(seed=0, num_frames=(9, 9, 4, 1), max_frames=9, padding=0):
-    """Random bytes `(B, T, 16)`; what lies after a video's frames is `padding`."""
+    """Generate videos of random bytes `(B, T, 16)`, filled with `padding` after the real frames."""
     frames = np.random.default_rng(seed).integers(0, 256, (len(num_frames), max_frames, 16), np.uint8)
     for video, count in zip(frames, num_frames, strict=True):
         video[count:] = padding
@@ -53,7 +53,7 @@ def random_videos(seed=0, num_frames=(9, 9, 4, 1), max_frames=9, padding=0):
 
 
 def randomize(model, seed=0):
-    """Gives every weight, batch-norm statistics included, a random value; returns them by name."""
+    """Assign a random value to every weight, including batch statistics, and return the values by name."""
     draw = np.random.default_rng(seed)
     weights = {}
     for variable in model.weights:
@@ -68,14 +68,14 @@ def randomize(model, seed=0):
     return weights
 
 
-def nothing_drawn(config):
-    """The configuration without what is random in training: drawn frames and dropout."""
+def without_randomness(config):
+    """Return the configuration without randomness in training: no sampled frames and no dropout."""
     changes = {"num_sampled_frames": "all", "dropout": 0.0}
     return config.model_copy(update={name: changes[name] for name in changes.keys() & type(config).model_fields})
 
 
 def predict(model, videos):
-    """Probabilities `(B, C)`, by whatever way compiles least."""
+    """Predict probabilities `(B, C)` in the way that needs the least compilation."""
     return model.predict_on_batch(videos) if keras.backend.backend() == "jax" else np.asarray(model(videos))
 
 
@@ -90,12 +90,12 @@ def small():
         parse=parse,
         videos=random_videos,
         randomize=randomize,
-        nothing_drawn=nothing_drawn,
+        without_randomness=without_randomness,
         predict=predict,
     )
 
 
 @pytest.fixture(params=SMALL)
 def config(request):
-    """A small configuration of every architecture in turn."""
+    """Return a small configuration of every architecture in turn."""
     return parse(SMALL[request.param])

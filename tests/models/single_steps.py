@@ -1,4 +1,4 @@
-"""Single training steps; as a program, those of saved models on the backend that the environment names."""
+"""Single training steps. As a program, it runs them on saved models with the backend set by KERAS_BACKEND."""
 
 import sys
 from pathlib import Path
@@ -11,21 +11,21 @@ from yt8m.training.training_model import TrainingModel
 
 
 def trainer(network, optimizer):
-    """A network with the loss it is trained with."""
+    """Compile a training model around a network."""
     model = TrainingModel(network)
-    # XLA's compilation takes longer than everything else here; only JAX cannot do without.
+    # XLA compilation takes longer than everything else here, but JAX needs it.
     model.compile(optimizer=optimizer, jit_compile=keras.backend.backend() == "jax")
     return model
 
 
 def train_once(model, videos):
-    """One step; returns its loss."""
+    """Train one step and return its loss."""
     labels = np.eye(len(videos["num_frames"]), 7, dtype=np.uint8)
     return model.train_on_batch(videos, {"labels": labels}, return_dict=True)["loss"]
 
 
 def predict_and_descend(folder, videos):
-    """Predictions of a saved model, the loss of a step of plain gradient descent, and the weights after it."""
+    """Return the predictions of a saved model, the loss of one step of gradient descent, and the weights after it."""
     network = load_model(folder).model
     predictions = network.predict_on_batch(videos)
     loss = train_once(trainer(network, keras.optimizers.SGD(1.0)), videos)

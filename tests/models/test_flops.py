@@ -1,4 +1,4 @@
-"""Counts of arithmetic against sums by hand and against the matrix products in TensorFlow's graphs."""
+"""Counted FLOPs against sums by hand and against the matrix products in TensorFlow graphs."""
 
 from math import prod
 from typing import Any
@@ -7,14 +7,13 @@ import keras
 import pytest
 import tensorflow as tf
 
+from tests.models.conftest import SMALL, parse
 from yt8m.data.format import DataSpec
 from yt8m.models import build
 from yt8m.models.flops import count_flops
 from yt8m.models.head import MixtureOfExpertsConfig
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.rnn import RNNConfig
-
-from .conftest import SMALL, parse
 
 SPEC = DataSpec(features={"rgb": 16, "audio": 8}, num_classes=10, max_frames=6)
 
@@ -25,31 +24,34 @@ MODELS = {**SMALL, "lightvlad": {"architecture": "netvlad", "num_clusters": 6, "
 
 
 def test_a_netvlad_by_hand() -> None:
-    work = count_flops(NETVLAD, SPEC)
+    flops = count_flops(NETVLAD, SPEC)
     # Assignment: rgb 16 x 6, audio 8 x 3; the residuals' sums have as many products.
     per_frame = 2 * (16 * 6 + 8 * 3)
     hidden = (16 * 6 + 8 * 3) * 12
     # Context gate, three gates and two experts for each class, label gate.
     per_video = hidden + 12 * 12 + 12 * 10 * 3 + 12 * 10 * 2 + 10 * 10
-    assert work.training_flops == work.inference_flops == 2 * (6 * per_frame + per_video)
-    assert work.values_per_frame == 24 + 6 + 3
-    assert work.cell_steps_per_frame == 0
+    assert flops.training_flops == flops.inference_flops == 2 * (6 * per_frame + per_video)
+    assert flops.values_per_frame == 24 + 6 + 3
+    assert flops.cell_steps_per_frame == 0
 
 
 def test_an_lstm_by_hand() -> None:
-    work = count_flops(RNNConfig(cell="lstm", units=8), SPEC)
+    flops = count_flops(RNNConfig(cell="lstm", units=8), SPEC)
     # Four gates: 24 features and 4 states each way, then 8 and 8.
     per_frame = 2 * 4 * (24 * 4 + 4 * 4) + 4 * (8 * 8 + 8 * 8)
-    assert work.training_flops == 2 * (6 * per_frame + 8 * 10)
-    assert work.values_per_frame == 24 + 4 * (4 + 4 + 8)
-    assert work.cell_steps_per_frame == 3
+    assert flops.training_flops == 2 * (6 * per_frame + 8 * 10)
+    assert flops.values_per_frame == 24 + 4 * (4 + 4 + 8)
+    assert flops.cell_steps_per_frame == 3
 
 
-def test_drawn_frames_count_in_training_only() -> None:
+def test_sampled_frames_count_in_training_only() -> None:
     config = NetVLADConfig(num_clusters=6, hidden_units=12, num_sampled_frames=2)
-    work, whole = count_flops(config, SPEC), count_flops(config.model_copy(update={"num_sampled_frames": "all"}), SPEC)
-    assert work.inference_flops == whole.inference_flops == whole.training_flops
-    assert whole.training_flops - work.training_flops == 4 * 2 * 2 * (16 * 6 + 8 * 3)
+    sampled, whole = (
+        count_flops(config, SPEC),
+        count_flops(config.model_copy(update={"num_sampled_frames": "all"}), SPEC),
+    )
+    assert sampled.inference_flops == whole.inference_flops == whole.training_flops
+    assert whole.training_flops - sampled.training_flops == 4 * 2 * 2 * (16 * 6 + 8 * 3)
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="there is no TensorFlow graph")
@@ -66,7 +68,7 @@ def test_counts_are_the_products_in_tensorflow_s_graph(name: str) -> None:
 
 
 def graph_flops(graph: Any, frames: int) -> int:
-    """Twice the multiply-adds of all matrix products that matter; those in a loop over frames, once for each frame."""
+    """Count the FLOPs of all matrix products that the outputs need. Products in a loop count once per frame."""
     total = 0
     for operation in needed(graph):
         if operation.type in ("MatMul", "BatchMatMulV2"):
@@ -82,7 +84,7 @@ def graph_flops(graph: Any, frames: int) -> int:
 
 
 def needed(graph: Any) -> set[Any]:
-    """The operations that the outputs need: Keras tries a recurrent cell once for nothing but its shape."""
+    """Find the operations that the outputs need. Keras also runs a recurrent cell once to infer its shape."""
     found: set[Any] = set()
     waiting = [output.op for output in graph.outputs]
     while waiting:

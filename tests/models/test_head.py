@@ -2,21 +2,21 @@ import keras
 import numpy as np
 import pytest
 
-from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig, classify, start_at
+from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig, classify, set_initial_predictions
 
 PROBABILITIES = np.array([0.001, 0.02, 0.3, 0.6])
 
 
 @pytest.mark.parametrize("head", [LogisticConfig(), MixtureOfExpertsConfig(), MixtureOfExpertsConfig(num_mixtures=5)])
-def test_a_head_starts_at_given_probabilities(head):
+def test_the_initial_predictions_of_a_head_can_be_set(head):
     features = keras.Input((8,))
     network = keras.Model(features, classify(features, head, len(PROBABILITIES)))
-    start_at(network, PROBABILITIES)
+    set_initial_predictions(network, PROBABILITIES)
     np.testing.assert_allclose(network(np.zeros((3, 8)))[1], PROBABILITIES, rtol=1e-5)
 
 
-def test_a_start_beyond_what_the_gates_let_through_is_the_most_there_is():
+def test_initial_predictions_are_limited_by_the_gate_of_the_constant_expert():
     features = keras.Input((8,))
     network = keras.Model(features, classify(features, MixtureOfExpertsConfig(num_mixtures=1), 2))
-    start_at(network, [0.9, 0.4])
+    set_initial_predictions(network, [0.9, 0.4])
     np.testing.assert_allclose(network(np.zeros((1, 8)))[0], [0.495, 0.4], rtol=1e-5)

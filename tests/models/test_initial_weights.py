@@ -1,4 +1,4 @@
-"""What weights begin with: the winners' spreads, Keras' defaults (Glorot's) where their code had TensorFlow's."""
+"""Initial weights: the winners' distributions, and Glorot's, the default of Keras and TensorFlow, elsewhere."""
 
 from functools import cache
 
@@ -83,7 +83,7 @@ def test_everything_else_starts_at_its_neutral_value(name, small):
 
 @pytest.mark.parametrize("layer", ["bidirectional/forward_half", "bidirectional/backward_half", "forward"])
 def test_an_lstm_forgets_nothing_at_first(layer, small):
-    """Biases of the gates input, forget, candidate, output."""
+    """The order of the gates is input, forget, candidate, output."""
     bias = weights_of("lstm", small.parse)[f"pooling/frames/{layer}/lstm_cell/bias"]
     for gate, value in zip(np.split(bias, 4), [0, 1, 0, 0], strict=True):
         np.testing.assert_array_equal(gate, value)

@@ -1,4 +1,4 @@
-"""No NaN, whatever the frames, in training as in prediction, in float32 and in mixed bfloat16."""
+"""Training and prediction give no NaN for any frames, in float32 and in mixed bfloat16."""
 
 from functools import cache
 
@@ -9,14 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tests.models.single_steps import train_once, trainer
 from yt8m.data.format import DataSpec
 from yt8m.models import build, build_from_bytes
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import build_optimizer
 
-from .single_steps import train_once, trainer
-
-# Saturated, middle and arbitrary bytes; many frames all alike; one frame or more; videos without any.
+# Saturated, middle and arbitrary bytes, many equal frames, and videos of any length, including 0.
 BYTES = st.sampled_from([0, 127, 128, 255]) | st.integers(0, 255)
 FRAMES = arrays(np.uint8, (3, 5, 16), elements=BYTES, fill=st.sampled_from([0, 127, 255]))
 COUNTS = st.tuples(*[st.integers(0, 5)] * 3)
@@ -57,7 +56,7 @@ def test_training_on_any_bytes_keeps_weights_and_predictions_finite(config, smal
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_frames_of_zeros_are_harmless(config, small, policy):
-    """No bytes give such frames; they come to models on floats."""
+    """Bytes never dequantize to such frames, so this tests models whose input is floats."""
     model = in_training(build_under(policy, build, config, small.spec))
     check_training(model, small, np.zeros((3, 5, 16), np.float32), [5, 1, 0])
 

@@ -1,15 +1,14 @@
-"""Compare every architecture, head and option with the formulas in float64 NumPy, one video and one cluster at a time.
+"""Every architecture, head and option against the formulas in float64 NumPy, mostly one video and cluster at a time.
 
-What a model is made of follows from its configuration here, never from the weights it has.
+The expected structure of a model follows from its configuration, never from its weights.
 """
 
 import numpy as np
 import pytest
 
+from tests.models.conftest import SMALL, SPEC
 from yt8m.models import build_from_bytes
 from yt8m.models.pooled import OrderFreeConfig, PooledConfig
-
-from .conftest import SMALL, SPEC
 
 POOLED = {"num_clusters": 6, "hidden_units": 5}
 NETVLAD = {"architecture": "netvlad", **POOLED}
@@ -73,7 +72,7 @@ CASES = {
 
 
 class Weights:
-    """Float64 weights by name; remembers which were used. `inside(layer)` are those of a layer, named from there."""
+    """Float64 weights by name, which record their use. `inside(layer)` returns those of a layer by relative name."""
 
     def __init__(self, by_name, prefix="", used=None):
         self.by_name, self.prefix, self.used = by_name, prefix, set() if used is None else used
@@ -232,7 +231,7 @@ def head(x, w, config):
 
 
 def predict_video(frames, w, config):
-    """Class probabilities of one video from its real frames, bytes `(T, D)`."""
+    """Compute the class probabilities of one video from its real frames, bytes `(T, D)`."""
     x = np.array([unit(frame) for frame in frames * (4 / 255) + 4 / 512 - 2])
     branches = getattr(config, "branches", "per_feature" if isinstance(config, PooledConfig) else "joint")
     per_feature = branches == "per_feature"

@@ -6,10 +6,9 @@ import keras
 import numpy as np
 import pytest
 
+from tests.models.single_steps import train_once, trainer
 from yt8m.data.format import DataSpec
 from yt8m.models import build, build_from_bytes
-
-from .single_steps import train_once, trainer
 
 
 @cache
@@ -20,7 +19,7 @@ def untrained(config, spec_json):
 
 @pytest.fixture
 def model(config, small):
-    """A model that tests do not change."""
+    """Return a model that tests must not change."""
     return untrained(config, small.spec.model_dump_json())
 
 
@@ -34,7 +33,7 @@ def test_probabilities_are_float32_between_0_and_1(model, small):
 
 def test_padding_does_not_change_the_prediction(model, small):
     videos = small.videos()
-    longer = np.random.default_rng(9).integers(0, 256, (4, 13, 16), np.uint8)  # what stands in padding does not matter
+    longer = np.random.default_rng(9).integers(0, 256, (4, 13, 16), np.uint8)  # padding is random
     for row, video, count in zip(longer, videos["frames"], videos["num_frames"], strict=True):
         row[:count] = video[:count]
     padded = small.predict(model, {"frames": longer, "num_frames": videos["num_frames"]})
@@ -58,7 +57,7 @@ def test_only_recurrent_models_see_the_order_of_frames(model, config, small):
 
 
 def test_every_real_frame_takes_part(model, config, small):
-    """Else a change of that frame would go unseen; a maximum may not see it."""
+    """Changing any real frame changes the prediction."""
     if getattr(config, "pooling", None) == "max":
         pytest.skip("a maximum does not depend on every frame")
     videos = small.videos(num_frames=(9,))
@@ -69,7 +68,7 @@ def test_every_real_frame_takes_part(model, config, small):
     assert (np.abs(predicted[:9] - predicted[9]).max(axis=1) > 1e-7).all()
 
 
-@pytest.mark.parametrize("name", ["dbof", "nextvlad"])  # frames drawn; frames drawn and dropout
+@pytest.mark.parametrize("name", ["dbof", "nextvlad"])  # sampled frames; sampled frames and dropout
 def test_the_same_seed_gives_the_same_training(name, small):
     weights = []
     for _ in range(2):
@@ -84,8 +83,8 @@ def test_the_same_seed_gives_the_same_training(name, small):
 # Every layer that takes statistics over frames.
 @pytest.mark.parametrize("name", ["netfv", "dbof_max", "nextvlad", "rnn_gru_per_feature"])
 def test_padding_does_not_change_training_on_all_frames(name, small):
-    """Batch statistics leave out padding, too."""
-    config = small.nothing_drawn(small.configs[name])
+    """Batch statistics ignore padding, too."""
+    config = small.without_randomness(small.configs[name])
     videos = small.videos()
     longer = np.concatenate([videos["frames"], np.full((4, 3, 16), 77, np.uint8)], axis=1)
     weights = []

@@ -25,7 +25,7 @@ TABLE_4 = {"FVNet1": 369, "DBoF1": 59, "DBoF2": 37, "DBoF3": 33, "NetVLAD1": 242
 def test_sizes_are_those_of_the_papers_table_4(name):
     size = measure(PUBLISHED[name], DataSpec())
     assert abs(size.parameters / 1e6 / TABLE_4[name] - 1) < 0.01
-    assert int(size.quantized_bytes() / 1e6) == TABLE_4[name], "the table drops what follows the point"
+    assert int(size.quantized_bytes() / 1e6) == TABLE_4[name], "the table is truncated to whole megabytes"
 
 
 def test_weights_are_those_of_the_model_itself(config, small):
@@ -37,7 +37,7 @@ def test_weights_are_those_of_the_model_itself(config, small):
 
 
 def test_measuring_computes_nothing(config, small, monkeypatch):
-    """Keras would try every layer that does not tell its output's shape: most of the time that a plan took."""
+    """Keras runs every layer that does not report the shape of its output, which made plans slow."""
 
     def refuse(call):
         @functools.wraps(call)  # Keras looks at the arguments' names

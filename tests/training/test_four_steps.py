@@ -1,6 +1,6 @@
-"""Four training steps against NumPy: loss, penalty, per-tensor clipping, Adam, stairs of the learning rate.
+"""Four training steps against NumPy: loss, penalty, per-tensor clipping, Adam, staircase learning rate.
 
-The model is the frame-level logistic family, whose gradients, batch normalization's included, are written down by hand.
+The model is the frame-level logistic baseline, whose gradients are derived by hand, including batch normalization.
 """
 
 import numpy as np
@@ -49,7 +49,7 @@ def first_weights():
 
 
 def differentiate(frames, num_frames, targets, w):
-    """Loss, its gradients, and mean and variance of the real frames.
+    """Compute the loss, its gradients, and mean and variance of the real frames.
 
     The loss is the mean over videos of the summed cross entropy, plus PENALTY * |kernel|^2 / 2.
     """

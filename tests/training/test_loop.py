@@ -27,7 +27,7 @@ class InterruptedTrainingError(Exception):
 
 @contextmanager
 def interrupted_after(steps: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Makes the training inside stop after some steps."""
+    """Interrupt the training in this context after some steps."""
     original = TrainingCallback.on_train_batch_end
     left = steps
 
@@ -71,7 +71,7 @@ def test_training_learns_and_the_curve_says_so(uninterrupted):
 
 def test_the_learning_rate_falls_in_stairs_of_examples(uninterrupted):
     rates = [point.learning_rate for point in uninterrupted[1].curve]
-    # 40 examples are 5 steps; the rate beside a step is the one of the next.
+    # 40 examples are 5 steps. The rate recorded at a step is the one of the next step.
     assert rates == pytest.approx([0.01] * 4 + [0.008] * 5 + [0.0064] * 3)
 
 

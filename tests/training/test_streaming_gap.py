@@ -13,7 +13,7 @@ def predictions(videos: int, classes: int, noise: float) -> tuple[np.ndarray, np
 
 
 def promised_bound(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
-    """The docstring's bound, computed from the definition of the bins."""
+    """Compute the error bound in the docstring from the definition of the bins."""
     top = np.argsort(-scores, axis=1)[:, :k]
     score, hit = np.take_along_axis(scores, top, 1).astype(np.float64), np.take_along_axis(labels, top, 1)
     bins = ((np.log(score / (1 - score)) + LOGIT_LIMIT) / (2 * LOGIT_LIMIT) * NUM_BINS).astype(int)

@@ -1,4 +1,4 @@
-"""A network and data small enough to train in a second."""
+"""Network and data small enough to train in a second."""
 
 from typing import Any
 
@@ -14,11 +14,11 @@ from yt8m.training.training_model import TrainingModel
 
 B, T, D, C, VIDEOS = 8, 3, 4, 6, 35
 CONFIG = TrainingConfig(epochs=3, batch_size=B, learning_rate=0.01, decay_examples=40, seed=5)
-SCHEDULE = Steps.of(VIDEOS, CONFIG.epochs, B)
+STEPS = Steps.of(VIDEOS, CONFIG.epochs, B)
 
 
 def network() -> keras.Model:
-    """Mean of bytes, batch normalization, a penalized dense layer with dropout before it."""
+    """Build a network: mean of frames, batch normalization, a hidden layer, dropout and a penalized dense layer."""
     keras.utils.set_random_seed(CONFIG.seed)
     frames = keras.Input((T, D), dtype="uint8", name="frames")
     num_frames = keras.Input((), dtype="int32", name="num_frames")
@@ -32,7 +32,7 @@ def network() -> keras.Model:
 
 
 def read_epoch(epoch: int, skip: int, *, soft: bool = False) -> Any:
-    """Batches of an epoch: the same videos in an order that depends on the epoch."""
+    """Return the batches of an epoch: the same videos in an order that depends on the epoch."""
     random = np.random.default_rng(1)
     frames = random.integers(0, 256, (VIDEOS, T, D), np.uint8)
     labels = (frames.mean(axis=1) @ random.normal(size=(D, C)) > 100).astype(np.uint8)
@@ -47,7 +47,7 @@ def read_epoch(epoch: int, skip: int, *, soft: bool = False) -> Any:
 def train(
     folder: str, config: TrainingConfig = CONFIG, *, digest: str = "d" * 64, averaging_decay: float | None = None
 ) -> tuple[TrainingModel, TrainingRecord]:
-    """Trains the toy network, going on with the checkpoint in the folder."""
+    """Train the toy network from the checkpoint in the folder, if there is one."""
     model = TrainingModel(network(), averaging_decay=averaging_decay)
     steps = Steps.of(VIDEOS, config.epochs, B)
     checkpoint = Checkpoint(folder, digest)
@@ -56,5 +56,5 @@ def train(
 
 
 def weights(model: keras.Model) -> list[np.ndarray]:
-    """All weights as arrays."""
+    """Return all weights as arrays."""
     return [np.asarray(variable) for variable in model.weights]

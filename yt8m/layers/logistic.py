@@ -46,7 +46,7 @@ class Logistic(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         return keras.ops.sigmoid(keras.ops.cast(self.dense(inputs), "float32"))
 
-    def start_at(self, probabilities: ArrayLike) -> None:
+    def set_initial_predictions(self, probabilities: ArrayLike) -> None:
         """Set the bias so that the layer predicts given probabilities for inputs of 0.
 
         Args:

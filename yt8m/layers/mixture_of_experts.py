@@ -79,7 +79,7 @@ class MixtureOfExperts(keras.layers.Layer):
         experts = keras.ops.sigmoid(keras.ops.cast(expert_logits, "float32"))
         return keras.ops.sum(gates[:, :, :M] * experts, axis=-1)
 
-    def start_at(self, probabilities: ArrayLike) -> None:
+    def set_initial_predictions(self, probabilities: ArrayLike) -> None:
         """Set the biases of the experts so that the layer predicts given probabilities for inputs of 0.
 
         Args:

@@ -84,7 +84,7 @@ def classify(features: Any, head: MixtureOfExpertsConfig | LogisticConfig, num_c
     return probabilities * gate(probabilities if on_probabilities else features)
 
 
-def start_at(network: Any, probabilities: ArrayLike) -> None:
+def set_initial_predictions(network: Any, probabilities: ArrayLike) -> None:
     """Set the biases of the head so that the initial predictions of a network are near given probabilities.
 
     Label gates, which are half open at first, are not taken into account.
@@ -96,4 +96,4 @@ def start_at(network: Any, probabilities: ArrayLike) -> None:
     from yt8m.layers.all_layers import all_layers
 
     (head,) = (layer for layer in all_layers(network) if layer.name == "head")
-    head.start_at(probabilities)
+    head.set_initial_predictions(probabilities)

@@ -10,7 +10,7 @@ from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
-from yt8m.models.head import start_at
+from yt8m.models.head import set_initial_predictions
 from yt8m.stages.result import StageResult
 from yt8m.training.config import TrainingConfig
 from yt8m.training.provenance import Provenance
@@ -97,5 +97,5 @@ def _build(config: TrainConfig, partition: Partition) -> Any:
     network = build_from_bytes(config.model, partition.spec)
     if config.training.initial_bias == "class_frequencies":
         # Half a video with and one without each class are added, so that no probability is 0 or 1.
-        start_at(network, (np.array(partition.class_counts) + 0.5) / (partition.num_training_videos + 1))
+        set_initial_predictions(network, (np.array(partition.class_counts) + 0.5) / (partition.num_training_videos + 1))
     return network
