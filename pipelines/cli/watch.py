@@ -20,12 +20,13 @@ from yt8m.errors import ClusterError
 from yt8m.progress import duration, is_progress_line
 from yt8m.storage.retry import DEADLINE_VARIABLE
 
-# Waiting nodes named in the live display.
+# Number of waiting nodes to name in the live display.
 _NAMED = 4
+# Style of a row by the state of its node.
 STYLES = {"running": "bold cyan", "failed": "bold red", "stopped": "yellow", "stale": "yellow", "waiting": "dim"}
 # Seconds between two requests to a cluster.
 SECONDS_BETWEEN_REQUESTS = 5.0
-# How long to keep asking a cluster that stopped answering: proxies and port forwards can break and come back.
+# Seconds to keep asking a cluster that stopped answering. Proxies and port forwards can break and come back.
 PATIENCE_SECONDS = 300.0
 # Seconds to try to read records from an object store. A slow store must not hold up the table of states.
 RECORDS_DEADLINE_SECONDS = "10"
@@ -63,8 +64,8 @@ class RunDisplay:
         if self._live:
             self._live.stop()
 
-    def __call__(self, event: Event, state: RunState) -> None:
-        """Show an event and the state it led to."""
+    def __call__(self, event: Event) -> None:
+        """Show an event, after the state has changed."""
         if event.kind == "printed":
             if is_progress_line(event.text):
                 self._progress[event.node] = event.text
@@ -79,7 +80,7 @@ class RunDisplay:
             if not self._live:
                 say(self.console, f"{self._count()} {event.node} ...")
             return
-        node, done = state.nodes[event.node], event.kind == "done"
+        node, done = self.state.nodes[event.node], event.kind == "done"
         mark = "done" if done else "FAILED"
         line = f"{self._count()} {event.node} {mark} in {duration(node.seconds)}{describe_figures(node)}"
         say(self.console, line, style="" if done else "bold red")
@@ -100,9 +101,7 @@ class RunDisplay:
         for name, node in self.state.nodes.items():
             if node.state == "running":
                 lines.append(Text(f"{name}  {duration(time.time() - node.started)}", style="bold"))
-                lines.append(
-                    Text(f"    {self._progress.get(name, '')}", style="dim", overflow="ellipsis", no_wrap=True)
-                )
+                lines.append(_dim(f"    {self._progress.get(name, '')}"))
         waiting = [name for name, node in self.state.nodes.items() if node.state == "waiting"]
         more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
         if waiting:

@@ -25,14 +25,14 @@ def log(tmp_path: Path) -> Path:
     return tmp_path / "logs" / "prepare.log"
 
 
-def test_a_failed_node_is_shown_with_the_end_of_its_log_and_its_place(log: Path) -> None:
+def test_a_failed_node_is_shown_with_the_end_and_the_path_of_its_log(log: Path) -> None:
     log.write_text("".join(f"line {number}\n" for number in range(100)) + "RuntimeError: [broken]\n")
     lines = failure(log.parents[1])
     assert "line 50" not in "\n".join(lines)
     assert lines[-3:-1] == ["  | RuntimeError: [broken]", f"Node prepare failed; its log: {log}"]
 
 
-def test_of_a_mistake_that_the_user_can_mend_only_the_message_is_shown(log: Path) -> None:
+def test_user_errors_are_shown_without_a_traceback(log: Path) -> None:
     log.write_text("Traceback\n  somewhere\nyt8m.errors.ConfigError: a: wrong\nb: wrong, too\n")
     assert failure(log.parents[1])[:2] == ["  | ConfigError: a: wrong", "  | b: wrong, too"]
 

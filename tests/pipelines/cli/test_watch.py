@@ -10,7 +10,7 @@ from pipelines.runs.state import NodeState, RunState
 
 
 def shown(events: list[Event], tmp_path_factory: pytest.TempPathFactory, *, terminal: bool = False) -> str:
-    """What the display prints for events in a run of two nodes."""
+    """Return the output for events in a run of two nodes."""
     state = RunState(tmp_path_factory.mktemp("root"), "run", {name: NodeState(title=name) for name in ("a", "b")})
     console = Console(file=io.StringIO(), force_terminal=terminal, width=100, _environ={})
     with RunDisplay(console, state) as display:
@@ -19,7 +19,7 @@ def shown(events: list[Event], tmp_path_factory: pytest.TempPathFactory, *, term
                 state.start(event.node, state.root / "log", time.time())
             elif event.kind != "printed":
                 state.end(event.node, event.kind, {}, time.time())
-            display(event, state)
+            display(event)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -30,7 +30,7 @@ def test_nodes_are_counted_as_they_start_and_end(tmp_path_factory: pytest.TempPa
     assert lines == ["[0/2] a ...", "[1/2] a done in 0s", "[1/2] b ...", "[1/2] b FAILED in 0s"]
 
 
-def test_progress_lines_are_shown_and_other_talk_is_not(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_progress_lines_are_shown_and_other_output_is_not(tmp_path_factory: pytest.TempPathFactory) -> None:
     events = [
         Event("started", "a"),
         Event("printed", "a", "Training: 3/10 videos (30%), loss 2"),
@@ -44,7 +44,7 @@ def test_unchanged_nodes_are_one_line(tmp_path_factory: pytest.TempPathFactory) 
     assert text.splitlines() == ["[2/2] 2 nodes unchanged since an earlier run"]
 
 
-def test_a_terminal_shows_what_runs_and_what_is_to_come(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_a_terminal_shows_running_and_waiting_nodes(tmp_path_factory: pytest.TempPathFactory) -> None:
     events = [Event("started", "a"), Event("printed", "a", "Training: 3/10 videos (30%), loss 2")]
     text = shown(events, tmp_path_factory, terminal=True)
     assert "to come: b" in text

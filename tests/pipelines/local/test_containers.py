@@ -1,4 +1,4 @@
-"""Containers of a real Docker engine, and what is said where there is none."""
+"""Containers of a real Docker engine, and errors without one."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def run(client: Any, config: ContainerConfig, root: Path, script: str) -> int:
     return run_container(client, config.image, ["sh", "-c", script], {}, print, **arguments)
 
 
-def test_without_an_engine_the_command_says_what_to_do(tmp_path: Path) -> None:
+def test_without_an_engine_the_error_names_the_remedy(tmp_path: Path) -> None:
     program = f"from pipelines.cli import main; main(['run', {str(SMOKE)!r}, '--root', 'run', '--runner', 'docker'])"
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -53,7 +53,7 @@ def test_without_an_engine_the_command_says_what_to_do(tmp_path: Path) -> None:
     assert re.search(r"Error: .*no Docker engine answers at unix://.*none\.sock.*--runner subprocess", done.stderr)
 
 
-def test_kfp_s_executor_is_quiet_and_the_step_s_own_words_are_printed(tmp_path: Path) -> None:
+def test_output_of_the_step_is_kept_and_kfp_s_executor_is_quiet(tmp_path: Path) -> None:
     @dsl.component(base_image=PROCESS_IMAGE, install_kfp_package=False, packages_to_install=[])
     def step(text: str) -> None:
         import logging  # noqa: PLC0415
@@ -75,14 +75,14 @@ def test_kfp_s_executor_is_quiet_and_the_step_s_own_words_are_printed(tmp_path: 
 
 
 @pytest.mark.slow
-def test_without_the_image_the_message_says_how_it_is_made(client: Any) -> None:
+def test_without_the_image_the_error_names_the_command_that_builds_it(client: Any) -> None:
     with pytest.raises(ConfigError, match=r"no image 'yt8m:none'.*make image"):
         check_image("yt8m:none")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("script", ["exit 7", "echo; exit 7"])
-def test_a_step_that_fails_at_once_has_failed_and_leaves_nothing(
+def test_a_step_that_fails_at_once_is_reported_and_removed(
     client: Any, image: str, tmp_path: Path, script: str
 ) -> None:
     config = ContainerConfig(image=image, folder="/")
@@ -91,8 +91,8 @@ def test_a_step_that_fails_at_once_has_failed_and_leaves_nothing(
 
 
 @pytest.mark.slow
-def test_lines_stay_lines(client: Any, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    # The engine cuts lines after 16 KiB; its log, when followed, often lacks a last line without a newline.
+def test_output_arrives_in_lines(client: Any, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # The engine splits lines after 16 KiB, and a followed log often lacks a last line without a newline.
     script = "printf 'a\\n\\nb: '; printf '%040000d' 0; echo; printf 'é'"
     config = ContainerConfig(image=image, folder="/")
     for _ in range(20):
@@ -101,7 +101,7 @@ def test_lines_stay_lines(client: Any, image: str, tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.slow
-def test_a_container_writes_the_runs_folder_and_reads_what_it_was_given_and_no_more(
+def test_a_container_can_write_the_run_s_folder_and_read_its_mounts_only(
     client: Any, image: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for folder in ("root", "videos", "other"):
@@ -125,7 +125,7 @@ def test_a_container_writes_the_runs_folder_and_reads_what_it_was_given_and_no_m
 
 
 @pytest.mark.slow
-def test_containers_of_a_run_are_removed_and_those_of_others_are_not(client: Any, image: str, tmp_path: Path) -> None:
+def test_only_containers_of_the_run_are_removed(client: Any, image: str, tmp_path: Path) -> None:
     sleeping = {}
     for name in ("mine", "other"):
         arguments = container_arguments(ContainerConfig(image=image, folder="/"), str(tmp_path))

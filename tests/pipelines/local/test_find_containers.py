@@ -12,7 +12,7 @@ Small = Callable[..., Recipe]
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A home of its own, without credentials."""
+    """Use an empty home folder without credentials."""
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE", "XDG_CACHE_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
@@ -20,7 +20,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def reading(small: Small, *patterns: str) -> Recipe:
-    """A recipe that reads these files."""
+    """Return a recipe that reads these files."""
 
     def change(raw: dict[str, object]) -> None:
         raw["data"] = {"training": list(patterns), "validation": ["/data/validate.tfrecord"], "holdout_shards": 1}
@@ -35,12 +35,12 @@ def test_generated_videos_need_no_files(small: Small) -> None:
     assert not needs.writable
 
 
-def test_the_image_is_the_one_of_this_code_where_none_is_named(small: Small) -> None:
+def test_the_default_image_is_that_of_this_code(small: Small) -> None:
     assert find_containers(small()).image.startswith("yt8m:")
 
 
 @pytest.mark.parametrize(
-    ("pattern", "place"),
+    ("pattern", "folder"),
     [
         ("/videos/train*.tfrecord", "/videos"),
         ("/videos/[ab]*/part-?/train.tfrecord", "/videos"),
@@ -48,12 +48,12 @@ def test_the_image_is_the_one_of_this_code_where_none_is_named(small: Small) -> 
         ("file:///videos/train*.tfrecord", "/videos"),
     ],
 )
-def test_the_recipes_files_are_seen_where_they_are(small: Small, pattern: str, place: str) -> None:
+def test_files_of_the_recipe_are_mounted_at_their_own_paths(small: Small, pattern: str, folder: str) -> None:
     needs = find_containers(reading(small, pattern), "image:1")
-    assert needs.read_only == {place: place, "/data/validate.tfrecord": "/data/validate.tfrecord"}
+    assert needs.read_only == {folder: folder, "/data/validate.tfrecord": "/data/validate.tfrecord"}
 
 
-def test_relative_paths_mean_what_they_mean_to_the_user(
+def test_relative_paths_refer_to_the_working_directory(
     small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = reading(small, "videos/train*.tfrecord")
@@ -63,7 +63,7 @@ def test_relative_paths_mean_what_they_mean_to_the_user(
     assert needs.folder == str(tmp_path)
 
 
-def test_links_lead_to_their_files(small: Small, tmp_path: Path) -> None:
+def test_targets_of_symbolic_links_are_mounted(small: Small, tmp_path: Path) -> None:
     (tmp_path / "videos").mkdir()
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "blob").touch()

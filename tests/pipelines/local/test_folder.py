@@ -10,7 +10,7 @@ from pipelines.runs.state import NodeState, RunState
 from yt8m.errors import ConfigError
 
 
-def test_a_second_run_is_refused_and_told_who_holds_the_root(tmp_path: Path) -> None:
+def test_a_second_run_is_refused_with_the_process_of_the_first(tmp_path: Path) -> None:
     told = rf"in use by another run \(process {os.getpid()}\)"
     with lock_root(tmp_path), pytest.raises(ConfigError, match=told), lock_root(tmp_path):
         pass
@@ -44,7 +44,7 @@ def finished(root: Path, text: str) -> RunState:
     return RunState(root, "run", nodes)
 
 
-def test_the_results_lie_in_the_root_and_are_replaced_by_later_ones(tmp_path: Path) -> None:
+def test_results_are_published_in_the_root_and_replaced_by_later_ones(tmp_path: Path) -> None:
     for text in ("first", "second"):
         publish_results(finished(tmp_path, text))
         assert (tmp_path / "report.html").read_text() == text

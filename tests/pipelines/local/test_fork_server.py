@@ -1,4 +1,4 @@
-"""Executes steps as KFP's local runner would, in forks of a process that has imported TensorFlow."""
+"""Execution of steps in forks of a process that has imported TensorFlow."""
 
 from pipelines.local.fork_server import run_step
 
@@ -16,25 +16,25 @@ INPUT = '{"inputs": {}, "outputs": {"outputFile": "/dev/null"}}'
 
 
 def execute(end: str) -> tuple[int, list[str]]:
-    """The exit status of a step and the lines that it printed."""
+    """Return the exit status and the output of a step."""
     arguments = ["--executor_input", INPUT, "--function_to_execute", "step"]
     printed: list[str] = []
-    command = ["sh", "-ec", "what KFP does", SOURCE.format(end=end), *arguments]
+    command = ["sh", "-ec", "KFP's script", SOURCE.format(end=end), *arguments]
     return run_step(command, {"GREETING": "hello"}, printed.append), printed
 
 
-def test_a_step_begins_with_tensorflow_and_its_own_environment():
+def test_a_step_starts_with_tensorflow_imported_and_its_own_environment():
     status, printed = execute("pass")
     assert status == 0
     assert printed[:2] == ["warm: True", "environment: hello"]
 
 
-def test_only_what_the_step_prints_is_printed_both_streams_in_order():
+def test_both_streams_of_the_step_arrive_in_order_without_kfp_s_log():
     _, printed = execute("pass")
     assert printed[2:] == ["a result", "a warning of C"]
 
 
-def test_an_error_is_printed_and_told():
+def test_an_exception_is_printed_and_gives_exit_status_1():
     status, printed = execute("raise ValueError('no such shard')")
     assert status == 1
     assert "ValueError: no such shard" in printed
@@ -45,11 +45,11 @@ def test_warnings_of_loggers_are_printed():
     assert printed[-1] == "WARNING:yt8m:no page"
 
 
-def test_exit_codes_and_signals_are_told():
+def test_exit_status_and_signals_are_returned():
     assert execute("sys.exit(2)")[0] == 2
     assert execute("os.kill(os.getpid(), 9)")[0] == -9
 
 
-def test_steps_leave_nothing_to_each_other():
+def test_steps_share_no_state():
     execute("sys.left = True")
     assert execute("sys.exit(hasattr(sys, 'left'))")[0] == 0

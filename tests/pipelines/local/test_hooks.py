@@ -1,4 +1,4 @@
-"""The functions of KFP that `pipelines.local.hooks` replaces are those that it was written for."""
+"""Guard against changes of the functions in KFP that `pipelines.local.hooks` replaces or relies on."""
 
 import hashlib
 import inspect
@@ -24,7 +24,7 @@ FUNCTIONS = {
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__qualname__)
-def test_kfp_s_functions_are_those_that_the_hooks_were_written_for(function: Callable[..., Any]) -> None:
+def test_kfp_s_functions_have_not_changed(function: Callable[..., Any]) -> None:
     digest = hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:16]
     assert digest == FUNCTIONS[function], (
         f"KFP's {function.__qualname__} has changed: check that the hooks still see every task's start, output and end."

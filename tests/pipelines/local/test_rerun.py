@@ -1,4 +1,4 @@
-"""Nodes of a real, tiny run, executed again."""
+"""Reruns of nodes in a real, tiny run."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ def call(*arguments: str, code: int = 0) -> Result:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of a finished run."""
+    """Return the root of a finished run."""
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "tiny.yaml").write_text(RECIPE)
     call("run", str(folder / "tiny.yaml"), "--root", str(folder / "root"))
@@ -59,13 +59,13 @@ def steps(root: Path) -> float:
     return RunState.load(root).nodes["train-linear"].metrics["steps"]
 
 
-def test_a_node_alone_is_trained_anew_and_the_rest_is_stale_until_the_recipe_runs(root: Path) -> None:
+def test_a_rerun_trains_one_node_and_makes_its_descendants_stale(root: Path) -> None:
     before = {name: executions(root, name) for name in RunState.load(root).nodes}
     report = (root / "report.html").stat().st_mtime_ns
     result = call("rerun", str(root), "train-linear")
     after = {name: executions(root, name) for name in before}
     assert {name for name in before if after[name] > before[name]} == {"train-linear"}
-    # It did not go on at its checkpoint, where there was nothing left to do.
+    # Training started again instead of continuing from the finished checkpoint.
     assert "step 5/5" in call("logs", str(root), "train-linear").output
     assert nodes_in(root, "stale") == AFTER_TRAINING
     assert (root / "report.html").stat().st_mtime_ns == report
@@ -78,22 +78,22 @@ def test_a_node_alone_is_trained_anew_and_the_rest_is_stale_until_the_recipe_run
     assert (root / "report.html").stat().st_mtime_ns > report
 
 
-def test_with_downstream_and_settings_all_that_depends_on_the_node_follows(root: Path) -> None:
+def test_downstream_executes_all_descendants_with_the_settings(root: Path) -> None:
     setting = "families.logistic.candidates.linear.training.epochs=2"
     result = call("rerun", str(root), "train-linear", "--set", setting, "--downstream")
     assert nodes_in(root, "done") == {"train-linear", *AFTER_TRAINING}
     assert steps(root) == 10
     assert "Report: " in result.output
-    # The run's recipe is the changed one now.
+    # The run's recipe includes the setting now.
     refresh(root)
     assert nodes_in(root, "unchanged") == set(RunState.load(root).nodes)
-    # The first recipe's results are still there.
+    # The first recipe's results are still in the cache.
     call("run", str(root.parent / "tiny.yaml"), "--root", str(root))
     assert nodes_in(root, "unchanged") == set(RunState.load(root).nodes)
     assert steps(root) == 5
 
 
-def test_a_rerun_that_fails_leaves_what_was_there(root: Path) -> None:
+def test_a_failed_rerun_keeps_the_old_results(root: Path) -> None:
     recipe = (root / "recipe.json").read_text()
     setting = "families.logistic.candidates.linear.training.batch_size=100000"
     result = call("rerun", str(root), "train-linear", "--set", setting, code=1)
@@ -104,7 +104,7 @@ def test_a_rerun_that_fails_leaves_what_was_there(root: Path) -> None:
     assert nodes_in(root, "unchanged") == set(RunState.load(root).nodes)
 
 
-def test_soft_targets_are_written_anew(tmp_path: Path) -> None:
+def test_a_rerun_writes_soft_targets_again(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(f"{RECIPE}{STUDENT}")
     setting = "families.logistic.ensemble_size=1"
     call("run", str(tmp_path / "tiny.yaml"), "--root", str(tmp_path / "root"), "--set", setting)

@@ -1,4 +1,4 @@
-"""Runs real, tiny KFP pipelines with KFP's local runner: steps as processes and, slower, in containers."""
+"""Runs of tiny KFP pipelines with KFP's local runner, with steps as processes and (slow) in containers."""
 
 # ruff: noqa: PLC0415, T201 - steps are programs of their own
 
@@ -50,7 +50,7 @@ def second(root: str, model: Input[Model], metrics: Output[Metrics]) -> None:
     Path(metrics.path).write_text(json.dumps({"metrics": {"gap": 0.6}}))
 
 
-# Lines of KFP's local runner and of the worker's pipe, as a video's id could have them, too.
+# Output that imitates KFP's local runner and the worker's events, as a video id with line breaks could.
 FORGED = """\
 12:00:00.000 - INFO - Executing task 'second'
 Task 'first' finished with status SUCCESS
@@ -70,7 +70,7 @@ def forging(text: str, metrics: Output[Metrics]) -> None:
     Path(metrics.path).write_text("{}")
 
 
-# None: steps are processes.
+# None executes steps as processes.
 Containers = ContainerConfig | None
 
 PLAN = Plan(
@@ -83,7 +83,7 @@ PLAN = Plan(
 
 @pytest.fixture(params=["processes", pytest.param("containers", marks=pytest.mark.slow)])
 def containers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Containers]:
-    """Steps are processes, or they are containers, of which none may be left."""
+    """Execute steps as processes or in containers, and check that no container is left."""
     if request.param == "processes":
         yield None
         return
@@ -112,30 +112,30 @@ def execute(root: Path, containers: Containers) -> tuple[bool, LocalRun, list[Ev
     pipeline = compile_tiny(root, containers)
     with lock_root(root) as lock:
         run = LocalRun(PLAN, root, lock, containers)
-        return run.execute(pipeline, lambda event, _: events.append(event)), run, events
+        return run.execute(pipeline, events.append), run, events
 
 
-def test_a_forced_node_is_executed_again_and_what_it_makes_now_is_kept(tmp_path: Path) -> None:
+def test_a_forced_node_is_executed_again_and_its_new_results_are_cached(tmp_path: Path) -> None:
     _, before, _ = execute(tmp_path, None)
     with lock_root(tmp_path) as lock:
         run = LocalRun(before.state, tmp_path, lock, forced=["first"])
         events: list[Event] = []
-        assert run.execute(tmp_path / "pipeline.yaml", lambda event, _: events.append(event))
-    assert told(events) == [("started", "first"), ("done", "first"), ("started", "second"), ("done", "second")]
+        assert run.execute(tmp_path / "pipeline.yaml", events.append)
+    assert transitions(events) == [("started", "first"), ("done", "first"), ("started", "second"), ("done", "second")]
     made = run.state.nodes["first"].outputs["model"]
     _, after, events = execute(tmp_path, None)
-    assert {kind for kind, _ in told(events)} == {"unchanged"}
+    assert {kind for kind, _ in transitions(events)} == {"unchanged"}
     assert after.state.nodes["first"].outputs["model"] == made
 
 
-def told(events: list[Event]) -> list[tuple[str, str]]:
+def transitions(events: list[Event]) -> list[tuple[str, str]]:
     return [(event.kind, event.node) for event in events if event.kind != "printed"]
 
 
-def test_all_nodes_run_and_their_figures_and_artifacts_are_known(tmp_path: Path, containers: Containers) -> None:
+def test_all_nodes_run_and_their_metrics_and_artifacts_are_stored(tmp_path: Path, containers: Containers) -> None:
     succeeded, _, events = execute(tmp_path, containers)
     assert succeeded
-    assert told(events) == [("started", "first"), ("done", "first"), ("started", "second"), ("done", "second")]
+    assert transitions(events) == [("started", "first"), ("done", "first"), ("started", "second"), ("done", "second")]
     assert Event("printed", "first", "first: 1/2 videos (50%)") in events
     node = RunState.load(tmp_path).nodes["first"]
     assert node.state == "done"
@@ -144,12 +144,12 @@ def test_all_nodes_run_and_their_figures_and_artifacts_are_known(tmp_path: Path,
     assert (tmp_path / "logs/first.log").read_text() == "first: 1/2 videos (50%)\n"
 
 
-def test_a_second_run_repeats_nothing_and_knows_the_same_figures(tmp_path: Path, containers: Containers) -> None:
+def test_a_second_run_executes_nothing_and_has_the_same_metrics(tmp_path: Path, containers: Containers) -> None:
     execute(tmp_path, containers)
     before = RunState.load(tmp_path).nodes
     succeeded, _, events = execute(tmp_path, containers)
     assert succeeded
-    assert {kind for kind, _ in told(events)} == {"unchanged"}
+    assert {kind for kind, _ in transitions(events)} == {"unchanged"}
     assert (tmp_path / "executions").read_text() == "first\n"
     after = RunState.load(tmp_path).nodes
     assert {name: node.outputs for name, node in after.items()} == {name: node.outputs for name, node in before.items()}
@@ -168,10 +168,10 @@ def test_after_a_failure_the_run_continues_with_the_failed_node(tmp_path: Path, 
     tmp_path.joinpath("fail").unlink()
     succeeded, _, events = execute(tmp_path, containers)
     assert succeeded
-    assert told(events) == [("unchanged", "first"), ("started", "second"), ("done", "second")]
+    assert transitions(events) == [("unchanged", "first"), ("started", "second"), ("done", "second")]
 
 
-def test_nothing_that_a_step_prints_changes_a_state(tmp_path: Path) -> None:
+def test_output_of_a_step_cannot_change_states(tmp_path: Path) -> None:
     @dsl.pipeline(name="forged")
     def forged(root: str) -> None:
         forging(text=FORGED)
@@ -181,8 +181,8 @@ def test_nothing_that_a_step_prints_changes_a_state(tmp_path: Path) -> None:
     events: list[Event] = []
     with lock_root(tmp_path) as lock:
         run = LocalRun(Plan("forged", "", (), nodes), tmp_path, lock)
-        assert run.execute(tmp_path / "pipeline.yaml", lambda event, _: events.append(event))
-    assert told(events) == [("started", "forging"), ("done", "forging")]
+        assert run.execute(tmp_path / "pipeline.yaml", events.append)
+    assert transitions(events) == [("started", "forging"), ("done", "forging")]
     assert run.state.nodes["second"].state == "waiting"
     assert set(run.state.nodes["forging"].outputs) == {"metrics"}
     assert (tmp_path / "logs/forging.log").read_text() == FORGED + "\n"
@@ -191,7 +191,7 @@ def test_nothing_that_a_step_prints_changes_a_state(tmp_path: Path) -> None:
 SCRIPT = """
 import signal
 import sys
-# A shell's background job, as tests may be, ignores it.
+# Background jobs of a shell, such as these tests may be, ignore the signal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from pathlib import Path
 from pipelines.local.containers import ContainerConfig
@@ -202,12 +202,12 @@ root = Path(sys.argv[1])
 with lock_root(root) as lock:
     plan = Plan("tiny", "", (), (Node("first", "train", "First"), Node("second", "train", "Second")))
     containers = ContainerConfig.parse_json(sys.argv[2], "test") if sys.argv[2] else None
-    LocalRun(plan, root, lock, containers).execute(root / "pipeline.yaml", lambda *_: None)
+    LocalRun(plan, root, lock, containers).execute(root / "pipeline.yaml", lambda event: None)
 """
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
-def test_a_stopped_run_takes_its_steps_along_and_continues_where_it_was(
+def test_a_stopped_run_ends_its_steps_and_can_be_continued(
     tmp_path: Path, containers: Containers, how: signal.Signals
 ) -> None:
     compile_tiny(tmp_path, containers)
@@ -217,13 +217,13 @@ def test_a_stopped_run_takes_its_steps_along_and_continues_where_it_was(
     step = int(wait_for(tmp_path / "second.pid"))
     os.kill(process.pid, how)
     process.wait(120)
-    if not containers:  # whose steps have numbers of their own
+    if not containers:  # their process ids mean nothing here
         wait_until(lambda: not is_alive(step))
     wait_until(lambda: not is_locked(tmp_path))
     tmp_path.joinpath("wait").unlink()
     succeeded, _, events = execute(tmp_path, containers)
     assert succeeded
-    assert told(events)[0] == ("unchanged", "first")
+    assert transitions(events)[0] == ("unchanged", "first")
 
 
 def wait_for(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""A server that answers like Kubeflow Pipelines' API and user interface, as far as our commands ask, and remembers."""
+"""A fake of Kubeflow Pipelines' API and user interface server, for the requests that our commands make."""
 
 import json
 from collections.abc import Iterator
@@ -16,17 +16,18 @@ Json = dict[str, Any]
 
 @dataclass
 class KfpServer:
-    """What the server has and does.
+    """State and behavior of the fake server.
 
     Attributes:
-        experiments: By id.
-        runs: By id; each as it was posted, with what the server adds.
-        progress: States of nodes that the next answers about runs have; the last stays.
-        requests: Method, path, headers, body of every request.
-        logs: What pods printed, by name.
+        url: Address of the server.
+        experiments: Experiments by id.
+        runs: Runs by id, as posted, with the fields that the server adds.
+        progress: States of the run and of its nodes in the next answers. The last entry repeats.
+        requests: Method, path, headers and body of every request.
+        logs: Logs by name of the pod.
         versions: Pipelines by version id.
-        failures: Answers (status, content type, body) that come first.
-        tries: Whether Argo's controller retries everything by default, which makes a node of every try.
+        failures: Answers (status, content type, body) to the next requests, before normal answers.
+        tries: Whether Argo retries every workflow node by default, which adds a child node per attempt.
     """
 
     url: str = ""
@@ -40,7 +41,7 @@ class KfpServer:
     tries: bool = False
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Json) -> tuple[int, str, str]:
-        """Status, content type and body."""
+        """Return status, content type and body."""
         if self.failures:
             return self.failures.pop(0)
         parts = path.removeprefix("/apis/v2beta1/").split("/")
@@ -68,7 +69,7 @@ class KfpServer:
         return _json({parts[0]: found} if found else {})
 
     def _described(self, run: Json) -> Json:
-        """A run with its state and those of its tasks, as KFP 2 makes them of Argo's workflow."""
+        """Return a run with the states of its tasks, as KFP 2 derives them from Argo's workflow."""
         state, nodes = self.progress.pop(0) if len(self.progress) > 1 else self.progress[0]
         spec = run.get("pipeline_spec") or next(iter(self.versions.values()))
         graph = SpecGraph(spec.get("pipeline_spec", spec))
@@ -102,7 +103,7 @@ def _tasks(number: int, name: str, state: str) -> list[Json]:
 
 
 def _with_try(task: Json) -> list[Json]:
-    """A task, and the only try of it, which has its children."""
+    """Return a task and its only attempt, to which the children belong."""
     tried = {**task, "task_id": f"{task['task_id']}-0", "display_name": f"{task['display_name']}(0)"}
     return [{**task, "child_tasks": [{"pod_name": tried["task_id"]}]}, tried]
 
@@ -113,7 +114,7 @@ def _json(body: Json, status: int = 200) -> tuple[int, str, str]:
 
 @contextmanager
 def kfp_server() -> Iterator[KfpServer]:
-    """Runs a server on a free port."""
+    """Run a fake server on a free port."""
     state = KfpServer()
 
     class Handler(BaseHTTPRequestHandler):

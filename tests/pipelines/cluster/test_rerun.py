@@ -1,4 +1,4 @@
-"""Reruns of single steps in clusters, through kfp's own client, against a server that answers like KFP's."""
+"""Reruns of nodes in a cluster, through kfp's own client, against a fake of Kubeflow Pipelines."""
 
 import json
 from pathlib import Path
@@ -9,15 +9,15 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from pipelines.kubeflow.spec import Spec, SpecGraph
-from tests.pipelines.cli.cluster_commands import ROOT, add_run, call, every, submit, submitted
-from tests.pipelines.kfp_server import KfpServer
+from tests.pipelines.cluster.commands import ROOT, add_run, call, every, submit, submitted
+from tests.pipelines.cluster.kfp_server import KfpServer
 
 
 def inputs(spec: Spec, names: set[str]) -> dict[str, Any]:
     return {name: SpecGraph(spec).task(name)["inputs"] for name in names}
 
 
-def test_a_rerun_has_the_step_and_what_it_reads_from_the_cache(server: KfpServer, tmp_path: Path) -> None:
+def test_a_rerun_has_the_node_and_its_cached_ancestors(server: KfpServer, tmp_path: Path) -> None:
     (tmp_path / "cluster.yaml").write_text("service_account: yt8m-runner")
     submit(server, "--cluster", str(tmp_path / "cluster.yaml"), "--pipeline-root", "gs://bucket/artifacts")
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
@@ -39,7 +39,7 @@ def test_a_rerun_has_the_step_and_what_it_reads_from_the_cache(server: KfpServer
     assert "runs-2" in result.output
 
 
-def test_a_rerun_of_a_rerun_finds_the_first_one_s_step_in_the_cache(server: KfpServer) -> None:
+def test_a_rerun_of_a_rerun_takes_the_first_one_s_node_from_the_cache(server: KfpServer) -> None:
     add_run(server)
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
     call(server, "rerun", "runs-1", "train-netvlad", "--downstream")
@@ -49,7 +49,7 @@ def test_a_rerun_of_a_rerun_finds_the_first_one_s_step_in_the_cache(server: KfpS
     assert inputs(third, {"evaluate-netvlad"}) != inputs(second, {"evaluate-netvlad"})
 
 
-def test_with_downstream_all_that_depends_on_the_step_is_executed_and_nothing_else(server: KfpServer) -> None:
+def test_downstream_executes_exactly_the_descendants(server: KfpServer) -> None:
     add_run(server)
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
     call(server, "rerun", "runs-1", "train-netvlad-second", "--downstream")
@@ -58,7 +58,7 @@ def test_with_downstream_all_that_depends_on_the_step_is_executed_and_nothing_el
     assert executed == {"train-netvlad-second"} | first.descendants("train-netvlad-second")
 
 
-def test_a_step_that_failed_goes_on_where_it_was(server: KfpServer) -> None:
+def test_a_failed_node_continues_under_its_old_key(server: KfpServer) -> None:
     add_run(server)
     states = {"generate": "SUCCEEDED", "prepare": "CACHED", "train-netvlad": "FAILED"}
     server.progress = [("FAILED", states)]
@@ -66,7 +66,7 @@ def test_a_step_that_failed_goes_on_where_it_was(server: KfpServer) -> None:
     assert inputs(submitted(server, 2), {"train-netvlad"}) == inputs(submitted(server), {"train-netvlad"})
 
 
-def test_settings_change_the_step_s_configuration_only(server: KfpServer) -> None:
+def test_settings_change_the_configuration_of_the_node_only(server: KfpServer) -> None:
     add_run(server)
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
     setting = "students.netvlad-second.training.epochs=7"
@@ -81,7 +81,7 @@ def test_settings_change_the_step_s_configuration_only(server: KfpServer) -> Non
     assert recipe["students"]["netvlad-second"]["training"] == {"epochs": 7}
 
 
-def test_a_step_that_had_too_little_goes_on_with_more(server: KfpServer, tmp_path: Path) -> None:
+def test_a_failed_node_continues_with_more_resources(server: KfpServer, tmp_path: Path) -> None:
     add_run(server)
     server.progress = [("FAILED", {"generate": "SUCCEEDED", "prepare": "CACHED", "train-netvlad": "FAILED"})]
     path = tmp_path / "cluster.yaml"
@@ -102,15 +102,13 @@ def test_a_step_that_had_too_little_goes_on_with_more(server: KfpServer, tmp_pat
     assert executors["exec-train-netvlad"]["nodeSelector"] == {"labels": {"disk": "ssd"}}
     assert "nodeSelector" not in executors["exec-prepare"]
     assert server.runs["runs-2"]["service_account"] == "other"
-    # Neither what it computes nor the name of its checkpoint has changed.
+    # The work and the name of its checkpoint are the same as before.
     assert (container["image"], container["command"]) == (before["image"], before["command"])
     assert inputs(submitted(server, 2), {"train-netvlad"}) == inputs(submitted(server), {"train-netvlad"})
 
 
 @pytest.mark.parametrize(("file", "image"), [("{}", "image:2"), ("{training: {image: '{image}-gpu'}}", "image:2-gpu")])
-def test_a_new_image_is_that_of_the_executed_steps_only(
-    server: KfpServer, tmp_path: Path, file: str, image: str
-) -> None:
+def test_a_new_image_is_for_executed_nodes_only(server: KfpServer, tmp_path: Path, file: str, image: str) -> None:
     add_run(server)
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
     (tmp_path / "cluster.yaml").write_text(file)
@@ -122,7 +120,7 @@ def test_a_new_image_is_that_of_the_executed_steps_only(
     assert images == {"generate": "image:1", "prepare": "image:1", "train-netvlad": image}
 
 
-def test_options_of_clusters_are_refused_for_a_run_that_is_here(tmp_path: Path) -> None:
+def test_cluster_options_are_refused_for_a_local_run(tmp_path: Path) -> None:
     (tmp_path / "nodes.json").write_text("{}")
     result = CliRunner().invoke(main, ["rerun", str(tmp_path), "train-netvlad", "--image", "image:2"])
     assert result.exit_code == 2
@@ -140,7 +138,7 @@ def test_options_of_clusters_are_refused_for_a_run_that_is_here(tmp_path: Path) 
         ("train-netvlat", "training.epochs=7", "Did you mean 'train-netvlad'"),
     ],
 )
-def test_settings_that_concern_other_nodes_are_refused(server: KfpServer, node: str, setting: str, reason: str) -> None:
+def test_settings_that_affect_other_nodes_are_refused(server: KfpServer, node: str, setting: str, reason: str) -> None:
     add_run(server)
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
     result = call(server, "rerun", "runs-1", node, "--set", setting)
@@ -149,7 +147,7 @@ def test_settings_that_concern_other_nodes_are_refused(server: KfpServer, node: 
     assert len(server.runs) == 1
 
 
-def test_a_step_whose_inputs_are_not_there_is_not_executed(server: KfpServer) -> None:
+def test_a_node_with_missing_inputs_is_not_executed(server: KfpServer) -> None:
     add_run(server)
     server.progress = [("FAILED", {"generate": "FAILED"})]
     result = call(server, "rerun", "runs-1", "prepare")
@@ -157,12 +155,12 @@ def test_a_step_whose_inputs_are_not_there_is_not_executed(server: KfpServer) ->
     assert "generate (failed)" in result.output
 
 
-def test_the_pipeline_of_a_run_from_the_user_interface_comes_with_its_version(server: KfpServer) -> None:
+def test_the_pipeline_of_a_run_from_the_user_interface_comes_from_its_version(server: KfpServer) -> None:
     add_run(server)
     run, nodes = server.runs["runs-1"], every(server, "SUCCEEDED")
     server.versions["v1"] = run.pop("pipeline_spec")
     run["pipeline_version_reference"] = {"pipeline_id": "p1", "pipeline_version_id": "v1"}
-    # There, every parameter is given.
+    # The user interface passes every parameter.
     run["runtime_config"]["parameters"]["recipe"] = "as it was"
     server.progress = [("SUCCEEDED", nodes)]
     assert call(server, "rerun", "runs-1", "report").exit_code == 0

@@ -1,4 +1,4 @@
-"""Calls of the commands on clusters, and runs that a server like KFP's has of them."""
+"""Calls of commands with a cluster, and the runs that they submit."""
 
 import copy
 from functools import cache
@@ -10,7 +10,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipelines.cli import main
 from pipelines.kubeflow.spec import Spec, SpecGraph
-from tests.pipelines.kfp_server import KfpServer, kfp_server
+from tests.pipelines.cluster.kfp_server import KfpServer, kfp_server
 from tests.support.paths import SMOKE
 
 ROOT = "gs://bucket/yt8m"
@@ -32,13 +32,13 @@ def first_run() -> dict[str, Any]:
 
 
 def add_run(server: KfpServer) -> None:
-    """Gives the server a run that was submitted before."""
+    """Add a run that was submitted earlier."""
     server.runs["runs-1"] = copy.deepcopy(first_run())
     server.experiments["experiments-1"] = {"experiment_id": "experiments-1", "display_name": "yt8m"}
 
 
 def submitted(server: KfpServer, number: int = 1) -> Spec:
-    """The pipeline of a run, checked against KFP's own definition."""
+    """Return the pipeline of a run, after a check against KFP's schema."""
     spec = server.runs[f"runs-{number}"]["pipeline_spec"]
     spec = spec.get("pipeline_spec", spec)
     json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())

@@ -1,4 +1,4 @@
-"""The commands on clusters, through kfp's own client, against a server that answers like KFP's."""
+"""Commands with a cluster, through kfp's own client, against a fake of Kubeflow Pipelines."""
 
 import json
 import socket
@@ -13,13 +13,13 @@ from pipelines.cli import main, watch
 from pipelines.cluster import run as cluster_run
 from pipelines.cluster.access import ClusterAccess
 from pipelines.kubeflow.spec import Spec, SpecGraph
-from tests.pipelines.cli.cluster_commands import ROOT, add_run, call, every, submit, submitted
-from tests.pipelines.kfp_server import KfpServer
+from tests.pipelines.cluster.commands import ROOT, add_run, call, every, submit, submitted
+from tests.pipelines.cluster.kfp_server import KfpServer
 from tests.support.paths import SMOKE
 from yt8m import storage
 from yt8m.errors import ClusterError, StorageError
 
-# By google-cloud-storage, once.
+# google-cloud-storage warns once.
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
 
 
@@ -27,7 +27,7 @@ def rows(result: Result) -> dict[str, list[str]]:
     return {line.split()[0]: line.split()[1:] for line in result.output.splitlines() if line.strip()}
 
 
-def test_a_recipe_becomes_a_run_in_an_experiment_and_its_page_is_told(server: KfpServer) -> None:
+def test_submit_starts_a_run_in_an_experiment_and_prints_its_page(server: KfpServer) -> None:
     result = submit(server)
     assert result.exit_code == 0, result.output
     assert server.experiments["experiments-1"]["display_name"] == "yt8m"
@@ -38,7 +38,7 @@ def test_a_recipe_becomes_a_run_in_an_experiment_and_its_page_is_told(server: Kf
     assert "evaluate-export" in SpecGraph(submitted(server)).nodes
 
 
-def test_a_second_run_takes_the_same_experiment(server: KfpServer) -> None:
+def test_a_second_run_uses_the_existing_experiment(server: KfpServer) -> None:
     assert submit(server, "--experiment", "mine").exit_code == 0
     assert submit(server, "--experiment", "mine", "--pipeline-root", "gs://bucket/artifacts").exit_code == 0
     assert len(server.experiments) == 1
@@ -65,7 +65,7 @@ def test_waiting_ends_with_the_run_and_its_result(server: KfpServer, state: str,
     assert "/36] generate done in 1m30s" in result.output
 
 
-def test_waiting_survives_a_server_that_is_away_for_a_while(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_following_survives_a_short_outage(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     add_run(server)
     server.progress = [("RUNNING", {}), ("SUCCEEDED", {})]
     read = watch.cluster_reader(ClusterAccess(server.url), "runs-1")
@@ -84,7 +84,7 @@ def leave_record(root: Path, spec: Spec, node: str, metrics: dict[str, float], *
     path.write_text(json.dumps({"metrics": metrics, "seconds": 5.0, "artifacts": artifacts}))
 
 
-def test_the_status_has_states_and_times_of_kfp_and_figures_of_the_records(server: KfpServer, tmp_path: Path) -> None:
+def test_status_has_states_and_times_from_kfp_and_metrics_from_records(server: KfpServer, tmp_path: Path) -> None:
     add_run(server)
     server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = str(tmp_path / "root")
     nodes = {"generate": "CACHED", "prepare": "SUCCEEDED", "train-netvlad": "RUNNING", "train-dbof-wide": "PENDING"}
@@ -103,7 +103,7 @@ def test_the_status_has_states_and_times_of_kfp_and_figures_of_the_records(serve
     assert "missing" not in result.output
 
 
-def test_the_status_of_a_finished_run_says_where_the_report_is(server: KfpServer, tmp_path: Path) -> None:
+def test_status_of_a_finished_run_has_the_uri_of_the_report(server: KfpServer, tmp_path: Path) -> None:
     add_run(server)
     server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = str(tmp_path / "root")
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
@@ -114,9 +114,7 @@ def test_the_status_of_a_finished_run_says_where_the_report_is(server: KfpServer
     assert "36 of 36 nodes done, finished" in result.output
 
 
-def test_without_records_the_status_shows_the_states_and_says_why(
-    server: KfpServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_status_without_records_shows_states_and_the_reason(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     add_run(server)
     server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = "nowhere://bucket"
     server.progress = [("RUNNING", {"generate": "SUCCEEDED"})]
@@ -126,7 +124,7 @@ def test_without_records_the_status_shows_the_states_and_says_why(
     assert "GAP and sizes are missing: nowhere://bucket" in result.output
 
 
-def test_a_store_that_does_not_answer_is_left_alone_for_a_while(
+def test_an_unreachable_object_store_is_not_asked_again_at_once(
     server: KfpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add_run(server)
@@ -147,7 +145,7 @@ def test_a_store_that_does_not_answer_is_left_alone_for_a_while(
     assert len(asked) == 2
 
 
-def test_steps_are_found_below_tries_that_the_clusters_own_retries_add(server: KfpServer) -> None:
+def test_steps_are_found_below_argo_s_default_retries(server: KfpServer) -> None:
     add_run(server)
     server.progress = [("SUCCEEDED", {"prepare": "CACHED", "generate": "SUCCEEDED"})]
     server.tries = True
@@ -163,7 +161,7 @@ def test_a_step_s_log_comes_from_its_pod(server: KfpServer) -> None:
     assert call(server, "logs", "runs-1", "prepare").output == "Reading: 3/4 shards\n"
 
 
-def test_without_the_user_interface_s_server_the_way_to_the_log_is_told(server: KfpServer) -> None:
+def test_without_the_user_interface_logs_names_the_kubectl_command(server: KfpServer) -> None:
     add_run(server)
     server.progress = [("RUNNING", {"prepare": "RUNNING"})]
     number = list(SpecGraph(submitted(server)).nodes).index("prepare")
@@ -184,7 +182,7 @@ LOGIN = (200, "text/html", "<html>Log in</html>")
         ([LOGIN] * 9, "perhaps a page to log in"),
     ],
 )
-def test_what_the_server_refuses_is_told(server: KfpServer, failures: list[Any], reason: str) -> None:
+def test_errors_of_the_api_are_shown(server: KfpServer, failures: list[Any], reason: str) -> None:
     for arguments in (["status", "runs-1"], ["submit", str(SMOKE), "--root", ROOT, "--image", "image:1"]):
         server.failures = list(failures)
         result = call(server, *arguments)
@@ -192,14 +190,14 @@ def test_what_the_server_refuses_is_told(server: KfpServer, failures: list[Any],
         assert reason in " ".join(result.output.split())
 
 
-def test_an_unknown_run_is_told(server: KfpServer) -> None:
+def test_an_unknown_run_is_an_error(server: KfpServer) -> None:
     for command in (["status", "no-run"], ["rerun", "no-run", "report"], ["logs", "no-run", "report"]):
         result = call(server, *command)
         assert result.exit_code == 2
         assert "There is no run 'no-run'" in result.output
 
 
-def test_a_host_that_is_down_is_told() -> None:
+def test_an_unreachable_host_is_an_error() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -208,7 +206,7 @@ def test_a_host_that_is_down_is_told() -> None:
     assert "cannot be reached" in result.output
 
 
-def test_a_run_needs_a_host_and_a_root_that_steps_can_see(server: KfpServer, tmp_path: Path) -> None:
+def test_submit_needs_a_host_and_a_root_in_an_object_store(server: KfpServer, tmp_path: Path) -> None:
     assert "--host is missing" in CliRunner().invoke(main, ["submit", str(SMOKE), "--root", ROOT]).output
     result = call(server, "submit", str(SMOKE), "--root", str(tmp_path))
     assert result.exit_code == 2

@@ -1,4 +1,4 @@
-"""A server that answers like KFP's, for tests of the commands on clusters."""
+"""A fake of Kubeflow Pipelines for tests of commands with a cluster."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.cli import watch
-from tests.pipelines.kfp_server import KfpServer, kfp_server
+from tests.pipelines.cluster.kfp_server import KfpServer, kfp_server
 
 
 @pytest.fixture
@@ -14,6 +14,6 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KfpServe
     monkeypatch.setattr(watch, "SECONDS_BETWEEN_REQUESTS", 0.01)
     monkeypatch.setenv("HOME", str(tmp_path))
     with kfp_server() as running:
-        # It has no objects either.
+        # The fake also stands for an object store without objects.
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", running.url)
         yield running
