@@ -64,8 +64,8 @@ class RunDisplay:
         if self._live:
             self._live.stop()
 
-    def __call__(self, event: Event) -> None:
-        """Show an event, after the state has changed."""
+    def __call__(self, event: Event, state: RunState) -> None:
+        """Show an event, given the state after it."""
         if event.kind == "printed":
             if is_progress_line(event.text):
                 self._progress[event.node] = event.text
@@ -80,7 +80,7 @@ class RunDisplay:
             if not self._live:
                 say(self.console, f"{self._count()} {event.node} ...")
             return
-        node, done = self.state.nodes[event.node], event.kind == "done"
+        node, done = state.nodes[event.node], event.kind == "done"
         mark = "done" if done else "FAILED"
         line = f"{self._count()} {event.node} {mark} in {duration(node.seconds)}{describe_figures(node)}"
         say(self.console, line, style="" if done else "bold red")

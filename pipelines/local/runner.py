@@ -19,7 +19,7 @@ from pipelines.runs.state import NodeState, RunState
 # Seconds that steps have to write a last checkpoint when the run is stopped.
 GRACE_SECONDS = 5.0
 
-Listener = Callable[[Event], None]
+Listener = Callable[[Event, RunState], None]
 
 
 class LocalRun:
@@ -59,7 +59,7 @@ class LocalRun:
 
         Args:
             pipeline: The compiled pipeline.
-            listener: Called with every event, after `state` has changed.
+            listener: Called with every event and the state after it.
 
         Returns:
             Whether all nodes are done. If not, `failed` and `error` say what went wrong.
@@ -79,7 +79,7 @@ class LocalRun:
                 for event in read_events(events):
                     logs.write(event)
                     self._apply(event)
-                    listener(event)
+                    listener(event, self.state)
         finally:
             logs.close()
             self.state.stop()

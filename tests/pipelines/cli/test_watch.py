@@ -19,7 +19,7 @@ def shown(events: list[Event], tmp_path_factory: pytest.TempPathFactory, *, term
                 state.start(event.node, state.root / "log", time.time())
             elif event.kind != "printed":
                 state.end(event.node, event.kind, {}, time.time())
-            display(event)
+            display(event, state)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 

@@ -112,7 +112,7 @@ def execute(root: Path, containers: Containers) -> tuple[bool, LocalRun, list[Ev
     pipeline = compile_tiny(root, containers)
     with lock_root(root) as lock:
         run = LocalRun(PLAN, root, lock, containers)
-        return run.execute(pipeline, events.append), run, events
+        return run.execute(pipeline, lambda event, _: events.append(event)), run, events
 
 
 def test_a_forced_node_is_executed_again_and_its_new_results_are_cached(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_a_forced_node_is_executed_again_and_its_new_results_are_cached(tmp_path
     with lock_root(tmp_path) as lock:
         run = LocalRun(before.state, tmp_path, lock, forced=["first"])
         events: list[Event] = []
-        assert run.execute(tmp_path / "pipeline.yaml", events.append)
+        assert run.execute(tmp_path / "pipeline.yaml", lambda event, _: events.append(event))
     assert transitions(events) == [("started", "first"), ("done", "first"), ("started", "second"), ("done", "second")]
     made = run.state.nodes["first"].outputs["model"]
     _, after, events = execute(tmp_path, None)
@@ -181,7 +181,7 @@ def test_output_of_a_step_cannot_change_states(tmp_path: Path) -> None:
     events: list[Event] = []
     with lock_root(tmp_path) as lock:
         run = LocalRun(Plan("forged", "", (), nodes), tmp_path, lock)
-        assert run.execute(tmp_path / "pipeline.yaml", events.append)
+        assert run.execute(tmp_path / "pipeline.yaml", lambda event, _: events.append(event))
     assert transitions(events) == [("started", "forging"), ("done", "forging")]
     assert run.state.nodes["second"].state == "waiting"
     assert set(run.state.nodes["forging"].outputs) == {"metrics"}
@@ -202,7 +202,7 @@ root = Path(sys.argv[1])
 with lock_root(root) as lock:
     plan = Plan("tiny", "", (), (Node("first", "train", "First"), Node("second", "train", "Second")))
     containers = ContainerConfig.parse_json(sys.argv[2], "test") if sys.argv[2] else None
-    LocalRun(plan, root, lock, containers).execute(root / "pipeline.yaml", lambda event: None)
+    LocalRun(plan, root, lock, containers).execute(root / "pipeline.yaml", lambda *_: None)
 """
 
 
