@@ -122,12 +122,12 @@ def test_equal_runs_give_equal_pages(summary):
 def test_what_a_run_lacks_is_said_in_a_sentence(minimal_run):
     page = Page(render_page(build(minimal_run)))
     for sentence in (
-        "This run searched no ensemble and exported no model.",
-        "The recipe averages no model's weights.",
-        "This run quantized no model.",
+        "This run did not search for an ensemble and did not export a model.",
+        "The recipe does not average weights.",
+        "This run did not quantize any model.",
         "The recipe has no students, so nothing was distilled.",
-        "This run searched no ensemble.",
-        "The recipe chooses no teachers.",
+        "This run did not search for an ensemble.",
+        "The recipe does not choose teachers.",
     ):
         assert sentence in page.text
     assert "load" not in [attributes.get("id") for attributes in page.all("h2")]
@@ -135,7 +135,7 @@ def test_what_a_run_lacks_is_said_in_a_sentence(minimal_run):
 
 def test_a_run_without_any_record_still_gives_a_page():
     page = Page(render_page(build([])))
-    assert "This run trained no models." in page.text
+    assert "This run did not train any model." in page.text
     assert page.all("table") == []
 
 
@@ -144,12 +144,13 @@ def test_flat_weights_that_searched_ones_did_not_clearly_beat_are_explained(full
         if record["stage"] == "search_weights":
             record["details"]["guard"] |= {"taken": "flat", "gain_over_flat": 0.0004}
     page = Page(render_page(build(full_run)))
-    assert "by +0.00040 over the flat average (standard error 0.00071; 2 of them are asked for)" in page.text
-    assert "That may be chance, so the flat average is used." in page.text
+    assert "gain over the flat average is +0.00040 (standard error 0.00071;" in page.text
+    assert "at least 2 standard errors are required)." in page.text
+    assert "The gain may be chance, so the flat average is used." in page.text
 
 
 def test_what_quantization_costs_the_ensemble_is_told(page):
-    said = "On the held-out videos the chosen ensemble has 0.80366 before quantization and 0.80361 after it."
+    said = "On the held-out videos, the chosen ensemble has GAP 0.80366 before quantization and 0.80361 after it."
     assert said in page.text
 
 

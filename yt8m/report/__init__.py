@@ -1,1 +1,5 @@
-"""What a run achieved, for people (one HTML page) and for programs (one JSON file)."""
+"""Reports of runs: `summary.json` for programs, an HTML page for people, and a page per node.
+
+Reads only the records that nodes leave behind. Imported by the stages `report`, `collect_records` and `export`, and by
+components that show a page.
+"""

@@ -1,18 +1,18 @@
-"""What a reader of the report should know first: whether the run did what it is for."""
+"""Checks of a run's results against expectations, shown at the top of the report."""
 
 from collections.abc import Iterator
 
 from yt8m.report.summary import Check, Final, Search
 from yt8m.report.summary_tables import Tables
 
-# The exported model's GAP may differ from the search's on the same videos by this much.
+# Maximum difference between the GAP of the exported model and that of the search on the same videos.
 EXPORT_TOLERANCE = 1e-4
-# Quantization to 8 bits is expected to cost at most this much GAP.
+# Maximum GAP that quantization to 8 bits is expected to cost.
 QUANTIZATION_TOLERANCE = 1e-3
 
 
 def build_checks(final: Final, tables: Tables, search: Search | None) -> tuple[Check, ...]:
-    """Compare the run's figures with what is expected; only what the run has figures for."""
+    """Compare the run's figures with expectations, as far as the run has the figures."""
     return (*_final_checks(final, search), *_table_checks(tables))
 
 
@@ -28,7 +28,9 @@ def _final_checks(final: Final, search: Search | None) -> Iterator[Check]:
         return
     if final.baseline_gap is not None:
         above = final.gap > final.baseline_gap
-        yield Check(passed=above, text=f"It is {'above' if above else 'not above'} the label-frequency baseline.")
+        yield Check(
+            passed=above, text=f"The model {'beats' if above else 'does not beat'} the label-frequency baseline."
+        )
     if final.best_model_gap is not None and final.measured_on != "model":
         above = final.gap > final.best_model_gap
         yield Check(passed=above, text=f"The ensemble {'beats' if above else 'does not beat'} its best single model.")

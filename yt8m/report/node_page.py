@@ -1,4 +1,4 @@
-"""The page of one node for the pipeline's user interface: those sections of the report that its record fills."""
+"""Pages of single nodes for the pipeline's user interface, made of sections of the report."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from yt8m.report.summary import Summary
 
 
 def render_node_page(record: Mapping[str, Any], sections: Sequence[str]) -> str:
-    """Render the page of a node: self-contained, without scripts and requests, with whole tables.
+    """Render the page of a node: self-contained, without scripts and requests, with complete tables.
 
     Args:
         record: A `NodeRecord` as plain data.

@@ -1,4 +1,4 @@
-"""The report as one HTML page: no scripts, no requests, readable in a sandboxed frame, in light and dark."""
+"""The report as one HTML page without scripts and requests, for sandboxed frames, in light and dark themes."""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -13,13 +13,13 @@ from yt8m.report import paper
 from yt8m.report.summary import Summary
 
 TEMPLATES = Path(__file__).parent / "templates"
-# Combinations of teachers and quantized variables shown before the rest is left to summary.json.
+# Maximum rows of long tables; the rest is in summary.json.
 MOST_ROWS = 40
 
 
 def render_page(summary: Summary) -> str:
-    """Render the page; every number in it that is the run's stands in a `data` element with its exact value."""
-    # Drawing is most of the time that a report takes to start.
+    """Render the page. Each figure of the run is a `data` element with its exact value."""
+    # Importing matplotlib takes most of the start-up time of a report.
     from yt8m.report import plots  # noqa: PLC0415
 
     drawn = {
@@ -34,10 +34,11 @@ def render_template(name: str, summary: Summary, plots: Mapping[str, Markup | No
     """Render one of the templates.
 
     Args:
-        name: Its file.
-        summary: The figures.
-        plots: `models`, `frontier` and `curves`; None where there is nothing to draw.
-        values: What else it reads: `most_rows` of a long table, and whether the tables that can be folded are `opened`.
+        name: File name of the template.
+        summary: Figures of the run.
+        plots: Plots `models`, `frontier` and `curves`. None if there is nothing to draw.
+        values: Further variables of the template: `most_rows`, the maximum rows of long tables, and `opened`, whether
+            collapsible tables are open.
     """
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -48,7 +49,7 @@ def render_template(name: str, summary: Summary, plots: Mapping[str, Markup | No
     )
     formats = (change, count, gap, megabytes, percent, plain, seconds, weight)
     environment.filters.update({form.__name__: form for form in formats})
-    # A search knows its members' families even where their own records are missing.
+    # The search records families of members whose own records are missing.
     known = (model.family for model in summary.models), (member.family for member in summary.tables.ensemble)
     families = dict.fromkeys(chain(*known))
     colors = {family: number % 8 for number, family in enumerate(families)}
@@ -58,47 +59,47 @@ def render_template(name: str, summary: Summary, plots: Mapping[str, Markup | No
 
 
 def gap(value: float | None) -> Markup:
-    """A score between 0 and 1 with five digits, as in the paper."""
+    """Format a score between 0 and 1 with five digits, as in the paper."""
     return _data(value, "{:.5f}")
 
 
 def change(value: float | None) -> Markup:
-    """A difference of scores with its sign."""
+    """Format a difference of scores with its sign."""
     if value is not None and round(value, 5) == 0:
         return _shown(value, "0.00000")
     return _data(value, "{:+.5f}")
 
 
 def percent(value: float | None) -> Markup:
-    """A fraction of 1 in percent."""
+    """Format a fraction as percentage."""
     return _data(value, "{:.1f} %", 100.0)
 
 
 def weight(value: float | None) -> Markup:
-    """An ensemble's weight, with four digits as in the paper."""
+    """Format the weight of a member with four digits, as in the paper."""
     return _data(value, "{:.4f}")
 
 
 def megabytes(value: float | None) -> Markup:
-    """Bytes in megabytes of 10^6."""
+    """Format bytes as megabytes of 10^6 bytes."""
     small = value is not None and value < 9.995e6
     return _data(value, "{:,.2f}" if small else "{:,.1f}", 1e-6)
 
 
 def seconds(value: float | None) -> Markup:
-    """Seconds; the short as milliseconds, the long as minutes and hours."""
+    """Format a duration as milliseconds, seconds, or minutes and hours."""
     if value is not None and 0 < value < 1:
         return _data(value, "{:.3g} ms", 1000.0)
     return _data(value, "{:.2f} s") if value is None or value < 59.5 else _shown(value, duration(value))
 
 
 def count(value: float | None) -> Markup:
-    """A whole number with separators."""
+    """Format a whole number with thousands separators."""
     return _data(value, "{:,.0f}")
 
 
 def plain(value: float | None) -> Markup:
-    """Any number, shortest."""
+    """Format any number with at most four significant digits, or a whole number in full."""
     whole = value is not None and float(value).is_integer()
     return count(value) if whole else _data(value, "{:.4g}")
 

@@ -1,13 +1,13 @@
-"""The figures of the paper, for comparison: Skalic & Austin 2018, tables 1 to 4."""
+"""Figures of the paper for comparison: Skalic and Austin, 2018, tables 1 to 4."""
 
 from typing import Final, NamedTuple
 
-# Table 1: change of GAP by averaging the weights, per family.
+# Table 1: change of GAP by weight averaging, per family.
 AVERAGING_CHANGE: Final = {"rnn": 0.00339, "netfv": -0.00186, "dbof": 0.00216, "netvlad": 0.00072}
 
 
 class Quantization(NamedTuple):
-    """One line of table 2: a distilled FVNet; megabytes are 10^6 bytes."""
+    """A row of table 2: a distilled FVNet. Megabytes are 10^6 bytes."""
 
     gap: float
     seconds: float
@@ -20,7 +20,7 @@ QUANTIZATION_AFTER: Final = Quantization(0.87237, 507.79, 117.0)
 
 
 class Distillation(NamedTuple):
-    """One line of table 3."""
+    """A row of table 3."""
 
     model: str
     family: str
@@ -49,7 +49,7 @@ DISTILLATION_GAIN: Final = {"rnn": 0.01290, "netfv": 0.00772, "dbof": 0.00409, "
 
 
 class Member(NamedTuple):
-    """One line of table 4; the size share is of the 1,052 MB in all."""
+    """A row of table 4. The size share is the fraction of the total of 1,052 MB."""
 
     model: str
     family: str
@@ -71,5 +71,5 @@ ENSEMBLE: Final = (
     Member("NetVLAD2", "netvlad", 220, 0.2091, 0.1551),
 )
 
-# Section 4.3: what the best random search gained over flat or weighted averages.
-SEARCH_RANGE: Final = 0.00050
+# Section 4.3: gain of the best random search over flat or weighted averages.
+SEARCH_GAIN: Final = 0.00050

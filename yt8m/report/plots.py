@@ -1,4 +1,4 @@
-"""The report's figures; imports matplotlib, so import this only to draw."""
+"""Plots of the report. Imports matplotlib, so import this module only to draw."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -12,20 +12,20 @@ from yt8m.report.summary import Curve, Model, Summary
 from yt8m.report.svg import MUTED, SURFACE, TEXT, draw, series_color
 
 MEGABYTE = 1e6
-# Points of the frontier that leave room for the number of members at each.
+# Maximum points of the frontier that are labeled with their number of members.
 MOST_NUMBERED = 16
-# What a learning curve shows: the first of these that its points have. GAP first, since the losses of students and
-# of teachers are not the same function.
+# Figures of a learning curve with their axis labels, in order of preference. GAP comes first, because students and
+# teachers have different loss functions.
 CURVE_FIGURES = {"gap": "GAP in training", "loss": "loss"}
 
 
 def plot_models(summary: Summary) -> Markup | None:
-    """GAP of every model, a line per model, and of the final ensemble; None with fewer than two models."""
+    """Plot the GAP of each model and of the final ensemble; None with fewer than two models."""
     models = [model for model in summary.models if model.gap is not None]
     if len(models) < 2:
         return None
     families = _families(summary)
-    # From the bottom up: the first family, its best model first, comes out on top.
+    # Rows count from the bottom: the best model of the first family comes out on top.
     ordered = sorted(models, key=lambda model: (-families.index(model.family), model.gap or 0.0))
 
     def plot(figure: Figure) -> None:
@@ -57,7 +57,7 @@ def _mark_ensemble(axes: Axes, summary: Summary, rows: int) -> None:
 
 
 def plot_frontier(summary: Summary) -> Markup | None:
-    """GAP of the best ensemble within a size, against the size; None without a frontier."""
+    """Plot the GAP of the best ensembles against their size; None without a frontier."""
     search = summary.search
     if search is None or len(search.frontier) < 2:
         return None
@@ -87,30 +87,30 @@ def plot_frontier(summary: Summary) -> Markup | None:
 
     description = (
         f"From {sizes[0]:.3g} MB with GAP {gaps[0]:.5f} to {sizes[-1]:.3g} MB with GAP {gaps[-1]:.5f}; "
-        "dots are GAP on the held-out videos, numbers at them the members."
+        "dots show GAP on the held-out videos, with the number of members."
     )
-    return draw("plot-frontier", "Best GAP within a size", description, (9.6, 3.4), plot)
+    return draw("plot-frontier", "Best GAP by size", description, (9.6, 3.4), plot)
 
 
 def plot_curves(summary: Summary) -> Markup | None:
-    """Learning curves, a panel per family; None without curves."""
+    """Plot the learning curves, one panel per family; None without curves."""
     drawn = [(curve, figures[0]) for curve in summary.curves if (figures := _figures_of(curve))]
     if not drawn:
         return None
     families = _families(summary)
     drawn.sort(key=lambda pair: families.index(pair[0].family))
     panels = [(family, list(pairs)) for family, pairs in groupby(drawn, key=lambda pair: pair[0].family)]
-    return _draw_curves(panels, f"Training of {len(drawn)} models by step, a panel per family.")
+    return _draw_curves(panels, f"Training of {len(drawn)} models by step, one panel per family.")
 
 
 def plot_training(summary: Summary) -> Markup | None:
-    """The learning curves of one node: a panel for each figure of `CURVE_FIGURES` that it has; None without any."""
+    """Plot the learning curves of one node, one panel per figure of `CURVE_FIGURES`; None without any."""
     panels = [(curve.family, [(curve, name)]) for curve in summary.curves for name in _figures_of(curve)]
-    return _draw_curves(panels, "Training by step, a panel per figure.") if panels else None
+    return _draw_curves(panels, "Training by step, one panel per figure.") if panels else None
 
 
 def _draw_curves(panels: Sequence[tuple[str, Sequence[tuple[Curve, str]]]], description: str) -> Markup:
-    """Draw panels, each with its title and the curves in it with what to show of them."""
+    """Draw panels, each given as title and pairs of curve and figure to plot."""
     columns = min(3, len(panels))
     rows = ceil(len(panels) / columns)
 
@@ -139,7 +139,7 @@ def _draw_curves(panels: Sequence[tuple[str, Sequence[tuple[Curve, str]]]], desc
 
 
 def _figures_of(curve: Curve) -> list[str]:
-    """What there is to draw of a curve."""
+    """List the figures that a curve has, in order of preference."""
     return [name for name in CURVE_FIGURES if any(name in point and "step" in point for point in curve.points)]
 
 

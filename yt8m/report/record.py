@@ -1,13 +1,13 @@
-"""The JSON record that every node of a run leaves behind: what it was and which figures came out.
+"""Records: the JSON file in which each node of a run stores what it did and its figures.
 
-A record is the file of the node's KFP `Metrics` artifact; the report reads nothing else:
+A record is the file of the node's KFP `Metrics` artifact. The report reads nothing else:
 
     {"node": "evaluate-dbof1", "stage": "evaluate", "name": "dbof1", "family": "dbof",
      "config": {"batch_size": 128, "top_k": 100},
      "metrics": {"gap": 0.8311, "map": 0.41, "hit_at_1": 0.9, "perr": 0.8, "bytes": 1234567},
      "details": {"gap_by_kind": {"order": 0.4}}, "seconds": 6.2}
 
-A file that fans in several nodes holds a list of records.
+The file of a node that collects several others holds a list of records.
 """
 
 import json
@@ -22,19 +22,19 @@ from yt8m.errors import DataError
 
 
 class NodeRecord(Config):
-    """What a node was and which figures came out.
+    """Identity, configuration and figures of a node.
 
     Attributes:
-        node: Unique in the run, for instance `evaluate-quantized-netvlad1`.
-        stage: One of the functions in `yt8m.stages`, for instance `evaluate`.
-        name: The model the node works on; empty if on none or several.
-        family: That model's family; for `select_teachers` and `soft_targets` the recipe's family or teacher group.
-        config: The stage's configuration. A student's `train` has in addition `learn_from`, its teachers' family or
-            group, and `baseline`, the candidate of the same make and training that learned from labels alone (empty if
-            none).
-        metrics: The stage's figures by name.
-        details: The stage's tables and curves; their form is the stage's.
-        seconds: How long the node took, where that was measured.
+        node: Name of the node, unique in the run, for instance `evaluate-quantized-netvlad1`.
+        stage: Name of a function in `yt8m.stages`, for instance `evaluate`.
+        name: Model that the node works on. Empty if there is none or several.
+        family: Family of that model. For `select_teachers` and `soft_targets`, the recipe's family or teacher group.
+        config: Configuration of the stage. For the `train` stage of a student it also has `learn_from`, the family or
+            group of its teachers, and `baseline`, the candidate with the same configuration and training that learned
+            from labels alone (empty if none).
+        metrics: Figures of the stage by name.
+        details: Tables and curves, in the stage's format.
+        seconds: Duration of the node in seconds, if measured.
     """
 
     node: str
@@ -48,13 +48,13 @@ class NodeRecord(Config):
 
 
 def load_records(paths: Iterable[Path]) -> list[NodeRecord]:
-    """Read files of one record or of a list of records each.
+    """Read record files, each with one record or a list of records.
 
     Returns:
-        Every node's record once, in order of first appearance.
+        One record per node, in order of first appearance.
 
     Raises:
-        DataError: A file is no JSON, or two records of one node differ; names the file.
+        DataError: A file is not JSON, or two records of one node differ.
         ConfigError: A record lacks a field or has an unknown one.
     """
     found: dict[str, NodeRecord] = {}
@@ -72,6 +72,6 @@ def _read_file(path: Path) -> Iterator[NodeRecord]:
     try:
         data = json.loads(path.read_text())
     except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a record of a node: {error}. Run the node that wrote it again.") from None
+        raise DataError(f"{path}: not a record of a node: {error}. Rerun the node that wrote it.") from None
     for item in data if isinstance(data, list) else [data]:
         yield NodeRecord.parse(item, str(path))

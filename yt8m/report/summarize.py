@@ -1,4 +1,4 @@
-"""Builds a run's summary from its records."""
+"""Builds the summary of a run from the records of its nodes."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -30,10 +30,10 @@ def build_summary(records: Sequence[NodeRecord]) -> Summary:
     """Build the summary.
 
     Args:
-        records: The records of the run's nodes, one each; what is missing is left out.
+        records: Records of the run's nodes, one per node. Figures of missing nodes are left out.
 
     Returns:
-        All the report shows.
+        All figures of the report.
     """
     run = Run(records)
     prepare = run.first("prepare")
@@ -103,7 +103,7 @@ def _data(prepare: NodeRecord) -> Data:
 
 
 def _first_known(*records: NodeRecord | None, keys: Sequence[str]) -> float | None:
-    """The first of the figures that a record has among its metrics or in its configuration."""
+    """Return the first figure found in a record's metrics or configuration."""
     for record in records:
         for key in keys:
             if record and (value := record.metrics.get(key, record.config.get(key))) is not None:
@@ -145,7 +145,7 @@ def _selection(record: NodeRecord) -> Selection:
 
 
 def _search(run: Run) -> Search | None:
-    """The methods that were compared and the frontier; None if the run has no search."""
+    """Collect the compared methods and the frontier; None if the run has no search."""
     record = run.first("search_weights")
     if record is None:
         return None
@@ -208,6 +208,6 @@ def _class_kinds(run: Run) -> tuple[ClassKind, ...]:
 
 
 def _curve(model: ModelRun) -> Curve:
-    # A page of an averaging alone has no other; a run's report shows how its models were trained.
+    # The page of an averaging node has only its own curve; the report of a run prefers the training.
     points = model.details("train", "curve") or model.details("average", "curve") or ()
     return Curve(model=model.name, family=model.family, points=tuple(points))

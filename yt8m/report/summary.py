@@ -1,7 +1,7 @@
-"""The run's figures for programs: `summary.json`, and all the HTML report shows.
+"""The summary of a run: the content of `summary.json`, and of the HTML report.
 
-GAPs are on the hold-out videos at 20 predictions per video; sizes are bytes, times seconds, shares and weights
-fractions of 1. A figure the run does not have is null; a table it does not have is an empty list.
+GAP is computed on the hold-out videos with 20 predictions per video. Sizes are in bytes and times in seconds; shares
+and weights are fractions of 1. A figure that the run does not have is null, and a table is an empty list.
 """
 
 from typing import Any, Literal
@@ -15,23 +15,23 @@ Role = Literal["teacher", "student"]
 
 
 class Final(Config):
-    """What came out of the run.
+    """Main results of the run.
 
     Attributes:
-        gap: GAP of the exported model.
-        gap_held_out: The ensemble's GAP on the hold-out videos that took no part in the search for its weights.
-        measured_on: What `gap` is of; `search` and `model` where the run exports nothing.
-        map: Mean average precision, `hit_at_1` and `perr` beside it.
-        hit_at_1: Share of videos whose best prediction is right.
+        gap: GAP of the exported model, or of what `measured_on` names.
+        gap_held_out: GAP of the ensemble on the hold-out videos that the search for weights did not use.
+        measured_on: Model that `gap` was measured on; `search` or `model` if the run exports nothing.
+        map: Mean average precision of the same model.
+        hit_at_1: Fraction of videos whose top prediction is correct.
         perr: Precision at equal recall rate.
-        videos: Hold-out videos the figures are of.
-        size_bytes: The exported model on disk.
-        budget_bytes: What it may have.
+        videos: Number of hold-out videos of these figures.
+        size_bytes: Size of the exported model on disk.
+        budget_bytes: Maximum size of the exported model.
         budget_share: `size_bytes / budget_bytes`.
-        members: Models in the ensemble.
-        baseline_gap: GAP of predicting every class by its frequency alone.
-        best_model: The single model with the highest GAP.
-        best_model_gap: Its GAP.
+        members: Number of models in the ensemble.
+        baseline_gap: GAP of predicting each class by its frequency alone.
+        best_model: Name of the single model with the highest GAP.
+        best_model_gap: GAP of that model.
     """
 
     gap: float | None = None
@@ -53,8 +53,8 @@ class Final(Config):
 class Model(Config):
     """One trained model.
 
-    `role` is `teacher` for models that learned from labels, `student` for those that learned from soft targets. `gap`
-    is of the final float weights; `gap_quantized` and `size_bytes` are in 8 bits.
+    `role` is `teacher` for models that learned from labels only, `student` for those that learned from soft targets.
+    `gap` belongs to the final float weights, `gap_quantized` and `size_bytes` to the quantized model.
     """
 
     model: str
@@ -71,7 +71,7 @@ class Model(Config):
 
 
 class Combination(Config):
-    """Some candidates, equally weighted."""
+    """A combination of candidates, equally weighted."""
 
     members: tuple[str, ...]
     gap: float
@@ -79,7 +79,7 @@ class Combination(Config):
 
 
 class Selection(Config):
-    """One family's choice of teachers; `combinations` are all that were scored, best first."""
+    """Choice of a family's teachers; `combinations` lists all that were scored, best first."""
 
     family: str
     chosen: tuple[str, ...]
@@ -88,7 +88,7 @@ class Selection(Config):
 
 
 class SearchMethod(Config):
-    """An ensemble by one method; GAP on the videos it was searched on, on the held-out ones and on all."""
+    """Ensemble found by one search method, with GAP on the videos searched on, on the held-out ones, and on all."""
 
     method: str
     trials: float | None
@@ -101,7 +101,7 @@ class SearchMethod(Config):
 
 
 class FrontierPoint(Config):
-    """The best ensemble within so many bytes; GAP as in `SearchMethod`."""
+    """Best ensemble of at most this size, with GAP as in `SearchMethod`."""
 
     size_bytes: float
     gap_searched: float
@@ -110,13 +110,13 @@ class FrontierPoint(Config):
 
 
 class Data(Config):
-    """What the run learned from and was measured on.
+    """Data of the run.
 
     Attributes:
-        spec: Features, number of classes and most frames of a video.
-        figures: The prepare stage's figures.
-        damaged_shards: Shards that could be read in part only, with the reason.
-        skipped_records: The first records that were no usable videos, with the reason.
+        spec: Features, number of classes and maximum frames per video.
+        figures: Metrics of the prepare stage.
+        damaged_shards: Shards that could be read only in part, with the reason.
+        skipped_records: First records that were skipped, with the reason.
     """
 
     spec: dict[str, Any] = Field(default={})
@@ -126,13 +126,13 @@ class Data(Config):
 
 
 class Guard(Config):
-    """Why the method was taken: searched weights must beat the flat average by more than chance.
+    """Reason for the chosen method: searched weights must beat the flat average by more than chance.
 
     Attributes:
-        best_searched: The method with the highest GAP on the videos searched on.
-        gain_over_flat: Its gain there.
-        standard_error: Of that gain; null if it cannot be told.
-        min_gain_errors: Standard errors that the gain must reach.
+        best_searched: Method with the highest GAP on the videos searched on.
+        gain_over_flat: Gain of that method over the flat average on these videos.
+        standard_error: Standard error of the gain. Null if it cannot be estimated.
+        min_gain_errors: Required gain, in standard errors.
     """
 
     best_searched: str
@@ -145,14 +145,14 @@ class Search(Config):
     """The search for members and weights.
 
     Attributes:
-        searched_videos: Hold-out videos the weights were searched on.
-        held_out_videos: The other hold-out videos.
-        gap_float: GAP of the chosen members before quantization on the held-out videos; null if not measured.
-        methods: What each method found.
-        guard: Why the chosen method was taken.
-        random_trials: `min`, `median` and `max` of the random trials' GAP on the videos they were searched on.
-        dropped: Models that are no members.
-        frontier: The best ensembles by size, smallest first.
+        searched_videos: Number of hold-out videos on which the weights were searched.
+        held_out_videos: Number of the other hold-out videos.
+        gap_float: GAP of the chosen ensemble before quantization on the held-out videos. Null if not measured.
+        methods: Ensemble found by each method.
+        guard: Reason for the chosen method.
+        random_trials: `min`, `median` and `max` GAP of the random trials on the videos searched on.
+        dropped: Candidates that are not members of the ensemble.
+        frontier: Best ensembles by size, smallest first.
     """
 
     searched_videos: float | None
@@ -166,7 +166,7 @@ class Search(Config):
 
 
 class ClassKind(Config):
-    """One kind of class; `gap` per family is the mean over its float models."""
+    """A kind of class; `gap` of a family is the mean over its float models."""
 
     kind: str
     gap: dict[str, float]
@@ -175,7 +175,7 @@ class ClassKind(Config):
 
 
 class Curve(Config):
-    """A model's training; every point has `step` and some of `loss`, `gap`, ..., as the train stage wrote them."""
+    """Learning curve of a model; each point has `step` and some of `loss`, `gap`, ... of the train stage."""
 
     model: str
     family: str
@@ -183,7 +183,7 @@ class Curve(Config):
 
 
 class NodeTime(Config):
-    """How long a node ran."""
+    """Duration of a node."""
 
     node: str
     stage: str
@@ -191,14 +191,14 @@ class NodeTime(Config):
 
 
 class Check(Config):
-    """Whether something expected of the run holds, in a sentence."""
+    """Result of a check of the run, as a sentence."""
 
     passed: bool
     text: str
 
 
 class Export(Config):
-    """Speed of the exported model: seconds to load it, and for a call by the number of videos in it."""
+    """Speed of the exported model: seconds to load it, and seconds per call by number of videos."""
 
     load_seconds: float | None
     seconds_by_batch: dict[int, float]
@@ -208,19 +208,19 @@ class Summary(Config):
     """All figures of a run.
 
     Attributes:
-        format: Version of this form; it grows when a key changes its meaning.
-        final: What came out.
-        checks: What is expected of a run, and whether it holds.
+        format: Version of the format, increased when a key changes its meaning.
+        final: Main results.
+        checks: Checks of the results against expectations.
         tables: The paper's four tables.
-        models: Every trained model.
+        models: All trained models.
         selections: Choice of teachers per family.
-        search: The ensemble's search, if there was one.
-        export: Speed of the exported model, where it was measured.
-        class_kinds: GAP by kind of class, where the data has kinds.
+        search: Search for members and weights. Null if the run has none.
+        export: Speed of the exported model. Null if the run exports nothing.
+        class_kinds: GAP by kind of class, if the data has kinds.
         curves: Learning curves.
-        data: The videos; null if the records do not tell.
-        nodes: Times of the nodes, where known.
-        nodes_seconds: Their sum.
+        data: Data of the run. Null if unknown.
+        nodes: Durations of the nodes, if known.
+        nodes_seconds: Sum of the durations.
     """
 
     format: Literal[1] = 1

@@ -1,4 +1,4 @@
-"""The part `tables` of a run's summary: the paper's tables 1 to 4; units as in `yt8m.report.summary`."""
+"""The `tables` of a run's summary: the paper's tables 1 to 4. Units are those of `yt8m.report.summary`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from yt8m.config import Config
 
 
 class AveragedModel(Config):
-    """Averaging of one model's weights; `kept` says whether the averaged weights were used."""
+    """Weight averaging of one model; `kept` tells whether the averaged weights were used."""
 
     model: str
     gap_before: float | None
@@ -16,7 +16,7 @@ class AveragedModel(Config):
 
 
 class AveragingRow(Config):
-    """Table 1: one family; `gap_change` is the mean over its models, `paper_gap_change` the paper's."""
+    """A family in table 1; `gap_change` is the mean over its models, `paper_gap_change` the paper's figure."""
 
     family: str
     gap_change: float | None
@@ -25,21 +25,21 @@ class AveragingRow(Config):
 
 
 class QuantizationRow(Config):
-    """Table 2: one model before (float) and after (8 bits).
+    """A model in table 2, before (float) and after quantization.
 
     Attributes:
-        model: Its name.
-        family: Its family.
+        model: Name of the model.
+        family: Family of the model.
         gap_before: GAP of the float model.
         gap_after: GAP of the quantized model.
-        gap_change: The difference.
-        seconds_before: Time the float model takes for all hold-out videos, without reading them.
-        seconds_after: The same for the quantized model.
+        gap_change: `gap_after - gap_before`.
+        seconds_before: Seconds of inference of the float model on all hold-out videos, without reading them.
+        seconds_after: Seconds of inference of the quantized model on the same videos.
         bytes_before: Size of the float model.
         bytes_after: Size of the quantized model.
         size_ratio: `bytes_after / bytes_before`.
-        largest_error: Largest difference of a weight from its float value.
-        variables: The quantize stage's table of variables, as that stage wrote it.
+        largest_error: Largest absolute error of a weight.
+        variables: Table of variables, as written by the quantize stage.
     """
 
     model: str
@@ -57,18 +57,18 @@ class QuantizationRow(Config):
 
 
 class DistillationRow(Config):
-    """Table 3: one student.
+    """A student in table 3.
 
     Attributes:
-        model: Its name.
-        family: Its family.
-        learn_from: Whose predictions it learned from: a family's or a group of teachers.
-        gap_distilled: The student's GAP.
-        baseline: The model of the same make and training that learned from labels alone; empty if there is none.
-        gap_undistilled: Its GAP.
-        gain: The difference.
+        model: Name of the student.
+        family: Family of the student.
+        learn_from: Family or group of teachers whose predictions the student learned from.
+        gap_distilled: GAP of the student.
+        baseline: Model with the same configuration and training that learned from labels alone. Empty if none.
+        gap_undistilled: GAP of the baseline.
+        gain: `gap_distilled - gap_undistilled`.
         family_gain: Mean gain of the family's students.
-        paper_family_gain: The paper's.
+        paper_family_gain: Mean gain of the family in the paper.
     """
 
     model: str
@@ -83,7 +83,7 @@ class DistillationRow(Config):
 
 
 class EnsembleRow(Config):
-    """Table 4: one member; `size_share` is of all members' bytes, `weight` of the sum of weights."""
+    """A member in table 4; `size_share` is its fraction of all members' bytes, and all weights sum to 1."""
 
     model: str
     family: str
@@ -94,7 +94,7 @@ class EnsembleRow(Config):
 
 
 class EnsembleFamily(Config):
-    """Table 4 by family: sums over its members, and the paper's."""
+    """A family in table 4: sums over its members, and the paper's figures."""
 
     family: str
     members: int

@@ -1,4 +1,4 @@
-"""Turns matplotlib figures into SVG that lives inside an HTML page: themed by its CSS, accessible, reproducible."""
+"""Conversion of matplotlib figures to inline SVG: themed by the page's CSS, accessible and reproducible."""
 
 import io
 import re
@@ -10,7 +10,7 @@ import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-# Colors that mean a CSS variable of the page; matplotlib itself knows no variables.
+# Placeholder colors, replaced by CSS variables of the page; matplotlib does not support variables.
 TEXT: Final = "#010101"
 MUTED: Final = "#020202"
 GRID: Final = "#030303"
@@ -39,7 +39,7 @@ _STYLE: Final[dict[Any, Any]] = {
     "legend.frameon": False,
     "svg.fonttype": "none",
     "text.color": TEXT,
-    "text.parse_math": False,  # a $ in a model's name is a dollar sign
+    "text.parse_math": False,  # "$" in a model's name is not TeX
     "xtick.color": MUTED,
     "xtick.major.size": 0,
     "ytick.color": MUTED,
@@ -48,17 +48,17 @@ _STYLE: Final[dict[Any, Any]] = {
 
 
 def draw(name: str, title: str, description: str, size: tuple[float, float], plot: Callable[[Figure], None]) -> Markup:
-    """Draw a figure.
+    """Draw a figure as SVG.
 
     Args:
-        name: Unique in the page; begins the id of every element.
-        title: Short text for who cannot see the figure.
-        description: What the figure shows, in a sentence or two.
-        size: Width and height in inches; the figure takes the page's width and keeps their ratio.
-        plot: Draws onto an empty figure; colors are the constants of this module.
+        name: Name of the figure, unique in the page; prefix of all element ids.
+        title: Short title for screen readers.
+        description: Description of the figure in one or two sentences, for screen readers.
+        size: Width and height in inches. The figure scales to the width of the page.
+        plot: Function that draws onto an empty figure, with the color constants of this module.
 
     Returns:
-        An `svg` element; equal figures give equal texts.
+        An `svg` element. Equal figures give equal text.
     """
     buffer = io.BytesIO()
     with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
@@ -69,7 +69,7 @@ def draw(name: str, title: str, description: str, size: tuple[float, float], plo
 
 
 def series_color(index: int) -> str:
-    """The color of a series; there are eight, then they repeat."""
+    """Return the color of a series; the eight colors repeat."""
     return SERIES[index % len(SERIES)]
 
 
@@ -92,7 +92,7 @@ def _embed(svg: bytes, name: str, title: str, description: str) -> str:
 
 
 def _describe(root: ElementTree.Element, name: str, title: str, description: str) -> None:
-    """Names the figure for screen readers and lets it shrink with the page."""
+    """Add title and description for screen readers, and make the figure scale with the page."""
     elements: Sequence[tuple[str, str]] = (("title", title), ("desc", description))
     for position, (tag, content) in enumerate(elements):
         element = ElementTree.Element(tag, {"id": f"{name}-{tag}"})
@@ -113,7 +113,7 @@ def _local(name: str) -> str:
 
 
 def _scoped(value: str, key: str, name: str) -> str:
-    """Begin ids and references to them with the figure's name: a page holds several figures."""
+    """Prefix ids and references with the figure's name, because a page holds several figures."""
     if key == "id":
         return f"{name}-{value}"
     return re.sub(r"^#|(?<=url\(#)", lambda match: f"{match.group()}{name}-", value) if "#" in value else value

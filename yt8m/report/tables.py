@@ -1,4 +1,4 @@
-"""The paper's tables 1 to 4 for a run."""
+"""Builds the paper's tables 1 to 4 from the records of a run."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ from yt8m.report.summary_tables import (
 
 
 def build_tables(run: Run) -> Tables:
-    """Build the tables; each is empty where the run has no such nodes."""
+    """Build all tables; a table is empty if the run has no such nodes."""
     ensemble = ensemble_table(run)
     return Tables(
         averaging=averaging_table(run),
@@ -31,7 +31,7 @@ def build_tables(run: Run) -> Tables:
 
 
 def averaging_table(run: Run) -> tuple[AveragingRow, ...]:
-    """Table 1: change of GAP by averaging the weights, a row per family."""
+    """Build table 1: change of GAP by weight averaging, one row per family."""
     families: dict[str, list[AveragedModel]] = defaultdict(list)
     for model in run.models.values():
         if "average" in model.records:
@@ -60,7 +60,7 @@ def _averaged(model: ModelRun) -> AveragedModel:
 
 
 def quantization_table(run: Run) -> tuple[QuantizationRow, ...]:
-    """Table 2: GAP, time and size of every model in floats and in 8 bits."""
+    """Build table 2: GAP, time and size of each model before and after quantization."""
     return tuple(_quantized(model) for model in run.models.values() if "quantize" in model.records)
 
 
@@ -84,7 +84,7 @@ def _quantized(model: ModelRun) -> QuantizationRow:
 
 
 def distillation_table(run: Run) -> tuple[DistillationRow, ...]:
-    """Table 3: gain of every student over the model of its architecture that learned from labels alone."""
+    """Build table 3: gain of each student over the same model trained on labels alone."""
     students = [model for model in run.models.values() if model.learn_from]
     baselines = {student.name: run.models.get(student.baseline) for student in students}
     gains = {student.name: difference(student.gap, _gap(baselines[student.name])) for student in students}
@@ -105,7 +105,7 @@ def distillation_table(run: Run) -> tuple[DistillationRow, ...]:
 
 
 def ensemble_table(run: Run) -> tuple[EnsembleRow, ...]:
-    """Table 4: family, size and weight of the final members, heaviest weight first within a family."""
+    """Build table 4: family, size and weight of the final members, by family and descending weight."""
     search = run.first("search_weights")
     if search is None:
         return ()
@@ -128,7 +128,7 @@ def _member(member: Mapping[str, Any], run: Run) -> EnsembleRow:
 
 
 def ensemble_by_family(rows: Iterable[EnsembleRow]) -> tuple[EnsembleFamily, ...]:
-    """Sum of table 4 by family, beside the paper's."""
+    """Sum up table 4 by family, beside the paper's figures."""
     families: dict[str, list[EnsembleRow]] = defaultdict(list)
     for row in rows:
         families[row.family].append(row)
@@ -155,17 +155,17 @@ def _family(name: str, rows: list[EnsembleRow], theirs: list[paper.Member]) -> E
 
 
 def difference(after: float | None, before: float | None) -> float | None:
-    """`after - before`; None if either is unknown."""
+    """Return `after - before`; None if either is unknown."""
     return None if after is None or before is None else after - before
 
 
 def share(part: float | None, whole: float | None) -> float | None:
-    """`part / whole`; None if either is unknown or the whole is nothing."""
+    """Return `part / whole`; None if either is unknown or `whole` is 0."""
     return None if part is None or not whole else part / whole
 
 
 def mean(values: Iterable[float | None]) -> float | None:
-    """Mean of the known values; None if there is none."""
+    """Return the mean of the known values; None if there are none."""
     known = [value for value in values if value is not None]
     return fmean(known) if known else None
 
