@@ -13,7 +13,7 @@ from yt8m.data.synthetic.description import DatasetDescription
 from yt8m.data.synthetic.presets import PRESETS, Preset
 from yt8m.data.synthetic.procedural import ProceduralVideos
 from yt8m.data.synthetic.real_means import RealMeanVideos
-from yt8m.data.synthetic.video import MOST_VIDEOS
+from yt8m.data.synthetic.video import MAX_VIDEOS
 from yt8m.errors import ConfigError
 from yt8m.stages.result import StageResult
 
@@ -45,7 +45,7 @@ class GenerateConfig(Config):
     """
 
     preset: Literal["smoke", "demo", "yt8m"] | None = None
-    videos: PositiveInt | None = Field(default=None, le=MOST_VIDEOS)
+    videos: PositiveInt | None = Field(default=None, le=MAX_VIDEOS)
     seed: int = Field(default=0, ge=0)
     means: str | None = None
     max_frames: PositiveInt | None = None

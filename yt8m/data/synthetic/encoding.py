@@ -22,15 +22,15 @@ class FrameBuffer:
     Args:
         name: Name of the feature.
         size: Size `D` of a frame.
-        most_frames: Maximum number of frames of a video.
+        max_frames: Maximum number of frames of a video.
     """
 
-    def __init__(self, name: str, size: int, most_frames: int) -> None:
+    def __init__(self, name: str, size: int, max_frames: int) -> None:
         header = b""
         for _ in ("value", "bytes_list", "feature"):
             header = _FIELD_1 + varint(len(header) + size) + header
         self._name = name.encode()
-        self._rows = np.empty((most_frames, len(header) + size), np.uint8)
+        self._rows = np.empty((max_frames, len(header) + size), np.uint8)
         self._rows[:, : len(header)] = np.frombuffer(header, np.uint8)
         self._header_size = len(header)
 

@@ -21,11 +21,11 @@ class NoiseBank:
         rng: Random generator.
         size: Size `D` of the feature.
         noise_sd: Nominal standard deviation in byte steps.
-        most_frames: Maximum number of frames of a window.
+        max_frames: Maximum number of frames of a window.
     """
 
-    def __init__(self, rng: np.random.Generator, size: int, noise_sd: float, most_frames: int) -> None:
-        shape = (_ROWS + most_frames, size + _SPARE_COLUMNS)
+    def __init__(self, rng: np.random.Generator, size: int, noise_sd: float, max_frames: int) -> None:
+        shape = (_ROWS + max_frames, size + _SPARE_COLUMNS)
         self._size = size
         unit = rng.standard_normal(shape, dtype=np.float32)
         self._unit = unit

@@ -218,9 +218,9 @@ class ProceduralVideos:
         This share depends on how often words are repeated, and is found by simulation.
         """
         between = []
-        most_frames = self._preset.spec.max_frames
+        max_frames = self._preset.spec.max_frames
         for video in self.labels.sample(rng, _FIT_VIDEOS):
-            frames = scene_of_frames(rng, round(0.77 * most_frames) or 1, scene_frames)
+            frames = scene_of_frames(rng, round(0.77 * max_frames) or 1, scene_frames)
             words = self._words_of_scenes(rng, video, int(frames[-1]) + 1)
             scene_shares = np.bincount(frames) / len(frames)
             word_shares = np.bincount(words, scene_shares)

@@ -87,9 +87,9 @@ def class_shares(num_classes: int) -> NDArray[np.float64]:
     return each
 
 
-def label_count_shares(most: int) -> NDArray[np.float64]:
-    """Return the shares of videos with 1 to `most` labels among all videos with at most `most` labels."""
-    shares = np.array(_LABEL_COUNTS[:most])
+def label_count_shares(max_labels: int) -> NDArray[np.float64]:
+    """Return the shares of videos with 1 to `max_labels` labels among those with at most that many."""
+    shares = np.array(_LABEL_COUNTS[:max_labels])
     shares /= shares.sum()
     return shares
 

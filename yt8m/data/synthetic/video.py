@@ -14,7 +14,7 @@ _ALPHABET = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _ID_LENGTH = 4
 
 # Number of different ids, and a factor coprime to it, which scatters consecutive numbers over the ids.
-MOST_VIDEOS = len(_ALPHABET) ** _ID_LENGTH
+MAX_VIDEOS = len(_ALPHABET) ** _ID_LENGTH
 _SCATTER = 6_700_417
 
 
@@ -52,8 +52,8 @@ class VideoSource(Protocol):
 
 
 def video_id(seed: int, number: int) -> bytes:
-    """Return an id of four letters or digits, as in YouTube-8M of 2018; unique for numbers below `MOST_VIDEOS`."""
-    scattered = (number * _SCATTER + seed * 7919) % MOST_VIDEOS
+    """Return an id of four letters or digits, as in YouTube-8M of 2018; unique for numbers below `MAX_VIDEOS`."""
+    scattered = (number * _SCATTER + seed * 7919) % MAX_VIDEOS
     letters = bytearray()
     for _ in range(_ID_LENGTH):
         scattered, digit = divmod(scattered, len(_ALPHABET))
