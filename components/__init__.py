@@ -1,1 +1,4 @@
-"""The pipeline's components: one folder per stage, each a thin call of that stage."""
+"""KFP components, one file per stage. Each calls the function of its stage; `step` has what they share.
+
+Imports only the library. Imported by `pipelines`.
+"""

@@ -1,4 +1,4 @@
-"""Averages a model's weights over further training."""
+"""The component that averages a model's weights over further training."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
@@ -18,20 +18,20 @@ def average(
     soft_targets: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
-    """Train a model on at a lower rate and averages its weights; puts out whichever model the policy keeps.
+    """Train a model further at a lower learning rate, average its weights and keep the model that the policy prefers.
 
     Args:
         node: JSON of the node's identity.
         config: JSON of an `AverageConfig`.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work; checkpoints are kept under it, so that a repeated step continues.
-        partition: The shards.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work. Checkpoints are stored under it, so that a repeated step resumes.
+        partition: Training and hold-out shards.
         model: The trained model.
         averaged: The model that is kept: the averaged one, or the trained one if the policy prefers it.
-        metrics: Figures and the node's record.
-        page: GAP before and after, and the learning curve.
-        soft_targets: The manifest of the teachers' predictions, for a student.
-        attempt: Tells deliberate repetitions of the same work apart.
+        metrics: Metrics and the record of the node.
+        page: Page with GAP before and after averaging, and the learning curve.
+        soft_targets: Manifest of the teachers' predictions, for a student.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     from pathlib import Path
 
@@ -53,4 +53,4 @@ def average(
         soft_targets=Path(soft_targets.path) if soft_targets else None,
     )
     step.finish(result, metrics)
-    step.show(result, page, lambda record: render_node_page(record, ["averaging", "curves"]))
+    step.write_page(result, page, lambda record: render_node_page(record, ["averaging", "curves"]))

@@ -1,4 +1,4 @@
-"""Gathers the records of several nodes."""
+"""The component that collects the records of several nodes."""
 
 from kfp import dsl
 from kfp.dsl import Input, Metrics, Output
@@ -44,14 +44,14 @@ def collect_records(
     record_32: Input[Metrics] = None,
     attempt: str = "",
 ) -> None:
-    """Gather the records of several nodes into one artifact, so that the report has few inputs.
+    """Collect the records of several nodes in one artifact, so that the report has few inputs.
 
     Args:
         node: JSON of the node's identity.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work.
         metrics: The records.
-        attempt: Tells deliberate repetitions of the same work apart.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()
     from pathlib import Path
@@ -60,4 +60,4 @@ def collect_records(
     from yt8m.stages.collect_records import collect_records as run_stage
 
     step = Step(given)
-    step.remember(run_stage(records=numbered(given, "record"), output=Path(metrics.path)))
+    step.store_record(run_stage(records=numbered(given, "record"), output=Path(metrics.path)))

@@ -1,4 +1,4 @@
-"""Measures a model on the hold-out videos."""
+"""The component that measures a model on the hold-out videos."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
@@ -16,18 +16,18 @@ def evaluate(
     metrics: Output[Metrics],
     attempt: str = "",
 ) -> None:
-    """Measure a model on the hold-out videos and keeps its predictions.
+    """Measure a model on the hold-out videos and keep its predictions.
 
     Args:
         node: JSON of the node's identity.
         config: JSON of an `EvaluateConfig`.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work.
-        partition: The shards.
-        model: A model as trained, in 8 bits, or exported.
-        predictions: The top classes of every hold-out video.
-        metrics: Figures and the node's record.
-        attempt: Tells deliberate repetitions of the same work apart.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work.
+        partition: Training and hold-out shards.
+        model: A trained, quantized or exported model.
+        predictions: The top classes of each hold-out video, with their scores.
+        metrics: Metrics and the record of the node.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Exports the ensemble as one TensorFlow model."""
+"""The component that exports the ensemble as one TensorFlow model."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Input, Markdown, Metrics, Model, Output
@@ -69,19 +69,19 @@ def export(
     record_32: Input[Metrics] = None,
     attempt: str = "",
 ) -> None:
-    """Export the ensemble as one TensorFlow model that takes bytes and gives the top classes.
+    """Export the ensemble as one TensorFlow model, from the bytes of frames to the top classes.
 
     Args:
         node: JSON of the node's identity.
         config: JSON of an `ExportConfig`.
-        names: JSON list of the members, in the order of the numbered models.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work.
-        weights: The members and their weights.
+        names: JSON list of the members' names, in the order of the numbered models.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work.
+        weights: The selected members and their weights.
         exported: The SavedModel.
-        card: What the model is, for people.
-        metrics: Figures and the node's record.
-        attempt: Tells deliberate repetitions of the same work apart.
+        card: The model card.
+        metrics: Metrics and the record of the node.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Generates videos in the format of YouTube-8M."""
+"""The component that generates synthetic videos."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Metrics, Output
@@ -14,16 +14,16 @@ def generate(
     metrics: Output[Metrics],
     attempt: str = "",
 ) -> None:
-    """Generate videos in the format of YouTube-8M.
+    """Generate synthetic videos in the format of YouTube-8M.
 
     Args:
         node: JSON of the node's identity.
         config: JSON of a `GenerateConfig`.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work; the shards are kept under it.
-        shards: Where the shards are, as JSON; the shards themselves stay there.
-        metrics: Figures and the node's record.
-        attempt: Tells deliberate repetitions of the same work apart.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work. The shards are stored under it.
+        shards: JSON with the URI of the folder of the shards. The shards stay there.
+        metrics: Metrics and the record of the node.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     import json
     from pathlib import Path

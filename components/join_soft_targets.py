@@ -1,4 +1,4 @@
-"""Joins the parts of soft targets."""
+"""The component that joins the manifests of soft targets."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
@@ -47,17 +47,17 @@ def join_soft_targets(
     part_32: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
-    """Join the manifests of the soft targets' parts in one; makes sure that they fit and that nothing is missing.
+    """Join the manifests of several workers in one, and check that they agree and that no shard is missing.
 
     Args:
         node: JSON of the node's identity.
         names: JSON list of the nodes that wrote the parts, in the order of the numbered parts.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work.
-        partition: The shards.
-        manifest: Which shard of soft targets belongs to which training shard, as JSON.
-        metrics: Figures and the node's record.
-        attempt: Tells deliberate repetitions of the same work apart.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work.
+        partition: Training and hold-out shards.
+        manifest: JSON that maps each training shard to its shard of soft targets.
+        metrics: Metrics and the record of the node.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()
     from pathlib import Path

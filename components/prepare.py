@@ -1,4 +1,4 @@
-"""Divides the shards into training and hold-out."""
+"""The component that splits the shards into training and hold-out."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Output
@@ -11,27 +11,27 @@ def prepare(
     root: str,
     key: str,
     data_key: str,
-    data_version: str,  # part of the cache key only
+    data_version: str,  # only part of the cache key
     partition: Output[Dataset],
     metrics: Output[Metrics],
     page: Output[HTML],
-    shards: Input[Artifact] = None,  # lineage only
+    shards: Input[Artifact] = None,  # only for lineage
     attempt: str = "",
 ) -> None:
-    """Divide the shards into training and hold-out, counts videos and classes, finds damage.
+    """Split the shards into training and hold-out, count videos and classes, and find damage.
 
     Args:
         node: JSON of the node's identity.
-        config: JSON of a `PrepareConfig`; `{data}` in its globs stands for the folder of the generated shards.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work.
-        data_key: Key of the node that generated the shards; empty if none did.
-        data_version: Fingerprint of the shards; other shards under the same names are read again.
-        partition: The division, as JSON.
-        metrics: Figures and the node's record.
-        page: What is in the data.
-        shards: The generated shards, if they are generated.
-        attempt: Tells deliberate repetitions of the same work apart.
+        config: JSON of a `PrepareConfig`. `{data}` in its patterns stands for the folder of the generated shards.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work.
+        data_key: Key of the node that generated the shards. Empty if the shards existed before.
+        data_version: Fingerprint of the shards, so that changed shards are read again.
+        partition: The training and hold-out shards as JSON.
+        metrics: Metrics and the record of the node.
+        page: Page with the statistics of the data.
+        shards: The generated shards, if the pipeline generates them.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     from pathlib import Path
 
@@ -44,4 +44,4 @@ def prepare(
     step = Step({**locals(), "config": config.replace("{data}", storage.join(root, "data", data_key))})
     result = run_stage(config=step.parse(PrepareConfig), output=Path(partition.path))
     step.finish(result, metrics)
-    step.show(result, page, lambda record: render_node_page(record, ["data"]))
+    step.write_page(result, page, lambda record: render_node_page(record, ["data"]))

@@ -1,4 +1,4 @@
-"""Stores a model's large weights in 8 bits."""
+"""The component that quantizes a model."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Input, Metrics, Model, Output
@@ -21,13 +21,13 @@ def quantize(
     Args:
         node: JSON of the node's identity.
         config: JSON of a `QuantizeConfig`.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work.
         model: The trained model.
-        quantized: The small model.
-        metrics: Figures and the node's record.
-        page: Sizes, and the error of every variable.
-        attempt: Tells deliberate repetitions of the same work apart.
+        quantized: The quantized model.
+        metrics: Metrics and the record of the node.
+        page: Page with the size and the error of each variable.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     from pathlib import Path
 
@@ -39,4 +39,4 @@ def quantize(
     step = Step(locals())
     result = run_stage(model=Path(model.path), config=step.parse(QuantizeConfig), output=Path(quantized.path))
     step.finish(result, metrics)
-    step.show(result, page, lambda record: render_node_page(record, ["quantization"]))
+    step.write_page(result, page, lambda record: render_node_page(record, ["quantization"]))

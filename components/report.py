@@ -1,4 +1,4 @@
-"""Reports what a run achieved."""
+"""The component that writes the report of a run."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Input, Metrics, Output
@@ -46,16 +46,16 @@ def report(
     record_32: Input[Metrics] = None,
     attempt: str = "",
 ) -> None:
-    """Report what the run achieved: a page for people and the same figures for programs.
+    """Write the report of the run: a page for people, and the same figures for programs.
 
     Args:
         node: JSON of the node's identity.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work.
-        html: One self-contained page.
-        summary: The figures, as JSON.
-        metrics: Figures and the node's record.
-        attempt: Tells deliberate repetitions of the same work apart.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work.
+        html: The report as one self-contained page.
+        summary: The same figures as JSON.
+        metrics: Metrics and the record of the node.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""Searches the ensemble's weights."""
+"""The component that searches the ensemble's weights."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Input, Metrics, Model, Output
@@ -76,19 +76,19 @@ def search_weights(
     float_prediction_20: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
-    """Search the members and weights of the ensemble that is best on the hold-out and fits the budget.
+    """Search members and weights of the ensemble with the best GAP on the hold-out within the byte budget.
 
     Args:
         node: JSON of the node's identity.
         config: JSON of a `SearchConfig`.
-        names: JSON list of the members, in the order of the numbered predictions and models: the
-            predictions in 8 bits, and as floats for comparison.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work.
-        weights: The members and their weights, as JSON.
-        metrics: Figures and the node's record.
-        page: What each method found, the members, GAP against size.
-        attempt: Tells deliberate repetitions of the same work apart.
+        names: JSON list of the models' names, in the order of the numbered inputs: the quantized models, their
+            predictions, and the predictions of the float models for comparison.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work.
+        weights: The selected members and their weights as JSON.
+        metrics: Metrics and the record of the node.
+        page: Page with the result of each method, the members, and GAP against size.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()
     from pathlib import Path
@@ -107,4 +107,4 @@ def search_weights(
         output=Path(weights.path),
     )
     step.finish(result, metrics)
-    step.show(result, page, lambda record: render_node_page(record, ["ensemble", "search"]))
+    step.write_page(result, page, lambda record: render_node_page(record, ["ensemble", "search"]))

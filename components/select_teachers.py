@@ -1,4 +1,4 @@
-"""Selects a family's teachers."""
+"""The component that selects a family's teachers."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Input, Metrics, Output
@@ -32,18 +32,18 @@ def select_teachers(
     prediction_16: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
-    """Scores every combination of a family's candidates; the best becomes its teachers.
+    """Score every combination of a family's candidates and select the best one as teachers.
 
     Args:
         node: JSON of the node's identity.
         config: JSON of a `SelectConfig`.
-        names: JSON list of the candidates, in the order of the numbered predictions.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work.
-        selection: The chosen candidates and the table of all combinations, as JSON.
-        metrics: Figures and the node's record.
-        page: All combinations with their GAP.
-        attempt: Tells deliberate repetitions of the same work apart.
+        names: JSON list of the candidates' names, in the order of the numbered predictions.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work.
+        selection: The selected candidates and the table of all combinations as JSON.
+        metrics: Metrics and the record of the node.
+        page: Page with the GAP of all combinations.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()
     from pathlib import Path
@@ -60,4 +60,4 @@ def select_teachers(
         output=Path(selection.path),
     )
     step.finish(result, metrics)
-    step.show(result, page, lambda record: render_node_page(record, ["selection"]))
+    step.write_page(result, page, lambda record: render_node_page(record, ["selection"]))

@@ -1,4 +1,4 @@
-"""Predicts soft targets with teachers."""
+"""The component that predicts soft targets with teachers."""
 
 from kfp import dsl
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
@@ -35,21 +35,21 @@ def soft_targets(
     model_16: Input[Model] = None,
     attempt: str = "",
 ) -> None:
-    """Write the teachers' mean prediction for every training video, one small shard beside each training shard.
+    """Write the mean prediction of the teachers for each training video, in one small shard per training shard.
 
     Args:
         node: JSON of the node's identity.
         config: JSON of a `SoftTargetsConfig`.
-        names: JSON list of the models, in the order of the numbered models.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work; the shards are kept under it, so that a repeated step continues.
-        worker: Which part of the shards this step writes, from 0.
-        workers: Into how many parts the shards are divided.
-        partition: The shards.
-        manifest: Which shard of soft targets belongs to which training shard, as JSON.
-        metrics: Figures and the node's record.
-        selection: Which of the models are the teachers; all of them without it.
-        attempt: Tells deliberate repetitions of the same work apart.
+        names: JSON list of the models' names, in the order of the numbered models.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work. The shards are stored under it, so that a repeated step resumes.
+        worker: Number of this worker, from 0.
+        workers: Number of workers that divide the shards among themselves.
+        partition: Training and hold-out shards.
+        manifest: JSON that maps each training shard to its shard of soft targets.
+        metrics: Metrics and the record of the node.
+        selection: The models that were selected as teachers. Without it, all models are teachers.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()
     from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every component does around its stage: read the configuration, take the time, leave metrics and a record."""
+"""The work that all components share: parse the configuration, measure the time, write metrics, record and page."""
 
 import json
 import logging
@@ -12,11 +12,11 @@ from yt8m.config import Config
 from yt8m.identity import work_name
 from yt8m.stages.result import StageResult
 
-# No component has more inputs of a kind; `collect_records`, `report` and `export` have as many records.
+# The most numbered inputs of one kind that a component has.
 MOST_NUMBERED = 32
 
 _LOGGER = logging.getLogger("yt8m.components")
-_NO_PAGE = "<!doctype html><title>No page</title><p>This page could not be drawn; the step's log tells why."
+_NO_PAGE = "<!doctype html><title>No page</title><p>This page could not be drawn. The log of the step says why."
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
@@ -27,7 +27,7 @@ class MetricsArtifact(Protocol):
     path: str
 
     def log_metric(self, metric: str, value: float) -> None:
-        """Show a figure in the user interface."""
+        """Show a metric in the user interface."""
 
 
 class PageArtifact(Protocol):
@@ -40,9 +40,9 @@ class Step:
     """One execution of a node.
 
     Args:
-        arguments: The component's `locals()`: `node`, JSON of the node's identity (`node`, `stage`, `name`, `family`,
-            and `facts`, a mapping that is added to the configuration in the record); `config`, JSON of the stage's
-            configuration; `root`, `key` and `attempt`, which name the record under the run's root; the artifacts.
+        arguments: The component's `locals()`: its artifacts and `node`, JSON of the node's identity (`node`, `stage`,
+            `name`, `family`, and `facts`, which are added to the configuration in the record); optionally `config`,
+            JSON of the stage's configuration, and `root`, `key` and `attempt`, which determine the record's URI.
     """
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
@@ -57,21 +57,21 @@ class Step:
 
     @property
     def work(self) -> str:
-        """Names the exact work, and which repetition of it this is: what a repetition must not find lies under it."""
+        """Name of this execution's files, such as checkpoints. A deliberate repetition does not find them."""
         return work_name(self._key, self._attempt)
 
     def parse(self, config_type: type[AnyConfig]) -> AnyConfig:
-        """The stage's configuration.
+        """Parse the configuration of the stage.
 
         Raises:
-            ConfigError: It does not fit the stage.
+            ConfigError: It is not valid for the stage.
         """
         return config_type.parse_json(self.config, self.identity["node"])
 
     def finish(self, result: StageResult, metrics: MetricsArtifact) -> None:
-        """Write metrics for the user interface and the node's record to the `Metrics` artifact.
+        """Write the metrics for the user interface, and the record of the node as the artifact's file.
 
-        The record is the artifact's file; without a file KFP's local cache would run the step again each time.
+        KFP's local cache repeats a step whose artifact has no file.
         """
         record = self._record(result)
         for name, value in result.metrics.items():
@@ -79,35 +79,34 @@ class Step:
         path = Path(metrics.path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record, allow_nan=False))
-        self._leave(record)
+        self._store(record)
 
-    def remember(self, result: StageResult) -> None:
-        """Write the record, with parameters and the artifacts' URIs, where others find it: see `record_uri`.
+    def store_record(self, result: StageResult) -> None:
+        """Write the record, with parameters and URIs of artifacts, to `record_uri`.
 
-        KFP's API tells neither a step's figures nor where its artifacts are.
+        KFP's API returns neither the metrics of a step nor the URIs of its artifacts.
         """
-        self._leave(self._record(result))
+        self._store(self._record(result))
 
-    def _leave(self, record: dict[str, Any]) -> None:
+    def _store(self, record: dict[str, Any]) -> None:
         if self._root:
             record = {**record, "parameters": self._arguments, "artifacts": self._artifacts}
             with storage.open_atomic(record_uri(self._root, self.identity["node"], self.work)) as file:
                 file.write(json.dumps(record, allow_nan=False).encode())
 
-    def show(self, result: StageResult, page: PageArtifact, render: Callable[[Mapping[str, Any]], str]) -> None:
-        """Write the node's page for the user interface, after `finish`.
+    def write_page(self, result: StageResult, page: PageArtifact, render: Callable[[Mapping[str, Any]], str]) -> None:
+        """Write the page of the node for the user interface.
 
-        A page that cannot be drawn costs hours of training nothing but the page: the log says why, and a sentence takes
-        its place, since KFP's local cache wants a file of every artifact.
+        An error does not fail the step, whose result may have taken hours. It is logged, and the page says so.
 
         Args:
-            result: What `finish` was given.
+            result: Result of the stage.
             page: The artifact.
-            render: Makes the page from the node's record.
+            render: Function that renders the record as HTML.
         """
         try:
             text = render(self._record(result))
-        except Exception:  # whatever it is: the stage has its result
+        except Exception:  # any error, since the stage has its result
             _LOGGER.exception("%s: the page for the user interface could not be drawn", self.identity["node"])
             text = _NO_PAGE
         path = Path(page.path)
@@ -127,31 +126,28 @@ class Step:
 
 
 def record_uri(root: str, node: str, work: str) -> str:
-    """Where a step leaves its record.
+    """Return the URI of a node's record.
 
     Args:
-        root: The run's root.
-        node: The node's name.
-        work: See `Step.work`.
+        root: URI of the run's root.
+        node: Name of the node.
+        work: Name of the work; see `Step.work`.
     """
     return storage.join(root, "records", node, f"{work}.json")
 
 
 def fan_in(arguments: dict[str, Any], prefix: str, names: str) -> dict[str, Path]:
-    """Gather numbered input artifacts, which KFP has instead of lists.
+    """Collect the local paths of numbered input artifacts, by name.
 
     Args:
         arguments: The component's `locals()`.
-        prefix: The artifacts' parameters are `<prefix>_1`, `<prefix>_2`, ...
-        names: JSON list of what they stand for, in this order.
-
-    Returns:
-        Local path by name.
+        prefix: Prefix of the parameters: `<prefix>_1`, `<prefix>_2`, ...
+        names: JSON list of the artifacts' names in this order.
     """
     return dict(zip(json.loads(names), numbered(arguments, prefix), strict=True))
 
 
 def numbered(arguments: dict[str, Any], prefix: str) -> list[Path]:
-    """The numbered input artifacts that were given, in order; see `fan_in`."""
+    """Collect the local paths of numbered input artifacts in order; see `fan_in`."""
     given = (arguments.get(f"{prefix}_{number}") for number in range(1, MOST_NUMBERED + 1))
     return [Path(artifact.path) for artifact in given if artifact is not None]

@@ -1,4 +1,4 @@
-"""Trains one model."""
+"""The component that trains one model."""
 
 from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
@@ -22,14 +22,14 @@ def train(
     Args:
         node: JSON of the node's identity.
         config: JSON of a `TrainConfig`.
-        root: URI under which the run keeps what is too large for artifacts.
-        key: Names the exact work; checkpoints are kept under it, so that a repeated step continues.
-        partition: The shards.
+        root: URI of the run's root, for files that are too large for artifacts.
+        key: Key of the node's work. Checkpoints are stored under it, so that a repeated step resumes.
+        partition: Training and hold-out shards.
         model: The trained model.
-        metrics: Figures and the node's record.
-        page: The learning curve.
-        soft_targets: The manifest of the teachers' predictions, for a student.
-        attempt: Tells deliberate repetitions of the same work apart.
+        metrics: Metrics and the record of the node.
+        page: Page with the learning curve.
+        soft_targets: Manifest of the teachers' predictions, for a student.
+        attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     from pathlib import Path
 
@@ -50,4 +50,4 @@ def train(
         soft_targets=Path(soft_targets.path) if soft_targets else None,
     )
     step.finish(result, metrics)
-    step.show(result, page, lambda record: render_node_page(record, ["curves"]))
+    step.write_page(result, page, lambda record: render_node_page(record, ["curves"]))

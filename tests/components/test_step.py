@@ -69,7 +69,9 @@ def test_a_step_leaves_a_record_with_parameters_and_uris_under_the_root(tmp_path
 def test_a_page_is_made_of_the_record(tmp_path: Path) -> None:
     page = SimpleNamespace(path=str(tmp_path / "new" / "page"))
     step = Step({"node": json.dumps(IDENTITY), "config": '{"epochs": 2}'})
-    step.show(StageResult({"gap": 0.5}, {"curve": [1]}), page, lambda record: f"{record['node']} {record['details']}")
+    step.write_page(
+        StageResult({"gap": 0.5}, {"curve": [1]}), page, lambda record: f"{record['node']} {record['details']}"
+    )
     assert Path(page.path).read_text() == "train-a {'curve': [1]}"
 
 
@@ -80,7 +82,7 @@ def test_a_page_that_cannot_be_drawn_costs_the_page_only_and_the_log_says_why(
         raise ZeroDivisionError("a curve without length")
 
     page = SimpleNamespace(path=str(tmp_path / "page"))
-    Step({"node": json.dumps(IDENTITY)}).show(StageResult({"gap": 0.5}), page, broken)
+    Step({"node": json.dumps(IDENTITY)}).write_page(StageResult({"gap": 0.5}), page, broken)
     assert "could not be drawn" in Path(page.path).read_text()
     assert "train-a: the page" in caplog.text
     assert "a curve without length" in caplog.text
