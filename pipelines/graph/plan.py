@@ -28,7 +28,7 @@ class Node:
         group: The sub-pipeline it belongs to. Empty for nodes outside of all sub-pipelines.
         model: The model it works on. Empty if it works on none or several.
         family: Family of that model, or the group of teachers.
-        code: Names of the model families whose code the node runs.
+        code: Names of the model architectures whose code the node runs.
         config: Configuration of the stage as JSON data.
         arguments: Further parameters of the component that divide the work among several nodes. They are not part of
             the key, because everything a node writes to a stable address has the node's name in it as well.

@@ -1,4 +1,4 @@
-"""One training, put together from network, data and configuration."""
+"""A training run: network, data and configuration together, with reproducible seeds and batches."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,14 +21,14 @@ from yt8m.training.training_model import TrainingModel
 
 
 class TrainingRun:
-    """Trains a network on a partition's training shards.
+    """Trains a network on the training shards of a partition.
 
     Args:
-        model: The network in training.
-        read_epoch: Its data.
-        config: Steps, optimizer, checkpoints.
+        model: Training model around the network.
+        read_epoch: Reader of the training batches.
+        config: Optimizer, precision and checkpoints.
         steps: Number of steps of the training.
-        identity: Plain JSON data that, with the code, decides the result.
+        identity: Plain JSON data that determines the result, besides the code; part of the checkpoint's digest.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class TrainingRun:
 
     @property
     def network(self) -> Any:
-        """The network, trained as far as `fit` has come."""
+        """The network, with the weights reached so far."""
         return self._model.network
 
     @classmethod
@@ -61,24 +61,26 @@ class TrainingRun:
         soft_targets: Path | None,
         averaging_decay: float | None = None,
     ) -> Self:
-        """Put a training together.
+        """Set up a training run.
 
         Args:
-            build: Makes the network, a model on bytes; called with the configuration's seed and precision set.
-            partition: Its training shards are the data.
-            config: Steps, optimizer, checkpoints.
-            label_weight: Lambda of equation 2.
-            soft_targets: Manifest of the teachers' predictions, for a student.
-            averaging_decay: Ends with exponential moving averages of this decay in place of the weights.
+            build: Function that builds the network, with quantized frames as input. It is called with the seed and
+                precision of the configuration.
+            partition: Partition with the training shards.
+            config: Epochs, optimizer, precision and checkpoints.
+            label_weight: Weight of the labels, lambda in equation 2.
+            soft_targets: Manifest of the teachers' predictions. None for a model trained on labels only.
+            averaging_decay: Decay of exponential moving averages that replace the weights at the end. None keeps the
+                weights.
 
         Raises:
-            ConfigError: The batch is larger than the training set.
-            DataError: The soft targets do not fit the partition.
+            ConfigError: A batch is larger than the training set.
+            DataError: The soft targets do not match the partition.
         """
         steps = Steps.of(partition.num_training_videos, config.epochs, config.batch_size)
         sidecars = SoftTargetShards.open(soft_targets, partition) if soft_targets else None
         identity = {
-            # How often checkpoints are written does not change the result.
+            # The intervals between checkpoints do not change the result.
             "training": config.model_dump(mode="json", exclude={"checkpoint_every_seconds", "checkpoint_every_steps"}),
             "label_weight": label_weight,
             "averaging_decay": averaging_decay,
@@ -101,15 +103,15 @@ class TrainingRun:
         architecture: str,
         identity: dict[str, Any],
     ) -> TrainingRecord:
-        """Train to the end, from the last checkpoint where there is one.
+        """Train to the end, starting from the last checkpoint if there is one.
 
         Args:
             checkpoint_uri: Folder of the checkpoint.
-            tensorboard_uri: Folder for TensorBoard's logs, or empty.
-            description: What the progress display says.
+            tensorboard_uri: Folder for TensorBoard logs. Empty writes none.
+            description: Title in the progress display.
             stage: Name of the stage that trains.
             architecture: Architecture of the network.
-            identity: Plain JSON data that says what is trained, and from which weights.
+            identity: Plain JSON data that identifies the model and its initial weights.
 
         Returns:
             The record of the training.
