@@ -77,26 +77,29 @@ SHARED = """\
     L2(x)  = x / sqrt(max(sum of x^2, 1e-12))
     relu(x) = max(x, 0),  relu6(x) = min(max(x, 0), 6),  sigmoid(x) = 1 / (1 + exp(-x))
 
-    frames    x_t = L2(q_t * 4 / 255 + 4 / 512 - 2)          bytes q_t of frame t, all features together
-              x_t = BN(x_t)                                  pooling/input_normalization, where there is one
-    pooling   v = [v_rgb, v_audio], v_f from the columns of x_t that are feature f's and pooling/f/*, see below;
-                                                             with branches: joint, all columns and pooling/frames/*
+    frames    x_t = L2(q_t * 4 / 255 + 4 / 512 - 2)          q_t: bytes of frame t, all features together
+              x_t = BN(x_t)                                  pooling/input_normalization, if present
+    pooling   v = [v_rgb, v_audio]                           v_f: descriptor of feature f from its columns of x_t and
+                                                             pooling/f/*, see below; branches: joint has one
+                                                             descriptor from all columns and pooling/frames/*
     hidden    h = v K + b                                    K, b: hidden/dense/kernel, bias
-              h = BN(v K)                                    where there is hidden/normalization instead of the bias
+              h = BN(v K)                                    with hidden/normalization instead of the bias
               h = relu6(h)                                   with hidden_relu6
-              no hidden layer (logistic, rnn): h = v
+              h = v                                          without a hidden layer (logistic, rnn)
     gate      h = h * sigmoid(BN(h G))                       G: context_gate/kernel, BN: context_gate/normalization;
-                                                             gating_remove_diagonal: G's diagonal counts as 0
+                                                             gating_remove_diagonal sets the diagonal of G to 0
               h = h * sigmoid(relu(BN(h S)) E)               S, E: context_gate/squeeze/kernel, excite/kernel
     logistic  p = sigmoid(h K + b)                           K, b: head/dense/kernel, bias
     moe       e = sigmoid(h K + b)                           K, b: head/experts/kernel, bias; column c M + m is
                                                              expert m = 0 .. M - 1 of class c
               g = softmax over m = 0 .. M of h G             G: head/gates/kernel; column c (M + 1) + m is gate m of
-                                                             class c; gate M says no
-                                                             with a gate_rank: of h R G, R: head/gates_low_rank/kernel
+                                                             class c; gate M belongs to the constant expert 0;
+                                                             with gate_rank, softmax of h R G, where R is
+                                                             head/gates_low_rank/kernel
               p_c = sum over m < M of g_cm e_cm
     labels    p = p * sigmoid(BN(p L))                       L, BN: label_gate/kernel, normalization;
-                                                             label_gating_remove_diagonal: L's diagonal counts as 0
+                                                             label_gating_remove_diagonal sets the diagonal of L
+                                                             to 0
               p = p * sigmoid(BN(h L))                       label_gating: input
 """
 """Steps shared by all architectures. A model performs those whose weights it has."""
@@ -132,8 +135,8 @@ FORMULAS = {
     v   = L2([V_1, V_2, ...])
 """,
     "nextvlad": """\
-    y_t = x_t E + e                                    E, e: expansion/kernel, bias; G groups of columns, y_tg is one
-    b_t = sigmoid(y_t A + a)                           A, a: attention/kernel, bias; a number b_tg for each group
+    y_t = x_t E + e                                    E, e: expansion/kernel, bias; y_tg: columns of group g
+    b_t = sigmoid(y_t A + a)                           A, a: attention/kernel, bias; one b_tg per group
     a_tg = b_tg softmax over k of (BN(y_t W))_g        W, BN: assignment/kernel, normalization; column g K + k is
                                                        cluster k in group g
     V_k = L2(sum_t sum_g a_tgk (y_tg - c_k))           c: centers
@@ -141,10 +144,12 @@ FORMULAS = {
 """,
     "rnn": """\
     x_t = relu6(x_t K + b)                             per_feature only: K, b: projection/kernel, bias (the winners'
-                                                       code has a batch normalization in place of this bias)
-    o_t = [there_t, back_t]                            the cells bidirectional/forward_half over t = 1 .. n and
-                                                       bidirectional/backward_half over t = n .. 1
-    v   = c_n (lstm) or h_n (gru)                      of the cell forward over o_1 .. o_n; n real frames
+                                                       code has batch normalization instead of this bias)
+    o_t = [forward_t, backward_t]                      outputs of the cells bidirectional/forward_half over
+                                                       t = 1 .. n and bidirectional/backward_half over
+                                                       t = n .. 1
+    v   = c_n (lstm) or h_n (gru)                      final state of the cell forward over o_1 .. o_n, where
+                                                       n is the number of real frames
     A cell starts at h_0 = c_0 = 0, with W, U, b: kernel, recurrent_kernel, bias of lstm_cell or gru_cell.
     lstm_cell, columns of W, U and b in the order i, f, g, o:
     i, f, g, o = x_t W + h_(t-1) U + b
