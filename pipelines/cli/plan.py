@@ -11,14 +11,14 @@ from pipelines.cli.format import table_console
 from pipelines.cli.options import cluster_file_option, recipe_argument, settings_option
 from pipelines.cli.quiet_import import import_quietly
 from pipelines.cost.dataset import DatasetSize
-from pipelines.cost.gpus import gpu_by_name
-from pipelines.cost.hours import NodeTimes, Throughput, rates_by_model
+from pipelines.cost.hours import NodeTimes, gpu_by_name, rates_by_model
 from pipelines.cost.models import estimate_models
 from pipelines.cost.schedule import Schedule
 from pipelines.cost.traffic import Traffic
 from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
+from yt8m.training.throughput import Throughput
 
 GPU_COUNTS = (1, 8, 32)
 CPUS = 8
@@ -120,12 +120,12 @@ def plan(  # noqa: PLR0917 click passes them by name
     report.show_pipeline(console, measure_pipeline(compilation, compilation.resources(cluster_file)))
     if not dataset:
         return
-    works = {name: estimate.work for name, estimate in estimates.items()}
-    traffic = Traffic(loaded, planned, dataset, {name: work.size for name, work in works.items()})
+    flops = {name: estimate.flops for name, estimate in estimates.items()}
+    traffic = Traffic(loaded, planned, dataset, {name: each.size for name, each in flops.items()})
     report.show_traffic(console, traffic, loaded.data.resolve_spec().max_frames)
     if chosen or given:
         training = {name: model.training for name, model in loaded.models().items()}
-        throughput = Throughput(gpu=chosen, cpus=cpus, works=works, training=training, given=given)
+        throughput = Throughput(gpu=chosen, cpus=cpus, flops=flops, training=training, given=given)
         seconds = NodeTimes(loaded, planned, dataset, throughput).seconds
         shared_seconds = traffic.read_shared / shared_rate if shared_rate else 0.0
         schedule = Schedule(planned, seconds, shared_seconds)

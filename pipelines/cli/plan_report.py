@@ -6,19 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from rich.console import Console
 
 from pipelines.cli.format import describe_bytes, make_table, say
-from pipelines.cost import hours
 from pipelines.cost.dataset import DatasetSize
-from pipelines.cost.gpus import GPUS, Gpu
-from pipelines.cost.hours import Throughput
 from pipelines.cost.models import ModelEstimate
 from pipelines.cost.schedule import Schedule
-from pipelines.cost.traffic import Traffic, soft_target_bytes
+from pipelines.cost.traffic import Traffic
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.size import MAX_COMPILED_BYTES, MAX_RUN_BYTES, PipelineSize
 from pipelines.recipe.schema import Recipe, StudentConfig
 from yt8m.ensembling.budget import members_limit
 from yt8m.models.flops import TRAINING_PASSES
 from yt8m.models.sizes import FLOAT_BYTES
+from yt8m.training import throughput as assumed
+from yt8m.training.throughput import GPUS, Gpu, Throughput
 
 _HOUR = 3600.0
 # Nodes below this share of the critical path are not listed.
@@ -49,7 +48,7 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
             averages[name],
             "yes" if name in members else "",
             f"{estimates[name].parameters:,}",
-            describe_bytes(estimates[name].work.size.float_bytes),
+            describe_bytes(estimates[name].flops.size.float_bytes),
             describe_bytes(estimates[name].quantized_bytes),
         )
         for name, model in recipe.models().items()
@@ -61,7 +60,7 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
     _show_ensemble(console, recipe, estimates)
     sets = len({student.learn_from for student in recipe.students.values()})
     if sets:
-        size = soft_target_bytes(recipe.soft_targets.encoding, recipe.data.resolve_spec().num_classes)
+        size = recipe.soft_targets.encoding.record_bytes(recipe.data.resolve_spec().num_classes)
         total = "give --data or --videos for the total"
         if dataset:
             videos = dataset.training_videos
@@ -123,9 +122,9 @@ def show_hours(console: Console, traffic: Traffic, schedule: Schedule, gpus: Seq
     """Print GPU hours per stage, the duration of the run by number of GPUs, and its critical path."""
     rows = []
     for stage, names in traffic.stages().items():
-        hours_of_stage = sum(schedule.seconds[name] for name in names if name in schedule.on_gpu) / _HOUR
-        if hours_of_stage:
-            rows.append((stage, str(len(names)), f"{hours_of_stage:,.1f}"))
+        hours = sum(schedule.seconds[name] for name in names if name in schedule.on_gpu) / _HOUR
+        if hours:
+            rows.append((stage, str(len(names)), f"{hours:,.1f}"))
     rows.append(("all", str(len(schedule.on_gpu)), f"{schedule.gpu_seconds / _HOUR:,.1f}"))
     _print_table(console, ("stage",), ("nodes", "GPU hours"), rows)
     durations = {count: schedule.makespan(count) for count in gpus}
@@ -154,7 +153,7 @@ def show_rates(
             (
                 name,
                 rate.limit,
-                f"{TRAINING_PASSES * estimate.work.training_flops / 1e9:.1f}",
+                f"{TRAINING_PASSES * estimate.flops.training_flops / 1e9:.1f}",
                 f"{rate.videos_per_second:,.0f}",
                 f"{describe_bytes(rate.videos_per_second * video_bytes)}/s",
                 f"{seconds[f'train-{name}'] / _HOUR:,.1f}",
@@ -179,10 +178,10 @@ def show_assumptions(console: Console, throughput: Throughput, gpu: str, estimat
     """Print what the hours assume, and whether the largest model fits into the GPU's memory."""
     if throughput.gpu:
         parameters = max(estimate.parameters for estimate in estimates.values())
-        _show_gpu(console, throughput.gpu, gpu, hours.WEIGHT_COPIES * FLOAT_BYTES * parameters)
+        _show_gpu(console, throughput.gpu, gpu, assumed.WEIGHT_COPIES * FLOAT_BYTES * parameters)
     say(
         console,
-        f"Reading: at most {throughput.reading:,.0f} videos/s, {hours.READ_PER_CPU:,.0f} per CPU "
+        f"Reading: at most {throughput.reading:,.0f} videos/s, {assumed.READ_PER_CPU:,.0f} per CPU "
         "(benchmarks/read_videos.py). Not counted: start of steps, and steps without GPU except `prepare`. "
         "Soft targets: the slowest candidates are assumed as teachers.",
     )
@@ -191,9 +190,9 @@ def show_assumptions(console: Console, throughput: Throughput, gpu: str, estimat
 def _show_gpu(console: Console, gpu: Gpu, name: str, training_bytes: int) -> None:
     say(
         console,
-        f"COMPUTED, not measured, for {name} ({gpu.source}): assumes {hours.COMPUTE_SHARE:.0%} of "
-        f"{gpu.float32 / 1e12:.3g} TFLOP/s (bfloat16: {gpu.bfloat16 / 1e12:.3g}), {hours.BANDWIDTH_SHARE:.0%} of "
-        f"{gpu.bandwidth / 1e9:.0f} GB/s, {hours.CELL_STEP_SECONDS * 1e6:.0f} us per step of a recurrent cell. "
+        f"COMPUTED, not measured, for {name} ({gpu.source}): assumes {assumed.COMPUTE_SHARE:.0%} of "
+        f"{gpu.float32 / 1e12:.3g} TFLOP/s (bfloat16: {gpu.bfloat16 / 1e12:.3g}), {assumed.BANDWIDTH_SHARE:.0%} of "
+        f"{gpu.bandwidth / 1e9:.0f} GB/s, {assumed.CELL_STEP_SECONDS * 1e6:.0f} us per step of a recurrent cell. "
         "A measured rate replaces the estimate: --videos-per-second MODEL=N.",
     )
     memory = (

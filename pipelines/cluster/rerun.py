@@ -26,9 +26,9 @@ from pipelines.kubeflow.rerun import (
 )
 from pipelines.kubeflow.spec import Spec, prune, prune_platforms
 from pipelines.recipe.cluster import ClusterConfig
-from pipelines.recipe.yaml_file import FASTEST_DUMPER
 from pipelines.runs.state import FINISHED
 from yt8m.errors import ConfigError
+from yt8m.yaml_files import FASTEST_DUMPER
 
 # Hexadecimal digits of the random number that keeps a repeated step from being cached.
 _ATTEMPT_DIGITS = 8

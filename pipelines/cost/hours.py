@@ -1,52 +1,25 @@
-"""Throughput per model and the time that each node takes.
+"""Time that each node of a plan takes, from the throughput of the models."""
 
-Throughput is measured where given, otherwise estimated from the GPU's data sheet. A batch takes as long as the slower
-of two: its matrix products, or the transfers between chip and memory (frame values, weights, the optimizer's moments).
-The steps of recurrent cells are added, since each waits for the one before. No model is faster than its input is read.
-"""
-
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 from pipelines.cost.dataset import DatasetSize
-from pipelines.cost.gpus import Gpu
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError, suggest
-from yt8m.models.flops import TRAINING_PASSES, ModelFlops
-from yt8m.training.config import TrainingConfig
-
-# Assumed, not measured: shares of the data sheet's rates that such models reach.
-COMPUTE_SHARE = 0.4
-BANDWIDTH_SHARE = 0.6
-# Assumed: one step of one recurrent cell, which launches several small kernels.
-CELL_STEP_SECONDS = 30e-6
-# How often every value of a frame is written or read: forward, the product's result, statistics, normalization,
-# activation, next product; backward twice as often.
-FORWARD_TOUCHES = 4
-TRAINING_TOUCHES = TRAINING_PASSES * FORWARD_TOUCHES
-# Transfers of each float32 weight in a step: read forward and backward; gradient written, read for its norm, read by
-# Adam; weight and two moments read and written.
-BYTES_PER_WEIGHT_AND_STEP = 4 * (2 + 3 + 6)
-FLOAT_BYTES = 4
-# `benchmarks/read_videos.py`: videos of 272 kB per second and CPU, rounded down.
-READ_PER_CPU = 1900.0
-
-WEIGHT_COPIES = 4
-"""During training the GPU's memory holds weights, gradients and two moments."""
+from yt8m.training.throughput import GPUS, Gpu, Throughput
 
 
-@dataclass(frozen=True)
-class Rate:
-    """Throughput of a model.
+def gpu_by_name(name: str) -> Gpu:
+    """Look up a GPU by its name or the label of a cluster's nodes (`nvidia-l4`, `nvidia-tesla-t4`).
 
-    Attributes:
-        videos_per_second: Videos per second.
-        limit: The bottleneck: `compute`, `memory`, `recurrence`, `reading`, or `given` for a measured rate.
+    Raises:
+        ConfigError: The GPU is unknown; the message names the nearest one.
     """
-
-    videos_per_second: float
-    limit: str
+    short = name.lower().removeprefix("nvidia-").removeprefix("tesla-")
+    if short not in GPUS:
+        remedy = f"{suggest(short, GPUS)} For another GPU, give measured rates: --videos-per-second MODEL=N."
+        raise ConfigError(f"--gpu: unknown GPU '{name}'. {remedy}")
+    return GPUS[short]
 
 
 def rates_by_model(given: Mapping[str, float], architectures: Mapping[str, str], gpu: Gpu | None) -> dict[str, float]:
@@ -68,89 +41,6 @@ def rates_by_model(given: Mapping[str, float], architectures: Mapping[str, str],
     if gpu is None and missing:
         raise ConfigError(f"--videos-per-second: no rate for {', '.join(missing)}. Give them, or a --gpu.")
     return {name: given.get(name, given.get(kind, 0.0)) for name, kind in architectures.items() if name not in missing}
-
-
-class Throughput:
-    """Throughput of all models of a recipe.
-
-    Args:
-        gpu: The GPU of each step. None if all rates are given.
-        cpus: Number of CPUs that read videos for each GPU.
-        works: Weights and floating-point operations of each model.
-        training: Training configuration of each model; batch size and precision count.
-        given: Measured videos per second in training by model, which replace the estimates; see `rates_by_model`.
-    """
-
-    def __init__(
-        self,
-        *,
-        gpu: Gpu | None,
-        cpus: int,
-        works: Mapping[str, ModelFlops],
-        training: Mapping[str, TrainingConfig],
-        given: Mapping[str, float],
-    ) -> None:
-        self.gpu, self._works, self._training, self._given = gpu, works, training, given
-        self.reading = cpus * READ_PER_CPU
-
-    def training(self, name: str) -> Rate:
-        """Return the rate of a model in training. A given rate is not limited by reading."""
-        given = self._given.get(name)
-        if given is not None:
-            return Rate(given, "given")
-        work, config = self._works[name], self._training[name]
-        frames = config.batch_size * work.training_frames
-        return self._limit_by_reading(
-            config.batch_size,
-            self._batch_seconds(
-                config,
-                flops=TRAINING_PASSES * config.batch_size * work.training_flops,
-                touches=TRAINING_TOUCHES * frames * work.values_per_frame,
-                weight_bytes=BYTES_PER_WEIGHT_AND_STEP * work.size.parameters,
-                cell_steps=TRAINING_PASSES * work.cell_steps_per_frame * work.training_frames,
-            ),
-        )
-
-    def inference(self, names: Iterable[str], batch_size: int) -> Rate:
-        """Return the rate of models that predict the same videos one after the other.
-
-        Where a training rate is given, a prediction takes a third of a training step.
-        """
-        seconds: dict[str, float] = {}
-        for name in names:
-            given = self._given.get(name)
-            work, config = self._works[name], self._training[name]
-            if given is not None:
-                parts = {"given": batch_size / (TRAINING_PASSES * given)}
-            else:
-                parts = self._batch_seconds(
-                    config,
-                    flops=batch_size * work.inference_flops,
-                    touches=FORWARD_TOUCHES * batch_size * work.inference_frames * work.values_per_frame,
-                    weight_bytes=FLOAT_BYTES * work.size.parameters,
-                    cell_steps=work.cell_steps_per_frame * work.inference_frames,
-                )
-            for limit, part in parts.items():
-                seconds[limit] = seconds.get(limit, 0.0) + part
-        return self._limit_by_reading(batch_size, seconds)
-
-    def _batch_seconds(
-        self, config: TrainingConfig, *, flops: float, touches: float, weight_bytes: float, cell_steps: int
-    ) -> dict[str, float]:
-        """Return the seconds that a batch takes, by bottleneck."""
-        assert self.gpu
-        half = config.precision == "mixed_bfloat16"
-        compute = flops / (COMPUTE_SHARE * (self.gpu.bfloat16 if half else self.gpu.float32))
-        carried = touches * (FLOAT_BYTES / 2 if half else FLOAT_BYTES) + weight_bytes
-        memory = carried / (BANDWIDTH_SHARE * self.gpu.bandwidth)
-        slower = {"compute": compute} if compute > memory else {"memory": memory}
-        return slower | ({"recurrence": cell_steps * CELL_STEP_SECONDS} if cell_steps else {})
-
-    def _limit_by_reading(self, videos: int, seconds: Mapping[str, float]) -> Rate:
-        rate = videos / sum(seconds.values())
-        if rate > self.reading:
-            return Rate(self.reading, "reading")
-        return Rate(rate, max(seconds, key=lambda limit: seconds[limit]))
 
 
 class NodeTimes:

@@ -11,17 +11,17 @@ class ModelEstimate:
     """Size and arithmetic of one model.
 
     Attributes:
-        work: Its weights and floating-point operations.
+        flops: Its weights and floating-point operations.
         quantized_bytes: Its size after quantization with the recipe's settings.
     """
 
-    work: ModelFlops
+    flops: ModelFlops
     quantized_bytes: int
 
     @property
     def parameters(self) -> int:
         """Number of weights."""
-        return self.work.size.parameters
+        return self.flops.size.parameters
 
 
 def estimate_models(recipe: Recipe) -> dict[str, ModelEstimate]:
@@ -36,9 +36,9 @@ def estimate_models(recipe: Recipe) -> dict[str, ModelEstimate]:
     spec, models = recipe.data.resolve_spec(), recipe.models()
     # Most students share a candidate's configuration, so each distinct one is counted only once.
     configs = {model.model.model_dump_json(): model.model for model in models.values()}
-    works = {key: count_flops(config, spec) for key, config in configs.items()}
+    counted = {key: count_flops(config, spec) for key, config in configs.items()}
     estimates = {}
     for name, model in models.items():
-        work = works[model.model.model_dump_json()]
-        estimates[name] = ModelEstimate(work, work.size.quantized_bytes(**dict(recipe.quantization)))
+        flops = counted[model.model.model_dump_json()]
+        estimates[name] = ModelEstimate(flops, flops.size.quantized_bytes(**dict(recipe.quantization)))
     return estimates

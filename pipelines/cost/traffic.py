@@ -6,26 +6,14 @@ from dataclasses import dataclass, field, replace
 from pipelines.cost.dataset import DatasetSize
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
-from yt8m.data.soft_target_manifest import SoftTargetEncoding
 from yt8m.models.sizes import FLOAT_BYTES, ModelSize
 
 # Copies of the weights in a checkpoint: the weights and Adam's two moments; in averaging also the averages.
 _CHECKPOINT_COPIES, _AVERAGING_COPIES = 3, 4
-# Overhead of a record of soft targets: TFRecord's frame, the Example's tags, a video id of four letters; with top-K
-# encoding also the probability of all other classes.
-_DENSE_RECORD_BYTES, _TOP_K_RECORD_BYTES = 62, 99
-_PROBABILITY_BYTES, _CLASS_BYTES = 2, 2
 # A prediction is a class and a score; each video adds its id, an offset and three labels.
 _PREDICTION_BYTES, _PREDICTED_VIDEO_BYTES = 6, 20
 # TensorBoard logs loss and GAP, 71 bytes each, every 50 steps.
 _LOG_BYTES_PER_STEP = 2 * 71 / 50
-
-
-def soft_target_bytes(encoding: SoftTargetEncoding, num_classes: int) -> int:
-    """Return the size of one video's soft targets in a file, whose header of 80 bytes is not counted."""
-    if encoding.top_k is None or encoding.top_k >= num_classes:
-        return num_classes * _PROBABILITY_BYTES + _DENSE_RECORD_BYTES
-    return encoding.top_k * (_PROBABILITY_BYTES + _CLASS_BYTES) + _TOP_K_RECORD_BYTES
 
 
 @dataclass(frozen=True)
@@ -77,7 +65,7 @@ class Traffic:
         self.nodes: dict[str, NodeBytes] = {}
         self._recipe, self._plan, self._sizes = recipe, plan, sizes
         classes = recipe.data.resolve_spec().num_classes
-        self._soft_target_bytes = dataset.training_videos * soft_target_bytes(recipe.soft_targets.encoding, classes)
+        self._soft_target_bytes = dataset.training_videos * recipe.soft_targets.encoding.record_bytes(classes)
         self._prediction_bytes = dataset.holdout_videos * (
             min(recipe.evaluation.top_k, classes) * _PREDICTION_BYTES + _PREDICTED_VIDEO_BYTES
         )

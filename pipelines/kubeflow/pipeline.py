@@ -7,10 +7,9 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any, NamedTuple
 
-from kfp import compiler, dsl
+from kfp import dsl
 
 from pipelines.graph.keys import Work
 from pipelines.graph.plan import Group, Node, Plan, Ref, in_order
@@ -58,27 +57,6 @@ def build_pipeline(
         The KFP pipeline.
     """
     return _PipelineBuilder(plan, work, image, cluster, recipe).build()
-
-
-def compile_pipeline(  # noqa: PLR0917 as `build_pipeline`
-    plan: Plan,
-    work: Mapping[str, Work],
-    image: str,
-    path: Path,
-    cluster: ClusterConfig | None = None,
-    recipe: str = "",
-) -> None:
-    """Write the pipeline's file.
-
-    Args:
-        plan: The nodes.
-        work: Everything that decides a node's result, by node.
-        image: The container image of the steps.
-        path: The YAML file.
-        cluster: What the steps need in a cluster.
-        recipe: The recipe as JSON, which the pipeline keeps for reruns.
-    """
-    compiler.Compiler().compile(build_pipeline(plan, work, image, cluster, recipe), str(path))
 
 
 class _PipelineBuilder:

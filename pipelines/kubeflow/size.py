@@ -12,7 +12,7 @@ import yaml
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.pipeline import PROCESS_IMAGE
 from pipelines.recipe.cluster import ClusterConfig
-from pipelines.recipe.yaml_file import FASTEST_LOADER
+from yt8m.yaml_files import FASTEST_LOADER
 
 MAX_RUN_BYTES = 1 << 20
 """Argo's size limit for a workflow, which is what a run becomes. Where Argo keeps the state of steps in a database

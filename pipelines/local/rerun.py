@@ -13,10 +13,10 @@ from pipelines.local.containers import find_containers
 from pipelines.local.explain import keep_accounts
 from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, publish_results
 from pipelines.local.runner import Listener, LocalRun
-from pipelines.recipe.yaml_file import FASTEST_DUMPER, FASTEST_LOADER
 from pipelines.runs.state import FINISHED, NodeState, RunState, damaged
 from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.storage import open_atomic, read_text
+from yt8m.yaml_files import FASTEST_DUMPER, FASTEST_LOADER
 
 # The pruned pipeline of the last rerun.
 RERUN_FILE = "rerun.yaml"

@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ByteSize, NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, model_validator
 
-from pipelines.recipe.yaml_file import read_yaml
 from yt8m.config import Config
+from yt8m.yaml_files import read_yaml
 
 
 def _text(pattern: str, expected: str, longest: int = 253) -> AfterValidator:

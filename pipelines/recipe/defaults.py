@@ -4,8 +4,8 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pipelines.recipe.yaml_file import mapping_at
 from yt8m.config import FieldPath
+from yt8m.yaml_files import mapping_at
 
 
 class ExpandedRecipe:

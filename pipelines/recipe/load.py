@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from pipelines.recipe.defaults import ExpandedRecipe
 from pipelines.recipe.schema import Recipe
 from pipelines.recipe.validation import check_references
-from pipelines.recipe.yaml_file import parse_yaml, read_yaml
 from yt8m.config import describe_errors
 from yt8m.errors import ConfigError, suggest
+from yt8m.yaml_files import parse_yaml, read_yaml
 
 # Sections of a recipe whose keys are names that the user chose.
 _NAMED = ("families", "candidates", "students")

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipelines.recipe.schema import MAX_MEMBERS, MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN, FamilyConfig
-from pipelines.recipe.yaml_file import mapping_at
 from pipelines.stages import STAGES
 from yt8m.errors import suggest
 from yt8m.metrics import GAP_TOP_K
 from yt8m.predictions import DEFAULT_TOP_K
+from yt8m.yaml_files import mapping_at
 
 Problems = Iterator[str]
 

@@ -1,5 +1,6 @@
 """Soft targets: their encoding, and the checks that each belongs to its video."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -259,3 +260,12 @@ def test_a_manifest_of_another_partition_is_refused(made, shards, tmp_path):
 def test_shards_of_the_same_name_have_different_sidecars():
     assert sidecar_name(0, "/a/0.tfrecord") != sidecar_name(1, "gs://b/0.tfrecord")
     assert sidecar_name(12, "/a/0.tfrecord") == "00012-0.tfrecord"
+
+
+@pytest.mark.parametrize(("top_k", "classes"), [(None, 3862), (100, 3862), (5000, 3862)])
+def test_soft_targets_take_as_many_bytes_as_their_file(top_k: int | None, classes: int, tmp_path: Path) -> None:
+    encoding, path = SoftTargetEncoding(top_k=top_k), tmp_path / "soft.tfrecord"
+    probabilities = np.random.default_rng(0).random((10, classes), np.float32)
+    write_soft_targets(str(path), [([b"abcd"] * 10, probabilities)], encoding, "a" * 64)
+    first_record_bytes = 64 + 16
+    assert path.stat().st_size == first_record_bytes + 10 * encoding.record_bytes(classes)

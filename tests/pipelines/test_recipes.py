@@ -15,10 +15,10 @@ from pipelines.cli import main
 from pipelines.cost.models import estimate_models
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.load import load_recipe
-from pipelines.recipe.yaml_file import FASTEST_LOADER
 from tests.manifests.custom_kinds import SCHEMAS
 from tests.support.paths import RECIPES
 from yt8m.models import ARCHITECTURES
+from yt8m.yaml_files import FASTEST_LOADER
 
 FILES = sorted(RECIPES.glob("*.yaml"))
 

@@ -9,6 +9,11 @@ from yt8m.data.partition import Partition
 from yt8m.data.tfrecord import inspect_framing, read_payloads
 from yt8m.errors import DataError
 
+# Overhead of a record: TFRecord's frame, the Example's tags, the video's id; with top-K encoding also the probability
+# of all other classes.
+_DENSE_RECORD_BYTES, _TOP_K_RECORD_BYTES = 62, 99
+_PROBABILITY_BYTES, _CLASS_BYTES = 2, 2
+
 
 class SoftTargetEncoding(Config):
     """Encoding of a video's `C` probabilities as float16.
@@ -21,6 +26,12 @@ class SoftTargetEncoding(Config):
     """
 
     top_k: PositiveInt | None = None
+
+    def record_bytes(self, num_classes: int) -> int:
+        """Return the size of a video's record in a sidecar, with a video id of four letters."""
+        if self.top_k is None or self.top_k >= num_classes:
+            return num_classes * _PROBABILITY_BYTES + _DENSE_RECORD_BYTES
+        return self.top_k * (_PROBABILITY_BYTES + _CLASS_BYTES) + _TOP_K_RECORD_BYTES
 
 
 class SoftTargetManifest(ConfigFile):

@@ -1,18 +1,12 @@
 """What nodes read and write, by hand and against real files."""
 
 from collections.abc import Callable
-from pathlib import Path
-
-import numpy as np
-import pytest
 
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.models import estimate_models
-from pipelines.cost.traffic import NodeBytes, Traffic, soft_target_bytes
+from pipelines.cost.traffic import NodeBytes, Traffic
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
-from yt8m.data.soft_target_manifest import SoftTargetEncoding
-from yt8m.data.soft_targets import write_soft_targets
 
 DATASET = DatasetSize(1000, 100, 50_000, 5000, 0, 12.0)
 # The smoke preset's 24 classes, dense: 48 bytes and the record's 62.
@@ -20,7 +14,7 @@ SOFT_TARGETS = 1000 * (2 * 24 + 62)
 
 
 def traffic_of(recipe: Recipe) -> Traffic:
-    sizes = {name: estimate.work.size for name, estimate in estimate_models(recipe).items()}
+    sizes = {name: estimate.flops.size for name, estimate in estimate_models(recipe).items()}
     return Traffic(recipe, make_plan(recipe), DATASET, sizes)
 
 
@@ -80,7 +74,7 @@ def test_the_whole_is_the_sum_of_its_nodes(small: Callable[..., Recipe]) -> None
     assert traffic.read == sum(each.read for each in bytes_of(recipe).values())
     assert traffic.read_once < traffic.read
     assert traffic.stored()["soft targets"] == 2 * SOFT_TARGETS
-    members = (estimates[name].work.size for name in ("dbof-s", "vlad-2"))
+    members = (estimates[name].flops.size for name in ("dbof-s", "vlad-2"))
     assert traffic.stored()["exported"] == sum(size.quantized_bytes() for size in members)
 
 
@@ -89,12 +83,3 @@ def test_shared_copies_are_read_in_every_pass_and_once_more_by_every_node(small:
     traffic = traffic_of(recipe)
     read = [(each.pass_bytes, each.passes) for each in traffic.nodes.values()]
     assert traffic.read_shared == sum(size * (passes + 1) for size, passes in read if passes)
-
-
-@pytest.mark.parametrize(("top_k", "classes"), [(None, 3862), (100, 3862), (5000, 3862)])
-def test_soft_targets_take_as_many_bytes_as_their_file(top_k: int | None, classes: int, tmp_path: Path) -> None:
-    encoding, path = SoftTargetEncoding(top_k=top_k), tmp_path / "soft.tfrecord"
-    probabilities = np.random.default_rng(0).random((10, classes), np.float32)
-    write_soft_targets(str(path), [([b"abcd"] * 10, probabilities)], encoding, "a" * 64)
-    first_record_bytes = 64 + 16
-    assert path.stat().st_size == first_record_bytes + 10 * soft_target_bytes(encoding, classes)

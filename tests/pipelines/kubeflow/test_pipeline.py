@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 import yaml
 from google.protobuf import json_format
+from kfp.compiler import Compiler
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipelines.graph.keys import plan_work
 from pipelines.graph.plan import Plan
 from pipelines.graph.planner import make_plan
-from pipelines.kubeflow.pipeline import compile_pipeline, find_component
+from pipelines.kubeflow.pipeline import build_pipeline, find_component
 from pipelines.recipe.schema import Recipe
 from pipelines.stages import STAGES
 
@@ -19,7 +20,7 @@ Small = Callable[..., Recipe]
 
 def compiled(plan: Plan, folder: Path, code: str = "code") -> dict[str, Any]:
     work = plan_work(plan, lambda _: {"train.py": code}, {}, {})
-    compile_pipeline(plan, work, "image:1", folder / "pipeline.yaml")
+    Compiler().compile(build_pipeline(plan, work, "image:1"), str(folder / "pipeline.yaml"))
     spec: dict[str, Any] = documents(folder)[0]
     return spec
 

@@ -1,0 +1,66 @@
+"""Throughput against sums by hand, on a GPU with round numbers."""
+
+import pytest
+
+from yt8m.models.flops import ModelFlops
+from yt8m.models.sizes import ModelSize
+from yt8m.training.config import TrainingConfig
+from yt8m.training.throughput import Gpu, Throughput
+
+# 40% and 60% of these are 4e9 operations and 6e9 bytes a second.
+ROUND = Gpu(float32=1e10, bfloat16=4e10, bandwidth=1e10, memory_bytes=10**9, source="")
+
+
+def work(*, per_frame: int = 0, parameters: int = 0, values: int = 0, cells: int = 0) -> ModelFlops:
+    size = ModelSize((("kernel", (parameters,)),))
+    return ModelFlops(size, per_frame, 0, values, cells, training_frames=50, inference_frames=100)
+
+
+COMPUTE = work(per_frame=1_000_000)
+MEMORY = work(parameters=3_000_000, values=1000)
+RECURRENT = work(per_frame=1_000_000, cells=3)
+
+
+def rates(model: ModelFlops, *, cpus: int = 1000, precision: str = "float32") -> Throughput:
+    training = TrainingConfig.parse({"batch_size": 20, "precision": precision}, "")
+    return Throughput(gpu=ROUND, cpus=cpus, flops={"m": model}, training={"m": training}, given={})
+
+
+def test_arithmetic_limits_a_model_of_large_products() -> None:
+    # 3 passes x 2 operations x 1e6 x 50 frames a video, at 4e9 a second.
+    assert rates(COMPUTE).training("m").videos_per_second == pytest.approx(4e9 / (3 * 2 * 1e6 * 50))
+    assert rates(COMPUTE).training("m").limit == "compute"
+    assert rates(COMPUTE).inference(["m"], 20).videos_per_second == pytest.approx(4e9 / (2 * 1e6 * 100))
+
+
+def test_memory_limits_a_model_of_many_weights_and_values() -> None:
+    # 20 videos x 50 frames x 1000 values x 12 touches x 4 bytes, and 44 bytes a weight, at 6e9 a second.
+    seconds = (20 * 50 * 1000 * 12 * 4 + 44 * 3_000_000) / 6e9
+    assert rates(MEMORY).training("m").videos_per_second == pytest.approx(20 / seconds)
+    assert rates(MEMORY).training("m").limit == "memory"
+    seconds = (20 * 100 * 1000 * 4 * 4 + 4 * 3_000_000) / 6e9
+    assert rates(MEMORY).inference(["m"], 20).videos_per_second == pytest.approx(20 / seconds)
+
+
+def test_steps_of_cells_come_on_top() -> None:
+    seconds = 20 * 3 * 2 * 1e6 * 50 / 4e9 + 3 * 3 * 50 * 30e-6
+    assert rates(RECURRENT).training("m").videos_per_second == pytest.approx(20 / seconds)
+
+
+def test_bfloat16_computes_faster_and_carries_half_of_the_values() -> None:
+    assert rates(COMPUTE, precision="mixed_bfloat16").training("m").videos_per_second == pytest.approx(
+        4 * rates(COMPUTE).training("m").videos_per_second
+    )
+    seconds = (20 * 50 * 1000 * 12 * 2 + 44 * 3_000_000) / 6e9
+    assert rates(MEMORY, precision="mixed_bfloat16").training("m").videos_per_second == pytest.approx(20 / seconds)
+
+
+def test_no_model_is_faster_than_its_videos_are_read() -> None:
+    small = rates(work(per_frame=1), cpus=2)
+    assert small.training("m") == small.inference(["m"], 20)
+    assert (small.training("m").videos_per_second, small.training("m").limit) == (3800, "reading")
+
+
+def test_several_models_predict_one_after_the_other() -> None:
+    one = rates(COMPUTE).inference(["m"], 20).videos_per_second
+    assert rates(COMPUTE).inference(["m", "m"], 20).videos_per_second == pytest.approx(one / 2)
