@@ -38,8 +38,9 @@ class Work(Config):
         config: Configuration of the stage.
         inputs: Artifacts that the node reads, by parameter; numbered ones as `<parameter>.<name>`.
         data: Fingerprint of every file that the node reads from outside the run, by URI.
-        labels: What the node's record and its share of the work are called. They do not decide the result and are no
-            part of the key, but a node is executed again when they change, so that its record is right.
+        labels: Facts for the node's record, and its share of divided work. They are no part of the key, because they
+            do not change what the node computes. KFP executes the node again if they change, so that its record is
+            correct.
     """
 
     stage: str
@@ -52,10 +53,10 @@ class Work(Config):
 
     @cached_property
     def key(self) -> str:
-        """The name of the work: equal if and only if the same code does the same with the same inputs.
+        """Name of the work, which is equal if and only if the same code runs with the same configuration and inputs.
 
-        What a node writes under stable addresses (checkpoints, soft targets) is kept by key, so that neither a changed
-        recipe nor changed code ever continues from what another has left.
+        Files with stable addresses (checkpoints, soft targets) are kept by key, so that neither a changed recipe nor
+        changed code continues from the files of other work.
         """
         return work_key(
             stage=self.stage,

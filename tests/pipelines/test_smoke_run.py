@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from pipelines.cli import main
 from pipelines.runs.state import RunState
+from tests.support.changed_files import append, changed_file
 from tests.support.paths import REPOSITORY, SMOKE
 
 STRANGER = REPOSITORY / "tests" / "export" / "stranger_gap.py"
@@ -19,8 +20,9 @@ STRANGER = REPOSITORY / "tests" / "export" / "stranger_gap.py"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 
-def run(root: Path, *settings: str, runner: str = "subprocess") -> Result:
+def run(root: Path, *settings: str, runner: str = "subprocess", explain: str = "") -> Result:
     options = ["--runner", runner, *(part for setting in settings for part in ("--set", setting))]
+    options += ["--explain", explain] if explain else []
     result = CliRunner().invoke(main, ["run", str(SMOKE), "--root", str(root), *options])
     assert result.exit_code == 0, result.output
     return result
@@ -87,18 +89,30 @@ def test_a_process_with_tensorflow_alone_measures_the_gap_of_the_report(root: Pa
 
 
 def test_a_second_run_does_nothing_and_says_so(root: Path) -> None:
+    assert run(root, explain="report").output.startswith("report would not run again")
     result = run(root)
     assert not executed(root)
     assert "Nothing to do" in result.output
 
 
 def test_a_changed_student_is_trained_again_with_what_depends_on_it_and_nothing_else(root: Path) -> None:
-    run(root, "students.netvlad-second.training.epochs=1")
-    name = "netvlad-second"
+    setting, name = "students.netvlad-second.training.epochs=1", "netvlad-second"
+    explained = run(root, setting, explain="report").output.splitlines()
+    assert "  configuration training.epochs: 2 -> 1" in explained
+    run(root, setting)
     assert executed(root) == {
         *(f"train-{name}", f"evaluate-{name}", f"quantize-{name}", f"evaluate-quantized-{name}"),
         *("collect-first-level", "search-weights", "export", "evaluate-export", "report"),
     }
+    assert executed(root) == {line.removesuffix(" would run:") for line in explained if not line.startswith(" ")}
+
+
+def test_after_a_change_of_words_or_infrastructure_nothing_runs(root: Path) -> None:
+    comment = changed_file("yt8m/losses.py", append("\n# A comment.\n"))
+    infrastructure = changed_file("yt8m/errors.py", append("\nX = 1\n"))
+    with comment, infrastructure:
+        run(root, "students.netvlad-second.training.epochs=1")
+    assert not executed(root)
 
 
 def test_the_status_shows_all_nodes(root: Path) -> None:

@@ -1,4 +1,4 @@
-"""How a model was trained, kept beside its weights: what further training starts from."""
+"""The record of a model's training, kept beside its weights, on which further training is based."""
 
 from pathlib import Path
 from typing import Self
@@ -17,9 +17,9 @@ class Provenance(Config):
     """How a model was trained.
 
     Attributes:
-        training: The configuration.
-        label_weight: Lambda of equation 2; without meaning for a model trained on labels alone.
-        examples: Videos it was trained on, repeated ones included.
+        training: Configuration of the training.
+        label_weight: Lambda of equation 2. It has no meaning for a model trained on labels alone.
+        examples: Number of videos in all training steps; a video counts once per epoch.
     """
 
     training: TrainingConfig
@@ -28,21 +28,21 @@ class Provenance(Config):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate at its end."""
+        """The learning rate in the last step."""
         stairs = self.examples // self.training.decay_examples
         return self.training.learning_rate * self.training.learning_rate_decay**stairs
 
     def save(self, directory: Path) -> None:
-        """Write it into a model's folder."""
+        """Write the record into a model's folder."""
         with storage.open_atomic(directory / FILE_NAME, "w") as file:
             file.write(self.model_dump_json(indent=2) + "\n")
 
     @classmethod
     def load(cls, directory: Path) -> Self:
-        """Read it from a model's folder.
+        """Read the record from a model's folder.
 
         Raises:
-            DataError: It is not there.
+            DataError: The folder has no record.
         """
         path = directory / FILE_NAME
         if not path.is_file():

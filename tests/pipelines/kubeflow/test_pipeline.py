@@ -14,6 +14,7 @@ from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.pipeline import build_pipeline, find_component
 from pipelines.recipe.schema import Recipe
 from pipelines.stages import STAGES
+from yt8m.normal_form import strip_comments
 
 Small = Callable[..., Recipe]
 
@@ -86,6 +87,15 @@ def test_changed_code_changes_the_environment_of_a_step(plan: Plan, tmp_path: Pa
         return spec["deploymentSpec"]["executors"]["exec-train-dbof-a"]["container"]["env"]
 
     assert variables(compiled(plan, tmp_path, "1")) != variables(compiled(plan, tmp_path, "2"))
+
+
+def test_kfps_cache_sees_no_comments_and_docstrings_of_components(plan: Plan, tmp_path: Path) -> None:
+    executors = compiled(plan, tmp_path)["deploymentSpec"]["executors"]
+    sources = {executor["container"]["command"][-1] for executor in executors.values()}
+    assert any("def train(" in source for source in sources)
+    for source in sources:
+        assert strip_comments(source) == source
+        assert '"""' not in source
 
 
 @pytest.mark.parametrize("stage", STAGES)
