@@ -184,6 +184,15 @@ def test_a_family_or_group_may_not_have_a_nodes_name(small: Small, name: str) ->
         assert any(line.startswith(f"{section}.{name}: the name '{name}' is reserved for nodes") for line in told)
 
 
+def test_an_architecture_called_family_is_read_and_its_mistakes_told_where_they_stand(small: Small) -> None:
+    place, sizes = "families.netvlad.candidates.vlad-a.model", "num_clusters: 4, hidden_units: 8"
+    assert small(lambda _: None, f"{place}={{family: netvlad, {sizes}}}") == small()
+    (told,) = problems(small, f"{place}={{family: netvald, {sizes}}}")
+    assert told.startswith(f"{place}.family: unknown model architecture 'netvald'. Did you mean 'netvlad'?")
+    (told,) = problems(small, f"{place}.family=netvlad")
+    assert told.startswith(f"{place}: architecture and family are two names for the same setting.")
+
+
 def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) -> None:
     assert len(problems(small, "families.netvlad.candidates.vlad-a.model.architecture=netvald")) == 1
 
