@@ -9,8 +9,8 @@ import pytest
 
 from pipelines.kubeflow.pipeline import find_component
 from pipelines.stages import STAGES
-from tests.ensembling.synthetic import members
 from tests.support.html_page import Page, assert_self_contained
+from tests.support.predictions import members
 
 MODEL = {"architecture": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_momentum": 0.5}

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.ensembling.synthetic import gap_of_mean, members
+from tests.support.predictions import gap_of_mean, members
 from yt8m.ensembling.scores import TRIALS_AT_ONCE, EnsembleScores, gap_of_both
 
 

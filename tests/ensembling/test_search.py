@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.ensembling.synthetic import members
+from tests.support.predictions import members
 from yt8m.ensembling.budget import Budget, budget_of
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.search import guided_search, random_search, sample_weights

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.ensembling.synthetic import members
+from tests.support.predictions import members
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.significance import gain_standard_error
 

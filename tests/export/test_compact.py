@@ -3,8 +3,8 @@ import sys
 import numpy as np
 import pytest
 
-from tests.export.toy_ensemble import SPEC, export_ensemble, random_videos, write_quantized_model, write_weights
 from tests.support.python import run_python
+from tests.support.toy_ensemble import SPEC, export_ensemble, random_videos, write_quantized_model, write_weights
 from yt8m.data.format import DataSpec
 from yt8m.export import weight_variables
 from yt8m.export.exported_model import ExportedModel

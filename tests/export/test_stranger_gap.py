@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
-from tests.export.toy_ensemble import export_ensemble, write_quantized_model, write_weights
+from tests.support.toy_ensemble import export_ensemble, write_quantized_model, write_weights
 from yt8m.data.format import DataSpec
 from yt8m.data.synthetic.presets import PRESETS
 from yt8m.models.netvlad import NetVLADConfig

@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 import yaml
 
-from tests.export.toy_ensemble import SPEC, write_quantized_model, write_weights
 from tests.support.paths import REPOSITORY
+from tests.support.toy_ensemble import SPEC, write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
 from yt8m.data.reading import read_videos
 from yt8m.export.exported_model import ExportedModel

@@ -15,7 +15,7 @@ import yaml
 
 from pipelines.kubeflow.placement import PART_OF
 from pipelines.recipe.cluster import load_cluster
-from tests.manifests.custom_kinds import SCHEMAS
+from tests.support.custom_resources import SCHEMAS
 from tests.support.paths import REPOSITORY
 
 MANIFESTS = REPOSITORY / "manifests"

@@ -15,7 +15,7 @@ from pipelines.cli import main
 from pipelines.cost.models import estimate_models
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.load import load_recipe
-from tests.manifests.custom_kinds import SCHEMAS
+from tests.support.custom_resources import SCHEMAS
 from tests.support.paths import RECIPES
 from yt8m.models import ARCHITECTURES
 from yt8m.yaml_files import FASTEST_LOADER

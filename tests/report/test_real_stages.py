@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.ensembling.synthetic import members
+from tests.support.predictions import members
 from yt8m.report.page import render_page
 from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary

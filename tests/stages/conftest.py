@@ -52,7 +52,7 @@ def trained(tmp_path_factory, small_partition: Path) -> Path:
 @pytest.fixture(scope="session")
 def toy_models(tmp_path_factory) -> dict[str, Path]:
     """Folders of three small quantized models, by name."""
-    from tests.export.toy_ensemble import METHODS, SHARES, write_quantized_model  # noqa: PLC0415 - imports Keras
+    from tests.support.toy_ensemble import METHODS, SHARES, write_quantized_model  # noqa: PLC0415 - imports Keras
 
     root = tmp_path_factory.mktemp("models")
     return {name: write_quantized_model(root / name, seed, METHODS[name]) for seed, name in enumerate(SHARES)}
@@ -61,7 +61,7 @@ def toy_models(tmp_path_factory) -> dict[str, Path]:
 @pytest.fixture(scope="session")
 def toy_weights(tmp_path_factory) -> Path:
     """The file of the ensemble weights of `toy_models`."""
-    from tests.export.toy_ensemble import SHARES, write_weights  # noqa: PLC0415 - imports Keras
+    from tests.support.toy_ensemble import SHARES, write_weights  # noqa: PLC0415 - imports Keras
 
     return write_weights(tmp_path_factory.mktemp("weights") / "weights.json", SHARES)
 
@@ -69,6 +69,6 @@ def toy_weights(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session", params=["load", "compact"])
 def exported(request, toy_models, toy_weights, tmp_path_factory) -> Path:
     """Folder of the ensemble of `toy_models`, exported in each mode; its card is beside it."""
-    from tests.export.toy_ensemble import export_ensemble  # noqa: PLC0415 - imports Keras
+    from tests.support.toy_ensemble import export_ensemble  # noqa: PLC0415 - imports Keras
 
     return export_ensemble(toy_models, toy_weights, tmp_path_factory.mktemp(request.param), mode=request.param)

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli.evaluate import evaluate as command
-from tests.export.toy_ensemble import write_weights
+from tests.support.toy_ensemble import write_weights
 from yt8m.data.partition import Partition
 from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError

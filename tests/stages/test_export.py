@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from safetensors.numpy import load_file
 
-from tests.export.toy_ensemble import SHARES, SPEC, export_ensemble, write_quantized_model, write_weights
+from tests.support.toy_ensemble import SHARES, SPEC, export_ensemble, write_quantized_model, write_weights
 from yt8m.data.format import DataSpec
 from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.export.budget import directory_bytes

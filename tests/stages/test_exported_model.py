@@ -9,9 +9,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.export.tensorflow_alone import make_environment
-from tests.export.toy_ensemble import SHARES, SPEC, export_ensemble, random_videos, write_quantized_model, write_weights
 from tests.support.paths import REPOSITORY
+from tests.support.tensorflow_alone import make_environment
+from tests.support.toy_ensemble import (
+    SHARES,
+    SPEC,
+    export_ensemble,
+    random_videos,
+    write_quantized_model,
+    write_weights,
+)
 from tests.support.videos import Video
 from yt8m.data.format import DataSpec
 from yt8m.data.reading import read_videos

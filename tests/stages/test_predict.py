@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli.predict import predict as command
-from tests.export.toy_ensemble import SPEC, export_ensemble, write_quantized_model, write_weights
+from tests.support.toy_ensemble import SPEC, export_ensemble, write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
 from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError, WorkerError

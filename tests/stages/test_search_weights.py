@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.ensembling.synthetic import gap_of_mean, members
+from tests.support.predictions import gap_of_mean, members
 from tests.support.python import modules_after
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.scores import EnsembleScores

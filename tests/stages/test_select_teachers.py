@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.ensembling.synthetic import dense, members, multi_hot
+from tests.support.predictions import dense, members, multi_hot
 from yt8m.ensembling.files import TeacherSelection
 from yt8m.errors import ConfigError, DataError
 from yt8m.metrics import StreamingMetrics

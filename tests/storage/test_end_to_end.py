@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli.data import check
-from tests.export.toy_ensemble import write_quantized_model, write_weights
 from tests.storage.fault_proxy import Plan
+from tests.support.toy_ensemble import write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
 from yt8m import storage
 from yt8m.data.partition import Partition

@@ -1,4 +1,4 @@
-"""Members' predictions with shared signal and noise of their own, for the tests of ensembling."""
+"""Synthetic predictions of ensemble members, with a shared signal and independent noise."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def members(
     noise: float = 1.0,
     seed: int = 0,
 ) -> list[Predictions]:
-    """Predictions of members whose noise grows from one to the next; `levels` > 0 rounds them so that many tie."""
+    """Draw predictions of members with increasing noise. `levels` > 0 rounds them, so that many scores tie."""
     rng = np.random.default_rng(seed)
     popularity = -1.2 * np.log1p(np.arange(classes))
     truth = popularity + rng.normal(0, 2.0, (videos, classes))

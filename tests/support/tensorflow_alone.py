@@ -1,4 +1,4 @@
-"""A virtual environment with TensorFlow, what TensorFlow depends on, and nothing else."""
+"""A virtual environment with TensorFlow and its dependencies only."""
 
 import re
 import subprocess
@@ -12,10 +12,10 @@ TENSORFLOW = "tensorflow-cpu"
 
 
 def locked_requirements() -> str:
-    """The part of the lock file that TensorFlow needs, with its versions and hashes."""
+    """Return the entries of the lock file that TensorFlow needs, with versions and hashes."""
     blocks = re.split(r"^(?=\S)", LOCK.read_text(), flags=re.MULTILINE)
     by_name = {block.partition("==")[0]: block for block in blocks if "==" in block}
-    # Who needs a package stands in the comments below it.
+    # Comments below a package name the packages that need it.
     needed_by = {
         name: set(re.findall(r"^ +# +(?:via +)?(\S+)$", block, re.MULTILINE)) for name, block in by_name.items()
     }
@@ -26,7 +26,7 @@ def locked_requirements() -> str:
 
 
 def make_environment(folder: Path) -> Path:
-    """Makes the environment; returns its interpreter.
+    """Make the environment, and return its interpreter.
 
     Raises:
         subprocess.CalledProcessError: It cannot be made, for instance without a network.
