@@ -1,4 +1,4 @@
-"""How commands write lines, tables and figures."""
+"""Formats of lines, tables and figures in the output of commands."""
 
 from rich.console import Console
 from rich.table import Table

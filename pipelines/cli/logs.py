@@ -32,7 +32,7 @@ def _log_here(root: Path, node: str) -> str:
     log = Path(nodes[node].log) if nodes[node].log else root / LOGS_FOLDER / f"{node}.log"
     if not log.exists():
         raise DataError(f"{node}: no log, because the node was never executed here; it is {nodes[node].state}.")
-    return log.read_text(errors="replace")
+    return log.read_text("utf-8", errors="replace")
 
 
 def _log_in_cluster(run_id: str, node: str, access: ClusterAccess) -> str:

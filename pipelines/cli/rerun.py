@@ -73,8 +73,8 @@ def rerun(  # noqa: PLR0917 click passes them by name
 
     resources = load_cluster(cluster_file) if cluster_file else None
     cluster = Cluster(access)
-    again = ClusterRun(cluster, run)
-    run_id, nodes = rerun_in_cluster(again, node, settings, resources, image, downstream=downstream)
+    existing = ClusterRun(cluster, run)
+    run_id, nodes = rerun_in_cluster(existing, node, settings, resources, image, downstream=downstream)
     say(console, f"{_count(nodes.executed)} executed again; {_count(nodes.needed)} before come from the cache.")
     if nodes.stale:
         say(console, f"Not in the new run: {_list(nodes.stale)}, which depend on {node}. --downstream adds them.")

@@ -127,7 +127,7 @@ def _show_failure(console: Console, execution: "LocalRun") -> None:
     from pipelines.local.folder import LOGS_FOLDER, PIPELINE_LOG
 
     log = execution.root / LOGS_FOLDER / (f"{execution.failed}.log" if execution.failed else PIPELINE_LOG)
-    for line in _last_lines(log.read_text().splitlines() if log.exists() else []):
+    for line in _last_lines(log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []):
         say(console, f"  | {line}")
     reason = f" ({execution.error})" if execution.error else ""
     what = f"Node {execution.failed} failed{reason}" if execution.failed else "The pipeline failed"

@@ -53,7 +53,7 @@ class ClusterRun:
 
     Raises:
         ClusterError: There is no such run, or the cluster does not answer.
-        ConfigError: The run's pipeline was not compiled by this project.
+        ConfigError: The run's pipeline is not one of KFP 2.
     """
 
     def __init__(self, cluster: Cluster, run_id: str) -> None:
@@ -63,7 +63,7 @@ class ClusterRun:
         self.spec, self.platforms = _specs(cluster.pipeline(self.run), run_id)
         self.graph = SpecGraph(self.spec)
         self._records: dict[str, dict[str, Any]] = {}
-        self._trouble, self._trouble_time = "", 0.0
+        self._store_error, self._store_error_time = "", 0.0
 
     def refresh(self) -> None:
         """Request the run's current state.
@@ -117,13 +117,13 @@ class ClusterRun:
     def _executors(self, name: str) -> list[Any]:
         """Return KFP's task details for a step's pod and for the pod of each retry."""
         by_id = {task.task_id: task for task in self._tasks()}
-        found, waiting = [], [task for task in self._tasks() if task.display_name == name]
-        while waiting:
-            children = [by_id.get(child.pod_name or child.task_id) for child in waiting.pop(0).child_tasks or []]
+        found, queue = [], [task for task in self._tasks() if task.display_name == name]
+        while queue:
+            children = [by_id.get(child.pod_name or child.task_id) for child in queue.pop(0).child_tasks or []]
             for task in filter(None, children):
-                own = _TRY.sub("", task.display_name or "")
-                found += [task] if own == _EXECUTOR else []
-                waiting += [task] if own in (_EXECUTOR, name) else []
+                display_name = _TRY.sub("", task.display_name or "")
+                found += [task] if display_name == _EXECUTOR else []
+                queue += [task] if display_name in (_EXECUTOR, name) else []
         return found
 
     def _node(self, name: str, task: Any) -> NodeState:
@@ -131,12 +131,12 @@ class ClusterRun:
         if task is None:
             return node
         state = STATES.get(str(task.state), "waiting")
-        pods = {str(executor.state) for executor in self._executors(name)}
-        if state == "done" and pods == {"SKIPPED"}:
+        pod_states = {str(executor.state) for executor in self._executors(name)}
+        if state == "done" and pod_states == {"SKIPPED"}:
             state = "unchanged"
         elif state == "running" and str(self.run.state) in ENDED:
             state = "stopped"
-        elif state == "running" and pods == {"PENDING"}:
+        elif state == "running" and pod_states == {"PENDING"}:
             state = "waiting"
         started, ended = _seconds(task.start_time), _seconds(task.end_time)
         seconds = ended - started if started and ended else 0.0
@@ -148,8 +148,8 @@ class ClusterRun:
         missing = [name for name in names if name not in self._records]
         if not root or not missing:
             return "" if root else "the run has no parameter `root`"
-        if self._trouble and time.monotonic() < self._trouble_time + STORE_PAUSE_SECONDS:
-            return self._trouble
+        if self._store_error and time.monotonic() < self._store_error_time + STORE_PAUSE_SECONDS:
+            return self._store_error
         uris = [record_uri(root, name, self._work(name)) for name in missing]
         try:
             # If the store cannot be reached, the first record fails alone.
@@ -157,9 +157,9 @@ class ClusterRun:
             with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
                 records += pool.map(_read_record, uris[1:])
         except StorageError as error:
-            self._trouble, self._trouble_time = str(error), time.monotonic()
-            return self._trouble
-        self._trouble = ""
+            self._store_error, self._store_error_time = str(error), time.monotonic()
+            return self._store_error
+        self._store_error = ""
         self._records |= {name: record for name, record in zip(missing, records, strict=True) if record}
         gone = [uri for uri, record in zip(uris, records, strict=True) if not record]
         return f"{len(gone)} records do not exist, for instance {gone[0]}" if gone else ""

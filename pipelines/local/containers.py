@@ -46,7 +46,7 @@ _QUIET_EXECUTOR = (
 
 
 class ContainerConfig(Config):
-    """What a run's containers can see of this machine, besides the run's folder.
+    """Parts of this machine that a run's containers can see, besides the run's folder.
 
     Attributes:
         image: Name of the image.

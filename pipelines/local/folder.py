@@ -1,4 +1,4 @@
-"""The folder of a local run: names of its files, its lock, its state for viewers, and the published results."""
+"""Folder of a local run: file names, lock, current view and published results."""
 
 import fcntl
 import os

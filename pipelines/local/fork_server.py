@@ -1,6 +1,6 @@
 """Steps as forked processes in which TensorFlow is imported already.
 
-A step of a small recipe spends most of its time on imports. Python's fork server makes them once, and every step is a
+A step of a small recipe spends most of its time on imports. Python's fork server imports once, and every step is a
 fork of it.
 """
 

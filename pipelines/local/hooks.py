@@ -1,4 +1,4 @@
-"""Hooks into KFP's local runner: they report what happens to each node, and execute steps in our own way.
+"""Hooks into KFP's local runner: they report what happens to each node, and execute its step.
 
 KFP 2.17 only prints what its local runner does, and a step's output can contain the same words. So this module replaces
 the functions of KFP that know a task's state and outputs. `tests/pipelines/local/test_hooks.py` fails when one of the
@@ -21,7 +21,7 @@ from pipelines.local.fork_server import run_step
 
 @dataclass
 class _Task:
-    """The task that KFP executes, from the look into its cache to the end of the last attempt."""
+    """A task of KFP, from its cache lookup to the end of its last attempt."""
 
     node: str
     started: bool = False
@@ -96,9 +96,9 @@ def _report_start(attempt: Callable[..., Any], report: Callable[[Event], None]) 
 
 
 def _skip_forced(get: Callable[..., Any], forced: Collection[str]) -> Callable[..., Any]:
-    """Wrap the look into the cache, so that it finds nothing for forced nodes but still keeps their new results.
+    """Wrap the cache lookup, so that it finds nothing for forced nodes. Their new results are still stored.
 
-    KFP itself can only switch the cache off, which would leave the old results there for the next run.
+    KFP itself can only switch the cache off, which would leave the old results in it for the next run.
     """
 
     def get_unless_forced(self: Any, key: str) -> Any:

@@ -152,7 +152,7 @@ def _waiting(plan: Plan, root: Path) -> RunState:
 
 
 class _NodeLogs:
-    """The log files of the running nodes."""
+    """Log files of the running nodes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

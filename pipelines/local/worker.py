@@ -1,7 +1,7 @@
-"""The process that executes a compiled pipeline with KFP's local runner.
+"""Worker process, which executes a compiled pipeline with KFP's local runner.
 
-It runs on its own so that it can be stopped together with its steps. It reports events through a pipe; its standard
-output is KFP's log. Its standard input is a pipe that closes when the parent process ends, and then it ends, too.
+As a process of its own, it can be stopped together with its steps. It reports events through a pipe, and its standard
+output is KFP's log. When the parent process ends, the worker's standard input closes and the worker ends as well.
 """
 
 import logging

@@ -80,7 +80,7 @@ class RunState:
 
     @property
     def is_finished(self) -> bool:
-        """Whether all nodes are done."""
+        """True if all nodes are done."""
         return self.count(*FINISHED) == len(self.nodes)
 
     def save(self) -> None:
