@@ -39,21 +39,7 @@ def data() -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed; the same seed gives the same bytes.")
 @click.option("--means", metavar="FILE.npz", help="Build frames around the means, labels and lengths of real videos.")
 @click.option("--max-frames", type=int, metavar="N", help="Frames of the longest video.  [default: the preset's]")
-@click.option(
-    "--missing-share",
-    type=float,
-    metavar="SHARE",
-    help="Share of the labels that are withheld, without --means.  [default: 0.2]",
-)
-@click.option(
-    "--validation-share", type=float, metavar="SHARE", help="Share of the videos for validation.  [default: 0.2]"
-)
-@click.option(
-    "--test-share", type=float, metavar="SHARE", help="Share of the videos in unlabeled test shards.  [default: 0.05]"
-)
-@click.option("--videos-per-shard", type=int, metavar="N", help="Videos per training shard.  [default: the preset's]")
-@click.option("--threads", type=int, metavar="N", help="Number of shards written in parallel.  [default: one per core]")
-def generate(out: str, **options: str | float | None) -> None:
+def generate(out: str, **options: str | int | None) -> None:
     """Generate videos in YouTube-8M's format.
 
     The videos are synthetic, with a signal for every model architecture to learn, or built around the means of real

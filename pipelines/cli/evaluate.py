@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from pipelines.cli.options import input_option, on_bad_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import DataError
 from yt8m.predictions import DEFAULT_TOP_K
@@ -27,22 +28,9 @@ SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds",
     metavar="DIR",
     help="Model folder of a run: trained, quantized or exported.",
 )
-@click.option(
-    "--input",
-    "inputs",
-    required=True,
-    multiple=True,
-    metavar="GLOB",
-    help="Glob pattern of labeled shards; may be repeated.",
-)
+@input_option
 @click.option("--batch-size", type=int, default=128, show_default=True, metavar="N", help="Videos per batch.")
-@click.option(
-    "--on-bad",
-    type=click.Choice(["skip", "fail"]),
-    default="skip",
-    show_default=True,
-    help="Skip damaged shards and bad records, or fail.",
-)
+@on_bad_option
 @click.option(
     "--predictions",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -22,6 +22,16 @@ settings_option = click.option(
 image_option = click.option(
     "--image", default="", help="Container image of the steps.  [default: the image that `make image` builds]"
 )
+input_option = click.option(
+    "--input", "inputs", required=True, multiple=True, metavar="GLOB", help="Glob pattern of shards; may be repeated."
+)
+on_bad_option = click.option(
+    "--on-bad",
+    type=click.Choice(["skip", "fail"]),
+    default="skip",
+    show_default=True,
+    help="Skip damaged shards and bad records, or fail.",
+)
 cluster_file_option = click.option(
     "--cluster",
     "cluster_file",

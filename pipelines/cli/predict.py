@@ -4,15 +4,14 @@ from pathlib import Path
 
 import click
 
+from pipelines.cli.options import input_option, on_bad_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import ConfigError
 
 
 @click.command()
 @click.option("--model", required=True, metavar="DIR", help="Exported model: the folder export/ of a run.")
-@click.option(
-    "--input", "inputs", required=True, multiple=True, metavar="GLOB", help="Glob pattern of shards; may be repeated."
-)
+@input_option
 @click.option(
     "--output", required=True, metavar="FILE", help="Submission file (.csv), or table with class names (.parquet)."
 )
@@ -28,11 +27,7 @@ from yt8m.errors import ConfigError
     metavar="FIRST:LAST",
     help="Predict only shards FIRST (from 0) to LAST (excluded). A final call without this option joins the parts.",
 )
-@click.option(
-    "--on-bad",
-    type=click.Choice(["skip", "fail"]),
-    help="Skip damaged shards and bad records, or fail.  [default: skip]",
-)
+@on_bad_option
 def predict(model: str, inputs: tuple[str, ...], output: str, shard_range: str | None, **options: str | int) -> None:
     """Predict any number of shards: write the challenge's submission file, or a table with class names.
 

@@ -25,14 +25,7 @@ class ModelEstimate:
 
 
 def estimate_models(recipe: Recipe) -> dict[str, ModelEstimate]:
-    """Estimate every model of a recipe without creating its weights.
-
-    Args:
-        recipe: The recipe.
-
-    Returns:
-        One estimate per model, by the model's name.
-    """
+    """Estimate all models of a recipe, by name, without creating their weights."""
     spec, models = recipe.data.resolve_spec(), recipe.models()
     # Most students share a candidate's configuration, so each distinct one is counted only once.
     configs = {model.model.model_dump_json(): model.model for model in models.values()}

@@ -52,12 +52,7 @@ class PipelineSize:
 
 
 def measure_pipeline(compilation: Compilation, cluster: ClusterConfig | None = None) -> PipelineSize:
-    """Compile a pipeline to a temporary file and measure it.
-
-    Args:
-        compilation: The recipe with its plan.
-        cluster: Resources of the steps in the cluster.
-    """
+    """Compile a pipeline to a temporary file and measure it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         compilation.write(path, PROCESS_IMAGE, cluster)
