@@ -1,16 +1,17 @@
 """The registry of stages: plain data about every kind of node that a pipeline can have.
 
-A stage is the function `yt8m.stages.<name>.<name>`, the component `components.<name>.<name>`, and its entry here.
+A stage consists of the function `yt8m.stages.<name>.<name>`, the component `components.<name>.<name>` and its entry
+here. CONTRIBUTING.md shows how to add one. This module imports nothing; all of `pipelines` may import it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-# Sections of a cluster's configuration that describe the pods of a kind of steps.
+# Sections of a cluster's configuration with the resources of a class of steps.
 Resources = Literal["data", "training", "inference", "assembly"]
 
-# Stands in `Stage.reads` for the final weights of a model: averaged where the recipe averages them.
+# In `Stage.reads`: the final weights of a model, averaged if the recipe averages them.
 FINAL_WEIGHTS = "weights"
 
 
@@ -20,15 +21,15 @@ class Stage:
 
     Attributes:
         name: Name of the function and of the component: `soft_targets`.
-        resources: Section of the cluster's configuration with the resources of its pods.
-        node: Name of its nodes. `{model}` and `{family}` stand for the model or family that a node works on.
-        title: Title of its nodes in user interfaces, with the same placeholders.
-        outputs: Output artifacts of the component besides `metrics`; the first one is what other nodes usually read.
-        section: Section of the recipe that is the stage's configuration as it stands. Empty if the planner composes
-            the configuration, or if there is none.
-        reads: For a stage that the planner does not know: output of another stage (`prepare.partition`), or
-            `FINAL_WEIGHTS`, by input of the component. A recipe switches such a stage on in its section `stages`.
-            It runs once, or, with `{model}` in `node`, once for every model that has these outputs.
+        resources: Section of the cluster's configuration with the resources of the stage's pods.
+        node: Name of the stage's nodes. `{model}` and `{family}` stand for the model or family that a node works on.
+        title: Title of the stage's nodes in user interfaces, with the same placeholders.
+        outputs: Output artifacts of the component besides `metrics`. Other nodes usually read the first one.
+        section: Section of the recipe that is the stage's configuration. Empty if the planner composes it, or if the
+            stage has none.
+        reads: Sources of the component's inputs, only for an optional stage, which a recipe switches on in its section
+            `stages`. A source is an output of another stage (`prepare.partition`) or `FINAL_WEIGHTS`. The stage runs
+            once, or, if `node` contains `{model}`, once for each model that has all these outputs.
     """
 
     name: str
@@ -41,12 +42,12 @@ class Stage:
 
     @property
     def runs_per_model(self) -> bool:
-        """The stage has a node for each model."""
+        """True if the stage has a node for each model."""
         return "{model}" in self.node
 
     @property
     def uses_gpu(self) -> bool:
-        """The stage trains models or runs them over many videos."""
+        """True if the stage trains models or runs them over many videos."""
         return self.resources in ("training", "inference")
 
 

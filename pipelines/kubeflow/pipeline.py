@@ -1,10 +1,11 @@
-"""A plan as a Kubeflow pipeline: a task per node, a sub-pipeline per group."""
+"""Translation of a plan to a Kubeflow pipeline: a task per node, a sub-pipeline per group."""
 
 import copy
 import inspect
 import json
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -18,20 +19,20 @@ from pipelines.recipe.cluster import ClusterConfig
 from yt8m import __version__
 from yt8m.normal_form import strip_comments
 
-# Stands for the image where steps are processes: always the same one, for KFP's cache knows steps by their image.
+# Image of steps that run as processes. It is the same for all of them, because the key of KFP's cache contains it.
 PROCESS_IMAGE = f"yt8m:{__version__}"
-# Environment of every step: progress lines appear at once, and from TensorFlow's C++ side nothing but errors, besides
-# two lines of every import.
+# Environment of every step: progress lines are not buffered, and TensorFlow's C++ code logs only errors, besides two
+# lines at import.
 ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-# The variable through which changed code changes a step's cache key.
+# The variable with the hash of the code, so that changed code changes the key of KFP's cache.
 CODE_VARIABLE = "YT8M_CODE"
-# The pipeline's parameters, as the user interface shows them.
+# Parameters of the pipeline, with the descriptions that the user interface shows.
 ROOT_PARAMETER = "root"
 RECIPE_PARAMETER = "recipe"
 _DESCRIPTIONS = {
-    ROOT_PARAMETER: "URI of the folder for everything that is no artifact: generated shards, soft targets, "
-    "checkpoints, TensorBoard's logs, the steps' records.",
-    RECIPE_PARAMETER: "The recipe that the pipeline was compiled from, for `yt8m rerun --set`. No step reads it.",
+    ROOT_PARAMETER: "URI of the folder for all files that are not artifacts: generated shards, soft targets, "
+    "checkpoints, TensorBoard logs and the records of the steps.",
+    RECIPE_PARAMETER: "Recipe from which the pipeline was compiled, for `yt8m rerun --set`. No step reads it.",
 }
 
 
@@ -44,33 +45,28 @@ def find_component(stage: str) -> Any:
 def build_pipeline(
     plan: Plan, work: Mapping[str, Work], image: str, cluster: ClusterConfig | None = None, recipe: str = ""
 ) -> Any:
-    """Build the pipeline; its parameter `root` is the URI of everything that is no artifact.
+    """Build the KFP pipeline. Its parameter `root` is the URI of the run's root.
 
     Args:
         plan: The nodes.
-        work: Everything that decides a node's result, by node.
-        image: The container image of the steps.
-        cluster: What the steps need in a cluster.
+        work: Everything that decides the result of a node, by node.
+        image: Container image of the steps.
+        cluster: Resources of the steps in the cluster. None: the defaults of the cluster.
         recipe: The recipe as JSON, which the pipeline keeps for reruns.
-
-    Returns:
-        The KFP pipeline.
     """
     return _PipelineBuilder(plan, work, image, cluster, recipe).build()
 
 
+@dataclass(frozen=True)
 class _PipelineBuilder:
-    def __init__(
-        self, plan: Plan, work: Mapping[str, Work], image: str, cluster: ClusterConfig | None, recipe: str
-    ) -> None:
-        self.plan = plan
-        self.work = work
-        self.image = image
-        self.cluster = cluster
-        self.recipe = recipe
+    plan: Plan
+    work: Mapping[str, Work]
+    image: str
+    cluster: ClusterConfig | None
+    recipe: str
 
     def build(self) -> Any:
-        # KFP makes no pipeline while it is making another.
+        # KFP cannot build a pipeline while it is building another one.
         subpipelines = {name: self._make_group(group) for name, group in self.plan.groups.items()}
 
         def body(root: Any, _: Any) -> None:
@@ -82,11 +78,11 @@ class _PipelineBuilder:
                     self._call_node(unit, root, outputs)
 
         inputs = {ROOT_PARAMETER: str, RECIPE_PARAMETER: str}
-        given = {RECIPE_PARAMETER: self.recipe}
-        return _pipeline(self.plan.name, self.plan.description, inputs, {}, body, given)
+        defaults = {RECIPE_PARAMETER: self.recipe}
+        return _make_pipeline(self.plan.name, self.plan.description, inputs, {}, body, defaults)
 
     def _units(self) -> list[Node | Group]:
-        """Group and the run's own nodes, each after those it depends on."""
+        """Sort groups, and nodes outside of groups, topologically."""
         unit_of = {node.name: node.group or node.name for node in self.plan.nodes.values()}
         needs: dict[str, set[str]] = {}
         for node in self.plan.nodes.values():
@@ -95,34 +91,35 @@ class _PipelineBuilder:
         return [self.plan.groups.get(unit) or self.plan.nodes[unit] for unit in in_order(needs)]
 
     def _make_group(self, group: Group) -> "_SubPipeline":
-        """Make the group's sub-pipeline: in goes what its nodes read of others, out what others read of them."""
+        """Make the sub-pipeline of a group. Its inputs and outputs are the artifacts that cross its boundary."""
         nodes = [node for node in self.plan.nodes.values() if node.group == group.name]
         names = {node.name for node in nodes}
-        given = sorted({ref for node in nodes for ref in node.references() if ref.node not in names}, key=_port)
         others = [node for node in self.plan.nodes.values() if node.name not in names]
-        wanted = sorted({ref for node in others for ref in node.references() if ref.node in names}, key=_port)
+        inputs = sorted({ref for node in nodes for ref in node.references() if ref.node not in names}, key=_port)
+        outputs = sorted({ref for node in others for ref in node.references() if ref.node in names}, key=_port)
 
         def body(root: Any, *artifacts: Any) -> Any:
-            inner: dict[Ref, Any] = dict(zip(given, artifacts, strict=True))
+            known: dict[Ref, Any] = dict(zip(inputs, artifacts, strict=True))
             for node in nodes:
-                self._call_node(node, root, inner)
-            result = namedtuple("Outputs", [_port(ref) for ref in wanted])  # type: ignore[misc]
-            return result(*(inner[ref] for ref in wanted)) if wanted else None
+                self._call_node(node, root, known)
+            result = namedtuple("Outputs", [_port(ref) for ref in outputs])  # type: ignore[misc]
+            return result(*(known[ref] for ref in outputs)) if outputs else None
 
-        inputs = {"root": str} | {_port(ref): dsl.Input[self._artifact_type(ref)] for ref in given}
-        results = {_port(ref): self._artifact_type(ref) for ref in wanted}
-        pipeline = _pipeline(group.name, group.description, inputs, results, body)
-        return _SubPipeline(pipeline, given, wanted)
+        parameters = {"root": str} | {_port(ref): dsl.Input[self._artifact_type(ref)] for ref in inputs}
+        results = {_port(ref): self._artifact_type(ref) for ref in outputs}
+        pipeline = _make_pipeline(group.name, group.description, parameters, results, body)
+        return _SubPipeline(pipeline, inputs, outputs)
 
     def _call_node(self, node: Node, root: Any, outputs: dict[Ref, Any]) -> None:
+        """Make the task of a node and add its outputs."""
         component = find_component(node.stage)
         parameters = component.component_spec.inputs
         arguments = {name: value for name, value in self._parameters(node, root).items() if name in parameters}
         arguments |= {name: outputs[ref] for name, ref in node.inputs.items()}
         for prefix, artifacts in node.fan_in.items():
             arguments |= {f"{prefix}_{number}": outputs[ref] for number, ref in enumerate(artifacts.values(), 1)}
-        component = _named(component, node.name, node.description, arguments)
-        # Not by the task's methods: each of them looks at the whole stack, which adds up to seconds.
+        component = _copy_component(component, node.name, node.description, arguments)
+        # The methods of the task would do the same, but inspect the whole stack, which takes seconds in all.
         container = component.component_spec.implementation.container
         container.image = self.image
         container.env = {**ENVIRONMENT, CODE_VARIABLE: self.work[node.name].code}
@@ -149,36 +146,35 @@ class _PipelineBuilder:
         }
 
     def _artifact_type(self, ref: Ref) -> Any:
-        """The artifact class of an output, from its component's interface (`system.Model@0.0.1`)."""
+        """Return the artifact class of an output from the component's interface (`system.Model@0.0.1`)."""
         spec = find_component(self.plan.nodes[ref.node].stage).component_spec.outputs[ref.output]
         return getattr(dsl, spec.type.removeprefix("system.").split("@")[0])
 
 
 class _SubPipeline(NamedTuple):
-    """A group's KFP pipeline, what goes in and what comes out."""
+    """The KFP pipeline of a group, with the artifacts that it reads and those that other nodes read."""
 
     pipeline: Any
-    given: list[Ref]
-    wanted: list[Ref]
+    inputs: list[Ref]
+    outputs: list[Ref]
 
     def call(self, title: str, root: Any, outputs: dict[Ref, Any]) -> None:
-        """Make its task; adds what comes out of it to `outputs`."""
-        task = self.pipeline(root=root, **{_port(ref): outputs[ref] for ref in self.given})
+        """Make the task of the sub-pipeline and add its outputs."""
+        task = self.pipeline(root=root, **{_port(ref): outputs[ref] for ref in self.inputs})
         task.set_display_name(title)
-        outputs |= {ref: task.outputs[_port(ref)] for ref in self.wanted}
+        outputs |= {ref: task.outputs[_port(ref)] for ref in self.outputs}
 
 
 def _port(ref: Ref) -> str:
-    """The name under which an output crosses a sub-pipeline's border."""
+    """Return the name of an artifact as input or output of a sub-pipeline."""
     return f"{ref.node}_{ref.output}".replace("-", "_")
 
 
-def _named(component: Any, name: str, description: str, arguments: Iterable[str]) -> Any:
-    """A copy of a component that makes tasks of this name and has no inputs but those it is given.
+def _copy_component(component: Any, name: str, description: str, arguments: Iterable[str]) -> Any:
+    """Copy a component, with another name and only the inputs that have arguments.
 
-    KFP numbers tasks of one component in order, so that a model added in the middle of a recipe would rename,
-    and thereby repeat, all tasks behind it. And the numbered inputs that a task does not use would be the larger
-    part of the compiled file.
+    KFP numbers the tasks of one component, so a model added in the middle of a recipe would rename all tasks after it,
+    and the cache would not find them. Unused numbered inputs would be the larger part of the compiled file.
     """
     named = copy.copy(component)
     named.component_spec = copy.deepcopy(component.component_spec)
@@ -188,14 +184,14 @@ def _named(component: Any, name: str, description: str, arguments: Iterable[str]
     }
     named._component_inputs = set(named.component_spec.inputs)
     container = named.component_spec.implementation.container
-    # KFP's cache knows a step by its command, which holds the source of the component.
+    # The key of KFP's cache contains the command, and thereby the source of the component.
     container.command = [*container.command[:-1], strip_comments(container.command[-1])]
     if description:
         named.component_spec.description = description
     return named
 
 
-def _pipeline(  # noqa: PLR0917 the interface of a pipeline
+def _make_pipeline(  # noqa: PLR0917 - the interface of a pipeline
     name: str,
     description: str,
     inputs: Mapping[str, Any],
@@ -203,7 +199,7 @@ def _pipeline(  # noqa: PLR0917 the interface of a pipeline
     body: Callable[..., Any],
     defaults: Mapping[str, str] | None = None,
 ) -> Any:
-    """A KFP pipeline whose interface is only known now; KFP reads it from the function's signature and docstring."""
+    """Make a KFP pipeline with this interface, which KFP reads from the function's signature and docstring."""
 
     def pipeline(*arguments: Any) -> Any:
         return body(*arguments)

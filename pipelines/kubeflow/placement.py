@@ -11,7 +11,7 @@ from yt8m.storage.cache import FOLDER_VARIABLE, SIZE_VARIABLE
 # Labels of every step's pod: the network policy selects pods by the first one, people by the second one.
 PART_OF = ("app.kubernetes.io/part-of", "yt8m")
 NODE_LABEL = "app.kubernetes.io/component"
-_LONGEST_LABEL = 63
+_MAX_LABEL_LENGTH = 63
 
 
 def label_pod(task: Any, node: str) -> None:
@@ -22,7 +22,7 @@ def label_pod(task: Any, node: str) -> None:
         node: Name of the node.
     """
     kubernetes.add_pod_label(task, *PART_OF)
-    kubernetes.add_pod_label(task, NODE_LABEL, node[:_LONGEST_LABEL].rstrip("-"))
+    kubernetes.add_pod_label(task, NODE_LABEL, node[:_MAX_LABEL_LENGTH].rstrip("-"))
 
 
 def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> None:
