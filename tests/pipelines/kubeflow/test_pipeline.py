@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,6 +7,7 @@ import pytest
 import yaml
 from google.protobuf import json_format
 from kfp.compiler import Compiler
+from kfp.local.cache import LocalCache
 from kfp.pipeline_spec import pipeline_spec_pb2
 
 from pipelines.graph.keys import plan_work
@@ -96,6 +98,25 @@ def test_kfps_cache_sees_no_comments_and_docstrings_of_components(plan: Plan, tm
     for source in sources:
         assert strip_comments(source) == source
         assert '"""' not in source
+
+
+def test_kfps_cache_knows_nodes_without_their_titles_and_descriptions(plan: Plan, tmp_path: Path) -> None:
+    renamed = [replace(node, title="Another", description="Does it.") for node in plan.nodes.values()]
+    other = Plan(plan.name, "Another.", tuple(plan.groups.values()), tuple(renamed))
+    assert cache_keys(compiled(other, tmp_path), tmp_path) == cache_keys(compiled(plan, tmp_path), tmp_path)
+
+
+def cache_keys(spec: dict[str, Any], folder: Path) -> dict[str, str]:
+    """What KFP's local cache knows nodes by, apart from their input artifacts."""
+    keys = {}
+    for name, task in tasks_of(spec).items():
+        component = task["componentRef"]["name"]
+        if label := spec["components"][component].get("executorLabel"):
+            container = spec["deploymentSpec"]["executors"][label]["container"]
+            environment = {each["name"]: each["value"] for each in container["env"]}
+            command, parameters = [*container["command"], *container["args"]], task["inputs"]["parameters"]
+            keys[name] = LocalCache(str(folder)).compute_key(component, "image:1", command, parameters, environment)
+    return keys
 
 
 @pytest.mark.parametrize("stage", STAGES)
