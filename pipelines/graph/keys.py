@@ -38,9 +38,9 @@ class Work(Config):
         config: Configuration of the stage.
         inputs: Artifacts that the node reads, by parameter; numbered ones as `<parameter>.<name>`.
         data: Fingerprint of every file that the node reads from outside the run, by URI.
-        labels: Facts for the node's record, and its share of divided work. They are no part of the key, because they
-            do not change what the node computes. KFP executes the node again if they change, so that its record is
-            correct.
+        labels: Facts for the node's record, the order of its numbered inputs and its share of divided work. They are
+            no part of the key, because they do not change what the node computes. KFP executes the node again if they
+            change, so that its record is correct.
     """
 
     stage: str
@@ -138,7 +138,8 @@ def plan_work(
 
 
 def _labels(node: Node) -> dict[str, Any]:
-    return {"model": node.model, "family": node.family, "facts": node.facts, "arguments": node.arguments}
+    names = {prefix: list(artifacts) for prefix, artifacts in node.fan_in.items()}
+    return {"model": node.model, "family": node.family, "facts": node.facts, "names": names, **node.arguments}
 
 
 def _fingerprints(data: DataConfig, source: str) -> dict[str, str]:

@@ -12,13 +12,13 @@ from typing import Any
 
 from pipelines.graph.keys import Input, Work
 from pipelines.graph.plan import Plan
+from pipelines.local.folder import WORK_FOLDER
 from pipelines.local.runner import Listener
 from pipelines.runs.state import FINISHED, RunState
 from yt8m.config import Config
 from yt8m.errors import ConfigError, UserError
 from yt8m.storage import open_atomic, read_text
 
-WORK_FOLDER = "work"
 # Changes of one kind that are listed; a new copy of a data set has thousands of changed files.
 _MOST_LISTED = 20
 
@@ -80,9 +80,9 @@ def explain(node: str, plan: Plan, work: Mapping[str, Work], root: Path, image: 
     asked = plan[node].name
     if not find_reasons(asked):
         yield f"{asked} would not run again: code, configuration, inputs and data are the same as when it was executed."
+        return
     for name in (asked, *plan.ancestors(asked)):
-        reasons = find_reasons(name)
-        if reasons and (name == asked or find_reasons(asked)):
+        if reasons := find_reasons(name):
             yield f"{name} would run:"
             yield from (f"  {reason}" for reason in reasons)
 
@@ -170,7 +170,8 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Turn nested mappings into one with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in data.items():
-        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
+        is_nested = isinstance(value, Mapping) and value
+        flat |= _flatten(value, f"{prefix}{key}.") if is_nested else {f"{prefix}{key}": value}
     return flat
 
 

@@ -21,6 +21,8 @@ ARTIFACTS_FOLDER = "steps"
 # One log per node, and one for everything that KFP's local runner prints.
 LOGS_FOLDER = "logs"
 PIPELINE_LOG = "pipeline.log"
+# One account per node of what its work was made of; see `pipelines.local.explain`.
+WORK_FOLDER = "work"
 REPORT_FILE = "report.html"
 SUMMARY_FILE = "summary.json"
 EXPORT_FOLDER = "export"

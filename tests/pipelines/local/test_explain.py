@@ -13,7 +13,8 @@ from pipelines.cli import main
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.pipeline import PROCESS_IMAGE
 from pipelines.local.events import Event
-from pipelines.local.explain import WORK_FOLDER, keep_accounts
+from pipelines.local.explain import keep_accounts
+from pipelines.local.folder import WORK_FOLDER
 from pipelines.runs.state import NodeState, RunState
 from tests.support.changed_files import append, changed_file, replace
 from yt8m import identity
@@ -129,6 +130,12 @@ def test_another_image_and_other_facts_are_named(run: Run) -> None:
     assert docker[:2] == ["prepare would run:", f'  image: "{PROCESS_IMAGE}" -> "yt8m:other"']
     lines = run.explain("train-dbof-s", "--set", "students.dbof-s.like=dbof-b")
     assert '  parameter facts.baseline: "dbof-a" -> "dbof-b"' in lines
+
+
+def test_another_order_of_numbered_inputs_is_named(run: Run) -> None:
+    lines = run.explain("search-weights", "--set", "ensemble.members=[vlad-2, dbof-s]")
+    assert lines[0] == "search-weights would run:"
+    assert '  parameter names.model: ["dbof-s", "vlad-2"] -> ["vlad-2", "dbof-s"]' in lines
 
 
 def test_an_artifact_that_is_gone_is_named(run: Run) -> None:
