@@ -1,16 +1,19 @@
-"""Measures what 8-bit weights cost in an exported model: bytes on disk, memory, time to load, time of a call.
+"""Measures size, memory, loading time and latency of exported models with float and 8-bit weights.
 
     python benchmarks/export_latency.py [--members DBoF2] [--batches 1 16 160] [--frames 300] [--seconds 20]
 
-Members are the paper's models by name, one or several, with random weights. The same ensemble is exported three times:
-with float weights, with bytes that become floats when the model is loaded (`load`), and with bytes that stay bytes in
-memory (`compact`). Memory is that of a process of its own, beyond what TensorFlow takes without a model: what it holds
-after loading the model and calling it with one video, the most it has held until then, and the most after a call with
-the largest batch, whose frames and activations are the same for all three. Then all three are called in turn in one
-process, so that they meet the same disturbances; the figures are medians, and the median of the ratios of neighbouring
-calls, of wall time and of the processors' time, which other programs disturb less. Where in memory a model comes to
-lie, and which was called before it, moves its times by some percent: half of the calls are made in a process that
-loads the three in the opposite order, and the order of the calls alternates.
+Members are one or several of the paper's models by name, with random weights. The same ensemble is exported three
+times: with float weights, with 8-bit weights that are dequantized on loading (`load`), and with 8-bit weights that stay
+quantized in memory (`compact`).
+
+Memory is measured in a separate process per model, beyond what TensorFlow takes without a model: current memory after
+loading and after a call with one video, and peak memory after each of these and after a call with the largest batch.
+Frames and activations are the same for all three.
+
+For latency, all three are called in turn in one process, so that other load affects them equally. The table shows
+medians, and the median ratio of consecutive calls in wall time and in CPU time, which other load affects less. Memory
+layout and the order of calls change times by a few percent. Half of the calls therefore run in a process that loads the
+models in the opposite order, and the order of calls alternates.
 """
 
 import argparse
@@ -34,10 +37,10 @@ from yt8m.models.published import PUBLISHED
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.quantize import QuantizeConfig, quantize
 
-Times = dict[str, list[float]]  # of every call, by kind
+Times = dict[str, list[float]]  # seconds of each call, by kind of model
 
 KINDS = ("float", "load", "compact")
-# The least number of times that every model is called at a batch size in each of the two processes.
+# Minimum calls of each model per batch size, in each of the two processes.
 MIN_CALLS = 4
 
 
@@ -47,7 +50,7 @@ def main() -> None:
     parser.add_argument("--members", nargs="+", choices=PUBLISHED, default=["DBoF2"], metavar="MODEL")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 160])
     parser.add_argument("--frames", type=int, default=300)
-    parser.add_argument("--seconds", type=float, default=20, help="Time for all calls of a batch size.")
+    parser.add_argument("--seconds", type=float, default=20, help="Seconds to spend on the calls of each batch size.")
     arguments = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as name:
@@ -63,7 +66,7 @@ def main() -> None:
 
 
 def write_member(folder: Path, name: str, frames: int) -> None:
-    """Build a model with random weights and writes it in floats and in 8 bits."""
+    """Build a model with random weights and write it with float and 8-bit weights."""
     import keras  # noqa: PLC0415 - only this process builds models
 
     spec, config = DataSpec(max_frames=frames), PUBLISHED[name]
@@ -73,7 +76,7 @@ def write_member(folder: Path, name: str, frames: int) -> None:
 
 
 def write_export(folder: Path, kind: str, members: list[str]) -> None:
-    """Export the members, weighted equally."""
+    """Export the members with equal weights."""
     weights = EnsembleWeights(
         members=dict.fromkeys(members, 1 / len(members)),
         size_bytes=0, budget_bytes=2**40, method="flat", gap=0, gap_search=0, gap_report=0,
@@ -89,10 +92,10 @@ def write_export(folder: Path, kind: str, members: list[str]) -> None:
 
 
 def measure_alone(folder: Path, members: list[str], batch: int) -> None:
-    """Print size, time to load and memory of each kind, a row each."""
+    """Print size, loading time and memory, one row per kind of model."""
     member_bytes = sum((folder / "bytes" / name / WEIGHTS_FILE).stat().st_size for name in members)
     say(f"{', '.join(members)}: {member_bytes / 1e6:.2f} MB in 8 bits")
-    say("                                            GB held after       GB at most until after")
+    say("                                            GB after            peak GB after")
     say(f"kind     MB on disk  over 8 bits  load s  loading   1 video  loading   1 video  {batch:3} videos")
     for kind in KINDS:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
@@ -105,10 +108,10 @@ def measure_alone(folder: Path, members: list[str], batch: int) -> None:
 
 
 def load_alone(model: Path, batch: int) -> tuple[float, list[int], list[int]]:
-    """Load a model, calls it with one video, then with a batch.
+    """Load a model, then call it with one video and with a batch.
 
     Returns:
-        Seconds to load it, bytes held after each step, and the most bytes until after each step.
+        Seconds to load the model, and current and peak bytes after each of these steps.
     """
     warm_up()
     before, most_before = resident_bytes(), peak_bytes()
@@ -124,40 +127,40 @@ def load_alone(model: Path, batch: int) -> tuple[float, list[int], list[int]]:
 
 
 def warm_up() -> None:
-    """Let TensorFlow take what it takes without a model: about a quarter of a gigabyte."""
-    import tensorflow as tf  # noqa: PLC0415 - of the process that is measured
+    """Make TensorFlow allocate what it needs without a model: about a quarter of a gigabyte."""
+    import tensorflow as tf  # noqa: PLC0415 - only the measured process imports it
 
     matrix = tf.random.normal((512, 512))
     tf.function(tf.matmul)(matrix, matrix).numpy()
 
 
 def measure_calls(folder: Path, batches: list[int], seconds: float) -> None:
-    """Print times of calls, a row per batch size."""
+    """Print latencies, one row per batch size."""
     halves = []
     for order in (KINDS, KINDS[::-1]):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             halves.append(pool.apply(call_in_turn, (folder, order, batches, seconds / 2)))
-    say("batch   float ms    load ms  compact ms   load/float  (processor)  compact/float  (processor)   calls")
+    say("batch   float ms    load ms  compact ms   load/float        (CPU)  compact/float        (CPU)   calls")
     for batch in batches:
-        wall, processor = (
+        wall, cpu = (
             {kind: [seconds for half in halves for seconds in half[batch][clock][kind]] for kind in KINDS}
             for clock in (0, 1)
         )
         median = {kind: statistics.median(wall[kind]) * 1e3 for kind in KINDS}
         say(
             f"{batch:5} {median['float']:10.1f} {median['load']:10.1f} {median['compact']:11.1f} "
-            f"{ratio(wall, 'load'):12.1%} {ratio(processor, 'load'):12.1%} "
-            f"{ratio(wall, 'compact'):14.1%} {ratio(processor, 'compact'):12.1%} {len(wall['float']):7}"
+            f"{ratio(wall, 'load'):12.1%} {ratio(cpu, 'load'):12.1%} "
+            f"{ratio(wall, 'compact'):14.1%} {ratio(cpu, 'compact'):12.1%} {len(wall['float']):7}"
         )
 
 
 def call_in_turn(
     folder: Path, order: tuple[str, ...], batches: list[int], seconds: float
 ) -> dict[int, tuple[Times, Times]]:
-    """Load the models in this order and calls them in turn, every other time backwards.
+    """Load the models in the given order and call them in turn, in alternating order.
 
     Returns:
-        Wall and processors' times of the calls by batch size.
+        Wall and CPU times of the calls by batch size.
     """
     models = {kind: ExportedModel(folder / kind) for kind in order}
     times: dict[int, tuple[Times, Times]] = {}
@@ -165,7 +168,7 @@ def call_in_turn(
         given = inputs(models["float"].spec, batch)
         for model in models.values():
             model.top(*given)
-        wall, processor = times[batch] = {kind: [] for kind in order}, {kind: [] for kind in order}
+        wall, cpu = times[batch] = {kind: [] for kind in order}, {kind: [] for kind in order}
         end = time.perf_counter() + seconds
         while time.perf_counter() < end or len(wall["float"]) < MIN_CALLS:
             order = order[::-1]
@@ -173,17 +176,17 @@ def call_in_turn(
                 start = time.perf_counter(), time.process_time()
                 models[kind].top(*given)
                 wall[kind].append(time.perf_counter() - start[0])
-                processor[kind].append(time.process_time() - start[1])
+                cpu[kind].append(time.process_time() - start[1])
     return times
 
 
 def ratio(times: Times, kind: str) -> float:
-    """By how much a model is slower than the float model, as a share."""
+    """Return the relative slowdown of a model against the float model."""
     return statistics.median(mine / other for mine, other in zip(times[kind], times["float"], strict=True)) - 1
 
 
 def inputs(spec: DataSpec, batch: int) -> tuple[Any, Any]:
-    """Random frames uint8 (B, T, D) and full lengths int32 (B,)."""
+    """Make random frames uint8 (B, T, D) of maximum lengths int32 (B,)."""
     frames = np.random.default_rng(0).integers(0, 256, (batch, spec.max_frames, spec.num_features), np.uint8)
     return frames, np.full(batch, spec.max_frames, np.int32)
 

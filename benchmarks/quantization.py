@@ -1,11 +1,11 @@
-"""Measures the quantization of a model of the paper's size: time, memory, errors.
+"""Measures time, memory and errors of the quantization of a model of the paper's size.
 
     python benchmarks/quantization.py [--clusters 256] [--hidden 1024] [--methods uniform ...]
 
-The defaults are the shapes of the paper's largest NetVLAD, 321 million weights, drawn from a normal distribution.
-Every method runs in a process of its own, so that its memory can be told. Seconds are those of the quantize stage
-without reading and writing, the measurement of the errors included; the processors' seconds are those of the whole
-stage, reading and writing included, and tell on a busy machine what a calm one would need.
+The defaults are the shapes of the paper's largest NetVLAD with 321 million weights, drawn from a normal distribution.
+Each method runs in a separate process to measure its memory. Columns: `seconds` of the quantize stage without
+reading and writing, but with measuring the errors; seconds `with files` of the whole stage; `CPU` seconds of the whole
+stage, which depend little on other load of the machine.
 """
 
 import argparse
@@ -27,7 +27,7 @@ CLASSES = 3862
 
 
 def main() -> None:
-    """Print a table, a method a row."""
+    """Print a table with one row per method."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clusters", type=int, default=256)
     parser.add_argument("--hidden", type=int, default=1024)
@@ -37,14 +37,14 @@ def main() -> None:
         folder = Path(name)
         count = write_model(folder / "float", arguments.clusters, arguments.hidden)
         say(f"{count:,} weights, {count * 4 / 1e6:,.0f} MB as floats")
-        say("method               seconds  with files  processor  peak GB    MB out  largest error  mean error")
+        say("method               seconds  with files        CPU  peak GB    MB out  largest error  mean error")
         for method in arguments.methods:
             with multiprocessing.get_context("spawn").Pool(1) as pool:
                 say(pool.apply(measure, (folder, method)))
 
 
 def write_model(folder: Path, clusters: int, hidden: int) -> int:
-    """Write a NetVLAD's weights, without building it; returns their number."""
+    """Write the weights of a NetVLAD without building it; return their number."""
     half, gate = clusters // 2, hidden * hidden
     descriptor = clusters * 1024 + half * 128
     shapes = {
@@ -61,14 +61,14 @@ def write_model(folder: Path, clusters: int, hidden: int) -> int:
 
 
 def measure(folder: Path, method: Method) -> str:
-    """Quantize the model; returns a row of the table."""
+    """Quantize the model; return a row of the table."""
     before = peak_bytes()
-    start, processor = time.perf_counter(), time.process_time()
+    start, cpu = time.perf_counter(), time.process_time()
     result = quantize(model=folder / "float", config=QuantizeConfig(method=method), output=folder / method)
     whole = time.perf_counter() - start
     figures = result.metrics
     return (
-        f"{method:20} {figures['seconds']:7.2f} {whole:11.2f} {time.process_time() - processor:10.2f} "
+        f"{method:20} {figures['seconds']:7.2f} {whole:11.2f} {time.process_time() - cpu:10.2f} "
         f"{(peak_bytes() - before) / 1e9:8.2f} {figures['bytes_after'] / 1e6:9.1f} {figures['largest_error']:14.6f} "
         f"{figures['mean_error']:11.6f}"
     )

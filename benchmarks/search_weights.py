@@ -1,9 +1,9 @@
-"""Measures the metrics, the choice of teachers and the search for weights at the scale of the paper's hold-out.
+"""Measures metrics, selection of teachers and search for weights at the scale of the paper's hold-out.
 
     python benchmarks/search_weights.py [--videos 232072] [--members 9] [--trials 500]
 
-The predictions are generated: labels follow probabilities that fall with a class's rank, and every member sees these
-probabilities with noise of its own. Sizes are those of the paper's table 4.
+Predictions are synthetic: labels are drawn from probabilities that fall with the rank of a class, and each member
+predicts these probabilities with independent noise. Sizes of the members are those of the paper's table 4.
 """
 
 import argparse
@@ -23,14 +23,14 @@ from yt8m.stages.search_weights import SearchConfig, search_weights
 from yt8m.stages.select_teachers import SelectConfig, select_teachers
 
 CLASSES = 3862
-# Classes of a video that any member gives more than nothing.
+# Classes per video with a positive score.
 PLAUSIBLE = 300
-# Megabytes of the paper's nine members, from table 4.
+# Sizes of the paper's nine members in MB, from table 4.
 SIZES_MB = (54, 19, 19, 369, 59, 37, 33, 242, 220)
 
 
 def main() -> None:
-    """Print what each part takes."""
+    """Print time and memory of each part."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--videos", type=int, default=232_072)
     parser.add_argument("--members", type=int, default=9)
@@ -43,11 +43,11 @@ def main() -> None:
         measure_selection(Path(folder), arguments.videos, arguments.candidates)
     with tempfile.TemporaryDirectory() as folder:
         measure_search(Path(folder), arguments.videos, arguments.members, arguments.trials)
-    say(f"largest memory of the whole benchmark: {peak_bytes() / 1e9:.2f} GB")
+    say(f"peak memory of the benchmark: {peak_bytes() / 1e9:.2f} GB")
 
 
 def measure_metrics() -> None:
-    """All metrics of 20,000 videos in batches of 500."""
+    """Measure the computation of all metrics on 20,000 videos in batches of 500."""
     rng = np.random.default_rng(0)
     probabilities = rng.random((20_000, CLASSES), np.float32) ** 8
     labels = rng.random((20_000, CLASSES), np.float32) < 0.0008
@@ -59,25 +59,25 @@ def measure_metrics() -> None:
 
 
 def measure_truncation(videos: int, members: int) -> None:
-    """How far GAP is off when members store their top K only."""
+    """Measure the error of GAP when members store only their top K classes."""
     full = make_members(videos, members, PLAUSIBLE)
     weights = np.random.default_rng(1).dirichlet(np.ones(members), 16)
     exact = EnsembleScores(full).gaps(weights)
     for top_k in (20, 50, DEFAULT_TOP_K, 200):
-        cut = [cut_to(member, top_k) for member in full]
-        error = float(np.abs(EnsembleScores(cut).gaps(weights) - exact).max())
-        say(f"top {top_k:3} stored: GAP of the mean off by at most {error:.1e} (16 weightings, {videos:,} videos)")
+        truncated = [truncate(member, top_k) for member in full]
+        error = float(np.abs(EnsembleScores(truncated).gaps(weights) - exact).max())
+        say(f"top {top_k:3} stored: error of GAP at most {error:.1e} (16 weightings, {videos:,} videos)")
 
 
 def measure_selection(folder: Path, videos: int, candidates: int) -> None:
-    """The best three of the candidates."""
+    """Measure the selection of three teachers."""
     paths = save(folder, make_members(videos, candidates, DEFAULT_TOP_K))
-    with timed(f"select_teachers, 3 of {candidates}, {videos:,} videos, files read"):
+    with timed(f"select_teachers, 3 of {candidates}, {videos:,} videos, with reading"):
         select_teachers(predictions=paths, config=SelectConfig(), output=folder / "selection.json")
 
 
 def measure_search(folder: Path, videos: int, members: int, trials: int) -> None:
-    """Trials a second on all videos, then the stage as a whole."""
+    """Measure trials per second on all videos, then the stage as a whole."""
     found = make_members(videos, members, DEFAULT_TOP_K)
     with timed(f"collecting the candidates of {members} members, {videos:,} videos"):
         scores = EnsembleScores(found)
@@ -88,7 +88,7 @@ def measure_search(folder: Path, videos: int, members: int, trials: int) -> None
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     say(
         f"exact GAP on all {videos:,} videos: {len(weights) / seconds:.1f} trials/s, "
-        f"{cpu / len(weights):.3f} s of a core each ({cpu / seconds:.1f} cores were free)"
+        f"{cpu / len(weights):.3f} CPU seconds per trial ({cpu / seconds:.1f} cores used)"
     )
     del scores
     paths = save(folder, found)
@@ -101,7 +101,7 @@ def measure_search(folder: Path, videos: int, members: int, trials: int) -> None
             file.truncate(SIZES_MB[index % len(SIZES_MB)] * 1_000_000)
     for budget in (2**40, 2**30, 600_000_000):
         config = SearchConfig(budget_bytes=budget, trials=trials)
-        with timed(f"search_weights, {trials} trials each, files read, budget {budget:,} bytes"):
+        with timed(f"search_weights, {trials} trials per method, with reading, budget {budget:,} bytes"):
             result = search_weights(predictions=paths, models=models, config=config, output=folder / "weights.json")
         for row in result.details["methods"]:
             say(
@@ -112,7 +112,7 @@ def measure_search(folder: Path, videos: int, members: int, trials: int) -> None
 
 
 def make_members(videos: int, members: int, top_k: int) -> list[Predictions]:
-    """Members of about equal quality with noise of their own."""
+    """Make predictions of members of similar quality with independent noise."""
     rng = np.random.default_rng(0)
     classes = [np.empty((videos, top_k), np.uint16) for _ in range(members)]
     scores = [np.empty((videos, top_k), np.float32) for _ in range(members)]
@@ -120,7 +120,9 @@ def make_members(videos: int, members: int, top_k: int) -> list[Predictions]:
     rank = np.log1p(np.arange(PLAUSIBLE, dtype=np.float32))
     for start in range(0, videos, 4096):
         size = min(4096, videos - start)
-        step = 2 * rng.integers(0, 900, (size, 1)) + 1  # odd and below 1,931: no class twice, as 3,862 = 2 * 1,931
+        step = (
+            2 * rng.integers(0, 900, (size, 1)) + 1
+        )  # odd and below 1,931, so that no class repeats: 3,862 = 2 * 1,931
         candidates = (rng.integers(0, CLASSES, (size, 1)) + np.arange(PLAUSIBLE) * step) % CLASSES
         confidence = rng.normal(3.0, 1.2, (size, 1)).astype(np.float32)
         logits = confidence - 2.2 * rank + 0.7 * rng.standard_normal((size, PLAUSIBLE), np.float32)
@@ -139,8 +141,8 @@ def make_members(videos: int, members: int, top_k: int) -> list[Predictions]:
     return [Predictions(ids, c, s, ptr, flat, CLASSES) for c, s in zip(classes, scores, strict=True)]
 
 
-def cut_to(member: Predictions, top_k: int) -> Predictions:
-    """The same predictions with fewer classes stored."""
+def truncate(member: Predictions, top_k: int) -> Predictions:
+    """Keep only the top K classes of each video."""
     return Predictions(
         member.ids,
         member.classes[:, :top_k],
@@ -152,7 +154,7 @@ def cut_to(member: Predictions, top_k: int) -> Predictions:
 
 
 def save(folder: Path, members: list[Predictions]) -> dict[str, Path]:
-    """Write predictions files."""
+    """Write the predictions files; return their paths by name."""
     paths = {f"member{i}": folder / f"member{i}.predictions" for i in range(len(members))}
     for path, member in zip(paths.values(), members, strict=True):
         member.save(path)
@@ -161,10 +163,10 @@ def save(folder: Path, members: list[Predictions]) -> dict[str, Path]:
 
 @contextmanager
 def timed(what: str) -> Iterator[None]:
-    """Print how long the block took and the most memory so far."""
+    """Print the duration of the block and the peak memory so far."""
     start = time.perf_counter()
     yield
-    say(f"{what}: {time.perf_counter() - start:.2f} s (memory so far {peak_bytes() / 1e9:.2f} GB)")
+    say(f"{what}: {time.perf_counter() - start:.2f} s (peak memory so far {peak_bytes() / 1e9:.2f} GB)")
 
 
 if __name__ == "__main__":

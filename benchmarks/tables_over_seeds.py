@@ -1,13 +1,13 @@
-"""Puts the tables of several runs of one recipe together: means and standard deviations over their seeds.
+"""Combines the tables of several runs of one recipe: means and standard deviations over seeds.
 
     for seed in 0 1 2; do
       yt8m run pipelines/recipes/demo.yaml --root runs/demo-$seed --set seed=$seed --set data.generate.seed=$seed
     done
     python benchmarks/tables_over_seeds.py runs/demo-*/summary.json
 
-Prints Markdown: the final models; the gain by averaging (the paper's table 1) and by distillation (table 3) per family
-and per model; each family's ensemble of teachers beside its best candidate; GAP by kind of class; 8 bits (table 2); the
-search for weights, and the members it chose (table 4).
+Prints Markdown tables: final models; gain by weight averaging (the paper's table 1) and by distillation (table 3) per
+family and per model; the teacher ensemble of each family and its best candidate; GAP by kind of class; quantization
+(table 2); the search for weights, and the members it chose (table 4).
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def final(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Baselines, best student, exported model."""
+    """Make the rows of the baseline, the best teacher and student, and the exported model."""
     yield "label frequencies alone", spread(run["final"]["baseline_gap"] for run in runs)
     for role in ("teacher", "student"):
         best = [max(model["gap"] for model in run["models"] if model["role"] == role) for run in runs]
@@ -66,7 +66,7 @@ def final(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def teachers(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Per family that has an ensemble of teachers: it against the best of all candidates, chosen or not."""
+    """Compare each family's teacher ensemble with its best candidate, chosen or not."""
     rows = [{row["family"]: (row, best_candidate(run, row)) for row in run["selections"]} for run in runs]
     for family, (first, _) in rows[0].items():
         if len(first["chosen"]) > 1:
@@ -77,13 +77,13 @@ def teachers(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def best_candidate(run: Summary, selection: dict[str, Any]) -> float:
-    """GAP of the best candidate of a family."""
+    """Return the GAP of a family's best candidate."""
     candidates = {name for combination in selection["combinations"] for name in combination["members"]}
     return max(model["gap"] for model in run["models"] if model["model"] in candidates)
 
 
 def averaging_by_family(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Per family: mean and spread over its models and the runs."""
+    """Average the change by weight averaging per family, over its models and the runs."""
     for first in runs[0]["tables"]["averaging"]:
         rows = [row for run in runs for row in run["tables"]["averaging"] if row["family"] == first["family"]]
         changes = [model["gap_change"] for row in rows for model in row["models"]]
@@ -91,7 +91,7 @@ def averaging_by_family(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def averaging(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Per averaged model."""
+    """Make a row per averaged model."""
     rows = [{row["model"]: row for family in run["tables"]["averaging"] for row in family["models"]} for run in runs]
     for model in rows[0]:
         same = [row[model] for row in rows]
@@ -101,7 +101,7 @@ def averaging(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def distillation_by_family(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Per family of students: the mean over its students, its spread over the runs, and that of every run."""
+    """Average the gain by distillation per family, over the runs, and list the gain of each run."""
     rows = [{row["family"]: row for row in run["tables"]["distillation"]} for run in runs]
     for family, first in rows[0].items():
         gains = [row[family]["family_gain"] for row in rows]
@@ -110,7 +110,7 @@ def distillation_by_family(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def distillation(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Per student."""
+    """Make a row per student."""
     rows = [{row["model"]: row for row in run["tables"]["distillation"]} for run in runs]
     for model, first in rows[0].items():
         same = [row[model] for row in rows]
@@ -119,13 +119,13 @@ def distillation(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def kind_columns(runs: Sequence[Summary]) -> Row:
-    """The families, and the exported model."""
+    """Return the columns of the table of kinds: the families and the exported model."""
     families = dict.fromkeys(family for row in runs[0]["class_kinds"] for family in row["gap"])
     return *families, "exported"
 
 
 def kinds(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Per kind of class: the mean over the runs; the best family's is bold."""
+    """Make a row per kind of class with means over the runs; the best family is bold."""
     rows = [{row["kind"]: row for row in run["class_kinds"]} for run in runs]
     for kind in rows[0]:
         same = [row[kind] for row in rows]
@@ -136,7 +136,7 @@ def kinds(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def quantization(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Per model of which a variable is large enough to be quantized."""
+    """Make a row per model with at least one quantized variable."""
     rows = [{row["model"]: row for row in run["tables"]["quantization"]} for run in runs]
     for model, first in rows[0].items():
         if first["bytes_after"] < first["bytes_before"]:
@@ -146,14 +146,14 @@ def quantization(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def search(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Per method."""
+    """Make a row per search method."""
     rows = [{row["method"]: row for row in run["search"]["methods"]} for run in runs]
     for method in rows[0]:
         yield method, *(spread(row[method][key] for row in rows) for key in ("gap_searched", "gap_held_out"))
 
 
 def ensemble(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Per member: in how many runs it is one, and over those its size and weight."""
+    """Make a row per member: number of runs that have it, and its mean size and weight in these."""
     rows = [{row["model"]: row for row in run["tables"]["ensemble"]} for run in runs]
     for model in dict.fromkeys(name for row in rows for name in row):
         same = [row[model] for row in rows if model in row]
@@ -163,12 +163,12 @@ def ensemble(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def gain(value: float | None) -> str:
-    """A gain; empty where there is none."""
+    """Format a gain; empty if there is none."""
     return "" if value is None else f"{value:+.4f}"
 
 
 def spread(values: Iterable[float], *, signed: bool = False, digits: int = 4) -> str:
-    """Mean and, of more than one, standard deviation."""
+    """Format the mean, and with several values the standard deviation."""
     given = list(values)
     mean = f"{statistics.mean(given):{'+' if signed else ''}.{digits}f}"
     return f"{mean} ± {statistics.stdev(given):.{digits}f}" if len(given) > 1 else mean

@@ -21,7 +21,7 @@ def test_gap_is_that_of_the_mean_over_all_classes(num_members: int, top_k: int):
 @pytest.mark.parametrize("levels", [1, 2, 4, 8])
 def test_many_equal_scores_are_counted_by_the_rules_of_the_metric(levels: int):
     found = members(2, levels=levels)
-    # Weights without rounding, so that equal stays equal in whichever order the products are added.
+    # These weights cause no rounding, so that ties do not depend on the order of summation.
     weights = np.array([[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]])
     expected = [gap_of_mean(found, w) for w in weights]
     assert EnsembleScores(found).gaps(weights) == pytest.approx(expected, abs=1e-12)
@@ -83,9 +83,9 @@ def test_truncation_costs_less_the_more_classes_are_stored():
     exact = EnsembleScores(full).gaps(weights)
     errors = []
     for top_k in (20, 50, 100, 300):
-        cut = members(5, videos=2000, classes=300, top_k=top_k)
-        errors.append(float(np.abs(EnsembleScores(cut).gaps(weights) - exact).max()))
-    # GAP off by these at K = 20, 50, 100, 300.
+        truncated = members(5, videos=2000, classes=300, top_k=top_k)
+        errors.append(float(np.abs(EnsembleScores(truncated).gaps(weights) - exact).max()))
+    # Errors at K = 20, 50, 100, 300.
     assert errors[0] < 5e-3
     assert errors[1] < 5e-4
     assert errors[2] < 5e-5

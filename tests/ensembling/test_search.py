@@ -31,7 +31,7 @@ def test_random_weights_sum_to_one_and_fit():
     assert (sample_weights(200, ALL_FIT, np.random.default_rng(0)) > 0).all()
 
 
-def test_random_weights_under_a_budget_leave_room_for_nobody():
+def test_random_weights_use_the_budget_until_no_member_fits():
     taken = sample_weights(200, TIGHT, np.random.default_rng(0)) > 0
     room = TIGHT.limit_bytes - TIGHT.size_of(taken.astype(float))
     assert (np.where(taken, np.iinfo(np.int64).max, TIGHT.sizes) > room[:, None]).all()
@@ -75,7 +75,7 @@ def test_guided_search_beats_random_search_with_as_many_trials(scores: EnsembleS
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 12, 30])
-def test_guided_search_makes_do_with_few_trials(scores: EnsembleScores, limit: int):
+def test_guided_search_works_with_few_trials(scores: EnsembleScores, limit: int):
     trials = new_trials(scores, limit, TIGHT)
     weights, _ = guided_search(trials, TIGHT, np.array([0.5, 0.5, 0, 0]), np.random.default_rng(0))
     assert trials.done <= limit
@@ -84,7 +84,7 @@ def test_guided_search_makes_do_with_few_trials(scores: EnsembleScores, limit: i
 
 def test_a_member_that_only_disturbs_is_dropped():
     good, *_ = members(1, videos=800)
-    # The same labels, and probabilities that have nothing to do with them.
+    # The same labels with unrelated probabilities.
     noise = members(1, videos=800, noise=40.0)[0]
     budget = Budget(np.array([1, 1]), 10)
     trials = new_trials(EnsembleScores([good, noise]), 60, budget)

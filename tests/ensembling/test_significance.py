@@ -22,5 +22,5 @@ def test_the_same_weights_have_no_error():
     assert gain_standard_error(EnsembleScores(members(2)), ONE, ONE) == 0.0
 
 
-def test_one_video_tells_nothing():
+def test_the_error_of_a_single_video_is_infinite():
     assert gain_standard_error(EnsembleScores(members(2, videos=1)), ONE, OTHER) == float("inf")

@@ -14,7 +14,7 @@ from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.nextvlad import NeXtVLADConfig
 from yt8m.quantization.methods import METHODS
 
-# NeXtVLAD has dense layers on every frame, a mixture of experts one without a bias.
+# NeXtVLAD has dense layers on frames; a mixture of experts has a dense layer without bias.
 MODELS = {
     "netvlad": NetVLADConfig(num_clusters=16, hidden_units=8, context_gating=True),
     "dbof": DBoFConfig(num_clusters=16, hidden_units=24),
@@ -44,8 +44,8 @@ def compact(models, folder):
 @pytest.mark.parametrize(
     ("name", "method"), [*(("dbof", method) for method in METHODS), ("netvlad", "uniform"), ("nextvlad", "uniform")]
 )
-def test_products_in_parts_are_those_of_the_whole_kernel(name, method, tmp_path, monkeypatch):
-    # Not a divisor of any kernel's size, so that the last part is a smaller one.
+def test_blockwise_products_equal_those_of_the_whole_kernel(name, method, tmp_path, monkeypatch):
+    # Not a divisor of any kernel's size, so that the last block is smaller.
     monkeypatch.setattr(weight_variables, "BLOCK_ELEMENTS", 170)
     model = write_quantized_model(tmp_path / name, 1, method, config=MODELS[name])
     frames, num_frames = random_videos([9, 1, 4])
@@ -61,7 +61,7 @@ def test_a_batch_without_videos_is_fine(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
-def test_a_large_kernel_is_never_floats_as_a_whole(tmp_path):
+def test_a_large_kernel_is_never_dequantized_as_a_whole(tmp_path):
     config = NetVLADConfig(num_clusters=64, hidden_units=512)
     model = write_quantized_model(tmp_path / "model", 1, spec=DataSpec(num_classes=30), config=config)
     kernel_bytes = 4 * (64 * 1024 + 32 * 128) * 512

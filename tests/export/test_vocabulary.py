@@ -8,7 +8,7 @@ from yt8m.export.vocabulary import read_vocabulary
 
 @pytest.fixture
 def vocabulary(tmp_path):
-    """Writes a vocabulary; returns its URI."""
+    """Return a function that writes a vocabulary and returns its URI."""
 
     def write(content: str) -> str:
         (tmp_path / "classes.csv").write_bytes(content.encode())
@@ -17,7 +17,7 @@ def vocabulary(tmp_path):
     return write
 
 
-def test_what_excel_writes_is_read(vocabulary):
+def test_a_file_written_by_excel_is_read(vocabulary):
     assert read_vocabulary(vocabulary('\ufeffIndex,Name\r\n1,"Car, new"\r\n0,Spiel äöü\r\n'), 2) == {
         0: "Spiel äöü",
         1: "Car, new",
@@ -36,12 +36,12 @@ def test_what_excel_writes_is_read(vocabulary):
         ("Index,Name\n0,Game\n0,Car\n", "line 3: Index: class 0 occurs twice"),
     ],
 )
-def test_what_cannot_be_used_is_named_with_its_line(vocabulary, content, problem):
+def test_an_invalid_file_is_named_with_line_and_problem(vocabulary, content, problem):
     with pytest.raises(DataError, match=rf"classes\.csv: {problem}"):
         read_vocabulary(vocabulary(content), 3)
 
 
-def test_classes_without_a_name_are_told(vocabulary, caplog):
+def test_classes_without_a_name_are_counted_in_a_warning(vocabulary, caplog):
     with caplog.at_level(logging.WARNING):
         read_vocabulary(vocabulary("Index,Name\n0,Game\n2,Car\n"), 3)
         assert "1 of 3 classes have no name" in caplog.text

@@ -15,7 +15,7 @@ from pipelines.runs.state import RunState
 from tests.support.changed_files import append, changed_file
 from tests.support.paths import REPOSITORY, SMOKE
 
-STRANGER = REPOSITORY / "tests" / "export" / "stranger_gap.py"
+GAP_SCRIPT = REPOSITORY / "tests" / "export" / "independent_gap.py"
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -78,7 +78,7 @@ def test_a_process_with_tensorflow_alone_measures_the_gap_of_the_report(root: Pa
     (partition,) = root.glob("steps/*/prepare/partition")
     shards = [shard["uri"] for shard in json.loads(partition.read_text())["holdout"]]
     done = subprocess.run(
-        [sys.executable, "-I", STRANGER, root / "export", *shards], capture_output=True, text=True, check=True
+        [sys.executable, "-I", GAP_SCRIPT, root / "export", *shards], capture_output=True, text=True, check=True
     )
     found = json.loads(done.stdout)
     summary = json.loads((root / "summary.json").read_text())

@@ -9,13 +9,13 @@ from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import save_weights
 from yt8m.quantization.methods import METHODS
 
-# Prints by how many bytes the most memory grows while a model is quantized.
+# Prints the growth of peak memory in bytes while a model is quantized.
 GROWTH = """
 import sys
 from pathlib import Path
 from yt8m.stages.quantize import QuantizeConfig, quantize
 def peak():
-    # Not getrusage, whose figure includes what the parent had when it made this process.
+    # getrusage would include the memory of the parent when it started this process.
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
 before = peak()
@@ -43,5 +43,5 @@ def test_memory_stays_under_the_float_model_and_the_8_bit_model(model, method, t
     assert (tmp_path / "out" / "weights.safetensors").stat().st_size >= elements
 
 
-def test_the_stage_does_without_tensorflow():
+def test_the_stage_does_not_import_tensorflow():
     assert "tensorflow" not in modules_after("import yt8m.stages.quantize")

@@ -10,7 +10,7 @@ from yt8m.quantization.methods import METHODS, measure_error, quantize_array
 from yt8m.quantization.nearest_centroid import nearest_codes
 from yt8m.quantization.quantized_array import CentroidCodes, ChannelCodes
 
-# Multiples of 1/1024: all distances that brute force compares are then exact in float64.
+# Multiples of 1/1024, so that the distances that brute force compares are exact in float64.
 FLOATS = st.integers(-(2**20), 2**20).map(lambda number: number / 1024)
 ARRAYS = arrays(np.float32, array_shapes(max_dims=3, max_side=20), elements=FLOATS)
 EXTREME_ARRAYS = arrays(np.float32, array_shapes(max_dims=2), elements=st.floats(-(2.0**126), 2.0**126, width=32))
@@ -18,7 +18,7 @@ SETTINGS = settings(max_examples=150, deadline=None)
 
 
 def brute_force(values: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """The paper's way: every weight against every centroid, in float64; argmin takes the lower of two."""
+    """Compare each weight with each centroid in float64, as in the paper; argmin takes the lower of two."""
     distance = np.abs(values.astype(np.float64)[..., None] - centroids.astype(np.float64))
     return distance.argmin(axis=-1).astype(np.uint8)
 
@@ -51,7 +51,7 @@ def test_uniform_is_the_nearest_of_256_equally_spaced_points(values):
 @SETTINGS
 def test_crowded_centroids_are_found_as_by_brute_force(values, seed, spread):
     centroids = np.sort(np.random.default_rng(seed).integers(-spread, spread, 256) / 1024).astype(np.float32)
-    # Of equal centroids any will do.
+    # Any of several equal centroids is correct.
     found = centroids[nearest_codes(values, centroids)]
     np.testing.assert_array_equal(found, centroids[brute_force(values, centroids)])
 
@@ -67,13 +67,13 @@ def test_well_spread_centroids_are_found_as_by_brute_force(spread, seed):
 
 @pytest.mark.parametrize("method", ["kmeans", "quantile", "uniform"])
 @pytest.mark.parametrize("size", [1e-44, 1e-40, 1e-36, 1e-30, 1e30, 1.5e38])
-def test_tiny_and_huge_weights_are_no_trouble(method, size):
+def test_tiny_and_huge_weights_are_quantized(method, size):
     values = (np.linspace(-1, 1, 1000) * size).astype(np.float32)
     difference = np.abs(quantize_array(values, method).dequantize().astype(np.float64) - values)
     assert difference.max() <= size / 50
 
 
-def test_values_on_the_border_between_two_centroids_go_where_brute_force_sends_them():
+def test_values_between_two_centroids_are_coded_as_by_brute_force():
     ends = np.array([-0.37, 1.91], np.float32)
     points = np.linspace(float(ends[0]), float(ends[1]), 256).astype(np.float32)
     middle = ((points[:-1].astype(np.float64) + points[1:]) / 2).astype(np.float32)
@@ -83,7 +83,7 @@ def test_values_on_the_border_between_two_centroids_go_where_brute_force_sends_t
     np.testing.assert_array_equal(quantized.tensors()["#codes"], brute_force(values, points))
 
 
-def test_a_range_of_a_few_float_spacings_is_still_the_nearest_point():
+def test_a_range_of_a_few_float_spacings_is_coded_exactly():
     values = np.float32(1000) + np.arange(40, dtype=np.float32) * np.spacing(np.float32(1000))
     quantized = quantize_array(values, "uniform")
     np.testing.assert_array_equal(quantized.dequantize(), values)
@@ -95,7 +95,7 @@ def test_uniform_per_channel_is_exact_to_half_a_step_of_its_channel(values):
     quantized = quantize_array(values, "uniform_per_channel")
     assert isinstance(quantized, ChannelCodes)
     step = (values.max(axis=0).astype(np.float64) - values.min(axis=0)) / 255
-    # A count of up to 255 steps, each off by half a spacing, and two more roundings.
+    # Up to 255 steps, each off by half a spacing, and two more roundings.
     rounding = 4 * np.spacing(np.abs(values).max(axis=0)).astype(np.float64)
     difference = np.abs(quantized.dequantize().astype(np.float64) - values)
     assert (difference <= step / 2 + rounding).all()
@@ -153,14 +153,14 @@ def test_a_constant_array_comes_back_exactly(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_result_does_not_depend_on_the_size_of_the_pieces(method, monkeypatch):
+def test_the_result_does_not_depend_on_the_size_of_the_chunks(method, monkeypatch):
     values = normal((100, 37))
     whole = quantize_array(values, method)
     monkeypatch.setattr(chunks, "CHUNK_ELEMENTS", 100)
-    pieces = quantize_array(values, method)
+    chunked = quantize_array(values, method)
     for ending, array in whole.tensors().items():
-        np.testing.assert_array_equal(pieces.tensors()[ending], array)
-    np.testing.assert_array_equal(pieces.dequantize(), whole.dequantize())
+        np.testing.assert_array_equal(chunked.tensors()[ending], array)
+    np.testing.assert_array_equal(chunked.dequantize(), whole.dequantize())
 
 
 @pytest.mark.parametrize("method", METHODS)

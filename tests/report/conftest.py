@@ -1,4 +1,4 @@
-"""The records of a run of every stage, made up."""
+"""Made-up records of a run with all stages."""
 
 import itertools
 import math
@@ -121,7 +121,7 @@ def family_records(family: str, count: int, averaged: bool, gap: float, gain: fl
 
 @pytest.fixture
 def full_run() -> list[dict[str, Any]]:
-    """Four families with teachers and students, a baseline, search, export."""
+    """Return the records of a run with four families of teachers and students, a baseline, search and export."""
     data = {"training_videos": 9600.0, "holdout_videos": 2400.0, "size_bytes": 48.3e6, "mean_labels": 3.02}
     damaged = {"damaged_shards": ["train-07.tfrecord: damaged at byte 4096 (record 11): bad checksum"]}
     records = [record("prepare", metrics=data, details=damaged, config={"spec": CLASSES, "seed": 1}, seconds=3.1)]
@@ -178,6 +178,6 @@ def ensemble_records() -> list[dict[str, Any]]:
 
 @pytest.fixture
 def minimal_run() -> list[dict[str, Any]]:
-    """Data and one model, measured."""
+    """Return the records of a run that prepares data, and trains and evaluates one model."""
     metrics = {"training_videos": 100.0, "holdout_videos": 20.0}
     return [record("prepare", metrics=metrics), *model_records("dbof1", "dbof", 0.61, False)]

@@ -1,4 +1,4 @@
-"""The report in the frame in which the pipeline's user interface shows it."""
+"""The report in a sandboxed frame, as in the pipeline's user interface."""
 
 import html
 import os
@@ -24,7 +24,7 @@ pytestmark = [
 
 
 def screenshot(folder, page, *options):
-    """Shows a page in a frame as Kubeflow's user interface does, without a network."""
+    """Take a screenshot of a page in a frame like that of Kubeflow's user interface, without a network."""
     style = f"border: 0; width: {WIDTH}px; height: {HEIGHT}px"
     frame = f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{html.escape(page)}"></iframe>'
     (folder / "frame.html").write_text(f'<!doctype html><meta charset="utf-8"><body style="margin: 0">{frame}')
@@ -33,7 +33,7 @@ def screenshot(folder, page, *options):
         "--no-sandbox",
         "--disable-gpu",
         "--hide-scrollbars",
-        # The sandbox is the same; in a process of its own, the frame may be empty still when the picture is taken.
+        # With an isolated frame the screenshot may be taken before the frame is drawn. The sandbox stays the same.
         "--disable-features=IsolateSandboxedIframes",
         "--host-resolver-rules=MAP * ~NOTFOUND",
     ]
@@ -66,7 +66,7 @@ def test_the_report_shows_in_a_sandboxed_frame(tmp_path, page):
     assert pixels_like(image, (0x1B, 0x1F, 0x24)) > 2000  # text
 
 
-def test_the_report_is_dark_where_the_reader_wants_it_dark(tmp_path, page):
+def test_the_report_follows_the_dark_theme(tmp_path, page):
     image = screenshot(tmp_path, page, "--force-dark-mode", "--blink-settings=preferredColorScheme=0")
     assert pixels_like(image, (0x17, 0x1B, 0x21)) > image.size / 3 / 2
     assert pixels_like(image, (0xF2, 0x91, 0x4D)) > 100

@@ -1,4 +1,4 @@
-"""Pages of single nodes, made of records that are made up; `tests/components/test_node_pages.py` has real ones."""
+"""Pages of single nodes from made-up records; `tests/components/test_node_pages.py` tests those of real nodes."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ def render(record):
 
 @pytest.fixture
 def records(full_run):
-    """One record of every stage."""
+    """Return one record per stage."""
     return {record["stage"]: record for record in reversed(full_run)}
 
 
@@ -67,12 +67,12 @@ def test_a_table_has_no_columns_that_only_other_nodes_fill(records):
         assert [attributes for attributes in page.all("span") if attributes.get("class") == "none"] == []
 
 
-def test_what_is_no_record_is_refused(records):
+def test_an_invalid_record_is_refused(records):
     with pytest.raises(ConfigError, match=r"train-.*: metrics.gap"):
         render({**records["train"], "metrics": {"gap": "high"}})
 
 
-def test_tables_are_shown_without_the_time_that_drawing_takes_to_start(records):
+def test_pages_without_plots_do_not_import_matplotlib(records):
     code = (
         "import json, sys; from yt8m.report.node_page import render_node_page\n"
         "render_node_page(json.load(sys.stdin), sys.argv[1:]); sys.exit('matplotlib' in sys.modules)"

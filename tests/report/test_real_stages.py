@@ -1,4 +1,4 @@
-"""What the ensemble's stages tell is what the report understands."""
+"""The report reads the results of the real ensemble stages."""
 
 import json
 from itertools import pairwise
@@ -24,7 +24,7 @@ def predictions(tmp_path):
 
 
 def recorded(result, **identity):
-    """A record as it comes back from its file."""
+    """Make a record of a stage's result, read back from JSON."""
     record = {**identity, "metrics": result.metrics, "details": result.details}
     return NodeRecord.parse_json(json.dumps(record), "record.json")
 

@@ -1,4 +1,4 @@
-"""The benchmark that puts the tables of several runs together, as its command prints them."""
+"""The benchmark that combines the tables of several runs, tested through its output."""
 
 import copy
 import statistics
@@ -19,7 +19,7 @@ Tables = dict[str, dict[str, list[str]]]
 
 
 def changed(records: list[dict[str, Any]], node: str, **metrics: float) -> list[dict[str, Any]]:
-    """The records of another run, in which a node has other figures."""
+    """Copy the records of a run and change the figures of one node."""
     other = copy.deepcopy(records)
     (record,) = (each for each in other if each["node"] == node)
     record["metrics"] |= metrics
@@ -27,7 +27,7 @@ def changed(records: list[dict[str, Any]], node: str, **metrics: float) -> list[
 
 
 def printed(folder: Path, *runs: list[dict[str, Any]]) -> Tables:
-    """What the script prints of these runs: title -> first cell -> the other cells."""
+    """Run the script; return its tables as title -> first cell -> the other cells."""
     paths = [folder / f"{number}.json" for number in range(len(runs))]
     for path, records in zip(paths, runs, strict=True):
         path.write_text(
@@ -64,7 +64,7 @@ def test_the_sign_of_distillation_is_shown_for_every_run(tmp_path, full_run) -> 
 
 
 def test_teachers_together_are_compared_with_the_best_candidate_though_it_was_not_chosen(tmp_path, full_run) -> None:
-    # Chosen are a, b and c; d is the best.
+    # The chosen candidates are a, b and c; the best one is d.
     best, ensemble, gain = printed(tmp_path, full_run)["Teachers"]["netvlad"]
     assert [float(cell) for cell in (best, ensemble, gain)] == pytest.approx([0.784, 0.792, 0.008])
 

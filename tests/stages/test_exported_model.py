@@ -32,7 +32,7 @@ from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.nextvlad import NeXtVLADConfig
 from yt8m.models.rnn import RNNConfig
 
-STRANGER = REPOSITORY / "tests" / "export" / "stranger.py"
+SIGNATURES_SCRIPT = REPOSITORY / "tests" / "export" / "independent_signatures.py"
 FAMILY = {
     "netvlad": NetVLADConfig(num_clusters=16, hidden_units=8, context_gating=True),
     "netfv": NetFVConfig(num_clusters=16, hidden_units=8, context_gating=True),
@@ -69,7 +69,7 @@ def tensorflow_alone(tmp_path_factory):
 
 
 def test_a_process_without_our_code_gets_the_keras_models_weighted_mean(exported, toy_models, tmp_path):
-    check_stranger(sys.executable, exported, toy_models, tmp_path)
+    check_signatures(sys.executable, exported, toy_models, tmp_path)
 
 
 @pytest.mark.slow
@@ -81,14 +81,14 @@ def test_an_environment_with_tensorflow_alone_gets_the_keras_models_weighted_mea
     )
     found = subprocess.run([tensorflow_alone, "-I", "-c", ours], capture_output=True, text=True, check=True)
     assert found.stdout == "[]\n"
-    check_stranger(tensorflow_alone, exported, toy_models, tmp_path)
+    check_signatures(tensorflow_alone, exported, toy_models, tmp_path)
 
 
-def check_stranger(python, exported, toy_models, tmp_path):
+def check_signatures(python, exported, toy_models, tmp_path):
     """Check that every signature gives the weighted mean of the Keras models under this interpreter."""
     frames, num_frames = random_videos(LENGTHS)
     np.savez(tmp_path / "in.npz", frames=frames, num_frames=num_frames)
-    command = [python, "-I", STRANGER, exported, tmp_path / "in.npz", tmp_path / "out.npz"]
+    command = [python, "-I", SIGNATURES_SCRIPT, exported, tmp_path / "in.npz", tmp_path / "out.npz"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     expected = mean_of_keras_models(toy_models, frames, num_frames)

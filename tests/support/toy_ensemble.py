@@ -1,4 +1,4 @@
-"""Small quantized models and an ensemble of them."""
+"""Small quantized models, and ensembles of them, for tests."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,12 +26,12 @@ SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=30, max_frames=9)
 def write_quantized_model(
     folder: Path, seed: int, method: Method = "uniform", spec: DataSpec = SPEC, config: ArchitectureConfig | None = None
 ) -> Path:
-    """A model (DBoF unless told) with random weights, most of them in 8 bits."""
+    """Write a model (DBoF by default) with random weights, most of them in 8 bits; return its folder."""
     keras.utils.set_random_seed(seed)
     config = config or DBoFConfig(num_clusters=16 * (1 + seed % 2), hidden_units=24)
     model = build_from_bytes(config, spec)
     for variable in model.weights:
-        # Trained models have statistics other than 0 and 1.
+        # Batch statistics of trained models are not 0 and 1.
         if variable.path.endswith(("moving_mean", "beta")):
             variable.assign(np.random.default_rng(seed).normal(0, 0.1, variable.shape))
     save_model(folder / "float", model, config, spec)
@@ -46,7 +46,7 @@ def write_quantized_model(
 def write_weights(
     path: Path, members: Mapping[str, float], budget_bytes: int = 2**30, gap_report_float: float | None = 0.79004
 ) -> Path:
-    """What the search for weights leaves."""
+    """Write a file of ensemble weights like `search_weights`; return its path."""
     weights = EnsembleWeights(
         members=dict(members), size_bytes=1000, budget_bytes=budget_bytes, method="flat",
         gap=0.8, gap_search=0.81, gap_report=0.79, gap_report_float=gap_report_float,
@@ -64,7 +64,7 @@ def export_ensemble(models: Mapping[str, Path], weights: Path, folder: Path, **c
 
 
 def random_videos(lengths: list[int], spec: DataSpec = SPEC, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Frames uint8 (B, max(lengths), D), zeros behind each video's end, and num_frames int32 (B,)."""
+    """Make frames uint8 (B, max(lengths), D), zero on padding, and num_frames int32 (B,)."""
     frames = np.random.default_rng(seed).integers(0, 256, (len(lengths), max(lengths), spec.num_features), np.uint8)
     for row, length in enumerate(lengths):
         frames[row, length:] = 0

@@ -1,4 +1,4 @@
-"""The exported model in the hands of someone who has its folder, shards and TensorFlow."""
+"""GAP of exported models, computed from shards without this project, against the project's own figure."""
 
 import json
 import subprocess
@@ -16,7 +16,7 @@ from yt8m.models.netvlad import NetVLADConfig
 from yt8m.models.rnn import RNNConfig
 from yt8m.stages.generate import GenerateConfig, generate
 
-STRANGER = Path(__file__).parent / "stranger_gap.py"
+GAP_SCRIPT = Path(__file__).parent / "independent_gap.py"
 
 
 def exported(folder: Path, spec: DataSpec) -> Path:
@@ -26,36 +26,36 @@ def exported(folder: Path, spec: DataSpec) -> Path:
     return export_ensemble(models, weights, folder)
 
 
-def ask(model: Path, shards: list[Path], folder: Path) -> dict[str, float]:
-    """What the stranger measures."""
-    command = [sys.executable, "-I", *map(str, (STRANGER, model, *shards))]
+def independently_evaluated(model: Path, shards: list[Path], folder: Path) -> dict[str, float]:
+    """Run the independent script; return its figures."""
+    command = [sys.executable, "-I", *map(str, (GAP_SCRIPT, model, *shards))]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
 def evaluated(model: Path, pattern: str) -> dict[str, float]:
-    """What this project measures."""
+    """Run `yt8m evaluate`; return its figures."""
     done = CliRunner().invoke(main, ["evaluate", "--json", "--model", str(model), "--input", pattern])
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
-def test_a_stranger_measures_the_same_gap_on_generated_shards(tmp_path):
+def test_an_independent_script_measures_the_same_gap_on_synthetic_shards(tmp_path):
     generate(config=GenerateConfig(preset="smoke", videos=400), output_uri=str(tmp_path / "data"))
     model = exported(tmp_path, PRESETS["smoke"].spec)
-    found = ask(model, sorted((tmp_path / "data").glob("validate*.tfrecord")), tmp_path)
+    found = independently_evaluated(model, sorted((tmp_path / "data").glob("validate*.tfrecord")), tmp_path)
     ours = evaluated(model, str(tmp_path / "data" / "validate*.tfrecord"))
     assert found["videos"] == ours["videos"] > 50
     assert 0 < found["gap"] == pytest.approx(ours["gap"], abs=1e-4)
     assert found["difference"] < 1e-5
 
 
-def test_a_stranger_measures_the_same_gap_on_the_real_record(real_data, tmp_path):
+def test_an_independent_script_measures_the_same_gap_on_the_real_record(real_data, tmp_path):
     (record,) = (real_data / "frame_level").glob("train0208*.tfrecord")
-    # With as many classes this model, which has learnt nothing, has the record's label among its best 20.
+    # With 55 classes, this untrained model has the record's label among its top 20.
     model = exported(tmp_path, DataSpec(num_classes=55))
-    found = ask(model, [record], tmp_path)
+    found = independently_evaluated(model, [record], tmp_path)
     ours = evaluated(model, str(record))
     assert found["videos"] == ours["videos"] == 1
     assert 0 < found["gap"] == pytest.approx(ours["gap"], abs=1e-4)

@@ -1,10 +1,10 @@
-"""GAP of an exported model by TensorFlow and NumPy, from the records as they lie in shards.
+"""Computes the GAP of an exported model from shards with TensorFlow and NumPy alone.
 
-Neither this project nor Keras can be imported here.
+This project and Keras cannot be imported here.
 
-Usage: python -I stranger_gap.py MODEL SHARD.tfrecord...
+Usage: python -I independent_gap.py MODEL SHARD.tfrecord...
 
-Prints JSON: the number of videos, GAP over the top 20 by equation 1 of the paper, and the largest difference between
+Prints JSON: the number of videos, the GAP over the top 20 (equation 1 of the paper), and the largest difference between
 the scores of the signature for records and of the one for frames.
 """
 
@@ -30,7 +30,7 @@ def frames_of(video):
 
 
 def run_both(records):
-    """Classes and scores by the signature for records, and how far the other's scores are from them."""
+    """Return classes and scores of the signature for records, and the largest difference to the one for frames."""
     frames = [frames_of(tf.train.SequenceExample.FromString(record)) for record in records]
     lengths = np.array([len(each) for each in frames], np.int32)
     padded = np.zeros((len(frames), lengths.max(), frames[0].shape[1]), np.uint8)
@@ -42,7 +42,7 @@ def run_both(records):
 
 
 def gap(predictions, positives):
-    """Equation 1: precision at each right prediction, best first, over all right answers there are."""
+    """Compute equation 1: the sum of the precision at each correct prediction, over the number of labels."""
     precision, right = 0.0, 0
     for place, (_, hit) in enumerate(sorted(predictions, key=lambda each: -each[0]), 1):
         right += hit

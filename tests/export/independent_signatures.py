@@ -1,6 +1,6 @@
-"""Runs an exported model with TensorFlow, without this project and Keras: neither can be imported here.
+"""Calls the signatures of an exported model with TensorFlow alone: this project and Keras cannot be imported here.
 
-Usage: python -I stranger.py MODEL INPUTS.npz OUTPUTS.npz
+Usage: python -I independent_signatures.py MODEL INPUTS.npz OUTPUTS.npz
 """
 
 import sys
@@ -33,7 +33,7 @@ parsed_full = first.signatures["serialized_probabilities"](records=tf.constant(r
 del first
 again = second.signatures["serving_default"](**dense)
 with tf.compat.v1.Session(graph=tf.Graph()) as session:
-    # As TensorFlow Serving does it: restore, run the init operation, feed and fetch by name.
+    # The way of TensorFlow Serving: restore, run the init operation, feed and fetch by name.
     meta = tf.compat.v1.saved_model.load(session, ["serve"], folder)
     signature = meta.signature_def["serving_default"]
     served = session.run(
