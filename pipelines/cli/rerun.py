@@ -29,7 +29,7 @@ _NAMED = 6
     "settings",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change an entry of the run's recipe, which may affect executed nodes only. Repeatable.",
+    help="Set an entry of the run's recipe, which may affect executed nodes only; may be repeated.",
 )
 @click.option("--downstream", is_flag=True, help="Execute all nodes that depend on NODE as well.")
 @click.option("--wait", is_flag=True, help="For a cluster: show the new run until it ends. Exit code 1 if it fails.")

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -136,16 +137,15 @@ def follow(console: Console, read: Callable[[], RunView], wait_seconds: float) -
         ClusterError: The cluster did not answer for `PATIENCE_SECONDS`.
     """
     view = read()
-    if console.is_terminal:
-        with Live(_table(view), console=console, auto_refresh=False, transient=True) as live:
-            while view.running:
-                time.sleep(wait_seconds)
-                view = _read_patiently(read, wait_seconds)
+    live = Live(_table(view), console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+    with live or nullcontext():
+        while view.running:
+            time.sleep(wait_seconds)
+            before, view = view, _read_patiently(read, wait_seconds)
+            if live:
                 live.update(_table(view), refresh=True)
-    while view.running:
-        time.sleep(wait_seconds)
-        before, view = view, _read_patiently(read, wait_seconds)
-        _print_changes(console, before, view)
+            else:
+                _print_changes(console, before, view)
     show(console, view)
     return view
 

@@ -73,9 +73,10 @@ class LocalRun:
         for folder in (LOGS_FOLDER, ARTIFACTS_FOLDER):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         self.state.save()
+        self._remove_containers()  # of an earlier run that was killed
         logs = _NodeLogs(self.root / LOGS_FOLDER)
         try:
-            with self._removed_containers(), self._worker(pipeline) as (process, events):
+            with self._worker(pipeline) as (process, events):
                 for event in read_events(events):
                     logs.write(event)
                     self._apply(event)
@@ -83,18 +84,12 @@ class LocalRun:
         finally:
             logs.close()
             self.state.stop()
+            self._remove_containers()
         return process.returncode == 0 and not self.failed
 
-    @contextmanager
-    def _removed_containers(self) -> Iterator[None]:
-        """Remove the run's containers, which outlive the worker, and before that those of an earlier killed run."""
-        if self._containers is None:
-            yield
-            return
-        remove_containers(self.root.resolve())
-        try:
-            yield
-        finally:
+    def _remove_containers(self) -> None:
+        """Remove the run's containers, which outlive the worker."""
+        if self._containers:
             remove_containers(self.root.resolve())
 
     @contextmanager
