@@ -59,8 +59,7 @@ class _Planner:
         self._add_ensemble()
         self._add_optional_stages()
         self._check_optional_stages()
-        description = "Reports what the run achieved: a page for people, the same figures for programs."
-        self._add("report", description, fan_in={"record": self._all_records()})
+        self._add_report(len(groups))
         return Plan(self.recipe.name, self.recipe.description, groups, tuple(self.nodes.values()))
 
     def _add(
@@ -103,7 +102,7 @@ class _Planner:
         inputs = {}
         if data.generate:
             inputs = {"shards": self._add("generate", "Generates videos in the format of YouTube-8M.")}
-            # Their folder is known only when the pipeline runs; the component fills it in.
+            # The component inserts the folder, which is not known before the pipeline runs.
             training, validation = ("{data}/train*.tfrecord",), ("{data}/validate*.tfrecord",)
         config = {
             "training": training,
@@ -113,7 +112,7 @@ class _Planner:
             "spec": data.resolve_spec().model_dump(mode="json"),
             "on_bad": data.on_bad,
         }
-        description = "Divides the shards into training and hold-out, counts videos and classes, finds damage."
+        description = "Splits the shards into training and hold-out, counts videos and classes, and finds damage."
         self._add("prepare", description, config=config, inputs=inputs)
 
     def _add_group(self, name: str) -> None:
@@ -225,7 +224,7 @@ class _Planner:
         self._add_evaluation(exported, node="evaluate-export", title="Evaluate exported model")
 
     def _add_optional_stages(self, model: str = "", **fields: Any) -> None:
-        """Add the optional stages that run once for this model, or those that run once in all if none is given."""
+        """Add the optional stages that run once per model, or without a model those that run once."""
         for name, config in self.optional.items():
             stage = STAGES[name]
             if stage.runs_per_model == bool(model):
@@ -236,8 +235,8 @@ class _Planner:
     def _check_optional_stages(self) -> None:
         for name in self.optional.keys() - {node.stage for node in self.nodes.values()}:
             raise ConfigError(
-                f"{self.recipe.name}: stages.{name}: it reads {', '.join(STAGES[name].reads.values())}, which no node "
-                "of this recipe makes. Remove it."
+                f"{self.recipe.name}: stages.{name}: no node of this recipe writes all that the stage reads: "
+                f"{', '.join(STAGES[name].reads.values())}. Remove the stage."
             )
 
     def _find_output(self, source: str, model: str) -> Ref:
@@ -251,7 +250,7 @@ class _Planner:
         return {node.name: Ref(node.name, "metrics") for node in nodes}
 
     def _add_collection(self, group: str) -> None:
-        """Collect the records of a group, with a chain of nodes if one has not enough inputs."""
+        """Collect the records of a group in one node, or in a chain of nodes if there are more records than inputs."""
         records = list(self._records(group).items())
         collected: dict[str, Ref] = {}
         number = 0
@@ -260,19 +259,23 @@ class _Planner:
             taken, records = records[: MOST_NUMBERED - 1], records[MOST_NUMBERED - 1 :]
             node = f"collect-{group}-part-{number}" if records else ""
             fan_in = {"record": dict(taken) | collected}
-            description = f"Gathers the records of {group} for the report."
+            description = f"Collects the records of {group} for the report."
             record = self._add("collect_records", description, node=node, group=group, family=group, fan_in=fan_in)
             collected = {"collected": record}
 
     def _all_records(self) -> dict[str, Ref]:
-        """Return the records of all nodes so far; those of a group as one collection."""
+        """Return the records of all nodes so far. Those of a group are collected in one artifact."""
         groups = dict.fromkeys(node.group for node in self.nodes.values() if node.group)
-        records = {**self._records(""), **{group: Ref(f"collect-{group}", "metrics") for group in groups}}
+        return {**self._records(""), **{group: Ref(f"collect-{group}", "metrics") for group in groups}}
+
+    def _add_report(self, groups: int) -> None:
+        records = self._all_records()
         if len(records) > MOST_NUMBERED:
-            most = MOST_NUMBERED - len(records) + len(groups)
+            most = MOST_NUMBERED - len(records) + groups
             raise ConfigError(
-                f"{self.recipe.name}: at most {most} families, groups of teachers and groups of students that another "
-                f"family teaches. Received: {len(groups)}. "
-                "Put candidates of several families into one."
+                f"{self.recipe.name}: at most {most} groups of nodes fit into a report: families, groups of teachers, "
+                f"and students with another architecture than their teachers. Received: {groups}. "
+                "Merge the candidates of several families into one."
             )
-        return records
+        description = "Reports what the run achieved: a page for people, the same figures for programs."
+        self._add("report", description, fan_in={"record": records})

@@ -1,4 +1,4 @@
-"""Every component calls its stage as the stage wants to be called."""
+"""Interfaces of the components: what they pass to their stages, and their numbered inputs."""
 
 import ast
 import importlib
@@ -15,7 +15,7 @@ from pipelines.stages import STAGES
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_component_gives_its_stage_exactly_what_it_takes(stage: str) -> None:
+def test_a_component_passes_all_required_arguments_to_its_stage(stage: str) -> None:
     tree = ast.parse(textwrap.dedent(inspect.getsource(find_component(stage).python_func)))
     (call,) = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_stage")
     given = {keyword.arg for keyword in call.keywords}
@@ -45,7 +45,7 @@ def test_a_component_takes_as_many_numbered_inputs_as_a_recipe_may_give(stage: s
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_component_has_a_file_of_its_name_and_is_called_like_it(stage: str) -> None:
+def test_a_component_has_the_name_of_its_file(stage: str) -> None:
     module = importlib.import_module(f"components.{stage}")
     assert getattr(module, stage) is find_component(stage)
     assert find_component(stage).python_func.__name__ == stage

@@ -1,4 +1,4 @@
-"""The pages that steps leave for the user interface: components as KFP calls them, one after another."""
+"""Pages of nodes, written by components that are called as KFP calls them."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def artifact(path: Path) -> SimpleNamespace:
 
 
 class Steps:
-    """Calls components; keeps their outputs below a folder."""
+    """Calls components and stores their outputs in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -44,7 +44,7 @@ class Steps:
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) -> Steps:
-    """Every component that leaves a page, executed once."""
+    """All components that write a page, executed once."""
     folder = tmp_path_factory.mktemp("steps")
     steps = Steps(folder)
     for name, count in (("train", 18), ("validate", 11)):
@@ -71,13 +71,13 @@ def steps(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) -> 
 
 
 def shown(steps: Steps, stage: str) -> tuple[Page, set[float], dict[str, Any]]:
-    """A stage's page, the exact numbers on it, and the details that the stage told."""
+    """Return the page of a stage, the numbers on it, and the details in its record."""
     page = Page(steps.page(stage))
     return page, {value for value, _ in page.numbers}, steps.record(stage)["details"]
 
 
 @pytest.mark.parametrize("stage", [name for name, stage in STAGES.items() if "page" in stage.outputs])
-def test_a_page_shows_all_figures_of_its_stage(steps: Steps, stage: str) -> None:
+def test_a_page_shows_all_metrics_of_its_stage(steps: Steps, stage: str) -> None:
     page, numbers, _ = shown(steps, stage)
     assert_self_contained(steps.page(stage))
     assert set(steps.record(stage)["metrics"].values()) <= numbers
@@ -85,21 +85,21 @@ def test_a_page_shows_all_figures_of_its_stage(steps: Steps, stage: str) -> None
 
 
 @pytest.mark.parametrize("stage", ["train", "average"])
-def test_a_training_has_its_learning_curve(steps: Steps, stage: str) -> None:
+def test_the_page_of_a_training_has_a_learning_curve(steps: Steps, stage: str) -> None:
     page, _, details = shown(steps, stage)
     assert details["curve"]
     assert len(page.all("svg")) == 1
     assert "GAP in training" in page.text
 
 
-def test_an_averaging_has_gap_before_and_after_and_what_was_kept(steps: Steps) -> None:
+def test_the_page_of_an_averaging_has_gap_before_and_after_and_the_kept_model(steps: Steps) -> None:
     page, numbers, _ = shown(steps, "average")
     metrics = steps.record("average")["metrics"]
     assert metrics["gap_after"] - metrics["gap_before"] in numbers
     assert page.words.count("yes") == 1
 
 
-def test_a_quantization_has_bytes_and_errors_of_every_variable(steps: Steps) -> None:
+def test_the_page_of_a_quantization_has_size_and_error_of_every_variable(steps: Steps) -> None:
     page, numbers, details = shown(steps, "quantize")
     assert any(row["quantized"] for row in details["variables"])
     for row in details["variables"]:
@@ -107,7 +107,7 @@ def test_a_quantization_has_bytes_and_errors_of_every_variable(steps: Steps) -> 
         assert {row["bytes_before"], row["bytes_after"], row["largest_error"], row["mean_error"]} <= numbers
 
 
-def test_a_selection_has_every_combination_and_marks_the_chosen_one(steps: Steps) -> None:
+def test_the_page_of_a_selection_has_every_combination_and_marks_the_selected_one(steps: Steps) -> None:
     page, numbers, details = shown(steps, "select_teachers")
     assert len(details["table"]) == 6
     for row in details["table"]:
@@ -117,7 +117,7 @@ def test_a_selection_has_every_combination_and_marks_the_chosen_one(steps: Steps
     assert page.text.count("(chosen)") == 1
 
 
-def test_a_search_has_its_methods_on_both_halves_its_members_and_the_frontier(steps: Steps) -> None:
+def test_the_page_of_a_search_has_methods_members_and_frontier(steps: Steps) -> None:
     page, numbers, details = shown(steps, "search_weights")
     assert [row["method"] for row in details["methods"]] == ["flat", "random", "ours"]
     for row in [*details["methods"], *details["frontier"]]:

@@ -1,4 +1,4 @@
-"""Where the component keeps soft targets."""
+"""Folders in which the component `soft_targets` stores its files."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ from yt8m.stages.result import StageResult
 
 @pytest.fixture
 def folder_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Calls the component; returns the folder that its stage is given."""
+    """Function that calls the component and returns the folder that it passes to its stage."""
 
     def call(node: str, attempt: str = "") -> str:
         given = {}
@@ -30,11 +30,11 @@ def folder_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return call
 
 
-def test_a_step_that_was_stopped_finds_its_files_and_a_repetition_finds_none(folder_of) -> None:
+def test_a_resumed_step_finds_its_files_and_a_deliberate_repetition_does_not(folder_of) -> None:
     first = folder_of("soft-targets-dbof")
     assert folder_of("soft-targets-dbof") == first
     assert folder_of("soft-targets-dbof", attempt="again") != first
 
 
-def test_to_repeat_a_part_leaves_the_other_parts_files(folder_of) -> None:
+def test_workers_have_different_folders(folder_of) -> None:
     assert folder_of("soft-targets-dbof-part-1") != folder_of("soft-targets-dbof-part-2")

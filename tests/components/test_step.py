@@ -28,7 +28,7 @@ class SmallConfig(Config):
 IDENTITY = {"node": "train-a", "stage": "train", "name": "a", "family": "dbof", "facts": {"learn_from": "dbof"}}
 
 
-def test_a_step_leaves_its_figures_and_a_record_that_the_report_reads(tmp_path: Path) -> None:
+def test_a_step_writes_metrics_and_a_record_that_the_report_reads(tmp_path: Path) -> None:
     metrics = Metrics(tmp_path / "new" / "metrics")
     step = Step({"node": json.dumps(IDENTITY), "config": '{"epochs": 2}'})
     step.finish(StageResult({"gap": 0.5}, {"curve": [1, 2]}), metrics)
@@ -41,19 +41,19 @@ def test_a_step_leaves_its_figures_and_a_record_that_the_report_reads(tmp_path: 
     assert record.seconds is not None
 
 
-def test_a_figure_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+def test_metrics_must_be_finite(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         Step({"node": json.dumps(IDENTITY)}).finish(StageResult({"gap": float("nan")}), Metrics(tmp_path / "metrics"))
 
 
-def test_a_configuration_that_does_not_fit_is_refused_with_the_node() -> None:
+def test_an_invalid_configuration_is_refused_with_the_name_of_the_node() -> None:
     node = json.dumps(IDENTITY)
     assert Step({"node": node, "config": '{"epochs": 2}'}).parse(SmallConfig) == SmallConfig(epochs=2)
     with pytest.raises(ConfigError, match="train-a: epoch: unknown key"):
         Step({"node": node, "config": '{"epochs": 2, "epoch": 2}'}).parse(SmallConfig)
 
 
-def test_a_step_leaves_a_record_with_parameters_and_uris_under_the_root(tmp_path: Path) -> None:
+def test_the_record_under_the_root_has_parameters_and_uris(tmp_path: Path) -> None:
     root, model = str(tmp_path / "root"), SimpleNamespace(uri="gs://bucket/model", path="/gcs/bucket/model")
     arguments = {"node": json.dumps(IDENTITY), "config": "{}", "root": root, "key": "k1", "model": model, "given": None}
     Step(arguments).finish(StageResult({"gap": 0.5}), Metrics(tmp_path / "metrics"))
@@ -66,7 +66,7 @@ def test_a_step_leaves_a_record_with_parameters_and_uris_under_the_root(tmp_path
     assert repeated["metrics"] == {"gap": 0.6}
 
 
-def test_a_page_is_made_of_the_record(tmp_path: Path) -> None:
+def test_a_page_is_rendered_from_the_record(tmp_path: Path) -> None:
     page = SimpleNamespace(path=str(tmp_path / "new" / "page"))
     step = Step({"node": json.dumps(IDENTITY), "config": '{"epochs": 2}'})
     step.write_page(
@@ -75,7 +75,7 @@ def test_a_page_is_made_of_the_record(tmp_path: Path) -> None:
     assert Path(page.path).read_text() == "train-a {'curve': [1]}"
 
 
-def test_a_page_that_cannot_be_drawn_costs_the_page_only_and_the_log_says_why(
+def test_an_error_while_rendering_a_page_is_logged_and_does_not_fail_the_step(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(record: object) -> str:
@@ -88,7 +88,7 @@ def test_a_page_that_cannot_be_drawn_costs_the_page_only_and_the_log_says_why(
     assert "a curve without length" in caplog.text
 
 
-def test_numbered_artifacts_are_gathered_in_order_under_their_names() -> None:
+def test_numbered_artifacts_are_collected_in_order_by_name() -> None:
     given = {f"model_{number}": SimpleNamespace(path=f"/m{number}") for number in range(1, 12)}
     arguments = {**given, "model_12": None, "names": "ignored"}
     assert numbered(arguments, "model") == [Path(f"/m{number}") for number in range(1, 12)]

@@ -1,4 +1,4 @@
-"""Every stage of the registry has its function and its component, and they agree with its entry."""
+"""Every registered stage has a function and a component that agree with its entry."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def test_the_outputs_are_those_of_the_component(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_what_a_stage_reads_is_an_input_of_it_and_an_output_of_another(stage: str) -> None:
+def test_the_sources_of_an_optional_stage_are_inputs_of_its_component_and_outputs_of_others(stage: str) -> None:
     entry = STAGES[stage]
     assert set(entry.reads) <= find_component(stage).component_spec.inputs.keys()
     for source in entry.reads.values():

@@ -1,4 +1,4 @@
-"""Whatever shape a recipe has, it is refused with reasons or planned."""
+"""A recipe of any shape is planned, or refused with reasons."""
 
 import copy
 from typing import Any
@@ -10,7 +10,7 @@ from pipelines.graph.planner import make_plan
 from pipelines.recipe.load import check_recipe
 from yt8m.errors import ConfigError
 
-# What stands in recipes, so that wrong places have right values.
+# Values from recipes, so that they also occur in wrong places.
 WORDS = ["dbof", "netvlad", "dbof-a", "dbof-s", "vlad-2", "both", "like", "learn_from", "model", "export", "always"]
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.sampled_from([-1, 0, 1, 3, 2**40]), st.floats(), st.text(max_size=3),
@@ -23,7 +23,7 @@ VALUES = st.recursive(
 
 
 def places(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Every place in plain data, the outermost first."""
+    """List the paths of all values in plain data, the outermost first."""
     entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [here, *(place for key, inner in entries for place in places(inner, (*here, key)))]
 
@@ -45,7 +45,7 @@ def mutate(data: st.DataObject, raw: dict[str, Any]) -> None:
 
 
 def reasons(raw: dict[str, Any]) -> str | None:
-    """Why a recipe is refused; None if it is planned."""
+    """Return why a recipe is refused, or None if it is planned."""
     try:
         make_plan(check_recipe(raw, "recipe.yaml"))
     except ConfigError as refused:

@@ -23,7 +23,7 @@ def plan(small: Small) -> Plan:
 
 
 def changed(first: Plan, second: Plan) -> set[str]:
-    """Nodes of the first plan whose exact work is not in the second."""
+    """Return the nodes of the first plan whose work is not in the second."""
     works = [plan_work(plan, lambda _: {}, {}, {}) for plan in (first, second)]
     keys = [{name: work.key for name, work in each.items()} for each in works]
     return {name for name, key in keys[0].items() if keys[1].get(name) != key}
@@ -73,22 +73,22 @@ def test_students_of_another_family_are_a_group_of_their_own(plan: Plan, small: 
     assert "train-vlad-s" not in waits["soft-targets-both"]
 
 
-def test_what_is_averaged_is_what_all_others_use(plan: Plan) -> None:
+def test_other_nodes_read_the_averaged_weights(plan: Plan) -> None:
     assert plan["evaluate-dbof-a"].inputs["model"] == Ref("average-dbof-a", "averaged")
     assert plan["quantize-dbof-s"].inputs["model"] == Ref("average-dbof-s", "averaged")
     assert plan["average-dbof-s"].config["policy"] == "if_better"
 
 
-def test_the_report_hears_of_every_node_before_it(plan: Plan) -> None:
-    def heard(node: Node) -> set[str]:
+def test_the_report_reads_the_record_of_every_other_node(plan: Plan) -> None:
+    def recorded(node: Node) -> set[str]:
         names = {ref.node for ref in node.fan_in["record"].values()}
         collected = [plan[name] for name in names if plan[name].stage == "collect_records"]
-        return names.union(*(heard(each) for each in collected))
+        return names.union(*(recorded(each) for each in collected))
 
-    assert heard(plan["report"]) == set(plan.nodes) - {"report"}
+    assert recorded(plan["report"]) == set(plan.nodes) - {"report"}
 
 
-def test_a_student_names_its_hard_label_twin(plan: Plan) -> None:
+def test_the_facts_of_a_student_name_its_teachers_and_its_baseline(plan: Plan) -> None:
     assert plan["train-dbof-s"].facts == {"learn_from": "dbof", "baseline": "dbof-a"}
     assert plan["average-dbof-s"].facts == plan["train-dbof-s"].facts
     assert plan["train-dbof-a"].facts == {}
@@ -106,7 +106,7 @@ def test_a_student_names_its_hard_label_twin(plan: Plan) -> None:
         ("students.dbof-s.like=vlad-s", ""),
     ],
 )
-def test_a_twin_has_equal_model_training_and_averaging(small: Small, setting: str, baseline: str) -> None:
+def test_a_baseline_has_the_student_s_model_training_and_averaging(small: Small, setting: str, baseline: str) -> None:
     def with_its_own_model(raw: dict[str, Any]) -> None:
         raw["students"]["dbof-s"]["model"] = dict(raw["families"]["dbof"]["candidates"]["dbof-a"]["model"])
 
@@ -142,6 +142,13 @@ def test_many_records_are_collected_by_several_nodes(small: Small) -> None:
     assert len(collects) > 1
     assert all(len(node.fan_in["record"]) <= 32 for node in collects)
     assert collects[-1].name == "collect-dbof"
+
+
+def test_more_groups_than_the_report_has_inputs_are_refused(small: Small) -> None:
+    model = "{model: {architecture: dbof, num_clusters: 4, hidden_units: 4}}"
+    families = [f"families.f{number}={{ensemble_size: 1, candidates: {{m{number}: {model}}}}}" for number in range(30)]
+    with pytest.raises(ConfigError, match=r"at most 27 groups .* Received: 34\. Merge"):
+        make_plan(small(lambda _: None, *families))
 
 
 def test_a_changed_student_repeats_that_student_and_what_depends_on_it(small: Small) -> None:
@@ -183,7 +190,7 @@ def test_an_optional_stage_runs_once_before_the_report(small: Small, monkeypatch
     assert changed(make_plan(small()), plan) == {"report"}
 
 
-def test_an_optional_stage_runs_for_every_model_that_has_what_it_reads(
+def test_an_optional_stage_runs_for_every_model_that_has_its_inputs(
     small: Small, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = with_optional_stages(small(), monkeypatch, AUDIT)
@@ -198,11 +205,9 @@ def test_an_optional_stage_runs_for_every_model_that_has_what_it_reads(
     assert "audit-dbof-s" in plan["collect-dbof"].fan_in["record"]
 
 
-def test_an_optional_stage_that_reads_what_no_node_makes_is_refused(
-    small: Small, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_optional_stage_whose_inputs_no_node_makes_is_refused(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
     def with_own_shards(raw: dict[str, Any]) -> None:
         raw["data"] = {"validation": ["v*"], "holdout_shards": 2}
 
-    with pytest.raises(ConfigError, match=r"small: stages.miss: it reads generate.shards, which no node"):
+    with pytest.raises(ConfigError, match=r"small: stages.miss: no node .*: generate.shards"):
         with_optional_stages(small(with_own_shards), monkeypatch, MISSING)

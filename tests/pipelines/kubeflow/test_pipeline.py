@@ -29,12 +29,12 @@ def compiled(plan: Plan, folder: Path, code: str = "code") -> dict[str, Any]:
 
 
 def documents(folder: Path) -> list[dict[str, Any]]:
-    """The pipeline, and what Kubernetes is to give its steps."""
+    """Return the `PipelineSpec` and the `PlatformSpec`."""
     return list(yaml.safe_load_all((folder / "pipeline.yaml").read_text()))
 
 
 def tasks_of(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """All tasks by name, those of sub-pipelines included."""
+    """Return all tasks by name, including those of sub-pipelines."""
     dags = [spec["root"]["dag"], *(each["dag"] for each in spec["components"].values() if "dag" in each)]
     return {name: task for dag in dags for name, task in dag["tasks"].items()}
 
@@ -54,7 +54,7 @@ def test_every_node_is_a_task_of_its_name_and_every_group_a_sub_pipeline(plan: P
     }
 
 
-def test_tasks_have_speaking_names_descriptions_and_the_image(plan: Plan, tmp_path: Path) -> None:
+def test_tasks_have_titles_and_the_image(plan: Plan, tmp_path: Path) -> None:
     spec = compiled(plan, tmp_path)
     assert tasks_of(spec)["train-dbof-s"]["taskInfo"]["name"] == "Train dbof-s"
     assert tasks_of(spec)["dbof"]["taskInfo"]["name"] == "Family dbof"
@@ -120,7 +120,7 @@ def cache_keys(spec: dict[str, Any], folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_component_says_what_it_does_and_what_its_parameters_mean(stage: str) -> None:
+def test_a_component_and_its_parameters_have_descriptions(stage: str) -> None:
     spec = find_component(stage).component_spec
     assert spec.description
     numbered = {name for name in spec.inputs if name.rpartition("_")[2].isdigit()}
