@@ -1,4 +1,4 @@
-"""A small recipe to start from, and the image of the steps for tests that run them in containers."""
+"""A small recipe, and the image of the steps for tests with containers."""
 
 import copy
 import os
@@ -54,13 +54,13 @@ Changes = Callable[[dict[str, Any]], None]
 
 @pytest.fixture
 def raw() -> dict[str, Any]:
-    """The small recipe as it is written."""
+    """Return the small recipe as it is written."""
     return copy.deepcopy(SMALL)
 
 
 @pytest.fixture
 def small(tmp_path: Path) -> Callable[..., Recipe]:
-    """Loads the small recipe after `changes` were made to it, with settings."""
+    """Return a function that loads the small recipe with changes and settings."""
 
     def load(changes: Changes = lambda _: None, *settings: str) -> Recipe:
         raw = copy.deepcopy(SMALL)
@@ -74,7 +74,7 @@ def small(tmp_path: Path) -> Callable[..., Recipe]:
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """The image of this code. Tests that need it are skipped where it is absent, except in CI."""
+    """Return the image of this code; skip the test if it does not exist, except in CI."""
     try:
         check_image(default_image())
     except ConfigError as error:

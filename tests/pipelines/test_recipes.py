@@ -1,4 +1,4 @@
-"""The recipes that come with the project."""
+"""The recipes of this project."""
 
 import re
 from pathlib import Path
@@ -22,12 +22,12 @@ from yt8m.yaml_files import FASTEST_LOADER
 
 FILES = sorted(RECIPES.glob("*.yaml"))
 
-# Table 4 of the paper, in MB of 10^6 bytes with the decimals cut; RNN1 and RNN3 cannot be had from what is published.
+# Table 4 of the paper, in MB of 10^6 bytes, rounded down. The published facts do not determine RNN1 and RNN3.
 TABLE_4 = {"fvnet1": 369, "dbof1": 59, "dbof2": 37, "dbof3": 33, "netvlad1": 242, "netvlad2": 220, "rnn2": 19}
 
 
 def compiled(recipe: Path, folder: Path, *options: str) -> list[dict[str, Any]]:
-    """The documents of the file that the command writes."""
+    """Return the documents of the file that the command writes."""
     output = folder / "pipeline.yaml"
     result = CliRunner().invoke(main, ["compile", str(recipe), "-o", str(output), *options])
     assert result.exit_code == 0, result.output
@@ -47,7 +47,7 @@ def test_every_recipe_compiles(path: Path, tmp_path: Path) -> None:
     assert (version["spec"]["pipelineSpec"], version["spec"]["platformSpec"]) == (spec, platforms)
 
 
-def test_another_content_is_a_version_of_another_name(tmp_path: Path) -> None:
+def test_different_content_gets_a_different_version_name(tmp_path: Path) -> None:
     def name(*options: str) -> str:
         version = compiled(RECIPES / "smoke.yaml", tmp_path, "--kubernetes-manifest", *options)[1]
         return str(version["metadata"]["name"])
@@ -61,7 +61,7 @@ def test_another_content_is_a_version_of_another_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_every_recipe_says_source_command_cost_and_score(path: Path) -> None:
+def test_every_recipe_states_source_command_cost_and_score(path: Path) -> None:
     text = path.read_text()
     assert all(f"# {word}:" in text for word in ("Source", "Command", "Cost", "Score"))
     assert load_recipe(path).name == path.stem
@@ -105,7 +105,7 @@ def test_the_demo_trains_every_family_and_every_kind_of_node() -> None:
     recipe = load_recipe(RECIPES / "demo.yaml")
     assert {model.model.architecture for model in recipe.models().values()} == set(ARCHITECTURES)
     stages = {node.stage for node in make_plan(recipe).nodes.values()}
-    # Its soft targets have one worker each, so there is nothing to join.
+    # Each set of soft targets has one worker, so nothing is joined.
     smoke = {node.stage for node in make_plan(load_recipe(RECIPES / "smoke.yaml")).nodes.values()}
     assert stages == smoke - {"join_soft_targets"}
 
@@ -125,7 +125,7 @@ def test_the_plan_shows_sizes_budget_and_storage() -> None:
         ("video-level", "data.training", "video_level/validate000"),
     ],
 )
-def test_real_videos_are_demanded_before_anything_runs(
+def test_missing_real_videos_are_reported_before_anything_runs(
     name: str, place: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -69,7 +69,7 @@ def test_unusable_arguments_end_with_code_2_and_a_message(arguments: list[str], 
         (["evaluate", "--model", ".", "--input", "x", "--predictions", "folder.yaml"], "is a directory"),
     ],
 )
-def test_a_path_that_cannot_be_used_is_named(
+def test_an_unusable_path_is_named(
     arguments: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

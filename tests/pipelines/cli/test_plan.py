@@ -23,7 +23,7 @@ def test_a_recipe_that_generates_its_videos_needs_no_options() -> None:
     assert "GPU hours" not in result.output
 
 
-def test_a_gpu_brings_hours_and_says_what_is_assumed() -> None:
+def test_a_gpu_adds_hours_and_their_assumptions() -> None:
     result = plan(SMOKE, "--gpu", "t4", "--gpus", "1", "--gpus", "3")
     assert result.exit_code == 0
     for text in (
@@ -37,7 +37,7 @@ def test_a_gpu_brings_hours_and_says_what_is_assumed() -> None:
     assert [line.split()[0] for line in result.output.splitlines() if line.endswith("% ")] == ["1", "3"]
 
 
-def test_no_run_is_faster_than_the_shared_copies_are_read() -> None:
+def test_no_run_is_faster_than_the_shared_cache_is_read() -> None:
     def hours(*options: str) -> list[str]:
         result = plan(SMOKE, "--gpu", "t4", "--gpus", "1", "--gpus", "3", *options)
         assert result.exit_code == 0, result.output
@@ -71,18 +71,18 @@ def test_a_partition_gives_videos_and_bytes(tmp_path: Path) -> None:
     assert "for 1,000,000 training videos" in result.output
 
 
-def test_videos_that_are_generated_are_counted_as_they_are_generated_and_held_out() -> None:
+def test_generated_videos_are_counted_exactly() -> None:
     assert "Data: 9,720 training and 1,680 hold-out videos" in plan(str(RECIPES / "demo.yaml")).output
 
 
-def test_more_shards_held_out_than_there_are_are_refused() -> None:
+def test_holding_out_more_shards_than_exist_is_refused() -> None:
     result = plan(SMOKE, "--set", "data.holdout_shards=400")
     assert result.exit_code == 2
     assert "holdout_shards: 400 shards to hold out" in result.output
 
 
 @pytest.mark.parametrize(("margin", "told"), [("0.65", "the search keeps the best that fit"), ("0.01", "all fit")])
-def test_members_fit_as_the_search_sees_it(margin: str, told: str) -> None:
+def test_members_fit_the_limit_of_the_search(margin: str, told: str) -> None:
     result = plan(str(RECIPES / "demo.yaml"), "--set", f"ensemble.search.size_margin={margin}")
     (line,) = [line for line in result.output.splitlines() if line.startswith("Ensemble: ")]
     assert line.strip().endswith(told + ".")

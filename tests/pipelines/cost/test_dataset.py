@@ -18,7 +18,7 @@ def partition(folder: Path, spec: DataSpec) -> str:
     return str(path)
 
 
-def test_a_partition_tells_videos_bytes_and_frames(small: Callable[..., Recipe], tmp_path: Path) -> None:
+def test_videos_bytes_and_frames_are_read_from_a_partition(small: Callable[..., Recipe], tmp_path: Path) -> None:
     size = DatasetSize.of_partition(partition(tmp_path, small().data.resolve_spec()), small())
     assert (size.training_videos, size.holdout_videos, size.shards) == (10, 5, 2)
     assert size.training_bytes == 10 * 4 * 58
@@ -30,6 +30,6 @@ def test_a_partition_of_other_data_is_refused(small: Callable[..., Recipe], tmp_
         DatasetSize.of_partition(partition(tmp_path, DataSpec()), small())
 
 
-def test_without_bytes_all_videos_count_as_the_longest() -> None:
+def test_without_bytes_all_videos_have_the_maximum_length() -> None:
     size = DatasetSize.of_counts(30, 10, None, DataSpec(features={"rgb": 91}, max_frames=20))
     assert (size.training_bytes, size.holdout_bytes, size.mean_frames) == (30 * 20 * 100, 10 * 20 * 100, 20)

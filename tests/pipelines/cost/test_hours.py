@@ -27,7 +27,7 @@ def test_a_given_rate_replaces_the_estimate_for_a_model_or_an_architecture(name:
     assert given.inference(["m"], 20).videos_per_second == pytest.approx(3 * 70)
 
 
-def test_a_model_s_own_rate_goes_before_its_architecture_s() -> None:
+def test_a_model_s_own_rate_overrides_its_architecture_s() -> None:
     assert rates(COMPUTE, dbof=70.0, m=80.0).training("m").videos_per_second == 80
 
 

@@ -14,24 +14,24 @@ SECONDS = {"data": 1.0, "a": 3.0, "b": 4.0, "c": 2.0, "d": 3.0, "end": 1.0}
 ON_GPU = {"a", "b", "c", "d"}
 
 
-def test_the_way_to_go_is_the_longest_chain_behind_a_node() -> None:
+def test_the_remaining_time_is_the_longest_path_after_a_node() -> None:
     assert remaining(GRAPH, SECONDS) == {"data": 8.0, "a": 7.0, "b": 5.0, "c": 3.0, "d": 4.0, "end": 1.0}
 
 
-def test_the_critical_path_is_the_longest_chain() -> None:
+def test_the_critical_path_is_the_longest_path() -> None:
     assert critical_path(GRAPH, SECONDS) == ["data", "a", "d", "end"]
 
 
-def test_one_gpu_does_everything_in_turn() -> None:
+def test_one_gpu_executes_all_nodes_in_sequence() -> None:
     assert makespan(GRAPH, SECONDS, ON_GPU, 1) == sum(SECONDS.values())
 
 
-def test_two_gpus_take_the_longest_ways_first() -> None:
+def test_two_gpus_take_the_longest_remaining_path_first() -> None:
     # 1 data; a 1-4 and b 1-5; d 4-7 beside c 5-7; end 7-8.
     assert makespan(GRAPH, SECONDS, ON_GPU, 2) == 8.0
 
 
-def test_gpus_for_all_take_as_long_as_the_critical_path() -> None:
+def test_with_a_gpu_for_every_node_the_run_takes_as_long_as_its_critical_path() -> None:
     assert makespan(GRAPH, SECONDS, ON_GPU, 9) == sum(SECONDS[name] for name in critical_path(GRAPH, SECONDS))
 
 
@@ -44,7 +44,7 @@ def test_steps_that_take_no_time_cost_nothing() -> None:
     assert makespan(GRAPH, dict.fromkeys(GRAPH, 0.0), ON_GPU, 1) == 0.0
 
 
-def test_a_sub_pipeline_waits_for_all_it_is_given_and_ends_whole() -> None:
+def test_a_sub_pipeline_waits_for_all_its_inputs_and_ends_as_a_whole() -> None:
     taught = {name: Ref(name, "model") for name in ("train-a", "train-b")}
     nodes = (
         Node("prepare", "prepare", ""),

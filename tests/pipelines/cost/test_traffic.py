@@ -1,4 +1,4 @@
-"""What nodes read and write, by hand and against real files."""
+"""Bytes that nodes read and write, against sums by hand."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
 
 DATASET = DatasetSize(1000, 100, 50_000, 5000, 0, 12.0)
-# The smoke preset's 24 classes, dense: 48 bytes and the record's 62.
+# The smoke preset has 24 classes, dense: 48 bytes, and 62 bytes of overhead per record.
 SOFT_TARGETS = 1000 * (2 * 24 + 62)
 
 
@@ -26,7 +26,7 @@ def parameters(recipe: Recipe, name: str) -> int:
     return estimate_models(recipe)[name].parameters
 
 
-def test_training_reads_its_shards_every_epoch_and_students_the_soft_targets_as_well(
+def test_training_reads_its_shards_in_every_epoch_and_students_also_read_soft_targets(
     small: Callable[..., Recipe],
 ) -> None:
     found = bytes_of(small(lambda _: None, "training.memory_bytes=0"))
@@ -37,11 +37,11 @@ def test_training_reads_its_shards_every_epoch_and_students_the_soft_targets_as_
     assert found["evaluate-dbof-a"].read == 5000
 
 
-def test_what_is_held_in_memory_is_read_once(small: Callable[..., Recipe]) -> None:
+def test_a_training_set_in_memory_is_read_once(small: Callable[..., Recipe]) -> None:
     assert bytes_of(small())["train-vlad-a"].read == 50_000
 
 
-def test_training_leaves_model_and_checkpoint_with_moments_and_averaging_one_with_averages(
+def test_checkpoints_of_training_hold_moments_and_those_of_averaging_also_averages(
     small: Callable[..., Recipe],
 ) -> None:
     recipe = small()
@@ -68,7 +68,7 @@ def test_workers_share_the_soft_targets(small: Callable[..., Recipe]) -> None:
     assert bytes_of(small())["soft-targets-dbof"].written == {"soft targets": SOFT_TARGETS}
 
 
-def test_the_whole_is_the_sum_of_its_nodes(small: Callable[..., Recipe]) -> None:
+def test_totals_are_the_sums_over_nodes(small: Callable[..., Recipe]) -> None:
     recipe = small(lambda _: None, "training.memory_bytes=0")
     traffic, estimates = traffic_of(recipe), estimate_models(recipe)
     assert traffic.read == sum(each.read for each in bytes_of(recipe).values())
@@ -78,7 +78,7 @@ def test_the_whole_is_the_sum_of_its_nodes(small: Callable[..., Recipe]) -> None
     assert traffic.stored()["exported"] == sum(size.quantized_bytes() for size in members)
 
 
-def test_shared_copies_are_read_in_every_pass_and_once_more_by_every_node(small: Callable[..., Recipe]) -> None:
+def test_a_shared_cache_is_read_in_every_pass_and_once_more_by_every_node(small: Callable[..., Recipe]) -> None:
     recipe = small(lambda _: None, "training.memory_bytes=0")
     traffic = traffic_of(recipe)
     read = [(each.pass_bytes, each.passes) for each in traffic.nodes.values()]

@@ -33,13 +33,13 @@ def spec() -> Spec:
     return Compilation(RECIPE, "recipe", read_data=True).specs()[0]
 
 
-def test_a_pipeline_keeps_the_recipe_it_was_compiled_from(spec: Spec) -> None:
+def test_a_pipeline_contains_the_recipe_it_was_compiled_from(spec: Spec) -> None:
     assert embedded_recipe(spec) == RECIPE
     with pytest.raises(ConfigError, match="contains no recipe"):
         embedded_recipe({"pipelineInfo": {"name": "p"}, "root": {"dag": {}}})
 
 
-def test_a_rerun_is_of_the_node_alone_or_of_all_that_depends_on_it(spec: Spec) -> None:
+def test_a_rerun_executes_the_node_alone_or_all_nodes_that_depend_on_it(spec: Spec) -> None:
     graph = SpecGraph(spec)
     alone = choose_nodes(graph, "quantize-linear", downstream=False)
     assert alone.executed == ("quantize-linear",)
@@ -59,7 +59,7 @@ def compiled(spec: Spec, node: str, *settings: str, downstream: bool = False) ->
     )
 
 
-def test_settings_mean_what_they_mean_for_the_recipe(spec: Spec) -> None:
+def test_settings_have_the_same_effect_as_on_the_recipe(spec: Spec) -> None:
     setting = "families.logistic.candidates.linear.training.epochs=5"
     new = compiled(spec, "train-linear", setting)
     assert new.raw == apply_settings(RECIPE, [setting])
@@ -79,12 +79,12 @@ def test_settings_mean_what_they_mean_for_the_recipe(spec: Spec) -> None:
         ("train-linear", "training.epocs=2", "the run's recipe with --set: training.epocs"),
     ],
 )
-def test_settings_that_others_would_notice_are_refused(spec: Spec, node: str, setting: str, reason: str) -> None:
+def test_settings_that_affect_other_nodes_are_refused(spec: Spec, node: str, setting: str, reason: str) -> None:
     with pytest.raises(ConfigError, match=reason):
         compiled(spec, node, setting)
 
 
-def test_with_downstream_what_depends_on_the_node_may_notice_settings(spec: Spec) -> None:
+def test_with_downstream_settings_may_affect_nodes_that_depend_on_the_node(spec: Spec) -> None:
     new = compiled(spec, "generate", "data.generate.max_frames=5", downstream=True)
     assert new.plan.nodes["prepare"].config["spec"]["max_frames"] == 5
 
@@ -115,7 +115,7 @@ def test_a_pipeline_of_another_graph_is_refused(spec: Spec) -> None:
         copy_parameters(spec, new, ["quantize-linear"], code=True)
 
 
-def test_a_repetition_is_marked_in_its_steps_only_and_can_be_repeated(spec: Spec) -> None:
+def test_only_the_chosen_steps_bypass_the_cache_also_repeatedly(spec: Spec) -> None:
     marked = bypass_cache(bypass_cache(spec, ["train-linear"], "first"), ["evaluate-linear"], "second")
     graph = SpecGraph(marked)
     attempts = {name: graph.constant(name, "attempt") for name in graph.nodes if graph.constant(name, "attempt")}

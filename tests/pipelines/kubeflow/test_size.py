@@ -56,7 +56,7 @@ def test_a_run_holds_equal_containers_once_and_every_task_twice() -> None:
     assert other - workflow_bytes(spec(["a", "a"]), {}) > 0
 
 
-def test_what_kubernetes_gives_a_step_counts_for_each() -> None:
+def test_kubernetes_settings_count_for_each_step() -> None:
     platform = {"platforms": {"kubernetes": {"deploymentSpec": {"executors": {"step0": {"x": 1}, "step1": {"x": 1}}}}}}
     images = ["a", "a"]
     assert workflow_bytes(spec(images), platform) - workflow_bytes(spec(images), {}) == 2 * (quoted({"x": 1}) + 100)

@@ -1,4 +1,4 @@
-"""On compiled pipelines with sub-pipelines that read of each other."""
+"""Graphs and pruning of compiled pipelines whose sub-pipelines depend on each other."""
 
 import copy
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def made(spec: Spec, dag: Spec, task: str, output: str) -> bool:
 
 
 def is_there(spec: Spec, dag: Spec, inputs: Spec, value: Spec) -> bool:
-    """Whether what a task is given exists."""
+    """Return whether the source of a task's input exists."""
     if "taskOutputArtifact" in value:
         source = value["taskOutputArtifact"]
         return made(spec, dag, source["producerTask"], source["outputArtifactKey"])
@@ -64,7 +64,7 @@ def is_there(spec: Spec, dag: Spec, inputs: Spec, value: Spec) -> bool:
 
 
 def broken(spec: Spec, component: str = ROOT) -> list[str]:
-    """Everything in a DAG that refers to nothing, or is not what the other side says."""
+    """List unresolved references of a DAG, and inputs and outputs that do not match their definitions."""
     dag = dag_of(spec, component)
     own = spec["components"][component] if component else spec["root"]
     found: list[str] = []
@@ -88,7 +88,7 @@ def broken(spec: Spec, component: str = ROOT) -> list[str]:
     ]
 
 
-def test_whatever_step_is_wanted_the_rest_is_one_consistent_pipeline(spec: Spec) -> None:
+def test_a_pipeline_pruned_for_any_step_is_consistent(spec: Spec) -> None:
     before = copy.deepcopy(spec)
     graph = SpecGraph(spec)
     for name in graph.nodes:
@@ -102,18 +102,18 @@ def test_whatever_step_is_wanted_the_rest_is_one_consistent_pipeline(spec: Spec)
     assert spec == before
 
 
-def test_with_all_steps_kept_nothing_changes(spec: Spec) -> None:
+def test_pruning_no_step_changes_nothing(spec: Spec) -> None:
     assert prune(spec, set(SpecGraph(spec).nodes)) == spec
 
 
-def test_a_sub_pipeline_without_steps_is_left_out(spec: Spec) -> None:
+def test_a_sub_pipeline_without_steps_is_removed(spec: Spec) -> None:
     graph = SpecGraph(spec)
     pruned = prune(spec, graph.ancestors(["evaluate-dbof-a"]) | {"evaluate-dbof-a"})
     assert set(pruned["root"]["dag"]["tasks"]) == {"generate", "prepare", "dbof"}
     assert "outputs" not in pruned["components"]["comp-dbof"]["dag"]
 
 
-def test_the_cluster_s_part_keeps_the_executors_of_the_steps_that_are_left(spec: Spec) -> None:
+def test_the_platform_spec_keeps_the_executors_of_the_remaining_steps(spec: Spec) -> None:
     def executors(nodes: set[str]) -> dict[str, Any]:
         return {SpecGraph(spec)[name].component.replace("comp-", "exec-"): {"nodeSelector": {}} for name in nodes}
 

@@ -1,4 +1,4 @@
-"""The cluster's section: what it refuses, and what KFP makes of it."""
+"""The section `cluster`: validation, and its effect on the compiled pipeline."""
 
 from pathlib import Path
 from typing import Any
@@ -44,11 +44,11 @@ FULL: dict[str, Any] = {
 
 @dsl.component(base_image="python", install_kfp_package=False)
 def step() -> None:
-    """Does nothing."""
+    """Do nothing."""
 
 
 def compiled(cluster: ClusterConfig, folder: Path, stage: str = "train") -> tuple[dict[str, Any], dict[str, Any]]:
-    """The container's and the platform's part of a compiled pipeline with one task."""
+    """Compile a pipeline with one task; return its container and its Kubernetes settings."""
 
     @dsl.pipeline(name="tiny")
     def tiny() -> None:
@@ -67,7 +67,7 @@ def parse(**changes: Any) -> ClusterConfig:
     return ClusterConfig.parse({**FULL, **changes}, "cluster.yaml")
 
 
-def test_resources_and_image_are_those_of_the_steps_class(tmp_path: Path) -> None:
+def test_steps_get_resources_and_image_of_their_class(tmp_path: Path) -> None:
     container, _ = compiled(parse(), tmp_path)
     assert container["image"] == "registry/yt8m:1-gpu"
     resources = container["resources"]
@@ -115,7 +115,7 @@ def test_secrets_are_given_by_reference(tmp_path: Path) -> None:
     assert platform["imagePullSecret"][0]["secretName"] == "registry"
 
 
-def test_steps_run_as_a_user_that_is_not_root_where_the_cluster_can_be_told(tmp_path: Path) -> None:
+def test_steps_run_as_the_configured_user(tmp_path: Path) -> None:
     _, platform = compiled(parse(), tmp_path)
     # As in YAML made of a protobuf, whose large numbers are texts.
     assert platform["securityContext"] == {"runAsUser": "65532", "runAsGroup": "65532", "runAsNonRoot": True}
@@ -173,7 +173,7 @@ def test_without_a_claim_the_shard_cache_is_on_the_nodes_disk(tmp_path: Path) ->
         ),
     ],
 )
-def test_problems_are_told_with_their_places(changes: dict[str, Any], problem: str) -> None:
+def test_problems_are_reported_with_their_places(changes: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigError) as error:
         parse(**changes)
     assert f"cluster.yaml: {problem}" in str(error.value)

@@ -14,20 +14,20 @@ Small = Callable[..., Recipe]
 
 
 def problems(small: Small, *settings: str) -> list[str]:
-    """What is wrong with the small recipe under these settings, without the file's name."""
+    """Return the problems of the small recipe with these settings, without the name of the file."""
     with pytest.raises(ConfigError) as caught:
         small(lambda _: None, *settings)
     return [line.partition("small.yaml: ")[2] for line in str(caught.value).splitlines()]
 
 
-def test_models_have_the_shared_training_where_they_do_not_say_otherwise(small: Small) -> None:
+def test_models_inherit_the_shared_training_options_that_they_do_not_set(small: Small) -> None:
     candidates = small().candidates()
     assert candidates["dbof-a"].training.epochs == 2
     assert candidates["vlad-a"].training.epochs == 3
     assert candidates["vlad-a"].training.batch_size == 16
 
 
-def test_a_student_has_what_the_model_it_is_like_has_over_several_steps(small: Small) -> None:
+def test_a_student_inherits_over_several_levels_of_like(small: Small) -> None:
     recipe = small()
     student = recipe.students["vlad-2"]
     assert student.model == recipe.candidates()["vlad-a"].model
@@ -37,7 +37,7 @@ def test_a_student_has_what_the_model_it_is_like_has_over_several_steps(small: S
     assert student.average == "never"
 
 
-def test_the_recipes_seed_is_everyones_seed(small: Small) -> None:
+def test_the_recipes_seed_is_the_default_of_all_seeds(small: Small) -> None:
     recipe = small()
     assert recipe.data.generate is not None
     assert recipe.data.generate.seed == 3
@@ -48,7 +48,7 @@ def test_the_recipes_seed_is_everyones_seed(small: Small) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_recipes_model_card_says_what_the_model_is_made_of_and_its_licences(path: Path) -> None:
+def test_every_recipes_model_card_names_data_and_licenses(path: Path) -> None:
     texts, unsaid = load_recipe(path).export.card, CardTexts()
     assert texts.data != unsaid.data
     assert texts.data_license != unsaid.data_license
@@ -78,18 +78,18 @@ def test_a_setting_that_cannot_be_read_is_refused(small: Small, setting: str) ->
         ("families.dbof.candidates.dbof-c.training.epochs=1", "no 'dbof-c' in families.dbof.candidates. Did you mean"),
     ],
 )
-def test_a_setting_of_a_model_that_is_not_there_names_the_nearest(small: Small, setting: str, told: str) -> None:
+def test_a_setting_of_an_unknown_model_names_the_nearest(small: Small, setting: str, told: str) -> None:
     with pytest.raises(ConfigError) as caught:
         small(lambda _: None, setting)
     assert told in str(caught.value)
 
 
-def test_a_family_that_teaches_nobody_needs_no_ensemble_size(small: Small) -> None:
+def test_a_family_without_students_needs_no_ensemble_size(small: Small) -> None:
     recipe = small(lambda _: None, "families.more={candidates: {more: {model: {architecture: logistic}}}}")
     assert recipe.families["more"].ensemble_size > len(recipe.families["more"].candidates)
 
 
-def test_all_problems_are_told_at_once_each_with_its_place(small: Small) -> None:
+def test_all_problems_are_reported_at_once_each_with_its_place(small: Small) -> None:
     told = problems(
         small,
         "families.dbof.candidates.dbof-a.model.hiden_units=3",
@@ -107,23 +107,23 @@ def test_all_problems_are_told_at_once_each_with_its_place(small: Small) -> None
     assert "Did you mean 'dbof'?" in told[2]
 
 
-def test_a_mistake_in_what_models_share_is_told_once_where_it_stands(small: Small) -> None:
+def test_a_mistake_in_shared_options_is_reported_once_at_its_place(small: Small) -> None:
     assert problems(small, "training.epochs=-1") == ["training.epochs: input should be greater than 0. Received: -1."]
     assert [line.partition(":")[0] for line in problems(small, "training.epoch=1")] == ["training.epoch"]
     assert len(problems(small, "seed=x")) == 1
 
 
 @pytest.mark.parametrize("seed", ["-1", str(2**40), "1.5", "[1]"])
-def test_a_seed_that_everything_has_is_refused_once_where_it_stands(small: Small, seed: str) -> None:
+def test_a_mistake_in_the_shared_seed_is_reported_once_at_its_place(small: Small, seed: str) -> None:
     assert [line.partition(":")[0] for line in problems(small, f"seed={seed}")] == ["seed"]
 
 
-def test_an_average_that_students_take_over_is_refused_once_where_it_stands(small: Small) -> None:
+def test_a_mistake_in_an_inherited_average_is_reported_once_at_its_place(small: Small) -> None:
     (told,) = problems(small, "families.dbof.average=sometimes")
     assert told.startswith("families.dbof.average: ")
 
 
-def test_a_value_taken_over_several_steps_is_refused_where_it_was_written(small: Small) -> None:
+def test_a_mistake_inherited_over_several_levels_is_reported_where_it_was_written(small: Small) -> None:
     told = problems(small, "students.vlad-s.training.batch_size=0", "students.vlad-2.training.epochs=0")
     assert [line.partition(":")[0] for line in told] == [
         "students.vlad-s.training.batch_size",
@@ -131,11 +131,11 @@ def test_a_value_taken_over_several_steps_is_refused_where_it_was_written(small:
     ]
 
 
-def test_training_of_a_student_that_is_no_mapping_is_refused(small: Small) -> None:
+def test_a_students_training_must_be_a_mapping(small: Small) -> None:
     assert problems(small, "students.dbof-s.training=3")[0].startswith("students.dbof-s.training: ")
 
 
-def test_a_student_with_a_candidates_name_is_all_that_is_refused(small: Small) -> None:
+def test_a_student_with_a_candidates_name_is_the_only_reported_problem(small: Small) -> None:
     (told,) = problems(small, "students.dbof-a={like: dbof-b, learn_from: dbof}")
     assert told.startswith("students.dbof-a: the model 'dbof-a' is also at families.dbof.candidates.dbof-a.")
 
@@ -177,7 +177,7 @@ def test_a_list_or_mapping_in_place_of_a_name_is_refused(small: Small, setting: 
 
 
 @pytest.mark.parametrize("name", ["dbof-part-1", "report", "prepare", "collect-dbof", "train-dbof-a", "taught-by-dbof"])
-def test_a_family_or_group_may_not_have_a_nodes_name(small: Small, name: str) -> None:
+def test_a_family_or_group_must_not_have_a_nodes_name(small: Small, name: str) -> None:
     family = "{candidates: {x: {model: {architecture: logistic}}}}"
     for section, value in (("families", family), ("teacher_groups", "[dbof-a]")):
         told = problems(small, "soft_targets.workers=2", f"{section}.{name}={value}")
@@ -193,7 +193,7 @@ def test_an_architecture_called_family_is_read_and_its_mistakes_told_where_they_
     assert told.startswith(f"{place}: architecture and family are two names for the same setting.")
 
 
-def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) -> None:
+def test_a_mistake_in_a_model_that_others_inherit_is_reported_once(small: Small) -> None:
     assert len(problems(small, "families.netvlad.candidates.vlad-a.model.architecture=netvald")) == 1
 
 
@@ -229,11 +229,11 @@ def test_a_mistake_in_a_model_that_others_are_like_is_told_once(small: Small) ->
         ("something=1", "something", "unknown key"),
     ],
 )
-def test_what_cannot_be_is_told_with_place_and_reason(small: Small, setting: str, place: str, text: str) -> None:
+def test_problems_are_reported_with_place_and_reason(small: Small, setting: str, place: str, text: str) -> None:
     assert any(line.startswith(f"{place}: ") and text in line for line in problems(small, setting))
 
 
-def test_a_search_among_all_students_has_as_many_as_it_takes(small: Small) -> None:
+def test_a_search_among_all_students_has_at_most_as_many_as_it_takes(small: Small) -> None:
     students = [f"students.s{number}={{like: dbof-a, learn_from: dbof}}" for number in range(18)]
     told = problems(small, "ensemble.members=[]", *students)
     assert told == [
@@ -258,19 +258,19 @@ def test_a_cycle_over_several_students_is_found(small: Small) -> None:
         ("a: &a [*a]", "Circular reference"),
     ],
 )
-def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_file_without_a_recipe_is_refused(tmp_path: Path, text: str, reason: str) -> None:
     path = tmp_path / "recipe.yaml"
     path.write_text(text)
     with pytest.raises(ConfigError, match=reason):
         load_recipe(path)
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_recipe(tmp_path / "none.yaml")
 
 
-def test_any_shape_of_data_is_refused_without_a_crash(small: Small) -> None:
+def test_data_of_any_shape_is_refused_without_a_crash(small: Small) -> None:
     def broken(raw: dict[str, Any]) -> None:
         raw["families"]["dbof"] = [1]
         raw["students"] = {"a": 3, "b": None, "c": {"learn_from": 1, "like": [2]}}

@@ -1,9 +1,12 @@
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
+from pipelines.cli.data import generate
+from yt8m.errors import ConfigError
 
 
 @pytest.fixture
@@ -37,7 +40,7 @@ def test_damage_is_shown_with_its_offset_and_exit_code_1(run, tmp_path, shards):
     assert f"{path}: record 1 (id [red]): no frames" in result.stdout
 
 
-def test_programs_get_json(run, tmp_path, shards):
+def test_the_report_can_be_printed_as_json(run, tmp_path, shards):
     shards.write(tmp_path / "a.tfrecord", [shards.video_of(0), shards.Video()])
     result = run(tmp_path / "a.tfrecord", "--json", *SMALL)
     report = json.loads(result.stdout)
@@ -47,7 +50,7 @@ def test_programs_get_json(run, tmp_path, shards):
     assert report["bad_records"][0]["reason"] == "no frames"
 
 
-def test_a_generated_data_set_says_itself_what_to_expect(run, tmp_path, shards):
+def test_the_description_of_a_generated_data_set_determines_what_is_expected(run, tmp_path, shards):
     shards.write(tmp_path / "a.tfrecord", [shards.video_of(0)])
     shards.describe(tmp_path)
 
@@ -73,14 +76,14 @@ def test_unusable_arguments_exit_with_2(run, arguments, said):
     assert said in result.stderr
 
 
-def test_a_folder_is_told_how_to_name_its_shards(run, tmp_path):
+def test_a_folder_is_refused_with_the_pattern_of_its_shards(run, tmp_path):
     result = run(tmp_path)
 
     assert result.exit_code == 2
     assert f"'{tmp_path}' is a folder. Give its shards: '{tmp_path}/*.tfrecord'" in result.stderr
 
 
-def test_sets_of_different_data_are_not_checked_together_unless_options_say_what_they_are(run, tmp_path, shards):
+def test_different_data_sets_are_not_checked_together_without_options(run, tmp_path, shards):
     for name, frames in (("one", 5), ("two", 4)):
         (tmp_path / name).mkdir()
         shards.write(tmp_path / name / "a.tfrecord", [shards.video_of(frames)])
@@ -90,3 +93,26 @@ def test_sets_of_different_data_are_not_checked_together_unless_options_say_what
     assert result.exit_code == 2
     assert f"{tmp_path}/one and {tmp_path}/two hold different data (max_frames 5 and 4)" in result.stderr
     assert run(tmp_path / "*" / "*.tfrecord", "--max-frames", "5").exit_code == 0
+
+
+def test_generate_prints_sizes_and_glob_patterns(tmp_path: Path) -> None:
+    result = CliRunner().invoke(generate, ["--out", str(tmp_path), "--preset", "smoke", "--videos", "40"])
+    assert result.exit_code == 0, result.output
+    assert "rgb 32 + audio 8 features, 24 classes, up to 16 frames" in result.output
+    assert "train: 30 videos in 4 shards" in result.output
+    assert f"training: {tmp_path}/train*.tfrecord" in result.output
+    assert f"validation: {tmp_path}/validate*.tfrecord" in result.output
+
+
+def test_generate_reports_a_complete_data_set(tmp_path: Path) -> None:
+    arguments = ["--out", str(tmp_path), "--preset", "smoke", "--videos", "40"]
+    assert "already complete" not in CliRunner().invoke(generate, arguments).output
+    assert "already complete" in CliRunner().invoke(generate, arguments).output
+    (tmp_path / "train0001.tfrecord").unlink()
+    assert "already complete" not in CliRunner().invoke(generate, arguments).output
+
+
+def test_unusable_options_of_generate_are_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(generate, ["--out", str(tmp_path), "--videos", "0"])
+    assert isinstance(result.exception, ConfigError)
+    assert "data generate: videos:" in str(result.exception)
