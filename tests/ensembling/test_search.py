@@ -63,15 +63,15 @@ def test_trials_stop_at_their_limit_and_report_the_best(scores: EnsembleScores):
 
 @pytest.mark.parametrize("budget", [ALL_FIT, TIGHT])
 def test_guided_search_beats_random_search_with_as_many_trials(scores: EnsembleScores, budget: Budget):
-    by_chance, guided = (new_trials(scores, 150, budget) for _ in range(2))
-    random_search(by_chance, budget, np.random.default_rng(0))
+    random, guided = (new_trials(scores, 150, budget) for _ in range(2))
+    random_search(random, budget, np.random.default_rng(0))
     start = budget.fill(range(4)).astype(float)
     weights, gap = guided_search(guided, budget, start / start.sum(), np.random.default_rng(0))
     assert guided.done <= 150
     assert budget.fits(weights)
     assert weights.sum() == pytest.approx(1)
     assert scores.gaps(weights)[0] == pytest.approx(gap, abs=1e-6)
-    assert gap >= by_chance.best()[1]
+    assert gap >= random.best()[1]
 
 
 @pytest.mark.parametrize("limit", [1, 2, 7, 12, 30])

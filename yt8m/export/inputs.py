@@ -12,7 +12,7 @@ Tensor = Any
 SHOWN = 16
 
 
-def check_and_cut(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
+def check_and_truncate(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
     """Check a dense batch and truncate it to the frames that the model uses.
 
     Args:
@@ -63,7 +63,7 @@ def parse_records(records: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
 
     Returns:
         Frames uint8 (B, T, D) and num_frames int32 (B,). `T` is the length of the longest video, at most
-        `max_frames + 1`: one more than used, so that `check_and_cut` still sees which videos are too long.
+        `max_frames + 1`: one more than used, so that `check_and_truncate` still sees which videos are too long.
     """
     described = {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True) for name in spec.features}
     _, strings, lengths = tf.io.parse_sequence_example(records, sequence_features=described)

@@ -36,7 +36,7 @@ def build_without_weights(config: ArchitectureConfig, spec: DataSpec) -> Any:
     return model
 
 
-def multiply_in_parts(model: Any, products: Mapping[str, Callable[[Tensor], Tensor]]) -> None:
+def multiply_blockwise(model: Any, products: Mapping[str, Callable[[Tensor], Tensor]]) -> None:
     """Make dense layers multiply blockwise, so that a kernel is never dequantized as a whole.
 
     Args:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from yt8m.data.format import DataSpec
 from yt8m.export.description import ExportDescription
-from yt8m.export.inputs import check_and_cut, parse_records
-from yt8m.export.keras_graph import build_without_weights, check_weights, multiply_in_parts, run_keras
+from yt8m.export.inputs import check_and_truncate, parse_records
+from yt8m.export.keras_graph import build_without_weights, check_weights, multiply_blockwise, run_keras
 from yt8m.export.weight_variables import DequantizedVariable, DequantizeOnLoad, QuantizedVariable
 from yt8m.layers.dequantize import Dequantize
 from yt8m.models.architecture import ArchitectureConfig
@@ -108,7 +108,7 @@ class EnsembleModule(tf.Module):  # type: ignore[misc]
 
         def mean(frames: Tensor, num_frames: Tensor) -> Tensor:
             videos = tf.shape(num_frames)[0]
-            frames, num_frames = check_and_cut(frames, num_frames, spec)
+            frames, num_frames = check_and_truncate(frames, num_frames, spec)
             inputs = {"frames": dequantize(frames, num_frames), "num_frames": num_frames}
             probabilities = [weight * run(inputs) for weight, run in runs]
             return tf.add_n(probabilities)[:videos]
@@ -133,16 +133,16 @@ class EnsembleModule(tf.Module):  # type: ignore[misc]
         for path, weight in member.weights:
             stored = QuantizedVariable(weight)
             self.stored.append(stored)
-            floats[path], shapes[path] = stored.floats, stored.shape
+            floats[path], shapes[path] = stored.dequantize, stored.shape
             if mode == "load" and not stored.is_plain:
                 variable = DequantizedVariable(stored.shape, f"{member.name}/{path}")
                 self.expanded.append(variable)
-                initial.append((variable, stored.floats))
+                initial.append((variable, stored.dequantize))
                 floats[path] = variable.value
             if mode == "compact" and not stored.is_plain and len(stored.shape) == 2:
-                products[path] = stored.times
+                products[path] = stored.matmul
         check_weights(model, shapes, f"member '{member.name}'")
-        multiply_in_parts(model, products)
+        multiply_blockwise(model, products)
 
         def run(inputs: dict[str, Tensor]) -> Tensor:
             return run_keras(model, inputs, floats, one_by_one=mode == "compact")

@@ -45,7 +45,7 @@ class ShardPredictor:
         batches = _Counted(self._predictions(task.shard, report))
         with data_errors(), storage.publish_file(task.part) as path:
             self._format.write_part(path, batches)
-        done = _account(task.shard, report, batches.videos)
+        done = _summarize_reading(task.shard, report, batches.videos)
         done.save(task.record)
         return done
 
@@ -77,7 +77,7 @@ class _Counted:
             yield batch
 
 
-def _account(shard: str, report: ReadReport, videos: int) -> ShardResult:
+def _summarize_reading(shard: str, report: ReadReport, videos: int) -> ShardResult:
     """Summarize the reading of a shard, up to its end or its damage."""
     damaged, bad = report.findings_in([shard])
     size = storage.stat(shard).size

@@ -56,11 +56,11 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         else:
             self._centroids = centroids
 
-    def floats(self) -> Tensor:
+    def dequantize(self) -> Tensor:
         """Return the whole weight as a float32 tensor."""
-        return self._expand(self.values)
+        return self._dequantize(self.values)
 
-    def times(self, inputs: Tensor) -> Tensor:
+    def matmul(self, inputs: Tensor) -> Tensor:
         """Return `inputs @ weight`, dequantizing one block of rows at a time.
 
         Args:
@@ -74,13 +74,13 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
 
         def add(start: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
             stop = tf.minimum(start + at_once, rows)
-            return stop, total + tf.matmul(inputs[:, start:stop], self._expand(self.values[start:stop]))
+            return stop, total + tf.matmul(inputs[:, start:stop], self._dequantize(self.values[start:stop]))
 
         nothing = tf.zeros([tf.shape(inputs)[0], columns])
         _, total = tf.while_loop(lambda start, _: start < rows, add, (tf.constant(0), nothing), parallel_iterations=1)
         return total
 
-    def _expand(self, values: Tensor) -> Tensor:
+    def _dequantize(self, values: Tensor) -> Tensor:
         """Dequantize some or all rows."""
         if self._centroids is not None:
             return tf.gather(self._centroids, tf.cast(values, tf.int32))

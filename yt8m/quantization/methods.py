@@ -89,7 +89,7 @@ def measure_error(array: NDArray[Any], quantized: QuantizedArray) -> Quantizatio
     flat = np.ascontiguousarray(array, np.float32).reshape(-1)
 
     def compare(start: int, stop: int) -> tuple[float, float]:
-        difference = quantized.expand(start, stop)
+        difference = quantized.dequantize_slice(start, stop)
         difference -= flat[start:stop]
         np.abs(difference, out=difference)
         return float(difference.max()), float(difference.sum(dtype=np.float64))

@@ -26,7 +26,7 @@ class QuantizedArray(ABC):
         """Return the stored arrays by name suffix: `""`, `"#codes"`, `"#centroids"`, ..."""
 
     @abstractmethod
-    def expand(self, start: int, stop: int) -> NDArray[np.float32]:
+    def dequantize_slice(self, start: int, stop: int) -> NDArray[np.float32]:
         """Dequantize elements `start` to `stop` of the flattened array.
 
         Args:
@@ -39,7 +39,7 @@ class QuantizedArray(ABC):
 
     @property
     def row_size(self) -> int:
-        """Number of which every `start` given to `expand` is a multiple."""
+        """Alignment of slices: `start` of `dequantize_slice` must be a multiple of this number."""
         return 1
 
     @property
@@ -53,7 +53,7 @@ class QuantizedArray(ABC):
         flat = floats.reshape(-1)
 
         def fill(start: int, stop: int) -> None:
-            flat[start:stop] = self.expand(start, stop)
+            flat[start:stop] = self.dequantize_slice(start, stop)
 
         map_chunks(fill, flat.size, self.row_size)
         return floats
@@ -80,7 +80,7 @@ class CentroidCodes(QuantizedArray):
         """Return `#codes` and `#centroids`."""
         return {"#codes": self.codes, "#centroids": self.centroids}
 
-    def expand(self, start: int, stop: int) -> NDArray[np.float32]:
+    def dequantize_slice(self, start: int, stop: int) -> NDArray[np.float32]:
         """Look up the centroids of the codes."""
         return self.centroids.take(self.codes.reshape(-1)[start:stop])
 
@@ -113,7 +113,7 @@ class ChannelCodes(QuantizedArray):
         """Return `#codes`, `#minimum` and `#step`."""
         return {"#codes": self.codes, "#minimum": self.minimum, "#step": self.step}
 
-    def expand(self, start: int, stop: int) -> NDArray[np.float32]:
+    def dequantize_slice(self, start: int, stop: int) -> NDArray[np.float32]:
         """Compute minimum plus code times step in float32."""
         floats = self.codes.reshape(-1)[start:stop].astype(np.float32).reshape(-1, self.row_size)
         floats *= self.step
@@ -140,6 +140,6 @@ class HalfFloats(QuantizedArray):
         """Return the values alone, with an empty suffix."""
         return {"": self.values}
 
-    def expand(self, start: int, stop: int) -> NDArray[np.float32]:
+    def dequantize_slice(self, start: int, stop: int) -> NDArray[np.float32]:
         """Convert the values to float32."""
         return self.values.reshape(-1)[start:stop].astype(np.float32)

@@ -85,7 +85,7 @@ def export(
 
     start = time.monotonic()
     ensemble = EnsembleWeights.load(weights)
-    members = _chosen(ensemble, models, str(weights))
+    members = _member_folders(ensemble, models, str(weights))
     description = _describe(ensemble, members, config)
     budget = config.budget_bytes or ensemble.budget_bytes
     names = read_vocabulary(config.vocabulary, description.data.num_classes) if config.vocabulary else {}
@@ -103,7 +103,7 @@ def export(
             return write(Path(folder), alone)
 
     with storage.publish_directory(output) as folder:
-        # Only the written model tells its size: the graph of small models may be as large as their weights.
+        # The size is known only after writing: the graph of small models may be as large as their weights.
         check_budget(write(folder, description), budget, ensemble.members, size_of)
         latency = measure_latency(folder, config.latency_batch_sizes) if config.latency_batch_sizes else None
         facts = CardFacts(
@@ -127,7 +127,7 @@ def export(
     return _result(facts, size_bytes, time.monotonic() - start)
 
 
-def _chosen(ensemble: EnsembleWeights, models: Mapping[str, Path], source: str) -> dict[str, Path]:
+def _member_folders(ensemble: EnsembleWeights, models: Mapping[str, Path], source: str) -> dict[str, Path]:
     """Return the members' folders in the order of the weights."""
     for name in ensemble.members:
         if name not in models:

@@ -100,10 +100,10 @@ def search_weights(
     holdout = _read(predictions, models, config)
     started = time.perf_counter()
     own_gaps = holdout.search.gaps(np.eye(len(holdout.names)))
-    methods, spent = _search(holdout, own_gaps, config)
+    methods, trials = _search(holdout, own_gaps, config)
     seconds = time.perf_counter() - started
-    made = {"flat": 1, "random": spent[0].done, "ours": spent[1].done}
-    rows = _score(holdout, methods, made)
+    counts = {"flat": 1, "random": trials[0].done, "ours": trials[1].done}
+    rows = _score(holdout, methods, counts)
     searched_gaps = {row["method"]: row["gap_search"] for row in rows}
     chosen, guard = choose_method(holdout.search, methods, searched_gaps, config.min_gain_errors)
     best = next(row for row in rows if row["method"] == chosen)
@@ -114,14 +114,14 @@ def search_weights(
     )
     ensemble.save(output)
     return StageResult(
-        metrics=_metrics(ensemble, rows) | {"trials_per_second": sum(made.values()) / seconds},
+        metrics=_metrics(ensemble, rows) | {"trials_per_second": sum(counts.values()) / seconds},
         details={
             "methods": rows,
             "members": _table_of_members(holdout, models, ensemble, own_gaps),
-            "frontier": _frontier(holdout, spent, own_gaps),
+            "frontier": _frontier(holdout, trials, own_gaps),
             "guard": guard,
             "split": {"search_videos": holdout.search.num_videos, "report_videos": holdout.report.num_videos},
-            "random_trials": dict(zip(("min", "median", "max"), _spread(spent[0].gaps()), strict=True)),
+            "random_trials": dict(zip(("min", "median", "max"), _spread(trials[0].gaps()), strict=True)),
         },
     )
 
@@ -135,15 +135,15 @@ def _search(
     flat /= flat.sum()
     with progress("search_weights", 2 * config.trials, "trials") as advance:
 
-        def tell(trials: int, gap: float) -> None:
+        def show(trials: int, gap: float) -> None:
             advance(trials, f"GAP {gap:.5f}")
 
-        by_chance, guided = (Trials(holdout.search, holdout.budget, config.trials, tell) for _ in range(2))
-        random_search(by_chance, holdout.budget, np.random.default_rng([config.seed, 1]))
+        random, guided = (Trials(holdout.search, holdout.budget, config.trials, show) for _ in range(2))
+        random_search(random, holdout.budget, np.random.default_rng([config.seed, 1]))
         ours, _ = guided_search(guided, holdout.budget, flat, np.random.default_rng([config.seed, 2]))
         if guided.left:
             advance(guided.left)
-    return {"flat": flat, "random": by_chance.best()[0], "ours": ours}, (by_chance, guided)
+    return {"flat": flat, "random": random.best()[0], "ours": ours}, (random, guided)
 
 
 def _read(predictions: Mapping[str, Path], models: Mapping[str, Path], config: SearchConfig) -> _Holdout:
@@ -165,8 +165,10 @@ def _read(predictions: Mapping[str, Path], models: Mapping[str, Path], config: S
 
 def _check_names(predictions: Mapping[str, Path], others: Mapping[str, Path], title: str) -> None:
     if set(predictions) != set(others):
-        odd = ", ".join(sorted(set(predictions) ^ set(others)))
-        raise ConfigError(f"search_weights: predictions and {title} must name the same members; only one has: {odd}.")
+        differing = ", ".join(sorted(set(predictions) ^ set(others)))
+        raise ConfigError(
+            f"search_weights: predictions and {title} must name the same members; only one has: {differing}."
+        )
 
 
 def _float_gap(
@@ -239,11 +241,11 @@ def _architecture(model: Path) -> str:
     return str(config.get("architecture") or config.get("family", ""))
 
 
-def _frontier(holdout: _Holdout, spent: Sequence[Trials], own_gaps: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
+def _frontier(holdout: _Holdout, searches: Sequence[Trials], own_gaps: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
     """Trace GAP against bytes over all weights that were tried, within the budget or not."""
     own = np.eye(len(holdout.names))
-    weights = np.concatenate([own, *(trials.weights() for trials in spent)])
-    gaps = np.concatenate([own_gaps, *(trials.gaps() for trials in spent)])
+    weights = np.concatenate([own, *(trials.weights() for trials in searches)])
+    gaps = np.concatenate([own_gaps, *(trials.gaps() for trials in searches)])
     sizes = holdout.budget.size_of(weights)
     picked = pareto_frontier(sizes, gaps)
     reported = holdout.report.gaps(weights[picked])
