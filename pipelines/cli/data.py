@@ -1,7 +1,7 @@
 """`yt8m data`: generation and checks of shards."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import DataError
 
 if TYPE_CHECKING:
-    from yt8m.data.check_report import CheckReport, Distribution
+    from yt8m.data.check_report import CheckReport
     from yt8m.data.format import DataSpec
 
 MAX_SHOWN = 20
@@ -129,7 +129,7 @@ def _show(report: "CheckReport", console: Console) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    for name, value in _rows(report):
+    for name, value in report.summary():
         table.add_row(name, escape(value))
     console.print(table)
     _list(console, "Damaged shards", [str(shard) for shard in report.damaged_shards], len(report.damaged_shards))
@@ -138,37 +138,6 @@ def _show(report: "CheckReport", console: Console) -> None:
     _list(console, "Duplicate ids", duplicates, report.num_duplicate_ids)
     if report.healthy:
         console.print("[green]Every record of every shard is a usable video.[/]")
-
-
-def _rows(report: "CheckReport") -> Iterator[tuple[str, str]]:
-    unseen = report.unseen_classes
-    few = f": {', '.join(map(str, unseen))}" if 0 < len(unseen) <= MAX_SHOWN else ""
-    labels = f", from {report.smallest_label} to {report.largest_label}" if report.labels else ""
-    yield "shards", f"{report.shards:,} ({report.size_bytes:,} bytes), {len(report.damaged_shards)} damaged"
-    yield "videos", f"{report.videos:,}, plus {report.num_bad_records:,} bad records"
-    yield from _distribution("frames per video", report.frames)
-    yield "truncated videos", f"{report.videos_to_be_cut:,} with more than {report.spec.max_frames} frames"
-    yield "labels", f"{report.labels:,}{labels}"
-    yield from _distribution("labels per video", report.labels_per_video)
-    yield "unlabeled videos", f"{report.unlabelled_videos:,}"
-    yield "unseen classes", f"{len(unseen):,} of {report.spec.num_classes:,}{few}"
-    yield "duplicate ids", f"{report.num_duplicate_ids:,}"
-    for name, found in report.features.items():
-        text = "no bytes"
-        if found:
-            text = (
-                f"{found.minimum} to {found.maximum}, mean {found.mean:.1f}, sd {found.standard_deviation:.1f}, "
-                f"{found.saturated_share:.1%} saturated; mean value {found.value_mean:.3f}"
-            )
-        yield f"bytes of {name}", text
-
-
-def _distribution(name: str, found: "Distribution | None") -> Iterator[tuple[str, str]]:
-    if not found:
-        yield name, "none"
-        return
-    yield name, f"{found.minimum} to {found.maximum}, mean {found.mean:.1f}"
-    yield f"  percentiles {'/'.join(found.percentiles)}", "/".join(f"{value:g}" for value in found.percentiles.values())
 
 
 def _list(console: Console, title: str, lines: list[str], total: int) -> None:

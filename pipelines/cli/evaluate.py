@@ -3,18 +3,13 @@
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
 from pipelines.cli.options import input_option, on_bad_option
 from pipelines.cli.quiet_import import import_quietly
-from yt8m.errors import DataError
 from yt8m.predictions import DEFAULT_TOP_K
-
-if TYPE_CHECKING:
-    from yt8m.data.format import DataSpec
-    from yt8m.data.partition import Partition
 
 # Metrics to print, in this order. The baseline is missing because it needs the training videos.
 SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds", "videos_per_second")
@@ -56,14 +51,17 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     as_json: bool,
 ) -> None:
     """Evaluate a trained, quantized or exported model on labeled shards."""
-    from yt8m.stages.evaluate import EvaluateConfig
+    from yt8m.data.partition import list_shards
+    from yt8m.stages.evaluate import EvaluateConfig, spec_of
     from yt8m.stages.evaluate import evaluate as run_stage
 
     config = EvaluateConfig.parse({"batch_size": batch_size, "top_k": top_k}, "evaluate")
     import_quietly("tensorflow")
+    from yt8m.data.scan import hold_out_all
+
     with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
         partition = Path(folder) / "partition.json"
-        _all_held_out(inputs, _spec_of(model), on_bad).save(partition)
+        hold_out_all(list_shards("--input", inputs), spec_of(model), on_bad).save(partition)
         found = predictions or Path(folder) / "predictions"
         metrics = run_stage(partition=partition, model=model, config=config, predictions=found).metrics
     if as_json:
@@ -72,24 +70,3 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     for name in SHOWN:
         value = metrics[name]
         click.echo(f"{name:18} {value:,.0f}" if value == int(value) and value > 1 else f"{name:18} {value:.5f}")
-
-
-def _spec_of(model: Path) -> "DataSpec":
-    from yt8m.export.description import ExportDescription, is_exported
-    from yt8m.models.files import read_description
-
-    return ExportDescription.load(model).data if is_exported(model) else read_description(model).data
-
-
-def _all_held_out(patterns: tuple[str, ...], spec: "DataSpec", on_bad: Literal["skip", "fail"]) -> "Partition":
-    """Return a partition that holds out all shards."""
-    from yt8m.data.partition import Partition, list_shards
-    from yt8m.data.read_report import ReadReport
-    from yt8m.data.scan import scan_shards
-
-    uris = list_shards("--input", patterns)
-    scan = scan_shards(uris, spec, on_bad, ReadReport(), "shards")
-    if not scan.class_counts.any():
-        raise DataError(f"--input: no labeled video in {len(uris)} shards. Give labeled shards, or use `yt8m predict`.")
-    counts = tuple(scan.class_counts.tolist())
-    return Partition(spec=spec, seed=0, training=(), holdout=scan.shards, class_counts=counts, on_bad=on_bad)

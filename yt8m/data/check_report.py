@@ -1,6 +1,6 @@
 """Result of checking shards: statistics of the videos, duplicates and defects."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Self
 
 import numpy as np
@@ -11,6 +11,8 @@ from yt8m.data.format import DataSpec, dequantize
 from yt8m.data.read_report import BadRecord, DamagedShard
 
 PERCENTILES = (1, 5, 25, 50, 75, 90, 99)
+# Maximum number of unseen classes in a summary; more are only counted.
+MAX_LISTED_CLASSES = 20
 
 
 class Distribution(Config):
@@ -138,6 +140,37 @@ class CheckReport(Config):
     def healthy(self) -> bool:
         """True if every record of every shard is a usable video."""
         return not self.damaged_shards and not self.num_bad_records
+
+    def summary(self) -> Iterator[tuple[str, str]]:
+        """Describe the shards and videos in lines of a name and a text, without the lists of defects."""
+        unseen = self.unseen_classes
+        few = f": {', '.join(map(str, unseen))}" if 0 < len(unseen) <= MAX_LISTED_CLASSES else ""
+        labels = f", from {self.smallest_label} to {self.largest_label}" if self.labels else ""
+        yield "shards", f"{self.shards:,} ({self.size_bytes:,} bytes), {len(self.damaged_shards)} damaged"
+        yield "videos", f"{self.videos:,}, plus {self.num_bad_records:,} bad records"
+        yield from _describe(self.frames, "frames per video")
+        yield "truncated videos", f"{self.videos_to_be_cut:,} with more than {self.spec.max_frames} frames"
+        yield "labels", f"{self.labels:,}{labels}"
+        yield from _describe(self.labels_per_video, "labels per video")
+        yield "unlabeled videos", f"{self.unlabelled_videos:,}"
+        yield "unseen classes", f"{len(unseen):,} of {self.spec.num_classes:,}{few}"
+        yield "duplicate ids", f"{self.num_duplicate_ids:,}"
+        for name, found in self.features.items():
+            text = "no bytes"
+            if found:
+                text = (
+                    f"{found.minimum} to {found.maximum}, mean {found.mean:.1f}, sd {found.standard_deviation:.1f}, "
+                    f"{found.saturated_share:.1%} saturated; mean value {found.value_mean:.3f}"
+                )
+            yield f"bytes of {name}", text
+
+
+def _describe(found: Distribution | None, name: str) -> Iterator[tuple[str, str]]:
+    if not found:
+        yield name, "none"
+        return
+    yield name, f"{found.minimum} to {found.maximum}, mean {found.mean:.1f}"
+    yield f"  percentiles {'/'.join(found.percentiles)}", "/".join(f"{value:g}" for value in found.percentiles.values())
 
 
 # Maximum number of duplicate ids in a report; further ones are only counted.

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from yt8m import storage
 from yt8m.data.format import DataSpec
-from yt8m.data.partition import Shard
+from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, stream_videos
 from yt8m.data.stream import OnBad
+from yt8m.errors import DataError
 from yt8m.progress import progress
 
 Dataset = Any
@@ -69,6 +70,21 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
         if count
     )
     return Scan(shards, class_counts, frames)
+
+
+def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partition:
+    """Scan labeled shards and return a partition that holds out all of them.
+
+    Raises:
+        DataError: No video has a label, or as in `scan_shards`.
+    """
+    scan = scan_shards(uris, spec, on_bad, ReadReport(), "shards")
+    if not scan.class_counts.any():
+        raise DataError(
+            f"{uris[0]}: no labeled video in {len(uris)} shards. Give labeled shards, or use `yt8m predict`."
+        )
+    counts = tuple(scan.class_counts.tolist())
+    return Partition(spec=spec, seed=0, training=(), holdout=scan.shards, class_counts=counts, on_bad=on_bad)
 
 
 def iterate_with_progress(

@@ -13,9 +13,9 @@ from yt8m.config import Config
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
 from yt8m.data.synthetic.description import DatasetDescription
-from yt8m.export.description import is_exported
+from yt8m.export.description import ExportDescription, is_exported
 from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_from_top
-from yt8m.models.files import WEIGHTS_FILE
+from yt8m.models.files import WEIGHTS_FILE, read_description
 from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder, top_classes
 from yt8m.stages.result import StageResult
 
@@ -119,6 +119,11 @@ def _load_predictor(model: Path, spec: DataSpec) -> Any:
     exported = ExportedModel(model)
     check_spec(model, exported.spec, spec)
     return exported.probabilities
+
+
+def spec_of(model: Path) -> DataSpec:
+    """Read the features, classes and length of the videos that a trained, quantized or exported model expects."""
+    return ExportDescription.load(model).data if is_exported(model) else read_description(model).data
 
 
 def _size_bytes(model: Path) -> int:
