@@ -1,4 +1,4 @@
-"""A graph as a Kubeflow pipeline: compiling, placement in a cluster, size, and changes to a compiled pipeline.
+"""Kubeflow pipelines: compilation, placement in a cluster, size, images, and pipelines of reruns.
 
 Imports `graph` and `recipe`. Imported by `runs`, `local`, `cluster` and `cli`.
 """

@@ -1,4 +1,4 @@
-"""The recipe: reading YAML, filling in defaults, checking everything.
+"""Recipes and cluster settings: schema, defaults, validation, loading.
 
 Imports only `pipelines.stages` and the library; every other part of `pipelines` may import it.
 """
