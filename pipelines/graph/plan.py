@@ -113,14 +113,6 @@ class Plan:
                 wanted |= other.dependencies
         return [other for other in self.nodes if other in wanted]
 
-    def descendants(self, name: str) -> list[str]:
-        """List all nodes that depend on a node, directly or not, in the order of the plan."""
-        found = {self[name].name}
-        for other in self.nodes.values():
-            if found & other.dependencies:
-                found.add(other.name)
-        return [other for other in self.nodes if other in found and other != name]
-
 
 def in_order(needs: Mapping[str, Collection[str]]) -> list[str]:
     """Sort names topologically: each one after those that it needs, otherwise in the order of the mapping.

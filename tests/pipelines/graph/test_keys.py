@@ -144,7 +144,7 @@ def test_words_format_and_infrastructure_change_no_key(
 def nodes_and_descendants(recipe: Recipe, wanted: Callable[[Node], bool]) -> set[str]:
     plan = make_plan(recipe)
     nodes = {node.name for node in plan.nodes.values() if wanted(node)}
-    return nodes.union(*(plan.descendants(name) for name in nodes))
+    return nodes | {name for name in plan.nodes if nodes & set(plan.ancestors(name))}
 
 
 def test_a_changed_formula_changes_the_nodes_whose_architecture_has_the_layer_and_all_behind_them(

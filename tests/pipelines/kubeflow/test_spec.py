@@ -38,7 +38,7 @@ def test_the_graph_of_a_compiled_pipeline_is_that_of_its_plan(plan: Plan, spec: 
         assert graph[name].group == node.group
         assert graph[name].title == node.title
         assert graph.ancestors([name]) == set(plan.ancestors(name))
-        assert graph.descendants(name) == set(plan.descendants(name))
+        assert graph.descendants(name) == {other for other in plan.nodes if name in plan.ancestors(other)}
 
 
 def test_an_unknown_step_is_refused_with_the_nearest(spec: Spec) -> None:
