@@ -58,6 +58,7 @@ def test_config_errors_are_user_errors():
 
 def test_suggest_lists_all_names_if_none_is_near():
     assert suggest("zzz", ["b", "a"]) == "Known: a, b."
+    assert suggest("zzz", []) == "Known: none."
 
 
 @pytest.mark.parametrize("name", ["SIZE", "sIzes", "size"])

@@ -49,4 +49,4 @@ def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None =
     spellings = {each.casefold(): f"'{each}'" for each in names} | dict(aliases or {})
     nearest = difflib.get_close_matches(name.casefold(), spellings, n=1, cutoff=_ANYTHING_IN_COMMON)
     hint = f"Did you mean {spellings[nearest[0]]}? " if nearest else ""
-    return f"{hint}Known: {', '.join(names)}."
+    return f"{hint}Known: {', '.join(names) or 'none'}."

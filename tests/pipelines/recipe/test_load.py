@@ -113,6 +113,11 @@ def test_a_mistake_in_shared_options_is_reported_once_at_its_place(small: Small)
     assert len(problems(small, "seed=x")) == 1
 
 
+def test_an_unknown_stage_is_refused(small: Small) -> None:
+    (told,) = problems(small, "stages.unheard_of.top=3")
+    assert told.startswith("stages.unheard_of: unknown key 'unheard_of'. ")
+
+
 @pytest.mark.parametrize("seed", ["-1", str(2**40), "1.5", "[1]"])
 def test_a_mistake_in_the_shared_seed_is_reported_once_at_its_place(small: Small, seed: str) -> None:
     assert [line.partition(":")[0] for line in problems(small, f"seed={seed}")] == ["seed"]
