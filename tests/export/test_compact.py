@@ -54,7 +54,7 @@ def test_blockwise_products_equal_those_of_the_whole_kernel(name, method, tmp_pa
     np.testing.assert_allclose(received, expected, atol=1e-5)
 
 
-def test_a_batch_without_videos_is_fine(tmp_path):
+def test_a_batch_without_videos_is_accepted(tmp_path):
     exported = ExportedModel(compact({"a": write_quantized_model(tmp_path / "a", 1)}, tmp_path))
     assert exported.probabilities(np.zeros((0, 3, SPEC.num_features), np.uint8), np.zeros(0, np.int32)).shape == (0, 30)
 

@@ -173,7 +173,7 @@ def test_measured_errors_are_those_of_the_dequantized_array(method):
     assert error.mean == pytest.approx(difference.mean(), rel=1e-5)
 
 
-def test_eight_bits_take_a_byte_an_element_and_a_table():
+def test_eight_bits_take_one_byte_per_element_and_a_table():
     assert quantize_array(normal((200, 100)), "uniform").nbytes == 200 * 100 + 256 * 4
     assert quantize_array(normal((200, 100)), "uniform_per_channel").nbytes == 200 * 100 + 100 * 8
     assert quantize_array(normal((200, 100)), "float16").nbytes == 200 * 100 * 2
@@ -187,7 +187,7 @@ def test_weights_that_are_not_finite_are_refused(bad):
         quantize_array(values)
 
 
-def test_float16_refuses_what_it_cannot_hold():
+def test_values_beyond_the_range_of_float16_are_refused():
     with pytest.raises(DataError, match="float16 only to 65504"):
         quantize_array(np.array([1, 70_000], np.float32), "float16")
 

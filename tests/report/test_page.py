@@ -91,7 +91,7 @@ def test_the_page_loads_nothing_and_runs_nothing(summary):
     assert_self_contained(render_page(summary))
 
 
-def test_tables_and_figures_speak_to_screen_readers(page):
+def test_tables_and_figures_are_accessible_to_screen_readers(page):
     assert len(page.all("table")) == len(page.all("caption"))
     assert all(cell.get("scope") in {"col", "row", "colgroup", "rowgroup"} for cell in page.all("th"))
     figures = page.all("svg")
@@ -119,7 +119,7 @@ def test_equal_runs_give_equal_pages(summary):
     assert render_page(summary) == render_page(summary)
 
 
-def test_what_a_run_lacks_is_said_in_a_sentence(minimal_run):
+def test_missing_parts_of_a_run_are_stated_in_a_sentence(minimal_run):
     page = Page(render_page(build(minimal_run)))
     for sentence in (
         "This run did not search for an ensemble and did not export a model.",
@@ -139,7 +139,7 @@ def test_a_run_without_any_record_still_gives_a_page():
     assert page.all("table") == []
 
 
-def test_flat_weights_that_searched_ones_did_not_clearly_beat_are_explained(full_run):
+def test_keeping_the_flat_average_is_explained(full_run):
     for record in full_run:
         if record["stage"] == "search_weights":
             record["details"]["guard"] |= {"taken": "flat", "gain_over_flat": 0.0004}
@@ -149,12 +149,12 @@ def test_flat_weights_that_searched_ones_did_not_clearly_beat_are_explained(full
     assert "The gain may be chance, so the flat average is used." in page.text
 
 
-def test_what_quantization_costs_the_ensemble_is_told(page):
+def test_the_cost_of_quantization_to_the_ensemble_is_stated(page):
     said = "On the held-out videos, the chosen ensemble has GAP 0.80366 before quantization and 0.80361 after it."
     assert said in page.text
 
 
-def test_long_tables_are_cut_and_say_so(full_run):
+def test_long_tables_are_truncated_with_a_note(full_run):
     for record in full_run:
         if record["node"] == "select-netvlad":
             record["details"]["table"] = [{"members": [f"m{place}"], "gap": 0.5} for place in range(120)]

@@ -43,7 +43,7 @@ def test_a_run_without_figures_has_no_headline():
     assert (final.measured_on, final.gap) == ("nothing", None)
 
 
-def test_averaging_is_the_mean_change_of_a_family_beside_the_papers():
+def test_averaging_shows_the_mean_change_of_a_family_and_the_papers():
     averaged = [
         {"stage": "average", "name": name, "family": "rnn", "metrics": metrics}
         for name, metrics in {
@@ -94,7 +94,7 @@ def test_the_ensembles_weights_and_sizes_are_shares_of_one(summary):
     assert [row.family for row in rows] == ["netvlad", "netvlad", "netfv", "dbof", "dbof", "rnn", "rnn"]
 
 
-def test_the_ensemble_by_family_stands_beside_the_papers(summary):
+def test_the_ensemble_by_family_is_compared_with_the_papers(summary):
     netvlad = summary.tables.ensemble_families[0]
     assert (netvlad.family, netvlad.members, netvlad.weight) == ("netvlad", 2, pytest.approx(0.38))
     assert (netvlad.paper_members, netvlad.paper_size_share, netvlad.paper_weight) == (2, 0.4391, 0.3236)
@@ -116,7 +116,7 @@ def test_all_combinations_of_teachers_come_best_first_with_the_chosen_marked(sum
     assert [combination.members for combination in selection.combinations if combination.chosen] == [selection.chosen]
 
 
-def test_a_kind_of_class_is_found_best_by_the_family_with_the_highest_mean():
+def test_the_best_family_for_a_kind_of_class_has_the_highest_mean():
     kinds = summarize(
         evaluated("rnn1", "rnn", 0.5, details={"gap_by_kind": {"order": 0.4}}),
         evaluated("rnn2", "rnn", 0.5, details={"gap_by_kind": {"order": 0.6}}),
@@ -150,12 +150,12 @@ def test_a_model_may_be_called_quantized(minimal_run):
     assert [(model.model, model.gap) for model in summary.models] == [("quantized-a", 0.61)]
 
 
-def test_the_speed_of_the_exported_model_is_told_by_batch(summary):
+def test_the_speed_of_the_exported_model_is_listed_by_batch_size(summary):
     assert summary.export.load_seconds == 1.52
     assert summary.export.seconds_by_batch == {1: 0.0121, 16: 0.0713}
 
 
-def test_checks_tell_what_does_not_hold(full_run):
+def test_failed_checks_name_the_problem(full_run):
     for record in full_run:
         if record["stage"] == "export":
             record["metrics"]["bytes"] = 2_000_001.0

@@ -25,7 +25,7 @@ class CardTexts(Config):
     title: str = "Video classifier"
     data: str = "Frame features of videos in YouTube-8M's format."
     intended_use: str = (
-        "Predicting the topics of a video from frame features that were computed exactly as in training. "
+        "Predicting the topics of a video from frame features computed exactly as in training. "
         "Not for decisions about people: the labels are machine-generated and incomplete."
     )
     data_license: str = "Not stated. (YouTube-8M's features and labels are CC BY 4.0.)"
