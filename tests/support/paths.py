@@ -6,7 +6,7 @@ REPOSITORY = Path(__file__).parents[2]
 RECIPES = REPOSITORY / "pipelines" / "recipes"
 SMOKE, DEMO = RECIPES / "smoke.yaml", RECIPES / "demo.yaml"
 # Real YouTube-8M shards; not part of the repository.
-REAL_DATA = REPOSITORY / "shared" / "data" / "yt8m2018"
+REAL_DATA = REPOSITORY.parent / "shared" / "data" / "yt8m2018"
 
 
 def names_in(folder: Path) -> list[str]:
