@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import peak_bytes, resident_bytes, say
+from support.measuring import peak_bytes, resident_bytes, say
+from support.published import PUBLISHED
 
 from yt8m.data.format import DataSpec
 from yt8m.ensembling.files import EnsembleWeights
@@ -33,7 +34,6 @@ from yt8m.export.budget import directory_bytes
 from yt8m.export.exported_model import ExportedModel
 from yt8m.models import build
 from yt8m.models.files import WEIGHTS_FILE, save_model
-from yt8m.models.published import PUBLISHED
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.quantize import QuantizeConfig, quantize
 

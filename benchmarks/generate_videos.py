@@ -10,7 +10,7 @@ preparing the visual words.
 import argparse
 import tempfile
 
-from measuring import Stopwatch, say
+from support.measuring import Stopwatch, say
 
 from yt8m.stages.generate import GenerateConfig, generate
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from measuring import say
+from support.measuring import say
 
 from yt8m import storage
 from yt8m.data.partition import Partition

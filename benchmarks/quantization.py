@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from measuring import peak_bytes, say
+from support.measuring import peak_bytes, say
 
 from yt8m.data.format import DataSpec
 from yt8m.models.files import save_weights

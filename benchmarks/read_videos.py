@@ -10,7 +10,7 @@ an upper bound of the throughput of one core.
 import argparse
 import tempfile
 
-from measuring import Stopwatch, peak_bytes, say
+from support.measuring import Stopwatch, peak_bytes, say
 
 from yt8m import storage
 from yt8m.data.format import DataSpec

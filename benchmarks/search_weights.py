@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from measuring import peak_bytes, say
+from support.measuring import peak_bytes, say
 
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.metrics import StreamingMetrics

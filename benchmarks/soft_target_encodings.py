@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from measuring import say
 from numpy.typing import NDArray
+from support.measuring import say
 
 from yt8m.data.partition import Partition
 from yt8m.data.reading import read_videos

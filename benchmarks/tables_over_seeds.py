@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from measuring import say
+from support.measuring import say
 
 Summary = dict[str, Any]
 Row = tuple[str, ...]

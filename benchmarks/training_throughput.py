@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from measuring import Stopwatch, peak_bytes, say
+from support.measuring import Stopwatch, peak_bytes, say
+from support.published import PUBLISHED
 
 from yt8m.data.format import DataSpec
 from yt8m.models import build_from_bytes
 from yt8m.models.flops import TRAINING_PASSES, count_flops
-from yt8m.models.published import PUBLISHED
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import build_optimizer
 from yt8m.training.run import seed_and_precision

@@ -1,6 +1,6 @@
 """Write `docs/models.md`: formulas, weights and sizes of every model architecture.
 
-    python docs/generate_models_page.py
+    python -m docs.generate_models_page
 
 `tests/docs/test_generate_models_page.py` compares the page with the models.
 """
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.support.published import PUBLISHED
 from yt8m.data.format import DataSpec
 from yt8m.models import ARCHITECTURES, ModelConfig
 from yt8m.models.dbof import DBoFConfig
@@ -18,7 +19,6 @@ from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
 from yt8m.models.logistic import FrameLevelLogisticConfig
 from yt8m.models.netfv import NetFVConfig
 from yt8m.models.netvlad import NetVLADConfig
-from yt8m.models.published import PUBLISHED
 from yt8m.models.rnn import RNNConfig
 from yt8m.models.sizes import measure
 
@@ -51,7 +51,7 @@ EXAMPLES: dict[str, ModelConfig] = {
 HEADER = """\
 # Model architectures and their weights
 
-*Written by `python docs/generate_models_page.py`; a test keeps it up to date.*
+*Written by `python -m docs.generate_models_page`; a test keeps it up to date.*
 
 A model consists of a configuration (`architecture` and the fields of the class in `yt8m/models/<architecture>.py`) and
 weights by name, as in `weights.safetensors`. Names and shapes are the same on every Keras backend.

@@ -73,7 +73,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_the_worked_example_of_a_new_architecture_passes_the_tests_of_models(tmp_path: Path):
     """Does what the document says, in its order, to a copy; only the demo's recipe is left as it is."""
-    copy_project(("docs", "tests/models", "tests/docs"), tmp_path)
+    copy_project(("docs", "benchmarks/support", "tests/models", "tests/docs"), tmp_path)
     blocks = blocks_of("Adding a model architecture", "python")
     architecture, layer, registered, formulas, compared, small, explained, documented = blocks
     package, tests = tmp_path / "yt8m", tmp_path / "tests" / "models"
@@ -87,7 +87,7 @@ def test_the_worked_example_of_a_new_architecture_passes_the_tests_of_models(tmp
     generator = tmp_path / "docs" / "generate_models_page.py"
     insert_after(generator, "\nFORMULAS = {\n", explained)
     insert_after(generator, "\nEXAMPLES: dict[str, ModelConfig] = {\n", documented)
-    successful(tmp_path, "docs/generate_models_page.py")
+    successful(tmp_path, "-m", "docs.generate_models_page")
     chosen = "moments or known or nearest or documented"
     passed = successful(tmp_path, "-m", "pytest", "-q", "tests/models", "tests/docs", "-k", chosen)
     assert int(re.search(r"(\d+) passed", passed)[1]) > 20

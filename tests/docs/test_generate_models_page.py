@@ -8,7 +8,7 @@ from yt8m.models.sizes import measure
 
 
 def test_the_documented_weights_are_those_of_the_models():
-    assert PAGE.read_text(encoding="utf-8").splitlines() == list(page()), "run python docs/generate_models_page.py"
+    assert PAGE.read_text(encoding="utf-8").splitlines() == list(page()), "run python -m docs.generate_models_page"
 
 
 def test_every_architecture_has_formulas_that_name_all_its_weights():

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
+from benchmarks.support.published import PUBLISHED
 from tests.support.python import modules_after
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
@@ -11,7 +12,6 @@ from yt8m.errors import ConfigError
 from yt8m.models import ARCHITECTURES, ModelConfig, build
 from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
 from yt8m.models.netvlad import NetVLADConfig
-from yt8m.models.published import PUBLISHED
 from yt8m.models.rnn import RNNConfig
 
 
@@ -196,7 +196,7 @@ def test_branches_after_the_first_have_their_share_of_the_units_rounded_down_to_
 
 
 def test_configurations_load_without_keras():
-    assert not {"keras", "tensorflow"} & modules_after("import yt8m.models.published, yt8m.models.sizes")
+    assert not {"keras", "tensorflow"} & modules_after("import benchmarks.support.published, yt8m.models.sizes")
 
 
 def test_family_in_place_of_architecture_keeps_working():

@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import pytest
 
+from benchmarks.support.published import PUBLISHED
 from yt8m.data.format import DataSpec
 from yt8m.layers.context_gate import ContextGate
 from yt8m.layers.feature_pooling import FeaturePooling
@@ -13,7 +14,6 @@ from yt8m.layers.logistic import Logistic
 from yt8m.layers.mixture_of_experts import MixtureOfExperts
 from yt8m.layers.squeeze_excitation_gate import SqueezeExcitationGate
 from yt8m.models import build
-from yt8m.models.published import PUBLISHED
 from yt8m.models.sizes import measure
 from yt8m.quantization.methods import METHODS, quantize_array
 
