@@ -90,15 +90,15 @@ class TolerationConfig(Config):
 
 
 class RetryConfig(Config):
-    """Retries of a failed step, with exponential backoff. Training continues from its checkpoint.
+    """Retries of a step, with exponential backoff. Training continues from its checkpoint.
 
-    Argo does not count deleted pods (evicted, or lost with a preempted node) as failed, and KFP cannot request retries
-    for them. The setting of Argo's controller in docs/kubeflow.md does that.
+    With Argo's default policy in Kubeflow Pipelines, only deleted pods (evicted, or lost with a preempted node) are
+    repeated. docs/kubeflow.md shows how to configure Argo's controller for failed ones.
 
     Attributes:
         count: Maximum number of retries.
         wait_seconds: Seconds before the first retry.
-        factor: Factor by which every further wait is longer.
+        factor: Factor by which every further wait is longer. Argo accepts whole numbers only.
         give_up_hours: Hours from the first start after which no retry starts. KFP's default of one hour would allow
             none for a training that fails in its second hour.
     """
