@@ -17,7 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """The folder of real YouTube-8M shards. Tests that need it are skipped if it is missing."""
+    """Return the folder of real YouTube-8M shards, and skip the test if it is missing."""
     if not REAL_DATA.is_dir():
         pytest.skip(f"no real YouTube-8M data at {REAL_DATA}")
     return REAL_DATA
@@ -25,7 +25,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope="session")
 def shards() -> SimpleNamespace:
-    """Makers of small shards: `Video(...)`, `video_of(number)`, `write(path, records)`, `spec`, `describe(folder)`."""
+    """Return what tests need for small shards: videos, a writer, their spec, and a writer of `dataset.json`."""
     spec = DataSpec(features={"rgb": 4, "audio": 2}, num_classes=10, max_frames=5)
 
     def describe(folder: Path, **changes: object) -> None:

@@ -33,7 +33,7 @@ def insert_after(path: Path, line: str, text: str) -> None:
 
 
 def blocks_of(section: str, language: str) -> list[str]:
-    """The code blocks of a section of the document."""
+    """Return the code blocks of a section of the document."""
     text = (REPOSITORY / "CONTRIBUTING.md").read_text()
     (found,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", text, flags=re.DOTALL | re.MULTILINE)
     return re.findall(rf"```{language}\n(.*?)```", found, flags=re.DOTALL)
@@ -72,7 +72,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_the_worked_example_of_a_new_architecture_passes_the_tests_of_models(tmp_path: Path):
-    """Does what the document says, in its order, to a copy; only the demo's recipe is left as it is."""
+    """Follow the steps of the document in a copy, except for the demo's recipe."""
     copy_project(("docs", "benchmarks/support", "tests/models", "tests/docs"), tmp_path)
     blocks = blocks_of("Adding a model architecture", "python")
     architecture, layer, registered, formulas, compared, small, explained, documented = blocks

@@ -15,7 +15,7 @@ def ranked(scores: Array, k: int) -> list[int]:
 
 
 def average_precision(pool: list[tuple[float, int]], positives: int) -> float:
-    """Equation 1, equal scores being one threshold, by brute force."""
+    """Compute equation 1 by brute force, with equal scores as one threshold."""
     total = 0.0
     for threshold in {score for score, hit in pool if hit}:
         at_least = [hit for score, hit in pool if score >= threshold]
@@ -27,8 +27,8 @@ def average_precision(pool: list[tuple[float, int]], positives: int) -> float:
 def naive(scores: Array, labels: npt.NDArray[np.uint8], k: int) -> dict[str, float]:
     tops = [ranked(row, k) for row in scores]
     pool = [(scores[v, c], int(labels[v, c]), c) for v, top in enumerate(tops) for c in top]
-    labelled = np.flatnonzero(labels.sum(axis=0))
-    per_class = [average_precision([(s, h) for s, h, d in pool if d == c], labels[:, c].sum()) for c in labelled]
+    labeled = np.flatnonzero(labels.sum(axis=0))
+    per_class = [average_precision([(s, h) for s, h, d in pool if d == c], labels[:, c].sum()) for c in labeled]
     counts = labels.sum(axis=1)
     perr = [labels[v, ranked(scores[v], n)].sum() / n if n else 0.0 for v, n in enumerate(counts)]
     return {
@@ -64,12 +64,12 @@ def test_metrics_equal_a_naive_loop(*, seed: int, videos: int, classes: int, k: 
 
 
 def test_hand_computed_case():
-    # In order: 0.9 right, 0.8 wrong, 0.7 right, 0.6 wrong, and one label beyond the top 2 that nobody finds.
+    # In order: 0.9 right, 0.8 wrong, 0.7 right, 0.6 wrong; one label is beyond the top 2.
     scores = np.array([[0.9, 0.8, 0.1], [0.6, 0.2, 0.7]], np.float32)
     labels = np.array([[1, 0, 1], [0, 0, 1]], np.uint8)
     result = streamed(scores, labels, k=2)
     assert result["gap"] == pytest.approx((1 / 1 + 2 / 3) / 3)
-    # Class 0: 1; class 2: its two labels, one found at the first place.
+    # Class 0: 1. Class 2: one of its two labels is found, in first place.
     assert result["map"] == pytest.approx((1 + 1 / 2) / 2)
     assert result["hit_at_1"] == 1.0
     assert result["perr"] == pytest.approx((1 / 2 + 1) / 2)
@@ -102,7 +102,7 @@ def test_the_order_of_videos_and_batches_changes_nothing():
     assert streamed(scores, labels) == pytest.approx(streamed(scores[order], labels[order], batch=60), abs=1e-12)
 
 
-def test_gap_of_a_calibrated_model_is_that_of_scikit_learn_when_all_classes_count():
+def test_gap_over_all_classes_is_the_average_precision_of_scikit_learn():
     # Average precision of four pooled predictions, from scikit-learn's documentation: 0.8333.
     scores = np.array([[0.1, 0.4], [0.35, 0.8]], np.float32)
     assert streamed(scores, np.array([[0, 0], [1, 1]], np.uint8))["gap"] == pytest.approx(0.8333, abs=1e-4)

@@ -17,14 +17,14 @@ SKIPPED_NAMES = {"build", "dist", "env", "venv", "node_modules"}
 
 
 def files_of_packages() -> list[str]:
-    """Paths of all modules and data files, relative to the repository."""
+    """Return the paths of all modules and data files, relative to the repository."""
     files = (path for package in PACKAGES for path in (REPOSITORY / package).rglob("*"))
     return sorted(str(path.relative_to(REPOSITORY)) for path in files if path.suffix in {".py", *DATA})
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel, built from a copy so that the repository keeps no build output."""
+    """Build a wheel from a copy, so that the repository keeps no build output."""
     folder = tmp_path_factory.mktemp("build")
     for package in PACKAGES:
         shutil.copytree(REPOSITORY / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))

@@ -24,7 +24,7 @@ def test_builder_keeps_the_best_classes_in_order_and_the_labels_of_every_video()
     assert (predictions.num_videos, predictions.top_k, predictions.num_classes) == (3, 3, 5)
 
 
-def test_of_equal_scores_the_smaller_class_goes_first_also_at_the_edge_of_the_top_k():
+def test_ties_are_broken_by_the_smaller_class_also_at_the_edge_of_the_top_k():
     classes, scores = top_classes(np.array([[0.5, 0.7, 0.5, 0.7, 0.5], [0.0] * 5], np.float32), 3)
     assert classes.tolist() == [[1, 3, 0], [0, 1, 2]]
     assert scores[1].tolist() == [0, 0, 0]
@@ -36,7 +36,7 @@ def test_top_classes_are_those_of_a_full_sort():
     assert (classes == np.argsort(-values, axis=1, kind="stable")[:, :17]).all()
 
 
-def test_more_classes_than_there_are_cannot_be_kept():
+def test_top_k_is_at_most_the_number_of_classes():
     assert small(top_k=100).top_k == 5
 
 

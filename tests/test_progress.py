@@ -8,13 +8,13 @@ from yt8m.progress import duration, is_progress_line, progress
 @pytest.mark.parametrize(
     ("seconds", "text"), [(0.2, "0s"), (59.4, "59s"), (59.6, "1m00s"), (185, "3m05s"), (7620, "2h07m")]
 )
-def test_durations_read_like_a_clock(seconds: float, text: str):
+def test_durations_are_rounded_and_have_two_units_at_most(seconds: float, text: str):
     assert duration(seconds) == text
 
 
 @pytest.fixture
 def now(monkeypatch) -> list[float]:
-    """The current time, which tests set."""
+    """Return the current time, which tests set."""
     instant = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: instant[0])
     return instant
@@ -50,7 +50,7 @@ def test_the_first_step_with_its_compilation_does_not_count_in_the_rate(now, cap
     assert second.endswith(", 50.0/s, 15s left")
 
 
-def test_the_rate_is_that_of_the_last_half_minute(now, capsys):
+def test_the_rate_is_measured_over_the_last_half_minute(now, capsys):
     with progress("training", total=10_000) as advance:
         for step in range(200):
             now[0] = float(step)
@@ -58,14 +58,12 @@ def test_the_rate_is_that_of_the_last_half_minute(now, capsys):
     assert ", 1.0/s" in lines(capsys)[-1]
 
 
-def test_frequent_steps_write_few_lines(monkeypatch, capsys):
-    now = [0.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+def test_frequent_steps_write_few_lines(now, capsys):
     with progress("reading", total=1000) as advance:
         for step in range(1000):
             now[0] = step * 0.01
             advance()
-    assert len(capsys.readouterr().err.splitlines()) == 2
+    assert len(lines(capsys)) == 2
 
 
 def test_progress_lines_are_told_from_other_output(now, capsys):
@@ -77,7 +75,7 @@ def test_progress_lines_are_told_from_other_output(now, capsys):
     assert not is_progress_line("W0000 12:30: retrying 1/3")
 
 
-def test_steps_slower_than_the_rates_window_have_a_rate(now, capsys):
+def test_steps_slower_than_half_a_minute_have_a_rate(now, capsys):
     with progress("reading", total=10, unit="shards") as advance:
         for minute in range(4):
             now[0] = 60.0 * minute

@@ -1,4 +1,4 @@
-"""Files of the project that read as if they had been edited."""
+"""Simulated edits of the project's files."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,10 +25,10 @@ def changed_file(name: str, edit: Callable[[str], str]) -> Iterator[None]:
 
 
 def replace(old: str, new: str) -> Callable[[str], str]:
-    """Return an edit that replaces a part of the text, which must be there."""
+    """Return an edit that replaces a part of the text; the text must contain it."""
 
     def edit(text: str) -> str:
-        assert old in text, f"the text does not hold {old!r}"
+        assert old in text, f"the text does not contain {old!r}"
         return text.replace(old, new)
 
     return edit

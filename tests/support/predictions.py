@@ -35,21 +35,21 @@ def members(
 
 
 def dense(predictions: Predictions) -> np.ndarray:
-    """Probabilities (N, C) with 0 beyond the stored top."""
+    """Return the probabilities (N, C), 0 beyond the stored top K."""
     table = np.zeros((predictions.num_videos, predictions.num_classes), np.float32)
     np.put_along_axis(table, predictions.classes.astype(np.int64), predictions.scores, axis=1)
     return table
 
 
 def multi_hot(predictions: Predictions) -> np.ndarray:
-    """Labels (N, C)."""
+    """Return the labels (N, C)."""
     table = np.zeros((predictions.num_videos, predictions.num_classes), np.uint8)
     table[np.repeat(np.arange(predictions.num_videos), np.diff(predictions.label_ptr)), predictions.labels] = 1
     return table
 
 
 def gap_of_mean(found: list[Predictions], weights: np.ndarray, rows: np.ndarray | None = None) -> float:
-    """GAP of the weighted mean computed over all classes, without any shortcut."""
+    """Compute the GAP of the weighted mean over all classes, without any shortcut."""
     mean = sum(w * dense(m) for w, m in zip(weights.astype(np.float32), found, strict=True))
     labels = multi_hot(found[0])
     metrics = StreamingMetrics(labels.shape[1])

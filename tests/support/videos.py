@@ -1,4 +1,4 @@
-"""Records and shards of small videos, good and bad ones."""
+"""Records and shards of small videos, usable and bad ones."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -36,9 +36,9 @@ class Video:
 def video_of(number: int, num_frames: int = 3, labels: Sequence[int] | None = (0,), **sizes: int) -> Video:
     """Make a video with bytes drawn from its number. The default features are rgb (4) and audio (2)."""
     sizes = sizes or {"rgb": 4, "audio": 2}
-    bytes_of = np.random.default_rng(number)
+    rng = np.random.default_rng(number)
     frames = {
-        name: [bytes_of.integers(0, 256, size, np.uint8).tobytes() for _ in range(num_frames)]
+        name: [rng.integers(0, 256, size, np.uint8).tobytes() for _ in range(num_frames)]
         for name, size in sizes.items()
     }
     return Video(id=b"%04d" % number, labels=labels, frames=frames)

@@ -1,4 +1,4 @@
-"""Rules of the layout and of docstrings that no linter checks."""
+"""Conventions of layout and docstrings that no linter checks."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ LEAST_LINES = 40
 MOST_MODULES = 15
 # Folders with one module per layer, per model or per command.
 LARGE_FOLDERS = {"yt8m/layers", "yt8m/models", "pipelines/cli"}
-# A docstring of a function begins with a verb.
+# First words of docstrings of functions, which should begin with a verb.
 NO_VERB = re.compile(r"(The|A|An|What|Whether|Where|How|Which|Why|It|This|If|When)\b")
 
 
