@@ -58,7 +58,7 @@ def model_records(name: str, family: str, gap: float, averaged: bool, **facts: s
     of = {"family": family}
     size = 900_000 + 40_000 * len(name) + 1000 * sum(map(ord, name))
     trained = {"metrics": {"loss": 5.5, "seconds": 31.5}, "details": {"curve": curve(gap)}, "seconds": 34.2}
-    records = [record("train", name, config={"model": {"family": family}, **facts}, **of, **trained)]
+    records = [record("train", name, config={"model": {"architecture": family}, **facts}, **of, **trained)]
     if averaged:
         metrics = {"gap_before": gap - 0.0021, "gap_after": gap, "kept": 1.0}
         records.append(record("average", name, metrics=metrics, seconds=9.0, **of))

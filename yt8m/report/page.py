@@ -49,7 +49,7 @@ def render_template(name: str, summary: Summary, plots: Mapping[str, Markup | No
     )
     formats = (change, count, gap, megabytes, percent, plain, seconds, weight)
     environment.filters.update({form.__name__: form for form in formats})
-    # The search records families of members whose own records are missing.
+    # The search also records the architectures of members whose own records are missing.
     known = (model.family for model in summary.models), (member.family for member in summary.tables.ensemble)
     families = dict.fromkeys(chain(*known))
     colors = {family: number % 8 for number, family in enumerate(families)}

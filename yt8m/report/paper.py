@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-# Table 1: change of GAP by weight averaging, per family.
+# Table 1: change of GAP by weight averaging, per architecture.
 AVERAGING_CHANGE: Final = {"rnn": 0.00339, "netfv": -0.00186, "dbof": 0.00216, "netvlad": 0.00072}
 
 
@@ -44,7 +44,7 @@ DISTILLATION: Final = (
     Distillation("NetVLAD5", "netvlad", 0.87884, 0.87163),
     Distillation("NetVLAD6", "netvlad", 0.8784, 0.87156),
 )
-# Table 3, last column: mean gain per family.
+# Table 3, last column: mean gain per architecture.
 DISTILLATION_GAIN: Final = {"rnn": 0.01290, "netfv": 0.00772, "dbof": 0.00409, "netvlad": 0.00675}
 
 

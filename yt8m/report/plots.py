@@ -1,4 +1,4 @@
-"""Plots of the report. Imports matplotlib, so import this module only to draw."""
+"""Plots of the report. Importing this module imports matplotlib, so import it only to draw."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -25,7 +25,7 @@ def plot_models(summary: Summary) -> Markup | None:
     if len(models) < 2:
         return None
     families = _families(summary)
-    # Rows count from the bottom: the best model of the first family comes out on top.
+    # Rows count from the bottom: the best model of the first architecture comes out on top.
     ordered = sorted(models, key=lambda model: (-families.index(model.family), model.gap or 0.0))
 
     def plot(figure: Figure) -> None:
@@ -93,14 +93,14 @@ def plot_frontier(summary: Summary) -> Markup | None:
 
 
 def plot_curves(summary: Summary) -> Markup | None:
-    """Plot the learning curves, one panel per family; None without curves."""
+    """Plot the learning curves, one panel per architecture; None without curves."""
     drawn = [(curve, figures[0]) for curve in summary.curves if (figures := _figures_of(curve))]
     if not drawn:
         return None
     families = _families(summary)
     drawn.sort(key=lambda pair: families.index(pair[0].family))
     panels = [(family, list(pairs)) for family, pairs in groupby(drawn, key=lambda pair: pair[0].family)]
-    return _draw_curves(panels, f"Training of {len(drawn)} models by step, one panel per family.")
+    return _draw_curves(panels, f"Training of {len(drawn)} models by step, one panel per architecture.")
 
 
 def plot_training(summary: Summary) -> Markup | None:

@@ -28,7 +28,8 @@ class NodeRecord(Config):
         node: Name of the node, unique in the run, for instance `evaluate-quantized-netvlad1`.
         stage: Name of a function in `yt8m.stages`, for instance `evaluate`.
         name: Model that the node works on. Empty if there is none or several.
-        family: Family of that model. For `select_teachers` and `soft_targets`, the recipe's family or teacher group.
+        family: Architecture of that model. For `select_teachers` and `soft_targets`, the recipe's family or group of
+            teachers.
         config: Configuration of the stage. For the `train` stage of a student it also has `learn_from`, the family or
             group of its teachers, and `baseline`, the candidate with the same configuration and training that learned
             from labels alone (empty if none).

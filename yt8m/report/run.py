@@ -13,7 +13,7 @@ class ModelRun:
 
     Attributes:
         name: Name of the model.
-        family: Family of the model.
+        family: Architecture of the model.
         records: Records of the model's nodes by stage: `train`, `average`, `evaluate`, `quantize` and
             `evaluate_quantized`.
     """
@@ -45,7 +45,7 @@ class ModelRun:
 
     @property
     def learn_from(self) -> str:
-        """Family or group whose soft targets the model learned from; empty if none."""
+        """Family or group of the recipe whose soft targets the model learned from; empty if none."""
         return self._from_config("learn_from")
 
     @property
@@ -79,7 +79,7 @@ class Run:
 
     @property
     def families(self) -> list[str]:
-        """Model families in order of first appearance."""
+        """Architectures of the models in order of first appearance."""
         return list(dict.fromkeys(model.family for model in self.models.values()))
 
 

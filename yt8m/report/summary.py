@@ -1,7 +1,8 @@
 """The summary of a run: the content of `summary.json`, and of the HTML report.
 
 GAP is computed on the hold-out videos with 20 predictions per video. Sizes are in bytes and times in seconds; shares
-and weights are fractions of 1. A figure that the run does not have is null, and a table is an empty list.
+and weights are fractions of 1. A figure that the run does not have is null, and a table is an empty list. `family` is
+the architecture of a model, except in `selections`, where it is a family of the recipe.
 """
 
 from typing import Any, Literal
@@ -18,7 +19,7 @@ class Final(Config):
     """Main results of the run.
 
     Attributes:
-        gap: GAP of the exported model, or of what `measured_on` names.
+        gap: GAP of the model that `measured_on` names.
         gap_held_out: GAP of the ensemble on the hold-out videos that the search for weights did not use.
         measured_on: Model that `gap` was measured on; `search` or `model` if the run exports nothing.
         map: Mean average precision of the same model.
@@ -79,7 +80,7 @@ class Combination(Config):
 
 
 class Selection(Config):
-    """Choice of a family's teachers; `combinations` lists all that were scored, best first."""
+    """Choice of the teachers of a recipe's family; `combinations` lists all that were scored, best first."""
 
     family: str
     chosen: tuple[str, ...]
@@ -166,7 +167,7 @@ class Search(Config):
 
 
 class ClassKind(Config):
-    """A kind of class; `gap` of a family is the mean over its float models."""
+    """A kind of class; `gap` has the mean of each architecture over its float models."""
 
     kind: str
     gap: dict[str, float]

@@ -1,4 +1,7 @@
-"""The `tables` of a run's summary: the paper's tables 1 to 4. Units are those of `yt8m.report.summary`."""
+"""The `tables` of a run's summary: the paper's tables 1 to 4. For units see `yt8m.report.summary`.
+
+Every `family` here is the architecture of a model.
+"""
 
 from typing import Any
 
@@ -16,7 +19,7 @@ class AveragedModel(Config):
 
 
 class AveragingRow(Config):
-    """A family in table 1; `gap_change` is the mean over its models, `paper_gap_change` the paper's figure."""
+    """An architecture in table 1; `gap_change` is the mean over its models, `paper_gap_change` the paper's figure."""
 
     family: str
     gap_change: float | None
@@ -29,7 +32,7 @@ class QuantizationRow(Config):
 
     Attributes:
         model: Name of the model.
-        family: Family of the model.
+        family: Architecture of the model.
         gap_before: GAP of the float model.
         gap_after: GAP of the quantized model.
         gap_change: `gap_after - gap_before`.
@@ -61,14 +64,14 @@ class DistillationRow(Config):
 
     Attributes:
         model: Name of the student.
-        family: Family of the student.
-        learn_from: Family or group of teachers whose predictions the student learned from.
+        family: Architecture of the student.
+        learn_from: Family or group of the recipe whose teachers' predictions the student learned from.
         gap_distilled: GAP of the student.
         baseline: Model with the same configuration and training that learned from labels alone. Empty if none.
         gap_undistilled: GAP of the baseline.
         gain: `gap_distilled - gap_undistilled`.
-        family_gain: Mean gain of the family's students.
-        paper_family_gain: Mean gain of the family in the paper.
+        family_gain: Mean gain of all students of this architecture.
+        paper_family_gain: Mean gain of this architecture in the paper.
     """
 
     model: str
@@ -94,7 +97,7 @@ class EnsembleRow(Config):
 
 
 class EnsembleFamily(Config):
-    """A family in table 4: sums over its members, and the paper's figures."""
+    """An architecture in table 4: sums over its members, and the paper's figures."""
 
     family: str
     members: int

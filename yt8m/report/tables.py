@@ -31,7 +31,7 @@ def build_tables(run: Run) -> Tables:
 
 
 def averaging_table(run: Run) -> tuple[AveragingRow, ...]:
-    """Build table 1: change of GAP by weight averaging, one row per family."""
+    """Build table 1: change of GAP by weight averaging, one row per architecture."""
     families: dict[str, list[AveragedModel]] = defaultdict(list)
     for model in run.models.values():
         if "average" in model.records:
@@ -105,7 +105,7 @@ def distillation_table(run: Run) -> tuple[DistillationRow, ...]:
 
 
 def ensemble_table(run: Run) -> tuple[EnsembleRow, ...]:
-    """Build table 4: family, size and weight of the final members, by family and descending weight."""
+    """Build table 4: architecture, size and weight of the members, by architecture and descending weight."""
     search = run.first("search_weights")
     if search is None:
         return ()
@@ -128,7 +128,7 @@ def _member(member: Mapping[str, Any], run: Run) -> EnsembleRow:
 
 
 def ensemble_by_family(rows: Iterable[EnsembleRow]) -> tuple[EnsembleFamily, ...]:
-    """Sum up table 4 by family, beside the paper's figures."""
+    """Sum up table 4 by architecture, beside the paper's figures."""
     families: dict[str, list[EnsembleRow]] = defaultdict(list)
     for row in rows:
         families[row.family].append(row)
