@@ -1,4 +1,4 @@
-"""Measures size, memory, loading time and latency of exported models with float and 8-bit weights.
+"""Size, memory, loading time and latency of exported models with float and 8-bit weights.
 
     python benchmarks/export_latency.py [--members DBoF2] [--batches 1 16 160] [--frames 300] [--seconds 20]
 

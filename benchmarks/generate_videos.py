@@ -1,4 +1,4 @@
-"""Throughput of the generation of synthetic videos.
+"""Throughput of generating synthetic videos.
 
     python benchmarks/generate_videos.py [--videos 1000] [--means FILE.npz]
 

@@ -1,14 +1,14 @@
-"""Benchmark of training from an object store against training from disk.
+"""Throughput of training from an object store, compared with training from disk.
 
     python benchmarks/object_storage.py [--videos 1536] [--shards 32] [--rounds 3] [--what training reading]
 
 Trains a small NetVLAD for an epoch on synthetic shards of YouTube-8M's size, from disk and from gcp-storage-emulator
 over HTTP. Each round begins with an empty cache and reads the shards in the same order. The clock runs from the request
 for the first video to the beginning of the last step, which excludes compilation. Afterwards the videos are only read,
-as fast as possible. Ratios are taken within a round, where both measurements share the load of the machine.
+as fast as possible. Ratios are taken within a round, in which other load of the machine affects both measurements.
 
-The emulator is a separate process on the same cores, so it slows down training. It answers one request at a time, so
-the rates of reading are those of the emulator.
+The emulator is a separate process on the same cores, so it slows down training. It answers one request at a time, so it
+limits the rates of reading.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Measures time, memory and errors of the quantization of a model of the paper's size.
+"""Time, memory and errors of quantizing a model of the paper's size.
 
     python benchmarks/quantization.py [--clusters 256] [--hidden 1024] [--methods uniform ...]
 

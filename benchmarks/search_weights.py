@@ -1,4 +1,4 @@
-"""Measures metrics, selection of teachers and search for weights at the scale of the paper's hold-out.
+"""Speed of metrics, selection of teachers and search for weights at the scale of the paper's hold-out.
 
     python benchmarks/search_weights.py [--videos 232072] [--members 9] [--trials 500]
 
@@ -120,9 +120,8 @@ def make_members(videos: int, members: int, top_k: int) -> list[Predictions]:
     rank = np.log1p(np.arange(PLAUSIBLE, dtype=np.float32))
     for start in range(0, videos, 4096):
         size = min(4096, videos - start)
-        step = (
-            2 * rng.integers(0, 900, (size, 1)) + 1
-        )  # odd and below 1,931, so that no class repeats: 3,862 = 2 * 1,931
+        # Odd and below 1,931, so that no class repeats: 3,862 = 2 * 1,931.
+        step = 2 * rng.integers(0, 900, (size, 1)) + 1
         candidates = (rng.integers(0, CLASSES, (size, 1)) + np.arange(PLAUSIBLE) * step) % CLASSES
         confidence = rng.normal(3.0, 1.2, (size, 1)).astype(np.float32)
         logits = confidence - 2.2 * rank + 0.7 * rng.standard_normal((size, PLAUSIBLE), np.float32)
@@ -162,11 +161,11 @@ def save(folder: Path, members: list[Predictions]) -> dict[str, Path]:
 
 
 @contextmanager
-def timed(what: str) -> Iterator[None]:
+def timed(title: str) -> Iterator[None]:
     """Print the duration of the block and the peak memory so far."""
     start = time.perf_counter()
     yield
-    say(f"{what}: {time.perf_counter() - start:.2f} s (peak memory so far {peak_bytes() / 1e9:.2f} GB)")
+    say(f"{title}: {time.perf_counter() - start:.2f} s (peak memory so far {peak_bytes() / 1e9:.2f} GB)")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Loss of accuracy by the compact encodings of soft targets.
+"""Loss of accuracy through the compact encodings of soft targets.
 
     python benchmarks/soft_target_encodings.py --partition FILE --models DIR... [--top-k 20 50 100 200]
 

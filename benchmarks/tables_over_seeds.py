@@ -1,13 +1,13 @@
-"""Combines the tables of several runs of one recipe: means and standard deviations over seeds.
+"""Tables of several runs of one recipe: means and standard deviations over seeds.
 
     for seed in 0 1 2; do
       yt8m run pipelines/recipes/demo.yaml --root runs/demo-$seed --set seed=$seed --set data.generate.seed=$seed
     done
     python benchmarks/tables_over_seeds.py runs/demo-*/summary.json
 
-Prints Markdown tables: final models; gain by weight averaging (the paper's table 1) and by distillation (table 3) per
-family and per model; the teacher ensemble of each family and its best candidate; GAP by kind of class; quantization
-(table 2); the search for weights, and the members it chose (table 4).
+Prints Markdown tables: final models; the teacher ensemble of each family and its best candidate; gain by weight
+averaging (the paper's table 1) and by distillation (table 3), per architecture and per model; GAP by kind of class;
+quantization (table 2); the search for weights, and the members it chose (table 4).
 """
 
 import argparse
@@ -66,7 +66,7 @@ def final(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def teachers(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Compare each family's teacher ensemble with its best candidate, chosen or not."""
+    """Compare the teacher ensemble of each family of the recipe with its best candidate, chosen or not."""
     rows = [{row["family"]: (row, best_candidate(run, row)) for row in run["selections"]} for run in runs]
     for family, (first, _) in rows[0].items():
         if len(first["chosen"]) > 1:
@@ -83,7 +83,7 @@ def best_candidate(run: Summary, selection: dict[str, Any]) -> float:
 
 
 def averaging_by_family(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Average the change by weight averaging per family, over its models and the runs."""
+    """Average the change by weight averaging per architecture, over its models and the runs."""
     for first in runs[0]["tables"]["averaging"]:
         rows = [row for run in runs for row in run["tables"]["averaging"] if row["family"] == first["family"]]
         changes = [model["gap_change"] for row in rows for model in row["models"]]
@@ -101,7 +101,7 @@ def averaging(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def distillation_by_family(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Average the gain by distillation per family, over the runs, and list the gain of each run."""
+    """Average the gain by distillation per architecture over the runs, and list the gain of each run."""
     rows = [{row["family"]: row for row in run["tables"]["distillation"]} for run in runs]
     for family, first in rows[0].items():
         gains = [row[family]["family_gain"] for row in rows]
@@ -119,13 +119,13 @@ def distillation(runs: Sequence[Summary]) -> Iterator[Row]:
 
 
 def kind_columns(runs: Sequence[Summary]) -> Row:
-    """Return the columns of the table of kinds: the families and the exported model."""
+    """Return the columns of the table of kinds: the architectures and the exported model."""
     families = dict.fromkeys(family for row in runs[0]["class_kinds"] for family in row["gap"])
     return *families, "exported"
 
 
 def kinds(runs: Sequence[Summary]) -> Iterator[Row]:
-    """Make a row per kind of class with means over the runs; the best family is bold."""
+    """Make a row per kind of class with means over the runs; the best architecture is bold."""
     rows = [{row["kind"]: row for row in run["class_kinds"]} for run in runs]
     for kind in rows[0]:
         same = [row[kind] for row in rows]

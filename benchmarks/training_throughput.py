@@ -1,4 +1,4 @@
-"""Benchmark of the training throughput of the paper's models at full size.
+"""Training throughput of the paper's models at full size.
 
     python benchmarks/training_throughput.py [--models NetVLAD1 DBoF2 RNN2] [--batch 32] [--steps 3]
 
@@ -44,10 +44,10 @@ def main() -> None:
     for name in arguments.models:
         with spawn.Pool(1) as pool:
             seconds, memory = pool.apply(train, (name, arguments.batch, arguments.steps))
-        work = count_flops(PUBLISHED[name], SPEC).training_flops * TRAINING_PASSES
+        flops = count_flops(PUBLISHED[name], SPEC).training_flops * TRAINING_PASSES
         rate = arguments.batch / seconds
         say(
-            f"{name:12} {rate:8.1f} {work / 1e9:14.1f} {rate * work / 1e9:8.0f} {rate * work / peak:17.0%} "
+            f"{name:12} {rate:8.1f} {flops / 1e9:14.1f} {rate * flops / 1e9:8.0f} {rate * flops / peak:17.0%} "
             f"{seconds:9.2f} {memory / 1e9:8.2f}"
         )
 

@@ -55,7 +55,8 @@ HEADER = """\
 
 A model consists of a configuration (`architecture` and the fields of the class in `yt8m/models/<architecture>.py`) and
 weights by name, as in `weights.safetensors`. Names and shapes are the same on every Keras backend.
-`tests/models/test_parity.py` implements the same formulas in NumPy.
+`tests/models/test_parity.py` implements the same formulas in NumPy. The winners are Skalic and Austin, the authors of
+the paper, who won the second YouTube-8M challenge (2018).
 
 ## From bytes to probabilities
 

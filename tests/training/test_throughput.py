@@ -11,14 +11,14 @@ from yt8m.training.throughput import Gpu, Throughput
 ROUND = Gpu(float32=1e10, bfloat16=4e10, bandwidth=1e10, memory_bytes=10**9, source="")
 
 
-def work(*, per_frame: int = 0, parameters: int = 0, values: int = 0, cells: int = 0) -> ModelFlops:
+def flops(*, per_frame: int = 0, parameters: int = 0, values: int = 0, cells: int = 0) -> ModelFlops:
     size = ModelSize((("kernel", (parameters,)),))
     return ModelFlops(size, per_frame, 0, values, cells, training_frames=50, inference_frames=100)
 
 
-COMPUTE = work(per_frame=1_000_000)
-MEMORY = work(parameters=3_000_000, values=1000)
-RECURRENT = work(per_frame=1_000_000, cells=3)
+COMPUTE = flops(per_frame=1_000_000)
+MEMORY = flops(parameters=3_000_000, values=1000)
+RECURRENT = flops(per_frame=1_000_000, cells=3)
 
 
 def rates(model: ModelFlops, *, cpus: int = 1000, precision: str = "float32") -> Throughput:
@@ -56,7 +56,7 @@ def test_bfloat16_computes_faster_and_carries_half_of_the_values() -> None:
 
 
 def test_no_model_is_faster_than_its_videos_are_read() -> None:
-    small = rates(work(per_frame=1), cpus=2)
+    small = rates(flops(per_frame=1), cpus=2)
     assert small.training("m") == small.inference(["m"], 20)
     assert (small.training("m").videos_per_second, small.training("m").limit) == (3800, "reading")
 
