@@ -30,7 +30,7 @@ class TeacherSelection(ConfigFile):
 
 
 class EnsembleWeights(ConfigFile):
-    """The result of stage `search_weights`, which `export` builds.
+    """The result of stage `search_weights`, from which `export` builds the ensemble.
 
     Attributes:
         members: Weight of each member by name. The weights sum to 1; dropped models are absent.

@@ -83,8 +83,8 @@ class WeightScope(keras.StatelessScope):  # type: ignore[misc]
     Args:
         model: Model made by `build_without_weights`.
         floats: Functions that create the tensor of a variable, by path of the variable.
-        one_by_one: Computes each weight only after all operations added to the graph before it. Dequantized weights
-            then are not all in memory at the same time.
+        one_by_one: Whether to compute each weight only after all operations added to the graph before it. Dequantized
+            weights then are not all in memory at the same time.
     """
 
     def __init__(self, model: Any, floats: Mapping[str, Callable[[], Tensor]], *, one_by_one: bool) -> None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-# Videos per Parquet row group, which are in memory at a time.
+# Videos per Parquet row group. One row group is in memory at a time.
 VIDEOS_PER_ROW_GROUP = 4096
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-# TensorFlow has no public API for a variable without a value, or for one that stays out of the checkpoint. Its public
-# resources (lookup tables, `TrackableResource`) are referred to by name: they are either never freed, or freed together
-# with the loaded object although one of its signatures is still in use.
+# Private, because TensorFlow has no public API for a variable without a value or one that stays out of the checkpoint.
+# Public resources (lookup tables, `TrackableResource`) are no replacement: TensorFlow finds them by name, and
+# either never frees them, or frees them with the loaded object although one of its signatures is still in use.
 from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
 
 from yt8m.quantization.quantized_array import NUM_CENTROIDS, CentroidCodes, ChannelCodes, HalfFloats, QuantizedArray

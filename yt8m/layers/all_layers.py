@@ -6,8 +6,8 @@ from typing import Any
 def all_layers(model: Any) -> list[Any]:
     """Return every layer of a Keras model, including layers inside layers.
 
-    Keras' `model.layers` holds only the outermost layers. There is no public way to the others, so this function uses
-    a private method of Keras; nothing else does.
+    Keras' `model.layers` holds only the outermost layers, and Keras has no public way to list the others. Therefore
+    this function, and nothing else, calls a private method of Keras.
 
     Args:
         model: A built `keras.Model`.

@@ -59,7 +59,7 @@ class ClusterAssignment(keras.layers.Layer):
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         _, T, D = keras.ops.shape(frames)
         # One matrix product over all frames, because products of rank-3 tensors are slower.
-        logits = keras.ops.matmul(keras.ops.reshape(frames, (-1, D)), self.kernel)  # (B * T, K)
+        logits = keras.ops.matmul(keras.ops.reshape(frames, (-1, D)), self.kernel)  # (B * T, G * K)
         rows_mask = None if frame_mask is None else keras.ops.reshape(frame_mask, (-1,))
         logits = self.normalization(logits, frame_mask=rows_mask, training=training)
         logits = keras.ops.reshape(keras.ops.cast(logits, "float32"), (-1, self.num_clusters))

@@ -8,7 +8,7 @@ from yt8m.layers.batch_normalization import BatchNormalization
 
 
 class ContextGate(keras.layers.Layer):
-    """Computes gates `sigmoid(BN(x G))`, to multiply features (context gating) or probabilities (label gating) by.
+    """Computes gates `sigmoid(BN(x G))`, which scale features (context gating) or probabilities (label gating).
 
     Args:
         units: Number of gates.

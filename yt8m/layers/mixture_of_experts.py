@@ -33,9 +33,9 @@ class MixtureOfExperts(keras.layers.Layer):
 
     Weights:
         `gates/kernel` `(H, C * (M + 1))`, `experts/kernel` `(H, C * M)`, `experts/bias` `(C * M,)`:
-        column `c * M + m` belongs to expert `m` of class `c`. The columns of the gates are ordered alike, with
-        `c * (M + 1) + M` for the constant expert. With a rank r, the gates have `gates_low_rank/kernel` `(H, r)` and
-        `gates/kernel` `(r, C * (M + 1))`.
+        column `c * M + m` belongs to expert `m` of class `c`. Column `c * (M + 1) + m` of the gates belongs to the same
+        expert, and column `c * (M + 1) + M` to the constant one. With a rank r, the gates have `gates_low_rank/kernel`
+        `(H, r)` and `gates/kernel` `(r, C * (M + 1))`.
 
     Reference:
         - YouTube-8M's `MoeModel` ([Abu-El-Haija et al., 2016](https://arxiv.org/abs/1609.08675), section 5.2.3);

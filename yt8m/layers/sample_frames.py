@@ -47,7 +47,7 @@ class SampleFrames(keras.layers.Layer):
         uniform = keras.random.uniform((B, S), dtype="float32", seed=self.seed_generator)
         drawn = keras.ops.cast(uniform * keras.ops.cast(last + 1, "float32"), "int32")
         first_row = keras.ops.arange(B, dtype="int32")[:, None] * T
-        # Takes rows of a (B * T, D) matrix, because take_along_axis would broadcast the indices over the features.
+        # Take rows of a (B * T, D) matrix, because take_along_axis would broadcast the indices over the features.
         rows = first_row + keras.ops.minimum(drawn, last)
         sampled = keras.ops.take(keras.ops.reshape(frames, (-1, D)), keras.ops.reshape(rows, (-1,)), axis=0)
         return keras.ops.reshape(sampled, (B, S, D))

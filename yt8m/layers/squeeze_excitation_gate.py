@@ -8,7 +8,7 @@ from yt8m.layers.batch_normalization import BatchNormalization
 
 
 class SqueezeExcitationGate(keras.layers.Layer):
-    """Computes gates `sigmoid(relu(BN(x S)) E)` to multiply the inputs by.
+    """Computes gates `sigmoid(relu(BN(x S)) E)`, which scale the inputs.
 
     Args:
         units: Number of inputs and gates `H`.

@@ -1,7 +1,13 @@
 """Model architectures, one per file: a typed configuration and the function that builds the Keras model.
 
-May be imported by everything above the library's models: training, ensembling, export, stages and pipelines. Importing
-it does not import Keras; building a model does.
+`architecture`, `head` and `pooled` hold what architectures share. `files` reads and writes model folders; `sizes` and
+`flops` count weights and operations without allocating weights.
+
+May be imported by training, ensembling, export, stages and pipelines. Importing it does not import Keras; building a
+model does.
+
+Docstrings call Skalic and Austin, who won the second YouTube-8M challenge (2018), "the winners", and their article
+"the paper".
 """
 
 from typing import TYPE_CHECKING, Annotated, Any, Union

@@ -70,7 +70,7 @@ def save_weights(
     config: ModelConfig,
     spec: DataSpec,
 ) -> None:
-    """Write a model folder from weights by name, quantized or not; see `save_model`."""
+    """Write a model folder from weights by name, plain or quantized; otherwise like `save_model`."""
     description = ModelDescription(model=config, data=spec)
     with storage.publish_directory(Path(directory)) as folder:
         (folder / CONFIG_FILE).write_text(description.model_dump_json(indent=2) + "\n", encoding="utf-8")

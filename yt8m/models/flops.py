@@ -55,9 +55,9 @@ class ModelFlops:
 def count_flops(config: ModelConfig, spec: DataSpec) -> ModelFlops:
     """Count the multiply-adds of a model.
 
-    Every kernel is multiplied once per frame if it belongs to the pooling, except for the kernels of gates, and else
-    once per video. Products without a kernel, such as assignments times frames, are counted by the architecture's
-    `pooling_products`.
+    A kernel of the pooling is multiplied once per frame, unless it belongs to a gate. All other kernels are multiplied
+    once per video. The architecture's `pooling_products` counts products without a kernel, such as assignments times
+    frames.
 
     Args:
         config: Configuration of the model.

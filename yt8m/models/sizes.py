@@ -51,7 +51,7 @@ def measure(config: ModelConfig, spec: DataSpec) -> ModelSize:
 
     The model is built inside a stateless scope, in which Keras defers the initialization of variables. Nothing is
     computed, because layers report the shapes of their outputs. Keras keeps the list of deferred variables per thread,
-    so the model is built in a separate thread. A model of a gigabyte takes some hundredths of a second.
+    so the model is built in a separate thread. Measuring a model of a gigabyte takes a few hundredths of a second.
 
     Args:
         config: Configuration of the model.

@@ -15,7 +15,7 @@ def map_chunks(work: Callable[[int, int], Result], size: int, multiple: int = 1)
     """Call `work(start, stop)` for each chunk of `range(size)`, in threads (NumPy releases the GIL).
 
     Args:
-        work: Called with the bounds of one chunk; reads and writes only that chunk.
+        work: Function of the bounds of a chunk. It must read and write only that chunk.
         size: Total number of elements.
         multiple: Chunks begin at multiples of this number, for instance the length of a row.
 

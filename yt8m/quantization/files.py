@@ -100,7 +100,7 @@ def _header(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], int]:
 
 
 def _read_tensor(file: BinaryIO, start: int, entry: Mapping[str, Any]) -> NDArray[Any]:
-    """Read one tensor. The library maps the whole file into memory, which would add the size of the float model."""
+    """Read one tensor. The library would map the whole file into memory, which adds the size of the float model."""
     array = np.empty(entry["shape"], DTYPES[entry["dtype"]])
     file.seek(start + entry["data_offsets"][0])
     read = file.readinto(array.reshape(-1).view(np.uint8))  # type: ignore[attr-defined]

@@ -23,7 +23,7 @@ def uniform(values: NDArray[np.float32], low: float, high: float) -> CentroidCod
         high: Largest value.
 
     Returns:
-        The same codes as a comparison of every value with every centroid gives.
+        Codes and centroids. The codes equal those of a comparison of every value with every centroid.
     """
     centroids = np.linspace(low, high, NUM_CENTROIDS, dtype=np.float64).astype(np.float32)
     step = (high - low) / (NUM_CENTROIDS - 1)

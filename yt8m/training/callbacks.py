@@ -14,7 +14,7 @@ from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
 from yt8m.training.steps import CurvePoint, Steps, TrainingRecord
 
-# Points of a whole learning curve, besides one at the end of each epoch.
+# Number of points of a whole learning curve, in addition to one at the end of each epoch.
 _CURVE_POINTS = 100
 
 

@@ -1,4 +1,4 @@
-"""The state of a training in one file, from which an interrupted training continues with the same result."""
+"""State of a training in one file. An interrupted training continues from it and ends with the same result."""
 
 import io
 import sys
@@ -35,7 +35,7 @@ class Checkpoint:
     """The last checkpoint of one training: weights, optimizer, random states, running metrics and position.
 
     The file is named after the training's digest, so that a training never continues from the checkpoint of another
-    one. Such a file stays where it is, and a message names it.
+    one. Checkpoints of other trainings stay in the folder, and a message names them.
 
     Args:
         folder_uri: Folder of the checkpoint, local or remote.

@@ -9,7 +9,10 @@ from yt8m.layers import BATCH_NORM_MOMENTUM
 
 
 class TrainingConfig(Config):
-    """Epochs, optimizer, precision and checkpoints of a training. The defaults are the winners'.
+    """Epochs, optimizer, precision and checkpoints of a training.
+
+    The defaults are the winners', taken from the paper, their code or their configurations. Settings marked
+    "ours" did not exist there.
 
     Attributes:
         epochs: Number of passes over the training videos (about 10; their code).

@@ -1,4 +1,4 @@
-"""The record of a model's training, kept beside its weights, on which further training is based."""
+"""Record of how a model was trained, stored beside its weights and read by further training."""
 
 from pathlib import Path
 from typing import Self
@@ -28,7 +28,7 @@ class Provenance(Config):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate in the last step."""
+        """Learning rate after the last step."""
         stairs = self.examples // self.training.decay_examples
         return self.training.learning_rate * self.training.learning_rate_decay**stairs
 

@@ -71,7 +71,7 @@ def predict_shards(
 
 
 class _VideoStream:
-    """Stream of videos that can be read in chunks of any size."""
+    """Stream of videos, read in chunks of any size."""
 
     def __init__(self, uris: Sequence[str], partition: Partition, batch_size: int) -> None:
         videos = read_videos(

@@ -51,7 +51,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
             self._update_upload()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Log the figures of the epoch even if its last step is no point, and upload the logs."""
+        """Log the figures of the epoch, even between two regular points, and upload the logs."""
         with self.summary.record_if(True):
             super().on_epoch_end(epoch, logs)
         self._update_upload()

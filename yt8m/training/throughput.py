@@ -2,7 +2,7 @@
 
 A batch takes as long as the slower of two: its matrix products, or the transfers between chip and memory (frame values,
 weights, the optimizer's moments). The steps of recurrent cells are added, since each waits for the one before. No model
-is faster than its input is read.
+is faster than the reading of its input.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,8 +17,8 @@ COMPUTE_SHARE = 0.4
 BANDWIDTH_SHARE = 0.6
 # Assumed: one step of one recurrent cell, which launches several small kernels.
 CELL_STEP_SECONDS = 30e-6
-# How often every value of a frame is written or read: forward, the product's result, statistics, normalization,
-# activation, next product; backward twice as often.
+# Assumed: reads and writes of each activation in memory. Forward: by the product, the batch statistics, the
+# normalization with its activation function, and the next product. Backward: twice as many.
 FORWARD_TOUCHES = 4
 TRAINING_TOUCHES = TRAINING_PASSES * FORWARD_TOUCHES
 # Transfers of each float32 weight in a step: read forward and backward; gradient written, read for its norm, read by
@@ -28,7 +28,7 @@ BYTES_PER_WEIGHT_AND_STEP = 4 * (2 + 3 + 6)
 READ_PER_CPU = 1900.0
 
 WEIGHT_COPIES = 4
-"""During training the GPU's memory holds weights, gradients and two moments."""
+"""Copies of the weights in GPU memory during training: weights, gradients and Adam's two moments."""
 
 _TERA = 10**12
 _GIGA = 10**9
