@@ -1,7 +1,7 @@
 """Tables of several runs of one recipe: means and standard deviations over seeds.
 
     for seed in 0 1 2; do
-      yt8m run pipelines/recipes/demo.yaml --root runs/demo-$seed --set seed=$seed --set data.generate.seed=$seed
+      yt8m run pipelines/recipes/demo.yaml --root runs/demo-$seed --set seed=$seed
     done
     python benchmarks/tables_over_seeds.py runs/demo-*/summary.json
 
