@@ -17,9 +17,9 @@ from yt8m.storage import open_atomic, read_text
 FieldPath = tuple[int | str, ...]
 
 _UNKNOWN_TAG = "unknown_tag"
+_TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
 # A number that YAML 1.1 reads as text, because the decimal point or the sign of the exponent is missing.
 _EXPONENT = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?\d+)")
-_TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
 
 
 class Config(BaseModel):
@@ -30,14 +30,14 @@ class Config(BaseModel):
     )
 
     def __init__(self, **fields: Any) -> None:
-        """Make a configuration in Python, with the same errors as `parse`."""
+        """Validate keyword arguments; raise the same errors as `parse`."""
         try:
             super().__init__(**fields)
         except ValidationError as error:
             cls = type(self)
             raise ConfigError("\n".join(describe_errors(error, cls, cls.__name__))) from None
 
-    # Pydantic then skips this method for parsed and nested data, so that all problems are reported at once.
+    # This mark makes pydantic skip the method above for parsed and nested data, so that one error lists all problems.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
     @classmethod
@@ -86,11 +86,11 @@ class ConfigFile(Config):
 
 
 def known_tag(key: str, noun: str, known: Collection[str], aliases: Mapping[str, str] | None = None) -> BeforeValidator:
-    """Make a validator that suggests the nearest known tag. It belongs beside the `discriminator` of a union.
+    """Make a validator that suggests the nearest known tag, for use beside the `discriminator` of a union.
 
     Args:
         key: Name of the discriminator field.
-        noun: Kind of thing that the tag names, for instance `model architecture`.
+        noun: Noun for the tag in error messages, for instance `model architecture`.
         known: All known tags.
         aliases: Corrections for names that do not look like the known ones, as for `suggest`.
     """

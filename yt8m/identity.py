@@ -1,7 +1,7 @@
 """The identity of work: everything that answers whether the same work was done before.
 
-Three things are named after it: the cache key of a pipeline's node, the checkpoint of a training and the tag of the
-container image. All of them see source files in their normal form, so that a comment never repeats a training.
+Three names depend on it: the cache key of a pipeline's node, the checkpoint of a training and the tag of the container
+image. All of them use the normal form of source files, so that a changed comment never repeats a training.
 
 Only the standard library is imported, because `make image` runs where the project is not installed.
 """
@@ -32,7 +32,7 @@ INFRASTRUCTURE: Mapping[str, str] = {
     "yt8m.storage": "moves bytes and verifies their checksums, whichever way they travel",
     "yt8m.training.tensorboard": "logs for TensorBoard, which no step reads",
 }
-"""Modules and packages that are no part of a stage's behavior, each with the reason. The image's tag counts them."""
+"""Modules and packages that do not change the result of a stage, each with the reason. The image's tag counts them."""
 
 PACKAGES = ("tensorflow", "keras")
 """Packages whose version is part of the identity: they compute what a stage returns."""
@@ -49,7 +49,7 @@ def digest(**parts: Any) -> str:
 
 
 def work_key(**parts: Any) -> str:
-    """Return the short name of a node's exact work: the same for the same parts, which are plain JSON data."""
+    """Return the key of a node's work: a short digest of all parts that determine it, which are plain JSON data."""
     return digest(**parts)[:_KEY_DIGITS]
 
 
@@ -58,7 +58,8 @@ def work_name(key: str, attempt: str) -> str:
 
     Args:
         key: The node's key; see `work_key`.
-        attempt: Name of a deliberate repetition, which must not find the files of earlier ones. Empty for none.
+        attempt: Name of a deliberate repetition, which must not find the files of earlier attempts. Empty if the work
+            is not repeated.
     """
     return f"{key}-{attempt}" if attempt else key
 
@@ -156,8 +157,8 @@ def hash_file(path: Path, *, annotations: bool = False) -> str:
 def _data_files(package: Path, sources: Collection[Path]) -> list[Path]:
     """Find a package's data files that are read by the given sources.
 
-    A file counts if a module that mentions it, or its folder within the package, is among the sources. If no module
-    does, the whole package is taken to read it.
+    A file counts if a module that mentions it, or its folder within the package, is among the sources. A file that no
+    module mentions always counts.
     """
     entries = [path for path in sorted(package.iterdir()) if not (path / "__init__.py").exists()]
     modules = {path: path.read_text(encoding="utf-8") for path in entries if path.suffix == ".py"}
@@ -191,7 +192,7 @@ def _import_graph(package: str, unused: frozenset[str]) -> "grimp.ImportGraph":
 
     if not unused:
         packages = sorted({package, "yt8m"})
-        # Without a cache, which would be a folder wherever the user happens to be.
+        # grimp would write its cache into the current directory.
         graph = grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None)
         unneeded = [name for name in graph.modules if any(_is_within(name, each) for each in INFRASTRUCTURE)]
     else:

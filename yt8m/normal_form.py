@@ -1,17 +1,17 @@
-"""Source files in a normal form, which says what the code does and nothing about how it is written."""
+"""Normal form of source files: equal for sources that differ only in comments, docstrings and formatting."""
 
 import ast
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-# Without a meaning for the program: `u"..."` and comments on types.
+# Fields of the syntax tree that have no effect at run time: the prefix of `u"..."` and type comments.
 _SYNTAX_ONLY = ("kind", "type_comment", "type_ignores")
 
 
 @lru_cache(maxsize=1024)
 def normal_form(source: bytes, *, annotations: bool = False) -> str:
-    """Return what a source file does, in a form that is the same for every way of writing it down.
+    """Serialize what a source file does, without the details of how it is written.
 
     The form is the syntax tree without comments, docstrings, formatting and the annotations of functions and their
     variables. Annotations in classes stay: they declare the fields of configurations. The form does not depend on
@@ -19,7 +19,7 @@ def normal_form(source: bytes, *, annotations: bool = False) -> str:
 
     Args:
         source: The file's content.
-        annotations: Whether annotations of functions stay, too.
+        annotations: Whether to keep the annotations of functions.
     """
     tree = _Stripper(annotations=annotations).visit(ast.parse(source))
     return "".join(_serialize(tree))
@@ -27,7 +27,7 @@ def normal_form(source: bytes, *, annotations: bool = False) -> str:
 
 @lru_cache(maxsize=128)
 def strip_comments(source: str) -> str:
-    """Return an executable source without comments and docstrings, formatted in the one way of `ast.unparse`."""
+    """Return executable source without comments and docstrings, formatted by `ast.unparse`."""
     tree = _Stripper(annotations=True).visit(ast.parse(source))
     for node in ast.walk(tree):
         if getattr(node, "body", None) == []:
@@ -50,7 +50,7 @@ class _Stripper(ast.NodeTransformer):
         """Remove `pass`, which a docstring replaces."""
 
     def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
-        """Keep only what is executed at run time of `if TYPE_CHECKING:`."""
+        """Replace `if TYPE_CHECKING:` by its `else` branch, which is the one that runs."""
         self.generic_visit(node)
         is_for_types = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
         return node.orelse if is_for_types and not self._annotations else node

@@ -70,7 +70,7 @@ class Predictions:
             DataError: The file is missing or holds no predictions.
         """
         try:
-            # Reads all tensors here, because the file is closed after this block.
+            # Read all tensors here, because the file is closed after this block.
             with safe_open(path, framework="np") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != _FORMAT:
@@ -160,7 +160,7 @@ def top_classes(
     values = np.asarray(probabilities, np.float32)
     num_videos, num_classes = values.shape
     k = min(k, num_classes)
-    # Finds the k-th value of each row first: np.partition is vectorized for float32, 8 times faster than argpartition.
+    # Find the k-th value of each row first: np.partition is vectorized for float32, 8 times faster than argpartition.
     top = np.partition(values, num_classes - k, axis=1)[:, num_classes - k :]
     if not (np.isfinite(top).all() and (top >= 0).all()):
         raise DataError(

@@ -10,7 +10,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextColumn, TimeElapsedColumn
 
-# Seconds between two lines in a log, a pod or a pipe.
+# Seconds between two lines where standard error is not a terminal.
 SECONDS_BETWEEN_LINES = 5.0
 # `train dbof1: 3/10 steps (30%), 5.2/s, 2s left, loss 1.2`, as `_line` writes it.
 _LINE = re.compile(r".+: \d+/\d+ \S+")
@@ -93,9 +93,9 @@ def _line(task: Task, details: list[str]) -> str:
 
 
 def _pace(task: Task, first_time: float, first_completed: float) -> list[str]:
-    """Return units per second and the time left; nothing after the first step.
+    """Return the rate and the time left, or an empty list while no rate is known.
 
-    Rich measures the last half minute. Steps that take longer are averaged since the first one.
+    Rich measures the rate over the last half minute. If no step ended in that time, use the mean since the first step.
     """
     seconds = task.get_time() - first_time
     rate = task.speed or ((task.completed - first_completed) / seconds if seconds else 0.0)

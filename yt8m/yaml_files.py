@@ -8,7 +8,7 @@ import yaml
 
 from yt8m.errors import ConfigError
 
-# libyaml, which is part of PyYAML's wheels, is ten times as fast as PyYAML's Python code.
+# PyYAML's wheels contain libyaml, which is ten times as fast as PyYAML's Python code.
 FASTEST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FASTEST_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -50,7 +50,7 @@ def parse_yaml(text: str, source: str) -> Any:
         json.dumps(data, default=str)
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: invalid YAML: {' '.join(str(error).split())}") from None
-    except (TypeError, ValueError) as error:  # a 13th month, a date as a key, a mapping within itself
+    except (TypeError, ValueError) as error:  # such as a 13th month, a date as a key, or a mapping within itself
         raise ConfigError(f"{source}: unusable YAML: {error}. Write plain keys and values.") from None
     return data
 
@@ -63,7 +63,7 @@ def mapping_at(data: Any, *keys: int | str) -> dict[Any, Any]:
 
 
 class _UniqueKeys(yaml.SafeLoader):
-    """Rejects duplicate keys of a mapping, of which YAML would silently take the last."""
+    """Loader that rejects duplicate keys of a mapping. PyYAML would silently use the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
