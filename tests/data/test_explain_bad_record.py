@@ -109,7 +109,6 @@ def test_under_fail_the_first_bad_record_stops(tmp_path, shards, reason):
 
 
 NUMBERS_OF_FRAMES = st.integers(0, 2)
-SIZES = st.sampled_from([0, 3, 4, 4, 4])
 
 
 @st.composite

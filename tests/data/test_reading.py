@@ -73,11 +73,11 @@ def test_frames_beyond_the_maximum_are_truncated(tmp_path, shards):
     assert batch["num_frames"].tolist() == [5, 5]
 
 
-def test_ids_of_2017_and_unlabelled_videos_are_read(tmp_path, shards):
+def test_ids_of_2017_and_unlabeled_videos_are_read(tmp_path, shards):
     old = shards.video_of(1)
     old.id_name = "video_id"
-    unlabelled = shards.video_of(2, labels=None)
-    (batch,) = read([shards.write(tmp_path / "a", [old, unlabelled])], shards.spec)
+    unlabeled = shards.video_of(2, labels=None)
+    (batch,) = read([shards.write(tmp_path / "a", [old, unlabeled])], shards.spec)
 
     assert batch["ids"].tolist() == [b"0001", b"0002"]
     assert batch["labels"].sum(1).tolist() == [1, 0]

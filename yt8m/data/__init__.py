@@ -2,8 +2,8 @@
 
 - `format`: features, classes and length of the videos; quantization of features to bytes.
 - `tfrecord`: framing of TFRecord files, without TensorFlow.
-- `parsing`, `explain_bad_record`: one record to one video, or the reason why it is unusable.
-- `stream`, `reading`, `read_report`: shards to batches of videos, with a report of bad data.
+- `parsing`, `explain_bad_record`: parse a record into a video, or explain why it is unusable.
+- `stream`, `reading`, `read_report`: read shards as batches of videos, and report bad data.
 - `check`, `check_report`: statistics and defects of shards, for `yt8m data check`.
 - `partition`, `scan`: the split into training and hold-out shards, and the counts in it.
 - `soft_targets`, `soft_target_manifest`: teachers' predictions, stored in sidecars beside the shards.
@@ -11,5 +11,5 @@
 
 May import `yt8m.predictions`, `yt8m.storage`, `yt8m.progress`, `yt8m.config` and `yt8m.errors`. Layers and everything
 above them may import it. `format`, `tfrecord`, `partition`, `read_report`, `check_report`, `soft_target_manifest` and
-`synthetic` do without TensorFlow, so that recipes are checked in a moment.
+`synthetic` do not import TensorFlow, so that checking a recipe takes only a moment.
 """

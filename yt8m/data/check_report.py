@@ -13,6 +13,8 @@ from yt8m.data.read_report import BadRecord, DamagedShard
 PERCENTILES = (1, 5, 25, 50, 75, 90, 99)
 # Maximum number of unseen classes in a summary; more are only counted.
 MAX_LISTED_CLASSES = 20
+# Maximum number of duplicate ids in a report; further ones are only counted.
+MAX_LISTED_DUPLICATES = 100
 
 
 class Distribution(Config):
@@ -142,7 +144,7 @@ class CheckReport(Config):
         return not self.damaged_shards and not self.num_bad_records
 
     def summary(self) -> Iterator[tuple[str, str]]:
-        """Describe the shards and videos in lines of a name and a text, without the lists of defects."""
+        """Yield lines that describe the shards and videos, as pairs of a name and a text; defects are not listed."""
         unseen = self.unseen_classes
         few = f": {', '.join(map(str, unseen))}" if 0 < len(unseen) <= MAX_LISTED_CLASSES else ""
         labels = f", from {self.smallest_label} to {self.largest_label}" if self.labels else ""
@@ -171,10 +173,6 @@ def _describe(found: Distribution | None, name: str) -> Iterator[tuple[str, str]
         return
     yield name, f"{found.minimum} to {found.maximum}, mean {found.mean:.1f}"
     yield f"  percentiles {'/'.join(found.percentiles)}", "/".join(f"{value:g}" for value in found.percentiles.values())
-
-
-# Maximum number of duplicate ids in a report; further ones are only counted.
-MAX_LISTED_DUPLICATES = 100
 
 
 def find_duplicates(

@@ -1,6 +1,6 @@
-"""The reason why a record is not a usable video, for messages.
+"""Reasons why records are not usable videos, for messages.
 
-The same rules as in `parsing`, which decides which records are used but cannot say why inside a TensorFlow graph.
+The rules are those of `parsing`, which runs inside a TensorFlow graph and tells only whether a record is usable.
 """
 
 from typing import Any

@@ -6,7 +6,7 @@ from pydantic import Field, PositiveInt
 
 from yt8m.config import Config
 
-# Uniform quantization with 256 levels over [-2, 2], as YouTube-8M's published dequantization has it:
+# Uniform quantization with 256 levels over [-2, 2], as in YouTube-8M's published dequantization:
 # value = byte * 4 / 255 + 4 / 512 - 2, from -1.9921875 to 2.0078125.
 SCALE = 4 / 255
 OFFSET = 4 / 512 - 2

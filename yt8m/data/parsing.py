@@ -25,7 +25,7 @@ def parse_record(
 
     Returns:
         The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,), `ids`
-        string; and a bool scalar, whether the video is usable. If not, `explain_bad_record` tells why.
+        string; and a bool scalar, True if the video is usable. If it is not, `explain_bad_record` tells why.
     """
     strings = {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True) for name in spec.features}
     features = _context_features(spec, with_labels=with_labels)

@@ -81,7 +81,7 @@ class Partition(ConfigFile):
 
     @property
     def digest(self) -> str:
-        """Digest of the whole partition: of the specification, and of every shard's content, URI and side."""
+        """SHA-256 of the whole partition, including the checksum and URI of every shard."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 

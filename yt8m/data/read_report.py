@@ -101,7 +101,7 @@ class ReadReport:
             _LOGGER.warning("%s; %d of the shard's %d records are skipped.", first, bad, records)
 
     def findings_in(self, shards: Sequence[str]) -> tuple[list[DamagedShard], list[BadRecord]]:
-        """Return damaged shards and bad records, sorted by the order of `shards` and by record index."""
+        """Return the damaged shards and bad records in `shards`, in their order and by record index."""
         place = {shard: number for number, shard in enumerate(shards)}
         damaged = [self.damaged_shards[shard] for shard in shards if shard in self.damaged_shards]
         bad = [record for record in self.bad_records.values() if record.shard in place]

@@ -13,7 +13,7 @@ from yt8m.data.read_report import ReadReport
 from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.data.stream import OnBad, ShardStream, data_errors
 
-__all__ = ["VideosInMemory", "data_errors", "read_videos"]
+__all__ = ["VideosInMemory", "data_errors", "read_videos", "stream_videos"]
 
 Tensor = Any
 Dataset = Any
@@ -47,7 +47,7 @@ def read_videos(
 ) -> Dataset:
     """Read videos from frame-level or video-level shards, in batches.
 
-    The order depends only on the shards, the seed and the epoch.
+    The order depends only on the shards, the seed, the epoch and the size of the shuffle buffer.
 
     Args:
         shards: Paths or URIs of TFRecord files.
@@ -55,22 +55,22 @@ def read_videos(
         batch_size: Videos per batch `B`.
         on_bad: `skip` to leave out bad records and the rest of damaged shards, `fail` to stop at the first.
         shuffle_seed: Seed for shuffling shards and videos. None means the given order.
-        epoch: Number of the epoch; every epoch has an order of its own.
+        epoch: Number of the epoch; every epoch has a different order.
         skip_batches: Number of batches to skip at the beginning of the epoch, for resumption. The remaining batches are
             the same as without skipping.
-        videos_per_shard: Usable videos of each shard, if known (see `Partition`). Most of the skipped shards are then
-            not read at all.
         soft_targets: Teachers' predictions for every usable video of these shards.
+        videos_per_shard: Number of usable videos of each shard, if known (see `Partition`). Most of the skipped shards
+            are then not read at all.
         checksums: Content checksums by URI, if known (see `Partition`). A shard with another checksum is an error,
             raised when the shard has been read to its end.
-        drop_remainder: Whether to drop a last batch of fewer videos.
+        drop_remainder: Whether to drop an incomplete last batch.
         shuffle_buffer: Size of the shuffle buffer in videos.
         report: Collector of bad records and damaged shards, which are also logged.
         with_labels: Whether to read and check the labels. Otherwise `labels` is all 0.
 
     Returns:
         `tf.data.Dataset` of dicts: `frames` uint8 (B, T, D), features concatenated in the spec's order, zero-padded
-        behind the last frame; `num_frames` int32 (B,); `labels` uint8 (B, C), all 0 for unlabelled videos; `ids` string
+        behind the last frame; `num_frames` int32 (B,); `labels` uint8 (B, C), all 0 for unlabeled videos; `ids` string
         (B,); with soft targets also `soft_targets` float32 (B, C). Iterate over it inside `data_errors()`.
 
     Raises:
@@ -151,9 +151,9 @@ class VideosInMemory:
         """Return the shuffled batches of one epoch.
 
         Args:
-            batch_size: Videos per batch `B`; a last batch of fewer videos is dropped.
+            batch_size: Videos per batch `B`; an incomplete last batch is dropped.
             shuffle_seed: Seed for shuffling.
-            epoch: Number of the epoch; every epoch has an order of its own.
+            epoch: Number of the epoch; every epoch has a different order.
             skip_batches: Number of batches to skip at the beginning of the epoch, for resumption.
 
         Returns:

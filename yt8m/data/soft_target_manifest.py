@@ -104,6 +104,6 @@ def sidecar_fault(path: Path, recipe_hash: str, videos: int | None = None) -> st
     (made_by,) = read_payloads(path, 0, 1)
     if made_by != recipe_hash.encode():
         received = made_by.decode("ascii", "replace")
-        return f"made by recipe {received[:12]!r}, expected {recipe_hash[:12]!r}: other teachers or other data"
+        return f"made from other teachers, encoding or data: hash {received[:12]!r}, expected {recipe_hash[:12]!r}"
     found = framing.records - 1
     return "" if videos in {None, found} else f"{found} soft targets for {videos} videos"

@@ -90,7 +90,7 @@ def _encode(probabilities: NDArray[np.floating], encoding: SoftTargetEncoding) -
 def _example(fields: dict[str, bytes]) -> bytes:
     features = {name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[data])) for name, data in fields.items()}
     example = tf.train.Example(features=tf.train.Features(feature=features))
-    # Without this, the order of the features would differ between processes.
+    # The default order of the features differs between processes.
     return bytes(example.SerializeToString(deterministic=True))
 
 

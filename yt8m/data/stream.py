@@ -102,7 +102,7 @@ class ShardStream:
                 with tf.control_dependencies([reported]):
                     return tf.identity(ok | (end & keep_end))
 
-            # The two indices differ from the first unparsable record of a shard on.
+            # From the first unparsable record of a shard on, the two indices differ.
             return tf.cond(ok & (record == survivor), lambda: True, report)
 
         parsed = marked.enumerate().map(parse, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

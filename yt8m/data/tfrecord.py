@@ -21,7 +21,7 @@ _OVERHEAD: int = _HEADER.size + _FOOTER.size
 
 @dataclass(frozen=True)
 class Damage:
-    """The first damage in a file, behind which no record can be found.
+    """The first damage in a file. Records after it cannot be found.
 
     Attributes:
         offset: Byte offset of the damaged record.

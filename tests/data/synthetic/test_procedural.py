@@ -26,7 +26,7 @@ def _frames(
 
 @pytest.fixture(scope="module")
 def full_size() -> list[dict[str, np.ndarray]]:
-    """Generate videos of the size of YouTube-8M's."""
+    """Generate videos as large as YouTube-8M's."""
     preset = PRESETS["yt8m"]
     return [frames for _, frames in _frames(ProceduralVideos(0, preset, 0.2), preset, 1, 250)]
 
@@ -130,7 +130,7 @@ def test_mean_classes_are_detected_in_the_mean(evidence: Evidence) -> None:
         ("rare", lambda e: e.extremes, 0.015),
     ],
 )
-def test_other_kinds_are_detected_by_the_pooling_of_their_family(
+def test_other_kinds_are_detected_by_the_pooling_of_their_architecture(
     evidence: Evidence, kind: str, feature: Callable[[Evidence], np.ndarray], gain: float
 ) -> None:
     from_mean = evidence.separation(kind, evidence.mean)

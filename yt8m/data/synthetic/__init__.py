@@ -6,5 +6,5 @@
 - `video`, `encoding`: a generated video, and its serialization.
 - `dataset`, `presets`, `description`: the shards of a data set, its sizes, and its `dataset.json`.
 
-May import the rest of `yt8m.data` except the modules that need TensorFlow, and what `yt8m.data` may import.
+May import everything that `yt8m.data` may import, and its modules that do not need TensorFlow.
 """

@@ -1,4 +1,4 @@
-"""Shards of a synthetic data set: their plan and their writing, resumable after interruption."""
+"""Planning and writing the shards of a synthetic data set; an interrupted generation can be resumed."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -32,24 +32,24 @@ class ShardPlan:
         number: Index among all shards; together with the data set's seed it determines the content.
         first: Index of the first video in the data set.
         videos: Number of videos.
-        labelled: Whether the records have labels.
+        labeled: Whether the records have labels.
     """
 
     name: str
     number: int
     first: int
     videos: int
-    labelled: bool
+    labeled: bool
 
 
 def plan_shards(preset: Preset, videos: int, validation_share: float, test_share: float) -> list[ShardPlan]:
-    """Divide videos into shards of about equal size: `train####`, `validate####` and unlabelled `test####`.
+    """Divide videos into shards of about equal size: `train####`, `validate####` and unlabeled `test####`.
 
     Args:
         preset: Sizes of the shards.
         videos: Number of videos in all splits together.
         validation_share: Share of the videos in validation shards.
-        test_share: Share of the videos in unlabelled test shards.
+        test_share: Share of the videos in unlabeled test shards.
 
     Returns:
         The shards in the order in which they are written.
@@ -106,7 +106,7 @@ def write_shards(
     """Write the missing and damaged shards of a data set, with a progress bar.
 
     Threads suffice, because NumPy, checksums and file access release the interpreter lock. The content of a shard
-    depends neither on the number of threads nor on the other shards.
+    does not depend on the number of threads or on the other shards.
 
     Args:
         uri: Folder of the data set.
@@ -150,7 +150,7 @@ def _write_shard(
         for video in source.draw(rng, shard.first, shard.videos):
             T = video.num_frames
             video.write({name: buffer.frames(T) for name, buffer in buffers.items()})
-            labels = video.labels if shard.labelled else None
+            labels = video.labels if shard.labeled else None
             write_record(file, encode_video(video.id, labels, T, buffers.values()))
             advance(1)
 

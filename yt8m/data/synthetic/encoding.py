@@ -65,7 +65,7 @@ def encode_video(
 
     Args:
         video_id: Id of the video.
-        labels: Labels in ascending order; None for an unlabelled video.
+        labels: Labels in ascending order; None for an unlabeled video.
         num_frames: Number of frames `T`.
         features: Buffers that hold the frames, one per feature.
 

@@ -1,4 +1,4 @@
-"""Scenes of a video, and noise from frame to frame."""
+"""Division of videos into scenes, and the noise of frames."""
 
 import numpy as np
 from numpy.typing import NDArray

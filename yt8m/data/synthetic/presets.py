@@ -36,7 +36,7 @@ PRESETS: dict[str, Preset] = {
         videos_per_validation_shard=25,
         word_share=0.8,
     ),
-    # For `make demo`: generated in seconds; five families of small models learn it in minutes on two cores.
+    # For `make demo`: generated in seconds; small models of five architectures learn it in minutes on two cores.
     "demo": Preset(
         spec=DataSpec(features={"rgb": 64, "audio": 16}, num_classes=48, max_frames=24),
         videos=12_000,

@@ -1,4 +1,4 @@
-"""Procedural videos, with evidence for every family of models.
+"""Procedural videos, with evidence for every model architecture.
 
 A video has a topic, classes that it shows, and labels, which are most of these classes. It is a sequence of scenes. A
 scene is the sum of the video's style, a visual word (a fixed vector) and a random deviation; every frame adds noise.

@@ -1,6 +1,6 @@
 """Statistics of YouTube-8M, measured on 57,975 validation videos of 2018.
 
-Times are in frames, of which YouTube-8M has one per second. Amplitudes are in byte steps (`4 / 255` in the units of the
+Times are in frames; YouTube-8M has one per second. Amplitudes are in byte steps (`4 / 255` in the units of the
 dequantized features).
 """
 
