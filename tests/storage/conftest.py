@@ -35,7 +35,7 @@ class RemoteFolder:
 
 @pytest.fixture(scope="session")
 def proxies() -> Iterator[dict[str, FaultProxy]]:
-    """A proxy in front of each store, by scheme."""
+    """Start a proxy in front of each store; yield the proxies by scheme."""
     with ExitStack() as stack:
         ports = {"gs": stack.enter_context(gcs_emulator(BUCKET)), "s3": stack.enter_context(s3_emulator())}
         proxies = {scheme: FaultProxy(port) for scheme, port in ports.items()}
@@ -46,7 +46,7 @@ def proxies() -> Iterator[dict[str, FaultProxy]]:
 
 @pytest.fixture(scope="session")
 def object_stores(proxies: dict[str, FaultProxy]) -> Iterator[dict[str, FaultProxy]]:
-    """Proxies of the stores, with the libraries configured to use them."""
+    """Configure the libraries to use the proxies of the stores."""
     variables = {
         "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{proxies['gs'].port}",
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{proxies['s3'].port}",
@@ -80,7 +80,7 @@ def quick_storage(monkeypatch, tmp_path_factory) -> None:
 
 @pytest.fixture(params=["gs", "s3"])
 def remote(request, object_stores, quick_storage) -> Iterator[RemoteFolder]:
-    """A folder in each kind of object store."""
+    """Yield a new folder in each kind of object store."""
     proxy = object_stores[request.param]
     proxy.plan = None
     proxy.requests.clear()

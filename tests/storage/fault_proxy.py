@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from typing import Any
 
 FAULTS = ("status 429", "status 503", "reset", "reset after", "cut", "flip", "flip sent")
-# Faults of the answer. Other faults keep requests with a body from arriving.
+# Faults after the store has answered. Other faults of writing requests occur before the store receives them.
 _AFTERWARDS = ("reset after", "cut", "flip")
 _READING = ("GET", "HEAD")
 
@@ -23,8 +23,9 @@ class Plan:
         fault: One of `FAULTS`. `flip` changes a bit of the answer, `flip sent` a bit of the request, and `reset after`
             forwards the request but drops the answer.
         times: Number of matching requests that fail.
-        matching: Predicate over method, path with query, and size of the larger body (if the answer comes too late,
-            of the body of the request).
+        matching: Predicate over method, path with query, and size in bytes: that of the request's body for faults
+            before the answer, otherwise that of the larger of both bodies.
+        done: Number of requests that have failed.
     """
 
     fault: str

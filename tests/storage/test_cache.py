@@ -244,7 +244,7 @@ print(fetched)
 
 
 def test_two_processes_share_a_cache(tmp_path):
-    """Both processes read five objects repeatedly, of which the cache holds three."""
+    """Read five objects repeatedly in both processes, with a cache that holds three."""
     command = [sys.executable, "-c", f"from yt8m.storage import cache; cache.SECONDS_TO_OPEN = 0.5\n{_CHILD}"]
     processes = [
         subprocess.Popen([*command, str(tmp_path)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

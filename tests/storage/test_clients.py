@@ -77,7 +77,7 @@ def test_foreign_s3_objects_are_verified_by_their_etag(object_stores, quick_stor
 
 @pytest.fixture
 def unequal_parts(object_stores, quick_storage) -> tuple[str, bytes]:
-    """Key and content of an object with parts of unequal sizes, as composed objects have them."""
+    """Upload an object with parts of unequal sizes, like a composed object; return its key and content."""
     object_stores["s3"].plan = None
     client, key = boto3.client("s3"), f"unequal-{uuid.uuid4().hex}"
     upload = {

@@ -1,4 +1,4 @@
-"""Files are fetched ahead of their use."""
+"""Tests of fetching files ahead of their use."""
 
 import time
 
@@ -18,7 +18,7 @@ def put_all(folder: str, count: int, size: int = 1000) -> list[str]:
 
 
 def contents_read(remote) -> list[str]:
-    """Paths of the requests that read content, in order."""
+    """Return the paths of the requests that read content, in order."""
     reading = [path for method, path in remote.proxy.requests if method == "GET" and "list" not in path]
     return [path for path in reading if remote.uri.startswith("s3") or "alt=media" in path]
 

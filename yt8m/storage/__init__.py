@@ -1,7 +1,9 @@
 """Files in folders and object stores, with the same functions for every kind of URI.
 
 A URI is a local path, `file://PATH`, `gs://BUCKET/NAME` (Google Cloud Storage) or `s3://BUCKET/NAME` (S3, MinIO and
-other stores with its protocol). docs/storage.md lists the settings. Of `yt8m`, the package imports only `errors`.
+other stores with its protocol). docs/storage.md lists the settings.
+
+Of `yt8m`, it may import only `errors`. Configurations, data and everything above them may import it.
 """
 
 from collections.abc import Iterator
@@ -90,7 +92,7 @@ def open_atomic(uri: str | Path, mode: str = "wb") -> Iterator[IO[Any]]:
 
 
 def publish_file(uri: str | Path) -> AbstractContextManager[Path]:
-    """Do what `open_atomic` does, for libraries that write to a local path.
+    """Publish a file like `open_atomic`, for libraries that write to a local path.
 
     Args:
         uri: File to write. Missing parent folders are created, and an existing file is replaced.

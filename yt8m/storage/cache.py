@@ -1,8 +1,8 @@
 """LRU cache of objects in a local folder, with a size limit, shared by several processes.
 
 Each copy is one file, named after the URI and the fingerprint of its object, so that outdated copies are never used. A
-file has its full size, and counts with it, from the beginning of its download. Locks are those of the operating system
-(`flock`), which releases them when a process dies.
+copy gets its full size before its download, so that it counts fully against the limit. Locks are those of the operating
+system (`flock`), which releases them when a process dies.
 """
 
 import fcntl
@@ -32,7 +32,7 @@ _LOCK_FILES = 256
 # A copy is not evicted for this time after it was handed out, so that the caller can open it.
 SECONDS_TO_OPEN = 5.0
 # A stopped process or a busy machine may take longer. Therefore each process also locks the copies that it was handed
-# last: as many as it reads together, but no more than this share of the cache.
+# last: at most as many as it reads at the same time, and at most this share of the cache.
 COPIES_HELD, _SHARE_HELD = 16, 1 / 8
 # Names of the folder of locks, and of the lock around evictions.
 _LOCKS, _ROOM = "locks", "room"
@@ -40,7 +40,7 @@ _PART = ".part"
 # Pattern of the names of copies and of their parts.
 _NAMES = "[0-9a-f]" * 32 + "-*"
 
-# Downloads an object into an open file of the same size, given by its descriptor.
+# Function that downloads an object into an open file of the same size, given by its descriptor.
 Fill = Callable[[int], None]
 
 
@@ -92,7 +92,7 @@ class ShardCache:
         if self._use(uri, copy, info):
             return copy
         with self._locked(_lock_name(copy)):
-            # Another process may have fetched it meanwhile.
+            # Another process may have fetched it while this one waited for the lock.
             while not self._use(uri, copy, info):
                 self._fetch(uri, copy, info, fill)
         return copy
@@ -122,7 +122,7 @@ class ShardCache:
         return None
 
     def _keep(self, name: str, hold: "_Hold") -> None:
-        """Keep a copy locked, and release those that were handed out long before."""
+        """Keep a copy locked, and release the oldest ones beyond the limits."""
         with self._holding:
             self._held.pop(name, None)
             self._held[name] = hold
@@ -132,7 +132,8 @@ class ShardCache:
             ):
                 del self._held[next(iter(self._held))]
 
-    def _let_go(self) -> None:
+    def _release_all(self) -> None:
+        """Release the locks of all copies that were handed out."""
         with self._holding:
             self._held.clear()
 
@@ -169,7 +170,7 @@ class ShardCache:
                     with part.open("wb") as file:
                         file.truncate(size)
                     return
-            self._let_go()  # otherwise processes could wait for each other forever
+            self._release_all()  # otherwise processes could wait for each other forever
             time.sleep(0.1)
         reason = "the object alone is larger" if allowed < 0 else "it is full of files in use"
         raise StorageError(

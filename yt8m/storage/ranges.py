@@ -1,7 +1,7 @@
 """Downloads of objects in parallel ranges.
 
-The libraries of the stores download in ranges, too, but their retries share no deadline, do not report the number of
-attempts, and cannot pin the version of the object.
+The libraries of the stores can also download in ranges. However, their retries share no deadline and do not report the
+number of attempts, and they cannot pin the version of the object.
 """
 
 import atexit
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 RANGE_BYTES = 16 << 20
 RANGES_AT_ONCE = 8
 
-# Writes bytes at a position. Several threads call it at the same time.
+# Function that writes bytes at a position. Several threads call it at the same time.
 Write = Callable[[int, bytes], None]
 
 
@@ -61,7 +61,7 @@ def download(client: ObjectClient, path: ObjectPath, info: ObjectInfo, write: Wr
 
     Raises:
         StorageError: A range could not be read.
-        ChangedObjectError: The object was rewritten meanwhile.
+        ChangedObjectError: The object was rewritten during the download.
     """
     starts = range(0, info.size, RANGE_BYTES)
     errors: list[Exception] = []

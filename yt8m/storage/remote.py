@@ -25,7 +25,8 @@ from yt8m.storage.retry import retried
 Result = TypeVar("Result")
 
 WILDCARDS = "*?["
-# How often to read an object that arrives damaged or changes meanwhile. Each time, failed requests are repeated.
+# Attempts to read an object that arrives damaged or is rewritten during the transfer. Failed requests are retried
+# within each attempt.
 TRANSFERS = 4
 
 
@@ -123,7 +124,7 @@ class RemoteStore:
         return retried("listing", path, client, partial(client.keys, path.bucket, prefix, limit))
 
     def _transfer(self, path: ObjectPath, read: Callable[[ObjectInfo], Result]) -> Result:
-        """Read an object with fresh metadata; read it again if it arrives damaged or changes meanwhile."""
+        """Read an object with fresh metadata, and again if it arrives damaged or is rewritten during the transfer."""
         problem: StorageError | None = None
         for _ in range(TRANSFERS):
             info = self._info(path)

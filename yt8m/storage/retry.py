@@ -23,7 +23,7 @@ CONNECT_SECONDS, SILENCE_SECONDS = 10, 30
 
 
 def deadline_seconds() -> float:
-    """Return for how many seconds failed requests are repeated.
+    """Return the number of seconds for which failed requests are retried.
 
     Raises:
         StorageError: The environment variable is not a positive number.
@@ -102,7 +102,7 @@ def _give_up(path: ObjectPath, client: ObjectClient, error: Exception, failure: 
     remedy = {
         Failure.DENIED: client.access_remedy,
         Failure.TRANSIENT: "Check the network and the store, then run the command again. "
-        f"{DEADLINE_VARIABLE} sets for how many seconds failed requests are repeated.",
+        f"{DEADLINE_VARIABLE} sets the number of seconds for which failed requests are retried.",
     }.get(kind, "Check the address and the settings of the store.")
     raise StorageError(f"{path}: {failure}: {_shortened(error)}. {remedy}") from error
 

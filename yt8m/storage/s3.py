@@ -160,9 +160,8 @@ class S3Client:
             return int(part["ContentLength"])
 
         first, last = size(1), size(count)
-        if (count - 1) * first + last == head[
-            "ContentLength"
-        ]:  # the usual case: all parts but the last have the same size
+        total = int(head["ContentLength"])
+        if (count - 1) * first + last == total:  # the usual case: all parts but the last have the same size
             return (first,) * (count - 1) + (last,)
         return tuple(size(number) for number in range(1, count + 1))
 

@@ -12,7 +12,7 @@ from yt8m.storage.stores import store_of
 if TYPE_CHECKING:
     from multiprocessing.pool import AsyncResult
 
-# The number of shards that are read at the same time, so that the next group has arrived when one ends.
+# As many as the shards that are read at the same time, so that the next group has arrived when one ends.
 FILES_AHEAD = 8
 FILES_AT_ONCE = 4
 
