@@ -17,7 +17,7 @@ TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_mom
 
 @pytest.fixture(scope="session")
 def small_partition(tmp_path_factory, shards: SimpleNamespace) -> Path:
-    """Three training shards and one hold-out shard of videos whose labels depend on their bytes."""
+    """Make a partition of three training shards and a hold-out shard; the labels of videos depend on their bytes."""
     folder = tmp_path_factory.mktemp("small")
 
     def videos(first: int, count: int) -> list:
@@ -40,7 +40,7 @@ def small_partition(tmp_path_factory, shards: SimpleNamespace) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, small_partition: Path) -> Path:
-    """The folder of a small trained model."""
+    """Train a small model and return its folder."""
     from yt8m.stages.train import TrainConfig, train  # noqa: PLC0415 - most tests do without
 
     folder = tmp_path_factory.mktemp("trained")
@@ -51,7 +51,7 @@ def trained(tmp_path_factory, small_partition: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def toy_models(tmp_path_factory) -> dict[str, Path]:
-    """Folders of three small quantized models, by name."""
+    """Write three small quantized models and return their folders by name."""
     from tests.support.toy_ensemble import METHODS, SHARES, write_quantized_model  # noqa: PLC0415 - imports Keras
 
     root = tmp_path_factory.mktemp("models")
@@ -60,7 +60,7 @@ def toy_models(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def toy_weights(tmp_path_factory) -> Path:
-    """The file of the ensemble weights of `toy_models`."""
+    """Write the ensemble weights of `toy_models` and return their file."""
     from tests.support.toy_ensemble import SHARES, write_weights  # noqa: PLC0415 - imports Keras
 
     return write_weights(tmp_path_factory.mktemp("weights") / "weights.json", SHARES)
@@ -68,7 +68,7 @@ def toy_weights(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session", params=["load", "compact"])
 def exported(request, toy_models, toy_weights, tmp_path_factory) -> Path:
-    """Folder of the ensemble of `toy_models`, exported in each mode; its card is beside it."""
+    """Export the ensemble of `toy_models` in each mode and return its folder; the card is beside it."""
     from tests.support.toy_ensemble import export_ensemble  # noqa: PLC0415 - imports Keras
 
     return export_ensemble(toy_models, toy_weights, tmp_path_factory.mktemp(request.param), mode=request.param)

@@ -20,7 +20,7 @@ Write = Callable[[str, int], None]
 
 @pytest.fixture
 def write(tmp_path: Path, shards: SimpleNamespace) -> Write:
-    """Write a shard with a number of videos."""
+    """Return a function that writes a shard with a number of videos."""
 
     def write_shard(name: str, count: int) -> None:
         shards.write(tmp_path / name, [shards.video_of(n, labels=[n % 10]) for n in range(count)])

@@ -25,7 +25,7 @@ def run(partition, model, folder, config=CONFIG):
 
 
 def predicted(partition_path, model):
-    """Labels, and probabilities of the Keras model for all videos in one batch."""
+    """Return ids, labels, and the Keras model's probabilities for all videos in one batch."""
     partition = Partition.load(partition_path)
     batch = next(read_videos(partition.holdout_uris, partition.spec, batch_size=100).as_numpy_iterator())
     inputs = {"frames": batch["frames"], "num_frames": batch["num_frames"]}
@@ -86,8 +86,8 @@ def test_the_baseline_predicts_the_training_frequencies():
     partition = Partition.parse(
         {"spec": spec, "seed": 0, "training": [shard], "holdout": [shard], "class_counts": [5, 10, 0]}, "test"
     )
-    # Hold-out: classes 1; 0 and 1; none. Class 1 (frequency 1.0) is predicted for all three first: two right of three.
-    # Then class 0 for all three: three right of six. Class 2 is never right.
+    # The three hold-out videos have the labels {1}, {0, 1} and {}. Class 1 (frequency 1.0) is predicted first for all
+    # of them: two predictions of three are right. Then follows class 0: three of six are right. Class 2 is never right.
     found = Predictions(
         ids=np.array([b"a", b"b", b"c"]),
         classes=np.zeros((3, 3), np.uint16),
@@ -101,7 +101,7 @@ def test_the_baseline_predicts_the_training_frequencies():
 
 @pytest.fixture
 def moved_partition(small_partition, tmp_path):
-    """The small partition, with its hold-out in a separate folder."""
+    """Copy the small partition, with its hold-out in a separate folder."""
     partition = Partition.load(small_partition)
     moved = tmp_path / "moved.tfrecord"
     shutil.copy(partition.holdout_uris[0], moved)

@@ -33,7 +33,7 @@ from yt8m.models.nextvlad import NeXtVLADConfig
 from yt8m.models.rnn import RNNConfig
 
 SIGNATURES_SCRIPT = REPOSITORY / "tests" / "export" / "independent_signatures.py"
-FAMILY = {
+ARCHITECTURES = {
     "netvlad": NetVLADConfig(num_clusters=16, hidden_units=8, context_gating=True),
     "netfv": NetFVConfig(num_clusters=16, hidden_units=8, context_gating=True),
     "nextvlad": NeXtVLADConfig(num_clusters=8, hidden_units=8),
@@ -59,7 +59,7 @@ def assert_top_of(probabilities, classes, scores):
 
 @pytest.fixture(scope="module")
 def tensorflow_alone(tmp_path_factory):
-    """Interpreter of an environment with TensorFlow only. Tests are skipped if it cannot be made, except in CI."""
+    """Make an environment with TensorFlow only and return its interpreter; skip tests if that fails, except in CI."""
     try:
         return make_environment(tmp_path_factory.mktemp("alone"))
     except subprocess.CalledProcessError as error:
@@ -209,9 +209,11 @@ def test_a_frame_of_the_wrong_size_is_a_clear_error(exported):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", ["load", "compact"])
-def test_every_family_can_be_exported(tmp_path, mode):
+def test_every_architecture_can_be_exported(tmp_path, mode):
     spec = DataSpec(features={"rgb": 32, "audio": 8}, num_classes=30, max_frames=12)
-    folders = {name: write_quantized_model(tmp_path / name, 1, spec=spec, config=each) for name, each in FAMILY.items()}
+    folders = {
+        name: write_quantized_model(tmp_path / name, 1, spec=spec, config=each) for name, each in ARCHITECTURES.items()
+    }
     weights = write_weights(tmp_path / "weights.json", {name: 1 / len(folders) for name in folders})
     export_ensemble(folders, weights, tmp_path, mode=mode)
     frames, num_frames = random_videos([12, 1, 5], spec)

@@ -44,12 +44,12 @@ def test_plain_tensorflow_reads_every_video(tmp_path: Path) -> None:
     dataset = _generate(tmp_path)
     spec = dataset["data"]
     ids = set()
-    for split, labelled in (("train", True), ("validate", True), ("test", False)):
+    for split, labeled in (("train", True), ("validate", True), ("test", False)):
         videos = _read(tmp_path, f"{split}*.tfrecord", spec["features"])
         assert len(videos) == dataset["videos"][split]
         for video_id, labels, frames in videos:
             ids.add(video_id)
-            assert bool(labels) == labelled
+            assert bool(labels) == labeled
             assert all(0 <= label < spec["num_classes"] for label in labels)
             assert labels == sorted(set(labels))
             lengths = {len(values) for values in frames.values()}

@@ -33,7 +33,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture
 def shards(tmp_path):
-    """Three shards of 5, 1 and 4 videos without labels."""
+    """Write three shards of 5, 1 and 4 videos without labels; return their glob pattern."""
     (tmp_path / "test").mkdir()
     first = 0
     for name, videos in (("a", 5), ("b", 1), ("c", 4)):
@@ -49,7 +49,7 @@ def run(model, shards, output, **options):
 
 
 def cut_off(model, copy):
-    """A copy of the model without most of its weights."""
+    """Copy the model without most of its weights."""
     shutil.copytree(model, copy)
     (variables,) = (copy / "variables").glob("*.data-*")
     variables.write_bytes(variables.read_bytes()[:100])
@@ -136,7 +136,7 @@ def test_a_worker_that_is_killed_is_an_error_and_finished_shards_are_kept(model,
         with pytest.raises(WorkerError, match=r"one of 2 processes died, .* Finished shards are kept; call again with"):
             run(model, shards, tmp_path / "out.csv", workers=2)
         killing.result()
-    # The other worker may have finished its shard meanwhile.
+    # The other worker may have finished its shard before the error.
     assert run(model, shards, tmp_path / "out.csv").metrics["resumed_shards"] in {1, 2}
 
 
@@ -216,7 +216,7 @@ def test_damaged_shards_are_counted_separately_with_their_missing_videos(model, 
     content[len(content) * 7 // 10 + 20] ^= 1  # in the eighth of 10 records of the same length
     Path(uri).write_bytes(content)
     arguments = ["--model", str(model), "--input", f"{tmp_path}/*.tfrecord", "--output", str(tmp_path / "out.csv")]
-    for _ in range(2):  # a resumed call reports it, too
+    for _ in range(2):  # a resumed call reports it again
         done = CliRunner().invoke(command, [*arguments, "--shard-range", "0:2"], catch_exceptions=False)
         assert "1 bad records skipped; 1 damaged shards: about 3 videos or more are missing" in done.stdout
     metrics = run(model, f"{tmp_path}/*.tfrecord", tmp_path / "out.csv").metrics

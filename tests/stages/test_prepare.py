@@ -10,7 +10,7 @@ from yt8m.stages.prepare import PrepareConfig, prepare
 
 @pytest.fixture
 def folder(tmp_path, shards):
-    """Two training shards of 4 videos and three validation shards of 3 videos."""
+    """Write two training shards of 4 videos and three validation shards of 3 videos."""
     for n in range(2):
         videos = [shards.video_of(10 * n + i, labels=[i, 9]) for i in range(4)]
         shards.write(tmp_path / f"train{n}.tfrecord", videos)

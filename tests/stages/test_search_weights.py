@@ -64,7 +64,7 @@ def test_figures_match_the_weights_on_each_part_and_on_the_whole(tmp_path: Path)
 
 
 def original(folder: Path, found: list[Predictions]) -> dict[str, Path]:
-    """Files of the predictions of the members before quantization."""
+    """Store the predictions of the members before quantization; return their files by name."""
     (folder / "float").mkdir()
     return stored(folder / "float", found)[0]
 

@@ -91,7 +91,7 @@ def test_a_single_part_is_refused_as_incomplete(small_partition, trained, tmp_pa
 def test_parts_by_other_teachers_are_not_joined(small_partition, trained, other, tmp_path):
     for worker, teacher in enumerate((trained, other)):
         run(small_partition, {"one": teacher}, tmp_path, str(worker), worker=worker, workers=2)
-    with pytest.raises(DataError, match=r"^1: its teachers or data \(.*\) differ from those of 0"):
+    with pytest.raises(DataError, match=r"^1: its teachers, encoding or data \(.*\) differ from those of 0"):
         join(small_partition, tmp_path, "0", "1")
 
 

@@ -1,4 +1,4 @@
-"""Stage `average`: exponential moving average of the weights over further training (paper, section 4.1)."""
+"""Stage `average`: takes the exponential moving average of the weights over further training (paper, section 4.1)."""
 
 import shutil
 from pathlib import Path

@@ -38,7 +38,7 @@ class ExportConfig(Config):
     Attributes:
         mode: `load` dequantizes the weights once, when the model is loaded; calls are as fast as those of a float
             model. `compact` keeps them quantized in memory and dequantizes them one at a time in every call.
-        budget_bytes: Maximum bytes of the SavedModel. None takes the budget of the search for weights.
+        budget_bytes: Maximum bytes of the SavedModel. None means the budget of `search_weights`.
         top_k: Number of classes that the model returns.
         vocabulary: CSV file of class names with columns `Index` and `Name`, copied into the model. Empty means none.
         latency_batch_sizes: Batch sizes for which the latency of the exported model is measured.

@@ -39,9 +39,9 @@ class GenerateConfig(Config):
         missing_share: Share of the labels that are withheld from procedural videos, in every split. None means 0.2.
             Not allowed with `means`, whose labels are real.
         validation_share: Share of the videos in validation shards.
-        test_share: Share of the videos in unlabelled test shards.
+        test_share: Share of the videos in unlabeled test shards.
         videos_per_shard: Number of videos in a training shard. None means the preset's number.
-        threads: Number of shards written in parallel. None means one per core. Does not change the result.
+        threads: Number of shards written in parallel, which does not change the result. None means one per core.
     """
 
     preset: Literal["smoke", "demo", "yt8m"] | None = None
@@ -85,12 +85,12 @@ class GenerateConfig(Config):
 
 
 def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
-    """Write `train####.tfrecord`, `validate####.tfrecord`, unlabelled `test####.tfrecord` and `dataset.json`.
+    """Write `train####.tfrecord`, `validate####.tfrecord`, unlabeled `test####.tfrecord` and `dataset.json`.
 
     All videos follow the statistics of YouTube-8M (`yt8m.data.synthetic.statistics`). Procedural videos contain
-    evidence for every family of models, and some of their labels are withheld, so that the whole pipeline, distillation
-    and averaging included, can be tried and measured in minutes (`yt8m.data.synthetic.procedural`). Videos around real
-    means have real labels and are as hard to classify as these means (`yt8m.data.synthetic.real_means`).
+    evidence for every model architecture, and some of their labels are withheld, so that the whole pipeline, including
+    distillation and averaging, can be tried and measured in minutes (`yt8m.data.synthetic.procedural`). Videos around
+    real means have real labels and are as hard to classify as these means (`yt8m.data.synthetic.real_means`).
 
     An interrupted call can be repeated: it writes only missing and damaged shards. `dataset.json` describes the data
     set: features, classes, longest video, seed, and the kind of evidence of every class (`class_kinds`).
@@ -100,7 +100,8 @@ def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
         output_uri: Folder for the shards.
 
     Returns:
-        Numbers of videos and shards; in the details, the content of `dataset.json`.
+        Metrics `videos`, `shards` and `videos_made_before` (by an interrupted call); details `dataset` (the content of
+        `dataset.json`) and `folder`.
 
     Raises:
         ConfigError: No video is left for training.

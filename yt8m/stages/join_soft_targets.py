@@ -1,4 +1,4 @@
-"""Stage `join_soft_targets`: merging of the soft targets that several workers wrote."""
+"""Stage `join_soft_targets`: merges the soft targets that several workers wrote."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,8 +32,8 @@ def join_soft_targets(*, partition: Path, parts: Mapping[str, Path], output: Pat
     for name, manifest in manifests.items():
         if manifest.recipe_hash != first.recipe_hash:
             raise DataError(
-                f"{name}: its teachers or data ({manifest.recipe_hash[:12]}) differ from those of {first_name} "
-                f"({first.recipe_hash[:12]}). Rerun the node that is out of date."
+                f"{name}: its teachers, encoding or data ({manifest.recipe_hash[:12]}) differ from those of "
+                f"{first_name} ({first.recipe_hash[:12]}). Rerun the node that is out of date."
             )
         assert sidecars.keys().isdisjoint(manifest.sidecars), f"{name} has shards of another part"
         sidecars |= manifest.sidecars

@@ -47,7 +47,8 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         output: Path for the partition, a JSON file.
 
     Returns:
-        Counts and sizes; in the details, damaged shards and the first bad records.
+        Metrics with counts and sizes; details `digest` (of the partition), `damaged_shards` and `skipped_records` (the
+        first bad records).
 
     Raises:
         DataError: A pattern matches no shard, a shard is on both sides, there are too few validation shards, a side has

@@ -242,7 +242,7 @@ def _architecture(model: Path) -> str:
 
 
 def _frontier(holdout: _Holdout, searches: Sequence[Trials], own_gaps: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
-    """Trace GAP against bytes over all weights that were tried, within the budget or not."""
+    """Compute the Pareto frontier of GAP against bytes over all weights tried, even those beyond the budget."""
     own = np.eye(len(holdout.names))
     weights = np.concatenate([own, *(trials.weights() for trials in searches)])
     gaps = np.concatenate([own_gaps, *(trials.gaps() for trials in searches)])

@@ -1,7 +1,5 @@
-"""Stage `soft_targets`: mean predictions of the teachers for all training videos (paper, sections 3.1 and 4.2)."""
+"""Stage `soft_targets`: stores the teachers' mean predictions for all training videos (paper, sections 3.1, 4.2)."""
 
-import hashlib
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +13,7 @@ from yt8m.data.partition import Partition, Shard
 from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_fault, sidecar_name
 from yt8m.ensembling.files import TeacherSelection
 from yt8m.errors import ConfigError, suggest
-from yt8m.identity import folder_digest
+from yt8m.identity import digest, folder_digest
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
 
@@ -109,13 +107,12 @@ def _manifest(
     encoding: SoftTargetEncoding,
     output_uri: str,
 ) -> SoftTargetManifest:
-    # Sorted, because the teachers have equal weights and their order does not matter.
-    recipe = {
-        "teachers": sorted(folder_digest(folder) for folder in teachers.values()),
-        "encoding": encoding.model_dump(mode="json"),
-        "partition": partition.digest,
-    }
-    recipe_hash = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+    recipe_hash = digest(
+        # Sorted, because the teachers have equal weights and their order does not matter.
+        teachers=sorted(folder_digest(folder) for folder in teachers.values()),
+        encoding=encoding.model_dump(mode="json"),
+        partition=partition.digest,
+    )
     folder = storage.join(output_uri, recipe_hash[:16])
     numbers = {uri: number for number, uri in enumerate(partition.training_uris)}
     return SoftTargetManifest(

@@ -1,4 +1,4 @@
-"""Stage `train`: training of one model on labels, with or without soft targets."""
+"""Stage `train`: trains one model on labels, with or without soft targets."""
 
 from pathlib import Path
 from typing import Any
