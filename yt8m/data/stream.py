@@ -61,8 +61,8 @@ class ShardStream:
         self._on_bad = on_bad
         self._report = report
         self._with_frames = with_frames
-        self._checksums = checksums or {}
         self._with_labels = with_labels
+        self._checksums = checksums or {}
         # Indices of the unparsable records found so far, by shard.
         self._dropped: dict[str, set[int]] = {}
 

@@ -70,9 +70,14 @@ class GenerateConfig(Config):
             )
         return self
 
+    @property
+    def preset_name(self) -> str:
+        """Name of the given preset, or of the default one."""
+        return self.preset or ("yt8m" if self.means else "demo")
+
     def resolve(self) -> Preset:
         """Return the preset, overridden by the values of this configuration."""
-        preset = PRESETS[self.preset or ("yt8m" if self.means else "demo")]
+        preset = PRESETS[self.preset_name]
         spec = preset.spec.model_copy(update={"max_frames": self.max_frames or preset.spec.max_frames})
         changes = {"videos": self.videos, "videos_per_shard": self.videos_per_shard}
         given = {name: value for name, value in changes.items() if value is not None}
@@ -80,8 +85,7 @@ class GenerateConfig(Config):
 
     def shards(self) -> list[ShardPlan]:
         """Return the plan of every shard of the data set."""
-        preset = self.resolve()
-        return plan_shards(preset, preset.videos, self.validation_share, self.test_share)
+        return plan_shards(self.resolve(), self.validation_share, self.test_share)
 
 
 def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
@@ -141,7 +145,7 @@ def _describe(
         format=_FORMAT,
         data=config.resolve().spec,
         seed=config.seed,
-        preset=config.preset or ("yt8m" if config.means else "demo"),
+        preset=config.preset_name,
         missing_share=missing_share if classes else None,
         means=None if isinstance(source, ProceduralVideos) else source.origin,
         videos={name: sum(s.videos for s in shards if s.name.startswith(name)) for name in splits},

@@ -42,21 +42,20 @@ class ShardPlan:
     labeled: bool
 
 
-def plan_shards(preset: Preset, videos: int, validation_share: float, test_share: float) -> list[ShardPlan]:
+def plan_shards(preset: Preset, validation_share: float, test_share: float) -> list[ShardPlan]:
     """Divide videos into shards of about equal size: `train####`, `validate####` and unlabeled `test####`.
 
     Args:
-        preset: Sizes of the shards.
-        videos: Number of videos in all splits together.
+        preset: Number of videos in all splits together, and sizes of the shards.
         validation_share: Share of the videos in validation shards.
         test_share: Share of the videos in unlabeled test shards.
 
     Returns:
         The shards in the order in which they are written.
     """
-    validation, test = round(videos * validation_share), round(videos * test_share)
+    validation, test = round(preset.videos * validation_share), round(preset.videos * test_share)
     splits = (
-        ("train", videos - validation - test, preset.videos_per_shard, _MIN_TRAINING_SHARDS),
+        ("train", preset.videos - validation - test, preset.videos_per_shard, _MIN_TRAINING_SHARDS),
         ("validate", validation, preset.videos_per_validation_shard, _MIN_VALIDATION_SHARDS),
         ("test", test, preset.videos_per_validation_shard, 1),
     )
