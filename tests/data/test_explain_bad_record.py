@@ -12,14 +12,10 @@ from hypothesis import strategies as st
 
 from yt8m.data.explain_bad_record import explain_bad_record
 from yt8m.data.read_report import ReadReport
-from yt8m.data.reading import data_errors, read_videos
+from yt8m.data.reading import read_videos
 from yt8m.errors import DataError
 
-
-def read_ids(uri, spec, **options):
-    with data_errors():
-        batches = read_videos([uri], spec, batch_size=3, **options).as_numpy_iterator()
-        return [video_id for batch in batches for video_id in batch["ids"]]
+from .conftest import read_ids
 
 
 def float_labels() -> bytes:
@@ -76,7 +72,7 @@ def test_bad_records_are_skipped_reported_and_counted(tmp_path, shards, caplog):
     uri = shards.write(tmp_path / "shard", [*records, make_bad(shards, "no frames"), b"\xff"])
     report = ReadReport()
     with caplog.at_level(logging.WARNING):
-        assert read_ids(uri, shards.spec, report=report) == good
+        assert read_ids([uri], shards.spec, report=report) == good
 
     assert [bad.reason for bad in report.bad_records.values()][:-2] == list(BAD)
     assert [bad.record for bad in report.bad_records.values()] == [*range(0, 2 * len(BAD) + 1, 2), 2 * len(BAD) + 1]
@@ -101,7 +97,7 @@ def test_reading_twice_counts_once(tmp_path, shards, caplog):
 def test_under_fail_the_first_bad_record_stops(tmp_path, shards, reason):
     uri = shards.write(tmp_path / "shard", [shards.video_of(0), make_bad(shards, reason), shards.video_of(2)])
     with pytest.raises(DataError) as error:
-        read_ids(uri, shards.spec, on_bad="fail")
+        read_ids([uri], shards.spec, on_bad="fail")
 
     assert str(error.value).startswith(f"{uri}: record 1 (id ")
     assert reason in str(error.value)
@@ -141,7 +137,7 @@ def test_parsing_and_explanation_agree(shards, records):
     with TemporaryDirectory() as folder:
         uri = shards.write(Path(folder) / "shard", records)
         report = ReadReport()
-        ids = read_ids(uri, shards.spec, report=report)
+        ids = read_ids([uri], shards.spec, report=report)
     findings = [explain_bad_record(record, shards.spec) for record in records]
 
     assert ids == [video_id.encode() for video_id, reason in findings if not reason]

@@ -7,15 +7,11 @@ from pathlib import Path
 import pytest
 
 from yt8m.data.read_report import ReadReport
-from yt8m.data.reading import data_errors, read_videos
+from yt8m.data.reading import data_errors
 from yt8m.data.tfrecord import inspect_framing, read_payloads
 from yt8m.errors import DataError, StorageError
 
-
-def read_ids(uris, spec, **options):
-    with data_errors():
-        batches = read_videos(uris, spec, batch_size=3, **options).as_numpy_iterator()
-        return [video_id for batch in batches for video_id in batch["ids"]]
+from .conftest import read_ids
 
 
 def offsets_of(content: bytes) -> list[int]:
