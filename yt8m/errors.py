@@ -3,7 +3,8 @@
 import difflib
 from collections.abc import Iterable, Mapping
 
-_ANYTHING_IN_COMMON = 0.01
+# Almost any name is similar enough to be suggested.
+_LEAST_SIMILARITY = 0.01
 
 
 class UserError(Exception):
@@ -47,6 +48,6 @@ def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None =
     """
     names = sorted(known)
     spellings = {each.casefold(): f"'{each}'" for each in names} | dict(aliases or {})
-    nearest = difflib.get_close_matches(name.casefold(), spellings, n=1, cutoff=_ANYTHING_IN_COMMON)
+    nearest = difflib.get_close_matches(name.casefold(), spellings, n=1, cutoff=_LEAST_SIMILARITY)
     hint = f"Did you mean {spellings[nearest[0]]}? " if nearest else ""
     return f"{hint}Known: {', '.join(names) or 'none'}."

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from itertools import combinations
-from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +57,7 @@ def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, ou
     weights = np.zeros((len(chosen), len(names)))
     np.put_along_axis(weights, chosen, 1 / config.size, axis=1)
     scores = EnsembleScores(list(load_members(predictions, config.top_k).values()), top_k=config.top_k)
-    with progress("select_teachers", comb(len(names), config.size), "combinations") as advance:
+    with progress("select_teachers", len(chosen), "combinations") as advance:
         gaps = scores.gaps(weights, advance)
     # A stable sort: of equal combinations the one listed first wins.
     order = np.argsort(-gaps, kind="stable")
