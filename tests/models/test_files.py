@@ -10,9 +10,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.models.single_steps import predict_and_descend
+from tests.support.weights import read_weights
 from yt8m.errors import ConfigError, DataError
 from yt8m.models import build, build_from_bytes
-from yt8m.models.files import assign_weights, load_model, read_description, read_weights, save_model, save_weights
+from yt8m.models.files import assign_weights, load_model, read_description, save_model, save_weights
 from yt8m.quantization.methods import quantize_array
 
 OTHER_BACKEND = {"tensorflow": "jax", "jax": "tensorflow"}

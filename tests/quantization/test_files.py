@@ -3,7 +3,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from yt8m.errors import DataError
-from yt8m.quantization.files import count_by_bits, iterate_quantized, read_floats, write_quantized
+from yt8m.quantization.files import count_by_bits, iterate_floats, iterate_quantized, write_quantized
 from yt8m.quantization.methods import METHODS, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
 
@@ -24,7 +24,7 @@ def test_what_is_written_is_read_back(tmp_path, kernel, method):
     assert isinstance(again, QuantizedArray)
     assert again.shape == (64, 30)
     np.testing.assert_array_equal(again.dequantize(), quantized.dequantize())
-    floats = read_floats(tmp_path / "weights.safetensors")
+    floats = dict(iterate_floats(tmp_path / "weights.safetensors"))
     np.testing.assert_array_equal(floats["dense/bias"], bias)
     np.testing.assert_array_equal(floats["dense/kernel"], quantized.dequantize())
 
@@ -37,7 +37,7 @@ def test_tensor_names_say_what_they_hold(tmp_path, kernel):
 
 def test_a_plain_file_is_read_as_it_is(tmp_path, kernel):
     save_file({"w": kernel, "seed": np.array(7, np.uint32)}, tmp_path / "weights.safetensors")
-    floats = read_floats(tmp_path / "weights.safetensors")
+    floats = dict(iterate_floats(tmp_path / "weights.safetensors"))
     np.testing.assert_array_equal(floats["w"], kernel)
     assert floats["seed"].shape == ()
     assert floats["seed"].dtype == np.uint32
@@ -45,20 +45,20 @@ def test_a_plain_file_is_read_as_it_is(tmp_path, kernel):
 
 def test_arrays_in_any_memory_order_are_written_right(tmp_path, kernel):
     write_quantized(tmp_path / "weights.safetensors", {"w": kernel.T})
-    np.testing.assert_array_equal(read_floats(tmp_path / "weights.safetensors")["w"], kernel.T)
+    np.testing.assert_array_equal(dict(iterate_floats(tmp_path / "weights.safetensors"))["w"], kernel.T)
 
 
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "weights.safetensors").write_bytes(b"not at all")
     with pytest.raises(DataError, match=r"weights\.safetensors: not a readable safetensors file"):
-        read_floats(tmp_path / "weights.safetensors")
+        dict(iterate_floats(tmp_path / "weights.safetensors"))
 
 
 def test_a_missing_part_is_named(tmp_path, kernel):
     codes = quantize_array(kernel).tensors()["#codes"]
     save_file({"w#codes": codes}, tmp_path / "weights.safetensors")
     with pytest.raises(DataError, match=r"w: expected a plain array.*received '#codes'"):
-        read_floats(tmp_path / "weights.safetensors")
+        dict(iterate_floats(tmp_path / "weights.safetensors"))
 
 
 def test_elements_are_counted_by_their_bits(tmp_path, kernel):

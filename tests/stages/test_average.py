@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
+from tests.support.weights import read_weights
 from yt8m.errors import DataError
-from yt8m.models.files import read_weights
 from yt8m.stages.average import AverageConfig, average
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.quantize import QuantizeConfig, quantize

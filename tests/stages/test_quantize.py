@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from tests.support.weights import read_weights
 from yt8m.data.format import DataSpec
 from yt8m.errors import DataError
 from yt8m.models.dbof import DBoFConfig
-from yt8m.models.files import read_description, read_weights, save_weights
+from yt8m.models.files import read_description, save_weights
 from yt8m.quantization.files import iterate_quantized
 from yt8m.quantization.quantized_array import QuantizedArray
 from yt8m.stages.quantize import QuantizeConfig, quantize

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tests.support.python import modules_after
+from tests.support.weights import read_weights
 from yt8m.data.partition import Partition
 from yt8m.data.soft_target_manifest import SoftTargetEncoding
 from yt8m.errors import ConfigError, DataError
-from yt8m.models.files import load_model, read_weights
+from yt8m.models.files import load_model
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
 from yt8m.training.callbacks import TrainingCallback

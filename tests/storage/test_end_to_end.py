@@ -13,12 +13,12 @@ from pipelines.cli.data import check
 from tests.storage.fault_proxy import Plan
 from tests.support.toy_ensemble import write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
+from tests.support.weights import read_weights
 from yt8m import storage
 from yt8m.data.partition import Partition
 from yt8m.data.reading import data_errors, read_videos
 from yt8m.data.soft_target_manifest import SoftTargetManifest
 from yt8m.errors import StorageError
-from yt8m.models.files import read_weights
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.generate import GenerateConfig, generate, globs

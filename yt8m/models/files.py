@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 from yt8m import storage
@@ -13,7 +12,7 @@ from yt8m.config import Config
 from yt8m.data.format import DataSpec
 from yt8m.errors import DataError, suggest
 from yt8m.models import ModelConfig, build_from_bytes
-from yt8m.quantization.files import iterate_quantized, read_floats, write_quantized
+from yt8m.quantization.files import iterate_floats, write_quantized
 from yt8m.quantization.quantized_array import QuantizedArray
 
 CONFIG_FILE = "config.json"
@@ -92,15 +91,6 @@ def read_description(directory: str | Path) -> ModelDescription:
     return ModelDescription.parse_json(storage.read_text(path), str(path))
 
 
-def read_weights(directory: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Read the weights of a model folder by name, dequantized to floats.
-
-    Raises:
-        DataError: The file is missing or damaged.
-    """
-    return read_floats(_weights_file(directory))
-
-
 def load_model(directory: str | Path) -> LoadedModel:
     """Read a model. Quantized weights are dequantized.
 
@@ -115,13 +105,11 @@ def load_model(directory: str | Path) -> LoadedModel:
         ConfigError: The configuration is not valid.
     """
     description = read_description(directory)
-    path = _weights_file(directory)
+    path = Path(directory) / WEIGHTS_FILE
+    if not path.is_file():
+        raise DataError(f"{path}: missing. Give a folder written by a training or quantization step.")
     model = build_from_bytes(description.model, description.data)
-    floats = (
-        (name, weight.dequantize() if isinstance(weight, QuantizedArray) else weight)
-        for name, weight in iterate_quantized(path)
-    )
-    assign_weights(model, floats, str(path))
+    assign_weights(model, iterate_floats(path), str(path))
     return LoadedModel(model, description.model, description.data)
 
 
@@ -148,10 +136,3 @@ def assign_weights(model: Any, weights: Iterable[tuple[str, NDArray[Any]]], sour
         missing.remove(name)
     if missing:
         raise DataError(f"{source}: weights missing: {', '.join(sorted(missing))}. Write the model again.")
-
-
-def _weights_file(directory: str | Path) -> Path:
-    path = Path(directory) / WEIGHTS_FILE
-    if not path.is_file():
-        raise DataError(f"{path}: missing. Give a folder written by a training or quantization step.")
-    return path

@@ -108,22 +108,22 @@ def _read_tensor(file: BinaryIO, start: int, entry: Mapping[str, Any]) -> NDArra
     return array
 
 
-def read_floats(path: str | Path) -> dict[str, NDArray[np.float32]]:
-    """Read a safetensors file of plain or quantized weights as floats.
+def iterate_floats(path: str | Path) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Read a safetensors file of plain or quantized weights as floats, one variable at a time.
 
     Args:
         path: The file.
 
     Returns:
-        float32 arrays by variable name. Integer arrays, such as seeds, keep their type.
+        Variable names and float32 arrays, in alphabetical order. Integer arrays, such as seeds, keep their type.
 
     Raises:
         DataError: The file is damaged or parts of a variable are missing.
     """
-    return {
-        name: weight.dequantize() if isinstance(weight, QuantizedArray) else weight
+    return (
+        (name, weight.dequantize() if isinstance(weight, QuantizedArray) else weight)
         for name, weight in iterate_quantized(path)
-    }
+    )
 
 
 def count_by_bits(path: str | Path) -> dict[int, int]:
