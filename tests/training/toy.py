@@ -31,7 +31,7 @@ def network() -> keras.Model:
     return keras.Model({"frames": frames, "num_frames": num_frames}, x)
 
 
-def read_epoch(epoch: int, skip: int, *, soft: bool = False) -> Any:
+def read_epoch(epoch: int, skip: int) -> Any:
     """Return the batches of an epoch: the same videos in an order that depends on the epoch."""
     random = np.random.default_rng(1)
     frames = random.integers(0, 256, (VIDEOS, T, D), np.uint8)
@@ -39,8 +39,6 @@ def read_epoch(epoch: int, skip: int, *, soft: bool = False) -> Any:
     order = np.random.default_rng(epoch).permutation(VIDEOS)
     inputs = {"frames": frames[order], "num_frames": np.full(VIDEOS, T, np.int32)}
     targets = {"labels": labels[order]}
-    if soft:
-        targets["soft_targets"] = (labels[order] * 0.7 + 0.1).astype(np.float32)
     return tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(B, drop_remainder=True).skip(skip)
 
 
