@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 from yt8m.errors import ConfigError, suggest
 
@@ -73,29 +73,29 @@ class Group:
     description: str
 
 
-class Plan:
-    """All nodes of a run, each after those it depends on.
+class _GraphNode(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def dependencies(self) -> frozenset[str]: ...
 
-    Args:
+
+AnyNode = TypeVar("AnyNode", bound=_GraphNode)
+
+
+class Graph(Generic[AnyNode]):
+    """Nodes, each after those it depends on.
+
+    Attributes:
         name: Name of the pipeline.
-        description: Purpose of the pipeline, in a sentence or two.
-        groups: The sub-pipelines.
-        nodes: The nodes; every dependency comes before the nodes that need it.
+        nodes: Nodes by name.
     """
 
-    def __init__(self, name: str, description: str, groups: tuple[Group, ...], nodes: tuple[Node, ...]) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.description = description
-        self.groups = {group.name: group for group in groups}
-        self.nodes: dict[str, Node] = {}
-        for node in nodes:
-            assert node.name not in self.nodes, f"two nodes are called {node.name}"
-            missing = node.dependencies - self.nodes.keys()
-            assert not missing, f"{node.name} comes before {', '.join(sorted(missing))}"
-            assert not node.group or node.group in self.groups, f"{node.name} is in unknown group {node.group}"
-            self.nodes[node.name] = node
+        self.nodes: dict[str, AnyNode] = {}
 
-    def __getitem__(self, name: str) -> Node:
+    def __getitem__(self, name: str) -> AnyNode:
         """Return the node of this name.
 
         Raises:
@@ -105,13 +105,53 @@ class Plan:
             raise ConfigError(f"{self.name}: no node '{name}'. {suggest(name, self.nodes)}")
         return self.nodes[name]
 
-    def ancestors(self, name: str) -> list[str]:
-        """List all nodes that a node depends on, directly or not, in the order of the plan."""
-        wanted = set(self[name].dependencies)
-        for other in reversed(self.nodes.values()):
-            if other.name in wanted:
-                wanted |= other.dependencies
-        return [other for other in self.nodes if other in wanted]
+    def ancestors(self, *names: str) -> list[str]:
+        """List all direct and indirect dependencies of some nodes, in the order of the graph."""
+        wanted = {other for name in names for other in self[name].dependencies}
+        for node in reversed(self.nodes.values()):
+            if node.name in wanted:
+                wanted |= node.dependencies
+        return [name for name in self.nodes if name in wanted]
+
+    def descendants(self, name: str) -> list[str]:
+        """List all nodes that depend on a node, directly or indirectly, in the order of the graph."""
+        found = [self[name].name]
+        for node in self.nodes.values():
+            if not node.dependencies.isdisjoint(found):
+                found.append(node.name)
+        return found[1:]
+
+
+class Plan(Graph[Node]):
+    """All nodes of a run.
+
+    Args:
+        name: Name of the pipeline.
+        description: Purpose of the pipeline, in a sentence or two.
+        groups: The sub-pipelines.
+        nodes: The nodes; every dependency comes before the nodes that need it.
+    """
+
+    def __init__(self, name: str, description: str, groups: tuple[Group, ...], nodes: tuple[Node, ...]) -> None:
+        super().__init__(name)
+        self.description = description
+        self.groups = {group.name: group for group in groups}
+        for node in nodes:
+            assert node.name not in self.nodes, f"two nodes are called {node.name}"
+            missing = node.dependencies - self.nodes.keys()
+            assert not missing, f"{node.name} comes before {', '.join(sorted(missing))}"
+            assert not node.group or node.group in self.groups, f"{node.name} is in unknown group {node.group}"
+            self.nodes[node.name] = node
+
+    def units(self) -> dict[str, list[Node]]:
+        """Return the nodes of each group by name, and each node outside of groups alone, sorted topologically."""
+        unit_of = {name: node.group or name for name, node in self.nodes.items()}
+        units: dict[str, list[Node]] = {unit: [] for unit in unit_of.values()}
+        needs: dict[str, set[str]] = {unit: set() for unit in units}
+        for name, unit in unit_of.items():
+            units[unit].append(self.nodes[name])
+            needs[unit] |= {unit_of[other] for other in self.nodes[name].dependencies} - {unit}
+        return {unit: units[unit] for unit in in_order(needs)}
 
 
 def in_order(needs: Mapping[str, Collection[str]]) -> list[str]:

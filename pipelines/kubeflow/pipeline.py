@@ -4,16 +4,16 @@ import copy
 import inspect
 import json
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Any, NamedTuple
 
 from kfp import dsl
 
 from pipelines.graph.keys import Work
-from pipelines.graph.plan import Group, Node, Plan, Ref, in_order
+from pipelines.graph.plan import Group, Node, Plan, Ref
 from pipelines.kubeflow.placement import apply_cluster, label_pod
 from pipelines.recipe.cluster import ClusterConfig
 from yt8m import __version__
@@ -36,6 +36,10 @@ _DESCRIPTIONS = {
 }
 
 
+# Makes the task of a node or sub-pipeline, given the run's root and the artifacts made so far, and adds its outputs.
+Caller = Callable[[Any, dict[Ref, Any]], None]
+
+
 @cache
 def find_component(stage: str) -> Any:
     """Import the KFP component of a stage: `components.<stage>.<stage>`."""
@@ -54,7 +58,7 @@ def build_pipeline(
         cluster: Resources of the steps in the cluster. None: the defaults of the cluster.
         recipe: The recipe as JSON, which the pipeline keeps for reruns.
     """
-    return _PipelineBuilder(plan, work, image, cluster, recipe).build()
+    return _PipelineBuilder(plan, work, image, cluster).build(recipe)
 
 
 @dataclass(frozen=True)
@@ -63,36 +67,30 @@ class _PipelineBuilder:
     work: Mapping[str, Work]
     image: str
     cluster: ClusterConfig | None
-    recipe: str
 
-    def build(self) -> Any:
+    def build(self, recipe: str) -> Any:
         # KFP cannot build a pipeline while it is building another one.
-        subpipelines = {name: self._make_group(group) for name, group in self.plan.groups.items()}
+        callers = {
+            unit: self._make_group(self.plan.groups[unit], nodes)
+            if unit in self.plan.groups
+            else partial(self._call_node, nodes[0])
+            for unit, nodes in self.plan.units().items()
+        }
 
         def body(root: Any, _: Any) -> None:
             outputs: dict[Ref, Any] = {}
-            for unit in self._units():
-                if isinstance(unit, Group):
-                    subpipelines[unit.name].call(unit.title, root, outputs)
-                else:
-                    self._call_node(unit, root, outputs)
+            for call in callers.values():
+                call(root, outputs)
 
         inputs = {ROOT_PARAMETER: str, RECIPE_PARAMETER: str}
-        defaults = {RECIPE_PARAMETER: self.recipe}
-        return _make_pipeline(self.plan.name, self.plan.description, inputs, {}, body, defaults)
+        return _make_pipeline(self.plan.name, self.plan.description, inputs, {}, body, {RECIPE_PARAMETER: recipe})
 
-    def _units(self) -> list[Node | Group]:
-        """Sort groups, and nodes outside of groups, topologically."""
-        unit_of = {node.name: node.group or node.name for node in self.plan.nodes.values()}
-        needs: dict[str, set[str]] = {}
-        for node in self.plan.nodes.values():
-            unit = needs.setdefault(unit_of[node.name], set())
-            unit |= {unit_of[dependency] for dependency in node.dependencies} - {unit_of[node.name]}
-        return [self.plan.groups.get(unit) or self.plan.nodes[unit] for unit in in_order(needs)]
+    def _make_group(self, group: Group, nodes: Sequence[Node]) -> Caller:
+        """Make the sub-pipeline of a group. Its inputs and outputs are the artifacts that cross its boundary.
 
-    def _make_group(self, group: Group) -> "_SubPipeline":
-        """Make the sub-pipeline of a group. Its inputs and outputs are the artifacts that cross its boundary."""
-        nodes = [node for node in self.plan.nodes.values() if node.group == group.name]
+        Returns:
+            The function that makes the sub-pipeline's task.
+        """
         names = {node.name for node in nodes}
         others = [node for node in self.plan.nodes.values() if node.name not in names]
         inputs = sorted({ref for node in nodes for ref in node.references() if ref.node not in names}, key=_port)
@@ -108,7 +106,13 @@ class _PipelineBuilder:
         parameters = {"root": str} | {_port(ref): dsl.Input[self._artifact_type(ref)] for ref in inputs}
         results = {_port(ref): self._artifact_type(ref) for ref in outputs}
         pipeline = _make_pipeline(group.name, group.description, parameters, results, body)
-        return _SubPipeline(pipeline, inputs, outputs)
+
+        def call(root: Any, known: dict[Ref, Any]) -> None:
+            task = pipeline(root=root, **{_port(ref): known[ref] for ref in inputs})
+            task.set_display_name(group.title)
+            known |= {ref: task.outputs[_port(ref)] for ref in outputs}
+
+        return call
 
     def _call_node(self, node: Node, root: Any, outputs: dict[Ref, Any]) -> None:
         """Make the task of a node and add its outputs."""
@@ -149,20 +153,6 @@ class _PipelineBuilder:
         """Return the artifact class of an output from the component's interface (`system.Model@0.0.1`)."""
         spec = find_component(self.plan.nodes[ref.node].stage).component_spec.outputs[ref.output]
         return getattr(dsl, spec.type.removeprefix("system.").split("@")[0])
-
-
-class _SubPipeline(NamedTuple):
-    """The KFP pipeline of a group, with the artifacts that it reads and those that other nodes read."""
-
-    pipeline: Any
-    inputs: list[Ref]
-    outputs: list[Ref]
-
-    def call(self, title: str, root: Any, outputs: dict[Ref, Any]) -> None:
-        """Make the task of the sub-pipeline and add its outputs."""
-        task = self.pipeline(root=root, **{_port(ref): outputs[ref] for ref in self.inputs})
-        task.set_display_name(title)
-        outputs |= {ref: task.outputs[_port(ref)] for ref in self.outputs}
 
 
 def _port(ref: Ref) -> str:

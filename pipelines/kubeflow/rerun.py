@@ -42,11 +42,10 @@ def choose_nodes(graph: SpecGraph, node: str, *, downstream: bool) -> RerunNodes
     Raises:
         ConfigError: The graph has no such node.
     """
-    dependent = graph.descendants(graph[node].name)
-    executed = {node} | (dependent if downstream else set())
-    needed = graph.ancestors(executed) - executed
-    stale = dependent - executed
-    return RerunNodes(*(tuple(name for name in graph.nodes if name in chosen) for chosen in (executed, needed, stale)))
+    dependent = graph.descendants(node)
+    executed = [node, *dependent] if downstream else [node]
+    needed = [name for name in graph.ancestors(*executed) if name not in executed]
+    return RerunNodes(tuple(executed), tuple(needed), () if downstream else tuple(dependent))
 
 
 def embedded_recipe(spec: Spec) -> dict[str, object]:

@@ -1,11 +1,11 @@
 """A compiled pipeline as plain data: its steps, their dependencies, and the part of it that some steps need."""
 
 import copy
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
-from pipelines.graph.plan import in_order
-from yt8m.errors import ConfigError, suggest
+from pipelines.graph.plan import Graph, in_order
+from yt8m.errors import ConfigError
 
 # Name under which the pipeline's own DAG stands among those of the components.
 ROOT = ""
@@ -19,65 +19,39 @@ class SpecNode(NamedTuple):
     Attributes:
         name: The task's name, unique in pipelines of this project.
         title: The name in user interfaces.
-        dag: The component whose DAG contains the task; `ROOT` for the pipeline's own DAG.
         group: The sub-pipeline's task; empty in the pipeline's own DAG.
+        dag: The component whose DAG contains the task; `ROOT` for the pipeline's own DAG.
         component: The component that the task executes.
+        dependencies: Steps whose outputs the step reads.
     """
 
     name: str
     title: str
-    dag: str
     group: str
+    dag: str
     component: str
+    dependencies: frozenset[str]
 
 
-class SpecGraph:
+class SpecGraph(Graph[SpecNode]):
     """Steps of a compiled pipeline, those of sub-pipelines included.
 
-    Pipelines of this project pass only artifacts between steps; parameters are constants or the pipeline's own.
+    Steps of this project's pipelines depend on each other only by artifacts; parameters are constants or the
+    pipeline's own.
 
     Args:
         spec: A `PipelineSpec` as plain data.
-
-    Attributes:
-        name: The pipeline's name.
-        nodes: Steps by name, each after those it depends on.
 
     Raises:
         ConfigError: Two steps have the same name, so the pipeline is not one of this project.
     """
 
     def __init__(self, spec: Spec) -> None:
-        self.name: str = spec["pipelineInfo"]["name"]
+        super().__init__(spec["pipelineInfo"]["name"])
         self._spec = spec
-        self._found: dict[str, SpecNode] = {}
-        self._dependencies: dict[str, frozenset[str]] = {}
         self._add_dag(ROOT, "", {})
-        self.nodes = {name: self._found[name] for name in in_order(self._dependencies)}
-
-    def __getitem__(self, name: str) -> SpecNode:
-        """Return the step of this name.
-
-        Raises:
-            ConfigError: No step has this name; the message names the nearest one.
-        """
-        if name not in self.nodes:
-            raise ConfigError(f"{self.name}: no node '{name}'. {suggest(name, self.nodes)}")
-        return self.nodes[name]
-
-    def ancestors(self, names: Iterable[str]) -> set[str]:
-        """Return all direct and indirect dependencies of some steps."""
-        found: set[str] = set()
-        waiting = list(names)
-        while waiting:
-            new = self._dependencies[waiting.pop()] - found
-            found |= new
-            waiting += new
-        return found
-
-    def descendants(self, name: str) -> set[str]:
-        """Return all steps that depend on a step, directly or indirectly."""
-        return {other for other in self.nodes if name in self.ancestors([other])}
+        order = in_order({name: node.dependencies for name, node in self.nodes.items()})
+        self.nodes = {name: self.nodes[name] for name in order}
 
     def task(self, name: str) -> Spec:
         """Return a step's task: a part of the pipeline, not a copy."""
@@ -102,29 +76,24 @@ class SpecGraph:
         """Add the steps of a DAG, whose input artifacts are outputs of the steps `given`."""
         # Data from a protobuf has no defined order.
         for name, task in sorted(dag_of(self._spec, dag)["tasks"].items()):
-            inputs = {
-                key: self._producers_of_input(dag, value, given)
-                for key, value in task.get("inputs", {}).get("artifacts", {}).items()
-            }
+            inputs: dict[str, frozenset[str]] = {}
+            for key, value in task.get("inputs", {}).get("artifacts", {}).items():
+                if "componentInputArtifact" in value:
+                    inputs[key] = given[value["componentInputArtifact"]]
+                else:
+                    source = value["taskOutputArtifact"]
+                    inputs[key] = self._producers(dag, source["producerTask"], source["outputArtifactKey"])
+            component = task["componentRef"]["name"]
             if _is_group(self._spec, task):
-                self._add_dag(task["componentRef"]["name"], name, inputs)
+                self._add_dag(component, name, inputs)
                 continue
-            if name in self._found:
+            if name in self.nodes:
                 raise ConfigError(
                     f"{self.name}: two steps have the name '{name}', so `yt8m compile` did not make this pipeline. "
                     "Give a pipeline or a run of yt8m."
                 )
-            tasks = dag_of(self._spec, dag)["tasks"]
-            before = {other for other in task.get("dependentTasks", []) if not _is_group(self._spec, tasks[other])}
             title = task.get("taskInfo", {}).get("name", name)
-            self._found[name] = SpecNode(name, title, dag, group, task["componentRef"]["name"])
-            self._dependencies[name] = frozenset(before.union(*inputs.values()))
-
-    def _producers_of_input(self, dag: str, value: Spec, given: Mapping[str, frozenset[str]]) -> frozenset[str]:
-        if "componentInputArtifact" in value:
-            return given[value["componentInputArtifact"]]
-        source = value.get("taskOutputArtifact")
-        return self._producers(dag, source["producerTask"], source["outputArtifactKey"]) if source else frozenset()
+            self.nodes[name] = SpecNode(name, title, group, dag, component, frozenset().union(*inputs.values()))
 
     def _producers(self, dag: str, name: str, output: str) -> frozenset[str]:
         """Return the steps that produce an output of a task, which may be a sub-pipeline."""
@@ -158,9 +127,9 @@ def prune(spec: Spec, keep: Collection[str]) -> Spec:
         keep: The steps to keep, including all their dependencies.
     """
     pruned = copy.deepcopy(spec)
-    _prune_dag(pruned, ROOT, keep)
-    pruned["components"] = _only(pruned["components"], _used_components(pruned, ROOT))
-    pruned["deploymentSpec"]["executors"] = _only(pruned["deploymentSpec"]["executors"], executor_labels(pruned))
+    _prune_dag(pruned, pruned["root"]["dag"], keep)
+    _keep(pruned, "components", _used_components(pruned, ROOT))
+    _keep(pruned["deploymentSpec"], "executors", executor_labels(pruned))
     return pruned
 
 
@@ -168,8 +137,7 @@ def prune_platforms(platforms: Spec, spec: Spec) -> Spec:
     """Return a copy of a `PlatformSpec` without the executors that a pipeline does not have."""
     pruned = copy.deepcopy(platforms)
     for platform in pruned.get("platforms", {}).values():
-        deployment = platform.get("deploymentSpec", {})
-        deployment["executors"] = _only(deployment.get("executors", {}), executor_labels(spec))
+        _keep(platform.get("deploymentSpec", {}), "executors", executor_labels(spec))
     return pruned
 
 
@@ -178,57 +146,36 @@ def executor_labels(spec: Spec) -> set[str]:
     return {each["executorLabel"] for each in spec["components"].values() if "executorLabel" in each}
 
 
-def _prune_dag(spec: Spec, component: str, keep: Collection[str]) -> None:
-    tasks = dag_of(spec, component)["tasks"]
+def _prune_dag(spec: Spec, dag: Spec, keep: Collection[str]) -> None:
+    tasks = dag["tasks"]
     for name, task in list(tasks.items()):
-        kept = name in keep
+        is_kept = name in keep
         if _is_group(spec, task):
             inner = spec["components"][task["componentRef"]["name"]]
-            _prune_dag(spec, task["componentRef"]["name"], keep)
-            kept = bool(inner["dag"]["tasks"])
-            inputs = task.get("inputs", {})
+            _prune_dag(spec, inner["dag"], keep)
+            _prune_interface(inner)
+            is_kept = bool(inner["dag"]["tasks"])
             for kind in ("artifacts", "parameters"):
-                _set(inputs, kind, _only(inputs.get(kind, {}), inner.get("inputDefinitions", {}).get(kind, {})))
-        if not kept:
+                _keep(task.get("inputs", {}), kind, inner.get("inputDefinitions", {}).get(kind, {}))
+        if not is_kept:
             del tasks[name]
     for task in tasks.values():
         _set(task, "dependentTasks", [name for name in task.get("dependentTasks", []) if name in tasks])
-    if component:
-        _drop_unproduced_outputs(spec, spec["components"][component])
-        _drop_unread_inputs(spec["components"][component])
 
 
-def _drop_unproduced_outputs(spec: Spec, component: Spec) -> None:
-    """Remove the outputs of a sub-pipeline that none of its remaining tasks produces."""
-    dag = component["dag"]
-    made: Spec = {}
-    for name, output in dag.get("outputs", {}).get("artifacts", {}).items():
-        selectors = [each for each in output["artifactSelectors"] if _is_produced(spec, dag, each)]
-        if selectors:
-            made[name] = {**output, "artifactSelectors": selectors}
-    definitions = _only(component.get("outputDefinitions", {}).get("artifacts", {}), made)
-    _set(dag, "outputs", {"artifacts": made} if made else {})
-    _set(component, "outputDefinitions", {"artifacts": definitions} if definitions else {})
-
-
-def _is_produced(spec: Spec, dag: Spec, selector: Spec) -> bool:
-    task = dag["tasks"].get(selector["producerSubtask"])
-    if task is None:
-        return False
-    definitions = spec["components"][task["componentRef"]["name"]].get("outputDefinitions", {})
-    return selector["outputArtifactKey"] in definitions.get("artifacts", {})
-
-
-def _drop_unread_inputs(component: Spec) -> None:
-    """Remove the inputs of a sub-pipeline that none of its remaining tasks reads."""
-    definitions = component.get("inputDefinitions", {})
-    for kind, key in (("artifacts", "componentInputArtifact"), ("parameters", "componentInputParameter")):
-        values = (
-            value
-            for task in component["dag"]["tasks"].values()
-            for value in task.get("inputs", {}).get(kind, {}).values()
+def _prune_interface(component: Spec) -> None:
+    """Remove the outputs of a sub-pipeline that no task makes any more, and the inputs that no task reads."""
+    dag, tasks = component["dag"], component["dag"]["tasks"]
+    outputs = dag.get("outputs", {}).get("artifacts", {})
+    made = [name for name, each in outputs.items() if each["artifactSelectors"][0]["producerSubtask"] in tasks]
+    for owner, key in ((dag, "outputs"), (component, "outputDefinitions")):
+        _keep(owner.get(key, {}), "artifacts", made)
+        _set(owner, key, owner.get(key))
+    for kind, source in (("artifacts", "componentInputArtifact"), ("parameters", "componentInputParameter")):
+        inputs = [task.get("inputs", {}).get(kind, {}) for task in tasks.values()]
+        _keep(
+            component.get("inputDefinitions", {}), kind, {each.get(source) for task in inputs for each in task.values()}
         )
-        _set(definitions, kind, _only(definitions.get(kind, {}), {value[key] for value in values if key in value}))
 
 
 def _used_components(spec: Spec, component: str) -> set[str]:
@@ -239,8 +186,9 @@ def _used_components(spec: Spec, component: str) -> set[str]:
     return used
 
 
-def _only(entries: Spec, names: Collection[str]) -> Spec:
-    return {name: each for name, each in entries.items() if name in names}
+def _keep(target: Spec, key: str, names: Collection[str]) -> None:
+    """Keep only the parts of an entry that have these names."""
+    _set(target, key, {name: each for name, each in target.get(key, {}).items() if name in names})
 
 
 def _set(target: Spec, key: str, value: Any) -> None:

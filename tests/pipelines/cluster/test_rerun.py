@@ -24,7 +24,7 @@ def test_a_rerun_has_the_node_and_its_cached_ancestors(server: KfpServer, tmp_pa
     result = call(server, "rerun", "runs-1", "train-netvlad-second")
     assert result.exit_code == 0, result.output
     first, again = submitted(server), submitted(server, 2)
-    needed = SpecGraph(first).ancestors(["train-netvlad-second"])
+    needed = set(SpecGraph(first).ancestors("train-netvlad-second"))
     assert set(SpecGraph(again).nodes) == {"train-netvlad-second"} | needed
     assert inputs(again, needed) == inputs(first, needed)
     assert {name: SpecGraph(again).executor(name) for name in needed} == {
@@ -55,7 +55,7 @@ def test_downstream_executes_exactly_the_descendants(server: KfpServer) -> None:
     call(server, "rerun", "runs-1", "train-netvlad-second", "--downstream")
     first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
     executed = {name for name in again.nodes if again.constant(name, "attempt")}
-    assert executed == {"train-netvlad-second"} | first.descendants("train-netvlad-second")
+    assert executed == {"train-netvlad-second", *first.descendants("train-netvlad-second")}
 
 
 def test_a_failed_node_continues_under_its_old_key(server: KfpServer) -> None:

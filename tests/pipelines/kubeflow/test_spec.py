@@ -37,8 +37,8 @@ def test_the_graph_of_a_compiled_pipeline_is_that_of_its_plan(plan: Plan, spec: 
     for name, node in plan.nodes.items():
         assert graph[name].group == node.group
         assert graph[name].title == node.title
-        assert graph.ancestors([name]) == set(plan.ancestors(name))
-        assert graph.descendants(name) == {other for other in plan.nodes if name in plan.ancestors(other)}
+        assert set(graph.ancestors(name)) == set(plan.ancestors(name))
+        assert set(graph.descendants(name)) == {other for other in plan.nodes if name in plan.ancestors(other)}
 
 
 def test_an_unknown_step_is_refused_with_the_nearest(spec: Spec) -> None:
@@ -92,7 +92,7 @@ def test_a_pipeline_pruned_for_any_step_is_consistent(spec: Spec) -> None:
     before = copy.deepcopy(spec)
     graph = SpecGraph(spec)
     for name in graph.nodes:
-        keep = graph.ancestors([name]) | {name}
+        keep = {name, *graph.ancestors(name)}
         pruned = prune(spec, keep)
         json_format.ParseDict(pruned, pipeline_spec_pb2.PipelineSpec())
         assert set(SpecGraph(pruned).nodes) == keep
@@ -108,7 +108,7 @@ def test_pruning_no_step_changes_nothing(spec: Spec) -> None:
 
 def test_a_sub_pipeline_without_steps_is_removed(spec: Spec) -> None:
     graph = SpecGraph(spec)
-    pruned = prune(spec, graph.ancestors(["evaluate-dbof-a"]) | {"evaluate-dbof-a"})
+    pruned = prune(spec, {"evaluate-dbof-a", *graph.ancestors("evaluate-dbof-a")})
     assert set(pruned["root"]["dag"]["tasks"]) == {"generate", "prepare", "dbof"}
     assert "outputs" not in pruned["components"]["comp-dbof"]["dag"]
 
