@@ -120,11 +120,11 @@ def plan(  # noqa: PLR0917 click passes them by name
     report.show_pipeline(console, measure_pipeline(compilation, compilation.resources(cluster_file)))
     if not dataset:
         return
-    flops = {name: estimate.flops for name, estimate in estimates.items()}
-    traffic = Traffic(loaded, planned, dataset, {name: each.size for name, each in flops.items()})
+    traffic = Traffic(loaded, planned, dataset, estimates)
     report.show_traffic(console, traffic, loaded.data.resolve_spec().max_frames)
     if chosen or given:
         training = {name: model.training for name, model in loaded.models().items()}
+        flops = {name: estimate.flops for name, estimate in estimates.items()}
         throughput = Throughput(gpu=chosen, cpus=cpus, flops=flops, training=training, given=given)
         seconds = NodeTimes(loaded, planned, dataset, throughput).seconds
         shared_seconds = traffic.read_shared / shared_rate if shared_rate else 0.0

@@ -1,12 +1,14 @@
 """Bytes that each node of a plan reads and writes, and their sums over the run."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipelines.cost.dataset import DatasetSize
+from pipelines.cost.models import ModelEstimate
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
-from yt8m.models.sizes import FLOAT_BYTES, ModelSize
+from yt8m.models.sizes import FLOAT_BYTES
 
 # Copies of the weights in a checkpoint: the weights and Adam's two moments; in averaging also the averages.
 _CHECKPOINT_COPIES, _AVERAGING_COPIES = 3, 4
@@ -54,16 +56,18 @@ class Traffic:
         recipe: The recipe.
         plan: Its plan.
         dataset: Videos and bytes of the data set.
-        sizes: Size of each model by name.
+        estimates: Size of each model by name.
 
     Attributes:
         nodes: Bytes by node, in the plan's order.
     """
 
-    def __init__(self, recipe: Recipe, plan: Plan, dataset: DatasetSize, sizes: Mapping[str, ModelSize]) -> None:
+    def __init__(
+        self, recipe: Recipe, plan: Plan, dataset: DatasetSize, estimates: Mapping[str, ModelEstimate]
+    ) -> None:
         self.dataset = dataset
         self.nodes: dict[str, NodeBytes] = {}
-        self._recipe, self._plan, self._sizes = recipe, plan, sizes
+        self._recipe, self._plan, self._estimates = recipe, plan, estimates
         classes = recipe.data.resolve_spec().num_classes
         self._soft_target_bytes = dataset.training_videos * recipe.soft_targets.encoding.record_bytes(classes)
         self._prediction_bytes = dataset.holdout_videos * (
@@ -96,10 +100,9 @@ class Traffic:
 
     def stored(self) -> dict[str, int]:
         """Return the bytes that a run leaves behind, by kind of file or output."""
-        total: dict[str, int] = {}
+        total: Counter[str] = Counter()
         for each in self.nodes.values():
-            for kind, size in each.stored.items():
-                total[kind] = total.get(kind, 0) + size
+            total.update(each.stored)
         return total
 
     def stages(self) -> dict[str, list[str]]:
@@ -120,7 +123,7 @@ class Traffic:
     def _train(self, node: Node) -> NodeBytes:
         epochs = self._recipe.models()[node.model].training.epochs
         written = self._training_files(node, _CHECKPOINT_COPIES, epochs)
-        artifacts = {"model": self._sizes[node.model].float_bytes}
+        artifacts = {"model": self._estimates[node.model].flops.size.float_bytes}
         return NodeBytes(self._training_set_bytes(node), self._passes(node, epochs), written, artifacts)
 
     def _average(self, node: Node) -> NodeBytes:
@@ -129,7 +132,7 @@ class Traffic:
         passes = self._passes(node, epochs)
         pass_bytes = self._training_set_bytes(node) + 2 * self.dataset.holdout_bytes // passes
         written = self._training_files(node, _AVERAGING_COPIES, epochs)
-        return NodeBytes(pass_bytes, passes, written, {"averaged": self._sizes[node.model].float_bytes})
+        return NodeBytes(pass_bytes, passes, written, {"averaged": self._estimates[node.model].flops.size.float_bytes})
 
     def _evaluate(self, _: Node) -> NodeBytes:
         return NodeBytes(self.dataset.holdout_bytes, 1, artifacts={"predictions": self._prediction_bytes})
@@ -144,10 +147,10 @@ class Traffic:
         return NodeBytes(self._soft_target_bytes, 1)
 
     def _quantize(self, node: Node) -> NodeBytes:
-        return NodeBytes(artifacts={"quantized": self._quantized_bytes(node.model)})
+        return NodeBytes(artifacts={"quantized": self._estimates[node.model].quantized_bytes})
 
     def _export(self, _: Node) -> NodeBytes:
-        members = sum(map(self._quantized_bytes, self._recipe.members()))
+        members = sum(self._estimates[name].quantized_bytes for name in self._recipe.members())
         return NodeBytes(artifacts={"exported": min(members, self._recipe.ensemble.search.budget_bytes)})
 
     def _training_set_bytes(self, node: Node) -> int:
@@ -165,9 +168,6 @@ class Traffic:
         batch_size = self._recipe.models()[node.model].training.batch_size
         steps = epochs * self.dataset.training_videos // batch_size
         return {
-            "checkpoints": copies * FLOAT_BYTES * self._sizes[node.model].parameters,
+            "checkpoints": copies * FLOAT_BYTES * self._estimates[node.model].parameters,
             "TensorBoard's logs": round(_LOG_BYTES_PER_STEP * steps),
         }
-
-    def _quantized_bytes(self, model: str) -> int:
-        return self._sizes[model].quantized_bytes(**dict(self._recipe.quantization))

@@ -1,7 +1,7 @@
 """The work of every node in a plan: what decides its result, and the key that names it."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
@@ -144,20 +144,16 @@ def _labels(node: Node) -> dict[str, Any]:
 
 def _fingerprints(data: DataConfig, source: str) -> dict[str, str]:
     """Read the fingerprint of every file that the run reads from outside, by URI."""
+    patterns = [(key, pattern) for key in ("training", "validation") for pattern in getattr(data, key)]
+    if data.generate and data.generate.means:
+        patterns.append(("generate.means", data.generate.means))
     found: dict[str, str] = {}
-    for place, pattern in _patterns(data):
+    for key, pattern in patterns:
         uris = storage.list_uris(pattern)
         if not uris:
             raise ConfigError(
-                f"{source}: {place}: no file matches '{pattern}'. Say where it is, for a run with `--set {place}=...`."
+                f"{source}: data.{key}: no file matches '{pattern}'. Say where it is, for a run with "
+                f"`--set data.{key}=...`."
             )
         found |= {uri: storage.stat(uri).fingerprint for uri in uris}
     return found
-
-
-def _patterns(data: DataConfig) -> Iterator[tuple[str, str]]:
-    """List the entries of a recipe that name files, each with its path or glob pattern."""
-    if data.generate and data.generate.means:
-        yield "data.generate.means", data.generate.means
-    yield from (("data.training", pattern) for pattern in data.training)
-    yield from (("data.validation", pattern) for pattern in data.validation)

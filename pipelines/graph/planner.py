@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any
 
 from components.step import MOST_NUMBERED
-from pipelines.graph.groups import Groups
+from pipelines.graph.groups import make_groups, students_by_group
 from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.recipe.schema import CandidateConfig, Recipe, StudentConfig
 from pipelines.stages import FINAL_WEIGHTS, STAGES
@@ -41,7 +41,7 @@ def make_plan(recipe: Recipe) -> Plan:
 class _Planner:
     def __init__(self, recipe: Recipe) -> None:
         self.recipe = recipe
-        self.groups = Groups(recipe)
+        self.students = students_by_group(recipe)
         self.models = recipe.models()
         self.nodes: dict[str, Node] = {}
         # The final weights of each model.
@@ -53,7 +53,7 @@ class _Planner:
 
     def plan(self) -> Plan:
         self._add_data()
-        groups = tuple(self.groups)
+        groups = tuple(make_groups(self.recipe))
         for group in groups:
             self._add_group(group.name)
         self._add_ensemble()
@@ -128,7 +128,7 @@ class _Planner:
                 selection = {"selection": self._add_selection(name, teachers, family.ensemble_size)}
         if teaches:
             self.soft_targets[name] = self._add_soft_targets(name, teachers, selection)
-        for student, student_config in self.groups.students(name).items():
+        for student, student_config in self.students.get(name, {}).items():
             self._add_model(student, student_config, name)
         self._add_collection(name)
 
@@ -178,28 +178,27 @@ class _Planner:
     def _add_soft_targets(self, group: str, teachers: tuple[str, ...], selection: Mapping[str, Ref]) -> Ref:
         section = self.recipe.soft_targets
         common: dict[str, Any] = {"group": group, "family": group}
-
-        def add_worker(description: str, worker: int, **names: str) -> Ref:
-            return self._add(
+        parts = {}
+        for number in range(1, section.workers + 1):
+            description, names = "Predicts the training videos with the teachers.", {}
+            if section.workers > 1:
+                description = "Predicts part of the training videos with the teachers."
+                names["node"] = f"soft-targets-{group}-part-{number}"
+                names["title"] = f"Soft targets of {group}, part {number} of {section.workers}"
+            part = self._add(
                 "soft_targets",
                 description,
                 config=section.model_dump(mode="json", exclude={"workers"}),
                 code=frozenset(self.models[model].model.architecture for model in teachers),
-                arguments={"worker": worker, "workers": section.workers},
+                arguments={"worker": number - 1, "workers": section.workers},
                 inputs={"partition": PARTITION, **selection},
                 fan_in={"model": {model: self.weights[model] for model in teachers}},
                 **common,
                 **names,
             )
-
+            parts[part.node] = part
         if section.workers == 1:
-            return add_worker("Predicts the training videos with the teachers.", 0)
-        parts = {}
-        for number in range(1, section.workers + 1):
-            node = f"soft-targets-{group}-part-{number}"
-            title = f"Soft targets of {group}, part {number} of {section.workers}"
-            description = "Predicts part of the training videos with the teachers."
-            parts[node] = add_worker(description, number - 1, node=node, title=title)
+            return part
         description = f"Joins the parts of the soft targets of {group} in one manifest."
         inputs = {"partition": PARTITION}
         return self._add("join_soft_targets", description, inputs=inputs, fan_in={"part": parts}, **common)

@@ -4,7 +4,7 @@ from typing import Any
 
 from kfp import kubernetes
 
-from pipelines.recipe.cluster import ClusterConfig, SecretConfig, ShardCacheConfig, StepConfig
+from pipelines.recipe.cluster import ClusterConfig, ShardCacheConfig, StepConfig
 from pipelines.stages import STAGES
 from yt8m.storage.cache import FOLDER_VARIABLE, SIZE_VARIABLE
 
@@ -45,7 +45,10 @@ def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> 
     for name, value in cluster.environment.items():
         task.set_env_variable(name, value)
     for secret in cluster.secrets:
-        _add_secret(task, secret)
+        if secret.environment:
+            kubernetes.use_secret_as_env(task, secret.name, dict(secret.environment), optional=secret.optional)
+        if secret.mount_path:
+            kubernetes.use_secret_as_volume(task, secret.name, secret.mount_path, optional=secret.optional)
     if cluster.image_pull_secrets:
         kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
     if cluster.shard_cache and resources != "assembly":
@@ -96,13 +99,6 @@ def _add_timeout_and_retries(task: Any, step: StepConfig) -> None:
 
 def _seconds(hours: float) -> int:
     return max(1, round(hours * 3600))
-
-
-def _add_secret(task: Any, secret: SecretConfig) -> None:
-    if secret.environment:
-        kubernetes.use_secret_as_env(task, secret.name, dict(secret.environment), optional=secret.optional)
-    if secret.mount_path:
-        kubernetes.use_secret_as_volume(task, secret.name, secret.mount_path, optional=secret.optional)
 
 
 def _add_shard_cache(task: Any, cache: ShardCacheConfig) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.pipeline import CODE_VARIABLE, RECIPE_PARAMETER
-from pipelines.kubeflow.spec import Spec, SpecGraph
+from pipelines.kubeflow.spec import Spec, SpecGraph, set_entry
 from pipelines.recipe.load import apply_settings
 from yt8m.errors import ConfigError
 
@@ -166,18 +166,12 @@ def copy_placement(
         if image:
             container["image"] = new_container["image"]
         if resources:
-            _copy_entry(new_container, container, "resources")
-            _copy_entry(source.task(name), target.task(name), "retryPolicy")
+            set_entry(container, "resources", new_container.get("resources"))
+            set_entry(target.task(name), "retryPolicy", source.task(name).get("retryPolicy"))
             code = [each for each in container.get("env", []) if each["name"] == CODE_VARIABLE]
             container["env"] = code + [each for each in new_container["env"] if each["name"] != CODE_VARIABLE]
             _executors(platforms)[target.label(name)] = _executors(new_platforms)[source.label(name)]
     return spec, platforms
-
-
-def _copy_entry(source: Spec, target: Spec, key: str) -> None:
-    target.pop(key, None)
-    if key in source:
-        target[key] = source[key]
 
 
 def _executors(platforms: Spec) -> Spec:

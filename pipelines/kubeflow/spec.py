@@ -160,7 +160,7 @@ def _prune_dag(spec: Spec, dag: Spec, keep: Collection[str]) -> None:
         if not is_kept:
             del tasks[name]
     for task in tasks.values():
-        _set(task, "dependentTasks", [name for name in task.get("dependentTasks", []) if name in tasks])
+        set_entry(task, "dependentTasks", [name for name in task.get("dependentTasks", []) if name in tasks])
 
 
 def _prune_interface(component: Spec) -> None:
@@ -170,7 +170,7 @@ def _prune_interface(component: Spec) -> None:
     made = [name for name, each in outputs.items() if each["artifactSelectors"][0]["producerSubtask"] in tasks]
     for owner, key in ((dag, "outputs"), (component, "outputDefinitions")):
         _keep(owner.get(key, {}), "artifacts", made)
-        _set(owner, key, owner.get(key))
+        set_entry(owner, key, owner.get(key))
     for kind, source in (("artifacts", "componentInputArtifact"), ("parameters", "componentInputParameter")):
         inputs = [task.get("inputs", {}).get(kind, {}) for task in tasks.values()]
         _keep(
@@ -188,10 +188,10 @@ def _used_components(spec: Spec, component: str) -> set[str]:
 
 def _keep(target: Spec, key: str, names: Collection[str]) -> None:
     """Keep only the parts of an entry that have these names."""
-    _set(target, key, {name: each for name, each in target.get(key, {}).items() if name in names})
+    set_entry(target, key, {name: each for name, each in target.get(key, {}).items() if name in names})
 
 
-def _set(target: Spec, key: str, value: Any) -> None:
+def set_entry(target: Spec, key: str, value: Any) -> None:
     """Set an entry, or remove it if the value is empty, as KFP's compiler does."""
     target.pop(key, None)
     if value:

@@ -18,21 +18,12 @@ from yt8m.yaml_files import parse_yaml, read_yaml
 _NAMED = ("families", "candidates", "students")
 
 
-def load_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
-    """Read and check a recipe.
+def read_recipe(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a recipe as plain data and apply settings, without further validation.
 
     Args:
         path: The YAML file.
-        settings: Entries to replace or add before validation: `a.b.c=value` each, the value in YAML.
-
-    Raises:
-        ConfigError: All problems at once, one per line, with place, reason and remedy.
-    """
-    return check_recipe(read_recipe(path, settings), str(path))
-
-
-def read_recipe(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a recipe as plain data and apply settings, without further validation; see `load_recipe`.
+        settings: Entries to replace or add: `a.b.c=value` each, the value in YAML.
 
     Raises:
         ConfigError: The file cannot be read, or a setting cannot be applied.
@@ -44,7 +35,7 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def apply_settings(raw: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
-    """Return a recipe's plain data with entries replaced or added; see `load_recipe`.
+    """Return a recipe's plain data with entries replaced or added; see `read_recipe`.
 
     Raises:
         ConfigError: A setting cannot be applied.
@@ -63,7 +54,7 @@ def check_recipe(raw: Mapping[str, Any], source: str) -> Recipe:
         source: Origin of the data, with which every problem begins.
 
     Raises:
-        ConfigError: See `load_recipe`.
+        ConfigError: All problems at once, one per line, with place, reason and remedy.
     """
     problems = list(check_references(raw))
     expanded = ExpandedRecipe(raw)

@@ -11,7 +11,7 @@ import yaml
 
 from pipelines.kubeflow.image import default_image
 from pipelines.local.containers import check_image
-from pipelines.recipe.load import load_recipe
+from tests.support.recipes import load_recipe
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
 

@@ -14,7 +14,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from pipelines.cli import main
 from pipelines.cost.models import estimate_models
 from pipelines.graph.planner import make_plan
-from pipelines.recipe.load import load_recipe
+from tests.support.recipes import load_recipe
 from tests.support.custom_resources import SCHEMAS
 from tests.support.paths import RECIPES
 from yt8m.models import ARCHITECTURES

@@ -14,8 +14,7 @@ SOFT_TARGETS = 1000 * (2 * 24 + 62)
 
 
 def traffic_of(recipe: Recipe) -> Traffic:
-    sizes = {name: estimate.flops.size for name, estimate in estimate_models(recipe).items()}
-    return Traffic(recipe, make_plan(recipe), DATASET, sizes)
+    return Traffic(recipe, make_plan(recipe), DATASET, estimate_models(recipe))
 
 
 def bytes_of(recipe: Recipe) -> dict[str, NodeBytes]:

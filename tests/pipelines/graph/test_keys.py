@@ -7,7 +7,7 @@ import pytest
 from pipelines.graph.keys import Work, find_work, plan_work
 from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.graph.planner import make_plan
-from pipelines.recipe.load import load_recipe
+from tests.support.recipes import load_recipe
 from pipelines.recipe.schema import Recipe, StudentConfig
 from tests.support.changed_files import append, changed_file, replace
 from tests.support.paths import DEMO

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.recipe.load import load_recipe
+from tests.support.recipes import load_recipe
 from pipelines.recipe.schema import Recipe
 from tests.support.paths import RECIPES
 from yt8m.errors import ConfigError
