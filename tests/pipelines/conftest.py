@@ -11,8 +11,8 @@ import yaml
 
 from pipelines.kubeflow.image import default_image
 from pipelines.local.containers import check_image
-from tests.support.recipes import load_recipe
 from pipelines.recipe.schema import Recipe
+from tests.support.recipes import load_recipe
 from yt8m.errors import ConfigError
 
 SMALL: dict[str, Any] = {

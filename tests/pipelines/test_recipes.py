@@ -14,9 +14,9 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from pipelines.cli import main
 from pipelines.cost.models import estimate_models
 from pipelines.graph.planner import make_plan
-from tests.support.recipes import load_recipe
 from tests.support.custom_resources import SCHEMAS
 from tests.support.paths import RECIPES
+from tests.support.recipes import load_recipe
 from yt8m.models import ARCHITECTURES
 from yt8m.yaml_files import FASTEST_LOADER
 

@@ -7,10 +7,10 @@ import pytest
 from pipelines.graph.keys import Work, find_work, plan_work
 from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.graph.planner import make_plan
-from tests.support.recipes import load_recipe
 from pipelines.recipe.schema import Recipe, StudentConfig
 from tests.support.changed_files import append, changed_file, replace
 from tests.support.paths import DEMO
+from tests.support.recipes import load_recipe
 from yt8m.errors import ConfigError
 from yt8m.normal_form import strip_comments
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.recipes import load_recipe
 from pipelines.recipe.schema import Recipe
 from tests.support.paths import RECIPES
+from tests.support.recipes import load_recipe
 from yt8m.errors import ConfigError
 from yt8m.export.model_card import CardTexts
 
