@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from pipelines.cli.options import cluster_file_option, image_option, recipe_argument, settings_option
+from pipelines.kubeflow.image import default_image
+from pipelines.recipe.load import read_recipe
 from yt8m.errors import ConfigError
 
 # File extensions that KFP accepts for YAML.
@@ -41,17 +43,14 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
 ) -> None:
     """Compile RECIPE to a pipeline for Kubeflow Pipelines."""
     from pipelines.kubeflow.compile import Compilation
-    from pipelines.kubeflow.image import default_image
-    from pipelines.recipe.load import read_recipe
 
     if output.suffix not in EXTENSIONS:
         raise ConfigError(f"--output {output}: expected a file that ends in {' or '.join(EXTENSIONS)}.")
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
-    plan = compilation.plan
     output.parent.mkdir(parents=True, exist_ok=True)
     image, resources = image or default_image(), compilation.resources(cluster_file)
     if kubernetes_manifest:
         compilation.write_manifest(output, image, resources, namespace)
     else:
         compilation.write(output, image, resources)
-    click.echo(f"{output}: {len(plan.nodes)} nodes, {output.stat().st_size / 1000:.0f} kB")
+    click.echo(f"{output}: {len(compilation.plan.nodes)} nodes, {output.stat().st_size / 1000:.0f} kB")

@@ -1,12 +1,17 @@
 """Formats of lines, tables and figures in the output of commands."""
 
+from collections.abc import Iterable, Sequence
+
 from rich.console import Console
+from rich.filesize import decimal
 from rich.table import Table
 
 from pipelines.runs.state import NodeState
 
 # Columns to use where the output is not a terminal, so that no table cell is cut off.
 WIDTH = 120
+# Number of names to print before "and N more".
+_NAMED = 5
 
 
 def table_console() -> Console:
@@ -19,12 +24,21 @@ def say(console: Console, line: str, style: str = "") -> None:
     console.print(line, markup=False, highlight=False, style=style, soft_wrap=True)
 
 
-def make_table(names: tuple[str, ...], figures: tuple[str, ...], title: str | None = None) -> Table:
-    """Return an empty table.
+def list_names(names: Sequence[str]) -> str:
+    """Join names, but count those after the first few: `a, b, c, d, e and 3 more`."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def make_table(
+    names: tuple[str, ...], figures: tuple[str, ...], rows: Iterable[Sequence[str]] = (), title: str | None = None
+) -> Table:
+    """Return a table.
 
     Args:
         names: Headers of the left-aligned columns, which come first.
         figures: Headers of the right-aligned columns, which follow.
+        rows: Cells of each row.
         title: Line above the table.
     """
     table = Table(title=title, title_justify="left", box=None)
@@ -32,26 +46,26 @@ def make_table(names: tuple[str, ...], figures: tuple[str, ...], title: str | No
         table.add_column(name, no_wrap=True)
     for name in figures:
         table.add_column(name, justify="right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
     return table
 
 
 def describe_bytes(size: float) -> str:
     """Format a size in decimal units, as the paper does: `58.7 MB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
+    return decimal(round(size)).replace("bytes", "B")
+
+
+def figures_of(node: NodeState) -> tuple[str, str]:
+    """Return a node's GAP and the size of what it wrote or measured; empty strings for missing figures."""
+    gap = f"{node.metrics['gap']:.4f}" if "gap" in node.metrics else ""
+    size = next((node.metrics[key] for key in ("bytes_after", "size_bytes", "bytes") if key in node.metrics), 0)
+    return gap, describe_bytes(size) if size else ""
 
 
 def describe_figures(node: NodeState) -> str:
     """Format a node's GAP and size for the end of a line: `  (GAP 0.8724, 117.0 MB)`, or nothing."""
-    parts = [f"GAP {node.metrics['gap']:.4f}"] if "gap" in node.metrics else []
-    size = size_of(node)
-    parts += [describe_bytes(size)] if size else []
+    gap, size = figures_of(node)
+    parts = [f"GAP {gap}"] if gap else []
+    parts += [size] if size else []
     return f"  ({', '.join(parts)})" if parts else ""
-
-
-def size_of(node: NodeState) -> float | None:
-    """Return the size in bytes of what a node wrote or measured, if its metrics have one."""
-    return next((node.metrics[key] for key in ("bytes_after", "size_bytes", "bytes") if key in node.metrics), None)

@@ -6,6 +6,8 @@ import click
 
 from pipelines.cli.options import cluster_options, local_root
 from pipelines.cluster.access import ClusterAccess
+from pipelines.local.folder import node_log
+from pipelines.runs.state import RunState
 from yt8m.errors import ClusterError, ConfigError, DataError, suggest
 
 
@@ -23,13 +25,10 @@ def logs(run: str, node: str, access: ClusterAccess) -> None:
 
 
 def _log_here(root: Path, node: str) -> str:
-    from pipelines.local.folder import LOGS_FOLDER
-    from pipelines.runs.state import RunState
-
     nodes = RunState.load(root).nodes
     if node not in nodes:
         raise ConfigError(f"{root}: no node '{node}'. {suggest(node, nodes)}")
-    log = Path(nodes[node].log) if nodes[node].log else root / LOGS_FOLDER / f"{node}.log"
+    log = node_log(root, node)
     if not log.exists():
         raise DataError(f"{node}: no log, because the node was never executed here; it is {nodes[node].state}.")
     return log.read_text("utf-8", errors="replace")

@@ -37,12 +37,12 @@ cluster_file_option = click.option(
     "cluster_file",
     type=click.Path(path_type=Path),
     metavar="FILE.yaml",
-    help="Configuration of the cluster, instead of the recipe's section `cluster`.",
+    help="Resources and placement of the steps in the cluster, instead of the recipe's section `cluster`.",
 )
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options for access to a cluster; the command receives them as `access`.
+    """Add the options for access to a cluster, which the command receives as `access`.
 
     `kfp.Client` also reads the environment variables KF_PIPELINES_*.
     """

@@ -129,11 +129,8 @@ def plan(  # noqa: PLR0917 click passes them by name
         seconds = NodeTimes(loaded, planned, dataset, throughput).seconds
         shared_seconds = traffic.read_shared / shared_rate if shared_rate else 0.0
         schedule = Schedule(planned, seconds, shared_seconds)
-        counts = gpus or GPU_COUNTS
         report.show_rates(console, dataset, estimates, throughput, seconds)
-        report.show_hours(console, traffic, schedule, counts)
-        is_limit = schedule.makespan(max(counts)) == shared_seconds
-        report.show_shared_cache(console, traffic.read_shared, shared_rate, is_limit=is_limit)
+        report.show_hours(console, traffic, schedule, gpus or GPU_COUNTS, shared_rate)
         report.show_assumptions(console, throughput, gpu or "", estimates)
 
 

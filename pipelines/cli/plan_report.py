@@ -1,7 +1,7 @@
 """Tables and lines that `yt8m plan` prints."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
@@ -54,7 +54,7 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
         for name, model in recipe.models().items()
     )
     names = ("model", "architecture", "learns from", "averaged", "member")
-    _print_table(console, names, ("parameters", "float", "quantized"), rows)
+    console.print(make_table(names, ("parameters", "float", "quantized"), rows))
     parameters = sum(estimate.parameters for estimate in estimates.values())
     say(console, f"Training: {len(estimates)} models, {parameters:,} parameters.")
     _show_ensemble(console, recipe, estimates)
@@ -105,7 +105,7 @@ def show_traffic(console: Console, traffic: Traffic, max_frames: int) -> None:
         written = sum(size for each in nodes for size in each.stored.values())
         figures = (sum(each.read for each in nodes), sum(each.fetched for each in nodes), written)
         rows.append((stage, str(len(names)), *(describe_bytes(figure) if figure else "" for figure in figures)))
-    _print_table(console, ("stage",), ("nodes", "shards read", "artifacts fetched", "written"), rows)
+    console.print(make_table(("stage",), ("nodes", "shards read", "artifacts fetched", "written"), rows))
     stored = {kind: size for kind, size in traffic.stored().items() if size}
     listed = ", ".join(f"{kind} {describe_bytes(size)}" for kind, size in stored.items())
     say(console, f"Stored: {describe_bytes(sum(stored.values()))}: {listed}.")
@@ -118,27 +118,31 @@ def show_traffic(console: Console, traffic: Traffic, max_frames: int) -> None:
     )
 
 
-def show_hours(console: Console, traffic: Traffic, schedule: Schedule, gpus: Sequence[int]) -> None:
-    """Print GPU hours per stage, the duration of the run by number of GPUs, and its critical path."""
+def show_hours(
+    console: Console, traffic: Traffic, schedule: Schedule, gpus: Sequence[int], shared_rate: int | None
+) -> None:
+    """Print GPU hours per stage, the duration of the run by number of GPUs, its critical path and the shared cache."""
     rows = []
     for stage, names in traffic.stages().items():
         hours = sum(schedule.seconds[name] for name in names if name in schedule.on_gpu) / _HOUR
         if hours:
             rows.append((stage, str(len(names)), f"{hours:,.1f}"))
     rows.append(("all", str(len(schedule.on_gpu)), f"{schedule.gpu_seconds / _HOUR:,.1f}"))
-    _print_table(console, ("stage",), ("nodes", "GPU hours"), rows)
+    console.print(make_table(("stage",), ("nodes", "GPU hours"), rows))
     durations = {count: schedule.makespan(count) for count in gpus}
     rows = [
         (str(count), f"{seconds / _HOUR:,.1f}", f"{schedule.gpu_seconds / count / seconds:.0%}")
         for count, seconds in durations.items()
     ]
-    _print_table(console, ("GPUs",), ("hours", "busy"), rows)
+    console.print(make_table(("GPUs",), ("hours", "busy"), rows))
     seconds = {name: schedule.seconds[name] for name in schedule.critical_path}
     total = sum(seconds.values())
     path = ", ".join(
         f"{name} {each / _HOUR:,.1f}" for name, each in seconds.items() if each > _MIN_LISTED_SHARE * total
     )
     say(console, f"Critical path: {total / _HOUR:,.1f} hours with any number of GPUs: {path}.")
+    is_limit = durations[max(gpus)] == schedule.least_seconds
+    _show_shared_cache(console, traffic.read_shared, shared_rate, is_limit=is_limit)
 
 
 def show_rates(
@@ -161,11 +165,11 @@ def show_rates(
             )
         )
     figures = ("GFLOP/video", "videos/s", "reads", "train h", "average h")
-    _print_table(console, ("model", "limited by"), figures, rows)
+    console.print(make_table(("model", "limited by"), figures, rows))
 
 
-def show_shared_cache(console: Console, read_bytes: int, rate: int | None, *, is_limit: bool) -> None:
-    """Print the time that a cache shared by all steps takes to be read; `is_limit` if GPUs wait for it."""
+def _show_shared_cache(console: Console, read_bytes: int, rate: int | None, *, is_limit: bool) -> None:
+    """Print the time that reading from a cache shared by all steps takes; `is_limit` if GPUs wait for it."""
     line = f"Shared cache: {describe_bytes(read_bytes)} read, including one pass in which every step verifies its files"
     if rate:
         waits = " GPUs WAIT for it." if is_limit else ""
@@ -203,12 +207,3 @@ def _show_gpu(console: Console, gpu: Gpu, name: str, training_bytes: int) -> Non
         larger = [other for other, each in GPUS.items() if each.memory_bytes > training_bytes]
         memory += f" TOO LITTLE. Take one of: {', '.join(larger) or 'none known'}."
     say(console, memory)
-
-
-def _print_table(
-    console: Console, names: tuple[str, ...], figures: tuple[str, ...], rows: Iterable[Sequence[str]]
-) -> None:
-    table = make_table(names, figures)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)

@@ -6,17 +6,33 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import click
 from rich.console import Console
 
 from pipelines.cli.format import describe_bytes, say
-from pipelines.cli.options import recipe_argument, settings_option
+from pipelines.cli.options import image_option, recipe_argument, settings_option
+from pipelines.cli.watch import RunDisplay
+from pipelines.local.containers import find_containers
+from pipelines.local.explain import explain, keep_accounts
+from pipelines.local.folder import (
+    EXPORT_FOLDER,
+    LOGS_FOLDER,
+    PIPELINE_FILE,
+    PIPELINE_LOG,
+    RECIPE_FILE,
+    REPORT_FILE,
+    SUMMARY_FILE,
+    lock_root,
+    node_log,
+    publish_results,
+)
+from pipelines.local.runner import Listener, LocalRun
+from pipelines.recipe.load import read_recipe
+from pipelines.runs.state import RunState
 from yt8m.errors import UserError
-
-if TYPE_CHECKING:
-    from pipelines.local.runner import Listener, LocalRun
+from yt8m.progress import duration
 
 # Number of lines to show from the end of a failed node's log.
 LAST_LINES = 25
@@ -38,20 +54,16 @@ USER_ERRORS = f"{UserError.__module__}."
     type=click.Choice(["subprocess", "docker"]),
     default="subprocess",
     show_default=True,
-    help="Execute steps as processes in this environment, or in containers.",
+    help="Execute steps as processes in this environment, or in containers of --image.",
 )
-@click.option(
-    "--image",
-    default="",
-    help="Container image of the steps, for --runner docker.  [default: the one of `make image`]",
-)
+@image_option
 @settings_option
 @click.option(
     "--explain",
     "explained",
     metavar="NODE",
-    help="Say whether this node would run again and why: which input, entry of the configuration, source or data file "
-    "or package changed. Nothing is executed.",
+    help="Say whether NODE would be executed again, and name the changes that cause it: inputs, configuration, source "
+    "and data files, packages. Nothing is executed.",
 )
 def run(
     *,
@@ -70,15 +82,8 @@ def run(
     """
     from pipelines.kubeflow.compile import Compilation
     from pipelines.kubeflow.pipeline import PROCESS_IMAGE
-    from pipelines.local.containers import find_containers
-    from pipelines.local.explain import explain, keep_accounts
-    from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, lock_root, publish_results
-    from pipelines.local.runner import LocalRun
-    from pipelines.recipe.load import read_recipe
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console()
-    start = time.monotonic()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=True)
     plan = compilation.plan
     containers = find_containers(compilation.recipe, image) if runner == "docker" else None
@@ -90,49 +95,51 @@ def run(
     with lock_root(root) as lock:
         compilation.write(root / PIPELINE_FILE, step_image)
         compilation.save_recipe(root / RECIPE_FILE)
-        execution = LocalRun(plan, root, lock, containers)
-        console.print(f"{plan.name}: {len(plan.nodes)} nodes in {root}", markup=False, highlight=False)
+        execution = LocalRun(RunState.of_plan(root, plan), lock, containers)
+        say(console, f"{plan.name}: {len(plan.nodes)} nodes in {root}")
 
-        def execute(listener: "Listener") -> bool:
-            return execution.execute(root / PIPELINE_FILE, keep_accounts(listener, compilation.work, step_image))
+        def execute(listener: Listener) -> bool:
+            succeeded = execution.execute(root / PIPELINE_FILE, keep_accounts(listener, compilation.work, step_image))
+            if succeeded:
+                publish_results(execution.state)
+            return succeeded
 
-        follow(console, execution, execute)
-        publish_results(execution.state)
-    show_results(console, execution, time.monotonic() - start)
+        execute_and_show(console, execution, execute)
 
 
-def follow(console: Console, execution: "LocalRun", execute: Callable[["Listener"], bool]) -> None:
-    """Execute a pipeline and show its progress; exit with code 1 if it fails or is stopped.
+def execute_and_show(console: Console, execution: LocalRun, execute: Callable[[Listener], bool]) -> None:
+    """Execute a pipeline and show its progress and results; exit with code 1 if it fails or is stopped.
 
     Args:
         console: Console to print to.
         execution: The execution to show.
         execute: Starts the execution with a listener, and returns whether it succeeded.
     """
-    from pipelines.cli.watch import RunDisplay
-
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    start = time.monotonic()
     try:
         with RunDisplay(console, execution.state) as display:
             succeeded = execute(display)
     except KeyboardInterrupt:
-        console.print("Stopped. The same command continues.", markup=False)
+        say(console, "Stopped. The same command continues.")
         sys.exit(1)
     if not succeeded:
         _show_failure(console, execution)
         sys.exit(1)
+    if execution.state.is_finished:
+        _show_results(console, execution.state, time.monotonic() - start)
 
 
-def _show_failure(console: Console, execution: "LocalRun") -> None:
+def _show_failure(console: Console, execution: LocalRun) -> None:
     """Print the failed node, the end of its log and the path of the log."""
-    from pipelines.local.folder import LOGS_FOLDER, PIPELINE_LOG
-
-    log = execution.root / LOGS_FOLDER / (f"{execution.failed}.log" if execution.failed else PIPELINE_LOG)
+    root = execution.state.root
+    log = node_log(root, execution.failed) if execution.failed else root / LOGS_FOLDER / PIPELINE_LOG
     for line in _last_lines(log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []):
         say(console, f"  | {line}")
     reason = f" ({execution.error})" if execution.error else ""
     what = f"Node {execution.failed} failed{reason}" if execution.failed else "The pipeline failed"
     say(console, f"{what}; its log: {log}", "bold red")
-    console.print("Fix the cause. The same command continues with this node.", markup=False)
+    say(console, "Fix the cause. The same command continues with this node.")
 
 
 def _last_lines(lines: list[str]) -> list[str]:
@@ -141,22 +148,18 @@ def _last_lines(lines: list[str]) -> list[str]:
     return [lines[starts[-1]].removeprefix(USER_ERRORS), *lines[starts[-1] + 1 :]] if starts else lines[-LAST_LINES:]
 
 
-def show_results(console: Console, execution: "LocalRun", seconds: float) -> None:
+def _show_results(console: Console, state: RunState, seconds: float) -> None:
     """Print the number of executed nodes, the final metrics and the paths of the results."""
-    from pipelines.local.folder import EXPORT_FOLDER, REPORT_FILE, SUMMARY_FILE
-    from yt8m.progress import duration
-
-    state = execution.state
     executed = state.count("done")
-    final = json.loads((execution.root / SUMMARY_FILE).read_text())["final"]
+    final = json.loads((state.root / SUMMARY_FILE).read_text())["final"]
     lines = [
         f"Done: {executed} of {len(state.nodes)} nodes in {duration(seconds)}."
         if executed
         else f"Nothing to do: all {len(state.nodes)} nodes are unchanged since an earlier run ({duration(seconds)}).",
         *_figures(final),
-        f"Report:   {execution.root / REPORT_FILE}",
-        f"Summary:  {execution.root / SUMMARY_FILE}",
-        f"Model:    {execution.root / EXPORT_FOLDER}",
+        f"Report:   {state.root / REPORT_FILE}",
+        f"Summary:  {state.root / SUMMARY_FILE}",
+        f"Model:    {state.root / EXPORT_FOLDER}",
     ]
     for line in lines:
         say(console, line)

@@ -1,22 +1,16 @@
 """`yt8m status`."""
 
-import sys
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import click
 
 from pipelines.cli.format import table_console
 from pipelines.cli.options import cluster_options, local_root
-from pipelines.cli.watch import SECONDS_BETWEEN_REQUESTS, cluster_reader, show
-from pipelines.cli.watch import follow as follow_run
+from pipelines.cli.watch import SECONDS_BETWEEN_REQUESTS, cluster_reader, follow_run, show
 from pipelines.cluster.access import ClusterAccess
 from pipelines.local.folder import view_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from pipelines.runs.view import RunView
+from pipelines.runs.view import RunView
 
 # Seconds between two reads of the state of a local run.
 SECONDS_BETWEEN_READS = 1.0
@@ -33,13 +27,14 @@ def status(run: str, access: ClusterAccess, follow: bool) -> None:
     """
     console = table_console()
     root = local_root(run, access)
-    read: Callable[[], RunView]
     if root:
-        read, wait_seconds = partial(view_folder, root), SECONDS_BETWEEN_READS
+        read: Callable[[], RunView] = partial(view_folder, root)
+        wait_seconds = SECONDS_BETWEEN_READS
     else:
-        read, wait_seconds = cluster_reader(access, run), SECONDS_BETWEEN_REQUESTS
+        from pipelines.cluster.client import Cluster
+
+        read, wait_seconds = cluster_reader(Cluster(access), run), SECONDS_BETWEEN_REQUESTS
     if follow:
-        if follow_run(console, read, wait_seconds).state != "finished":
-            sys.exit(1)
+        follow_run(console, read, wait_seconds)
     else:
         show(console, read())

@@ -14,7 +14,11 @@ from pipelines.cli.options import (
     recipe_argument,
     settings_option,
 )
+from pipelines.cli.watch import announce
 from pipelines.cluster.access import ClusterAccess
+from pipelines.kubeflow.image import default_image
+from pipelines.recipe.load import read_recipe
+from yt8m import storage
 from yt8m.errors import ConfigError
 
 
@@ -62,12 +66,9 @@ def submit(  # noqa: PLR0917 click passes them by name
     Results of earlier runs with the same recipe name, root, image, code and configuration come from Kubeflow's cache.
     """
     _check(access, root)
-    from pipelines.cli.watch import announce
     from pipelines.cluster.client import Cluster
     from pipelines.kubeflow.compile import Compilation
-    from pipelines.kubeflow.image import default_image
     from pipelines.kubeflow.pipeline import ROOT_PARAMETER
-    from pipelines.recipe.load import read_recipe
 
     console = table_console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
@@ -85,12 +86,10 @@ def submit(  # noqa: PLR0917 click passes them by name
             service_account=resources.service_account if resources else "",
         )
     say(console, f"{compilation.plan.name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}")
-    announce(console, access, run_id, cluster.address(run_id), wait=wait)
+    announce(console, cluster, run_id, wait=wait)
 
 
 def _check(access: ClusterAccess, root: str) -> None:
-    from yt8m import storage
-
     if not access.host:
         raise ConfigError(
             "--host is missing: give the address of Kubeflow Pipelines, or set KF_PIPELINES_ENDPOINT. `kubectl -n "

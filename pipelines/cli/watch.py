@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -12,8 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli.format import describe_bytes, describe_figures, make_table, say, size_of
-from pipelines.cluster.access import ClusterAccess
+from pipelines.cli.format import describe_figures, figures_of, list_names, make_table, say
 from pipelines.local.events import Event
 from pipelines.runs.state import FINISHED, NodeState, RunState
 from pipelines.runs.view import RunView
@@ -21,8 +21,9 @@ from yt8m.errors import ClusterError
 from yt8m.progress import duration, is_progress_line
 from yt8m.storage.retry import DEADLINE_VARIABLE
 
-# Number of waiting nodes to name in the live display.
-_NAMED = 4
+if TYPE_CHECKING:
+    from pipelines.cluster.client import Cluster
+
 # Style of a row by the state of its node.
 STYLES = {"running": "bold cyan", "failed": "bold red", "stopped": "yellow", "stale": "yellow", "waiting": "dim"}
 # Seconds between two requests to a cluster.
@@ -49,28 +50,23 @@ class RunDisplay:
         columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TextColumn("nodes"), TimeElapsedColumn())
         self._bar = Progress(*columns, console=console)
         self._task = self._bar.add_task("", total=len(state.nodes))
-        self._live = (
-            Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
-            if console.is_terminal
-            else None
-        )
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
 
     def __enter__(self) -> "RunDisplay":
-        if self._live:
+        if self.console.is_terminal:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._show_unchanged()
-        if self._live:
-            self._live.stop()
+        self._live.stop()
 
     def __call__(self, event: Event, state: RunState) -> None:
         """Show an event, given the state after it."""
         if event.kind == "printed":
             if is_progress_line(event.text):
                 self._progress[event.node] = event.text
-                if not self._live:
+                if not self._live.is_started:
                     say(self.console, f"          {event.text}")
             return
         if event.kind == "unchanged":
@@ -78,7 +74,7 @@ class RunDisplay:
             return
         self._show_unchanged()
         if event.kind == "started":
-            if not self._live:
+            if not self._live.is_started:
                 say(self.console, f"{self._count()} {event.node} ...")
             return
         node, done = state.nodes[event.node], event.kind == "done"
@@ -104,9 +100,8 @@ class RunDisplay:
                 lines.append(Text(f"{name}  {duration(time.time() - node.started)}", style="bold"))
                 lines.append(_dim(f"    {self._progress.get(name, '')}"))
         waiting = [name for name, node in self.state.nodes.items() if node.state == "waiting"]
-        more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
         if waiting:
-            lines.append(_dim(f"to come: {', '.join(waiting[:_NAMED])}{more}"))
+            lines.append(_dim(f"to come: {list_names(waiting)}"))
         self._bar.update(self._task, completed=self.state.count(*FINISHED))
         return Group(*lines, self._bar)
 
@@ -122,16 +117,15 @@ def show(console: Console, view: RunView) -> None:
         say(console, note)
 
 
-def follow(console: Console, read: Callable[[], RunView], wait_seconds: float) -> RunView:
-    """Show a run's table until the run ends; without a terminal, print a line for every node that changes.
+def follow_run(console: Console, read: Callable[[], RunView], wait_seconds: float) -> None:
+    """Show a run's table until the run ends, and exit with code 1 if it did not finish.
+
+    Without a terminal, print a line for every node that changes, and the table at the end.
 
     Args:
         console: Console to print to.
         read: Returns the current view of the run.
         wait_seconds: Seconds to wait between two calls of `read`.
-
-    Returns:
-        The last view, in which the run has ended.
 
     Raises:
         ClusterError: The cluster did not answer for `PATIENCE_SECONDS`.
@@ -147,48 +141,36 @@ def follow(console: Console, read: Callable[[], RunView], wait_seconds: float) -
             else:
                 _print_changes(console, before, view)
     show(console, view)
-    return view
+    if view.state != "finished":
+        sys.exit(1)
 
 
-def cluster_reader(access: ClusterAccess, run_id: str) -> Callable[[], RunView]:
-    """Return a function that fetches the current view of a cluster run.
-
-    Raises:
-        ClusterError: The cluster has no such run or does not answer.
-    """
-    from pipelines.cluster.client import Cluster
+def cluster_reader(cluster: "Cluster", run_id: str) -> Callable[[], RunView]:
+    """Return a function that fetches the current view of a cluster run."""
     from pipelines.cluster.run import ClusterRun
 
     os.environ.setdefault(DEADLINE_VARIABLE, RECORDS_DEADLINE_SECONDS)
-    run = ClusterRun(Cluster(access), run_id)
-    fetched = True
+    run: ClusterRun | None = None
 
     def read() -> RunView:
-        nonlocal fetched
-        if not fetched:
+        nonlocal run
+        if run:
             run.refresh()
-        fetched = False
+        else:
+            run = ClusterRun(cluster, run_id)
         return run.view()
 
     return read
 
 
-def announce(console: Console, access: ClusterAccess, run_id: str, page: str, *, wait: bool) -> None:
-    """Print where to find a new cluster run. With `wait`, follow it and exit with code 1 if it fails.
-
-    Args:
-        console: Console to print to.
-        access: Address and credentials of the cluster.
-        run_id: Id of the run.
-        page: URL of the run in the user interface.
-        wait: Whether to follow the run to its end.
-    """
+def announce(console: Console, cluster: "Cluster", run_id: str, *, wait: bool) -> None:
+    """Print where to find a new cluster run. With `wait`, follow it and exit with code 1 if it fails."""
     say(console, f"Run:      {run_id}")
-    say(console, f"Page:     {page}")
-    if not wait:
-        say(console, f"Follow:   yt8m status {run_id} --host {access.host} --follow")
-    elif follow(console, cluster_reader(access, run_id), SECONDS_BETWEEN_REQUESTS).state != "finished":
-        sys.exit(1)
+    say(console, f"Page:     {cluster.address(run_id)}")
+    if wait:
+        follow_run(console, cluster_reader(cluster, run_id), SECONDS_BETWEEN_REQUESTS)
+    else:
+        say(console, f"Follow:   yt8m status {run_id} --host {cluster.access.host} --follow")
 
 
 def _read_patiently(read: Callable[[], RunView], wait_seconds: float) -> RunView:
@@ -205,18 +187,15 @@ def _read_patiently(read: Callable[[], RunView], wait_seconds: float) -> RunView
 def _print_changes(console: Console, before: RunView, view: RunView) -> None:
     for name, node in view.nodes.items():
         if node.state != before.nodes[name].state:
-            time_taken = f" in {_time(node)}" if node.state in FINISHED and _time(node) else ""
-            line = f"[{view.finished}/{len(view.nodes)}] {name} {node.state}{time_taken}{describe_figures(node)}"
-            say(console, line)
+            taken = f" in {duration(node.seconds)}" if node.state in FINISHED and node.seconds else ""
+            say(console, f"[{view.finished}/{len(view.nodes)}] {name} {node.state}{taken}{describe_figures(node)}")
 
 
 def _table(view: RunView) -> Table:
     title = f"{view.pipeline}: {view.finished} of {len(view.nodes)} nodes done, {view.state}"
-    table = make_table(("node", "part of", "state"), ("time", "GAP", "size"), title)
+    table = make_table(("node", "part of", "state"), ("time", "GAP", "size"), title=title)
     for name, node in view.nodes.items():
-        gap = f"{node.metrics['gap']:.4f}" if "gap" in node.metrics else ""
-        size = size_of(node)
-        cells = (name, node.group, node.state, _time(node), gap, describe_bytes(size) if size else "")
+        cells = (name, node.group, node.state, _time(node), *figures_of(node))
         table.add_row(*cells, style=STYLES.get(node.state, ""))
     return table
 

@@ -4,8 +4,8 @@ KFP's API does not expose inputs and outputs of tasks, and only retries failed r
 pipeline, pruned to the node and its ancestors. KFP finds the unchanged ancestors in its cache.
 """
 
+import secrets
 import time
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,12 +26,9 @@ from pipelines.kubeflow.rerun import (
 )
 from pipelines.kubeflow.spec import Spec, prune, prune_platforms
 from pipelines.recipe.cluster import ClusterConfig
-from pipelines.runs.state import FINISHED
+from pipelines.runs.state import FINISHED, check_inputs
 from yt8m.errors import ConfigError
 from yt8m.yaml_files import FASTEST_DUMPER
-
-# Hexadecimal digits of the random number that keeps a repeated step from being cached.
-_ATTEMPT_DIGITS = 8
 
 
 def rerun_in_cluster(
@@ -63,12 +60,8 @@ def rerun_in_cluster(
     _refuse_resources(settings)
     nodes = choose_nodes(run.graph, node, downstream=downstream)
     states = run.nodes()
-    missing = [name for name in nodes.needed if states[name].state not in FINISHED]
-    if missing:
-        raise ConfigError(
-            f"{node}: its inputs are missing: {', '.join(f'{name} ({states[name].state})' for name in missing)}. "
-            "Submit the recipe again. Finished steps come from the cache."
-        )
+    remedy = "Submit the recipe again. Finished steps come from the cache."
+    check_inputs(node, nodes.needed, states, remedy)
     spec, platforms = run.spec, run.platforms
     if settings or image:
         compilation = compile_with_settings(spec, settings, nodes, read_data=False)
@@ -80,7 +73,7 @@ def rerun_in_cluster(
         )
     if settings or states[node].state in FINISHED:
         # A failed step is not in the cache, and continues from its checkpoint under the same key.
-        spec = bypass_cache(spec, nodes.executed, uuid.uuid4().hex[:_ATTEMPT_DIGITS])
+        spec = bypass_cache(spec, nodes.executed, attempt=secrets.token_hex(4))
     account = (cluster and cluster.service_account) or run.run.service_account or ""
     name = f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}"
     return _submit(run, prune(spec, {*nodes.executed, *nodes.needed}), platforms, name, account), nodes

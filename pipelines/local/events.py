@@ -1,6 +1,7 @@
 """Events of a local run, which the worker writes to a pipe as lines of JSON and the runner reads."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import IO, Literal
@@ -24,7 +25,7 @@ class Event:
     text: str = ""
     outputs: Mapping[str, str] = field(default_factory=dict)
     error: str = ""
-    time: float = field(default=0.0, compare=False)
+    time: float = field(default_factory=time.time, compare=False)
 
 
 def write_event(file: IO[bytes], event: Event) -> None:

@@ -1,7 +1,7 @@
 """Reasons why nodes of a local run would be executed again.
 
-When a node is done, the run's folder keeps an account of what its work was made of. `yt8m run --explain` compares the
-account with the work that the recipe and the code would lead to now.
+Every finished node leaves an account of its execution in the run's folder: its work, image, inputs and outputs.
+`yt8m run --explain` compares the account with the work that the recipe and the code result in now.
 """
 
 import json
@@ -15,22 +15,21 @@ from pipelines.graph.plan import Plan
 from pipelines.local.folder import WORK_FOLDER
 from pipelines.local.runner import Listener
 from pipelines.runs.state import FINISHED, RunState
-from yt8m.config import Config
-from yt8m.errors import ConfigError, UserError
-from yt8m.storage import open_atomic, read_text
+from yt8m.config import ConfigFile
+from yt8m.errors import ConfigError, StorageError, UserError
 
-# Changes of one kind that are listed; a new copy of a data set has thousands of changed files.
+# Maximum number of changed files to list. A new copy of a data set has thousands of them.
 _MOST_LISTED = 20
 
 
-class Account(Config):
-    """What the last execution of a node was made of.
+class Account(ConfigFile):
+    """The last execution of a node.
 
     Attributes:
         work: Everything that decided the result.
         image: Container image of the step.
-        inputs: Path of every artifact that the node read, by parameter.
-        outputs: Path of every artifact that the node made, by name.
+        inputs: Path of each artifact that the node read, by parameter.
+        outputs: Path of each artifact that the node wrote, by name.
     """
 
     work: Work
@@ -44,17 +43,16 @@ def keep_accounts(listener: Listener, work: Mapping[str, Work], image: str) -> L
 
     Args:
         listener: The listener that receives the events.
-        work: Work of the nodes to keep accounts of, by node.
+        work: Everything that decides a node's result, by name of the node.
         image: Container image of the steps.
     """
 
     def keep_and_listen(event: Any, state: RunState) -> None:
         node = work.get(event.node)
         if node and event.kind in FINISHED:
-            inputs = {name: _artifact(state, each) for name, each in node.inputs.items()}
+            inputs = {name: state.nodes[ref.node].outputs.get(ref.output, "") for name, ref in node.inputs.items()}
             account = Account(work=node, image=image, inputs=inputs, outputs=state.nodes[event.node].outputs)
-            with open_atomic(_path(state.root, event.node), "w") as file:
-                file.write(account.model_dump_json(indent=1))
+            account.save(_path(state.root, event.node))
         listener(event, state)
 
     return keep_and_listen
@@ -66,12 +64,12 @@ def explain(node: str, plan: Plan, work: Mapping[str, Work], root: Path, image: 
     Args:
         node: Name of the node.
         plan: The plan of the run.
-        work: Everything that would decide each node's result now, by node.
+        work: Everything that would decide a node's result now, by name of the node.
         root: Folder of the run.
         image: Container image in which the steps would run.
 
     Yields:
-        The reasons of the node, then those of every node on which it depends and which would be executed again, too.
+        The reasons of the node, then those of each of its dependencies that would be executed again, too.
 
     Raises:
         ConfigError: The plan has no such node. The message names the nearest one.
@@ -98,11 +96,10 @@ class _Reasons:
         self.find = cache(self._find)
 
     def _load(self, node: str) -> Account | None:
-        path = _path(self._root, node)
         try:
-            return Account.parse_json(read_text(path), str(path)) if path.exists() else None
-        except ConfigError:
-            return None  # another version of yt8m wrote it
+            return Account.load(_path(self._root, node))
+        except (ConfigError, StorageError):
+            return None  # missing, or written by another version of yt8m
 
     def _find(self, node: str) -> tuple[str, ...]:
         account = self._account(node)
@@ -121,7 +118,7 @@ class _Reasons:
         except UserError:
             state = None
         if state and state.state in FINISHED:
-            return "another version of yt8m executed it and left no account of what it was made of"
+            return "another version of yt8m executed it, which left no account of its code and inputs"
         return f"no execution in {self._root} has finished yet"
 
     def _input_differences(self, account: Account, inputs: Mapping[str, Input]) -> Iterator[str]:
@@ -139,7 +136,7 @@ class _Reasons:
 
 
 def _differences(before: Work, now: Work) -> Iterator[str]:
-    """List what differs between two works of a node, except for their inputs."""
+    """List the differences between two works of a node, except for their inputs."""
     yield from _file_changes("source file", *(_files(work, source=True) for work in (before, now)))
     yield from _file_changes("data file", *({**_files(work, source=False), **work.data} for work in (before, now)))
     yield from _changes("package ", before.packages, now.packages)
@@ -173,10 +170,6 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         is_nested = isinstance(value, Mapping) and value
         flat |= _flatten(value, f"{prefix}{key}.") if is_nested else {f"{prefix}{key}": value}
     return flat
-
-
-def _artifact(state: RunState, read: Input) -> str:
-    return state.nodes[read.node].outputs.get(read.output, "")
 
 
 def _path(root: Path, node: str) -> Path:

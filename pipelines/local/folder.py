@@ -28,6 +28,11 @@ SUMMARY_FILE = "summary.json"
 EXPORT_FOLDER = "export"
 
 
+def node_log(root: Path, node: str) -> Path:
+    """Return the path of a node's log."""
+    return root / LOGS_FOLDER / f"{node}.log"
+
+
 @contextmanager
 def lock_root(root: Path) -> Iterator[int]:
     """Lock a run's folder for this process. The operating system releases the lock when the process ends.

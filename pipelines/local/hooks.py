@@ -5,7 +5,6 @@ the functions of KFP that know a task's state and outputs. `tests/pipelines/loca
 replaced functions changes.
 """
 
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -40,7 +39,7 @@ def install_hooks(report: Callable[[Event], None], forced: Collection[str] = ())
     """
 
     def step_printed(line: str) -> None:
-        report(Event("printed", _TASK.get().node, line, time=time.time()))
+        report(Event("printed", _TASK.get().node, line))
 
     def step_ended(exit_status: int) -> int:
         _TASK.get().error = f"exit status {exit_status}" if exit_status >= 0 else f"killed by signal {-exit_status}"
@@ -70,13 +69,13 @@ def _report_end(execute: Callable[..., Any], report: Callable[[Event], None]) ->
         try:
             outputs, status = execute(task_name=task_name, **arguments)
         except Exception as error:
-            report(Event("failed", task_name, error=f"{type(error).__name__}: {error}", time=time.time()))
+            report(Event("failed", task_name, error=f"{type(error).__name__}: {error}"))
             raise
-        if status.name != "SUCCESS":
-            report(Event("failed", task_name, error=task.error, time=time.time()))
-        else:
+        if status.name == "SUCCESS":
             uris = {name: value.uri for name, value in outputs.items() if hasattr(value, "uri")}
-            report(Event("done" if task.started else "unchanged", task_name, outputs=uris, time=time.time()))
+            report(Event("done" if task.started else "unchanged", task_name, outputs=uris))
+        else:
+            report(Event("failed", task_name, error=task.error))
         return outputs, status
 
     return execute_single_task
@@ -89,7 +88,7 @@ def _report_start(attempt: Callable[..., Any], report: Callable[[Event], None]) 
         task = _TASK.get()
         if not task.started:
             task.started = True
-            report(Event("started", task.node, time=time.time()))
+            report(Event("started", task.node))
         return attempt(**arguments)
 
     return run_single_task_implementation

@@ -7,27 +7,27 @@ from pathlib import Path
 import yaml
 
 from pipelines.kubeflow.pipeline import PROCESS_IMAGE
-from pipelines.kubeflow.rerun import RerunNodes, choose_nodes, compile_with_settings, copy_parameters
+from pipelines.kubeflow.rerun import choose_nodes, compile_with_settings, copy_parameters
 from pipelines.kubeflow.spec import Spec, SpecGraph, prune
 from pipelines.local.containers import find_containers
 from pipelines.local.explain import keep_accounts
 from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, publish_results
 from pipelines.local.runner import Listener, LocalRun
-from pipelines.runs.state import FINISHED, NodeState, RunState, damaged
-from yt8m.errors import ConfigError, DataError, StorageError
+from pipelines.runs.state import FINISHED, NodeState, RunState, check_inputs, damaged
+from yt8m.errors import StorageError
 from yt8m.storage import open_atomic, read_text
 from yt8m.yaml_files import FASTEST_DUMPER, FASTEST_LOADER
 
 # The pruned pipeline of the last rerun.
 RERUN_FILE = "rerun.yaml"
-# Folders in which a node keeps intermediate results, below `NODE/KEY`. A new execution must not continue from them.
+# Folders with a node's intermediate results, below `NODE/KEY`. A new execution must not continue from them.
 CONTINUED_FOLDERS = ("checkpoints", "soft-targets", "tensorboard")
 # Last key of a compiled pipeline, because the keys are sorted. A file without it was cut off.
 _LAST_KEY = "sdkVersion"
 
 
 class LocalRerun:
-    """A rerun of a node in an existing run, in which the node's inputs stay as they are.
+    """A rerun of a node in an existing run, with the same inputs.
 
     Args:
         root: The run's folder, locked by the caller.
@@ -38,21 +38,21 @@ class LocalRerun:
 
     Raises:
         ConfigError: The run has no such node, an input is missing, or the settings affect other nodes.
-        DataError: The folder holds no run.
+        DataError: A file of the run is missing or damaged.
     """
 
     def __init__(self, root: Path, lock: int, node: str, settings: Sequence[str], *, downstream: bool) -> None:
-        self.root = root
         self.state = RunState.load(root)
         spec = load_spec(root / PIPELINE_FILE)
         graph = SpecGraph(spec)
-        self.nodes: RerunNodes = choose_nodes(graph, node, downstream=downstream)
-        self._check_needed()
+        self.nodes = choose_nodes(graph, node, downstream=downstream)
+        remedy = f"`yt8m run {root / RECIPE_FILE} --root {root}` executes these nodes first."
+        check_inputs(node, self.nodes.needed, self.state.nodes, remedy)
         self._compilation = compile_with_settings(spec, settings, self.nodes, read_data=True)
         self.spec = copy_parameters(spec, self._compilation.specs()[0], self.nodes.executed, code=True)
         self._image = graph.executor(node)["container"]["image"]
         containers = None if self._image == PROCESS_IMAGE else find_containers(self._compilation.recipe, self._image)
-        self.execution = LocalRun(self.state, root, lock, containers, forced=[node])
+        self.execution = LocalRun(self.state, lock, containers, forced=[node])
 
     def execute(self, listener: Listener) -> bool:
         """Execute the nodes, and mark the nodes that depend on them and were not executed as stale.
@@ -63,37 +63,28 @@ class LocalRerun:
         Returns:
             Whether all nodes are done. If not, the run's pipeline and recipe stay as they were.
         """
-        node = self.nodes.executed[0]
+        root, node = self.state.root, self.nodes.executed[0]
         if self.state.nodes[node].state in FINISHED | {"stale"}:
-            self._forget(node)
+            self._remove_intermediate_results(node)
         for name in self.nodes.executed:
             before = self.state.nodes[name]
             self.state.nodes[name] = NodeState(title=before.title, group=before.group)
         work = {name: self._compilation.work[name] for name in self.nodes.executed}
-        save_spec(self.root / RERUN_FILE, prune(self.spec, {*self.nodes.executed, *self.nodes.needed}))
-        if not self.execution.execute(self.root / RERUN_FILE, keep_accounts(listener, work, self._image)):
+        save_spec(root / RERUN_FILE, prune(self.spec, {*self.nodes.executed, *self.nodes.needed}))
+        if not self.execution.execute(root / RERUN_FILE, keep_accounts(listener, work, self._image)):
             return False
         self.state.make_stale(self.nodes.stale)
-        save_spec(self.root / PIPELINE_FILE, self.spec)
-        self._compilation.save_recipe(self.root / RECIPE_FILE)
+        save_spec(root / PIPELINE_FILE, self.spec)
+        self._compilation.save_recipe(root / RECIPE_FILE)
         if self.state.is_finished:
             publish_results(self.state)
         return True
 
-    def _check_needed(self) -> None:
-        missing = [name for name in self.nodes.needed if self.state.nodes[name].state not in FINISHED]
-        if missing:
-            states = ", ".join(f"{name} ({self.state.nodes[name].state})" for name in missing)
-            raise ConfigError(
-                f"{self.nodes.executed[0]}: its inputs are missing or stale: {states}. "
-                f"`yt8m run {self.root / RECIPE_FILE} --root {self.root}` executes these nodes first."
-            )
-
-    def _forget(self, node: str) -> None:
-        """Remove a node's intermediate results. A finished node would continue from them and end at once."""
+    def _remove_intermediate_results(self, node: str) -> None:
+        """Remove what a finished node would continue from, and end at once."""
         key = SpecGraph(self.spec).constant(node, "key")
         for folder in CONTINUED_FOLDERS:
-            shutil.rmtree(self.root / folder / node / key, ignore_errors=True)
+            shutil.rmtree(self.state.root / folder / node / key, ignore_errors=True)
 
 
 def load_spec(path: Path) -> Spec:
@@ -102,8 +93,6 @@ def load_spec(path: Path) -> Spec:
     Raises:
         DataError: The file is missing or damaged.
     """
-    if not path.exists():
-        raise DataError(f"{path.parent}: no run here: {path.name} is missing. Give the --root of a `yt8m run`.")
     try:
         spec = next(yaml.load_all(read_text(path), Loader=FASTEST_LOADER), None)
     except (StorageError, yaml.YAMLError) as error:

@@ -9,12 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from pipelines.graph.plan import Plan
 from pipelines.local.containers import ContainerConfig, check_image, remove_containers
 from pipelines.local.events import Event, read_events
-from pipelines.local.folder import ARTIFACTS_FOLDER, LOGS_FOLDER, PIPELINE_LOG
+from pipelines.local.folder import ARTIFACTS_FOLDER, LOGS_FOLDER, PIPELINE_LOG, node_log
 from pipelines.local.worker import WorkerConfig
-from pipelines.runs.state import NodeState, RunState
+from pipelines.runs.state import RunState
 
 # Seconds that steps have to write a last checkpoint when the run is stopped.
 GRACE_SECONDS = 5.0
@@ -26,28 +25,25 @@ class LocalRun:
     """One execution of a compiled pipeline.
 
     Args:
-        plan: The plan of a new run, or the state of an existing run of which the pipeline is a part.
-        root: The run's folder, locked by the caller.
-        lock: File descriptor of the folder's lock, which the worker inherits.
+        state: State of the run. It may have more nodes than the pipeline.
+        lock: File descriptor of the lock on the run's folder, which the worker inherits.
         containers: What steps in containers can see of this machine. None executes steps as processes.
         forced: Names of nodes that are executed even if their results are in KFP's cache.
 
     Attributes:
-        state: State of the run.
+        state: State of the run, which changes during the execution.
         failed: Name of the node that failed, or an empty string.
         error: Reason of the failure, or an empty string.
     """
 
     def __init__(
         self,
-        plan: Plan | RunState,
-        root: Path,
+        state: RunState,
         lock: int,
         containers: ContainerConfig | None = None,
         forced: Iterable[str] = (),
     ) -> None:
-        self.root = root
-        self.state = plan if isinstance(plan, RunState) else _waiting(plan, root)
+        self.state = state
         self.failed = ""
         self.error = ""
         self._lock = lock
@@ -71,18 +67,15 @@ class LocalRun:
         if self._containers:
             check_image(self._containers.image)
         for folder in (LOGS_FOLDER, ARTIFACTS_FOLDER):
-            (self.root / folder).mkdir(parents=True, exist_ok=True)
+            (self.state.root / folder).mkdir(parents=True, exist_ok=True)
         self.state.save()
         self._remove_containers()  # of an earlier run that was killed
-        logs = _NodeLogs(self.root / LOGS_FOLDER)
         try:
             with self._worker(pipeline) as (process, events):
                 for event in read_events(events):
-                    logs.write(event)
                     self._apply(event)
                     listener(event, self.state)
         finally:
-            logs.close()
             self.state.stop()
             self._remove_containers()
         return process.returncode == 0 and not self.failed
@@ -90,33 +83,35 @@ class LocalRun:
     def _remove_containers(self) -> None:
         """Remove the run's containers, which outlive the worker."""
         if self._containers:
-            remove_containers(self.root.resolve())
+            remove_containers(self.state.root.resolve())
 
     @contextmanager
     def _worker(self, pipeline: Path) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
         """Start the worker and yield its process and its pipe; afterwards the worker and its steps have ended."""
+        root = self.state.root
         reader, writer = os.pipe()
         config = WorkerConfig(
             pipeline=str(pipeline.resolve()),
-            root=str(self.root.resolve()),
-            artifacts=str((self.root / ARTIFACTS_FOLDER).resolve()),
+            root=str(root.resolve()),
+            artifacts=str((root / ARTIFACTS_FOLDER).resolve()),
             events=writer,
             containers=self._containers,
             forced=self._forced,
         )
-        with os.fdopen(reader, "rb") as events, (self.root / LOGS_FOLDER / PIPELINE_LOG).open("wb") as log:
-            try:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "pipelines.local.worker", config.model_dump_json()],
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1"},
-                    start_new_session=True,
-                    pass_fds=(self._lock, writer),
-                )
-            finally:
-                os.close(writer)
+        with (
+            os.fdopen(reader, "rb") as events,
+            (root / LOGS_FOLDER / PIPELINE_LOG).open("wb") as log,
+            subprocess.Popen(
+                [sys.executable, "-m", "pipelines.local.worker", config.model_dump_json()],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+                pass_fds=(self._lock, writer),
+            ) as process,
+        ):
+            os.close(writer)
             try:
                 yield process, events
                 process.wait()
@@ -128,43 +123,20 @@ class LocalRun:
             finally:
                 _signal(process, signal.SIGKILL)
                 process.wait()
-                if process.stdin:
-                    process.stdin.close()
 
     def _apply(self, event: Event) -> None:
-        """Change the state as the event says."""
+        """Change the state and the node's log as the event says."""
+        log = node_log(self.state.root, event.node)
         if event.kind == "started":
-            self.state.start(event.node, self.root / LOGS_FOLDER / f"{event.node}.log", event.time)
-        elif event.kind != "printed":
+            log.write_text("")
+            self.state.start(event.node, log, event.time)
+        elif event.kind == "printed":
+            with log.open("a", encoding="utf-8") as file:
+                file.write(event.text + "\n")
+        else:
             self.state.end(event.node, event.kind, event.outputs, event.time)
         if event.kind == "failed":
             self.failed, self.error = event.node, event.error
-
-
-def _waiting(plan: Plan, root: Path) -> RunState:
-    nodes = {node.name: NodeState(title=node.title, group=node.group) for node in plan.nodes.values()}
-    return RunState(root, plan.name, nodes)
-
-
-class _NodeLogs:
-    """Log files of the running nodes."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: dict[str, IO[str]] = {}
-
-    def write(self, event: Event) -> None:
-        if event.kind == "started":
-            self._files[event.node] = (self._folder / f"{event.node}.log").open("w", encoding="utf-8")
-        elif event.kind == "printed":
-            self._files[event.node].write(event.text + "\n")
-            self._files[event.node].flush()
-        elif event.node in self._files:
-            self._files.pop(event.node).close()
-
-    def close(self) -> None:
-        for file in self._files.values():
-            file.close()
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from yt8m.config import Config
+from pipelines.graph.plan import Plan
+from yt8m.config import Config, ConfigFile
 from yt8m.errors import ConfigError, DataError, StorageError
-from yt8m.storage import open_atomic, read_text
 
 STATE_FILE = "nodes.json"
 
@@ -41,7 +41,7 @@ class NodeState(Config):
     log: str = ""
 
 
-class _StateFile(Config):
+class _StateFile(ConfigFile):
     """Content of the state file."""
 
     pipeline: str
@@ -63,17 +63,21 @@ class RunState:
         self.nodes = dict(nodes)
 
     @classmethod
+    def of_plan(cls, root: Path, plan: Plan) -> "RunState":
+        """Return the state of a new run, in which all nodes wait."""
+        nodes = {name: NodeState(title=node.title, group=node.group) for name, node in plan.nodes.items()}
+        return cls(root, plan.name, nodes)
+
+    @classmethod
     def load(cls, root: Path) -> "RunState":
         """Read the state of the run in a folder.
 
         Raises:
-            DataError: The folder has no state file, or the file is damaged.
+            DataError: The state file is missing or damaged.
         """
         path = root / STATE_FILE
-        if not path.exists():
-            raise DataError(f"{root}: no run here: {STATE_FILE} is missing. Give the --root of a `yt8m run`.")
         try:
-            file = _StateFile.parse_json(read_text(path), str(path))
+            file = _StateFile.load(path)
         except (ConfigError, StorageError) as error:
             raise damaged(path, str(error)) from None
         return cls(root, file.pipeline, file.nodes)
@@ -85,10 +89,7 @@ class RunState:
 
     def save(self) -> None:
         """Replace the state file atomically."""
-        nodes = {name: node.model_dump() for name, node in self.nodes.items()}
-        text = json.dumps({"pipeline": self.pipeline, "nodes": nodes}, indent=1)
-        with open_atomic(self.root / STATE_FILE) as file:
-            file.write(text.encode())
+        _StateFile(pipeline=self.pipeline, nodes=self.nodes).save(self.root / STATE_FILE)
 
     def start(self, name: str, log: Path, moment: float) -> None:
         """Mark a node as running.
@@ -143,6 +144,23 @@ def damaged(path: Path, problem: str) -> DataError:
         f"{problem}\n{path} is damaged. `yt8m run RECIPE --root {path.parent}` with the run's recipe writes it again "
         "and keeps all finished work."
     )
+
+
+def check_inputs(node: str, needed: Iterable[str], states: Mapping[str, NodeState], remedy: str) -> None:
+    """Check that the results that a node needs exist, before the node is executed again.
+
+    Args:
+        node: Name of the node.
+        needed: Names of its direct and indirect dependencies.
+        states: State of each node by name.
+        remedy: Last sentence of the error message.
+
+    Raises:
+        ConfigError: A dependency is not done.
+    """
+    missing = [f"{name} ({states[name].state})" for name in needed if states[name].state not in FINISHED]
+    if missing:
+        raise ConfigError(f"{node}: its inputs are missing or stale: {', '.join(missing)}. {remedy}")
 
 
 def _read_record(path: str) -> dict[str, dict[str, float]]:

@@ -14,7 +14,8 @@ from tests.support.paths import SMOKE
 
 def failure(root: Path, failed: str = "prepare", error: str = "") -> list[str]:
     console = Console(file=io.StringIO(), width=80)
-    _show_failure(console, SimpleNamespace(root=root, failed=failed, error=error))  # type: ignore[arg-type]
+    execution = SimpleNamespace(state=SimpleNamespace(root=root), failed=failed, error=error)
+    _show_failure(console, execution)  # type: ignore[arg-type]
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 

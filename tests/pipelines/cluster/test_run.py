@@ -12,6 +12,7 @@ from components.step import record_uri
 from pipelines.cli import main, watch
 from pipelines.cluster import run as cluster_run
 from pipelines.cluster.access import ClusterAccess
+from pipelines.cluster.client import Cluster
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cluster.commands import ROOT, add_run, call, every, submit, submitted
 from tests.pipelines.cluster.kfp_server import KfpServer
@@ -68,7 +69,7 @@ def test_waiting_ends_with_the_run_and_its_result(server: KfpServer, state: str,
 def test_following_survives_a_short_outage(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
     add_run(server)
     server.progress = [("RUNNING", {}), ("SUCCEEDED", {})]
-    read = watch.cluster_reader(ClusterAccess(server.url), "runs-1")
+    read = watch.cluster_reader(Cluster(ClusterAccess(server.url)), "runs-1")
     assert read().running
     server.failures = [(503, "text/plain", "away")] * 2
     assert watch._read_patiently(read, 0.01).state == "finished"
@@ -136,7 +137,7 @@ def test_an_unreachable_object_store_is_not_asked_again_at_once(
         raise StorageError("no answer")
 
     monkeypatch.setattr(storage, "exists", exists)
-    read = watch.cluster_reader(ClusterAccess(server.url), "runs-1")
+    read = watch.cluster_reader(Cluster(ClusterAccess(server.url)), "runs-1")
     for _ in range(3):
         assert "GAP and sizes are missing: no answer" in read().notes
     assert len(asked) == 1

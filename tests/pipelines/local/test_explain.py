@@ -160,7 +160,7 @@ def test_another_input_is_named(run: Run) -> None:
 def test_a_run_of_an_earlier_version_has_no_accounts_which_is_told(run: Run) -> None:
     (run.root / WORK_FOLDER / "prepare.json").unlink()
     (line,) = run.explain("prepare")[1:]
-    assert line == "  another version of yt8m executed it and left no account of what it was made of"
+    assert line == "  another version of yt8m executed it, which left no account of its code and inputs"
     (run.root / WORK_FOLDER / "prepare.json").write_text(json.dumps({"made": "otherwise"}))
     assert run.explain("prepare")[1:] == [line]
 

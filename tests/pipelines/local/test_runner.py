@@ -111,14 +111,14 @@ def execute(root: Path, containers: Containers) -> tuple[bool, LocalRun, list[Ev
     events: list[Event] = []
     pipeline = compile_tiny(root, containers)
     with lock_root(root) as lock:
-        run = LocalRun(PLAN, root, lock, containers)
+        run = LocalRun(RunState.of_plan(root, PLAN), lock, containers)
         return run.execute(pipeline, lambda event, _: events.append(event)), run, events
 
 
 def test_a_forced_node_is_executed_again_and_its_new_results_are_cached(tmp_path: Path) -> None:
     _, before, _ = execute(tmp_path, None)
     with lock_root(tmp_path) as lock:
-        run = LocalRun(before.state, tmp_path, lock, forced=["first"])
+        run = LocalRun(before.state, lock, forced=["first"])
         events: list[Event] = []
         assert run.execute(tmp_path / "pipeline.yaml", lambda event, _: events.append(event))
     assert transitions(events) == [("started", "first"), ("done", "first"), ("started", "second"), ("done", "second")]
@@ -180,7 +180,7 @@ def test_output_of_a_step_cannot_change_states(tmp_path: Path) -> None:
     nodes = (Node("forging", "train", "First"), Node("second", "train", "Second"))
     events: list[Event] = []
     with lock_root(tmp_path) as lock:
-        run = LocalRun(Plan("forged", "", (), nodes), tmp_path, lock)
+        run = LocalRun(RunState.of_plan(tmp_path, Plan("forged", "", (), nodes)), lock)
         assert run.execute(tmp_path / "pipeline.yaml", lambda event, _: events.append(event))
     assert transitions(events) == [("started", "forging"), ("done", "forging")]
     assert run.state.nodes["second"].state == "waiting"
@@ -198,11 +198,12 @@ from pipelines.local.containers import ContainerConfig
 from pipelines.local.runner import LocalRun
 from pipelines.graph.plan import Node, Plan
 from pipelines.local.folder import lock_root
+from pipelines.runs.state import RunState
 root = Path(sys.argv[1])
 with lock_root(root) as lock:
     plan = Plan("tiny", "", (), (Node("first", "train", "First"), Node("second", "train", "Second")))
     containers = ContainerConfig.parse_json(sys.argv[2], "test") if sys.argv[2] else None
-    LocalRun(plan, root, lock, containers).execute(root / "pipeline.yaml", lambda *_: None)
+    LocalRun(RunState.of_plan(root, plan), lock, containers).execute(root / "pipeline.yaml", lambda *_: None)
 """
 
 
