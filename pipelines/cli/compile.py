@@ -9,9 +9,6 @@ from pipelines.kubeflow.image import default_image
 from pipelines.recipe.load import read_recipe
 from yt8m.errors import ConfigError
 
-# File extensions that KFP accepts for YAML.
-EXTENSIONS = (".yaml", ".yml")
-
 
 @click.command("compile")
 @recipe_argument
@@ -44,8 +41,8 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
     """Compile RECIPE to a pipeline for Kubeflow Pipelines."""
     from pipelines.kubeflow.compile import Compilation
 
-    if output.suffix not in EXTENSIONS:
-        raise ConfigError(f"--output {output}: expected a file that ends in {' or '.join(EXTENSIONS)}.")
+    if output.suffix not in {".yaml", ".yml"}:  # as KFP's compiler requires
+        raise ConfigError(f"--output {output}: expected a file that ends in .yaml or .yml.")
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     output.parent.mkdir(parents=True, exist_ok=True)
     image, resources = image or default_image(), compilation.resources(cluster_file)

@@ -20,8 +20,8 @@ from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
 from yt8m.training.throughput import Throughput
 
+# Numbers of GPUs for which the duration of the run is computed by default.
 GPU_COUNTS = (1, 8, 32)
-CPUS = 8
 
 
 def _size(example: str) -> Callable[..., int | None]:
@@ -62,7 +62,7 @@ def _size(example: str) -> Callable[..., int | None]:
     metavar="N",
     help=f"Number of GPUs; may be repeated.  [default: {', '.join(map(str, GPU_COUNTS))}]",
 )
-@click.option("--cpus", type=click.IntRange(1), default=CPUS, show_default=True, metavar="N", help="CPUs per GPU.")
+@click.option("--cpus", type=click.IntRange(1), default=8, show_default=True, metavar="N", help="CPUs per GPU.")
 @click.option(
     "--videos-per-second",
     "rates",
@@ -75,7 +75,8 @@ def _size(example: str) -> Callable[..., int | None]:
     "shared_rate",
     callback=_size("1.2GB/s"),
     metavar="RATE",
-    help="Read throughput of a cache volume that all steps share, such as 1.2GB/s. Limits the run's duration.",
+    help="Read throughput of a cache volume that all steps share, such as 1.2GB/s. The run lasts at least as long as "
+    "its reads.",
 )
 @cluster_file_option
 @settings_option

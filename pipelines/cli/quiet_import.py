@@ -10,9 +10,6 @@ def import_quietly(module: str) -> None:
     """Import a module that imports TensorFlow, and hide what is printed to standard error unless the import fails.
 
     Some of TensorFlow's messages ignore its logging level.
-
-    Args:
-        module: Name of the module.
     """
     sys.stderr.flush()
     terminal = os.dup(2)

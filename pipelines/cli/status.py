@@ -1,16 +1,14 @@
 """`yt8m status`."""
 
-from collections.abc import Callable
 from functools import partial
 
 import click
 
 from pipelines.cli.format import table_console
 from pipelines.cli.options import cluster_options, local_root
-from pipelines.cli.watch import SECONDS_BETWEEN_REQUESTS, cluster_reader, follow_run, show
+from pipelines.cli.watch import SECONDS_BETWEEN_REQUESTS, cluster_reader, show_run
 from pipelines.cluster.access import ClusterAccess
 from pipelines.local.folder import view_folder
-from pipelines.runs.view import RunView
 
 # Seconds between two reads of the state of a local run.
 SECONDS_BETWEEN_READS = 1.0
@@ -28,13 +26,8 @@ def status(run: str, access: ClusterAccess, follow: bool) -> None:
     console = table_console()
     root = local_root(run, access)
     if root:
-        read: Callable[[], RunView] = partial(view_folder, root)
-        wait_seconds = SECONDS_BETWEEN_READS
-    else:
-        from pipelines.cluster.client import Cluster
+        show_run(console, partial(view_folder, root), SECONDS_BETWEEN_READS, follow=follow)
+        return
+    from pipelines.cluster.client import Cluster
 
-        read, wait_seconds = cluster_reader(Cluster(access), run), SECONDS_BETWEEN_REQUESTS
-    if follow:
-        follow_run(console, read, wait_seconds)
-    else:
-        show(console, read())
+    show_run(console, cluster_reader(Cluster(access), run), SECONDS_BETWEEN_REQUESTS, follow=follow)

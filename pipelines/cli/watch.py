@@ -110,38 +110,36 @@ def _dim(line: str) -> Text:
     return Text(line, style="dim", overflow="ellipsis", no_wrap=True)
 
 
-def show(console: Console, view: RunView) -> None:
-    """Print a run's table and its notes."""
-    console.print(_table(view))
-    for note in view.notes:
-        say(console, note)
+def show_run(console: Console, read: Callable[[], RunView], wait_seconds: float, *, follow: bool) -> None:
+    """Print a table of a run's nodes.
 
-
-def follow_run(console: Console, read: Callable[[], RunView], wait_seconds: float) -> None:
-    """Show a run's table until the run ends, and exit with code 1 if it did not finish.
-
-    Without a terminal, print a line for every node that changes, and the table at the end.
+    With `follow`, update it until the run ends, and exit with code 1 if the run did not finish. Without a terminal,
+    print a line for every node that changes instead, and the table at the end.
 
     Args:
         console: Console to print to.
         read: Returns the current view of the run.
         wait_seconds: Seconds to wait between two calls of `read`.
+        follow: Whether to wait for the end of the run.
 
     Raises:
         ClusterError: The cluster did not answer for `PATIENCE_SECONDS`.
     """
     view = read()
-    live = Live(_table(view), console=console, auto_refresh=False, transient=True) if console.is_terminal else None
+    is_live = follow and console.is_terminal
+    live = Live(_table(view), console=console, auto_refresh=False, transient=True) if is_live else None
     with live or nullcontext():
-        while view.running:
+        while follow and view.running:
             time.sleep(wait_seconds)
             before, view = view, _read_patiently(read, wait_seconds)
             if live:
                 live.update(_table(view), refresh=True)
             else:
                 _print_changes(console, before, view)
-    show(console, view)
-    if view.state != "finished":
+    console.print(_table(view))
+    for note in view.notes:
+        say(console, note)
+    if follow and view.state != "finished":
         sys.exit(1)
 
 
@@ -168,7 +166,7 @@ def announce(console: Console, cluster: "Cluster", run_id: str, *, wait: bool) -
     say(console, f"Run:      {run_id}")
     say(console, f"Page:     {cluster.address(run_id)}")
     if wait:
-        follow_run(console, cluster_reader(cluster, run_id), SECONDS_BETWEEN_REQUESTS)
+        show_run(console, cluster_reader(cluster, run_id), SECONDS_BETWEEN_REQUESTS, follow=True)
     else:
         say(console, f"Follow:   yt8m status {run_id} --host {cluster.access.host} --follow")
 

@@ -31,7 +31,7 @@ class Cluster:
         access: Address and credentials.
 
     Raises:
-        ClusterError: The cluster cannot be reached or denies access.
+        ClusterError: The cluster cannot be reached, denies access or refuses a request. This holds for all methods.
     """
 
     def __init__(self, access: ClusterAccess) -> None:
@@ -45,7 +45,10 @@ class Cluster:
                 namespace=access.namespace or ONLY_NAMESPACE,
                 existing_token=access.token or None,
                 cookies=access.cookies or None,
-                credentials=_credentials(),
+                # Notebooks of Kubeflow have the credentials of their pod's service account.
+                credentials=(
+                    ServiceAccountTokenVolumeCredentials() if KF_PIPELINES_SA_TOKEN_ENV in os.environ else None
+                ),
             )
 
     def submit(
@@ -72,9 +75,6 @@ class Cluster:
 
         Returns:
             Id of the run.
-
-        Raises:
-            ClusterError: The cluster refused the run.
         """
         # kfp prints links to its own pages.
         with self._errors(), redirect_stdout(StringIO()):
@@ -93,11 +93,7 @@ class Cluster:
         return str(result.run_id)
 
     def run(self, run_id: str) -> Any:
-        """Return a run as the API describes it (`V2beta1Run`).
-
-        Raises:
-            ClusterError: There is no such run, or the cluster does not answer.
-        """
+        """Return a run as the API describes it (`V2beta1Run`)."""
         with self._errors(f"There is no run '{run_id}'. Copy the id of a run from the user interface."):
             run = self._client.get_run(run_id)
         if not run.run_id:
@@ -105,11 +101,7 @@ class Cluster:
         return run
 
     def pipeline(self, run: Any) -> Any:
-        """Return the pipeline of a run as it was submitted, from the run or from the pipeline version it refers to.
-
-        Raises:
-            ClusterError: The pipeline was deleted, or the cluster does not answer.
-        """
+        """Return the pipeline of a run as it was submitted, from the run or from the pipeline version it refers to."""
         if run.pipeline_spec:
             return run.pipeline_spec
         version = run.pipeline_version_reference
@@ -117,17 +109,13 @@ class Cluster:
             return self._client.get_pipeline_version(version.pipeline_id, version.pipeline_version_id).pipeline_spec
 
     def namespace(self, run: Any) -> str:
-        """Return the namespace of a run's pods.
-
-        Raises:
-            ClusterError: The experiment was deleted, or the cluster does not answer.
-        """
+        """Return the namespace of a run's pods."""
         with self._errors(f"The experiment of run '{run.run_id}' was deleted."):
             experiment = self._client.get_experiment(experiment_id=run.experiment_id)
         return experiment.namespace or self.access.namespace or ONLY_NAMESPACE
 
     def log(self, pod: str, namespace: str, run_id: str) -> str | None:
-        """Return the log of a pod from the user interface's server, which has archived logs, too.
+        """Return the log of a pod from the server of the user interface, which also has archived logs.
 
         Args:
             pod: Name of the pod.
@@ -136,9 +124,6 @@ class Cluster:
 
         Returns:
             The log, or None if the address is not that of the user interface or the server does not have the log.
-
-        Raises:
-            ClusterError: The cluster cannot be reached or denies access.
         """
         query = [("podname", pod), ("podnamespace", namespace), ("runid", run_id)]
         try:
@@ -181,7 +166,7 @@ class Cluster:
 
     def _refuse_answer(self) -> NoReturn:
         raise ClusterError(
-            f"{self.access.host}: this is not an answer of Kubeflow Pipelines, perhaps a page to log in. Give the "
+            f"{self.access.host}: the answer is not from Kubeflow Pipelines, but perhaps a page to log in. Give the "
             "address of its user interface or API, and --token or --cookies if it requires a login."
         )
 
@@ -204,18 +189,8 @@ class _Client(kfp.Client):  # type: ignore[misc]
         return self._healthz_api.healthz_service_get_healthz(_request_timeout=TIMEOUT)
 
 
-def _credentials() -> Any:
-    """Return the credentials of the pod's service account, which notebooks of Kubeflow have, or None."""
-    return ServiceAccountTokenVolumeCredentials() if KF_PIPELINES_SA_TOKEN_ENV in os.environ else None
-
-
 def _describe(error: ApiException, missing: str) -> str:
-    """Return a message for an error of the API, with the remedy.
-
-    Args:
-        error: The error.
-        missing: Message for status 404.
-    """
+    """Return a message for an error of the API, with the remedy; `missing` is the message for status 404."""
     if error.status in {401, 403}:
         return (
             f"denies access ({error.status} {error.reason}: {_message(error)}). Give --token or --cookies, or set "

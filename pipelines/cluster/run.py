@@ -52,7 +52,7 @@ class ClusterRun:
         run_id: Id of the run.
 
     Raises:
-        ClusterError: There is no such run, or the cluster does not answer.
+        ClusterError: There is no such run, or the cluster does not answer. This holds for all methods.
         ConfigError: The run's pipeline is not one of KFP 2.
     """
 
@@ -66,11 +66,7 @@ class ClusterRun:
         self._store_error, self._store_error_time = "", 0.0
 
     def refresh(self) -> None:
-        """Request the run's current state.
-
-        Raises:
-            ClusterError: The cluster does not answer.
-        """
+        """Request the run's current state."""
         self.run = self.cluster.run(self.run_id)
 
     @property

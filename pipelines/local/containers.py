@@ -6,7 +6,7 @@ containers and steps in processes find the same files.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
 from itertools import takewhile
@@ -68,7 +68,7 @@ def find_containers(recipe: Recipe, image: str = "") -> ContainerConfig:
     """Find out what the steps of a recipe need to see of this machine.
 
     Args:
-        recipe: The recipe.
+        recipe: Recipe of the run.
         image: Name of the image. Empty means the image of this code.
 
     Raises:
@@ -158,12 +158,7 @@ def _client() -> Iterator[Any]:
 
 
 def container_arguments(config: ContainerConfig, root: str) -> dict[str, Any]:
-    """Return the arguments with which Docker starts every step of a run.
-
-    Args:
-        config: What the containers can see of this machine.
-        root: The run's folder.
-    """
+    """Return the arguments with which Docker starts every step of the run in the folder `root`."""
     mount = docker.types.Mount
     # Files in the run's folder are mounted with it.
     readable = {here: inside for here, inside in config.read_only.items() if not Path(inside).is_relative_to(root)}
@@ -214,7 +209,7 @@ def run_container(
     container = client.containers.create(image, quiet_command(command), volumes=volumes, **arguments)
     try:
         container.start()
-        for line in _lines(_output(container)):
+        for line in _lines(container):
             printed(line)
         return int(container.wait()["StatusCode"])
     finally:
@@ -235,22 +230,14 @@ def _remove(container: Any) -> None:
             raise
 
 
-def _output(container: Any) -> Iterator[bytes]:
-    """Yield a container's output until it ends, in chunks of any size."""
-    length = 0
+def _lines(container: Any) -> Iterator[str]:
+    """Yield the lines of a container's output until it ends."""
+    length, begun = 0, b""
     for chunk in container.logs(stream=True, follow=True):
         length += len(chunk)
-        yield chunk
-    # A followed log often lacks its last line if that has no newline. The complete log has it.
-    container.wait()
-    yield container.logs()[length:]
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Join chunks of output and yield its lines."""
-    begun = b""
-    for chunk in chunks:
         *complete, begun = (begun + chunk).split(b"\n")
         yield from (line.decode(errors="replace") for line in complete)
-    if begun:
-        yield begun.decode(errors="replace")
+    # A followed log often lacks its last line if that has no newline. The complete log has it.
+    container.wait()
+    rest = begun + container.logs()[length:]
+    yield from rest.decode(errors="replace").removesuffix("\n").split("\n") if rest else ()

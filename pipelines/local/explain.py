@@ -137,23 +137,21 @@ class _Reasons:
 
 def _differences(before: Work, now: Work) -> Iterator[str]:
     """List the differences between two works of a node, except for their inputs."""
-    yield from _file_changes("source file", *(_files(work, source=True) for work in (before, now)))
-    yield from _file_changes("data file", *({**_files(work, source=False), **work.data} for work in (before, now)))
+    yield from _file_changes({**before.files, **before.data}, {**now.files, **now.data})
     yield from _changes("package ", before.packages, now.packages)
     yield from _changes("configuration ", _flatten(before.config), _flatten(now.config))
     yield from _changes("parameter ", _flatten(before.labels), _flatten(now.labels))
 
 
-def _files(work: Work, *, source: bool) -> dict[str, str]:
-    return {path: each for path, each in work.files.items() if path.endswith(".py") == source}
-
-
-def _file_changes(noun: str, before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+def _file_changes(before: Mapping[str, str], now: Mapping[str, str]) -> Iterator[str]:
+    """List changed files by hash, source files first."""
     changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    changed.sort(key=lambda name: not name.endswith(".py"))
     for name in changed[:_MOST_LISTED]:
+        noun = "source file" if name.endswith(".py") else "data file"
         yield f"{noun} {name}: {'new' if name not in before else 'removed' if name not in now else 'changed'}"
     if len(changed) > _MOST_LISTED:
-        yield f"{noun}: {len(changed) - _MOST_LISTED} more"
+        yield f"{len(changed) - _MOST_LISTED} more files"
 
 
 def _changes(noun: str, before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:

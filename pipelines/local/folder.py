@@ -80,7 +80,7 @@ def view_folder(root: Path) -> RunView:
     """Return the current view of the run in a folder.
 
     Raises:
-        DataError: The folder holds no run, or its state file is damaged.
+        DataError: The state file is missing or damaged.
     """
     running = is_locked(root)
     state = RunState.load(root)
@@ -88,21 +88,17 @@ def view_folder(root: Path) -> RunView:
         name: node.model_copy(update={"state": "stopped"}) if node.state == "running" and not running else node
         for name, node in state.nodes.items()
     }
-    stale = state.count("stale")
     ended = "finished" if state.is_finished else "not running"
     notes = [f"Report: {root / REPORT_FILE}", f"Model: {root / EXPORT_FOLDER}"] if state.is_finished else []
-    if stale:
+    if stale := state.count("stale"):
         notes.append(f"{stale} nodes are stale: a node they depend on was executed again after them.")
     return RunView(state.pipeline, nodes, "running" if running else ended, running, tuple(notes))
 
 
 def publish_results(state: RunState) -> None:
-    """Copy report, summary and exported model from the steps' artifacts to the top of the run's folder.
+    """Copy report, summary and exported model of a finished run from the steps' artifacts to the run's folder.
 
     Files of the model become hard links where the file system supports them.
-
-    Args:
-        state: State of a finished run.
     """
     report = state.nodes["report"].outputs
     for source, name in ((report["html"], REPORT_FILE), (report["summary"], SUMMARY_FILE)):

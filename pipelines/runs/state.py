@@ -92,13 +92,7 @@ class RunState:
         _StateFile(pipeline=self.pipeline, nodes=self.nodes).save(self.root / STATE_FILE)
 
     def start(self, name: str, log: Path, moment: float) -> None:
-        """Mark a node as running.
-
-        Args:
-            name: Name of the node.
-            log: File with the step's output.
-            moment: Current time in seconds since 1970.
-        """
+        """Mark a node as running since `moment`, in seconds since 1970, with its output in the file `log`."""
         self._change(name, state="running", started=moment, log=str(log))
 
     def end(self, name: str, state: State, outputs: Mapping[str, str], moment: float) -> None:
@@ -108,7 +102,7 @@ class RunState:
             name: Name of the node.
             state: Final state of the node.
             outputs: Paths of the node's artifacts by name.
-            moment: Current time in seconds since 1970.
+            moment: Time of the node's end in seconds since 1970.
         """
         node = self.nodes[name]
         record = _read_record(outputs.get("metrics", ""))
@@ -124,7 +118,7 @@ class RunState:
                 self._change(name, state="stopped", seconds=time.time() - node.started)
 
     def make_stale(self, names: Iterable[str]) -> None:
-        """Mark those of the named nodes as stale that are done."""
+        """Mark the nodes with these names as stale, except those that are not done."""
         for name in names:
             if self.nodes[name].state in FINISHED:
                 self._change(name, state="stale")
