@@ -38,7 +38,9 @@ def data() -> None:
 @click.option("--videos", type=int, metavar="N", help="Total number of videos.  [default: the preset's]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Random seed; the same seed gives the same bytes.")
 @click.option("--means", metavar="FILE.npz", help="Build frames around the means, labels and lengths of real videos.")
-@click.option("--max-frames", type=int, metavar="N", help="Frames of the longest video.  [default: the preset's]")
+@click.option(
+    "--max-frames", type=int, metavar="N", help="Maximum number of frames per video.  [default: the preset's]"
+)
 def generate(out: str, **options: str | int | None) -> None:
     """Generate videos in YouTube-8M's format.
 
@@ -66,13 +68,16 @@ def generate(out: str, **options: str | int | None) -> None:
 @click.argument("patterns", nargs=-1, required=True, metavar="GLOB...")
 @click.option("--features", metavar="NAME=SIZE,...", help="Expected frame features, for instance rgb=1024,audio=128.")
 @click.option("--classes", type=int, metavar="N", help="Expected number of classes.")
-@click.option("--max-frames", type=int, metavar="N", help="Frames of a video that are used; longer ones are truncated.")
+@click.option(
+    "--max-frames", type=int, metavar="N", help="Maximum number of frames per video; longer videos are truncated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None) -> None:
-    """Check the shards that match GLOB...: videos, frames, labels, bytes, and every damaged shard or bad record.
+    """Check shards and list every damaged shard and bad record.
 
-    The shards should hold YouTube-8M's features and classes, or those that a generated data set describes in its
-    dataset.json, unless the options say otherwise. Exit code 1 means that damaged shards or bad records were found.
+    The report counts the videos, frames, labels and bytes of all shards that match GLOB. The expected features and
+    classes are those of YouTube-8M, or those that a generated data set describes in its dataset.json, unless the
+    options say otherwise. Exit code 1 means that damaged shards or bad records were found.
     """
     from yt8m.data.partition import list_shards
 

@@ -14,20 +14,9 @@ from rich.console import Console
 from pipelines.cli.format import describe_bytes, say
 from pipelines.cli.options import image_option, recipe_argument, settings_option
 from pipelines.cli.watch import RunDisplay
+from pipelines.local import folder
 from pipelines.local.containers import find_containers
 from pipelines.local.explain import explain, keep_accounts
-from pipelines.local.folder import (
-    EXPORT_FOLDER,
-    LOGS_FOLDER,
-    PIPELINE_FILE,
-    PIPELINE_LOG,
-    RECIPE_FILE,
-    REPORT_FILE,
-    SUMMARY_FILE,
-    lock_root,
-    node_log,
-    publish_results,
-)
 from pipelines.local.runner import Listener, LocalRun
 from pipelines.recipe.load import read_recipe
 from pipelines.runs.state import RunState
@@ -92,16 +81,17 @@ def run(
         for line in explain(explained, plan, compilation.work, root, step_image):
             say(console, line)
         return
-    with lock_root(root) as lock:
-        compilation.write(root / PIPELINE_FILE, step_image)
-        compilation.save_recipe(root / RECIPE_FILE)
+    with folder.lock_root(root) as lock:
+        pipeline = root / folder.PIPELINE_FILE
+        compilation.write(pipeline, step_image)
+        compilation.save_recipe(root / folder.RECIPE_FILE)
         execution = LocalRun(RunState.of_plan(root, plan), lock, containers)
         say(console, f"{plan.name}: {len(plan.nodes)} nodes in {root}")
 
         def execute(listener: Listener) -> bool:
-            succeeded = execution.execute(root / PIPELINE_FILE, keep_accounts(listener, compilation.work, step_image))
+            succeeded = execution.execute(pipeline, keep_accounts(listener, compilation.work, step_image))
             if succeeded:
-                publish_results(execution.state)
+                folder.publish_results(execution.state)
             return succeeded
 
         execute_and_show(console, execution, execute)
@@ -133,7 +123,7 @@ def execute_and_show(console: Console, execution: LocalRun, execute: Callable[[L
 def _show_failure(console: Console, execution: LocalRun) -> None:
     """Print the failed node, the end of its log and the path of the log."""
     root = execution.state.root
-    log = node_log(root, execution.failed) if execution.failed else root / LOGS_FOLDER / PIPELINE_LOG
+    log = root / folder.LOGS_FOLDER / (f"{execution.failed}.log" if execution.failed else folder.PIPELINE_LOG)
     for line in _last_lines(log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []):
         say(console, f"  | {line}")
     reason = f" ({execution.error})" if execution.error else ""
@@ -151,15 +141,15 @@ def _last_lines(lines: list[str]) -> list[str]:
 def _show_results(console: Console, state: RunState, seconds: float) -> None:
     """Print the number of executed nodes, the final metrics and the paths of the results."""
     executed = state.count("done")
-    final = json.loads((state.root / SUMMARY_FILE).read_text())["final"]
+    final = json.loads((state.root / folder.SUMMARY_FILE).read_text())["final"]
     lines = [
         f"Done: {executed} of {len(state.nodes)} nodes in {duration(seconds)}."
         if executed
         else f"Nothing to do: all {len(state.nodes)} nodes are unchanged since an earlier run ({duration(seconds)}).",
         *_figures(final),
-        f"Report:   {state.root / REPORT_FILE}",
-        f"Summary:  {state.root / SUMMARY_FILE}",
-        f"Model:    {state.root / EXPORT_FOLDER}",
+        f"Report:   {state.root / folder.REPORT_FILE}",
+        f"Summary:  {state.root / folder.SUMMARY_FILE}",
+        f"Model:    {state.root / folder.EXPORT_FOLDER}",
     ]
     for line in lines:
         say(console, line)

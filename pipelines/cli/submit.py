@@ -2,7 +2,6 @@
 
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import click
 
@@ -74,17 +73,14 @@ def submit(  # noqa: PLR0917 click passes them by name
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     resources = compilation.resources(cluster_file)
     cluster = Cluster(access)
-    with TemporaryDirectory() as folder:
-        package = Path(folder) / "pipeline.yaml"
-        compilation.write(package, image or default_image(), resources)
-        run_id = cluster.submit(
-            package,
-            name=f"{compilation.plan.name} {time.strftime('%Y-%m-%d %H-%M-%S')}",
-            parameters={ROOT_PARAMETER: root},
-            experiment=experiment,
-            pipeline_root=pipeline_root,
-            service_account=resources.service_account if resources else "",
-        )
+    run_id = cluster.submit(
+        compilation.specs(image or default_image(), resources),
+        name=f"{compilation.plan.name} {time.strftime('%Y-%m-%d %H-%M-%S')}",
+        parameters={ROOT_PARAMETER: root},
+        experiment=experiment,
+        pipeline_root=pipeline_root,
+        service_account=resources.service_account if resources else "",
+    )
     say(console, f"{compilation.plan.name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}")
     announce(console, cluster, run_id, wait=wait)
 

@@ -7,16 +7,19 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
-from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, NoReturn
 
 import kfp
 import urllib3
+import yaml
 from kfp.client import KF_PIPELINES_SA_TOKEN_ENV, ServiceAccountTokenVolumeCredentials
 from kfp_server_api import ApiException  # type: ignore[import-untyped]
 
 from pipelines.cluster.access import ClusterAccess
+from pipelines.kubeflow.spec import Spec
 from yt8m.errors import ClusterError
+from yt8m.yaml_files import FASTEST_DUMPER
 
 # Seconds to wait for a connection and for an answer.
 TIMEOUT = (10, 60)
@@ -53,7 +56,7 @@ class Cluster:
 
     def submit(
         self,
-        package: Path,
+        specs: tuple[Spec, Spec],
         *,
         name: str,
         parameters: Mapping[str, Any],
@@ -65,7 +68,7 @@ class Cluster:
         """Start a run.
 
         Args:
-            package: Path of the compiled pipeline.
+            specs: `PipelineSpec` and `PlatformSpec` of the pipeline.
             name: Name of the run in the user interface.
             parameters: Parameters of the pipeline by name.
             experiment: Name of the experiment, which is created if missing.
@@ -76,10 +79,13 @@ class Cluster:
         Returns:
             Id of the run.
         """
-        # kfp prints links to its own pages.
-        with self._errors(), redirect_stdout(StringIO()):
+        documents = [spec for spec in specs if spec]
+        # kfp reads the pipeline from a file, and prints links to its own pages.
+        with NamedTemporaryFile("w", suffix=".yaml") as file, self._errors(), redirect_stdout(StringIO()):
+            yaml.dump_all(documents, file, Dumper=FASTEST_DUMPER)
+            file.flush()
             result = self._client.create_run_from_pipeline_package(
-                str(package),
+                file.name,
                 arguments=dict(parameters),
                 run_name=name,
                 experiment_name=None if experiment_id else experiment,

@@ -7,10 +7,6 @@ pipeline, pruned to the node and its ancestors. KFP finds the unchanged ancestor
 import secrets
 import time
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import yaml
 
 from pipelines.cluster.run import ClusterRun
 from pipelines.kubeflow.compile import Compilation
@@ -24,11 +20,10 @@ from pipelines.kubeflow.rerun import (
     copy_placement,
     embedded_recipe,
 )
-from pipelines.kubeflow.spec import Spec, prune, prune_platforms
+from pipelines.kubeflow.spec import prune, prune_platforms
 from pipelines.recipe.cluster import ClusterConfig
 from pipelines.runs.state import FINISHED, check_inputs
 from yt8m.errors import ConfigError
-from yt8m.yaml_files import FASTEST_DUMPER
 
 
 def rerun_in_cluster(
@@ -60,8 +55,7 @@ def rerun_in_cluster(
     _refuse_resources(settings)
     nodes = choose_nodes(run.graph, node, downstream=downstream)
     states = run.nodes()
-    remedy = "Submit the recipe again. Finished steps come from the cache."
-    check_inputs(node, nodes.needed, states, remedy)
+    check_inputs(node, nodes.needed, states, "Submit the recipe again. Finished steps come from the cache.")
     spec, platforms = run.spec, run.platforms
     if settings or image:
         compilation = compile_with_settings(spec, settings, nodes, read_data=False)
@@ -74,9 +68,17 @@ def rerun_in_cluster(
     if settings or states[node].state in FINISHED:
         # A failed step is not in the cache, and continues from its checkpoint under the same key.
         spec = bypass_cache(spec, nodes.executed, attempt=secrets.token_hex(4))
-    account = (cluster and cluster.service_account) or run.run.service_account or ""
-    name = f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}"
-    return _submit(run, prune(spec, {*nodes.executed, *nodes.needed}), platforms, name, account), nodes
+    spec = prune(spec, {*nodes.executed, *nodes.needed})
+    config = run.run.runtime_config
+    run_id = run.cluster.submit(
+        (spec, prune_platforms(platforms, spec)),
+        name=f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}",
+        parameters={key: value for key, value in run.parameters.items() if key != RECIPE_PARAMETER},
+        experiment_id=run.run.experiment_id,
+        pipeline_root=(config and config.pipeline_root) or "",
+        service_account=(cluster and cluster.service_account) or run.run.service_account or "",
+    )
+    return run_id, nodes
 
 
 def _refuse_resources(settings: Sequence[str]) -> None:
@@ -86,20 +88,3 @@ def _refuse_resources(settings: Sequence[str]) -> None:
                 f"--set {setting}: the section `cluster` cannot be changed by settings. Give the whole section in a "
                 "file: --cluster FILE.yaml."
             )
-
-
-def _submit(run: ClusterRun, spec: Spec, platforms: Spec, name: str, account: str) -> str:
-    platforms = prune_platforms(platforms, spec)
-    config = run.run.runtime_config
-    with TemporaryDirectory() as folder:
-        package = Path(folder) / "pipeline.yaml"
-        documents = [spec, platforms] if platforms.get("platforms") else [spec]
-        package.write_text(yaml.dump_all(documents, Dumper=FASTEST_DUMPER))
-        return run.cluster.submit(
-            package,
-            name=name,
-            parameters={key: value for key, value in run.parameters.items() if key != RECIPE_PARAMETER},
-            experiment_id=run.run.experiment_id,
-            pipeline_root=(config and config.pipeline_root) or "",
-            service_account=account,
-        )

@@ -37,8 +37,7 @@ def write_event(file: IO[bytes], event: Event) -> None:
 def read_events(lines: Iterable[bytes]) -> Iterator[Event]:
     """Yield the events of a pipe until its writers have closed it.
 
-    Args:
-        lines: The pipe's lines. A last line without a newline is ignored, because its writer was killed.
+    A last line without a newline is ignored, because its writer was killed.
     """
     for line in lines:
         if line.endswith(b"\n"):

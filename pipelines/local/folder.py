@@ -47,20 +47,16 @@ def lock_root(root: Path) -> Iterator[int]:
         ConfigError: Another run holds the lock.
     """
     root.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(root / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
+    with (root / LOCK_FILE).open("a") as file:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.pread(descriptor, 32, 0).decode().strip() or "unknown"
+            holder = (root / LOCK_FILE).read_text().strip() or "unknown"
             raise ConfigError(
                 f"--root {root}: in use by another run (process {holder}). Wait for it to end, or give another --root."
             ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+        (root / LOCK_FILE).write_text(f"{os.getpid()}\n")
+        yield file.fileno()
 
 
 def is_locked(root: Path) -> bool:

@@ -20,7 +20,7 @@ from yt8m.yaml_files import FASTEST_DUMPER, FASTEST_LOADER
 
 # The pruned pipeline of the last rerun.
 RERUN_FILE = "rerun.yaml"
-# Folders with a node's intermediate results, below `NODE/KEY`. A new execution must not continue from them.
+# Folders with a node's intermediate results, below `NODE/KEY`.
 CONTINUED_FOLDERS = ("checkpoints", "soft-targets", "tensorboard")
 # Last key of a compiled pipeline, because the keys are sorted. A file without it was cut off.
 _LAST_KEY = "sdkVersion"
@@ -65,7 +65,10 @@ class LocalRerun:
         """
         root, node = self.state.root, self.nodes.executed[0]
         if self.state.nodes[node].state in FINISHED | {"stale"}:
-            self._remove_intermediate_results(node)
+            # The node would continue from its intermediate results and end at once.
+            key = SpecGraph(self.spec).constant(node, "key")
+            for folder in CONTINUED_FOLDERS:
+                shutil.rmtree(root / folder / node / key, ignore_errors=True)
         for name in self.nodes.executed:
             before = self.state.nodes[name]
             self.state.nodes[name] = NodeState(title=before.title, group=before.group)
@@ -79,12 +82,6 @@ class LocalRerun:
         if self.state.is_finished:
             publish_results(self.state)
         return True
-
-    def _remove_intermediate_results(self, node: str) -> None:
-        """Remove what a finished node would continue from, and end at once."""
-        key = SpecGraph(self.spec).constant(node, "key")
-        for folder in CONTINUED_FOLDERS:
-            shutil.rmtree(self.state.root / folder / node / key, ignore_errors=True)
 
 
 def load_spec(path: Path) -> Spec:

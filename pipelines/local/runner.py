@@ -93,7 +93,6 @@ class LocalRun:
         config = WorkerConfig(
             pipeline=str(pipeline.resolve()),
             root=str(root.resolve()),
-            artifacts=str((root / ARTIFACTS_FOLDER).resolve()),
             events=writer,
             containers=self._containers,
             forced=self._forced,

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from pipelines.local.containers import ContainerConfig, container_arguments, remove_containers
 from pipelines.local.events import write_event
+from pipelines.local.folder import ARTIFACTS_FOLDER
 from yt8m.config import Config
 
 
@@ -24,7 +25,6 @@ class WorkerConfig(Config):
     Attributes:
         pipeline: Path of the compiled pipeline.
         root: The run's folder, which is the pipeline's parameter.
-        artifacts: Folder for the steps' artifacts and for KFP's cache.
         events: File descriptor of the pipe for events.
         containers: What steps in containers can see of this machine. Null executes steps as processes.
         forced: Names of nodes that are executed even if KFP's cache holds their results.
@@ -32,7 +32,6 @@ class WorkerConfig(Config):
 
     pipeline: str
     root: str
-    artifacts: str
     events: int
     containers: ContainerConfig | None = None
     forced: tuple[str, ...] = ()
@@ -59,7 +58,7 @@ def main() -> None:
     )
     with os.fdopen(config.events, "wb") as events:
         install_hooks(partial(write_event, events), config.forced)
-        local.init(runner=runner, pipeline_root=config.artifacts, enable_caching=True)
+        local.init(runner=runner, pipeline_root=f"{config.root}/{ARTIFACTS_FOLDER}", enable_caching=True)
         components.load_component_from_file(config.pipeline)(root=config.root)
 
 
