@@ -22,7 +22,7 @@ class Schedule:
     """
 
     def __init__(self, plan: Plan, seconds: Mapping[str, float], least_seconds: float = 0.0) -> None:
-        self.seconds, self._least_seconds = seconds, least_seconds
+        self.seconds, self.least_seconds = seconds, least_seconds
         self.on_gpu = {node.name for node in plan.nodes.values() if STAGES[node.stage].uses_gpu}
         self._dependencies = pipeline_dependencies(plan)
         self.remaining: dict[str, float] = {}
@@ -69,7 +69,7 @@ class Schedule:
             now, done = heapq.heappop(running)
             free += done in self.on_gpu
             sorter.done(done)
-        return max(now, self._least_seconds)
+        return max(now, self.least_seconds)
 
     def _followers(self, name: str) -> list[str]:
         """Return the nodes with a known remaining time that wait for a node."""
