@@ -22,16 +22,16 @@ class DatasetSize:
         holdout_videos: Number of hold-out videos.
         training_bytes: Size of the training shards.
         holdout_bytes: Size of the hold-out shards.
+        spec: Features and maximum number of frames of the videos.
         shards: Number of shards in both sets; 0 if unknown.
-        mean_frames: Mean number of frames per video, estimated from the size of the shards.
     """
 
     training_videos: int
     holdout_videos: int
     training_bytes: int
     holdout_bytes: int
-    shards: int
-    mean_frames: float
+    spec: DataSpec
+    shards: int = 0
 
     @classmethod
     def of_partition(cls, uri: str, recipe: Recipe) -> Self:
@@ -49,17 +49,13 @@ class DatasetSize:
                 f"{partition.spec.features}, but the recipe has {spec.num_classes} classes and features "
                 f"{spec.features}. Give the partition of this recipe's data."
             )
-        training_bytes, holdout_bytes = (
-            sum(shard.size_bytes for shard in shards) for shards in (partition.training, partition.holdout)
-        )
-        videos = partition.num_training_videos + partition.num_holdout_videos
         return cls(
             partition.num_training_videos,
             partition.num_holdout_videos,
-            training_bytes,
-            holdout_bytes,
+            sum(shard.size_bytes for shard in partition.training),
+            sum(shard.size_bytes for shard in partition.holdout),
+            spec,
             len(partition.training) + len(partition.holdout),
-            _mean_frames(training_bytes + holdout_bytes, videos, spec),
         )
 
     @classmethod
@@ -75,8 +71,7 @@ class DatasetSize:
         videos = training_videos + holdout_videos
         size = videos * spec.max_frames * _frame_bytes(spec) if total_bytes is None else total_bytes
         training_bytes = round(size * training_videos / max(videos, 1))
-        mean_frames = _mean_frames(size, videos, spec)
-        return cls(training_videos, holdout_videos, training_bytes, size - training_bytes, 0, mean_frames)
+        return cls(training_videos, holdout_videos, training_bytes, size - training_bytes, spec)
 
     @classmethod
     def of_generated(cls, recipe: Recipe) -> Self | None:
@@ -101,10 +96,12 @@ class DatasetSize:
         """Size of all shards."""
         return self.training_bytes + self.holdout_bytes
 
+    @property
+    def mean_frames(self) -> float:
+        """Mean number of frames per video, estimated from the size of the shards."""
+        videos = max(self.training_videos + self.holdout_videos, 1)
+        return min(self.total_bytes / videos / _frame_bytes(self.spec), self.spec.max_frames)
+
 
 def _frame_bytes(spec: DataSpec) -> int:
     return sum(size + _FEATURE_OVERHEAD_BYTES for size in spec.features.values())
-
-
-def _mean_frames(total_bytes: float, videos: int, spec: DataSpec) -> float:
-    return min(total_bytes / max(videos, 1) / _frame_bytes(spec), spec.max_frames)

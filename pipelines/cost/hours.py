@@ -49,12 +49,6 @@ class NodeTimes:
     A stage without a method here takes no time that counts: the stages that need no GPU take minutes, except `prepare`,
     which reads all shards.
 
-    Args:
-        recipe: The recipe.
-        plan: Its plan.
-        dataset: Videos and bytes of the data set.
-        throughput: Throughput of the models.
-
     Attributes:
         seconds: Seconds by node, in the plan's order.
     """

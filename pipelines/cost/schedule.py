@@ -46,14 +46,7 @@ class Schedule:
         return path
 
     def makespan(self, gpus: int) -> float:
-        """Simulate a run in which a free GPU always goes to the waiting node with the longest remaining path.
-
-        Args:
-            gpus: Number of GPUs.
-
-        Returns:
-            The duration of the run in seconds.
-        """
+        """Return the duration in seconds if a free GPU always goes to the waiting node with the longest path ahead."""
         sorter = TopologicalSorter(self._dependencies)
         sorter.prepare()
         waiting: set[str] = set()
@@ -77,15 +70,9 @@ class Schedule:
 
 
 def pipeline_dependencies(plan: Plan) -> dict[str, frozenset[str]]:
-    """Return the nodes that each node waits for in Kubeflow.
+    """Return the names of the nodes that each node waits for in Kubeflow, in the plan's order.
 
     In Kubeflow a sub-pipeline starts when all its inputs exist, and its outputs exist when all its nodes are done.
-
-    Args:
-        plan: The nodes.
-
-    Returns:
-        Names of the nodes that must have finished, by node in the plan's order.
     """
     units = plan.units()
     unit_of = {node.name: unit for unit, nodes in units.items() for node in nodes}

@@ -52,12 +52,6 @@ class Traffic:
 
     A stage without a method here reads and writes nothing that counts.
 
-    Args:
-        recipe: The recipe.
-        plan: Its plan.
-        dataset: Videos and bytes of the data set.
-        estimates: Size of each model by name.
-
     Attributes:
         nodes: Bytes by node, in the plan's order.
     """
@@ -110,12 +104,8 @@ class Traffic:
         stages: dict[str, list[str]] = {}
         for node in self._plan.nodes.values():
             stages.setdefault(node.stage, []).append(node.name)
-        nodes = self.nodes
-        return {
-            stage: names
-            for stage, names in stages.items()
-            if any(nodes[name].read or nodes[name].stored or nodes[name].fetched for name in names)
-        }
+        nothing = NodeBytes()
+        return {stage: names for stage, names in stages.items() if any(self.nodes[name] != nothing for name in names)}
 
     def _prepare(self, _: Node) -> NodeBytes:
         return NodeBytes(self.dataset.total_bytes, 1)

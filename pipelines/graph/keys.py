@@ -78,16 +78,13 @@ class Work(Config):
 
 
 def find_work(recipe: Recipe, plan: Plan, source: str, *, read_data: bool = True) -> dict[str, Work]:
-    """Find out what decides each node's result: the code as it is now, the configuration, the shards.
+    """Return by node what decides its result: the code as it is now, the configuration, the shards.
 
     Args:
         recipe: The recipe.
         plan: The recipe's plan.
-        source: Where the recipe came from, for errors.
+        source: Origin of the recipe, for error messages.
         read_data: Whether the shards can be read from this machine. Otherwise changed shards are not noticed.
-
-    Returns:
-        The work by node.
 
     Raises:
         ConfigError: A file that the run reads from outside does not exist.
@@ -107,7 +104,7 @@ def plan_work(
     packages: Mapping[str, str],
     data: Mapping[str, str],
 ) -> dict[str, Work]:
-    """Put together the work of every node; a changed node changes the keys of all that depend on it.
+    """Return the work of every node by name. A changed node changes the keys of all nodes that depend on it.
 
     Args:
         plan: The nodes.

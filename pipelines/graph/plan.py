@@ -27,7 +27,7 @@ class Node:
         description: What the node does, in a sentence. Empty: the description of the component.
         group: The sub-pipeline it belongs to. Empty for nodes outside of all sub-pipelines.
         model: The model it works on. Empty if it works on none or several.
-        family: Family of that model, or the group of teachers.
+        family: Architecture of that model, or the family or group whose teachers it concerns.
         code: Names of the model architectures whose code the node runs.
         config: Configuration of the stage as JSON data.
         arguments: Further parameters of the component that divide the work among several nodes. They are not part of

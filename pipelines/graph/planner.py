@@ -23,13 +23,7 @@ PARTITION = Ref("prepare", "partition")
 
 
 def make_plan(recipe: Recipe) -> Plan:
-    """Lay out all nodes of a recipe.
-
-    Args:
-        recipe: A checked recipe.
-
-    Returns:
-        The plan.
+    """Lay out all nodes of a checked recipe.
 
     Raises:
         ConfigError: The recipe has more groups than the report has inputs, or an optional stage reads outputs that no

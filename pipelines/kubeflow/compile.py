@@ -49,12 +49,6 @@ class Compilation:
         """Write the Kubernetes resources Pipeline and PipelineVersion, for installations that keep pipelines there.
 
         Kubeflow does not allow changing a version, so different content gets a version with a different name.
-
-        Args:
-            path: The YAML file.
-            image: Container image of the steps.
-            cluster: Resources of the steps in the cluster.
-            namespace: Kubernetes namespace of both resources.
         """
         pipeline = self._pipeline(image, cluster)
         version = _version_name(pipeline.name, image, _specs(pipeline))

@@ -189,11 +189,7 @@ def _make_pipeline(  # noqa: PLR0917 - the interface of a pipeline
     body: Callable[..., Any],
     defaults: Mapping[str, str] | None = None,
 ) -> Any:
-    """Make a KFP pipeline with this interface, which KFP reads from the function's signature and docstring."""
-
-    def pipeline(*arguments: Any) -> Any:
-        return body(*arguments)
-
+    """Make a KFP pipeline from a function, whose signature and docstring give KFP the types and descriptions."""
     parameters = [
         inspect.Parameter(
             key,
@@ -204,8 +200,8 @@ def _make_pipeline(  # noqa: PLR0917 - the interface of a pipeline
         for key, annotation in inputs.items()
     ]
     result = NamedTuple("Outputs", list(outputs.items())) if outputs else inspect.Signature.empty
-    pipeline.__signature__ = inspect.Signature(parameters, return_annotation=result)  # type: ignore[attr-defined]
-    pipeline.__name__ = name
+    body.__signature__ = inspect.Signature(parameters, return_annotation=result)  # type: ignore[attr-defined]
+    body.__name__ = name
     described = (f"    {key}: {_DESCRIPTIONS[key]}" for key in inputs if key in _DESCRIPTIONS)
-    pipeline.__doc__ = "\n".join([f"{name}.", "", "Args:", *described])
-    return dsl.pipeline(name=name, description=description)(pipeline)
+    body.__doc__ = "\n".join([f"{name}.", "", "Args:", *described])
+    return dsl.pipeline(name=name, description=description)(body)

@@ -15,12 +15,7 @@ _MAX_LABEL_LENGTH = 63
 
 
 def label_pod(task: Any, node: str) -> None:
-    """Label the pod of a task, so that it can be found in any cluster.
-
-    Args:
-        task: A `kfp.dsl.PipelineTask`.
-        node: Name of the node.
-    """
+    """Label the pod of a `kfp.dsl.PipelineTask` with its node's name, so that it can be found in any cluster."""
     kubernetes.add_pod_label(task, *PART_OF)
     kubernetes.add_pod_label(task, NODE_LABEL, node[:_MAX_LABEL_LENGTH].rstrip("-"))
 

@@ -181,13 +181,7 @@ def _executors(platforms: Spec) -> Spec:
 
 
 def bypass_cache(spec: Spec, nodes: Sequence[str], attempt: str) -> Spec:
-    """Return a copy of a pipeline in which some steps ignore KFP's cache and the files of earlier attempts.
-
-    Args:
-        spec: A pipeline.
-        nodes: The steps to execute from scratch.
-        attempt: Unique name of this attempt.
-    """
+    """Return a copy of a pipeline in which some steps ignore KFP's cache and the files of attempts with other names."""
     changed = copy.deepcopy(spec)
     graph = SpecGraph(changed)
     for name in nodes:

@@ -128,7 +128,9 @@ def prune(spec: Spec, keep: Collection[str]) -> Spec:
     """
     pruned = copy.deepcopy(spec)
     _prune_dag(pruned, pruned["root"]["dag"], keep)
-    _keep(pruned, "components", _used_components(pruned, ROOT))
+    dags = [each["dag"] for each in (pruned["root"], *pruned["components"].values()) if "dag" in each]
+    # The DAGs of removed sub-pipelines have no tasks any more.
+    _keep(pruned, "components", {task["componentRef"]["name"] for dag in dags for task in dag["tasks"].values()})
     _keep(pruned["deploymentSpec"], "executors", executor_labels(pruned))
     return pruned
 
@@ -172,18 +174,8 @@ def _prune_interface(component: Spec) -> None:
         _keep(owner.get(key, {}), "artifacts", made)
         set_entry(owner, key, owner.get(key))
     for kind, source in (("artifacts", "componentInputArtifact"), ("parameters", "componentInputParameter")):
-        inputs = [task.get("inputs", {}).get(kind, {}) for task in tasks.values()]
-        _keep(
-            component.get("inputDefinitions", {}), kind, {each.get(source) for task in inputs for each in task.values()}
-        )
-
-
-def _used_components(spec: Spec, component: str) -> set[str]:
-    used: set[str] = set()
-    for task in dag_of(spec, component)["tasks"].values():
-        name = task["componentRef"]["name"]
-        used |= {name, *(_used_components(spec, name) if _is_group(spec, task) else ())}
-    return used
+        read = {each.get(source) for task in tasks.values() for each in task.get("inputs", {}).get(kind, {}).values()}
+        _keep(component.get("inputDefinitions", {}), kind, read)
 
 
 def _keep(target: Spec, key: str, names: Collection[str]) -> None:

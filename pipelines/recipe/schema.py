@@ -59,7 +59,7 @@ class CandidateConfig(Config):
     """A model trained on labels.
 
     Attributes:
-        model: Family and sizes of the model.
+        model: Architecture and sizes of the model.
         training: Options of the training. The recipe's section `training` has the defaults.
     """
 
@@ -90,7 +90,7 @@ class StudentConfig(Config):
         like: A candidate or student from which the student takes the model, the options of training and the averaging
             that it does not set itself. A candidate that is equal in all three is the student's baseline in the
             report's table of distillation.
-        model: Family and sizes of the model.
+        model: Architecture and sizes of the model.
         training: Options of the training.
         label_weight: Weight of the labels in the loss, lambda in the paper's equation 2. The soft targets have the
             remaining weight.

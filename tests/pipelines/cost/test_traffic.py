@@ -7,8 +7,9 @@ from pipelines.cost.models import estimate_models
 from pipelines.cost.traffic import NodeBytes, Traffic
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
+from yt8m.data.format import DataSpec
 
-DATASET = DatasetSize(1000, 100, 50_000, 5000, 0, 12.0)
+DATASET = DatasetSize(1000, 100, 50_000, 5000, DataSpec())
 # The smoke preset has 24 classes, dense: 48 bytes, and 62 bytes of overhead per record.
 SOFT_TARGETS = 1000 * (2 * 24 + 62)
 
