@@ -75,7 +75,7 @@ def _rerun_here(console: Console, root: Path, node: str, settings: tuple[str, ..
     stale = [name for name, state in chosen.state.nodes.items() if state.state == "stale"]
     if stale:
         say(console, f"Stale now: {list_names(stale)}. These nodes, the report and the exported model have old inputs.")
-        say(console, f"To refresh them: yt8m run {root / RECIPE_FILE} --root {root}")
+        say(console, f"To update them: yt8m run {root / RECIPE_FILE} --root {root}")
 
 
 def _count(nodes: Sequence[str]) -> str:

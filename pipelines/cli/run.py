@@ -111,7 +111,7 @@ def execute_and_show(console: Console, execution: LocalRun, execute: Callable[[L
         with RunDisplay(console, execution.state) as display:
             succeeded = execute(display)
     except KeyboardInterrupt:
-        say(console, "Stopped. The same command continues.")
+        say(console, "Stopped. The same command continues the run.")
         sys.exit(1)
     if not succeeded:
         _show_failure(console, execution)

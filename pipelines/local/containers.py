@@ -37,7 +37,7 @@ FILE_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE
 CREDENTIAL_FOLDERS = (".config/gcloud", ".aws")
 # Home folder of the image. It is in memory, and its content is lost with the container.
 HOME = Path("/tmp")
-# The part of KFP's command that starts its executor, and a replacement that does not log the step's inputs.
+# Part of KFP's command that starts its executor, and its replacement, which does not log the step's inputs.
 _EXECUTOR = "-m kfp.dsl.executor_main"
 _QUIET_EXECUTOR = (
     "-c 'import logging, sys; logging.basicConfig(stream=sys.stdout); "
@@ -65,7 +65,7 @@ class ContainerConfig(Config):
 
 
 def find_containers(recipe: Recipe, image: str = "") -> ContainerConfig:
-    """Find out what the steps of a recipe need to see of this machine.
+    """Determine which files, folders and variables of this machine the steps of a recipe need.
 
     Args:
         recipe: Recipe of the run.

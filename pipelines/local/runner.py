@@ -27,7 +27,7 @@ class LocalRun:
     Args:
         state: State of the run. It may have more nodes than the pipeline.
         lock: File descriptor of the lock on the run's folder, which the worker inherits.
-        containers: What steps in containers can see of this machine. None executes steps as processes.
+        containers: Parts of this machine that steps in containers can see. None executes steps as processes.
         forced: Names of nodes that are executed even if their results are in KFP's cache.
 
     Attributes:

@@ -26,7 +26,7 @@ class WorkerConfig(Config):
         pipeline: Path of the compiled pipeline.
         root: The run's folder, which is the pipeline's parameter.
         events: File descriptor of the pipe for events.
-        containers: What steps in containers can see of this machine. Null executes steps as processes.
+        containers: Parts of this machine that steps in containers can see. Null executes steps as processes.
         forced: Names of nodes that are executed even if KFP's cache holds their results.
     """
 
