@@ -1,4 +1,4 @@
-"""The work that all components share: parse the configuration, measure the time, write metrics, record and page."""
+"""Shared work of all components: parse the configuration, measure the time, write metrics, record and page."""
 
 import json
 import logging

@@ -1,7 +1,8 @@
 """The registry of stages: plain data about every kind of node that a pipeline can have.
 
 A stage consists of the function `yt8m.stages.<name>.<name>`, the component `components.<name>.<name>` and its entry
-here. CONTRIBUTING.md shows how to add one. This module imports nothing; all of `pipelines` may import it.
+here. CONTRIBUTING.md shows how to add one. All of `pipelines` may import this module, which imports nothing from the
+project.
 """
 
 from collections.abc import Mapping

@@ -38,7 +38,7 @@ class _Planner:
         self.students = students_by_group(recipe)
         self.models = recipe.models()
         self.nodes: dict[str, Node] = {}
-        # The final weights of each model.
+        # The output with the final weights of each model: trained, or averaged.
         self.weights: dict[str, Ref] = {}
         # The manifest of each family's or group's soft targets.
         self.soft_targets: dict[str, Ref] = {}

@@ -1,7 +1,7 @@
 """The name of the steps' container image, whose tag identifies the code and packages in it.
 
-`make image` builds the image under this name, and steps run in it unless another image is given. Only the standard
-library is imported, because images are built where the project is not installed.
+`make image` builds the image under this name, and steps run in it unless another image is given. Images are built
+where the project's dependencies are not installed, so this module needs none of them.
 """
 
 import sys

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pipelines.graph.plan import Graph, in_order
 from yt8m.errors import ConfigError
 
-# Name under which the pipeline's own DAG stands among those of the components.
+# Stands for the pipeline's own DAG where the name of a component with a DAG is expected.
 ROOT = ""
 
 Spec = dict[str, Any]

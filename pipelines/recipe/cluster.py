@@ -98,7 +98,7 @@ class RetryConfig(Config):
     Attributes:
         count: Maximum number of retries.
         wait_seconds: Seconds before the first retry.
-        factor: Factor by which every further wait is longer. Argo accepts whole numbers only.
+        factor: Factor by which each wait is longer than the one before. Argo accepts whole numbers only.
         give_up_hours: Hours from the first start after which no retry starts. KFP's default of one hour would allow
             none for a training that fails in its second hour.
     """

@@ -106,7 +106,7 @@ class StudentConfig(Config):
 
 
 class SoftTargetsSection(SoftTargetsConfig):
-    """How soft targets are made and stored.
+    """Prediction and storage of soft targets.
 
     An `encoding.top_k` that is not smaller than the number of classes keeps all classes, in the dense encoding.
 
@@ -138,7 +138,7 @@ def _stages_config() -> type[Config]:
     return create_model("StagesConfig", __base__=Config, **fields)
 
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # type checkers cannot use a class that a function makes
     StagesConfig = Config
 else:
     StagesConfig = _stages_config()

@@ -26,7 +26,7 @@ NODES = (DATA, TRAIN_A, TRAIN_B, SELECT)
 
 
 def keys(*nodes: Node, code: dict[str, str] | None = None, packages: str = "1", data: str = "data") -> dict[str, str]:
-    """The keys of a plan with these nodes; `code` has the hashes of the nodes whose code differs."""
+    """Return the keys of a plan with these nodes; `code` has the hashes of the nodes whose code differs."""
     plan = Plan("test", "", (), nodes or NODES)
     work = plan_work(
         plan, lambda node: {"file.py": (code or {}).get(node.name, "1")}, {"keras": packages}, {"a.tfrecord": data}

@@ -13,7 +13,7 @@ from yt8m.identity import PROJECT
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A copy of everything that goes into an image, and of something that does not."""
+    """Copy everything that goes into an image, and `pipelines`, which does not."""
     unneeded = shutil.ignore_patterns("__pycache__")
     for folder in ("yt8m", "components", "requirements", "docker", "pipelines"):
         shutil.copytree(PROJECT / folder, tmp_path / folder, ignore=unneeded)

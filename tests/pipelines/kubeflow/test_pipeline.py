@@ -107,7 +107,7 @@ def test_kfps_cache_knows_nodes_without_their_titles_and_descriptions(plan: Plan
 
 
 def cache_keys(spec: dict[str, Any], folder: Path) -> dict[str, str]:
-    """What KFP's local cache knows nodes by, apart from their input artifacts."""
+    """Return the part of the key of KFP's local cache that is not input artifacts, for each node."""
     keys = {}
     for name, task in tasks_of(spec).items():
         component = task["componentRef"]["name"]
