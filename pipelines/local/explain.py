@@ -1,29 +1,30 @@
 """Reasons why nodes of a local run would be executed again.
 
 Every finished node leaves an account of its execution in the run's folder: its work, image, inputs and outputs.
-`yt8m run --explain` compares the account with the work that the recipe and the code result in now.
+`yt8m run --explain` compares the accounts with the work that the recipe and the code result in now. A node does not run
+again if any of its executions was the same work, since KFP's cache keeps them all.
 """
 
 import json
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pipelines.graph.keys import Input, Work
 from pipelines.graph.plan import Plan
 from pipelines.local.folder import WORK_FOLDER
 from pipelines.local.runner import Listener
 from pipelines.runs.state import FINISHED, RunState
-from yt8m.config import ConfigFile
+from yt8m.config import Config, ConfigFile
 from yt8m.errors import ConfigError, StorageError, UserError
 
 # Maximum number of changed files to list. A new copy of a data set has thousands of them.
 _MOST_LISTED = 20
 
 
-class Account(ConfigFile):
-    """The last execution of a node.
+class Account(Config):
+    """An execution of a node.
 
     Attributes:
         work: Everything that decided the result.
@@ -36,6 +37,26 @@ class Account(ConfigFile):
     image: str
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+
+
+class _Accounts(ConfigFile):
+    """The executions of a node, each work once, the last one at the end."""
+
+    accounts: tuple[Account, ...] = ()
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a node's file; without accounts if it is missing, or written by another version of yt8m."""
+        try:
+            return cls.load(path)
+        except (ConfigError, StorageError):
+            return cls()
+
+    def with_last(self, last: Account) -> Self:
+        """Return these executions with one more, which replaces an earlier one of the same work."""
+        outputs = {"outputs": last.outputs}
+        others = (each for each in self.accounts if each.model_copy(update=outputs) != last)
+        return self.model_copy(update={"accounts": (*others, last)})
 
 
 def keep_accounts(listener: Listener, work: Mapping[str, Work], image: str) -> Listener:
@@ -52,7 +73,8 @@ def keep_accounts(listener: Listener, work: Mapping[str, Work], image: str) -> L
         if node and event.kind in FINISHED:
             inputs = {name: state.nodes[ref.node].outputs.get(ref.output, "") for name, ref in node.inputs.items()}
             account = Account(work=node, image=image, inputs=inputs, outputs=state.nodes[event.node].outputs)
-            account.save(_path(state.root, event.node))
+            path = _path(state.root, event.node)
+            _Accounts.read(path).with_last(account).save(path)
         listener(event, state)
 
     return keep_and_listen
@@ -92,19 +114,21 @@ class _Reasons:
         self._work = work
         self._root = root
         self._image = image
-        self._account = cache(self._load)
-        self.find = cache(self._find)
+        self._compare = cache(self._compare_accounts)
 
-    def _load(self, node: str) -> Account | None:
-        try:
-            return Account.load(_path(self._root, node))
-        except (ConfigError, StorageError):
-            return None  # missing, or written by another version of yt8m
+    def find(self, node: str) -> tuple[str, ...]:
+        """Return the reasons for executing a node again; none if it is done."""
+        return self._compare(node)[0]
 
-    def _find(self, node: str) -> tuple[str, ...]:
-        account = self._account(node)
-        if account is None:
-            return (self._without_account(node),)
+    def _compare_accounts(self, node: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
+        """Return the reasons, and the outputs of the execution that is the same work or, otherwise, of the last one."""
+        accounts = _Accounts.read(_path(self._root, node)).accounts
+        if not accounts:
+            return (self._without_account(node),), {}
+        compared = [(self._reasons(node, account), account.outputs) for account in reversed(accounts)]
+        return next((each for each in compared if not each[0]), compared[0])
+
+    def _reasons(self, node: str, account: Account) -> tuple[str, ...]:
         return (
             *_differences(account.work, self._work[node]),
             *_changes("image", {"": account.image}, {"": self._image}),
@@ -124,13 +148,13 @@ class _Reasons:
     def _input_differences(self, account: Account, inputs: Mapping[str, Input]) -> Iterator[str]:
         before, read = account.work.inputs, account.inputs
         for name, each in inputs.items():
-            upstream = self._account(each.node)
+            reasons, outputs = self._compare(each.node)
             if name not in before or before[name][:2] != each[:2]:
                 old = ".".join(before[name][:2]) if name in before else "absent"
                 yield f"input {name}: {old} -> {each.node}.{each.output}"
-            elif self.find(each.node):
+            elif reasons:
                 yield f"input {name}: {each.node} would run again"
-            elif before[name].key != each.key or not upstream or upstream.outputs.get(each.output) != read[name]:
+            elif before[name].key != each.key or outputs.get(each.output) != read[name]:
                 yield f"input {name}: {each.node} was executed again since"
         yield from (f"input {name}: no longer read" for name in before if name not in inputs)
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import yaml
@@ -29,9 +29,13 @@ class Run:
         self.root = folder / "run"
         self.recipe = folder / "recipe.yaml"
         self.recipe.write_text(yaml.safe_dump(raw, sort_keys=False))
-        self._compilation = Compilation(raw, "recipe", read_data=True)
         self._state = RunState(self.root, "small", {})
-        self.finish(*self._compilation.plan.nodes)
+        self.compile(raw).finish(*self._compilation.plan.nodes)
+
+    def compile(self, raw: dict[str, Any]) -> Self:
+        """Let nodes that finish from now on do the work of a recipe."""
+        self._compilation = Compilation(raw, "recipe", read_data=True)
+        return self
 
     def finish(self, *nodes: str, steps: str = "steps") -> None:
         """Let nodes finish; their artifacts are in the folder `steps`."""
@@ -149,6 +153,18 @@ def test_an_input_that_was_made_again_since_is_named(run: Run) -> None:
     assert run.explain("evaluate-vlad-a") == [
         "evaluate-vlad-a would run:",
         "  input model: train-vlad-a was executed again since",
+    ]
+
+
+def test_an_earlier_execution_of_the_same_work_counts(run: Run, raw: dict[str, Any], tmp_path: Path) -> None:
+    setting = "families.netvlad.candidates.vlad-a.training.epochs=4"
+    raw["families"]["netvlad"]["candidates"]["vlad-a"]["training"]["epochs"] = 4
+    nodes = ("train-vlad-a", "evaluate-vlad-a")
+    run.compile(raw).finish(*nodes, steps="later")
+    for node in nodes:
+        assert run.explain(node) == run.explain(node, "--set", setting) == [f"{node} {CLEAN}"]
+    assert run.explain("train-vlad-a", "--set", setting.replace("4", "5"))[1:] == [
+        "  configuration training.epochs: 4 -> 5"
     ]
 
 
