@@ -62,8 +62,7 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
         partition = Path(folder) / "partition.json"
         hold_out_all(list_shards("--input", inputs), spec_of(model), on_bad).save(partition)
-        found = predictions or Path(folder) / "predictions"
-        metrics = run_stage(partition=partition, model=model, config=config, predictions=found).metrics
+        metrics = run_stage(partition=partition, model=model, config=config, predictions=predictions).metrics
     if as_json:
         click.echo(json.dumps({name: metrics[name] for name in SHOWN}))
         return

@@ -13,9 +13,10 @@ from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.metrics import StreamingMetrics
 from yt8m.models.files import WEIGHTS_FILE, load_model
 from yt8m.predictions import Predictions
-from yt8m.stages.evaluate import EvaluateConfig, baseline_gap, evaluate
+from yt8m.stages.evaluate import EvaluateConfig, baseline_gap, evaluate, with_evaluation
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.quantize import QuantizeConfig, quantize
+from yt8m.stages.result import StageResult
 
 CONFIG = EvaluateConfig(batch_size=4)
 
@@ -55,6 +56,27 @@ def test_metrics_do_not_depend_on_the_batch_size(small_partition, trained, tmp_p
     assert four["gap"] == pytest.approx(eleven["gap"], abs=1e-9)
     assert four["loss"] == pytest.approx(eleven["loss"], rel=1e-6)
     assert Predictions.load(tmp_path / "predictions").top_k == 3
+
+
+def test_predictions_need_not_be_stored(small_partition, trained, tmp_path):
+    stored = run(small_partition, trained, tmp_path)
+    alone = evaluate(partition=small_partition, model=trained, config=CONFIG, predictions=None)
+    assert alone.metrics["gap"] == stored.metrics["gap"]
+
+
+def test_a_stage_adds_the_evaluation_of_its_model_to_its_own_figures():
+    made = StageResult({"seconds": 60.0, "videos_per_second": 5.0, "steps": 2.0}, {"curve": [1]})
+    evaluated = StageResult({"gap": 0.5, "seconds": 3.0, "videos_per_second": 9.0}, {"gap_by_kind": {"rare": 0.1}})
+    merged = with_evaluation(made, evaluated)
+    assert merged.metrics == {
+        "seconds": 60.0,
+        "videos_per_second": 5.0,
+        "steps": 2.0,
+        "gap": 0.5,
+        "evaluation_seconds": 3.0,
+        "evaluation_videos_per_second": 9.0,
+    }
+    assert merged.details == {"curve": [1], "gap_by_kind": {"rare": 0.1}}
 
 
 def test_a_quantized_model_is_measured_with_its_own_bytes(small_partition, trained, tmp_path):

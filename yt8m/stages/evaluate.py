@@ -19,6 +19,9 @@ from yt8m.models.files import WEIGHTS_FILE, read_description
 from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder, top_classes
 from yt8m.stages.result import StageResult
 
+# Figures that stages have of their own work as well.
+_SPEED = ("seconds", "videos_per_second")
+
 
 class EvaluateConfig(Config):
     """Configuration of the evaluation.
@@ -33,14 +36,14 @@ class EvaluateConfig(Config):
     top_k: PositiveInt = DEFAULT_TOP_K
 
 
-def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, predictions: Path) -> StageResult:
+def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, predictions: Path | None) -> StageResult:
     """Evaluate a model on the hold-out videos and store its predictions.
 
     Args:
         partition: File of the partition.
         model: Folder of a trained model, a quantized model or an exported SavedModel.
         config: Batch size and number of predictions to store.
-        predictions: File that receives the predictions (`yt8m.predictions.Predictions`).
+        predictions: File that receives the predictions (`yt8m.predictions.Predictions`). None stores nothing.
 
     Returns:
         Metrics `gap`, `map`, `hit_at_1`, `perr`, `loss` (cross entropy summed over classes, without regularization),
@@ -65,7 +68,8 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
         for classes, metrics in kinds.values():
             metrics.update(batch.probabilities[:, classes], batch.labels[:, classes])
     found = builder.build()
-    found.save(predictions)
+    if predictions:
+        found.save(predictions)
     figures = {
         **scores.result(),
         "baseline_gap": baseline_gap(shards, found),
@@ -75,6 +79,18 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
     }
     by_kind = {kind: metrics.result()["gap"] for kind, (_, metrics) in kinds.items()}
     return StageResult(figures, {"gap_by_kind": by_kind} if by_kind else {})
+
+
+def with_evaluation(result: StageResult, evaluated: StageResult) -> StageResult:
+    """Add a model's evaluation to the result of the stage that made the model.
+
+    Args:
+        result: Result of the stage. Its figures of the same name are replaced.
+        evaluated: Result of `evaluate`. `seconds` and `videos_per_second` become `evaluation_seconds` and
+            `evaluation_videos_per_second`.
+    """
+    renamed = {f"evaluation_{name}" if name in _SPEED else name: value for name, value in evaluated.metrics.items()}
+    return StageResult({**result.metrics, **renamed}, {**result.details, **evaluated.details})
 
 
 def baseline_gap(partition: Partition, found: Predictions) -> float:
