@@ -64,17 +64,20 @@ class NodeTimes:
         return (self._dataset.training_videos + self._dataset.holdout_videos) / self._throughput.reading
 
     def _train(self, node: Node) -> float:
-        return self._training(node, self._recipe.models()[node.model].training.epochs)
+        epochs = self._recipe.models()[node.model].training.epochs
+        return self._training(node, epochs) + self._evaluation([node.model])
 
     def _average(self, node: Node) -> float:
         """Add the predictions of the hold-out set before and after averaging to the training."""
         averaging = self._recipe.averaging
         predictions = self._inference([node.model], averaging.batch_size, 2 * self._dataset.holdout_videos)
-        return self._training(node, averaging.epochs) + predictions
+        return self._training(node, averaging.epochs) + predictions + self._evaluation([node.model])
 
-    def _evaluate(self, node: Node) -> float:
-        names = [node.model] if node.model else list(self._recipe.members())
-        return self._inference(names, self._recipe.evaluation.batch_size, self._dataset.holdout_videos)
+    def _quantize(self, node: Node) -> float:
+        return self._evaluation([node.model])
+
+    def _export(self, node: Node) -> float:
+        return self._evaluation(list(node.fan_in["member"]))
 
     def _soft_targets(self, node: Node) -> float:
         """Assume the slowest candidates as teachers, since the selection is not known yet."""
@@ -86,6 +89,9 @@ class NodeTimes:
 
     def _training(self, node: Node, epochs: int) -> float:
         return epochs * self._dataset.training_videos / self._throughput.training(node.model).videos_per_second
+
+    def _evaluation(self, names: list[str]) -> float:
+        return self._inference(names, self._recipe.evaluation.batch_size, self._dataset.holdout_videos)
 
     def _inference(self, names: list[str], batch_size: int, videos: float) -> float:
         return videos / self._throughput.inference(names, batch_size).videos_per_second

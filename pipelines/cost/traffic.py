@@ -23,15 +23,15 @@ class NodeBytes:
     """Bytes that one node reads and writes.
 
     Attributes:
-        pass_bytes: Size of the shards and soft targets that it reads in one pass.
-        passes: Number of passes over them.
+        distinct: Size of the shards and soft targets that it reads.
+        read: Bytes of them that it reads in all passes.
         written: Bytes that it writes under the run's root, by kind of file.
         artifacts: Bytes of its output artifacts, by output; Kubeflow stores these.
         fetched: Bytes of input artifacts that Kubeflow copies to the node before it starts.
     """
 
-    pass_bytes: int = 0
-    passes: int = 0
+    distinct: int = 0
+    read: int = 0
     written: Mapping[str, int] = field(default_factory=dict)
     artifacts: Mapping[str, int] = field(default_factory=dict)
     fetched: int = 0
@@ -40,11 +40,6 @@ class NodeBytes:
     def stored(self) -> dict[str, int]:
         """Bytes that the node leaves behind, by kind of file or output."""
         return {**self.written, **self.artifacts}
-
-    @property
-    def read(self) -> int:
-        """Bytes of shards and soft targets read in all passes."""
-        return self.pass_bytes * self.passes
 
 
 class Traffic:
@@ -80,7 +75,7 @@ class Traffic:
     @property
     def read_once(self) -> int:
         """Bytes of shards and soft targets read if every node caches what it reads."""
-        return sum(each.pass_bytes for each in self.nodes.values() if each.passes)
+        return sum(each.distinct for each in self.nodes.values())
 
     @property
     def read_shared(self) -> int:
@@ -108,50 +103,56 @@ class Traffic:
         return {stage: names for stage, names in stages.items() if any(self.nodes[name] != nothing for name in names)}
 
     def _prepare(self, _: Node) -> NodeBytes:
-        return NodeBytes(self.dataset.total_bytes, 1)
+        return self._reading(self.dataset.total_bytes)
 
     def _train(self, node: Node) -> NodeBytes:
         epochs = self._recipe.models()[node.model].training.epochs
-        written = self._training_files(node, _CHECKPOINT_COPIES, epochs)
-        artifacts = {"model": self._estimates[node.model].flops.size.float_bytes}
-        return NodeBytes(self._training_set_bytes(node), self._passes(node, epochs), written, artifacts)
+        return self._training(node, "model", epochs, copies=_CHECKPOINT_COPIES, holdout_passes=1)
 
     def _average(self, node: Node) -> NodeBytes:
-        """Count the training and two passes over the hold-out set."""
+        """Count three passes over the hold-out set: before and after averaging, and from the saved model."""
         epochs = self._recipe.averaging.epochs
-        passes = self._passes(node, epochs)
-        pass_bytes = self._training_set_bytes(node) + 2 * self.dataset.holdout_bytes // passes
-        written = self._training_files(node, _AVERAGING_COPIES, epochs)
-        return NodeBytes(pass_bytes, passes, written, {"averaged": self._estimates[node.model].flops.size.float_bytes})
-
-    def _evaluate(self, _: Node) -> NodeBytes:
-        return NodeBytes(self.dataset.holdout_bytes, 1, artifacts={"predictions": self._prediction_bytes})
+        return self._training(node, "averaged", epochs, copies=_AVERAGING_COPIES, holdout_passes=3)
 
     def _soft_targets(self, node: Node) -> NodeBytes:
         """Count the share of one of several workers."""
         workers = int(node.arguments["workers"])
         written = {"soft targets": self._soft_target_bytes // workers}
-        return NodeBytes(self.dataset.training_bytes // workers, 1, written)
-
-    def _join_soft_targets(self, _: Node) -> NodeBytes:
-        return NodeBytes(self._soft_target_bytes, 1)
+        return replace(self._reading(self.dataset.training_bytes // workers), written=written)
 
     def _quantize(self, node: Node) -> NodeBytes:
-        return NodeBytes(artifacts={"quantized": self._estimates[node.model].quantized_bytes})
+        """Count the member: the quantized model, its predictions, and those of the float model."""
+        member = self._estimates[node.model].quantized_bytes + 2 * self._prediction_bytes
+        return replace(self._reading(self.dataset.holdout_bytes), artifacts={"member": member})
 
-    def _export(self, _: Node) -> NodeBytes:
-        members = sum(self._estimates[name].quantized_bytes for name in self._recipe.members())
-        return NodeBytes(artifacts={"exported": min(members, self._recipe.ensemble.search.budget_bytes)})
+    def _export(self, node: Node) -> NodeBytes:
+        members = sum(self._estimates[name].quantized_bytes for name in node.fan_in["member"])
+        exported = min(members, self._recipe.ensemble.search.budget_bytes)
+        return replace(self._reading(self.dataset.holdout_bytes), artifacts={"exported": exported})
 
-    def _training_set_bytes(self, node: Node) -> int:
-        return self.dataset.training_bytes + (self._soft_target_bytes if "soft_targets" in node.inputs else 0)
+    def _reading(self, size: int) -> NodeBytes:
+        return NodeBytes(distinct=size, read=size)
+
+    def _training(self, node: Node, output: str, epochs: int, *, copies: int, holdout_passes: int) -> NodeBytes:
+        """Count a training and the measurements of its model, which is the output of this name."""
+        size = self.dataset.training_bytes + (self._soft_target_bytes if _has_soft_targets(node) else 0)
+        holdout = self.dataset.holdout_bytes
+        return NodeBytes(
+            distinct=size + holdout,
+            read=size * self._passes(node, epochs) + holdout * holdout_passes,
+            written=self._training_files(node, copies, epochs),
+            artifacts={
+                output: self._estimates[node.model].flops.size.float_bytes,
+                "predictions": self._prediction_bytes,
+            },
+        )
 
     def _passes(self, node: Node, epochs: int) -> int:
         """Return 1 for a training set that is held in memory, otherwise the number of epochs."""
         from yt8m.data.reading import VideosInMemory  # noqa: PLC0415 - TensorFlow takes seconds to import
 
         videos, spec = self.dataset.training_videos, self._recipe.data.resolve_spec()
-        size = VideosInMemory.size_bytes(videos, spec, with_soft_targets="soft_targets" in node.inputs)
+        size = VideosInMemory.size_bytes(videos, spec, with_soft_targets=_has_soft_targets(node))
         return 1 if size <= self._recipe.models()[node.model].training.memory_bytes else epochs
 
     def _training_files(self, node: Node, copies: int, epochs: int) -> dict[str, int]:
@@ -161,3 +162,7 @@ class Traffic:
             "checkpoints": copies * FLOAT_BYTES * self._estimates[node.model].parameters,
             "TensorBoard's logs": round(_LOG_BYTES_PER_STEP * steps),
         }
+
+
+def _has_soft_targets(node: Node) -> bool:
+    return "soft_targets" in node.fan_in

@@ -1,9 +1,15 @@
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from pipelines.cost.hours import gpu_by_name, rates_by_model
+from pipelines.cost.dataset import DatasetSize
+from pipelines.cost.hours import NodeTimes, gpu_by_name, rates_by_model
+from pipelines.cost.models import estimate_models
+from pipelines.graph.planner import make_plan
+from pipelines.recipe.schema import Recipe
+from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError
 from yt8m.models.flops import ModelFlops
 from yt8m.models.sizes import ModelSize
@@ -54,3 +60,22 @@ def test_labels_of_nodes_name_a_gpu(label: str) -> None:
 def test_an_unknown_gpu_is_refused_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"unknown GPU 'h10'\. Did you mean 'h100'"):
         gpu_by_name("h10")
+
+
+def test_models_predict_the_holdout_where_they_are_made(small: Callable[..., Recipe]) -> None:
+    recipe = small()
+    models = recipe.models()
+    throughput = Throughput(
+        gpu=None,
+        cpus=1000,
+        flops={name: estimate.flops for name, estimate in estimate_models(recipe).items()},
+        training={name: model.training for name, model in models.items()},
+        given=dict.fromkeys(models, 100.0),
+    )
+    found = NodeTimes(recipe, make_plan(recipe), DatasetSize(1000, 300, 0, 0, DataSpec()), throughput).seconds
+    # Models predict three times as fast as they train: 300 hold-out videos take a second.
+    assert found["train-dbof-a"] == pytest.approx(2 * 1000 / 100 + 1)
+    assert found["average-dbof-a"] == pytest.approx(recipe.averaging.epochs * 1000 / 100 + 3)
+    assert found["quantize-dbof-s"] == pytest.approx(1)
+    assert found["export"] == pytest.approx(2)  # dbof-s and vlad-2
+    assert found["select-dbof"] == found["report"] == 0

@@ -64,7 +64,7 @@ def test_a_sub_pipeline_waits_for_all_its_inputs_and_ends_as_a_whole() -> None:
     nodes = (
         Node("prepare", "prepare", ""),
         Node("train-a", "train", "", group="one", inputs={"partition": Ref("prepare", "partition")}),
-        Node("slow", "evaluate", "", group="one", inputs={"partition": Ref("prepare", "partition")}),
+        Node("slow", "quantize", "", group="one", inputs={"partition": Ref("prepare", "partition")}),
         Node("train-b", "train", "", group="two", inputs={"partition": Ref("prepare", "partition")}),
         Node("learn", "train", "", group="two", fan_in={"model": taught}),
         Node("report", "report", "", fan_in={"record": {"learn": Ref("learn", "metrics")}}),

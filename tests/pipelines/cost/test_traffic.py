@@ -12,6 +12,8 @@ from yt8m.data.format import DataSpec
 DATASET = DatasetSize(1000, 100, 50_000, 5000, DataSpec())
 # The smoke preset has 24 classes, dense: 48 bytes, and 62 bytes of overhead per record.
 SOFT_TARGETS = 1000 * (2 * 24 + 62)
+# 100 videos with 20 classes and scores, an id, an offset and three labels each.
+PREDICTIONS = 100 * (20 * 6 + 20)
 
 
 def traffic_of(recipe: Recipe) -> Traffic:
@@ -30,15 +32,22 @@ def test_training_reads_its_shards_in_every_epoch_and_students_also_read_soft_ta
     small: Callable[..., Recipe],
 ) -> None:
     found = bytes_of(small(lambda _: None, "training.memory_bytes=0"))
-    assert found["train-dbof-a"].read == 2 * 50_000
-    assert found["train-vlad-a"].read == 3 * 50_000
-    assert found["train-dbof-s"].read == 2 * (50_000 + SOFT_TARGETS)
+    assert found["train-dbof-a"].read == 2 * 50_000 + 5000
+    assert found["train-vlad-a"].read == 3 * 50_000 + 5000
+    assert found["train-dbof-s"].read == 2 * (50_000 + SOFT_TARGETS) + 5000
     assert found["prepare"].read == 55_000
-    assert found["evaluate-dbof-a"].read == 5000
+
+
+def test_models_are_measured_where_they_are_made(small: Callable[..., Recipe]) -> None:
+    found = bytes_of(small(lambda _: None, "training.memory_bytes=0", "averaging.epochs=2"))
+    assert found["average-dbof-a"].read == 2 * 50_000 + 3 * 5000
+    assert found["average-dbof-a"].distinct == 55_000
+    assert found["quantize-dbof-s"].read == found["export"].read == 5000
+    assert found["select-dbof"].fetched == 2 * PREDICTIONS
 
 
 def test_a_training_set_in_memory_is_read_once(small: Callable[..., Recipe]) -> None:
-    assert bytes_of(small())["train-vlad-a"].read == 50_000
+    assert bytes_of(small())["train-vlad-a"].read == 55_000
 
 
 def test_checkpoints_of_training_hold_moments_and_those_of_averaging_also_averages(
@@ -46,16 +55,16 @@ def test_checkpoints_of_training_hold_moments_and_those_of_averaging_also_averag
 ) -> None:
     recipe = small()
     found, count = bytes_of(recipe), parameters(recipe, "dbof-a")
-    assert found["train-dbof-a"].artifacts == {"model": 4 * count}
+    assert found["train-dbof-a"].artifacts == {"model": 4 * count, "predictions": PREDICTIONS}
     assert found["train-dbof-a"].written["checkpoints"] == 12 * count
     assert found["average-dbof-a"].written["checkpoints"] == 16 * count
-    assert found["evaluate-dbof-a"].fetched == 4 * count
+    assert found["average-dbof-a"].fetched == 4 * count
 
 
 def test_models_are_quantized_as_the_recipe_says(small: Callable[..., Recipe]) -> None:
     recipe = small(lambda _: None, "quantization.method=float16", "quantization.threshold_elements=0")
     model = estimate_models(recipe)["dbof-s"]
-    assert bytes_of(recipe)["quantize-dbof-s"].artifacts == {"quantized": model.quantized_bytes}
+    assert bytes_of(recipe)["quantize-dbof-s"].artifacts == {"member": model.quantized_bytes + 2 * PREDICTIONS}
     assert model.quantized_bytes == 2 * model.parameters
 
 
@@ -64,7 +73,6 @@ def test_workers_share_the_soft_targets(small: Callable[..., Recipe]) -> None:
     parts = [each for name, each in found.items() if name.startswith("soft-targets-dbof-part-")]
     assert [part.written for part in parts] == [{"soft targets": SOFT_TARGETS // 4}] * 4
     assert sum(part.read for part in parts) == 50_000
-    assert found["soft-targets-dbof"] == NodeBytes(SOFT_TARGETS, 1)
     assert bytes_of(small())["soft-targets-dbof"].written == {"soft targets": SOFT_TARGETS}
 
 
@@ -81,5 +89,4 @@ def test_totals_are_the_sums_over_nodes(small: Callable[..., Recipe]) -> None:
 def test_a_shared_cache_is_read_in_every_pass_and_once_more_by_every_node(small: Callable[..., Recipe]) -> None:
     recipe = small(lambda _: None, "training.memory_bytes=0")
     traffic = traffic_of(recipe)
-    read = [(each.pass_bytes, each.passes) for each in traffic.nodes.values()]
-    assert traffic.read_shared == sum(size * (passes + 1) for size, passes in read if passes)
+    assert traffic.read_shared == sum(each.read + each.distinct for each in traffic.nodes.values())
