@@ -1,7 +1,25 @@
-import pytest
+import hashlib
+import importlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
 
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field
+
+from pipelines.graph.planner import make_plan
+from tests.support.paths import RECIPES
+from tests.support.recipes import load_recipe
 from yt8m.config import Config
+from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError, UserError, suggest
+from yt8m.models import ARCHITECTURES
+from yt8m.stages.train import TrainConfig
 
 
 class Inner(Config):
@@ -74,3 +92,130 @@ def test_suggest_knows_corrections_for_unlike_names():
     assert suggest("LSTM", ["lstn", "rnn"], {"lstm": "'rnn' with a cell"}) == (
         "Did you mean 'rnn' with a cell? Known: lstn, rnn."
     )
+
+
+class Round(Config):
+    kind: Literal["round"] = "round"
+    radius: float = 1.0
+
+
+class Square(Config):
+    kind: Literal["square"] = "square"
+    side: int = 1
+
+
+Shape = Annotated[Round | Square, Field(discriminator="kind")]
+
+
+class Everything(Config):
+    shape: Shape
+    other: Shape = Round(radius=2.0)
+    inner: Inner = Inner(size=5)
+    text: str = "x"
+    maybe: int | None = 3
+    mode: Literal["auto"] | bool = "auto"
+    words: tuple[str, ...] = ("a",)
+    shapes: tuple[Inner, ...] = ()
+    table: Mapping[str, float] = Field(default={})
+    rate: float = 0.5
+
+
+def test_only_changes_are_written_and_the_text_is_as_people_write_yaml() -> None:
+    config = Everything(shape=Square(side=3), maybe=None, words=("b", "c"))
+    text = config.dump_changes()
+    digits = text.removesuffix("}").rpartition(" ")[2]
+    assert text == f"{{shape.kind: square, shape.side: 3, maybe: null, words: [b, c], defaults: {digits}}}"
+    assert re.fullmatch("[0-9a-f]{8}|'[0-9]{8}'|'[0-9]+e[0-9]+'", digits)
+
+
+def test_the_digest_is_that_of_the_full_configuration() -> None:
+    full = {"config": {"size": 2, "names": []}}
+    expected = hashlib.sha256(json.dumps(full, sort_keys=True).encode()).hexdigest()[:8]
+    assert yaml.safe_load(Inner(size=2).dump_changes())["defaults"] == expected
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"other": Square()},
+        {"other": Round()},
+        {"inner": Inner()},
+        {"inner": Inner(size=5, names=("x",))},
+        {"inner": Inner(names=("no", "on", "1e3", "null", "~", "", " x ", "a: b", "a, b]", "#", "1:30", "2020-01-01"))},
+        {"text": "{data}/train*.tfrecord"},
+        {"text": "s3://bucket:9000/a b/*.tfrecord"},
+        {"text": "line\nline\ttab 'quote' \"quote\" \\ ü 字 \x07"},
+        {"text": "long " * 100},
+        {"maybe": 2**70},
+        {"mode": True},
+        {"mode": False},
+        {"words": ()},
+        {"shapes": (Inner(size=2), Inner())},
+        {"table": {"a.b": 1.0, "no": 2.5}},
+        {"rate": 1e-05},
+        {"rate": -0.0},
+        {"rate": 1e300},
+        {"rate": 3.0},
+    ],
+)
+def test_a_text_of_changes_gives_the_same_configuration(changes: dict[str, Any]) -> None:
+    config = Everything(shape=Round(), **changes)
+    text = config.dump_changes()
+    assert "\n" not in text
+    assert Everything.parse_changes(text, "x") == config
+    assert Everything.parse_changes(text, "x").model_dump_json() == config.model_dump_json()
+
+
+@given(
+    st.builds(Inner, size=st.integers(), names=st.lists(st.text(st.characters(exclude_categories=["Cs"]))).map(tuple))
+)
+def test_any_text_survives(inner: Inner) -> None:
+    assert "\n" not in inner.dump_changes()
+    assert Inner.parse_changes(inner.dump_changes(), "x") == inner
+
+
+REQUIRED = {"num_clusters": 8, "hidden_units": 4, "num_groups": 2, "units": 6}
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("head", [{"kind": "logistic", "l2_penalty": 1e-05}, {"kind": "moe", "num_mixtures": 5}, None])
+def test_the_configuration_of_every_architecture_survives(architecture: str, head: dict[str, Any] | None) -> None:
+    fields = ARCHITECTURES[architecture].config.model_fields
+    model = {"architecture": architecture, **{key: REQUIRED[key] for key, each in fields.items() if each.is_required()}}
+    config = TrainConfig.parse({"model": {**model, "head": head} if head else model}, "x")
+    text = config.dump_changes()
+    assert text.startswith(f"{{model.architecture: {architecture}, ")
+    assert TrainConfig.parse_changes(text, "x") == config
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_configuration_of_every_node_survives_and_is_short(path: Path) -> None:
+    for node in make_plan(load_recipe(path)).nodes.values():
+        if node.config:
+            stage = getattr(importlib.import_module(f"yt8m.stages.{node.stage}"), node.stage)
+            config = get_type_hints(stage)["config"].parse(node.config, node.name)
+            text = config.dump_changes()
+            assert len(text) < 500
+            assert type(config).parse_changes(text, node.name).model_dump_json() == config.model_dump_json()
+
+
+def test_the_order_of_features_survives() -> None:
+    config = DataSpec(features={"audio": 128, "rgb": 1024})
+    assert list(DataSpec.parse_changes(config.dump_changes(), "x").features) == ["audio", "rgb"]
+
+
+def test_other_defaults_are_refused_with_the_remedy() -> None:
+    written = Inner(size=2).dump_changes()
+
+    class Later(Config):
+        size: int = 1
+        names: tuple[str, ...] = ("new",)
+
+    with pytest.raises(ConfigError, match=r"^train-a: .* other defaults .* Use the image of the version that compiled"):
+        Later.parse_changes(written, "train-a")
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{size", "{size: 2}", "{size: 2, size: 3}", "{names: 1, names.x: 2}"])
+def test_other_texts_than_changes_are_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"^train-a: "):
+        Inner.parse_changes(text, "train-a")

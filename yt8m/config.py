@@ -5,19 +5,24 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Self, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError, to_jsonable_python
 
 from yt8m.errors import ConfigError, suggest
+from yt8m.identity import digest
 from yt8m.storage import open_atomic, read_text
+from yt8m.yaml_files import dump_line, parse_line
 
 # Keys and indices that lead to a value in nested data.
 FieldPath = tuple[int | str, ...]
 
 _UNKNOWN_TAG = "unknown_tag"
 _TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
+# Key of the digest of the full configuration in `Config.dump_changes`.
+_DEFAULTS = "defaults"
+_DEFAULTS_DIGITS = 8
 # A number that YAML 1.1 reads as text, because the decimal point or the sign of the exponent is missing.
 _EXPONENT = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?\d+)")
 
@@ -64,6 +69,40 @@ class Config(BaseModel):
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise ConfigError("\n".join(describe_errors(error, cls, source))) from None
+
+    def dump_changes(self) -> str:
+        """Write what differs from the defaults on one line: `{training.batch_size: 160, defaults: 1f3a9c42}`.
+
+        Keys of nested configurations are joined by dots. A discriminator is always written with the configuration that
+        it belongs to. The last key is the beginning of the digest of the full configuration.
+        """
+        assert _DEFAULTS not in type(self).model_fields
+        return dump_line({**dict(_changes(self)), _DEFAULTS: self._digest()})
+
+    @classmethod
+    def parse_changes(cls, text: str, source: str) -> Self:
+        """Add the defaults of this version to a text that `dump_changes` wrote.
+
+        Args:
+            text: The text.
+            source: Origin of the text, with which error messages begin.
+
+        Raises:
+            ConfigError: The text is not valid, or was written by a version of the code with other defaults.
+        """
+        changes = parse_line(text, source)
+        written = changes.pop(_DEFAULTS, None)
+        config = cls.parse(_nest(changes, source), source)
+        if written != config._digest():
+            raise ConfigError(
+                f"{source}: the configuration was written by a version of yt8m with other defaults than this one. "
+                f"Expected: {_DEFAULTS} {config._digest()}. Received: {written}. Use the image of the version that "
+                "compiled the pipeline, or compile and submit the recipe again with the version of the image."
+            )
+        return config
+
+    def _digest(self) -> str:
+        return digest(config=self.model_dump(mode="json"))[:_DEFAULTS_DIGITS]
 
 
 class ConfigFile(Config):
@@ -129,6 +168,39 @@ def describe_errors(
         field = _format_path(origin(path))
         described = _describe(details, owner)
         yield f"{source}: {field}: {described}" if field else f"{source}: {described}"
+
+
+def _changes(config: Config, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Iterate over the fields of a configuration that differ from the defaults of its class."""
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        is_tag = get_origin(field.annotation) is Literal and len(get_args(field.annotation)) == 1
+        if not is_tag and not field.is_required() and _to_json(value) == _to_json(field.default):
+            continue
+        if isinstance(value, Config):
+            yield from list(_changes(value, f"{prefix}{name}.")) or [(prefix + name, {})]
+        else:
+            yield prefix + name, to_jsonable_python(value)
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(to_jsonable_python(value))  # unsorted, since the order of features matters
+
+
+def _nest(changes: Mapping[str, Any], source: str) -> dict[str, Any]:
+    """Turn dotted keys into nested mappings."""
+    nested: dict[str, Any] = {}
+    for key, value in changes.items():
+        here = nested
+        *parents, name = str(key).split(".")
+        for parent in parents:
+            here = here.setdefault(parent, {})
+            if not isinstance(here, dict):
+                raise ConfigError(
+                    f"{source}: {key}: {parent} cannot be both a value and a mapping. Received: {here!r}."
+                )
+        here[name] = value
+    return nested
 
 
 def _format_path(path: FieldPath) -> str:

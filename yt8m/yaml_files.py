@@ -1,6 +1,7 @@
-"""YAML files: strict parsing of files that users write, fast parsing of generated ones."""
+"""YAML: strict parsing of files that users write, fast parsing of generated ones, and mappings on one line."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from yt8m.errors import ConfigError
 # PyYAML's wheels contain libyaml, which is ten times as fast as PyYAML's Python code.
 FASTEST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FASTEST_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+# More columns than any text has.
+_ONE_LINE = 2**31 - 1
 
 
 def read_yaml(path: Path, what: str) -> Any:
@@ -60,6 +63,48 @@ def mapping_at(data: Any, *keys: int | str) -> dict[Any, Any]:
     for key in keys:
         data = data.get(key) if isinstance(data, dict) else None
     return data if isinstance(data, dict) else {}
+
+
+def dump_line(data: Mapping[str, Any]) -> str:
+    """Write a mapping of plain data on one line, as people write YAML: `{a: 1, b: [x, y]}`.
+
+    Strings have quotes only where YAML needs them. `parse_line` returns the same data.
+    """
+    text = yaml.dump(
+        dict(data), Dumper=_OneLine, default_flow_style=True, sort_keys=False, allow_unicode=True, width=_ONE_LINE
+    )
+    return text.strip()
+
+
+def parse_line(text: str, source: str) -> dict[str, Any]:
+    """Parse a text that `dump_line` wrote.
+
+    Args:
+        text: The text.
+        source: Origin of the text, with which error messages begin.
+
+    Raises:
+        ConfigError: The text is not a mapping in YAML.
+    """
+    data = parse_yaml(text, source)
+    if not isinstance(data, dict):
+        raise ConfigError(f"{source}: expected a mapping, such as {{a: 1}}. Received: {text!r}.")
+    return data
+
+
+class _OneLine(yaml.SafeDumper):
+    """Dumper without aliases and line breaks."""
+
+    def ignore_aliases(self, _: Any) -> bool:
+        return True
+
+    def represent_text(self, data: str) -> yaml.ScalarNode:
+        style = None if data.isprintable() else '"'  # in quotes, line breaks and the like become escapes
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_OneLine.add_representer(str, _OneLine.represent_text)
+_OneLine.add_representer(tuple, yaml.SafeDumper.represent_list)
 
 
 class _UniqueKeys(yaml.SafeLoader):
