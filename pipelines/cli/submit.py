@@ -1,6 +1,7 @@
 """`yt8m submit`."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from pipelines.cluster.access import ClusterAccess
 from pipelines.kubeflow.image import default_image
 from pipelines.recipe.load import read_recipe
 from yt8m import storage
-from yt8m.errors import ConfigError
+from yt8m.errors import ClusterError, ConfigError
 
 
 @click.command()
@@ -65,24 +66,39 @@ def submit(  # noqa: PLR0917 click passes them by name
     Results of earlier runs with the same recipe name, root, image, code and configuration come from Kubeflow's cache.
     """
     _check(access, root)
-    from pipelines.cluster.client import Cluster
-    from pipelines.kubeflow.compile import Compilation
+    from pipelines.cluster.client import Cluster, PipelineVersion
+    from pipelines.kubeflow.compile import Compilation, version_name
     from pipelines.kubeflow.pipeline import ROOT_PARAMETER
 
     console = table_console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
-    resources = compilation.resources(cluster_file)
+    name, image, resources = compilation.plan.name, image or default_image(), compilation.resources(cluster_file)
+    specs = compilation.specs(image, resources)
+    # For forms and clones in the user interface.
+    specs[0]["root"]["inputDefinitions"]["parameters"][ROOT_PARAMETER] |= {"defaultValue": root, "isOptional": True}
     cluster = Cluster(access)
+    version: PipelineVersion | None = None
+    try:
+        version = cluster.upload(specs, version_name(name, image, specs), compilation.recipe.description)
+    except ClusterError as error:
+        say(console, f"The pipeline has no named version in the user interface: {error}")
     run_id = cluster.submit(
-        compilation.specs(image or default_image(), resources),
-        name=f"{compilation.plan.name} {time.strftime('%Y-%m-%d %H-%M-%S')}",
+        version or specs,
+        name=f"{name} {time.strftime('%Y-%m-%d %H-%M-%S')}",
+        description=_describe(recipe, compilation.recipe.description, settings, image, cluster_file),
         parameters={ROOT_PARAMETER: root},
         experiment=experiment,
         pipeline_root=pipeline_root,
         service_account=resources.service_account if resources else "",
     )
-    say(console, f"{compilation.plan.name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}")
+    say(console, f"{name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}")
     announce(console, cluster, run_id, wait=wait)
+
+
+def _describe(recipe: Path, description: str, settings: Sequence[str], image: str, cluster_file: Path | None) -> str:
+    """Return what the user interface shows of a run."""
+    given = {"Recipe": recipe, "Settings": " ".join(settings), "Image": image, "Cluster": cluster_file}
+    return " ".join([description, *(f"{name}: {value}." for name, value in given.items() if value)]).strip()
 
 
 def _check(access: ClusterAccess, root: str) -> None:

@@ -8,13 +8,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from tempfile import NamedTemporaryFile
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import kfp
 import urllib3
 import yaml
 from kfp.client import KF_PIPELINES_SA_TOKEN_ENV, ServiceAccountTokenVolumeCredentials
-from kfp_server_api import ApiException  # type: ignore[import-untyped]
+from kfp_server_api import (  # type: ignore[import-untyped]
+    ApiException,
+    V2beta1Pipeline,
+    V2beta1PipelineVersionReference,
+    V2beta1Run,
+    V2beta1RuntimeConfig,
+)
 
 from pipelines.cluster.access import ClusterAccess
 from pipelines.kubeflow.spec import Spec
@@ -25,6 +31,13 @@ from yt8m.yaml_files import FASTEST_DUMPER
 TIMEOUT = (10, 60)
 # Namespace of the runs if Kubeflow has only one user.
 ONLY_NAMESPACE = "kubeflow"
+
+
+class PipelineVersion(NamedTuple):
+    """A version of a pipeline that Kubeflow keeps."""
+
+    pipeline_id: str
+    version_id: str
 
 
 class Cluster:
@@ -54,11 +67,36 @@ class Cluster:
                 ),
             )
 
+    def upload(self, specs: tuple[Spec, Spec], version: str, description: str) -> PipelineVersion:
+        """Return a pipeline's version of this name, which is uploaded if it does not exist.
+
+        Args:
+            specs: `PipelineSpec` and `PlatformSpec`. Their pipeline is created if it is missing.
+            version: Name of the version. It must be derived from the content, since Kubeflow does not change a version.
+            description: Description of a new pipeline.
+        """
+        name, namespace = specs[0]["pipelineInfo"]["name"], self.access.namespace or None
+        with self._errors(), redirect_stdout(StringIO()):
+            found = self._client.list_pipelines(filter=_named(name), namespace=namespace).pipelines
+            if not found:
+                new = V2beta1Pipeline(name=name, display_name=name, description=description, namespace=namespace)
+                found = [self._client._pipelines_api.pipeline_service_create_pipeline(new)]
+            pipeline = found[0].pipeline_id
+            versions = self._client.list_pipeline_versions(pipeline, filter=_named(version)).pipeline_versions
+            if versions:
+                return PipelineVersion(pipeline, versions[0].pipeline_version_id)
+            with NamedTemporaryFile("w", suffix=".yaml") as file:
+                yaml.dump_all([spec for spec in specs if spec], file, Dumper=FASTEST_DUMPER)
+                file.flush()
+                uploaded = self._client.upload_pipeline_version(file.name, version, pipeline_id=pipeline)
+        return PipelineVersion(pipeline, uploaded.pipeline_version_id)
+
     def submit(
         self,
-        specs: tuple[Spec, Spec],
+        pipeline: PipelineVersion | tuple[Spec, Spec],
         *,
         name: str,
+        description: str,
         parameters: Mapping[str, Any],
         experiment: str = "",
         experiment_id: str = "",
@@ -68,8 +106,9 @@ class Cluster:
         """Start a run.
 
         Args:
-            specs: `PipelineSpec` and `PlatformSpec` of the pipeline.
+            pipeline: A version that was uploaded, or `PipelineSpec` and `PlatformSpec`.
             name: Name of the run in the user interface.
+            description: Description of the run in the user interface.
             parameters: Parameters of the pipeline by name.
             experiment: Name of the experiment, which is created if missing.
             experiment_id: Id of an existing experiment, which replaces `experiment`.
@@ -79,21 +118,27 @@ class Cluster:
         Returns:
             Id of the run.
         """
-        documents = [spec for spec in specs if spec]
-        # kfp reads the pipeline from a file, and prints links to its own pages.
-        with NamedTemporaryFile("w", suffix=".yaml") as file, self._errors(), redirect_stdout(StringIO()):
-            yaml.dump_all(documents, file, Dumper=FASTEST_DUMPER)
-            file.flush()
-            result = self._client.create_run_from_pipeline_package(
-                file.name,
-                arguments=dict(parameters),
-                run_name=name,
-                experiment_name=None if experiment_id else experiment,
-                experiment_id=experiment_id or None,
-                namespace=self.access.namespace or None,
-                pipeline_root=pipeline_root or None,
-                service_account=service_account or None,
+        run = V2beta1Run(
+            display_name=name,
+            description=description,
+            runtime_config=V2beta1RuntimeConfig(parameters=dict(parameters), pipeline_root=pipeline_root or None),
+            service_account=service_account or None,
+        )
+        if isinstance(pipeline, PipelineVersion):
+            run.pipeline_version_reference = V2beta1PipelineVersionReference(
+                pipeline_id=pipeline.pipeline_id, pipeline_version_id=pipeline.version_id
             )
+        else:
+            spec, platforms = pipeline
+            run.pipeline_spec = {"pipeline_spec": spec, "platform_spec": platforms} if platforms else spec
+        # kfp prints links to its own pages.
+        with self._errors(), redirect_stdout(StringIO()):
+            if not experiment_id:
+                experiment = os.environ.get("KF_PIPELINES_OVERRIDE_EXPERIMENT_NAME", experiment)  # as in kfp
+                found = self._client.create_experiment(experiment, namespace=self.access.namespace or None)
+                experiment_id = found.experiment_id
+            run.experiment_id = experiment_id
+            result = self._client._run_api.run_service_create_run(run=run)
         if not result.run_id:
             self._refuse_answer()
         return str(result.run_id)
@@ -193,6 +238,11 @@ class _Client(kfp.Client):  # type: ignore[misc]
     def get_kfp_healthz(self, sleep_duration: int = 0) -> Any:  # noqa: ARG002 as in kfp
         """Ask once. kfp asks five times, which takes half a minute if the cluster denies access."""
         return self._healthz_api.healthz_service_get_healthz(_request_timeout=TIMEOUT)
+
+
+def _named(name: str) -> str:
+    """Return the filter of KFP's API for what has a name."""
+    return json.dumps({"predicates": [{"operation": "EQUALS", "key": "display_name", "stringValue": name}]})
 
 
 def _describe(error: ApiException, missing: str) -> str:

@@ -73,6 +73,7 @@ def rerun_in_cluster(
     run_id = run.cluster.submit(
         (spec, prune_platforms(platforms, spec)),
         name=f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}",
+        description=" ".join([f"{', '.join(nodes.executed)} of run {run.run_id} again.", *settings, image]).strip(),
         parameters={key: value for key, value in run.parameters.items() if key != RECIPE_PARAMETER},
         experiment_id=run.run.experiment_id,
         pipeline_root=(config and config.pipeline_root) or "",

@@ -51,7 +51,7 @@ class Compilation:
         Kubeflow does not allow changing a version, so different content gets a version with a different name.
         """
         pipeline = self._pipeline(image, cluster)
-        version = _version_name(pipeline.name, image, _specs(pipeline))
+        version = version_name(pipeline.name, image, _specs(pipeline))
         options = KubernetesManifestOptions(
             pipeline_name=pipeline.name,
             pipeline_version_name=version,
@@ -86,7 +86,7 @@ def _specs(pipeline: Any) -> tuple[Spec, Spec]:
     return json_format.MessageToDict(pipeline.pipeline_spec), json_format.MessageToDict(pipeline.platform_spec)
 
 
-def _version_name(name: str, image: str, specs: tuple[Spec, Spec]) -> str:
+def version_name(name: str, image: str, specs: tuple[Spec, Spec]) -> str:
     """Join the pipeline's name, the image's tag and a hash of the compiled pipeline."""
     digest = hashlib.sha256(json.dumps(specs, sort_keys=True).encode()).hexdigest()[:_HASH_DIGITS]
     tag = image.rpartition("/")[2].partition(":")[2].lower()[:_MAX_TAG_LENGTH]

@@ -28,7 +28,8 @@ def submit(server: KfpServer, *options: str) -> Result:
 def first_run() -> dict[str, Any]:
     with kfp_server() as server:
         assert submit(server).exit_code == 0
-    return server.runs["runs-1"]
+    run = server.runs["runs-1"]
+    return {**run, "pipeline_spec": server.spec(run), "pipeline_version_reference": None}
 
 
 def add_run(server: KfpServer) -> None:
@@ -39,7 +40,7 @@ def add_run(server: KfpServer) -> None:
 
 def submitted(server: KfpServer, number: int = 1) -> Spec:
     """Return the pipeline of a run, after a check against KFP's schema."""
-    spec = server.runs[f"runs-{number}"]["pipeline_spec"]
+    spec = server.spec(server.runs[f"runs-{number}"])
     spec = spec.get("pipeline_spec", spec)
     json_format.ParseDict(spec, pipeline_spec_pb2.PipelineSpec())
     return dict(spec)

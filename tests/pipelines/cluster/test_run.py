@@ -1,6 +1,7 @@
 """Commands with a cluster, through kfp's own client, against a fake of Kubeflow Pipelines."""
 
 import json
+import re
 import socket
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,33 @@ def test_submit_starts_a_run_in_an_experiment_and_prints_its_page(server: KfpSer
     assert "evaluate-export" in SpecGraph(submitted(server)).nodes
 
 
+def test_a_run_says_what_it_is_and_its_pipeline_is_a_named_version_with_the_root(server: KfpServer) -> None:
+    for _ in range(2):
+        assert submit(server, "--set", "training.epochs=3", "--set", "evaluation.top_k=40").exit_code == 0
+    run = server.runs["runs-1"]
+    assert run["description"].endswith(
+        f"Recipe: {SMOKE}. Settings: training.epochs=3 evaluation.top_k=40. Image: image:1."
+    )
+    assert [each["display_name"] for each in server.pipelines.values()] == ["smoke"]
+    (name,) = server.version_names.values()
+    assert re.fullmatch(r"smoke-1-[0-9a-f]{10}", name)
+    reference = {"pipeline_id": "pipelines-1", "pipeline_version_id": "versions-1"}
+    assert run["pipeline_version_reference"] == server.runs["runs-2"]["pipeline_version_reference"] == reference
+    assert not run.get("pipeline_spec")
+    assert submitted(server)["root"]["inputDefinitions"]["parameters"]["root"]["defaultValue"] == ROOT
+    assert submit(server, "--set", "training.epochs=4").exit_code == 0
+    assert len(server.version_names) == 2
+
+
+def test_a_run_starts_without_a_named_version_if_uploads_are_refused(server: KfpServer) -> None:
+    server.read_only = True
+    result = submit(server)
+    assert result.exit_code == 0
+    assert "no named version" in result.output
+    assert "not authorized to create" in " ".join(result.output.split())
+    assert "pipeline_spec" in server.runs["runs-1"]
+
+
 def test_a_second_run_uses_the_existing_experiment(server: KfpServer) -> None:
     assert submit(server, "--experiment", "mine").exit_code == 0
     assert submit(server, "--experiment", "mine", "--pipeline-root", "gs://bucket/artifacts").exit_code == 0
@@ -52,7 +80,7 @@ def test_account_resources_and_credentials_reach_the_cluster(server: KfpServer, 
     assert result.exit_code == 0, result.output
     run = server.runs["runs-1"]
     assert run["service_account"] == "yt8m-runner"
-    assert "nodeSelector" in json.dumps(run["pipeline_spec"]["platform_spec"])
+    assert "nodeSelector" in json.dumps(server.spec(run)["platform_spec"])
     headers = server.requests[-1][2]
     assert (headers["authorization"], headers["Cookie"]) == ("Bearer secret", "session=1")
 
