@@ -13,9 +13,9 @@ from yt8m.data.format import DataSpec
 from yt8m.models import ModelConfig
 from yt8m.stages.average import AveragingConfig
 from yt8m.stages.evaluate import EvaluateConfig
-from yt8m.stages.export import ExportConfig
+from yt8m.stages.export import ExportingConfig
 from yt8m.stages.generate import GenerateConfig
-from yt8m.stages.quantize import QuantizeConfig
+from yt8m.stages.quantize import QuantizationConfig
 from yt8m.stages.search_weights import SearchConfig
 from yt8m.stages.soft_targets import SoftTargetsConfig
 from yt8m.training.config import TrainingConfig
@@ -176,9 +176,9 @@ class Recipe(Config):
     soft_targets: SoftTargetsSection = SoftTargetsSection()
     averaging: AveragingConfig = AveragingConfig()
     evaluation: EvaluateConfig = EvaluateConfig()
-    quantization: QuantizeConfig = QuantizeConfig()
+    quantization: QuantizationConfig = QuantizationConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
-    export: ExportConfig = ExportConfig()
+    export: ExportingConfig = ExportingConfig()
     stages: StagesConfig = StagesConfig()
     cluster: ClusterConfig | None = None
 

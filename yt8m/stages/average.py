@@ -11,6 +11,7 @@ from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.identity import folder_digest
 from yt8m.models.files import load_model, read_description, save_model
+from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.result import StageResult
 from yt8m.training.provenance import Provenance
 
@@ -38,9 +39,11 @@ class AverageConfig(AveragingConfig):
     Attributes:
         policy: `always` keeps the average (the paper, for RNN and DBoF). `if_better` keeps it only if its GAP on the
             hold-out is higher than that of the original model.
+        evaluation: How the model is measured on the hold-out videos.
     """
 
     policy: Literal["always", "if_better"] = "always"
+    evaluation: EvaluateConfig = EvaluateConfig()
 
 
 def average(

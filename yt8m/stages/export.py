@@ -29,11 +29,12 @@ from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
 from yt8m.quantization.files import count_by_bits
 from yt8m.report.record import load_records
 from yt8m.report.run import Run
+from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.result import StageResult
 
 
-class ExportConfig(Config):
-    """Configuration of the export.
+class ExportingConfig(Config):
+    """How the ensemble is exported.
 
     Attributes:
         mode: `load` dequantizes the weights once, when the model is loaded; calls are as fast as those of a float
@@ -51,6 +52,16 @@ class ExportConfig(Config):
     vocabulary: str = ""
     latency_batch_sizes: tuple[PositiveInt, ...] = (1, 16)
     card: CardTexts = CardTexts()
+
+
+class ExportConfig(ExportingConfig):
+    """Export, and how the exported model is measured.
+
+    Attributes:
+        evaluation: How the model is measured on the hold-out videos.
+    """
+
+    evaluation: EvaluateConfig = EvaluateConfig()
 
 
 def export(

@@ -14,11 +14,12 @@ from yt8m.models.files import WEIGHTS_FILE, read_description, save_weights
 from yt8m.quantization.files import iterate_quantized
 from yt8m.quantization.methods import THRESHOLD_ELEMENTS, Method, measure_error, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
+from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.result import StageResult
 
 
-class QuantizeConfig(Config):
-    """Configuration of the quantization.
+class QuantizationConfig(Config):
+    """How weights are quantized.
 
     Attributes:
         method: `uniform` (the paper's), `uniform_per_channel`, `kmeans`, `quantile` or `float16`.
@@ -27,6 +28,16 @@ class QuantizeConfig(Config):
 
     method: Method = "uniform"
     threshold_elements: NonNegativeInt = THRESHOLD_ELEMENTS
+
+
+class QuantizeConfig(QuantizationConfig):
+    """Quantization, and how the quantized model is measured.
+
+    Attributes:
+        evaluation: How the model is measured on the hold-out videos.
+    """
+
+    evaluation: EvaluateConfig = EvaluateConfig()
 
 
 def quantize(*, model: Path, config: QuantizeConfig, output: Path) -> StageResult:

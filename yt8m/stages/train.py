@@ -11,6 +11,7 @@ from yt8m.data.partition import Partition
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
 from yt8m.models.head import set_initial_predictions
+from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.result import StageResult
 from yt8m.training.config import TrainingConfig
 from yt8m.training.provenance import Provenance
@@ -24,11 +25,13 @@ class TrainConfig(Config):
         training: Steps, optimizer, precision and seed.
         label_weight: Weight of the labels against the soft targets, lambda of the paper's equation 2 (0.5; section
             3.1). It has no effect without soft targets.
+        evaluation: How the model is measured on the hold-out videos.
     """
 
     model: ModelConfig
     training: TrainingConfig = TrainingConfig()
     label_weight: float = Field(default=0.5, ge=0, le=1)
+    evaluation: EvaluateConfig = EvaluateConfig()
 
 
 def train(
