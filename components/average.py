@@ -1,10 +1,8 @@
 """The component that averages a model's weights over further training."""
 
-from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
 
-@dsl.component(base_image="yt8m-python", install_kfp_package=False, packages_to_install=[])
 def average(
     node: str,
     config: str,
@@ -13,44 +11,83 @@ def average(
     partition: Input[Dataset],
     model: Input[Model],
     averaged: Output[Model],
+    predictions: Output[Artifact],
     metrics: Output[Metrics],
     page: Output[HTML],
-    soft_targets: Input[Artifact] = None,
+    soft_targets_1: Input[Artifact] = None,
+    soft_targets_2: Input[Artifact] = None,
+    soft_targets_3: Input[Artifact] = None,
+    soft_targets_4: Input[Artifact] = None,
+    soft_targets_5: Input[Artifact] = None,
+    soft_targets_6: Input[Artifact] = None,
+    soft_targets_7: Input[Artifact] = None,
+    soft_targets_8: Input[Artifact] = None,
+    soft_targets_9: Input[Artifact] = None,
+    soft_targets_10: Input[Artifact] = None,
+    soft_targets_11: Input[Artifact] = None,
+    soft_targets_12: Input[Artifact] = None,
+    soft_targets_13: Input[Artifact] = None,
+    soft_targets_14: Input[Artifact] = None,
+    soft_targets_15: Input[Artifact] = None,
+    soft_targets_16: Input[Artifact] = None,
+    soft_targets_17: Input[Artifact] = None,
+    soft_targets_18: Input[Artifact] = None,
+    soft_targets_19: Input[Artifact] = None,
+    soft_targets_20: Input[Artifact] = None,
+    soft_targets_21: Input[Artifact] = None,
+    soft_targets_22: Input[Artifact] = None,
+    soft_targets_23: Input[Artifact] = None,
+    soft_targets_24: Input[Artifact] = None,
+    soft_targets_25: Input[Artifact] = None,
+    soft_targets_26: Input[Artifact] = None,
+    soft_targets_27: Input[Artifact] = None,
+    soft_targets_28: Input[Artifact] = None,
+    soft_targets_29: Input[Artifact] = None,
+    soft_targets_30: Input[Artifact] = None,
+    soft_targets_31: Input[Artifact] = None,
+    soft_targets_32: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
     """Train a model further at a lower learning rate, average its weights and keep the model that the policy prefers.
 
     Args:
-        node: JSON of the node's identity.
-        config: JSON of an `AverageConfig`.
+        node: Name of the node.
+        config: Changed entries of an `AverageConfig`.
         root: URI of the run's root, for files that are too large for artifacts.
-        key: Key of the node's work. Checkpoints are stored under it, so that a repeated step resumes.
+        key: Key of the node's work.
         partition: Training and hold-out shards.
         model: The trained model.
         averaged: The model that is kept: the averaged one, or the trained one if the policy prefers it.
-        metrics: Metrics and the record of the node.
+        predictions: The top classes of each hold-out video, with their scores.
+        metrics: Metrics to compare with those of other models.
         page: Page with GAP before and after averaging, and the learning curve.
-        soft_targets: Manifest of the teachers' predictions, for a student.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
+    given = locals()
     from pathlib import Path
 
-    from components.step import Step
-    from yt8m import storage
-    from yt8m.report.node_page import render_node_page
+    from components.step import Step, numbered
+    from yt8m.models.files import read_description
     from yt8m.stages.average import AverageConfig
     from yt8m.stages.average import average as run_stage
 
-    step = Step(locals())
-    name = step.identity["node"]
+    step = Step(given, "average")
+    settings = step.parse(AverageConfig)
     result = run_stage(
         partition=Path(partition.path),
         model=Path(model.path),
-        config=step.parse(AverageConfig),
+        config=settings,
         output=Path(averaged.path),
-        checkpoint_uri=storage.join(root, "checkpoints", name, step.work),
-        tensorboard_uri=storage.join(root, "tensorboard", name, step.work),
-        soft_targets=Path(soft_targets.path) if soft_targets else None,
+        predictions=Path(predictions.path),
+        checkpoint_uri=step.folder("checkpoints"),
+        tensorboard_uri=step.folder("tensorboard"),
+        soft_targets=numbered(given, "soft_targets"),
     )
-    step.finish(result, metrics)
-    step.write_page(result, page, lambda record: render_node_page(record, ["averaging", "curves"]))
+    step.finish(
+        result,
+        name=node.removeprefix("average-"),
+        family=read_description(Path(model.path)).model.architecture,
+        model=averaged,
+        compared=["gap", "hit_at_1", "gap_before", "gap_after", "kept"],
+        sections=["averaging", "curves"],
+    )

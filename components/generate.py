@@ -1,28 +1,17 @@
 """The component that generates synthetic videos."""
 
-from kfp import dsl
-from kfp.dsl import Artifact, Metrics, Output
+from kfp.dsl import Artifact, Output
 
 
-@dsl.component(base_image="yt8m-python", install_kfp_package=False, packages_to_install=[])
-def generate(
-    node: str,
-    config: str,
-    root: str,
-    key: str,
-    shards: Output[Artifact],
-    metrics: Output[Metrics],
-    attempt: str = "",
-) -> None:
+def generate(node: str, config: str, root: str, key: str, shards: Output[Artifact], attempt: str = "") -> None:
     """Generate synthetic videos in the format of YouTube-8M.
 
     Args:
-        node: JSON of the node's identity.
-        config: JSON of a `GenerateConfig`.
+        node: Name of the node.
+        config: Changed entries of a `GenerateConfig`.
         root: URI of the run's root, for files that are too large for artifacts.
         key: Key of the node's work. The shards are stored under it.
         shards: JSON with the URI of the folder of the shards. The shards stay there.
-        metrics: Metrics and the record of the node.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     import json
@@ -33,8 +22,8 @@ def generate(
     from yt8m.stages.generate import GenerateConfig
     from yt8m.stages.generate import generate as run_stage
 
-    step = Step(locals())
+    step = Step(locals(), "generate")
     uri = storage.join(root, "data", key)
     result = run_stage(config=step.parse(GenerateConfig), output_uri=uri)
     Path(shards.path).write_text(json.dumps({"uri": uri}))
-    step.finish(result, metrics)
+    step.finish(result)

@@ -1,69 +1,44 @@
 """The component that writes the report of a run."""
 
-from kfp import dsl
-from kfp.dsl import HTML, Artifact, Input, Metrics, Output
+from kfp.dsl import HTML, Artifact, Metrics, Output
 
 
-@dsl.component(base_image="yt8m-python", install_kfp_package=False, packages_to_install=[])
 def report(
     node: str,
+    records: str,
+    students: str,
     root: str,
     key: str,
-    html: Output[HTML],
+    page: Output[HTML],
     summary: Output[Artifact],
     metrics: Output[Metrics],
-    record_1: Input[Metrics],
-    record_2: Input[Metrics] = None,
-    record_3: Input[Metrics] = None,
-    record_4: Input[Metrics] = None,
-    record_5: Input[Metrics] = None,
-    record_6: Input[Metrics] = None,
-    record_7: Input[Metrics] = None,
-    record_8: Input[Metrics] = None,
-    record_9: Input[Metrics] = None,
-    record_10: Input[Metrics] = None,
-    record_11: Input[Metrics] = None,
-    record_12: Input[Metrics] = None,
-    record_13: Input[Metrics] = None,
-    record_14: Input[Metrics] = None,
-    record_15: Input[Metrics] = None,
-    record_16: Input[Metrics] = None,
-    record_17: Input[Metrics] = None,
-    record_18: Input[Metrics] = None,
-    record_19: Input[Metrics] = None,
-    record_20: Input[Metrics] = None,
-    record_21: Input[Metrics] = None,
-    record_22: Input[Metrics] = None,
-    record_23: Input[Metrics] = None,
-    record_24: Input[Metrics] = None,
-    record_25: Input[Metrics] = None,
-    record_26: Input[Metrics] = None,
-    record_27: Input[Metrics] = None,
-    record_28: Input[Metrics] = None,
-    record_29: Input[Metrics] = None,
-    record_30: Input[Metrics] = None,
-    record_31: Input[Metrics] = None,
-    record_32: Input[Metrics] = None,
     attempt: str = "",
 ) -> None:
     """Write the report of the run: a page for people, and the same figures for programs.
 
     Args:
-        node: JSON of the node's identity.
+        node: Name of the node.
+        records: Nodes whose records the report is made of, each with the name of its work.
+        students: Students, each with the family or group that it learned from and with its baseline.
         root: URI of the run's root, for files that are too large for artifacts.
         key: Key of the node's work.
-        html: The report as one self-contained page.
+        page: The report as one self-contained page.
         summary: The same figures as JSON.
-        metrics: Metrics and the record of the node.
+        metrics: Figures to compare with those of other runs.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
-    given = locals()
     from pathlib import Path
 
-    from components.step import Step, numbered
+    from components.step import Step
+    from yt8m.report.record import read_records
     from yt8m.stages.report import report as run_stage
+    from yt8m.yaml_files import parse_line
 
-    step = Step(given)
-    records = numbered(given, "record")
-    result = run_stage(records=records, html=Path(html.path), summary=Path(summary.path))
-    step.finish(result, metrics)
+    step = Step(locals(), "report")
+    result = run_stage(
+        records=read_records(root, parse_line(records, node)),
+        students=parse_line(students, node),
+        page=Path(page.path),
+        summary=Path(summary.path),
+    )
+    step.finish(result, compared=list(result.metrics))

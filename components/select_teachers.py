@@ -1,10 +1,8 @@
 """The component that selects a family's teachers."""
 
-from kfp import dsl
-from kfp.dsl import HTML, Artifact, Input, Metrics, Output
+from kfp.dsl import HTML, Artifact, Input, Output
 
 
-@dsl.component(base_image="yt8m-python", install_kfp_package=False, packages_to_install=[])
 def select_teachers(
     node: str,
     config: str,
@@ -12,7 +10,6 @@ def select_teachers(
     root: str,
     key: str,
     selection: Output[Artifact],
-    metrics: Output[Metrics],
     page: Output[HTML],
     prediction_1: Input[Artifact],
     prediction_2: Input[Artifact] = None,
@@ -35,13 +32,12 @@ def select_teachers(
     """Score every combination of a family's candidates and select the best one as teachers.
 
     Args:
-        node: JSON of the node's identity.
-        config: JSON of a `SelectConfig`.
-        names: JSON list of the candidates' names, in the order of the numbered predictions.
+        node: Name of the node.
+        config: Changed entries of a `SelectConfig`.
+        names: Names of the candidates, in the order of the numbered predictions, with spaces between them.
         root: URI of the run's root, for files that are too large for artifacts.
         key: Key of the node's work.
         selection: The selected candidates and the table of all combinations as JSON.
-        metrics: Metrics and the record of the node.
         page: Page with the GAP of all combinations.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
@@ -49,15 +45,13 @@ def select_teachers(
     from pathlib import Path
 
     from components.step import Step, fan_in
-    from yt8m.report.node_page import render_node_page
     from yt8m.stages.select_teachers import SelectConfig
     from yt8m.stages.select_teachers import select_teachers as run_stage
 
-    step = Step(given)
+    step = Step(given, "select_teachers")
     result = run_stage(
         predictions=fan_in(given, "prediction", names),
         config=step.parse(SelectConfig),
         output=Path(selection.path),
     )
-    step.finish(result, metrics)
-    step.write_page(result, page, lambda record: render_node_page(record, ["selection"]))
+    step.finish(result, family=node.removeprefix("select-"), sections=["selection"])

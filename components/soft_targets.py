@@ -1,10 +1,8 @@
 """The component that predicts soft targets with teachers."""
 
-from kfp import dsl
-from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
 
-@dsl.component(base_image="yt8m-python", install_kfp_package=False, packages_to_install=[])
 def soft_targets(
     node: str,
     config: str,
@@ -15,7 +13,6 @@ def soft_targets(
     workers: int,
     partition: Input[Dataset],
     manifest: Output[Artifact],
-    metrics: Output[Metrics],
     selection: Input[Artifact] = None,
     model_1: Input[Model] = None,
     model_2: Input[Model] = None,
@@ -38,16 +35,15 @@ def soft_targets(
     """Write the mean prediction of the teachers for each training video, in one small shard per training shard.
 
     Args:
-        node: JSON of the node's identity.
-        config: JSON of a `SoftTargetsConfig`.
-        names: JSON list of the models' names, in the order of the numbered models.
+        node: Name of the node.
+        config: Changed entries of a `SoftTargetsConfig`.
+        names: Names of the models, in the order of the numbered models, with spaces between them.
         root: URI of the run's root, for files that are too large for artifacts.
-        key: Key of the node's work. The shards are stored under it, so that a repeated step resumes.
+        key: Key of the node's work.
         worker: Number of this worker, from 0.
         workers: Number of workers that divide the shards among themselves.
         partition: Training and hold-out shards.
-        manifest: JSON that maps each training shard to its shard of soft targets.
-        metrics: Metrics and the record of the node.
+        manifest: JSON that maps each training shard of this worker to its shard of soft targets.
         selection: The models that were selected as teachers. Without it, all models are teachers.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
@@ -55,19 +51,19 @@ def soft_targets(
     from pathlib import Path
 
     from components.step import Step, fan_in
-    from yt8m import storage
     from yt8m.stages.soft_targets import SoftTargetsConfig
     from yt8m.stages.soft_targets import soft_targets as run_stage
 
-    step = Step(given)
+    step = Step(given, "soft_targets")
     result = run_stage(
         partition=Path(partition.path),
         models=fan_in(given, "model", names),
         selection=Path(selection.path) if selection else None,
         config=step.parse(SoftTargetsConfig),
-        output_uri=storage.join(root, "soft-targets", step.identity["node"], step.work),
+        output_uri=step.folder("soft-targets"),
         output=Path(manifest.path),
         worker=worker,
         workers=workers,
     )
-    step.finish(result, metrics)
+    family = node.removeprefix("soft-targets-")
+    step.finish(result, family=family.removesuffix(f"-part-{worker + 1}") if workers > 1 else family)

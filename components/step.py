@@ -1,15 +1,20 @@
-"""Shared work of all components: parse the configuration, measure the time, write metrics, record and page."""
+"""Shared work of all components: parse the configuration, measure the time, write record, metrics and page."""
 
 import json
 import logging
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from rich.filesize import decimal
+
+from components.logs import quiet_logs
 from yt8m import storage
 from yt8m.config import Config
 from yt8m.identity import work_name
+from yt8m.progress import duration
 from yt8m.stages.result import StageResult
 
 # The most numbered inputs of one kind that a component has.
@@ -17,112 +22,138 @@ MOST_NUMBERED = 32
 
 _LOGGER = logging.getLogger("yt8m.components")
 _NO_PAGE = "<!doctype html><title>No page</title><p>This page could not be drawn. The log of the step says why."
+# Counts that describe the result of a step without a GAP.
+_COUNTS = {
+    "training_videos": "training videos",
+    "holdout_videos": "hold-out videos",
+    "videos": "videos",
+    "shards": "shards",
+}
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
-class MetricsArtifact(Protocol):
-    """The part of KFP's `Metrics` artifact that steps use."""
+class ModelArtifact(Protocol):
+    """The part of KFP's `Model` artifact that steps use."""
 
-    path: str
-
-    def log_metric(self, metric: str, value: float) -> None:
-        """Show a metric in the user interface."""
-
-
-class PageArtifact(Protocol):
-    """The part of KFP's `HTML` artifact that steps use."""
-
-    path: str
+    metadata: dict[str, Any]
 
 
 class Step:
     """One execution of a node.
 
     Args:
-        arguments: The component's `locals()`: its artifacts and `node`, JSON of the node's identity (`node`, `stage`,
-            `name`, `family`, and `facts`, which are added to the configuration in the record); optionally `config`,
-            JSON of the stage's configuration, and `root`, `key` and `attempt`, which determine the record's URI.
+        arguments: The component's `locals()`: its artifacts; `node`, `root`, `key` and `attempt`, which determine the
+            record's URI; `config` if the stage has a configuration.
+        stage: Name of the stage.
     """
 
-    def __init__(self, arguments: Mapping[str, Any]) -> None:
-        self.identity: dict[str, Any] = json.loads(arguments["node"])
-        self.config: str = arguments.get("config", "{}")
-        self._root: str = arguments.get("root", "")
-        self._key: str = arguments.get("key", "")
-        self._attempt: str = arguments.get("attempt", "")
-        self._arguments = {name: value for name, value in arguments.items() if isinstance(value, str | int)}
-        self._artifacts = {name: value.uri for name, value in arguments.items() if hasattr(value, "uri")}
+    def __init__(self, arguments: Mapping[str, Any], stage: str) -> None:
+        quiet_logs()
+        self.node: str = arguments["node"]
+        self._stage = stage
+        self._parameters = {name: value for name, value in arguments.items() if isinstance(value, str | int)}
+        self._artifacts = {name: value for name, value in arguments.items() if hasattr(value, "uri")}
+        self._config: dict[str, Any] = {}
         self._start = time.monotonic()
 
-    @property
-    def work(self) -> str:
-        """Name of this execution's files, such as checkpoints. A deliberate repetition does not find them."""
-        return work_name(self._key, self._attempt)
-
-    def parse(self, config_type: type[AnyConfig]) -> AnyConfig:
+    def parse(self, config_type: type[AnyConfig], placeholders: Mapping[str, str] | None = None) -> AnyConfig:
         """Parse the configuration of the stage.
 
+        Args:
+            config_type: Class of the configuration.
+            placeholders: Parts of the configuration's strings, each with the text that replaces it.
+
         Raises:
-            ConfigError: It is not valid for the stage.
+            ConfigError: It is not valid for the stage, or comes from a version with other defaults.
         """
-        return config_type.parse_json(self.config, self.identity["node"])
+        config = config_type.parse_changes(self._parameters["config"], self.node)
+        text = config.model_dump_json()
+        for placeholder, replacement in (placeholders or {}).items():
+            text = text.replace(placeholder, json.dumps(replacement)[1:-1])
+        self._config = json.loads(text)
+        return config_type.parse_json(text, self.node)
 
-    def finish(self, result: StageResult, metrics: MetricsArtifact) -> None:
-        """Write the metrics for the user interface, and the record of the node as the artifact's file.
+    def folder(self, name: str) -> str:
+        """Return the URI of the node's folder of this name under the root.
 
-        KFP's local cache repeats a step whose artifact has no file.
+        A repeated step finds its files there and continues with them, but not those of a deliberate repetition.
         """
-        record = self._record(result)
-        for name, value in result.metrics.items():
-            metrics.log_metric(name, value)
-        path = Path(metrics.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(record, allow_nan=False))
-        self._store(record)
+        parts = (self._parameters["root"], name, self.node, self._parameters["attempt"])
+        return storage.join(*filter(None, parts))
 
-    def store_record(self, result: StageResult) -> None:
-        """Write the record, with parameters and URIs of artifacts, to `record_uri`.
-
-        KFP's API returns neither the metrics of a step nor the URIs of its artifacts.
-        """
-        self._store(self._record(result))
-
-    def _store(self, record: dict[str, Any]) -> None:
-        if self._root:
-            record = {**record, "parameters": self._arguments, "artifacts": self._artifacts}
-            with storage.open_atomic(record_uri(self._root, self.identity["node"], self.work)) as file:
-                file.write(json.dumps(record, allow_nan=False).encode())
-
-    def write_page(self, result: StageResult, page: PageArtifact, render: Callable[[Mapping[str, Any]], str]) -> None:
-        """Write the page of the node for the user interface.
-
-        An error does not fail the step, whose result may have taken hours. It is logged, and the page says so.
+    def finish(
+        self,
+        result: StageResult,
+        *,
+        name: str = "",
+        family: str = "",
+        model: ModelArtifact | None = None,
+        compared: Iterable[str] = (),
+        sections: Sequence[str] = (),
+    ) -> None:
+        """Write the record of the node under the root, and what KFP shows; print what came out.
 
         Args:
             result: Result of the stage.
-            page: The artifact.
-            render: Function that renders the record as HTML.
+            name: Model that the node works on.
+            family: Architecture of that model, or the family or group whose teachers the node concerns.
+            model: The model that the stage wrote. Its artifact gets the most important figures.
+            compared: Metrics to write to the component's output `metrics`, where KFP compares runs.
+            sections: Sections of the report to write to the component's output `page`.
         """
-        try:
-            text = render(self._record(result))
-        except Exception:  # any error, since the stage has its result
-            _LOGGER.exception("%s: the page for the user interface could not be drawn", self.identity["node"])
-            text = _NO_PAGE
-        path = Path(page.path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-    def _record(self, result: StageResult) -> dict[str, Any]:
-        identity = dict(self.identity)
-        facts = identity.pop("facts", {})
-        return {
-            **identity,
-            "config": {**json.loads(self.config), **facts},
+        record = {
+            "node": self.node,
+            "stage": self._stage,
+            "name": name,
+            "family": family,
+            "config": self._config,
             "metrics": result.metrics,
             "details": result.details,
             "seconds": time.monotonic() - self._start,
         }
+        if sections:
+            self._write_page(record, sections)
+        if "metrics" in self._artifacts:
+            self._write_metrics({key: result.metrics[key] for key in compared if key in result.metrics})
+        if model:
+            model.metadata.update(_describe_model(result.metrics, family))
+        self._store(record)
+        sys.stdout.write(f"{self.node}: {_summarize(result.metrics, record['seconds'])}\n")
+        sys.stdout.flush()
+
+    def _store(self, record: Mapping[str, Any]) -> None:
+        """Write the record, with parameters and URIs of artifacts, which KFP's API does not return."""
+        artifacts = {name: artifact.uri for name, artifact in self._artifacts.items()}
+        text = json.dumps({**record, "parameters": self._parameters, "artifacts": artifacts}, allow_nan=False)
+        work = work_name(self._parameters["key"], self._parameters["attempt"])
+        with storage.open_atomic(record_uri(self._parameters["root"], self.node, work)) as file:
+            file.write(text.encode())
+
+    def _write_metrics(self, metrics: Mapping[str, float]) -> None:
+        """Write metrics for the user interface, and as a file: KFP's local cache misses an artifact without one."""
+        for name, value in metrics.items():
+            self._artifacts["metrics"].log_metric(name, value)
+        self._write("metrics", json.dumps(metrics, allow_nan=False))
+
+    def _write_page(self, record: Mapping[str, Any], sections: Sequence[str]) -> None:
+        """Write the page of the node for the user interface.
+
+        An error does not fail the step, whose result may have taken hours. It is logged, and the page says so.
+        """
+        try:
+            from yt8m.report.node_page import render_node_page
+
+            text = render_node_page(record, sections)
+        except Exception:  # any error, since the stage has its result
+            _LOGGER.exception("%s: the page for the user interface could not be drawn", self.node)
+            text = _NO_PAGE
+        self._write("page", text)
+
+    def _write(self, output: str, text: str) -> None:
+        path = Path(self._artifacts[output].path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
 
 
 def record_uri(root: str, node: str, work: str) -> str:
@@ -131,23 +162,42 @@ def record_uri(root: str, node: str, work: str) -> str:
     Args:
         root: URI of the run's root.
         node: Name of the node.
-        work: Name of the work; see `Step.work`.
+        work: Name of the work; see `yt8m.identity.work_name`.
     """
     return storage.join(root, "records", node, f"{work}.json")
 
 
-def fan_in(arguments: dict[str, Any], prefix: str, names: str) -> dict[str, Path]:
+def fan_in(arguments: Mapping[str, Any], prefix: str, names: str) -> dict[str, Path]:
     """Collect the local paths of numbered input artifacts, by name.
 
     Args:
         arguments: The component's `locals()`.
         prefix: Prefix of the parameters: `<prefix>_1`, `<prefix>_2`, ...
-        names: JSON list of the artifacts' names in this order.
+        names: Names of the artifacts in this order, with spaces between them.
     """
-    return dict(zip(json.loads(names), numbered(arguments, prefix), strict=True))
+    return dict(zip(names.split(), numbered(arguments, prefix), strict=True))
 
 
-def numbered(arguments: dict[str, Any], prefix: str) -> list[Path]:
+def numbered(arguments: Mapping[str, Any], prefix: str) -> list[Path]:
     """Collect the local paths of numbered input artifacts in order; see `fan_in`."""
     given = (arguments.get(f"{prefix}_{number}") for number in range(1, MOST_NUMBERED + 1))
     return [Path(artifact.path) for artifact in given if artifact is not None]
+
+
+def _describe_model(metrics: Mapping[str, float], family: str) -> dict[str, Any]:
+    """Return the metadata of a model: few, since a cluster stores them once more for every step that reads it."""
+    described: dict[str, Any] = {"gap": round(metrics["gap"], 4)} if "gap" in metrics else {}
+    described |= {name: int(metrics[name]) for name in ("bytes", "parameters") if name in metrics}
+    return described | ({"family": family} if family else {})
+
+
+def _summarize(metrics: Mapping[str, float], seconds: float) -> str:
+    """Describe a result in a few words: `GAP 0.8123, 1.2 MB, 3m12s`."""
+    if "gap" in metrics:
+        words = [f"GAP {metrics['gap']:.4f}"]
+    else:
+        words = [f"{metrics[name]:,.0f} {noun}" for name, noun in _COUNTS.items() if name in metrics]
+    size = metrics.get("bytes", metrics.get("size_bytes"))
+    if size is not None:
+        words.append(decimal(round(size)).replace("bytes", "B"))
+    return ", ".join([*words, duration(seconds)])

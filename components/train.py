@@ -1,10 +1,8 @@
 """The component that trains one model."""
 
-from kfp import dsl
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
 
-@dsl.component(base_image="yt8m-python", install_kfp_package=False, packages_to_install=[])
 def train(
     node: str,
     config: str,
@@ -12,42 +10,80 @@ def train(
     key: str,
     partition: Input[Dataset],
     model: Output[Model],
+    predictions: Output[Artifact],
     metrics: Output[Metrics],
     page: Output[HTML],
-    soft_targets: Input[Artifact] = None,
+    soft_targets_1: Input[Artifact] = None,
+    soft_targets_2: Input[Artifact] = None,
+    soft_targets_3: Input[Artifact] = None,
+    soft_targets_4: Input[Artifact] = None,
+    soft_targets_5: Input[Artifact] = None,
+    soft_targets_6: Input[Artifact] = None,
+    soft_targets_7: Input[Artifact] = None,
+    soft_targets_8: Input[Artifact] = None,
+    soft_targets_9: Input[Artifact] = None,
+    soft_targets_10: Input[Artifact] = None,
+    soft_targets_11: Input[Artifact] = None,
+    soft_targets_12: Input[Artifact] = None,
+    soft_targets_13: Input[Artifact] = None,
+    soft_targets_14: Input[Artifact] = None,
+    soft_targets_15: Input[Artifact] = None,
+    soft_targets_16: Input[Artifact] = None,
+    soft_targets_17: Input[Artifact] = None,
+    soft_targets_18: Input[Artifact] = None,
+    soft_targets_19: Input[Artifact] = None,
+    soft_targets_20: Input[Artifact] = None,
+    soft_targets_21: Input[Artifact] = None,
+    soft_targets_22: Input[Artifact] = None,
+    soft_targets_23: Input[Artifact] = None,
+    soft_targets_24: Input[Artifact] = None,
+    soft_targets_25: Input[Artifact] = None,
+    soft_targets_26: Input[Artifact] = None,
+    soft_targets_27: Input[Artifact] = None,
+    soft_targets_28: Input[Artifact] = None,
+    soft_targets_29: Input[Artifact] = None,
+    soft_targets_30: Input[Artifact] = None,
+    soft_targets_31: Input[Artifact] = None,
+    soft_targets_32: Input[Artifact] = None,
     attempt: str = "",
 ) -> None:
-    """Train one model on labels, or on labels and soft targets.
+    """Train one model on labels, or on labels and soft targets, and predict the hold-out videos with it.
 
     Args:
-        node: JSON of the node's identity.
-        config: JSON of a `TrainConfig`.
+        node: Name of the node.
+        config: Changed entries of a `TrainConfig`.
         root: URI of the run's root, for files that are too large for artifacts.
-        key: Key of the node's work. Checkpoints are stored under it, so that a repeated step resumes.
+        key: Key of the node's work.
         partition: Training and hold-out shards.
         model: The trained model.
-        metrics: Metrics and the record of the node.
+        predictions: The top classes of each hold-out video, with their scores.
+        metrics: Metrics to compare with those of other models.
         page: Page with the learning curve.
-        soft_targets: Manifest of the teachers' predictions, for a student.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
+    given = locals()
     from pathlib import Path
 
-    from components.step import Step
-    from yt8m import storage
-    from yt8m.report.node_page import render_node_page
+    from components.step import Step, numbered
     from yt8m.stages.train import TrainConfig
     from yt8m.stages.train import train as run_stage
 
-    step = Step(locals())
-    name = step.identity["node"]
+    step = Step(given, "train")
+    settings = step.parse(TrainConfig)
     result = run_stage(
         partition=Path(partition.path),
-        config=step.parse(TrainConfig),
+        config=settings,
         output=Path(model.path),
-        checkpoint_uri=storage.join(root, "checkpoints", name, step.work),
-        tensorboard_uri=storage.join(root, "tensorboard", name, step.work),
-        soft_targets=Path(soft_targets.path) if soft_targets else None,
+        predictions=Path(predictions.path),
+        checkpoint_uri=step.folder("checkpoints"),
+        tensorboard_uri=step.folder("tensorboard"),
+        soft_targets=numbered(given, "soft_targets"),
     )
-    step.finish(result, metrics)
-    step.write_page(result, page, lambda record: render_node_page(record, ["curves"]))
+    step.finish(
+        result,
+        name=node.removeprefix("train-"),
+        family=settings.model.architecture,
+        model=model,
+        compared=["gap", "hit_at_1", "training_gap", "videos_per_second"],
+        sections=["curves"],
+    )

@@ -1,97 +1,156 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from components.step import Step, fan_in, numbered, record_uri
-from yt8m import storage
+from components.step import Step, fan_in, numbered
 from yt8m.config import Config
 from yt8m.errors import ConfigError
-from yt8m.report.record import load_records
+from yt8m.report.record import NodeRecord
 from yt8m.stages.result import StageResult
-
-
-class Metrics:
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-        self.logged: dict[str, float] = {}
-
-    def log_metric(self, metric: str, value: float) -> None:
-        self.logged[metric] = value
 
 
 class SmallConfig(Config):
     epochs: int
+    pattern: str = ""
+    rate: float = 0.5
 
 
-IDENTITY = {"node": "train-a", "stage": "train", "name": "a", "family": "dbof", "facts": {"learn_from": "dbof"}}
+@pytest.fixture
+def arguments(tmp_path: Path) -> dict[str, Any]:
+    """Arguments of a component."""
+    config = SmallConfig(epochs=2).dump_changes()
+    return {"node": "train-a", "config": config, "root": str(tmp_path), "key": "k1", "attempt": ""}
 
 
-def test_a_step_writes_metrics_and_a_record_that_the_report_reads(tmp_path: Path) -> None:
-    metrics = Metrics(tmp_path / "new" / "metrics")
-    step = Step({"node": json.dumps(IDENTITY), "config": '{"epochs": 2}'})
-    step.finish(StageResult({"gap": 0.5}, {"curve": [1, 2]}), metrics)
-    (record,) = load_records([Path(metrics.path)])
-    assert metrics.logged == {"gap": 0.5}
+def artifact(path: Path) -> SimpleNamespace:
+    logged: dict[str, float] = {}
+    return SimpleNamespace(
+        path=str(path), uri=f"gs://{path}", metadata={}, logged=logged, log_metric=logged.__setitem__
+    )
+
+
+def read(path: Path) -> NodeRecord:
+    data = json.loads(path.read_text())
+    return NodeRecord.parse({key: data[key] for key in NodeRecord.model_fields if key in data}, str(path))
+
+
+def test_a_step_leaves_a_record_with_the_full_configuration(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    step = Step(arguments, "train")
+    step.parse(SmallConfig)
+    step.finish(StageResult({"gap": 0.5}, {"curve": [1, 2]}), name="a", family="dbof")
+    record = read(tmp_path / "records" / "train-a" / "k1.json")
     assert (record.node, record.stage, record.name, record.family) == ("train-a", "train", "a", "dbof")
-    assert record.config == {"epochs": 2, "learn_from": "dbof"}
+    assert record.config == {"epochs": 2, "pattern": "", "rate": 0.5}
     assert record.metrics == {"gap": 0.5}
     assert record.details == {"curve": [1, 2]}
     assert record.seconds is not None
 
 
-def test_metrics_must_be_finite(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        Step({"node": json.dumps(IDENTITY)}).finish(StageResult({"gap": float("nan")}), Metrics(tmp_path / "metrics"))
-
-
-def test_an_invalid_configuration_is_refused_with_the_name_of_the_node() -> None:
-    node = json.dumps(IDENTITY)
-    assert Step({"node": node, "config": '{"epochs": 2}'}).parse(SmallConfig) == SmallConfig(epochs=2)
-    with pytest.raises(ConfigError, match="train-a: epoch: unknown key"):
-        Step({"node": node, "config": '{"epochs": 2, "epoch": 2}'}).parse(SmallConfig)
-
-
-def test_the_record_under_the_root_has_parameters_and_uris(tmp_path: Path) -> None:
-    root, model = str(tmp_path / "root"), SimpleNamespace(uri="gs://bucket/model", path="/gcs/bucket/model")
-    arguments = {"node": json.dumps(IDENTITY), "config": "{}", "root": root, "key": "k1", "model": model, "given": None}
-    Step(arguments).finish(StageResult({"gap": 0.5}), Metrics(tmp_path / "metrics"))
-    Step({**arguments, "attempt": "again"}).finish(StageResult({"gap": 0.6}), Metrics(tmp_path / "metrics"))
-    record = json.loads(storage.read_text(record_uri(root, "train-a", "k1")))
+def test_a_record_has_parameters_and_uris_and_a_repetition_has_its_own(
+    tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    given = {**arguments, "model": SimpleNamespace(uri="gs://bucket/model"), "missing": None}
+    Step(given, "train").finish(StageResult({"gap": 0.5}))
+    Step({**given, "attempt": "again"}, "train").finish(StageResult({"gap": 0.6}))
+    record, repeated = (
+        json.loads((tmp_path / "records" / "train-a" / f"{work}.json").read_text()) for work in ("k1", "k1-again")
+    )
     assert record["metrics"] == {"gap": 0.5}
     assert record["artifacts"] == {"model": "gs://bucket/model"}
-    assert record["parameters"]["key"] == "k1"
-    repeated = json.loads(storage.read_text(record_uri(root, "train-a", "k1-again")))
+    assert record["parameters"] == arguments
     assert repeated["metrics"] == {"gap": 0.6}
 
 
-def test_a_page_is_rendered_from_the_record(tmp_path: Path) -> None:
-    page = SimpleNamespace(path=str(tmp_path / "new" / "page"))
-    step = Step({"node": json.dumps(IDENTITY), "config": '{"epochs": 2}'})
-    step.write_page(
-        StageResult({"gap": 0.5}, {"curve": [1]}), page, lambda record: f"{record['node']} {record['details']}"
-    )
-    assert Path(page.path).read_text() == "train-a {'curve': [1]}"
+def test_metrics_must_be_finite(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        Step(arguments, "train").finish(StageResult({"gap": float("nan")}))
+
+
+def test_only_metrics_to_compare_are_shown_and_their_artifact_has_a_file(
+    tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    metrics = artifact(tmp_path / "new" / "metrics")
+    result = StageResult({"gap": 0.5, "steps": 7.0})
+    Step({**arguments, "metrics": metrics}, "train").finish(result, compared=["gap", "map"])
+    assert metrics.logged == {"gap": 0.5}
+    assert json.loads(Path(metrics.path).read_text()) == {"gap": 0.5}
+
+
+def test_a_model_has_its_most_important_figures(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    model = artifact(tmp_path / "model")
+    result = StageResult({"gap": 0.512345678, "bytes": 1234.0, "parameters": 99.0, "steps": 7.0})
+    Step({**arguments, "model": model}, "train").finish(result, family="dbof", model=model)
+    assert model.metadata == {"gap": 0.5123, "bytes": 1234, "parameters": 99, "family": "dbof"}
+
+
+@pytest.mark.parametrize(
+    ("metrics", "said"),
+    [
+        ({"gap": 0.81234, "bytes": 1_200_000.0, "videos": 100.0}, "train-a: GAP 0.8123, 1.2 MB, 0s"),
+        ({"gap": 0.5, "size_bytes": 250_273.0}, "train-a: GAP 0.5000, 250.3 kB, 0s"),
+        (
+            {"training_videos": 1850.0, "holdout_videos": 100.0},
+            "train-a: 1,850 training videos, 100 holdout videos, 0s",
+        ),
+        ({"videos": 7.0, "shards": 2.0}, "train-a: 7 videos, 2 shards, 0s"),
+        ({}, "train-a: 0s"),
+    ],
+)
+def test_the_last_line_says_what_came_out(
+    metrics: dict[str, float], said: str, arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Step(arguments, "train").finish(StageResult(metrics))
+    assert capsys.readouterr().out.splitlines()[-1] == said
+
+
+def test_an_invalid_configuration_is_refused_with_the_name_of_the_node(arguments: dict[str, Any]) -> None:
+    assert Step(arguments, "train").parse(SmallConfig) == SmallConfig(epochs=2)
+    with pytest.raises(ConfigError, match="train-a: epoch: unknown key"):
+        Step({**arguments, "config": "{epoch: 2, defaults: abc}"}, "train").parse(SmallConfig)
+
+
+def test_placeholders_are_replaced_in_the_configuration_and_in_the_record(
+    tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    config = SmallConfig(epochs=2, pattern="{data}/*.tfrecord").dump_changes()
+    step = Step({**arguments, "config": config}, "prepare")
+    assert step.parse(SmallConfig, {"{data}": 'gs://a "b"'}).pattern == 'gs://a "b"/*.tfrecord'
+    step.finish(StageResult({}))
+    assert read(tmp_path / "records" / "train-a" / "k1.json").config["pattern"] == 'gs://a "b"/*.tfrecord'
+
+
+def test_a_repeated_step_has_the_same_folder_and_a_deliberate_repetition_another(
+    tmp_path: Path, arguments: dict[str, Any]
+) -> None:
+    root = str(tmp_path)
+    assert Step(arguments, "train").folder("checkpoints") == f"{root}/checkpoints/train-a"
+    assert Step({**arguments, "key": "k2"}, "train").folder("checkpoints") == f"{root}/checkpoints/train-a"
+    assert Step({**arguments, "attempt": "2"}, "train").folder("checkpoints") == f"{root}/checkpoints/train-a/2"
 
 
 def test_an_error_while_rendering_a_page_is_logged_and_does_not_fail_the_step(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, arguments: dict[str, Any], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(record: object) -> str:
+    def broken(*_: object) -> str:
         raise ZeroDivisionError("a curve without length")
 
-    page = SimpleNamespace(path=str(tmp_path / "page"))
-    Step({"node": json.dumps(IDENTITY)}).write_page(StageResult({"gap": 0.5}), page, broken)
+    monkeypatch.setattr("yt8m.report.node_page.render_node_page", broken)
+    page = artifact(tmp_path / "new" / "page")
+    Step({**arguments, "page": page}, "train").finish(StageResult({"gap": 0.5}), sections=["curves"])
     assert "could not be drawn" in Path(page.path).read_text()
     assert "train-a: the page" in caplog.text
     assert "a curve without length" in caplog.text
+    assert (tmp_path / "records" / "train-a" / "k1.json").exists()
 
 
 def test_numbered_artifacts_are_collected_in_order_by_name() -> None:
     given = {f"model_{number}": SimpleNamespace(path=f"/m{number}") for number in range(1, 12)}
     arguments = {**given, "model_12": None, "names": "ignored"}
     assert numbered(arguments, "model") == [Path(f"/m{number}") for number in range(1, 12)]
-    names = json.dumps([f"n{number}" for number in range(1, 12)])
+    names = " ".join(f"n{number}" for number in range(1, 12))
     assert fan_in(arguments, "model", names)["n11"] == Path("/m11")
     assert numbered(arguments, "other") == []
+    assert fan_in({}, "model", "") == {}
