@@ -37,6 +37,6 @@ def prepare(
     from yt8m.stages.prepare import prepare as run_stage
 
     step = Step(locals(), "prepare")
-    config = step.parse(PrepareConfig, {"{data}": storage.join(root, "data", data_key)})
-    result = run_stage(config=config, output=Path(partition.path))
+    generated = storage.join(root, "data", data_key)
+    result = run_stage(config=step.parse(PrepareConfig, {"{data}": generated}), output=Path(partition.path))
     step.finish(result, sections=["data"])

@@ -52,6 +52,9 @@ class Step:
         quiet_logs()
         self.node: str = arguments["node"]
         self._stage = stage
+        self._root: str = arguments["root"]
+        self._key: str = arguments["key"]
+        self._attempt: str = arguments["attempt"]
         self._parameters = {name: value for name, value in arguments.items() if isinstance(value, str | int)}
         self._artifacts = {name: value for name, value in arguments.items() if hasattr(value, "uri")}
         self._config: dict[str, Any] = {}
@@ -67,7 +70,7 @@ class Step:
         Raises:
             ConfigError: It is not valid for the stage, or comes from a version with other defaults.
         """
-        config = config_type.parse_changes(self._parameters["config"], self.node)
+        config = config_type.parse_changes(str(self._parameters["config"]), self.node)
         text = config.model_dump_json()
         for placeholder, replacement in (placeholders or {}).items():
             text = text.replace(placeholder, json.dumps(replacement)[1:-1])
@@ -79,8 +82,7 @@ class Step:
 
         A repeated step finds its files there and continues with them, but not those of a deliberate repetition.
         """
-        parts = (self._parameters["root"], name, self.node, self._parameters["attempt"])
-        return storage.join(*filter(None, parts))
+        return storage.join(self._root, name, self.node, *filter(None, [self._attempt]))
 
     def finish(
         self,
@@ -102,6 +104,7 @@ class Step:
             compared: Metrics to write to the component's output `metrics`, where KFP compares runs.
             sections: Sections of the report to write to the component's output `page`.
         """
+        seconds = time.monotonic() - self._start
         record = {
             "node": self.node,
             "stage": self._stage,
@@ -110,7 +113,7 @@ class Step:
             "config": self._config,
             "metrics": result.metrics,
             "details": result.details,
-            "seconds": time.monotonic() - self._start,
+            "seconds": seconds,
         }
         if sections:
             self._write_page(record, sections)
@@ -119,15 +122,15 @@ class Step:
         if model:
             model.metadata.update(_describe_model(result.metrics, family))
         self._store(record)
-        sys.stdout.write(f"{self.node}: {_summarize(result.metrics, record['seconds'])}\n")
+        sys.stdout.write(f"{self.node}: {_summarize(result.metrics, seconds)}\n")
         sys.stdout.flush()
 
     def _store(self, record: Mapping[str, Any]) -> None:
         """Write the record, with parameters and URIs of artifacts, which KFP's API does not return."""
         artifacts = {name: artifact.uri for name, artifact in self._artifacts.items()}
         text = json.dumps({**record, "parameters": self._parameters, "artifacts": artifacts}, allow_nan=False)
-        work = work_name(self._parameters["key"], self._parameters["attempt"])
-        with storage.open_atomic(record_uri(self._parameters["root"], self.node, work)) as file:
+        uri = record_uri(self._root, self.node, work_name(self._key, self._attempt))
+        with storage.open_atomic(uri) as file:
             file.write(text.encode())
 
     def _write_metrics(self, metrics: Mapping[str, float]) -> None:

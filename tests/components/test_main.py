@@ -25,8 +25,8 @@ def config(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) ->
     for name, count in (("train", 18), ("validate", 11)):
         videos = [shards.video_of(100 * count + number, labels=[number % 3, 9]) for number in range(count)]
         shards.write(folder / f"{name}0.tfrecord", videos)
-    patterns = {"training": (f"{folder}/train*",), "validation": (f"{folder}/validate*",)}
-    return PrepareConfig(**patterns, holdout_shards=1, spec=shards.spec)
+    training, validation = (f"{folder}/train*",), (f"{folder}/validate*",)
+    return PrepareConfig(training=training, validation=validation, holdout_shards=1, spec=shards.spec)
 
 
 def executor_input(folder: Path, config: PrepareConfig) -> str:

@@ -93,7 +93,7 @@ def test_a_model_has_its_most_important_figures(tmp_path: Path, arguments: dict[
         ({"gap": 0.5, "size_bytes": 250_273.0}, "train-a: GAP 0.5000, 250.3 kB, 0s"),
         (
             {"training_videos": 1850.0, "holdout_videos": 100.0},
-            "train-a: 1,850 training videos, 100 holdout videos, 0s",
+            "train-a: 1,850 training videos, 100 hold-out videos, 0s",
         ),
         ({"videos": 7.0, "shards": 2.0}, "train-a: 7 videos, 2 shards, 0s"),
         ({}, "train-a: 0s"),
