@@ -70,7 +70,7 @@ def run(
     changed.
     """
     from pipelines.kubeflow.compile import Compilation
-    from pipelines.kubeflow.pipeline import PROCESS_IMAGE
+    from pipelines.kubeflow.component import PROCESS_IMAGE
 
     console = Console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=True)
@@ -83,7 +83,7 @@ def run(
         return
     with folder.lock_root(root) as lock:
         pipeline = root / folder.PIPELINE_FILE
-        compilation.write(pipeline, step_image)
+        compilation.write(pipeline, step_image, form="local")
         compilation.save_recipe(root / folder.RECIPE_FILE)
         execution = LocalRun(RunState.of_plan(root, plan), lock, containers)
         say(console, f"{plan.name}: {len(plan.nodes)} nodes in {root}")

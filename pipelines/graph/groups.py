@@ -23,20 +23,23 @@ def students_by_group(recipe: Recipe) -> dict[str, dict[str, StudentConfig]]:
 
 
 def make_groups(recipe: Recipe) -> Iterator[Group]:
-    """Make the groups of families, then those of teachers, each after the groups whose students teach in it."""
+    """Make the groups of families, then those of teachers, each after the groups whose students teach in it.
+
+    Kubeflow's user interface cuts their titles after 16 characters: `netvlad`, `By netvlad` for those it taught.
+    """
     students = students_by_group(recipe)
     for name in recipe.families:
         description = f"The candidates of family {name}, the best of them as teachers{_and_students(students, name)}."
-        yield Group(name, f"Family {name}", description)
+        yield Group(name, name, description)
         if others := students.get(_taught_by(name)):
             description = f"Students that learn from family {name}: {', '.join(others)}."
-            yield Group(_taught_by(name), f"Taught by {name}", description)
+            yield Group(_taught_by(name), f"By {name}", description)
     groups = recipe.teacher_groups
     learn_from = {name: student.learn_from for name, student in recipe.students.items()}
     teachers = {name: {learn_from[each] for each in members if each in learn_from} for name, members in groups.items()}
     for name in in_order({name: each & groups.keys() for name, each in teachers.items()}):
         description = f"{', '.join(groups[name])} as teachers{_and_students(students, name)}."
-        yield Group(name, f"Taught by {name}", description)
+        yield Group(name, f"By {name}", description)
 
 
 def _taught_by(family: str) -> str:

@@ -15,11 +15,11 @@ from yt8m.models import ARCHITECTURES
 
 
 class Input(NamedTuple):
-    """An artifact that a node reads.
+    """An artifact or a record that a node reads.
 
     Attributes:
-        node: Name of the node that makes the artifact.
-        output: Name of that node's output.
+        node: Name of the node that makes it.
+        output: Name of that node's output, or `record`.
         key: Key of that node.
     """
 
@@ -36,7 +36,8 @@ class Work(Config):
         files: Hash of every source and data file that the stage executes or reads, by path.
         packages: Locked version of every package that computes results, by name.
         config: Configuration of the stage.
-        inputs: Artifacts that the node reads, by parameter; numbered ones as `<parameter>.<name>`.
+        inputs: What the node reads: artifacts by parameter, numbered ones as `<parameter>.<name>`, records as
+            `records.<node>`.
         data: Fingerprint of every file that the node reads from outside the run, by URI.
         labels: Facts for the node's record, the order of its numbered inputs and its share of divided work. They are
             no part of the key, because they do not change what the node computes. KFP executes the node again if they
@@ -121,6 +122,7 @@ def plan_work(
         inputs = {name: read(ref) for name, ref in node.inputs.items()}
         for prefix, artifacts in node.fan_in.items():
             inputs |= {f"{prefix}.{name}": read(ref) for name, ref in artifacts.items()}
+        inputs |= {f"records.{name}": Input(name, "record", works[name].key) for name in node.records}
         works[node.name] = Work(
             stage=node.stage,
             files=files_of(node),
@@ -136,7 +138,7 @@ def plan_work(
 
 def _labels(node: Node) -> dict[str, Any]:
     names = {prefix: list(artifacts) for prefix, artifacts in node.fan_in.items()}
-    return {"model": node.model, "family": node.family, "facts": node.facts, "names": names, **node.arguments}
+    return {"model": node.model, "family": node.family, "names": names, **node.arguments}
 
 
 def _fingerprints(data: DataConfig, source: str) -> dict[str, str]:

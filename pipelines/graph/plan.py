@@ -24,33 +24,34 @@ class Node:
         name: Unique name in the run, lower case with hyphens: `train-netvlad1`.
         stage: Name of the stage it executes: `train`.
         title: Title in user interfaces: `Train netvlad1`.
-        description: What the node does, in a sentence. Empty: the description of the component.
         group: The sub-pipeline it belongs to. Empty for nodes outside of all sub-pipelines.
         model: The model it works on. Empty if it works on none or several.
         family: Architecture of that model, or the family or group whose teachers it concerns.
         code: Names of the model architectures whose code the node runs.
-        config: Configuration of the stage as JSON data.
-        arguments: Further parameters of the component that divide the work among several nodes. They are not part of
-            the key, because everything a node writes to a stable address has the node's name in it as well.
+        config: Configuration of the stage as JSON data, complete.
+        changes: The same configuration on one line, without the defaults; see `Config.dump_changes`. Empty if the stage
+            has none.
+        arguments: Further parameters of the component, such as its share of divided work. They are not part of the key,
+            because everything a node writes to a stable address has the node's name in it as well.
         inputs: Input artifacts by parameter of the component.
         fan_in: Numbered input artifacts: parameter prefix -> name -> artifact. The component receives the names of the
             first prefix.
-        facts: Facts for the report that are not in the configuration. The record has them in its configuration.
+        records: Names of the nodes whose records it reads.
     """
 
     name: str
     stage: str
     title: str
-    description: str = ""
     group: str = ""
     model: str = ""
     family: str = ""
     code: frozenset[str] = frozenset()
     config: Mapping[str, Any] = field(default_factory=dict)
+    changes: str = ""
     arguments: Mapping[str, str | int] = field(default_factory=dict)
     inputs: Mapping[str, Ref] = field(default_factory=dict)
     fan_in: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    records: tuple[str, ...] = ()
 
     def references(self) -> Iterator[Ref]:
         """Iterate over all artifacts that the node reads."""
@@ -60,8 +61,8 @@ class Node:
 
     @property
     def dependencies(self) -> frozenset[str]:
-        """The nodes that must have finished before this one starts."""
-        return frozenset(reference.node for reference in self.references())
+        """The nodes that must have finished before this one starts: makers of its artifacts and of its records."""
+        return frozenset(self.records).union(reference.node for reference in self.references())
 
 
 @dataclass(frozen=True)

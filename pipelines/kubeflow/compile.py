@@ -12,6 +12,7 @@ from kfp.compiler import Compiler, KubernetesManifestOptions
 
 from pipelines.graph.keys import find_work
 from pipelines.graph.planner import make_plan
+from pipelines.kubeflow.component import Form
 from pipelines.kubeflow.pipeline import build_pipeline
 from pipelines.kubeflow.spec import Spec
 from pipelines.recipe.cluster import ClusterConfig, load_cluster
@@ -41,16 +42,16 @@ class Compilation:
         self.plan = make_plan(self.recipe)
         self.work = find_work(self.recipe, self.plan, source, read_data=read_data)
 
-    def write(self, path: Path, image: str, cluster: ClusterConfig | None = None) -> None:
+    def write(self, path: Path, image: str, cluster: ClusterConfig | None = None, *, form: Form = "cluster") -> None:
         """Write the compiled pipeline as a YAML file; see `build_pipeline`."""
-        Compiler().compile(self._pipeline(image, cluster), str(path))
+        Compiler().compile(self._pipeline(image, cluster, form), str(path))
 
     def write_manifest(self, path: Path, image: str, cluster: ClusterConfig | None, namespace: str) -> None:
         """Write the Kubernetes resources Pipeline and PipelineVersion, for installations that keep pipelines there.
 
         Kubeflow does not allow changing a version, so different content gets a version with a different name.
         """
-        pipeline = self._pipeline(image, cluster)
+        pipeline = self._pipeline(image, cluster, "cluster")
         version = version_name(pipeline.name, image, _specs(pipeline))
         options = KubernetesManifestOptions(
             pipeline_name=pipeline.name,
@@ -74,12 +75,14 @@ class Compilation:
         """
         return load_cluster(cluster_file) if cluster_file else self.recipe.cluster
 
-    def specs(self, image: str = "none", cluster: ClusterConfig | None = None) -> tuple[Spec, Spec]:
+    def specs(
+        self, image: str = "none", cluster: ClusterConfig | None = None, *, form: Form = "cluster"
+    ) -> tuple[Spec, Spec]:
         """Return the pipeline's `PipelineSpec` and its Kubernetes `PlatformSpec` as plain data."""
-        return _specs(self._pipeline(image, cluster))
+        return _specs(self._pipeline(image, cluster, form))
 
-    def _pipeline(self, image: str, cluster: ClusterConfig | None) -> Any:
-        return build_pipeline(self.plan, self.work, image, cluster, recipe=json.dumps(self.raw))
+    def _pipeline(self, image: str, cluster: ClusterConfig | None, form: Form) -> Any:
+        return build_pipeline(self.plan, self.work, image, cluster, recipe=json.dumps(self.raw), form=form)
 
 
 def _specs(pipeline: Any) -> tuple[Spec, Spec]:

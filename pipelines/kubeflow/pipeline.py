@@ -1,31 +1,21 @@
 """Translation of a plan to a Kubeflow pipeline: a task per node, a sub-pipeline per group."""
 
-import copy
 import inspect
-import json
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
-from importlib import import_module
+from functools import partial
 from typing import Any, NamedTuple
 
 from kfp import dsl
 
 from pipelines.graph.keys import Work
 from pipelines.graph.plan import Group, Node, Plan, Ref
+from pipelines.kubeflow.component import Form, find_component, make_component
 from pipelines.kubeflow.placement import apply_cluster, label_pod
 from pipelines.recipe.cluster import ClusterConfig
-from yt8m import __version__
-from yt8m.normal_form import strip_comments
+from yt8m.yaml_files import dump_line
 
-# Image of steps that run as processes. It is the same for all of them, because the key of KFP's cache contains it.
-PROCESS_IMAGE = f"yt8m:{__version__}"
-# Environment of every step: progress lines are not buffered, and TensorFlow's C++ code logs only errors, besides two
-# lines at import.
-ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-# The variable with the hash of the code, so that changed code changes the key of KFP's cache.
-CODE_VARIABLE = "YT8M_CODE"
 # Parameters of the pipeline, with the descriptions that the user interface shows.
 ROOT_PARAMETER = "root"
 RECIPE_PARAMETER = "recipe"
@@ -37,17 +27,17 @@ _DESCRIPTIONS = {
 
 
 # Makes the task of a node or sub-pipeline, given the run's root and the artifacts made so far, and adds its outputs.
-Caller = Callable[[Any, dict[Ref, Any]], None]
-
-
-@cache
-def find_component(stage: str) -> Any:
-    """Import the KFP component of a stage: `components.<stage>.<stage>`."""
-    return getattr(import_module(f"components.{stage}"), stage)
+Caller = Callable[[Any, dict[Ref, Any]], Any]
 
 
 def build_pipeline(
-    plan: Plan, work: Mapping[str, Work], image: str, cluster: ClusterConfig | None = None, recipe: str = ""
+    plan: Plan,
+    work: Mapping[str, Work],
+    image: str,
+    cluster: ClusterConfig | None = None,
+    *,
+    recipe: str = "",
+    form: Form = "cluster",
 ) -> Any:
     """Build the KFP pipeline. Its parameter `root` is the URI of the run's root.
 
@@ -56,9 +46,10 @@ def build_pipeline(
         work: Everything that decides the result of a node, by node.
         image: Container image of the steps.
         cluster: Resources of the steps in the cluster. None: the defaults of the cluster.
-        recipe: The recipe as JSON, which the pipeline keeps for reruns.
+        recipe: The recipe as text, which the pipeline keeps for reruns.
+        form: Form of the steps' commands.
     """
-    return _PipelineBuilder(plan, work, image, cluster).build(recipe)
+    return _PipelineBuilder(plan, work, image, cluster, form).build(recipe)
 
 
 @dataclass(frozen=True)
@@ -67,6 +58,7 @@ class _PipelineBuilder:
     work: Mapping[str, Work]
     image: str
     cluster: ClusterConfig | None
+    form: Form
 
     def build(self, recipe: str) -> Any:
         # KFP cannot build a pipeline while it is building another one.
@@ -76,11 +68,13 @@ class _PipelineBuilder:
             else partial(self._call_node, nodes[0])
             for unit, nodes in self.plan.units().items()
         }
+        waits = _waits_for_records(self.plan)
 
         def body(root: Any, _: Any) -> None:
             outputs: dict[Ref, Any] = {}
-            for call in callers.values():
-                call(root, outputs)
+            tasks: dict[str, Any] = {}
+            for unit, call in callers.items():
+                tasks[unit] = call(root, outputs).after(*(tasks[other] for other in waits[unit]))
 
         inputs = {ROOT_PARAMETER: str, RECIPE_PARAMETER: str}
         return _make_pipeline(self.plan.name, self.plan.description, inputs, {}, body, {RECIPE_PARAMETER: recipe})
@@ -107,41 +101,37 @@ class _PipelineBuilder:
         results = {_port(ref): self._artifact_type(ref) for ref in outputs}
         pipeline = _make_pipeline(group.name, group.description, parameters, results, body)
 
-        def call(root: Any, known: dict[Ref, Any]) -> None:
+        def call(root: Any, known: dict[Ref, Any]) -> Any:
             task = pipeline(root=root, **{_port(ref): known[ref] for ref in inputs})
             task.set_display_name(group.title)
             known |= {ref: task.outputs[_port(ref)] for ref in outputs}
+            return task
 
         return call
 
-    def _call_node(self, node: Node, root: Any, outputs: dict[Ref, Any]) -> None:
+    def _call_node(self, node: Node, root: Any, outputs: dict[Ref, Any]) -> Any:
         """Make the task of a node and add its outputs."""
-        component = find_component(node.stage)
-        parameters = component.component_spec.inputs
-        arguments = {name: value for name, value in self._parameters(node, root).items() if name in parameters}
+        known = find_component(node.stage).component_spec.inputs
+        arguments = {name: value for name, value in self._parameters(node, root).items() if name in known}
         arguments |= {name: outputs[ref] for name, ref in node.inputs.items()}
         for prefix, artifacts in node.fan_in.items():
             arguments |= {f"{prefix}_{number}": outputs[ref] for number, ref in enumerate(artifacts.values(), 1)}
-        component = _copy_component(component, node.name, node.description, arguments)
-        # The methods of the task would do the same, but inspect the whole stack, which takes seconds in all.
-        container = component.component_spec.implementation.container
-        container.image = self.image
-        container.env = {**ENVIRONMENT, CODE_VARIABLE: self.work[node.name].code}
-        task = component(**arguments)
-        label_pod(task, node.name)
+        task = make_component(node.stage, node.name, arguments, self.image, self.form)(**arguments)
+        label_pod(task)
         if self.cluster:
             apply_cluster(task, node.stage, self.cluster, self.image)
         task.set_display_name(node.title)
-        outputs |= {Ref(node.name, output): task.outputs[output] for output in component.component_spec.outputs}
+        outputs |= {Ref(node.name, output): artifact for output, artifact in task.outputs.items()}
+        return task
 
     def _parameters(self, node: Node, root: Any) -> dict[str, Any]:
-        identity = {"node": node.name, "stage": node.stage, "name": node.model, "family": node.family}
         fan_in = next(iter(node.fan_in.values()), {})
         generated = [name for name in node.dependencies if self.plan.nodes[name].stage == "generate"]
         return {
-            "node": json.dumps({**identity, "facts": node.facts}),
-            "config": json.dumps(node.config),
-            "names": json.dumps(list(fan_in)),
+            "node": node.name,
+            "config": node.changes,
+            "names": " ".join(fan_in),
+            "records": dump_line({name: self.work[name].key for name in node.records}),
             "root": root,
             "key": self.work[node.name].key,
             "data_key": self.work[generated[0]].key if generated else "",
@@ -160,25 +150,24 @@ def _port(ref: Ref) -> str:
     return f"{ref.node}_{ref.output}".replace("-", "_")
 
 
-def _copy_component(component: Any, name: str, description: str, arguments: Iterable[str]) -> Any:
-    """Copy a component, with another name and only the inputs that have arguments.
+def _waits_for_records(plan: Plan) -> dict[str, list[str]]:
+    """Return the units that each unit of a plan has to wait for although it reads none of their artifacts.
 
-    KFP numbers the tasks of one component, so a model added in the middle of a recipe would rename all tasks after it,
-    and the cache would not find them. Unused numbered inputs would be the larger part of the compiled file.
+    They have records that it reads. Those that it waits for anyway, directly or by way of others, are left out, since
+    user interfaces draw each of these relations as an edge.
     """
-    named = copy.copy(component)
-    named.component_spec = copy.deepcopy(component.component_spec)
-    named.component_spec.name = named.name = name
-    named.component_spec.inputs = {
-        key: each for key, each in component.component_spec.inputs.items() if key in arguments
-    }
-    named._component_inputs = set(named.component_spec.inputs)
-    container = named.component_spec.implementation.container
-    # The key of KFP's cache contains the command, and thereby the source of the component.
-    container.command = [*container.command[:-1], strip_comments(container.command[-1])]
-    if description:
-        named.component_spec.description = description
-    return named
+    units = plan.units()
+    unit_of = {node.name: unit for unit, nodes in units.items() for node in nodes}
+    before: dict[str, set[str]] = {}
+    found: dict[str, list[str]] = {}
+    for unit, nodes in units.items():
+        makers = {unit_of[ref.node] for node in nodes for ref in node.references()} - {unit}
+        known = makers.union(*(before[other] for other in makers))
+        recorders = {unit_of[name] for node in nodes for name in node.records} - {unit} - known
+        indirect = set().union(*(before[other] for other in recorders))
+        found[unit] = [other for other in units if other in recorders - indirect]
+        before[unit] = known | recorders | indirect
+    return found
 
 
 def _make_pipeline(  # noqa: PLR0917 - the interface of a pipeline

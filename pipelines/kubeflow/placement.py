@@ -8,16 +8,13 @@ from pipelines.recipe.cluster import ClusterConfig, ShardCacheConfig, StepConfig
 from pipelines.stages import STAGES
 from yt8m.storage.cache import FOLDER_VARIABLE, SIZE_VARIABLE
 
-# Labels of every step's pod: the network policy selects pods by the first one, people by the second one.
+# Label of every step's pod, by which the network policy selects pods.
 PART_OF = ("app.kubernetes.io/part-of", "yt8m")
-NODE_LABEL = "app.kubernetes.io/component"
-_MAX_LABEL_LENGTH = 63
 
 
-def label_pod(task: Any, node: str) -> None:
-    """Label the pod of a `kfp.dsl.PipelineTask` with its node's name, so that it can be found in any cluster."""
+def label_pod(task: Any) -> None:
+    """Label the pod of a `kfp.dsl.PipelineTask`. Equal settings of steps can be stored once."""
     kubernetes.add_pod_label(task, *PART_OF)
-    kubernetes.add_pod_label(task, NODE_LABEL, node[:_MAX_LABEL_LENGTH].rstrip("-"))
 
 
 def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> None:

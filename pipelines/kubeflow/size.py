@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from pipelines.kubeflow.compile import Compilation
-from pipelines.kubeflow.pipeline import PROCESS_IMAGE
+from pipelines.kubeflow.component import PROCESS_IMAGE
 from pipelines.recipe.cluster import ClusterConfig
 from yt8m.yaml_files import FASTEST_LOADER
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from pipelines.kubeflow.pipeline import PROCESS_IMAGE
+from pipelines.kubeflow.component import PROCESS_IMAGE
 from pipelines.kubeflow.rerun import choose_nodes, compile_with_settings, copy_parameters
 from pipelines.kubeflow.spec import Spec, SpecGraph, prune
 from pipelines.local.containers import find_containers
@@ -49,7 +49,7 @@ class LocalRerun:
         remedy = f"`yt8m run {root / RECIPE_FILE} --root {root}` executes these nodes first."
         check_inputs(node, self.nodes.needed, self.state.nodes, remedy)
         self._compilation = compile_with_settings(spec, settings, self.nodes, read_data=True)
-        self.spec = copy_parameters(spec, self._compilation.specs()[0], self.nodes.executed, code=True)
+        self.spec = copy_parameters(spec, self._compilation.specs(form="local")[0], self.nodes.executed, code=True)
         self._image = graph.executor(node)["container"]["image"]
         containers = None if self._image == PROCESS_IMAGE else find_containers(self._compilation.recipe, self._image)
         self.execution = LocalRun(self.state, lock, containers, forced=[node])

@@ -26,8 +26,8 @@ AveragePolicy = Literal["always", "never", "if_better"]
 NAME_PATTERN = r"^[a-z]([a-z0-9-]*[a-z0-9])?$"
 MAX_NAME_LENGTH = 40
 
-# Numbered inputs of the components that read the models of a family, and of those that read all members.
-MAX_TEACHERS, MAX_MEMBERS = 16, 20
+# Numbered inputs of the components that read the models of a family, all members, and the parts of soft targets.
+MAX_TEACHERS, MAX_MEMBERS, MAX_WORKERS = 16, 20, 32
 
 
 class DataConfig(Config):
@@ -114,7 +114,7 @@ class SoftTargetsSection(SoftTargetsConfig):
         workers: Number of nodes that divide the shards among themselves, for each group of teachers.
     """
 
-    workers: PositiveInt = Field(default=1, le=32)
+    workers: PositiveInt = Field(default=1, le=MAX_WORKERS)
 
 
 class EnsembleConfig(Config):

@@ -17,8 +17,6 @@ from yt8m.yaml_files import mapping_at
 
 Problems = Iterator[str]
 
-# Models with these names would give two nodes the same name (`evaluate-quantized-x`, `evaluate-export`).
-_RESERVED_FOR_MODELS = re.compile(r"quantized-.*|export")
 # Families and teacher groups with these names would give two nodes or sub-pipelines the same name.
 _RESERVED_FOR_GROUPS = re.compile(
     "|".join([r".*-part-\d+", "taught-by-.*", *(re.sub(r"\{\w+\}", ".*", stage.node) for stage in STAGES.values())])
@@ -62,15 +60,14 @@ def _check_names(models: Sequence[tuple[str, str]], families: Mapping[str, Any],
     for name in groups.keys() & families.keys():
         yield f"teacher_groups.{name}: there is also a family '{name}'. Give the group another name."
     teachers = [(name, f"families.{name}") for name in families] + [(name, f"teacher_groups.{name}") for name in groups]
-    for named, reserved in ((models, _RESERVED_FOR_MODELS), (teachers, _RESERVED_FOR_GROUPS)):
-        for name, place in named:
-            if not re.fullmatch(NAME_PATTERN, name) or len(name) > MAX_NAME_LENGTH:
-                yield (
-                    f"{place}: '{name}' cannot be a name. "
-                    f"Use at most {MAX_NAME_LENGTH} lower-case letters, digits and inner hyphens."
-                )
-            elif reserved.fullmatch(name):
-                yield f"{place}: the name '{name}' is reserved for nodes of the run. Choose another name."
+    for name, place in [*models, *teachers]:
+        if not re.fullmatch(NAME_PATTERN, name) or len(name) > MAX_NAME_LENGTH:
+            yield (
+                f"{place}: '{name}' cannot be a name. "
+                f"Use at most {MAX_NAME_LENGTH} lower-case letters, digits and inner hyphens."
+            )
+        elif (name, place) in teachers and _RESERVED_FOR_GROUPS.fullmatch(name):
+            yield f"{place}: the name '{name}' is reserved for nodes of the run. Choose another name."
 
 
 def _check_students(students: Mapping[str, Any], teachers: Mapping[str, Any], models: Mapping[str, str]) -> Problems:

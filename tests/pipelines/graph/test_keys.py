@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.graph.keys import Work, find_work, plan_work
+from pipelines.graph.keys import Input, Work, find_work, plan_work
 from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe, StudentConfig
@@ -56,9 +56,21 @@ def test_changed_data_and_another_version_of_keras_change_all_keys() -> None:
     assert changed(keys(packages="2"), keys()) == {node.name for node in NODES}
 
 
-def test_titles_and_facts_for_the_report_do_not_matter_for_keys() -> None:
-    renamed = Node("prepare", "prepare", "Another title", config=DATA.config, facts={"baseline": "a"})
+def test_titles_and_shares_of_divided_work_do_not_matter_for_keys() -> None:
+    renamed = Node("prepare", "prepare", "Another title", config=DATA.config, arguments={"worker": 1})
     assert keys(renamed) == keys(DATA)
+
+
+def test_a_node_that_reads_a_record_follows_the_node_that_leaves_it() -> None:
+    report = Node("report", "report", "Report", records=("train-a", "train-b"))
+    plan = Plan("test", "", (), (*NODES, report))
+    work = plan_work(plan, lambda _: {}, {}, {})
+    assert work["report"].inputs["records.train-a"] == Input("train-a", "record", work["train-a"].key)
+    assert changed(keys(*NODES, report, code={"train-b": "2"}), keys(*NODES, report)) == {
+        "train-b",
+        "select",
+        "report",
+    }
 
 
 def test_work_that_was_written_and_read_is_the_same() -> None:

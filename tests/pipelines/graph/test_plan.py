@@ -11,7 +11,7 @@ TRAIN_B = Node("train-b", "train", "Train b", config={"size": 2}, inputs={"parti
 SELECT = Node(
     "select", "select", "Select", fan_in={"model": {"a": Ref("train-a", "model"), "b": Ref("train-b", "model")}}
 )
-LAST = Node("last", "report", "Report", inputs={"selection": Ref("select", "selection")})
+LAST = Node("last", "report", "Report", records=("select",))
 
 
 def plan() -> Plan:
@@ -21,6 +21,12 @@ def plan() -> Plan:
 def test_ancestors_are_direct_and_indirect_and_in_order() -> None:
     assert plan().ancestors("select") == ["prepare", "train-a", "train-b"]
     assert plan().ancestors("prepare") == []
+
+
+def test_who_reads_a_record_depends_on_the_node_that_leaves_it() -> None:
+    assert plan()["last"].dependencies == {"select"}
+    assert plan().ancestors("last") == ["prepare", "train-a", "train-b", "select"]
+    assert plan().descendants("train-a") == ["select", "last"]
 
 
 def test_an_unknown_node_is_refused_with_the_nearest() -> None:

@@ -7,12 +7,14 @@ from pydantic import create_model
 from pipelines.cost.schedule import pipeline_dependencies
 from pipelines.graph import planner
 from pipelines.graph.keys import plan_work
-from pipelines.graph.plan import Node, Plan, Ref
+from pipelines.graph.plan import Plan, Ref
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
 from pipelines.stages import FINAL_WEIGHTS, STAGES, Stage
 from yt8m.config import Config
 from yt8m.errors import ConfigError
+from yt8m.stages.train import TrainConfig
+from yt8m.yaml_files import parse_line
 
 Small = Callable[..., Recipe]
 
@@ -31,27 +33,23 @@ def changed(first: Plan, second: Plan) -> set[str]:
 
 def test_the_recipe_decides_the_nodes(plan: Plan) -> None:
     assert [name for name, node in plan.nodes.items() if node.group == "dbof"] == [
-        "train-dbof-a", "average-dbof-a", "evaluate-dbof-a",
-        "train-dbof-b", "average-dbof-b", "evaluate-dbof-b",
+        "train-dbof-a", "average-dbof-a", "train-dbof-b", "average-dbof-b",
         "select-dbof", "soft-targets-dbof",
-        "train-dbof-s", "average-dbof-s", "evaluate-dbof-s", "quantize-dbof-s", "evaluate-quantized-dbof-s",
-        "collect-dbof",
+        "train-dbof-s", "average-dbof-s", "quantize-dbof-s",
     ]  # fmt: skip
     assert [name for name, node in plan.nodes.items() if not node.group] == [
-        "generate", "prepare", "search-weights", "export", "evaluate-export", "report",
+        "generate", "prepare", "search-weights", "export", "report",
     ]  # fmt: skip
 
 
 def test_a_family_that_teaches_nobody_selects_no_teachers(plan: Plan) -> None:
-    assert [node.name for node in plan.nodes.values() if node.group == "netvlad"] == [
-        "train-vlad-a",
-        "evaluate-vlad-a",
-        "collect-netvlad",
-    ]
+    assert [node.name for node in plan.nodes.values() if node.group == "netvlad"] == ["train-vlad-a"]
 
 
 def test_students_learn_from_their_teachers_and_the_next_level_from_them(plan: Plan) -> None:
-    assert plan["train-vlad-s"].inputs["soft_targets"] == Ref("soft-targets-dbof", "manifest")
+    taught = {"soft_targets": {"soft-targets-dbof": Ref("soft-targets-dbof", "manifest")}}
+    assert plan["train-vlad-s"].fan_in == taught
+    assert plan["train-dbof-a"].fan_in == {}
     assert plan["soft-targets-dbof"].inputs["selection"] == Ref("select-dbof", "selection")
     assert plan["soft-targets-both"].fan_in["model"] == {
         "dbof-s": Ref("average-dbof-s", "averaged"),
@@ -63,35 +61,53 @@ def test_students_learn_from_their_teachers_and_the_next_level_from_them(plan: P
 
 def test_students_of_another_family_are_a_group_of_their_own(plan: Plan, small: Small) -> None:
     assert list(plan.groups) == ["dbof", "taught-by-dbof", "netvlad", "both"]
-    assert [name for name, node in plan.nodes.items() if node.group == "taught-by-dbof"] == [
-        "train-vlad-s",
-        "evaluate-vlad-s",
-        "collect-taught-by-dbof",
-    ]
+    assert [name for name, node in plan.nodes.items() if node.group == "taught-by-dbof"] == ["train-vlad-s"]
     waits = pipeline_dependencies(make_plan(small(lambda _: None, "teacher_groups.both=[dbof-s]")))
-    assert "evaluate-dbof-s" in waits["soft-targets-both"]
+    assert "quantize-dbof-s" in waits["soft-targets-both"]
     assert "train-vlad-s" not in waits["soft-targets-both"]
 
 
 def test_other_nodes_read_the_averaged_weights(plan: Plan) -> None:
-    assert plan["evaluate-dbof-a"].inputs["model"] == Ref("average-dbof-a", "averaged")
-    assert plan["quantize-dbof-s"].inputs["model"] == Ref("average-dbof-s", "averaged")
+    assert plan["soft-targets-dbof"].fan_in["model"]["dbof-a"] == Ref("average-dbof-a", "averaged")
+    assert plan["select-dbof"].fan_in["prediction"]["dbof-a"] == Ref("average-dbof-a", "predictions")
+    assert plan["quantize-dbof-s"].inputs == {
+        "partition": Ref("prepare", "partition"),
+        "model": Ref("average-dbof-s", "averaged"),
+        "predictions": Ref("average-dbof-s", "predictions"),
+    }
     assert plan["average-dbof-s"].config["policy"] == "if_better"
 
 
-def test_the_report_reads_the_record_of_every_other_node(plan: Plan) -> None:
-    def recorded(node: Node) -> set[str]:
-        names = {ref.node for ref in node.fan_in["record"].values()}
-        collected = [plan[name] for name in names if plan[name].stage == "collect_records"]
-        return names.union(*(recorded(each) for each in collected))
-
-    assert recorded(plan["report"]) == set(plan.nodes) - {"report"}
+def test_the_report_reads_the_record_of_every_other_node_and_the_export_those_before_it(plan: Plan) -> None:
+    assert set(plan["report"].records) == set(plan.nodes) - {"report"}
+    assert set(plan["export"].records) == set(plan.nodes) - {"export", "report"}
+    assert plan["report"].dependencies == set(plan["report"].records)
 
 
-def test_the_facts_of_a_student_name_its_teachers_and_its_baseline(plan: Plan) -> None:
-    assert plan["train-dbof-s"].facts == {"learn_from": "dbof", "baseline": "dbof-a"}
-    assert plan["average-dbof-s"].facts == plan["train-dbof-s"].facts
-    assert plan["train-dbof-a"].facts == {}
+def test_the_report_knows_the_teachers_and_the_baseline_of_every_student(plan: Plan) -> None:
+    students = {
+        "dbof-s": {"learn_from": "dbof", "baseline": "dbof-a"},
+        "vlad-s": {"learn_from": "dbof", "baseline": "vlad-a"},
+        "vlad-2": {"learn_from": "both", "baseline": "vlad-a"},
+    }
+    # The second model has another batch size than the candidate that it is like.
+    students["vlad-s"]["baseline"] = students["vlad-2"]["baseline"] = ""
+    assert plan["report"].config == {"students": students}
+    assert parse_line(str(plan["report"].arguments["students"]), "students") == students
+    assert "learn_from" not in plan["train-dbof-s"].config
+
+
+def test_models_are_measured_as_the_recipe_says(small: Small) -> None:
+    plan = make_plan(small(lambda _: None, "evaluation.top_k=50"))
+    for name in ("train-dbof-a", "average-dbof-a", "quantize-dbof-s", "export"):
+        assert plan[name].config["evaluation"] == {"batch_size": 128, "top_k": 50}
+        assert "evaluation.top_k: 50" in plan[name].changes
+    assert "evaluation" not in make_plan(small())["train-dbof-a"].changes
+
+
+def test_the_text_of_a_configuration_is_the_whole_configuration(plan: Plan) -> None:
+    config = TrainConfig.parse_changes(plan["train-dbof-s"].changes, "train-dbof-s")
+    assert config.model_dump(mode="json") == plan["train-dbof-s"].config
 
 
 @pytest.mark.parametrize(
@@ -111,50 +127,44 @@ def test_a_baseline_has_the_student_s_model_training_and_averaging(small: Small,
         raw["students"]["dbof-s"]["model"] = dict(raw["families"]["dbof"]["candidates"]["dbof-a"]["model"])
 
     plan = make_plan(small(with_its_own_model, setting))
-    assert plan["train-dbof-s"].facts["baseline"] == baseline
+    assert plan["report"].config["students"]["dbof-s"]["baseline"] == baseline
 
 
-def test_workers_write_parts_that_one_node_joins(small: Small) -> None:
+def test_students_read_the_parts_of_all_workers(small: Small) -> None:
     plan = make_plan(small(lambda _: None, "soft_targets.workers=3"))
     parts = [f"soft-targets-dbof-part-{number}" for number in (1, 2, 3)]
     assert [plan[part].arguments for part in parts] == [{"worker": worker, "workers": 3} for worker in range(3)]
-    joining = plan["soft-targets-dbof"]
-    assert joining.stage == "join_soft_targets"
-    assert joining.fan_in == {"part": {part: Ref(part, "manifest") for part in parts}}
-    assert plan["train-dbof-s"].inputs["soft_targets"] == Ref("soft-targets-dbof", "manifest")
+    assert [plan[part].title for part in parts] == ["Soft targets 1/3", "Soft targets 2/3", "Soft targets 3/3"]
+    for student in ("train-dbof-s", "average-dbof-s"):
+        assert plan[student].fan_in == {"soft_targets": {part: Ref(part, "manifest") for part in parts}}
 
 
 def test_without_students_the_candidates_are_the_ensemble(small: Small) -> None:
     plan = make_plan(small(lambda raw: [raw.pop(key) for key in ("students", "teacher_groups", "ensemble")]))
-    inputs = plan["search-weights"].fan_in
-    assert inputs["prediction"] == {
-        name: Ref(f"evaluate-quantized-{name}", "predictions") for name in ("dbof-a", "dbof-b", "vlad-a")
-    }
-    assert inputs["float_prediction"] == {name: Ref(f"evaluate-{name}", "predictions") for name in inputs["prediction"]}
-    assert list(inputs["model"]) == list(inputs["prediction"])
+    members = {name: Ref(f"quantize-{name}", "member") for name in ("dbof-a", "dbof-b", "vlad-a")}
+    assert plan["search-weights"].fan_in == plan["export"].fan_in == {"member": members}
     assert not [node for node in plan.nodes.values() if node.stage == "soft_targets"]
 
 
-def test_many_records_are_collected_by_several_nodes(small: Small) -> None:
-    students = [f"students.s{number}={{like: dbof-a, learn_from: dbof}}" for number in range(20)]
-    plan = make_plan(small(lambda _: None, *students))
-    collects = [node for node in plan.nodes.values() if node.stage == "collect_records" and node.group == "dbof"]
-    assert len(collects) > 1
-    assert all(len(node.fan_in["record"]) <= 32 for node in collects)
-    assert collects[-1].name == "collect-dbof"
-
-
-def test_more_groups_than_the_report_has_inputs_are_refused(small: Small) -> None:
+def test_a_report_has_room_for_any_number_of_models(small: Small) -> None:
     model = "{model: {architecture: dbof, num_clusters: 4, hidden_units: 4}}"
-    families = [f"families.f{number}={{ensemble_size: 1, candidates: {{m{number}: {model}}}}}" for number in range(30)]
-    with pytest.raises(ConfigError, match=r"at most 27 groups .* Received: 34\. Merge"):
-        make_plan(small(lambda _: None, *families))
+    families = [f"families.f{number}={{ensemble_size: 1, candidates: {{m{number}: {model}}}}}" for number in range(40)]
+    assert len(make_plan(small(lambda _: None, *families))["report"].records) > 50
+
+
+def test_long_names_come_first_in_titles(small: Small) -> None:
+    plan = make_plan(small(lambda _: None, "students.dbof-from-netvlad={like: dbof-a, learn_from: netvlad}"))
+    assert plan["train-dbof-s"].title == "Train dbof-s"
+    assert plan["quantize-dbof-s"].title == "8-bit dbof-s"
+    assert plan["train-dbof-from-netvlad"].title == "dbof-from-netvlad train"
+    assert plan["average-dbof-from-netvlad"].title == "dbof-from-netvlad average"
+    assert plan["soft-targets-dbof"].title == "Soft targets"
 
 
 def test_a_changed_student_repeats_that_student_and_what_depends_on_it(small: Small) -> None:
     first, second = make_plan(small()), make_plan(small(lambda _: None, "students.vlad-2.training.epochs=1"))
-    repeated = {"train-vlad-2", "evaluate-vlad-2", "quantize-vlad-2", "evaluate-quantized-vlad-2", "collect-both"}
-    assert changed(first, second) == repeated | {"search-weights", "export", "evaluate-export", "report"}
+    repeated = {"train-vlad-2", "quantize-vlad-2"}
+    assert changed(first, second) == repeated | {"search-weights", "export", "report"}
 
 
 def test_an_added_candidate_leaves_the_others_as_they_are(small: Small) -> None:
@@ -171,7 +181,7 @@ def test_another_seed_repeats_everything(small: Small) -> None:
 COUNT = Stage("count", "data", "count", "Count", ("counts",), reads={"partition": "prepare.partition"})
 AUDIT = Stage(
     "audit", "inference", "audit-{model}", "Audit {model}", ("table",),
-    reads={"model": FINAL_WEIGHTS, "quantized": "quantize.quantized"},
+    reads={"model": FINAL_WEIGHTS, "quantized": "quantize.member"},
 )  # fmt: skip
 MISSING = Stage("miss", "data", "miss", "Miss", reads={"shards": "generate.shards"})
 
@@ -186,7 +196,7 @@ def test_an_optional_stage_runs_once_before_the_report(small: Small, monkeypatch
     plan = with_optional_stages(small(), monkeypatch, COUNT)
     assert list(plan.nodes)[-2:] == ["count", "report"]
     assert (plan["count"].title, plan["count"].inputs) == ("Count", {"partition": Ref("prepare", "partition")})
-    assert plan["report"].fan_in["record"]["count"] == Ref("count", "metrics")
+    assert "count" in plan["report"].records
     assert changed(make_plan(small()), plan) == {"report"}
 
 
@@ -199,10 +209,10 @@ def test_an_optional_stage_runs_for_every_model_that_has_its_inputs(
     audit = audits["audit-dbof-s"]
     assert audit.inputs == {
         "model": Ref("average-dbof-s", "averaged"),
-        "quantized": Ref("quantize-dbof-s", "quantized"),
+        "quantized": Ref("quantize-dbof-s", "member"),
     }
     assert (audit.title, audit.group, audit.model) == ("Audit dbof-s", "dbof", "dbof-s")
-    assert "audit-dbof-s" in plan["collect-dbof"].fan_in["record"]
+    assert "audit-dbof-s" in plan["export"].records
 
 
 def test_an_optional_stage_whose_inputs_no_node_makes_is_refused(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipelines.kubeflow.compile import Compilation
-from pipelines.kubeflow.pipeline import PROCESS_IMAGE
+from pipelines.kubeflow.component import PROCESS_IMAGE
 from pipelines.kubeflow.size import measure_pipeline, workflow_bytes
 from pipelines.recipe.cluster import ClusterConfig, load_cluster
 from pipelines.recipe.load import read_recipe

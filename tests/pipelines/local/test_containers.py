@@ -13,7 +13,7 @@ import docker
 import pytest
 from kfp import dsl
 
-from pipelines.kubeflow.pipeline import PROCESS_IMAGE
+from pipelines.kubeflow.component import PROCESS_IMAGE
 from pipelines.local.containers import (
     LABEL,
     ContainerConfig,

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from pipelines.kubeflow.compile import Compilation
-from pipelines.kubeflow.pipeline import PROCESS_IMAGE
+from pipelines.kubeflow.component import PROCESS_IMAGE
 from pipelines.local.events import Event
 from pipelines.local.explain import keep_accounts
 from pipelines.local.folder import WORK_FOLDER

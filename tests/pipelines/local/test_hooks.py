@@ -17,7 +17,7 @@ from kfp.dsl import Metrics, Output
 from kfp.local import cache, config, docker_task_handler, subprocess_task_handler, task_dispatcher
 from kfp.local.orchestrator import dag_orchestrator, enhanced_dag_orchestrator, task_executor
 
-from pipelines.kubeflow.pipeline import PROCESS_IMAGE
+from pipelines.kubeflow.component import PROCESS_IMAGE
 from pipelines.local.events import Event
 from pipelines.local.hooks import install_hooks
 

@@ -16,7 +16,7 @@ from kfp import compiler, dsl
 from kfp.dsl import Input, Metrics, Model, Output
 
 from pipelines.graph.plan import Node, Plan, Ref
-from pipelines.kubeflow.pipeline import PROCESS_IMAGE
+from pipelines.kubeflow.component import PROCESS_IMAGE
 from pipelines.local.containers import LABEL, ContainerConfig
 from pipelines.local.events import Event
 from pipelines.local.folder import is_locked, lock_root

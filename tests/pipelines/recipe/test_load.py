@@ -181,7 +181,7 @@ def test_a_list_or_mapping_in_place_of_a_name_is_refused(small: Small, setting: 
     assert any(line.startswith(f"{place}: ") for line in problems(small, setting))
 
 
-@pytest.mark.parametrize("name", ["dbof-part-1", "report", "prepare", "collect-dbof", "train-dbof-a", "taught-by-dbof"])
+@pytest.mark.parametrize("name", ["dbof-part-1", "report", "prepare", "train-dbof-a", "taught-by-dbof"])
 def test_a_family_or_group_must_not_have_a_nodes_name(small: Small, name: str) -> None:
     family = "{candidates: {x: {model: {architecture: logistic}}}}"
     for section, value in (("families", family), ("teacher_groups", "[dbof-a]")):
@@ -207,7 +207,6 @@ def test_a_mistake_in_a_model_that_others_inherit_is_reported_once(small: Small)
     [
         ("students.dbof-a={like: dbof-b, learn_from: dbof}", "students.dbof-a", "is also at families.dbof"),
         ("students.Big={like: dbof-b, learn_from: dbof}", "students.Big", "cannot be a name"),
-        ("students.export={like: dbof-b, learn_from: dbof}", "students.export", "is reserved for nodes of the run"),
         ("students.dbof-s.like=dbof-s", "students.dbof-s.like", "cannot be like itself"),
         ("students.dbof-s.like=dbof-z", "students.dbof-s.like", "no model 'dbof-z'"),
         ("teacher_groups.dbof=[dbof-a]", "teacher_groups.dbof", "there is also a family 'dbof'"),
