@@ -103,7 +103,9 @@ def test_the_worked_example_of_a_new_stage_touches_one_place_and_runs(tmp_path: 
     (registered,), (switched_on,) = (blocks_of("Adding a stage", language) for language in ("diff", "yaml"))
     (project / "yt8m" / "stages" / "count_labels.py").write_text(function)
     (project / "components" / "count_labels.py").write_text(component)
-    last = """    Stage("report", "assembly", "report", "Report", ("html", "summary")),\n"""
+    last = re.search(r"^    Stage\(\"report\", .*\n", (project / "pipelines" / "stages.py").read_text(), re.MULTILINE)[
+        0
+    ]
     insert_after(project / "pipelines" / "stages.py", last, registered.removeprefix("+"))
     (project / "tests" / "stages" / "test_count_labels.py").write_text(test)
     after = digests(project)

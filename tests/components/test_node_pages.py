@@ -1,5 +1,6 @@
 """Pages of nodes, written by components that are called as KFP calls them."""
 
+import importlib
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,18 +8,25 @@ from typing import Any
 
 import pytest
 
-from pipelines.kubeflow.pipeline import find_component
 from pipelines.stages import STAGES
 from tests.support.html_page import Page, assert_self_contained
 from tests.support.predictions import members
+from yt8m.config import Config
+from yt8m.stages.average import AverageConfig
+from yt8m.stages.prepare import PrepareConfig
+from yt8m.stages.quantize import QuantizeConfig
+from yt8m.stages.search_weights import SearchConfig
+from yt8m.stages.select_teachers import SelectConfig
+from yt8m.stages.train import TrainConfig
 
 MODEL = {"architecture": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_momentum": 0.5}
 NAMES = ("dbof1", "dbof2", "dbof3", "dbof4")
+PAGES = ("prepare", "train", "average", "quantize", "select_teachers", "search_weights")
 
 
 def artifact(path: Path) -> SimpleNamespace:
-    return SimpleNamespace(path=str(path), uri=path.as_uri(), log_metric=lambda *_: None)
+    return SimpleNamespace(path=str(path), uri=path.as_uri(), metadata={}, log_metric=lambda *_: None)
 
 
 class Steps:
@@ -27,15 +35,18 @@ class Steps:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def call(self, stage: str, config: dict[str, Any], output: str, **inputs: Any) -> SimpleNamespace:
-        identity = {"node": f"{stage}-a", "stage": stage, "name": "dbof-a", "family": "dbof", "facts": {}}
-        outputs = {name: artifact(self.folder / stage / name) for name in (output, "metrics", "page")}
-        given = {"node": json.dumps(identity), "config": json.dumps(config), "root": str(self.folder), "key": "k"}
-        find_component(stage).python_func(**given, **outputs, **inputs)
-        return outputs[output]
+    def call(self, stage: str, config: Config, **inputs: Any) -> dict[str, SimpleNamespace]:
+        """Execute a component and return its outputs by name."""
+        outputs = {name: artifact(self.folder / stage / name) for name in STAGES[stage].outputs}
+        given = {"node": f"{stage}-a", "config": config.dump_changes(), "root": str(self.folder), "key": "k"}
+        component = getattr(importlib.import_module(f"components.{stage}"), stage)
+        if "metrics" in component.__annotations__:
+            given["metrics"] = artifact(self.folder / stage / "metrics")
+        component(**given, **outputs, **inputs)
+        return outputs
 
     def record(self, stage: str) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads((self.folder / stage / "metrics").read_text())
+        record: dict[str, Any] = json.loads((self.folder / "records" / f"{stage}-a" / "k.json").read_text())
         return record
 
     def page(self, stage: str) -> str:
@@ -44,30 +55,40 @@ class Steps:
 
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) -> Steps:
-    """All components that write a page, executed once."""
+    """All components that draw a page, executed once."""
     folder = tmp_path_factory.mktemp("steps")
     steps = Steps(folder)
     for name, count in (("train", 18), ("validate", 11)):
         videos = [shards.video_of(100 * count + number, labels=[number % 3, 9]) for number in range(count)]
         shards.write(folder / f"{name}0.tfrecord", videos)
-    patterns = {name: [f"{folder}/{glob}*"] for name, glob in (("training", "train"), ("validation", "validate"))}
-    data = {**patterns, "holdout_shards": 1, "spec": shards.spec.model_dump(mode="json")}
-    partition = steps.call("prepare", data, "partition", data_key="", data_version="")
-    model = steps.call("train", {"model": MODEL, "training": TRAINING}, "model", partition=partition)
-    steps.call("average", {"epochs": 1, "averaged_steps": 3}, "averaged", partition=partition, model=model)
-    steps.call("quantize", {"threshold_elements": 20}, "quantized", model=model)
-    given: dict[str, Any] = {"names": json.dumps(NAMES)}
-    for number, (name, member) in enumerate(zip(NAMES, members(4, noise=1.5), strict=True), 1):
-        member.save(folder / f"{name}.predictions")
+    training, validation = (f"{folder}/train*",), (f"{folder}/validate*",)
+    data = PrepareConfig(training=training, validation=validation, holdout_shards=1, spec=shards.spec)
+    partition = steps.call("prepare", data, data_key="", data_version="")["partition"]
+    config = TrainConfig.parse({"model": MODEL, "training": TRAINING}, "train")
+    trained = steps.call("train", config, partition=partition)
+    model, predictions = trained["model"], trained["predictions"]
+    steps.call("average", AverageConfig(epochs=1, averaged_steps=3), partition=partition, model=model)
+    quantization = QuantizeConfig(threshold_elements=20)
+    steps.call("quantize", quantization, partition=partition, model=model, predictions=predictions)
+    given: dict[str, Any] = {"names": " ".join(NAMES)}
+    predicted = dict(zip(NAMES, members(4, noise=1.5), strict=True))
+    for number, (name, each) in enumerate(predicted.items(), 1):
+        each.save(folder / f"{name}.predictions")
         given[f"prediction_{number}"] = artifact(folder / f"{name}.predictions")
-    steps.call("select_teachers", {"size": 2}, "selection", **given)
-    for number, name in enumerate(NAMES, 1):
-        (folder / name).mkdir()
-        (folder / name / "weights.safetensors").write_bytes(b"x" * 1000)
-        given[f"model_{number}"] = artifact(folder / name)
-        given[f"float_prediction_{number}"] = given[f"prediction_{number}"]
-    steps.call("search_weights", {"trials": 40, "budget_bytes": 3100}, "weights", **given)
+    steps.call("select_teachers", SelectConfig(size=2), **given)
+    given = {"names": " ".join(NAMES)}
+    for number, (name, each) in enumerate(predicted.items(), 1):
+        (folder / name / "model").mkdir(parents=True)
+        (folder / name / "model" / "weights.safetensors").write_bytes(b"x" * 1000)
+        each.save(folder / name / "predictions.safetensors")
+        each.save(folder / name / "float_predictions.safetensors")
+        given[f"member_{number}"] = artifact(folder / name)
+    steps.call("search_weights", SearchConfig(trials=40, budget_bytes=3100), **given)
     return steps
+
+
+def test_every_page_but_the_report_is_drawn_by_the_step() -> None:
+    assert {name for name, stage in STAGES.items() if "page" in stage.outputs} == {*PAGES, "report"}
 
 
 def shown(steps: Steps, stage: str) -> tuple[Page, set[float], dict[str, Any]]:
@@ -76,7 +97,7 @@ def shown(steps: Steps, stage: str) -> tuple[Page, set[float], dict[str, Any]]:
     return page, {value for value, _ in page.numbers}, steps.record(stage)["details"]
 
 
-@pytest.mark.parametrize("stage", [name for name, stage in STAGES.items() if "page" in stage.outputs])
+@pytest.mark.parametrize("stage", PAGES)
 def test_a_page_shows_all_metrics_of_its_stage(steps: Steps, stage: str) -> None:
     page, numbers, _ = shown(steps, stage)
     assert_self_contained(steps.page(stage))
