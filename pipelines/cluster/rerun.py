@@ -1,12 +1,14 @@
 """Reruns of nodes of a cluster run, as new runs that take the nodes' inputs from KFP's cache.
 
 KFP's API does not expose inputs and outputs of tasks, and only retries failed runs. So a rerun submits the same
-pipeline, pruned to the node and its ancestors. KFP finds the unchanged ancestors in its cache.
+pipeline, pruned to the node and the nodes that make the artifacts it reads. KFP finds those in its cache. Records are
+read by their addresses, so the nodes that wrote them are no part of the new run.
 """
 
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pipelines.cluster.run import ClusterRun
 from pipelines.kubeflow.compile import Compilation
@@ -19,11 +21,13 @@ from pipelines.kubeflow.rerun import (
     copy_parameters,
     copy_placement,
     embedded_recipe,
+    records_of_others,
 )
-from pipelines.kubeflow.spec import prune, prune_platforms
+from pipelines.kubeflow.spec import SpecGraph, prune, prune_platforms
 from pipelines.recipe.cluster import ClusterConfig
 from pipelines.runs.state import FINISHED, check_inputs
-from yt8m.errors import ConfigError
+from yt8m.errors import ConfigError, StorageError
+from yt8m.report.record import read_records
 
 
 def rerun_in_cluster(
@@ -51,11 +55,13 @@ def rerun_in_cluster(
     Raises:
         ClusterError: The cluster refused the run.
         ConfigError: The run has no such node, an input is missing, or the settings affect other nodes.
+        DataError: A record that an executed node reads is missing.
     """
     _refuse_resources(settings)
     nodes = choose_nodes(run.graph, node, downstream=downstream)
     states = run.nodes()
-    check_inputs(node, nodes.needed, states, "Submit the recipe again. Finished steps come from the cache.")
+    remedy = "Submit the recipe again. Finished steps come from the cache."
+    check_inputs(node, [*nodes.needed, *nodes.recorded], states, remedy)
     spec, platforms = run.spec, run.platforms
     if settings or image:
         compilation = compile_with_settings(spec, settings, nodes, read_data=False)
@@ -68,6 +74,8 @@ def rerun_in_cluster(
     if settings or states[node].state in FINISHED:
         # A failed step is not in the cache, and continues from its checkpoint under the same key.
         spec = bypass_cache(spec, nodes.executed, attempt=secrets.token_hex(4))
+    with suppress(StorageError):  # the steps check it as well, if the store cannot be reached from here
+        read_records(run.root, records_of_others(SpecGraph(spec), nodes.executed))
     spec = prune(spec, {*nodes.executed, *nodes.needed})
     config = run.run.runtime_config
     run_id = run.cluster.submit(

@@ -11,16 +11,14 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
-from components.step import record_uri
 from pipelines.cluster.client import Cluster
 from pipelines.kubeflow.pipeline import ROOT_PARAMETER
-from pipelines.kubeflow.rerun import ATTEMPT_PARAMETER
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from pipelines.runs.state import FINISHED, NodeState, State
 from pipelines.runs.view import RunView
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
-from yt8m.identity import work_name
+from yt8m.report.record import record_uri
 
 # KFP's final states of a run -> our names.
 ENDED: Mapping[str, str] = {"SUCCEEDED": "finished", "FAILED": "failed", "SKIPPED": "skipped", "CANCELED": "canceled"}
@@ -73,6 +71,11 @@ class ClusterRun:
     def parameters(self) -> dict[str, Any]:
         """Values of the pipeline's parameters by name."""
         return dict((self.run.runtime_config and self.run.runtime_config.parameters) or {})
+
+    @property
+    def root(self) -> str:
+        """URI of the run's root; empty if the run has none."""
+        return str(self.parameters.get(ROOT_PARAMETER, ""))
 
     def nodes(self) -> dict[str, NodeState]:
         """Return the states of all nodes, without metrics."""
@@ -140,13 +143,12 @@ class ClusterRun:
 
     def _read_records(self, names: list[str]) -> str:
         """Read the missing records of these nodes. Return why some cannot be read, or an empty string."""
-        root = str(self.parameters.get(ROOT_PARAMETER, ""))
         missing = [name for name in names if name not in self._records]
-        if not root or not missing:
-            return "" if root else "the run has no parameter `root`"
+        if not self.root or not missing:
+            return "" if self.root else "the run has no parameter `root`"
         if self._store_error and time.monotonic() < self._store_error_time + STORE_PAUSE_SECONDS:
             return self._store_error
-        uris = [record_uri(root, name, self._work(name)) for name in missing]
+        uris = [record_uri(self.root, name, self.graph.work(name)) for name in missing]
         try:
             # If the store cannot be reached, the first record fails alone.
             records = [_read_record(uris[0])]
@@ -160,13 +162,10 @@ class ClusterRun:
         gone = [uri for uri, record in zip(uris, records, strict=True) if not record]
         return f"{len(gone)} records do not exist, for instance {gone[0]}" if gone else ""
 
-    def _work(self, name: str) -> str:
-        return work_name(self.graph.constant(name, "key"), self.graph.constant(name, ATTEMPT_PARAMETER))
-
     def _results(self) -> list[str]:
         """Return lines with the URIs of report, summary and model."""
         artifacts = {name: record["artifacts"] for name, record in self._records.items()}
-        wanted = {"Report": ("report", "html"), "Summary": ("report", "summary"), "Model": ("export", "exported")}
+        wanted = {"Report": ("report", "page"), "Summary": ("report", "summary"), "Model": ("export", "exported")}
         return [
             f"{title}: {artifacts[node][output]}"
             for title, (node, output) in wanted.items()

@@ -7,13 +7,11 @@ from typing import NamedTuple
 
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.compile import Compilation
-from pipelines.kubeflow.pipeline import CODE_VARIABLE, RECIPE_PARAMETER
-from pipelines.kubeflow.spec import Spec, SpecGraph, set_entry
+from pipelines.kubeflow.pipeline import RECIPE_PARAMETER
+from pipelines.kubeflow.spec import ATTEMPT_PARAMETER, Spec, SpecGraph, separate, set_entry
 from pipelines.recipe.load import apply_settings
 from yt8m.errors import ConfigError
 
-# Parameter of the components that distinguishes deliberate repetitions; only reruns set it.
-ATTEMPT_PARAMETER = "attempt"
 _ATTEMPT_DEFINITION = {"parameterType": "STRING", "isOptional": True, "defaultValue": ""}
 
 
@@ -22,12 +20,14 @@ class RerunNodes(NamedTuple):
 
     Attributes:
         executed: Nodes to execute: the selected node, and with `downstream` all nodes that depend on it.
-        needed: Direct and indirect dependencies of these, whose results are reused.
+        needed: Nodes that make the artifacts that these read, directly or indirectly. Their results are reused.
+        recorded: Other nodes whose records these read. They need not be part of the pipeline that is executed.
         stale: Nodes that depend on the selected node and are not executed.
     """
 
     executed: tuple[str, ...]
     needed: tuple[str, ...]
+    recorded: tuple[str, ...]
     stale: tuple[str, ...]
 
 
@@ -44,8 +44,20 @@ def choose_nodes(graph: SpecGraph, node: str, *, downstream: bool) -> RerunNodes
     """
     dependent = graph.descendants(node)
     executed = [node, *dependent] if downstream else [node]
-    needed = [name for name in graph.ancestors(*executed) if name not in executed]
-    return RerunNodes(tuple(executed), tuple(needed), () if downstream else tuple(dependent))
+    made: set[str] = set()
+    for name in reversed(graph.nodes):
+        if name in made or name in executed:
+            made |= graph[name].producers
+    needed = [name for name in graph.nodes if name in made and name not in executed]
+    read = records_of_others(graph, executed)
+    recorded = [name for name in graph.nodes if name in read and name not in needed]
+    return RerunNodes(tuple(executed), tuple(needed), tuple(recorded), () if downstream else tuple(dependent))
+
+
+def records_of_others(graph: SpecGraph, executed: Sequence[str]) -> dict[str, str]:
+    """Return the records that some steps read from steps that are not among them: work by node."""
+    records = {node: work for name in executed for node, work in graph.records(name).items()}
+    return {node: work for node, work in records.items() if node not in executed}
 
 
 def embedded_recipe(spec: Spec) -> dict[str, object]:
@@ -118,7 +130,7 @@ def copy_parameters(spec: Spec, new: Spec, nodes: Sequence[str], *, code: bool) 
     Args:
         spec: The run's pipeline.
         new: A pipeline with the same graph.
-        nodes: The steps to change.
+        nodes: The steps to change. They read the records of the works that the other steps did in the run.
         code: Whether these steps also get the new code. Required wherever the image does not contain the code.
 
     Raises:
@@ -136,6 +148,7 @@ def copy_parameters(spec: Spec, new: Spec, nodes: Sequence[str], *, code: bool) 
         if code:
             container = target.executor(name)["container"]
             container |= copy.deepcopy(source.executor(name)["container"]) | {"image": container["image"]}
+    target.update_records(nodes)
     changed["root"]["inputDefinitions"] = copy.deepcopy(new["root"]["inputDefinitions"])
     return changed
 
@@ -160,6 +173,7 @@ def copy_placement(
     """
     spec, platforms = copy.deepcopy(old)
     new_spec, new_platforms = copy.deepcopy(new)
+    separate(spec, platforms, nodes)
     target, source = SpecGraph(spec), SpecGraph(new_spec)
     for name in nodes:
         container, new_container = target.executor(name)["container"], source.executor(name)["container"]
@@ -168,9 +182,9 @@ def copy_placement(
         if resources:
             set_entry(container, "resources", new_container.get("resources"))
             set_entry(target.task(name), "retryPolicy", source.task(name).get("retryPolicy"))
-            code = [each for each in container.get("env", []) if each["name"] == CODE_VARIABLE]
-            container["env"] = code + [each for each in new_container["env"] if each["name"] != CODE_VARIABLE]
-            _executors(platforms)[target.label(name)] = _executors(new_platforms)[source.label(name)]
+            set_entry(container, "env", new_container.get("env"))
+            settings = _executors(new_platforms).get(source.label(name))
+            set_entry(_executors(platforms), target.label(name), copy.deepcopy(settings))
     return spec, platforms
 
 
@@ -181,12 +195,20 @@ def _executors(platforms: Spec) -> Spec:
 
 
 def bypass_cache(spec: Spec, nodes: Sequence[str], attempt: str) -> Spec:
-    """Return a copy of a pipeline in which some steps ignore KFP's cache and the files of attempts with other names."""
+    """Return a copy of a pipeline in which some steps ignore KFP's cache and the files of attempts with other names.
+
+    Among themselves, these steps read the records of this attempt.
+    """
     changed = copy.deepcopy(spec)
     graph = SpecGraph(changed)
     for name in nodes:
-        component = changed["components"][graph[name].component]
-        component["inputDefinitions"].setdefault("parameters", {})[ATTEMPT_PARAMETER] = dict(_ATTEMPT_DEFINITION)
-        parameters = graph.task(name)["inputs"].setdefault("parameters", {})
-        parameters[ATTEMPT_PARAMETER] = {"runtimeValue": {"constant": attempt}}
+        graph.set_constant(name, ATTEMPT_PARAMETER, attempt)
+    graph.update_records(nodes)
+    # KFP's backend keeps one specification of all components whose containers are equal.
+    containers = [graph.executor(name)["container"] for name in nodes]
+    for component in changed["components"].values():
+        executor = changed["deploymentSpec"]["executors"].get(component.get("executorLabel"), {})
+        if executor.get("container") in containers:
+            inputs = component.setdefault("inputDefinitions", {})
+            inputs.setdefault("parameters", {})[ATTEMPT_PARAMETER] = dict(_ATTEMPT_DEFINITION)
     return changed

@@ -2,13 +2,20 @@
 
 import copy
 from collections.abc import Collection, Mapping
+from itertools import count
 from typing import Any, NamedTuple
 
 from pipelines.graph.plan import Graph, in_order
 from yt8m.errors import ConfigError
+from yt8m.identity import work_name
+from yt8m.yaml_files import dump_line, parse_line
 
 # Stands for the pipeline's own DAG where the name of a component with a DAG is expected.
 ROOT = ""
+# Parameter of the components that distinguishes deliberate repetitions; only reruns set it.
+ATTEMPT_PARAMETER = "attempt"
+# Parameter with the records that a component reads: `{NODE: WORK}` on one line.
+RECORDS_PARAMETER = "records"
 
 Spec = dict[str, Any]
 
@@ -21,8 +28,9 @@ class SpecNode(NamedTuple):
         title: The name in user interfaces.
         group: The sub-pipeline's task; empty in the pipeline's own DAG.
         dag: The component whose DAG contains the task; `ROOT` for the pipeline's own DAG.
-        component: The component that the task executes.
-        dependencies: Steps whose outputs the step reads.
+        component: The component that the task executes, which equal tasks may share.
+        producers: Steps whose artifacts the step reads.
+        dependencies: These, and the steps whose records the step reads.
     """
 
     name: str
@@ -30,14 +38,15 @@ class SpecNode(NamedTuple):
     group: str
     dag: str
     component: str
+    producers: frozenset[str]
     dependencies: frozenset[str]
 
 
 class SpecGraph(Graph[SpecNode]):
     """Steps of a compiled pipeline, those of sub-pipelines included.
 
-    Steps of this project's pipelines depend on each other only by artifacts; parameters are constants or the
-    pipeline's own.
+    Steps of this project's pipelines depend on each other by artifacts and by records; parameters are constants or
+    the pipeline's own.
 
     Args:
         spec: A `PipelineSpec` as plain data.
@@ -50,6 +59,9 @@ class SpecGraph(Graph[SpecNode]):
         super().__init__(spec["pipelineInfo"]["name"])
         self._spec = spec
         self._add_dag(ROOT, "", {})
+        for name, node in self.nodes.items():
+            recorded = self.nodes.keys() & self.records(name)
+            self.nodes[name] = node._replace(dependencies=node.producers | recorded)
         order = in_order({name: node.dependencies for name, node in self.nodes.items()})
         self.nodes = {name: self.nodes[name] for name in order}
 
@@ -62,6 +74,27 @@ class SpecGraph(Graph[SpecNode]):
         """Return the constant value of a step's parameter, or an empty string if it has none."""
         value = self.task(name).get("inputs", {}).get("parameters", {}).get(parameter, {})
         return str(value.get("runtimeValue", {}).get("constant", ""))
+
+    def set_constant(self, name: str, parameter: str, value: str) -> None:
+        """Give a step's parameter a constant value."""
+        parameters = self.task(name).setdefault("inputs", {}).setdefault("parameters", {})
+        parameters[parameter] = {"runtimeValue": {"constant": value}}
+
+    def work(self, name: str) -> str:
+        """Return the name of a step's work, which its record has."""
+        return work_name(self.constant(name, "key"), self.constant(name, ATTEMPT_PARAMETER))
+
+    def records(self, name: str) -> dict[str, str]:
+        """Return the records that a step reads, which need not be of steps in this pipeline: work by node."""
+        text = self.constant(name, RECORDS_PARAMETER)
+        return parse_line(text, f"{self.name}: {name}: {RECORDS_PARAMETER}") if text else {}
+
+    def update_records(self, names: Collection[str]) -> None:
+        """Let some steps read the records of the works that the pipeline's steps do now."""
+        for name in names:
+            if records := self.records(name):
+                current = {node: self.work(node) if node in self.nodes else work for node, work in records.items()}
+                self.set_constant(name, RECORDS_PARAMETER, dump_line(current))
 
     def executor(self, name: str) -> Spec:
         """Return a step's executor: a part of the pipeline, not a copy."""
@@ -93,7 +126,8 @@ class SpecGraph(Graph[SpecNode]):
                     "Give a pipeline or a run of yt8m."
                 )
             title = task.get("taskInfo", {}).get("name", name)
-            self.nodes[name] = SpecNode(name, title, group, dag, component, frozenset().union(*inputs.values()))
+            producers = frozenset[str]().union(*inputs.values())
+            self.nodes[name] = SpecNode(name, title, group, dag, component, producers, producers)
 
     def _producers(self, dag: str, name: str, output: str) -> frozenset[str]:
         """Return the steps that produce an output of a task, which may be a sub-pipeline."""
@@ -124,7 +158,7 @@ def prune(spec: Spec, keep: Collection[str]) -> Spec:
 
     Args:
         spec: A `PipelineSpec` as plain data.
-        keep: The steps to keep, including all their dependencies.
+        keep: The steps to keep, including the direct and indirect producers of the artifacts that they read.
     """
     pruned = copy.deepcopy(spec)
     _prune_dag(pruned, pruned["root"]["dag"], keep)
@@ -141,6 +175,29 @@ def prune_platforms(platforms: Spec, spec: Spec) -> Spec:
     for platform in pruned.get("platforms", {}).values():
         _keep(platform.get("deploymentSpec", {}), "executors", executor_labels(spec))
     return pruned
+
+
+def separate(spec: Spec, platforms: Spec, nodes: Collection[str]) -> None:
+    """Give some steps of a pipeline components, executors and platform settings that they share with no other step.
+
+    Args:
+        spec: The pipeline, which is changed.
+        platforms: Its `PlatformSpec`, which is changed.
+        nodes: The steps.
+    """
+    graph = SpecGraph(spec)
+    for name in nodes:
+        own = next(
+            own for own in (f"{name}-{number}" for number in count(2)) if f"comp-{own}" not in spec["components"]
+        )
+        label = graph.label(name)
+        component = copy.deepcopy(spec["components"][graph[name].component]) | {"executorLabel": f"exec-{own}"}
+        spec["components"][f"comp-{own}"] = component
+        graph.task(name)["componentRef"] = {"name": f"comp-{own}"}
+        for deployment in (spec, *platforms.get("platforms", {}).values()):
+            executors = deployment.get("deploymentSpec", {}).get("executors", {})
+            if label in executors:
+                executors[f"exec-{own}"] = copy.deepcopy(executors[label])
 
 
 def executor_labels(spec: Spec) -> set[str]:

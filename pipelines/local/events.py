@@ -15,7 +15,7 @@ class Event:
         kind: `printed` is a line of the step's output, `unchanged` a result found in KFP's cache.
         node: Name of the node.
         text: The line without its newline, for `printed`.
-        outputs: URIs of the node's artifacts by name, for `done` and `unchanged`.
+        outputs: URIs of the node's artifacts by name, and of its record as `record`, for `done` and `unchanged`.
         error: Reason of the failure, for `failed`.
         time: Time of the event in seconds since 1970.
     """

@@ -18,6 +18,7 @@ from pipelines.local.runner import Listener
 from pipelines.runs.state import FINISHED, RunState
 from yt8m.config import Config, ConfigFile
 from yt8m.errors import ConfigError, StorageError, UserError
+from yt8m.identity import hash_file
 
 # Maximum number of changed files to list. A new copy of a data set has thousands of them.
 _MOST_LISTED = 20
@@ -29,8 +30,8 @@ class Account(Config):
     Attributes:
         work: Everything that decided the result.
         image: Container image of the step.
-        inputs: Path of each artifact that the node read, by parameter.
-        outputs: Path of each artifact that the node wrote, by name.
+        inputs: Path of each artifact that the node read, and hash of each record, by parameter.
+        outputs: Path of each artifact that the node wrote, and of its record, by name.
     """
 
     work: Work
@@ -71,7 +72,7 @@ def keep_accounts(listener: Listener, work: Mapping[str, Work], image: str) -> L
     def keep_and_listen(event: Any, state: RunState) -> None:
         node = work.get(event.node)
         if node and event.kind in FINISHED:
-            inputs = {name: state.nodes[ref.node].outputs.get(ref.output, "") for name, ref in node.inputs.items()}
+            inputs = {name: _content(ref, state.nodes[ref.node].outputs) for name, ref in node.inputs.items()}
             account = Account(work=node, image=image, inputs=inputs, outputs=state.nodes[event.node].outputs)
             path = _path(state.root, event.node)
             _Accounts.read(path).with_last(account).save(path)
@@ -154,9 +155,18 @@ class _Reasons:
                 yield f"input {name}: {old} -> {each.node}.{each.output}"
             elif reasons:
                 yield f"input {name}: {each.node} would run again"
-            elif before[name].key != each.key or outputs.get(each.output) != read[name]:
+            elif before[name].key != each.key or _content(each, outputs) != read[name]:
                 yield f"input {name}: {each.node} was executed again since"
         yield from (f"input {name}: no longer read" for name in before if name not in inputs)
+
+
+def _content(ref: Input, outputs: Mapping[str, str]) -> str:
+    """Return what tells an input from one that was made again: an artifact's path, or the hash of a record.
+
+    An artifact that is made again has another path; a record does not.
+    """
+    path = outputs.get(ref.output, "")
+    return hash_file(Path(path)) if ref.output == "record" and Path(path).is_file() else path
 
 
 def _differences(before: Work, now: Work) -> Iterator[str]:

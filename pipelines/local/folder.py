@@ -97,7 +97,7 @@ def publish_results(state: RunState) -> None:
     Files of the model become hard links where the file system supports them.
     """
     report = state.nodes["report"].outputs
-    for source, name in ((report["html"], REPORT_FILE), (report["summary"], SUMMARY_FILE)):
+    for source, name in ((report["page"], REPORT_FILE), (report["summary"], SUMMARY_FILE)):
         with publish_file(state.root / name) as path:
             shutil.copyfile(source, path)
     with publish_directory(state.root / EXPORT_FOLDER) as folder:

@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -27,12 +27,11 @@ IMPORTED = (
 _SOURCE = 3
 
 
-def run_step(command: Sequence[str], environment: Mapping[str, str], printed: Callable[[str], None]) -> int:
+def run_step(command: Sequence[str], printed: Callable[[str], None]) -> int:
     """Execute a step.
 
     Args:
         command: KFP's command for a lightweight component.
-        environment: Variables to add to the environment of this process.
         printed: Called with each line of the step's output, both streams together.
 
     Returns:
@@ -41,9 +40,7 @@ def run_step(command: Sequence[str], environment: Mapping[str, str], printed: Ca
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(IMPORTED))
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_execute, args=(writer, command[_SOURCE], command[_SOURCE + 1 :], dict(environment))
-    )
+    process = context.Process(target=_execute, args=(writer, command[_SOURCE], command[_SOURCE + 1 :]))
     process.start()
     writer.close()
     with reader, os.fdopen(os.dup(reader.fileno()), errors="replace") as lines:
@@ -54,13 +51,12 @@ def run_step(command: Sequence[str], environment: Mapping[str, str], printed: Ca
     return process.exitcode
 
 
-def _execute(output: Connection, source: str, arguments: Sequence[str], environment: Mapping[str, str]) -> None:
+def _execute(output: Connection, source: str, arguments: Sequence[str]) -> None:
     """Do in this process what KFP's command does in a shell."""
     for stream in (sys.stdout, sys.stderr):
         os.dup2(output.fileno(), stream.fileno())
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr] # so that lines arrive at once
     output.close()
-    os.environ.update(environment)
     logging.basicConfig(stream=sys.stdout)  # keeps KFP's executor from logging its inputs
     from kfp.dsl.executor_main import executor_main  # noqa: PLC0415 imported already in the fork server
 

@@ -5,17 +5,22 @@ the functions of KFP that know a task's state and outputs. `tests/pipelines/loca
 replaced functions changes.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kfp.local import cache, docker_task_handler, subprocess_task_handler, task_dispatcher
 from kfp.local.orchestrator import task_executor
 
+from pipelines.kubeflow.spec import RECORDS_PARAMETER
 from pipelines.local.containers import run_container
 from pipelines.local.events import Event
 from pipelines.local.fork_server import run_step
+from yt8m.report.record import record_uri
+from yt8m.yaml_files import parse_line
 
 
 @dataclass
@@ -23,8 +28,18 @@ class _Task:
     """A task of KFP, from its cache lookup to the end of its last attempt."""
 
     node: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
     started: bool = False
     error: str = ""
+
+    @property
+    def record(self) -> Path | None:
+        """The file of the node's record. None for a step that writes none."""
+        return self.record_of(self.node, self.arguments["key"]) if "key" in self.arguments else None
+
+    def record_of(self, node: str, work: str) -> Path:
+        """Return the file of a node's record."""
+        return Path(record_uri(self.arguments["root"], node, work))
 
 
 _TASK: ContextVar[_Task] = ContextVar("task")
@@ -45,8 +60,8 @@ def install_hooks(report: Callable[[Event], None], forced: Collection[str] = ())
         _TASK.get().error = f"exit status {exit_status}" if exit_status >= 0 else f"killed by signal {-exit_status}"
         return exit_status
 
-    def run_local_subprocess(full_command: Sequence[str], env_vars: Mapping[str, str] | None = None) -> int:
-        return step_ended(run_step(full_command, env_vars or {}, step_printed))
+    def run_local_subprocess(full_command: Sequence[str], **_: Any) -> int:
+        return step_ended(run_step(full_command, step_printed))
 
     def run_docker_container(**arguments: Any) -> int:
         return step_ended(run_container(printed=step_printed, **arguments))
@@ -55,6 +70,7 @@ def install_hooks(report: Callable[[Event], None], forced: Collection[str] = ())
     task_dispatcher.run_single_task_implementation = _report_start(
         task_dispatcher.run_single_task_implementation, report
     )
+    cache.LocalCache.compute_key = _count_records(cache.LocalCache.compute_key)
     cache.LocalCache.get = _skip_forced(cache.LocalCache.get, forced)
     subprocess_task_handler.run_local_subprocess = run_local_subprocess
     docker_task_handler.run_docker_container = run_docker_container
@@ -73,6 +89,7 @@ def _report_end(execute: Callable[..., Any], report: Callable[[Event], None]) ->
             raise
         if status.name == "SUCCESS":
             uris = {name: value.uri for name, value in outputs.items() if hasattr(value, "uri")}
+            uris |= {"record": str(task.record)} if task.record else {}
             report(Event("done" if task.started else "unchanged", task_name, outputs=uris))
         else:
             report(Event("failed", task_name, error=task.error))
@@ -94,13 +111,34 @@ def _report_start(attempt: Callable[..., Any], report: Callable[[Event], None]) 
     return run_single_task_implementation
 
 
+def _count_records(compute: Callable[..., str]) -> Callable[..., str]:
+    """Wrap the function that makes the key of a cache entry, so that the content of the records a step reads counts.
+
+    KFP sees only the names of the records, which stay the same if a node is executed again.
+    """
+
+    def compute_key(self: Any, *, arguments: Mapping[str, Any], **others: Any) -> str:
+        task = _TASK.get()
+        task.arguments = arguments
+        records = parse_line(arguments.get(RECORDS_PARAMETER) or "{}", task.node)
+        paths = [task.record_of(node, work) for node, work in records.items()]
+        found = [hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "" for path in paths]
+        return compute(self, arguments={**arguments, RECORDS_PARAMETER: found} if found else arguments, **others)
+
+    return compute_key
+
+
 def _skip_forced(get: Callable[..., Any], forced: Collection[str]) -> Callable[..., Any]:
-    """Wrap the cache lookup, so that it finds nothing for forced nodes. Their new results are still stored.
+    """Wrap the cache lookup, so that it finds nothing for forced nodes and for nodes whose record is gone.
+
+    The new results of these nodes are still stored.
 
     KFP itself can only switch the cache off, which would leave the old results in it for the next run.
     """
 
     def get_unless_forced(self: Any, key: str) -> Any:
-        return None if _TASK.get().node in forced else get(self, key)
+        task = _TASK.get()
+        is_gone = task.record is not None and not task.record.exists()
+        return None if is_gone or task.node in forced else get(self, key)
 
     return get_unless_forced

@@ -7,21 +7,23 @@ from pathlib import Path
 import yaml
 
 from pipelines.kubeflow.component import PROCESS_IMAGE
-from pipelines.kubeflow.rerun import choose_nodes, compile_with_settings, copy_parameters
+from pipelines.kubeflow.rerun import choose_nodes, compile_with_settings, copy_parameters, records_of_others
 from pipelines.kubeflow.spec import Spec, SpecGraph, prune
 from pipelines.local.containers import find_containers
 from pipelines.local.explain import keep_accounts
 from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, publish_results
 from pipelines.local.runner import Listener, LocalRun
 from pipelines.runs.state import FINISHED, NodeState, RunState, check_inputs, damaged
+from yt8m.data.soft_target_manifest import SoftTargetManifest
 from yt8m.errors import StorageError
+from yt8m.report.record import read_records
 from yt8m.storage import open_atomic, read_text
 from yt8m.yaml_files import FASTEST_DUMPER, FASTEST_LOADER
 
 # The pruned pipeline of the last rerun.
 RERUN_FILE = "rerun.yaml"
-# Folders with a node's intermediate results, below `NODE/KEY`.
-CONTINUED_FOLDERS = ("checkpoints", "soft-targets", "tensorboard")
+# Folders with a folder for each node that trains.
+_TRAINING_FOLDERS = ("checkpoints", "tensorboard")
 # Last key of a compiled pipeline, because the keys are sorted. A file without it was cut off.
 _LAST_KEY = "sdkVersion"
 
@@ -47,9 +49,10 @@ class LocalRerun:
         graph = SpecGraph(spec)
         self.nodes = choose_nodes(graph, node, downstream=downstream)
         remedy = f"`yt8m run {root / RECIPE_FILE} --root {root}` executes these nodes first."
-        check_inputs(node, self.nodes.needed, self.state.nodes, remedy)
+        check_inputs(node, [*self.nodes.needed, *self.nodes.recorded], self.state.nodes, remedy)
         self._compilation = compile_with_settings(spec, settings, self.nodes, read_data=True)
         self.spec = copy_parameters(spec, self._compilation.specs(form="local")[0], self.nodes.executed, code=True)
+        read_records(str(root), records_of_others(SpecGraph(self.spec), self.nodes.executed))
         self._image = graph.executor(node)["container"]["image"]
         containers = None if self._image == PROCESS_IMAGE else find_containers(self._compilation.recipe, self._image)
         self.execution = LocalRun(self.state, lock, containers, forced=[node])
@@ -65,10 +68,7 @@ class LocalRerun:
         """
         root, node = self.state.root, self.nodes.executed[0]
         if self.state.nodes[node].state in FINISHED | {"stale"}:
-            # The node would continue from its intermediate results and end at once.
-            key = SpecGraph(self.spec).constant(node, "key")
-            for folder in CONTINUED_FOLDERS:
-                shutil.rmtree(root / folder / node / key, ignore_errors=True)
+            _forget(self.state, node)
         for name in self.nodes.executed:
             before = self.state.nodes[name]
             self.state.nodes[name] = NodeState(title=before.title, group=before.group)
@@ -82,6 +82,20 @@ class LocalRerun:
         if self.state.is_finished:
             publish_results(self.state)
         return True
+
+
+def _forget(state: RunState, node: str) -> None:
+    """Remove the files with which a finished node would continue and end at once.
+
+    Of a training, these are all its checkpoints, also those of other recipes, whose finished models are in KFP's cache.
+    Soft targets that other recipes made stay, because results in KFP's cache refer to them.
+    """
+    folders = [state.root / folder / node for folder in _TRAINING_FOLDERS]
+    manifest = Path(state.nodes[node].outputs.get("manifest", ""))
+    if manifest.is_file():
+        folders += {Path(uri).parent for uri in SoftTargetManifest.load(manifest).sidecars.values()}
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_spec(path: Path) -> Spec:

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from pipelines.local.containers import ContainerConfig, check_image, remove_containers
+from pipelines.local.containers import ENVIRONMENT, ContainerConfig, check_image, remove_containers
 from pipelines.local.events import Event, read_events
 from pipelines.local.folder import ARTIFACTS_FOLDER, LOGS_FOLDER, PIPELINE_LOG, node_log
 from pipelines.local.worker import WorkerConfig
@@ -105,7 +105,7 @@ class LocalRun:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, "PYTHONUNBUFFERED": "1"},
+                env={**ENVIRONMENT, **os.environ},
                 start_new_session=True,
                 pass_fds=(self._lock, writer),
             ) as process,

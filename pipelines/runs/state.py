@@ -27,7 +27,7 @@ class NodeState(Config):
         started: Time at which the node started, in seconds since 1970; 0 if it has not started.
         seconds: Duration of the step in seconds. For an unchanged node, the duration of the original execution.
         metrics: Metrics of the node by name.
-        outputs: Paths of the node's artifacts by name.
+        outputs: Paths of the node's artifacts by name, and of its record as `record`.
         log: Path of the file with the step's output.
     """
 
@@ -101,11 +101,11 @@ class RunState:
         Args:
             name: Name of the node.
             state: Final state of the node.
-            outputs: Paths of the node's artifacts by name.
+            outputs: Paths of the node's artifacts by name, and of its record as `record`.
             moment: Time of the node's end in seconds since 1970.
         """
         node = self.nodes[name]
-        record = _read_record(outputs.get("metrics", ""))
+        record = _read_record(outputs.get("record", ""))
         executed = node.started and state != "unchanged"
         seconds = moment - node.started if executed else record.get("seconds", 0.0)
         metrics = record.get("metrics", {})
@@ -158,8 +158,8 @@ def check_inputs(node: str, needed: Iterable[str], states: Mapping[str, NodeStat
 
 
 def _read_record(path: str) -> dict[str, dict[str, float]]:
-    """Return a node's record, or nothing where the file holds the records of several nodes or is missing."""
+    """Return a node's record, or nothing if it is missing."""
     if not path or not Path(path).is_file():
         return {}
-    data = json.loads(Path(path).read_text())
-    return data if isinstance(data, dict) else {}
+    record: dict[str, dict[str, float]] = json.loads(Path(path).read_text())
+    return record

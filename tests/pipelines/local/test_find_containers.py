@@ -96,6 +96,7 @@ def test_remote_files_need_credentials_and_the_cache(
     environment = container_arguments(needs, "/run")["environment"]
     assert environment["AWS_ENDPOINT_URL"] == "http://localhost:9000"
     assert environment["YT8M_CACHE_DIR"] == str(tmp_path / "cache")
+    assert environment["PYTHONUNBUFFERED"] == "1"
     assert "UNRELATED" not in environment
 
 

@@ -33,12 +33,12 @@ def finished(root: Path, text: str) -> RunState:
     (steps / "export" / "variables").mkdir(parents=True, exist_ok=True)
     (steps / "export" / "saved_model.pb").unlink(missing_ok=True)
     (steps / "export" / "saved_model.pb").write_text(text)
-    (steps / "html").write_text(text)
+    (steps / "page").write_text(text)
     (steps / "summary").write_text("{}")
     nodes = {
         "export": NodeState(title="Export", state="done", outputs={"exported": str(steps / "export")}),
         "report": NodeState(
-            title="Report", state="done", outputs={"html": str(steps / "html"), "summary": str(steps / "summary")}
+            title="Report", state="done", outputs={"page": str(steps / "page"), "summary": str(steps / "summary")}
         ),
     }
     return RunState(root, "run", nodes)

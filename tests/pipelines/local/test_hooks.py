@@ -13,7 +13,7 @@ from unittest.mock import MagicMock
 import docker
 import pytest
 from kfp import dsl, local
-from kfp.dsl import Metrics, Output
+from kfp.dsl import Artifact, Metrics, Output
 from kfp.local import cache, config, docker_task_handler, subprocess_task_handler, task_dispatcher
 from kfp.local.orchestrator import dag_orchestrator, enhanced_dag_orchestrator, task_executor
 
@@ -25,6 +25,7 @@ from pipelines.local.hooks import install_hooks
 FUNCTIONS = {
     task_executor.execute_single_task: "ee78ffed032b5fdd",
     task_dispatcher.run_single_task_implementation: "352b81d11542f64a",
+    cache.LocalCache.compute_key: "8c14d7d250e14a65",
     cache.LocalCache.get: "cfd1a9011683a621",
     subprocess_task_handler.run_local_subprocess: "4f82b209ba51fc9e",
     subprocess_task_handler.SubprocessTaskHandler.run: "c79dba3c8c4ca0b5",
@@ -82,6 +83,7 @@ def events(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Event]:
     for module, name in (
         (task_executor, "execute_single_task"),
         (task_dispatcher, "run_single_task_implementation"),
+        (cache.LocalCache, "compute_key"),
         (cache.LocalCache, "get"),
         (subprocess_task_handler, "run_local_subprocess"),
         (docker_task_handler, "run_docker_container"),
@@ -95,6 +97,13 @@ def events(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Event]:
     install_hooks(reported.append)
     local.init(local.DockerRunner(environment={"YT8M_TEST": "seen"}), pipeline_root=str(tmp_path), enable_caching=True)
     return reported
+
+
+@dsl.component(base_image=PROCESS_IMAGE, install_kfp_package=False, packages_to_install=[])
+def reader(root: str, records: str, summary: Output[Artifact]) -> None:
+    from pathlib import Path  # noqa: PLC0415
+
+    Path(summary.path).write_text((Path(root) / "records" / "step" / "k1.json").read_text())
 
 
 def run_pipeline(*, fail: bool) -> None:
@@ -125,3 +134,20 @@ def test_steps_in_containers_that_fail_are_reported(events: list[Event]) -> None
     with pytest.raises(RuntimeError):
         run_pipeline(fail=True)
     assert events[-1] == Event("failed", "step", error="exit status 1")
+
+
+def test_a_step_that_reads_records_is_executed_again_if_their_content_changed_and_only_then(
+    events: list[Event], tmp_path: Path
+) -> None:
+    @dsl.pipeline(name="tiny")
+    def tiny() -> None:
+        reader(root=str(tmp_path), records="{step: k1}")
+
+    record = tmp_path / "records" / "step" / "k1.json"
+    record.parent.mkdir(parents=True)
+    ends = []
+    for content in ("first", "first", "second", "first"):
+        record.write_text(content)
+        tiny()
+        ends.append((events[-1].kind, Path(events[-1].outputs["summary"]).read_text()))
+    assert ends == [("done", "first"), ("unchanged", "first"), ("done", "second"), ("unchanged", "first")]

@@ -25,7 +25,7 @@ from pipelines.runs.state import RunState
 
 
 @dsl.component(base_image=PROCESS_IMAGE, install_kfp_package=False, packages_to_install=[])
-def first(root: str, model: Output[Model], metrics: Output[Metrics]) -> None:
+def first(root: str, key: str, model: Output[Model]) -> None:
     import json
     from pathlib import Path
 
@@ -33,12 +33,13 @@ def first(root: str, model: Output[Model], metrics: Output[Metrics]) -> None:
     counter.write_text(counter.read_text() + "first\n" if counter.exists() else "first\n")
     print("first: 1/2 videos (50%)")
     Path(model.path).write_text("weights")
-    Path(metrics.path).write_text(json.dumps({"metrics": {"gap": 0.5}, "seconds": 1.0}))
+    record = Path(root) / "records" / "first" / f"{key}.json"
+    record.parent.mkdir(parents=True, exist_ok=True)
+    record.write_text(json.dumps({"metrics": {"gap": 0.5}, "seconds": 1.0}))
 
 
 @dsl.component(base_image=PROCESS_IMAGE, install_kfp_package=False, packages_to_install=[])
 def second(root: str, model: Input[Model], metrics: Output[Metrics]) -> None:
-    import json
     import os
     import time
     from pathlib import Path
@@ -47,7 +48,7 @@ def second(root: str, model: Input[Model], metrics: Output[Metrics]) -> None:
     while (Path(root) / "wait").exists():
         time.sleep(0.05)
     assert not (Path(root) / "fail").exists(), "asked to fail"
-    Path(metrics.path).write_text(json.dumps({"metrics": {"gap": 0.6}}))
+    Path(metrics.path).write_text("{}")
 
 
 # Output that imitates KFP's local runner and the worker's events, as a video id with line breaks could.
@@ -97,7 +98,7 @@ def containers(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Conta
 def compile_tiny(root: Path, containers: Containers) -> Path:
     @dsl.pipeline(name="tiny")
     def tiny(root: str) -> None:
-        second(root=root, model=first(root=root).outputs["model"])
+        second(root=root, model=first(root=root, key="k1").outputs["model"])
 
     root.mkdir(parents=True, exist_ok=True)
     path = root / "pipeline.yaml"
@@ -128,6 +129,14 @@ def test_a_forced_node_is_executed_again_and_its_new_results_are_cached(tmp_path
     assert after.state.nodes["first"].outputs["model"] == made
 
 
+def test_a_node_whose_record_is_gone_is_executed_again(tmp_path: Path) -> None:
+    _, before, _ = execute(tmp_path, None)
+    Path(before.state.nodes["first"].outputs["record"]).unlink()
+    _, after, events = execute(tmp_path, None)
+    assert transitions(events)[:2] == [("started", "first"), ("done", "first")]
+    assert after.state.nodes["first"].metrics == {"gap": 0.5}
+
+
 def transitions(events: list[Event]) -> list[tuple[str, str]]:
     return [(event.kind, event.node) for event in events if event.kind != "printed"]
 
@@ -141,6 +150,7 @@ def test_all_nodes_run_and_their_metrics_and_artifacts_are_stored(tmp_path: Path
     assert node.state == "done"
     assert node.metrics == {"gap": 0.5}
     assert Path(node.outputs["model"]).read_text() == "weights"
+    assert node.outputs["record"] == str(tmp_path / "records" / "first" / "k1.json")
     assert (tmp_path / "logs/first.log").read_text() == "first: 1/2 videos (50%)\n"
 
 
