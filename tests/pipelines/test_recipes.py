@@ -1,5 +1,6 @@
 """The recipes of this project."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from pipelines.cli import main
 from pipelines.cost.models import estimate_models
 from pipelines.graph.planner import make_plan
+from pipelines.stages import STAGES
 from tests.support.custom_resources import SCHEMAS
-from tests.support.paths import RECIPES
+from tests.support.paths import RECIPES, REPOSITORY
 from tests.support.recipes import load_recipe
 from yt8m.models import ARCHITECTURES
 from yt8m.yaml_files import FASTEST_LOADER
@@ -104,10 +106,63 @@ def test_in_the_paper_every_family_has_something_to_select() -> None:
 def test_the_demo_trains_every_family_and_every_kind_of_node() -> None:
     recipe = load_recipe(RECIPES / "demo.yaml")
     assert {model.model.architecture for model in recipe.models().values()} == set(ARCHITECTURES)
-    stages = {node.stage for node in make_plan(recipe).nodes.values()}
-    # Each set of soft targets has one worker, so nothing is joined.
     smoke = {node.stage for node in make_plan(load_recipe(RECIPES / "smoke.yaml")).nodes.values()}
-    assert stages == smoke - {"join_soft_targets"}
+    assert {node.stage for node in make_plan(recipe).nodes.values()} == smoke == set(STAGES)
+
+
+@pytest.mark.parametrize(("name", "nodes"), [("smoke", 21), ("demo", 51), ("paper", 74)])
+def test_a_run_has_so_many_nodes(name: str, nodes: int) -> None:
+    assert len(make_plan(load_recipe(RECIPES / f"{name}.yaml")).nodes) == nodes
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_titles_differ_where_the_user_interface_cuts_them(path: Path) -> None:
+    """It shows 20 characters of a step and 16 of a group, in the pipeline's own graph and in each group's."""
+    plan = make_plan(load_recipe(path))
+    groups = [group.title[:16] for group in plan.groups.values()]
+    outside = [node.title[:20] for node in plan.nodes.values() if not node.group]
+    assert len(set(groups + outside)) == len(groups + outside)
+    for group in plan.groups:
+        nodes = [node for node in plan.nodes.values() if node.group == group]
+        assert len({node.title[:20] for node in nodes}) == len(nodes)
+        assert not [node.title for node in nodes if group in node.title.replace(node.model, "")]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_every_pipeline_and_group_says_what_it_is_for(path: Path, tmp_path: Path) -> None:
+    spec, _ = compiled(path, tmp_path)
+    plan = make_plan(load_recipe(path))
+    assert spec["pipelineInfo"]["description"] == plan.description.strip() != ""
+    assert all(group.description for group in plan.groups.values())
+
+
+def test_the_papers_graph_is_drawn_with_at_most_forty_nodes(tmp_path: Path) -> None:
+    """The user interface draws every task of the pipeline's own graph, and every artifact that one of them writes."""
+    spec, _ = compiled(RECIPES / "paper.yaml", tmp_path)
+    components = [spec["components"][task["componentRef"]["name"]] for task in spec["root"]["dag"]["tasks"].values()]
+    artifacts = [name for each in components for name in each.get("outputDefinitions", {}).get("artifacts", {})]
+    assert len(components) + len(artifacts) <= 40
+
+
+@pytest.mark.parametrize("overlay", ["plain", "gke"])
+@pytest.mark.parametrize("name", ["smoke", "demo", "paper"])
+def test_steps_with_equal_containers_have_equal_parameters_and_outputs(name: str, overlay: str, tmp_path: Path) -> None:
+    """KFP's backend keeps one specification of all components whose containers are equal, the first one."""
+    spec, _ = compiled(
+        RECIPES / f"{name}.yaml",
+        tmp_path,
+        "--cluster",
+        str(REPOSITORY / "manifests" / "overlays" / overlay / "cluster.yaml"),
+    )
+    interfaces: dict[str, list[Any]] = {}
+    for component in spec["components"].values():
+        if label := component.get("executorLabel"):
+            container = json.dumps(spec["deploymentSpec"]["executors"][label]["container"], sort_keys=True)
+            given = component["inputDefinitions"]["parameters"]
+            required = {key for key, each in given.items() if not each.get("isOptional")}
+            interfaces.setdefault(container, []).append((required, component.get("outputDefinitions")))
+    assert len(interfaces) <= len(STAGES)
+    assert all(each == equal[0] for equal in interfaces.values() for each in equal)
 
 
 def test_the_plan_shows_sizes_budget_and_storage() -> None:
