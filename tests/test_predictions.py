@@ -61,7 +61,7 @@ def test_other_files_are_refused_by_name(tmp_path: Path, content: bytes | None):
     path = tmp_path / "other"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(DataError, match=r"other: expected predictions written by `evaluate`"):
+    with pytest.raises(DataError, match=r"other: expected the predictions of a model"):
         Predictions.load(path)
 
 

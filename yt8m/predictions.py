@@ -188,4 +188,7 @@ def _as_bytes(ids: npt.ArrayLike) -> npt.NDArray[np.bytes_]:
 
 
 def _not_predictions(path: str | Path, reason: str) -> str:
-    return f"{path}: expected predictions written by `evaluate`, received something else: {reason}. Evaluate again."
+    return (
+        f"{path}: expected the predictions of a model, received something else: {reason}. "
+        "Repeat the step that made the model, or evaluate the model again."
+    )

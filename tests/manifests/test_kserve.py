@@ -13,11 +13,10 @@ import tensorflow as tf
 import yaml
 
 from tests.support.paths import REPOSITORY
-from tests.support.toy_ensemble import SPEC, write_quantized_model, write_weights
+from tests.support.toy_ensemble import SPEC, export_ensemble, write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
 from yt8m.data.reading import read_videos
 from yt8m.export.exported_model import ExportedModel
-from yt8m.stages.export import ExportConfig, export
 
 FOLDER = REPOSITORY / "manifests" / "kserve"
 
@@ -26,10 +25,7 @@ FOLDER = REPOSITORY / "manifests" / "kserve"
 def model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     weights = write_weights(folder / "weights.json", {"a": 1.0})
-    models = {"a": write_quantized_model(folder / "a", 1)}
-    config = ExportConfig(latency_batch_sizes=())
-    export(models=models, weights=weights, config=config, output=folder / "export", card=folder / "card.md")
-    return folder / "export"
+    return export_ensemble({"a": write_quantized_model(folder / "a", 1)}, weights, folder)
 
 
 @pytest.fixture

@@ -13,13 +13,14 @@ from yt8m.quantization.methods import METHODS
 GROWTH = """
 import sys
 from pathlib import Path
-from yt8m.stages.quantize import QuantizeConfig, quantize
+from yt8m.stages.quantize import QuantizationConfig, quantize_weights
 def peak():
     # getrusage would include the memory of the parent when it started this process.
     (line,) = [line for line in open("/proc/self/status") if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
 before = peak()
-quantize(model=Path(sys.argv[1]), config=QuantizeConfig(method=sys.argv[2]), output=Path(sys.argv[3]))
+config = QuantizationConfig(method=sys.argv[2])
+quantize_weights(model=Path(sys.argv[1]), config=config, output=Path(sys.argv[3]))
 print(peak() - before)
 """
 ELEMENTS = 10_000_000

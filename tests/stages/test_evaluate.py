@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli.evaluate import evaluate as command
-from tests.support.toy_ensemble import write_weights
+from tests.support.toy_ensemble import export_ensemble, write_weights
 from yt8m.data.partition import Partition
 from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError
@@ -14,8 +14,7 @@ from yt8m.metrics import StreamingMetrics
 from yt8m.models.files import WEIGHTS_FILE, load_model
 from yt8m.predictions import Predictions
 from yt8m.stages.evaluate import EvaluateConfig, baseline_gap, evaluate, with_evaluation
-from yt8m.stages.export import ExportConfig, export
-from yt8m.stages.quantize import QuantizeConfig, quantize
+from yt8m.stages.quantize import QuantizationConfig, quantize_weights
 from yt8m.stages.result import StageResult
 
 CONFIG = EvaluateConfig(batch_size=4)
@@ -80,21 +79,15 @@ def test_a_stage_adds_the_evaluation_of_its_model_to_its_own_figures():
 
 
 def test_a_quantized_model_is_measured_with_its_own_bytes(small_partition, trained, tmp_path):
-    quantize(model=trained, config=QuantizeConfig(threshold_elements=0), output=tmp_path / "quantized")
+    quantize_weights(model=trained, config=QuantizationConfig(threshold_elements=0), output=tmp_path / "quantized")
     result = run(small_partition, tmp_path / "quantized", tmp_path)
     assert result.metrics["bytes"] == (tmp_path / "quantized" / WEIGHTS_FILE).stat().st_size
     assert result.metrics["gap"] == pytest.approx(run(small_partition, trained, tmp_path).metrics["gap"], abs=0.1)
 
 
 def test_an_exported_model_is_measured_by_its_dense_signature(small_partition, trained, tmp_path):
-    quantize(model=trained, config=QuantizeConfig(threshold_elements=0), output=tmp_path / "quantized")
-    export(
-        models={"one": tmp_path / "quantized"},
-        weights=write_weights(tmp_path / "weights.json", {"one": 1.0}),
-        config=ExportConfig(latency_batch_sizes=()),
-        output=tmp_path / "export",
-        card=tmp_path / "card.md",
-    )
+    quantize_weights(model=trained, config=QuantizationConfig(threshold_elements=0), output=tmp_path / "quantized")
+    export_ensemble({"one": tmp_path / "quantized"}, write_weights(tmp_path / "weights.json", {"one": 1.0}), tmp_path)
     exported = run(small_partition, tmp_path / "export", tmp_path).metrics
     quantized = run(small_partition, tmp_path / "quantized", tmp_path).metrics
     for name in ("gap", "map", "loss"):

@@ -1,4 +1,4 @@
-import json
+import hashlib
 import re
 import shutil
 from collections import Counter
@@ -6,12 +6,23 @@ from collections import Counter
 import pytest
 from safetensors.numpy import load_file
 
-from tests.support.toy_ensemble import SHARES, SPEC, export_ensemble, write_quantized_model, write_weights
+from tests.support.toy_ensemble import (
+    SHARES,
+    SPEC,
+    export_ensemble,
+    write_member,
+    write_partition,
+    write_quantized_model,
+    write_weights,
+)
 from yt8m.data.format import DataSpec
 from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.export.budget import directory_bytes
 from yt8m.export.description import ExportDescription
 from yt8m.export.vocabulary import read_vocabulary
+from yt8m.models.files import read_description
+from yt8m.report.record import NodeRecord
+from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.export import ExportConfig, export
 
 
@@ -33,8 +44,20 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
         "the same ensemble has 0.79004 on the videos of the first figure: quantization changes GAP by -0.00004." in card
     )
     code = card.split("```python\n")[1].split("```")[0].replace("PATH/OF/THIS/FOLDER", str(exported))
-    assert len(code.strip().splitlines()) == 5
+    assert len(code.strip().splitlines()) == 6
     exec(code, {})
+
+
+def test_the_card_is_readable_in_a_narrow_pane(toy_models, tmp_path):
+    model = write_quantized_model(tmp_path / "model", 0, spec=DataSpec(max_frames=1000))
+    export_ensemble(
+        {"netvlad1-long": model}, write_weights(tmp_path / "weights.json", {"netvlad1-long": 1.0}), tmp_path
+    )
+    text, code, rest = re.split("```(?:python)?\n", (tmp_path / "card.md").read_text())
+    assert max(map(len, code.splitlines())) <= 58
+    # Everything else folds at spaces; tables have rows that need no more than that.
+    assert max(map(len, (text + rest).split())) <= 30
+    assert max(len(line) for line in rest.splitlines() if line.startswith("|")) <= 75
 
 
 def test_the_card_lists_the_bits_of_stored_weights(toy_models, tmp_path):
@@ -45,36 +68,48 @@ def test_the_card_lists_the_bits_of_stored_weights(toy_models, tmp_path):
             if not name.endswith("#centroids"):
                 counts[array.itemsize * 8] += array.size
     assert set(counts) == {8, 32}
-    weights = write_weights(tmp_path / "weights.json", dict.fromkeys(folders, 0.5), gap_report_float=None)
+    weights = write_weights(tmp_path / "weights.json", dict.fromkeys(folders, 0.5))
     export_ensemble(folders, weights, tmp_path)
     shares = ", ".join(f"{bits} bits ({100 * counts[bits] / counts.total():.1f}%)" for bits in (8, 32))
     card = (tmp_path / "card.md").read_text()
     assert f"Its {counts.total():,} weights are stored in {shares}.\n" in card
-    assert "Before quantization" not in card
 
 
 def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
-    output = tmp_path / "export"
-    config = ExportConfig(latency_batch_sizes=(1, 2))
+    output, partition = tmp_path / "export", write_partition(tmp_path)
+    evaluation = EvaluateConfig(batch_size=3)
     records = [
-        {"node": "prepare", "stage": "prepare", "metrics": {"training_videos": 1234.0, "holdout_videos": 56.0}},
-        {"node": "evaluate-first", "stage": "evaluate", "name": "first", "metrics": {"gap": 0.71234}},
-        {"node": "evaluate-8-bit", "stage": "evaluate_quantized", "name": "first", "metrics": {"gap": 0.71233}},
+        NodeRecord(node="prepare", stage="prepare", metrics={"training_videos": 1234.0, "holdout_videos": 56.0}),
+        NodeRecord(node="train-first", stage="train", name="first", metrics={"gap": 0.5}),
+        NodeRecord(node="average-first", stage="average", name="first", metrics={"gap": 0.71234}),
+        NodeRecord(node="quantize-first", stage="quantize", name="first", metrics={"gap": 0.71233}),
+        NodeRecord(node="train-second", stage="train", name="second", metrics={"gap": 0.61234}),
     ]
-    (tmp_path / "records.json").write_text(json.dumps(records))
     result = export(
-        models=toy_models, weights=toy_weights, config=config, output=output, card=tmp_path / "card.md",
-        records=[tmp_path / "records.json"],
-    )  # fmt: skip
+        partition=partition,
+        members={name: write_member(tmp_path / name, model) for name, model in toy_models.items()},
+        weights=toy_weights,
+        config=ExportConfig(latency_batch_sizes=(1, 2), evaluation=evaluation),
+        output=output,
+        card=tmp_path / "card.md",
+        records=records,
+    )
+    measured = evaluate(partition=partition, model=output, config=evaluation, predictions=None)
+    for name in ("gap", "map", "hit_at_1", "perr", "loss", "videos", "baseline_gap", "bytes"):
+        assert result.metrics[name] == measured.metrics[name], name
     assert result.metrics["bytes"] == directory_bytes(output)
     assert result.metrics["budget_bytes"] == 2**30
     assert result.metrics["members"] == 3
     assert result.metrics["seconds_batch_2"] > 0
     assert all(type(value) is float for value in result.metrics.values())
     card = (tmp_path / "card.md").read_text()
+    assert f"measured during the export, has {measured.metrics['gap']:.5f} on all of them." in card
     assert "videos per second" in card
+    assert re.search(rf"Measured during the export on {result.details['device']}, ", card)
+    assert result.details["device"]
     assert "Trained on 1,234 videos, evaluated on 56 others." in card
     assert "| 0.71234 | 0.71233 |" in card
+    assert "| 0.61234 | unknown |" in card
 
 
 def test_an_export_over_its_budget_is_removed_and_the_suggested_subset_fits(
@@ -115,7 +150,7 @@ def test_a_vocabulary_of_other_classes_is_refused(toy_models, tmp_path):
 
 def test_a_member_without_a_model_is_named(toy_models, tmp_path):
     weights = write_weights(tmp_path / "weights.json", {"fist": 1.0})
-    with pytest.raises(ConfigError, match=r"model 'fist' is not among the models\. Did you mean 'first'"):
+    with pytest.raises(ConfigError, match=r"model 'fist' is not among the members\. Did you mean 'first'"):
         export_ensemble(toy_models, weights, tmp_path)
 
 
@@ -135,3 +170,53 @@ def test_weights_of_another_configuration_are_refused(toy_models, tmp_path):
     mixed = {"mixed": tmp_path / "mixed"}
     with pytest.raises(DataError, match=r"member 'mixed': weight 'head/.*': expected shape \(25, .*received \(24, "):
         export_ensemble(mixed, weights, tmp_path)
+
+
+def export_members(folder, members, weights, partition):
+    export(
+        partition=partition,
+        members=members,
+        weights=weights,
+        config=ExportConfig(latency_batch_sizes=()),
+        output=folder / "export",
+        card=folder / "card.md",
+    )
+
+
+@pytest.mark.parametrize("part", ["model", "predictions.safetensors", "float_predictions.safetensors"])
+def test_an_incomplete_member_is_refused_with_its_name_and_what_it_lacks(toy_models, tmp_path, part):
+    member = write_member(tmp_path / "member", toy_models["first"])
+    (member / part).rename(tmp_path / "lost")
+    weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
+    with pytest.raises(DataError, match=rf"member: expected a member .* as 'first', .* without {re.escape(part)}\."):
+        export_members(tmp_path, {"first": member}, weights, write_partition(tmp_path))
+    assert not (tmp_path / "export").exists()
+
+
+def test_a_partition_of_other_videos_is_refused_before_anything_is_written(toy_models, tmp_path):
+    partition = write_partition(tmp_path, SPEC.model_copy(update={"num_classes": 31}))
+    members = {"first": write_member(tmp_path / "member", toy_models["first"])}
+    weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
+    with pytest.raises(DataError, match=r"partition\.json: expected videos of 30 classes .*, received 31 classes"):
+        export_members(tmp_path, members, weights, partition)
+    assert not (tmp_path / "export").exists()
+
+
+def test_damaged_videos_leave_no_export(toy_models, tmp_path):
+    partition = write_partition(tmp_path)
+    (tmp_path / "validate.tfrecord").write_bytes(b"")
+    members = {"first": write_member(tmp_path / "member", toy_models["first"])}
+    weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
+    with pytest.raises(DataError, match=r"validate\.tfrecord|hold-out shards"):
+        export_members(tmp_path, members, weights, partition)
+    assert not (tmp_path / "export").exists()
+    assert not (tmp_path / "card.md").exists()
+
+
+def test_only_the_model_of_a_member_decides_the_exported_model(toy_models, tmp_path):
+    """The identity of an ensemble is that of its models' weights, whatever else a member holds."""
+    weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
+    export_ensemble({"first": toy_models["first"]}, weights, tmp_path)
+    digest = hashlib.sha256(f"first\0{1.0!r}\0{read_description(toy_models['first']).model_dump_json()}\0".encode())
+    digest.update(hashlib.sha256((toy_models["first"] / "weights.safetensors").read_bytes()).digest())
+    assert digest.hexdigest().startswith(ExportDescription.load(tmp_path / "export").identity)

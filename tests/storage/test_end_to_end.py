@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from pipelines.cli.data import check
 from tests.storage.fault_proxy import Plan
-from tests.support.toy_ensemble import write_quantized_model, write_weights
+from tests.support.toy_ensemble import export_ensemble, write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
 from tests.support.weights import read_weights
 from yt8m import storage
@@ -20,7 +20,6 @@ from yt8m.data.reading import data_errors, read_videos
 from yt8m.data.soft_target_manifest import SoftTargetManifest
 from yt8m.errors import StorageError
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
-from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.generate import GenerateConfig, generate, globs
 from yt8m.stages.predict import PredictConfig, predict
 from yt8m.stages.prepare import PrepareConfig, prepare
@@ -141,15 +140,13 @@ def test_teachers_soft_targets_and_students_work_in_an_object_store(remote, tmp_
 @pytest.mark.slow
 @pytest.mark.parametrize("remote", ["s3"], indirect=True)
 def test_a_submission_is_written_from_and_to_an_object_store(remote, tmp_path):
-    models = {"one": write_quantized_model(tmp_path / "one", 0)}
     weights = write_weights(tmp_path / "weights.json", {"one": 1.0})
-    export_config = ExportConfig(latency_batch_sizes=())
-    export(models=models, weights=weights, config=export_config, output=tmp_path / "export", card=tmp_path / "card.md")
+    model = export_ensemble({"one": write_quantized_model(tmp_path / "one", 0)}, weights, tmp_path)
     for name, first in (("a", 0), ("b", 3)):
         with storage.publish_file(storage.join(remote.uri, f"{name}.tfrecord")) as path:
             write_shard(path, [video_of(number, labels=None, rgb=12, audio=4) for number in range(first, first + 3)])
     output = storage.join(remote.uri, "submission.csv")
-    options = {"model": tmp_path / "export", "inputs": [f"{remote.uri}/*.tfrecord"], "output": output}
+    options = {"model": model, "inputs": [f"{remote.uri}/*.tfrecord"], "output": output}
 
     predict(config=PredictConfig(batch_size=2), **options)
 

@@ -1,21 +1,29 @@
 """Small quantized models, and ensembles of them, for tests."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import keras
 import numpy as np
 
+from tests.support.predictions import members
+from tests.support.videos import video_of, write_shard
 from yt8m.data.format import DataSpec
 from yt8m.ensembling.files import EnsembleWeights
+from yt8m.ensembling.members import Member
 from yt8m.models import build_from_bytes
 from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.dbof import DBoFConfig
-from yt8m.models.files import save_model
+from yt8m.models.files import read_description, save_model
+from yt8m.predictions import Predictions
 from yt8m.quantization.methods import Method
+from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.export import ExportConfig, export
-from yt8m.stages.quantize import QuantizeConfig, quantize
+from yt8m.stages.prepare import PrepareConfig, prepare
+from yt8m.stages.quantize import QuantizationConfig, quantize_weights
 
 # Members of the ensemble that tests share: weight and quantization method.
 SHARES = {"first": 0.25, "second": 0.35, "third": 0.4}
@@ -35,16 +43,16 @@ def write_quantized_model(
         if variable.path.endswith(("moving_mean", "beta")):
             variable.assign(np.random.default_rng(seed).normal(0, 0.1, variable.shape))
     save_model(folder / "float", model, config, spec)
-    quantize(
+    quantize_weights(
         model=folder / "float",
-        config=QuantizeConfig(method=method, threshold_elements=100),
+        config=QuantizationConfig(method=method, threshold_elements=100),
         output=folder / "quantized",
     )
     return folder / "quantized"
 
 
 def write_weights(
-    path: Path, members: Mapping[str, float], budget_bytes: int = 2**30, gap_report_float: float | None = 0.79004
+    path: Path, members: Mapping[str, float], budget_bytes: int = 2**30, gap_report_float: float = 0.79004
 ) -> Path:
     """Write a file of ensemble weights like `search_weights`; return its path."""
     weights = EnsembleWeights(
@@ -58,9 +66,44 @@ def write_weights(
 def export_ensemble(models: Mapping[str, Path], weights: Path, folder: Path, **config: Any) -> Path:
     """Export without measuring latency; return the exported model's folder. Its card is `folder / "card.md"`."""
     output = folder / "export"
-    settings = ExportConfig(latency_batch_sizes=(), **config)
-    export(models=models, weights=weights, config=settings, output=output, card=folder / "card.md")
+    settings = ExportConfig(latency_batch_sizes=(), evaluation=EvaluateConfig(batch_size=3), **config)
+    with TemporaryDirectory() as inputs:
+        export(
+            partition=write_partition(Path(inputs), read_description(next(iter(models.values()))).data),
+            members={name: write_member(Path(inputs) / name, model) for name, model in models.items()},
+            weights=weights,
+            config=settings,
+            output=output,
+            card=folder / "card.md",
+        )
     return output
+
+
+def write_member(folder: Path, model: Path, *predictions: Predictions) -> Path:
+    """Write a member with a copy of a model; return its folder.
+
+    Args:
+        folder: Folder to write.
+        model: Model folder.
+        predictions: Predictions of the quantized model, then those of the float model; arbitrary ones if left out.
+    """
+    shutil.copytree(model, Member(folder).model)
+    quantized, floats = predictions or members(2, videos=2)
+    quantized.save(Member(folder).predictions)
+    floats.save(Member(folder).float_predictions)
+    return folder
+
+
+def write_partition(folder: Path, spec: DataSpec = SPEC) -> Path:
+    """Write shards of a few short videos, and their partition; return its file."""
+    sizes: dict[str, Any] = dict(spec.features)
+    for number, name in enumerate(("train", "validate")):
+        videos = [video_of(10 * number + each, labels=[each], **sizes) for each in range(4)]
+        write_shard(folder / f"{name}.tfrecord", videos)
+    training, validation = (f"{folder}/train*",), (f"{folder}/validate*",)
+    config = PrepareConfig(training=training, validation=validation, holdout_shards=1, spec=spec)
+    prepare(config=config, output=folder / "partition.json")
+    return folder / "partition.json"
 
 
 def random_videos(lengths: list[int], spec: DataSpec = SPEC, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

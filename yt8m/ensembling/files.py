@@ -34,13 +34,13 @@ class EnsembleWeights(ConfigFile):
 
     Attributes:
         members: Weight of each member by name. The weights sum to 1; dropped models are absent.
-        size_bytes: Total bytes of the members' quantized model folders.
+        size_bytes: Total bytes of the members' quantized models.
         budget_bytes: Maximum bytes of the exported model.
         method: Search method that found the weights.
         gap: GAP on the whole hold-out.
         gap_search: GAP on the part of the hold-out on which the weights were searched.
         gap_report: GAP on the other part, which the search never saw; the figure to quote.
-        gap_report_float: Same as `gap_report` with the members before quantization. None if not measured.
+        gap_report_float: Same as `gap_report` with the members before quantization.
     """
 
     members: dict[str, PositiveFloat] = Field(min_length=1)
@@ -50,7 +50,7 @@ class EnsembleWeights(ConfigFile):
     gap: float
     gap_search: float
     gap_report: float
-    gap_report_float: float | None = None
+    gap_report_float: float
 
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> Self:

@@ -1,12 +1,60 @@
-"""Loading of the members' hold-out predictions, with a check that all are of the same videos."""
+"""Members of ensembles: their folders, and their hold-out predictions, checked to be of the same videos."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from yt8m.errors import DataError
 from yt8m.predictions import Predictions
+
+
+@dataclass(frozen=True)
+class Member:
+    """The folder that stage `quantize` writes: a quantized model with hold-out predictions.
+
+    Attributes:
+        folder: The folder. It need not be complete, unless it was opened with `open`.
+    """
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        """Folder of the quantized model. Only its bytes count against a budget."""
+        return self.folder / "model"
+
+    @property
+    def predictions(self) -> Path:
+        """Predictions of the quantized model."""
+        return self.folder / "predictions.safetensors"
+
+    @property
+    def float_predictions(self) -> Path:
+        """Predictions of the model before quantization."""
+        return self.folder / "float_predictions.safetensors"
+
+    @classmethod
+    def open(cls, name: str, folder: Path) -> Self:
+        """Check that a folder holds a member.
+
+        Args:
+            name: Name of the member, for errors.
+            folder: Folder written by stage `quantize`.
+
+        Raises:
+            DataError: A part of the member is missing.
+        """
+        member = cls(folder)
+        for path in (member.model, member.predictions, member.float_predictions):
+            if not path.exists():
+                raise DataError(
+                    f"{folder}: expected a member written by the quantize step as '{name}', received a folder without "
+                    f"{path.relative_to(folder)}. Quantize the model again."
+                )
+        return member
 
 
 def load_members(paths: Mapping[str, Path], top_k: int) -> dict[str, Predictions]:
@@ -23,7 +71,7 @@ def load_members(paths: Mapping[str, Path], top_k: int) -> dict[str, Predictions
 
     Raises:
         DataError: There are no members, a file holds too few classes per video, or two files differ in videos, their
-            order, labels or number of classes.
+            order, labels, number of classes or number of stored classes.
     """
     if not paths:
         raise DataError("predictions: expected at least one member, received none. Name the models to combine.")
@@ -43,15 +91,20 @@ def _check_depth(member: Predictions, path: Path, top_k: int) -> None:
     if member.top_k < needed:
         raise DataError(
             f"{path}: expected at least the top {needed} classes of every video, received the top {member.top_k}. "
-            "Evaluate again with a larger top_k."
+            "Set evaluation.top_k to at least top_k of the selection and the search, and run again."
         )
 
 
 def _check_same(first: Predictions, other: Predictions, first_path: Path, path: Path) -> None:
     both = f"{first_path} and {path}"
-    remedy = "Evaluate both on the same partition."
+    remedy = "Predict the same partition with both models."
     if first.num_classes != other.num_classes:
         raise DataError(f"{both}: different number of classes, {first.num_classes} and {other.num_classes}. {remedy}")
+    if first.top_k != other.top_k:
+        raise DataError(
+            f"{both}: different numbers of classes stored per video, {first.top_k} and {other.top_k}. "
+            "Predict with both models with the same evaluation.top_k."
+        )
     if first.num_videos != other.num_videos:
         raise DataError(f"{both}: different number of videos, {first.num_videos} and {other.num_videos}. {remedy}")
     differing = np.flatnonzero(first.ids != other.ids)

@@ -52,10 +52,11 @@ class CardFacts(Config):
         size_bytes: Bytes of the SavedModel without the card.
         budget_bytes: Maximum bytes of the SavedModel.
         weights_by_bits: Number of weights stored with each number of bits.
-        gap: GAP of the exported ensemble on the whole hold-out.
+        gap: GAP of the ensemble on the whole hold-out, computed from stored predictions of the members.
+        gap_exported: GAP of the exported model on the whole hold-out.
         gap_search: GAP on the part of the hold-out on which the ensemble weights were searched.
         gap_report: GAP on the other part of the hold-out; the figure to quote.
-        gap_report_float: Same as `gap_report`, before quantization. None if not measured.
+        gap_report_float: Same as `gap_report`, before quantization.
         training_videos: Number of training videos, if known.
         holdout_videos: Number of hold-out videos, if known.
         member_gaps: GAP of each member by name.
@@ -67,9 +68,10 @@ class CardFacts(Config):
     budget_bytes: PositiveInt
     weights_by_bits: Mapping[int, int]
     gap: float
+    gap_exported: float
     gap_search: float
     gap_report: float
-    gap_report_float: float | None = None
+    gap_report_float: float
     training_videos: int | None = None
     holdout_videos: int | None = None
     member_gaps: Mapping[str, MemberGaps] = {}

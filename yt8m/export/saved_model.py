@@ -47,7 +47,7 @@ def write_saved_model(directory: Path, models: Mapping[str, Path], description: 
 
     Args:
         directory: An empty folder.
-        models: Quantized model folder by name. Models that are not members are ignored.
+        models: Quantized model folder by name. Models that the description lacks are ignored.
         description: Members, data and mode of the export.
     """
     with progress("export", total=len(description.members) + 1, unit="models") as advance:

@@ -1,4 +1,4 @@
-"""Stage `export`: writes the ensemble as one TensorFlow SavedModel within a byte budget, with a model card."""
+"""Stage `export`: writes the ensemble as one TensorFlow SavedModel within a byte budget, and measures it."""
 
 import time
 from collections import Counter
@@ -11,7 +11,10 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.format import DataSpec
+from yt8m.data.partition import Partition
 from yt8m.ensembling.files import EnsembleWeights
+from yt8m.ensembling.members import Member
 from yt8m.errors import ConfigError, DataError, suggest
 from yt8m.export.budget import check_budget, directory_bytes
 from yt8m.export.description import (
@@ -27,9 +30,8 @@ from yt8m.export.model_card import CardFacts, CardTexts, MemberGaps, render_card
 from yt8m.export.vocabulary import read_vocabulary, write_vocabulary
 from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
 from yt8m.quantization.files import count_by_bits
-from yt8m.report.record import load_records
-from yt8m.report.run import Run
-from yt8m.stages.evaluate import EvaluateConfig
+from yt8m.report.record import NodeRecord
+from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
 from yt8m.stages.result import StageResult
 
 
@@ -66,44 +68,50 @@ class ExportConfig(ExportingConfig):
 
 def export(
     *,
-    models: Mapping[str, Path],
+    partition: Path,
+    members: Mapping[str, Path],
     weights: Path,
     config: ExportConfig,
     output: Path,
     card: Path,
-    records: Sequence[Path] = (),
+    records: Sequence[NodeRecord] = (),
 ) -> StageResult:
-    """Write the SavedModel and its card.
+    """Write the SavedModel and its card, and measure the SavedModel on the hold-out videos.
 
     Args:
-        models: Quantized model folder by name. Models that are not members are ignored.
+        partition: Partition file with the hold-out shards.
+        members: Folder of each member by name, as written by `quantize`. Members without a weight are ignored.
         weights: File of the members and their weights, as written by `search_weights`.
-        config: Mode, budget and texts.
+        config: Mode, budget and texts, and how the model is measured.
         output: Folder of the SavedModel, written atomically.
         card: File of the model card in Markdown. A copy is written to `output` as `README.md`.
-        records: Record files of the run's nodes, from which the card takes the members' GAP and the number of videos.
+        records: Records of the run's nodes, from which the card takes the members' GAP and the number of videos.
 
     Returns:
-        Metrics `bytes` (of `output`), `budget_bytes`, `member_bytes` (of the members' quantized weights), `members`,
-        `seconds`, and if latency is measured `load_seconds` and `seconds_batch_<size>`; details `description`.
+        Metrics and details of `evaluate` for the SavedModel. Metrics `bytes` (of `output`), `budget_bytes`,
+        `member_bytes` (of the members' quantized weights), `members`, `seconds` (without the evaluation), and if
+        latency is measured `load_seconds` and `seconds_batch_<size>`; details `description`, and `device`, on which
+        latency was measured.
 
     Raises:
         BudgetError: The SavedModel exceeds its budget; nothing is left in `output`.
-        ConfigError: A member is not among `models`, or members were trained on different kinds of data.
-        DataError: A model is missing or damaged, or the vocabulary is invalid.
+        ConfigError: A model with a weight is not among `members`, or members were trained on different kinds of data.
+        DataError: A member is missing or damaged, the partition's videos differ from those that the members were
+            trained on, the vocabulary is invalid, or shards cannot be read.
     """
     from yt8m.export.saved_model import write_saved_model  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
 
     start = time.monotonic()
     ensemble = EnsembleWeights.load(weights)
-    members = _member_folders(ensemble, models, str(weights))
-    description = _describe(ensemble, members, config)
+    models = _model_folders(ensemble, members, str(weights))
+    description = _describe(ensemble, models, config)
+    _check_data(partition, description.data)
     budget = config.budget_bytes or ensemble.budget_bytes
     names = read_vocabulary(config.vocabulary, description.data.num_classes) if config.vocabulary else {}
 
     def write(folder: Path, described: ExportDescription) -> int:
         """Write everything except the card; return the bytes written."""
-        write_saved_model(folder, members, described)
+        write_saved_model(folder, models, described)
         if names:
             write_vocabulary(folder / EXTRA_FOLDER / VOCABULARY_FILE, names)
         return directory_bytes(folder)
@@ -117,17 +125,20 @@ def export(
         # The size is known only after writing: the graph of small models may be as large as their weights.
         check_budget(write(folder, description), budget, ensemble.members, size_of)
         latency = measure_latency(folder, config.latency_batch_sizes) if config.latency_batch_sizes else None
+        seconds = time.monotonic() - start
+        evaluated = evaluate(partition=partition, model=folder, config=config.evaluation, predictions=None)
         facts = CardFacts(
             description=description,
             size_bytes=directory_bytes(folder),
             budget_bytes=budget,
-            weights_by_bits=_count_by_bits(members.values()),
+            weights_by_bits=_count_by_bits(models.values()),
             gap=ensemble.gap,
+            gap_exported=evaluated.metrics["gap"],
             gap_search=ensemble.gap_search,
             gap_report=ensemble.gap_report,
             gap_report_float=ensemble.gap_report_float,
             latency=latency,
-            **_facts_of_run(Run(load_records(records)), description),
+            **_facts_of_run(records, description),
         )
         text = render_card(facts, config.card)
         (folder / CARD_FILE).write_text(text, encoding="utf-8")
@@ -135,26 +146,39 @@ def export(
         check_budget(size_bytes, budget, ensemble.members, size_of)
     with storage.open_atomic(card, "w") as file:
         file.write(text)
-    return _result(facts, size_bytes, time.monotonic() - start)
+    result = with_evaluation(_result(facts, seconds), evaluated)
+    # The evaluated folder had no card yet.
+    return StageResult({**result.metrics, "bytes": float(size_bytes)}, result.details)
 
 
-def _member_folders(ensemble: EnsembleWeights, models: Mapping[str, Path], source: str) -> dict[str, Path]:
-    """Return the members' folders in the order of the weights."""
+def _model_folders(ensemble: EnsembleWeights, members: Mapping[str, Path], source: str) -> dict[str, Path]:
+    """Return the folders of the members' models in the order of the weights."""
     for name in ensemble.members:
-        if name not in models:
-            raise ConfigError(f"{source}: members: model '{name}' is not among the models. {suggest(name, models)}")
-    return {name: models[name] for name in ensemble.members}
+        if name not in members:
+            raise ConfigError(f"{source}: members: model '{name}' is not among the members. {suggest(name, members)}")
+    return {name: Member.open(name, members[name]).model for name in ensemble.members}
 
 
-def _describe(ensemble: EnsembleWeights, members: Mapping[str, Path], config: ExportConfig) -> ExportDescription:
-    first, *others = members
-    models: dict[str, ModelDescription] = {name: read_description(folder) for name, folder in members.items()}
+def _check_data(partition: Path, data: DataSpec) -> None:
+    """Check that the hold-out videos are of the members' kind, before the model is written."""
+    spec = Partition.load(partition).spec
+    if (spec.features, spec.num_classes) != (data.features, data.num_classes):
+        raise DataError(
+            f"{partition}: expected videos of {data.num_classes} classes and features {data.features} as the members "
+            f"were trained on, received {spec.num_classes} classes and features {spec.features}. Give the partition of "
+            "the run that trained the members."
+        )
+
+
+def _describe(ensemble: EnsembleWeights, folders: Mapping[str, Path], config: ExportConfig) -> ExportDescription:
+    first, *others = folders
+    models: dict[str, ModelDescription] = {name: read_description(folder) for name, folder in folders.items()}
     data = models[first].data
     for name in others:
         # Compared as text, because the order of features matters.
         if models[name].data.model_dump_json() != data.model_dump_json():
             raise ConfigError(
-                f"{members[name]}: data: expected {data.model_dump_json()} as '{first}' has, received "
+                f"{folders[name]}: data: expected {data.model_dump_json()} as '{first}' has, received "
                 f"{models[name].data.model_dump_json()}. Members must be trained on the same kind of data."
             )
     described = {
@@ -163,14 +187,14 @@ def _describe(ensemble: EnsembleWeights, members: Mapping[str, Path], config: Ex
             family=models[name].model.architecture,
             size_bytes=_weights_bytes(folder),
         )
-        for name, folder in members.items()
+        for name, folder in folders.items()
     }
     return ExportDescription(
         data=data,
         members=described,
         mode=config.mode,
         top_k=min(config.top_k, data.num_classes),
-        identity=ensemble_digest(members, ensemble.members),
+        identity=ensemble_digest(folders, ensemble.members),
     )
 
 
@@ -186,28 +210,35 @@ def _count_by_bits(folders: Iterable[Path]) -> dict[int, int]:
     return dict(sorted(counts.items()))
 
 
-def _facts_of_run(run: Run, description: ExportDescription) -> dict[str, Any]:
+def _facts_of_run(records: Iterable[NodeRecord], description: ExportDescription) -> dict[str, Any]:
     """Collect facts for the card from the records of the run's other nodes."""
-    prepare = run.first("prepare")
-    counts = {name: prepare.metrics.get(name) if prepare else None for name in ("training_videos", "holdout_videos")}
+    figures = {(record.stage, record.name): record.metrics for record in records}
+    prepared = figures.get(("prepare", ""), {})
+    counts = {name: int(prepared[name]) for name in ("training_videos", "holdout_videos") if name in prepared}
+
+    def gap(stage: str, name: str) -> float | None:
+        return figures.get((stage, name), {}).get("gap")
+
     gaps = {
-        name: MemberGaps(floats=run.models[name].gap, quantized=run.models[name].metric("evaluate_quantized", "gap"))
+        name: MemberGaps(
+            floats=gap("average" if ("average", name) in figures else "train", name), quantized=gap("quantize", name)
+        )
         for name in description.members
-        if name in run.models
     }
-    return {"member_gaps": gaps, **{name: int(count) for name, count in counts.items() if count is not None}}
+    return {"member_gaps": gaps, **counts}
 
 
-def _result(facts: CardFacts, size_bytes: int, seconds: float) -> StageResult:
+def _result(facts: CardFacts, seconds: float) -> StageResult:
     members = facts.description.members
     metrics = {
-        "bytes": float(size_bytes),
         "budget_bytes": float(facts.budget_bytes),
         "member_bytes": float(sum(member.size_bytes for member in members.values())),
         "members": float(len(members)),
         "seconds": seconds,
     }
+    details: dict[str, Any] = {"description": facts.description.model_dump(mode="json")}
     if facts.latency:
+        details["device"] = facts.latency.device
         metrics["load_seconds"] = facts.latency.load_seconds
         metrics |= {f"seconds_batch_{size}": each for size, each in facts.latency.batch_seconds.items()}
-    return StageResult(metrics, {"description": facts.description.model_dump(mode="json")})
+    return StageResult(metrics, details)

@@ -1,5 +1,6 @@
-"""Stage `quantize`: stores the large variables of a model in 8 or 16 bits (paper, section 3.2)."""
+"""Stage `quantize`: stores the large variables of a model in 8 or 16 bits (paper, section 3.2), and measures it."""
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -8,13 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
+from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.partition import Partition
+from yt8m.ensembling.members import Member, load_members
 from yt8m.errors import DataError
+from yt8m.metrics import GAP_TOP_K
 from yt8m.models.files import WEIGHTS_FILE, read_description, save_weights
+from yt8m.predictions import Predictions
 from yt8m.quantization.files import iterate_quantized
 from yt8m.quantization.methods import THRESHOLD_ELEMENTS, Method, measure_error, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
-from yt8m.stages.evaluate import EvaluateConfig
+from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
 from yt8m.stages.result import StageResult
 
 
@@ -40,7 +46,52 @@ class QuantizeConfig(QuantizationConfig):
     evaluation: EvaluateConfig = EvaluateConfig()
 
 
-def quantize(*, model: Path, config: QuantizeConfig, output: Path) -> StageResult:
+def quantize(*, partition: Path, model: Path, predictions: Path, config: QuantizeConfig, output: Path) -> StageResult:
+    """Quantize a model, predict the hold-out videos with it, and store both as a member of an ensemble.
+
+    Args:
+        partition: Partition file with the hold-out shards.
+        model: Folder of a model written by a training or averaging step.
+        predictions: Predictions of that model, from the same step.
+        config: Method and threshold, and how the quantized model is measured.
+        output: Folder of the member (`yt8m.ensembling.members.Member`), written atomically.
+
+    Returns:
+        Metrics and details of `quantize_weights`, and of `evaluate` for the quantized model.
+
+    Raises:
+        DataError: There is no model, it is already quantized, or a weight is not finite; the predictions are of other
+            videos or classes than the partition's hold-out, or of another number of classes per video; or shards cannot
+            be read.
+    """
+    _check_predictions(predictions, Partition.load(partition), config.evaluation.top_k)
+    with storage.publish_directory(output) as folder:
+        member = Member(folder)
+        result = quantize_weights(model=model, config=config, output=member.model)
+        shutil.copyfile(predictions, member.float_predictions)
+        evaluated = evaluate(
+            partition=partition, model=member.model, config=config.evaluation, predictions=member.predictions
+        )
+        # The ids of the hold-out videos are known only now.
+        load_members({"float": predictions, "quantized": member.predictions}, GAP_TOP_K)
+    return with_evaluation(result, evaluated)
+
+
+def _check_predictions(path: Path, partition: Partition, top_k: int) -> None:
+    """Check what can be known of the float model's predictions before the quantized model predicts."""
+    found, classes = Predictions.load(path), partition.spec.num_classes
+    received = (found.num_videos, found.num_classes, found.top_k)
+    expected = (partition.num_holdout_videos, classes, min(top_k, classes))
+    if received != expected:
+        shape = "{:,} videos, {:,} classes, the top {:,} of each video"
+        raise DataError(
+            f"{path}: expected predictions of the partition's hold-out ({shape.format(*expected)}), received others "
+            f"({shape.format(*received)}). Give those that training or averaging wrote with the model, with the same "
+            "partition and evaluation.top_k."
+        )
+
+
+def quantize_weights(*, model: Path, config: QuantizationConfig, output: Path) -> StageResult:
     """Write a copy of a model folder with the large variables quantized.
 
     Only one float variable is in memory at a time, so memory stays below the float model plus the quantized one.
@@ -89,7 +140,7 @@ def quantize(*, model: Path, config: QuantizeConfig, output: Path) -> StageResul
 
 
 def _quantize_variable(
-    source: Path, name: str, weight: NDArray[Any], config: QuantizeConfig
+    source: Path, name: str, weight: NDArray[Any], config: QuantizationConfig
 ) -> tuple[NDArray[Any] | QuantizedArray, dict[str, Any]]:
     """Quantize one variable if it is large enough; return it and its row of the table."""
     chosen = weight.size > config.threshold_elements and np.issubdtype(weight.dtype, np.floating)

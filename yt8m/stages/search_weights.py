@@ -14,12 +14,12 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from yt8m.config import Config
 from yt8m.ensembling.budget import Budget, budget_of
 from yt8m.ensembling.files import EnsembleWeights
-from yt8m.ensembling.members import load_members
+from yt8m.ensembling.members import Member, load_members
 from yt8m.ensembling.scores import EnsembleScores, gap_of_both
 from yt8m.ensembling.search import guided_search, random_search
 from yt8m.ensembling.significance import choose_method
 from yt8m.ensembling.trials import Trials, Weights, pareto_frontier
-from yt8m.errors import ConfigError, DataError
+from yt8m.errors import DataError
 from yt8m.metrics import GAP_TOP_K
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
@@ -63,14 +63,7 @@ class _Holdout:
         return {name: float(w) for name, w in zip(self.names, weights, strict=True) if w > 0}
 
 
-def search_weights(
-    *,
-    predictions: Mapping[str, Path],
-    models: Mapping[str, Path],
-    config: SearchConfig,
-    output: Path,
-    float_predictions: Mapping[str, Path] | None = None,
-) -> StageResult:
+def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output: Path) -> StageResult:
     """Compare the flat average, random search (paper, section 4.3) and a guided search, and keep the best.
 
     Weights are searched on one part of the hold-out. The other part gives `gap_report`, the figure to quote: the best
@@ -78,26 +71,22 @@ def search_weights(
     unless it is beaten by more than chance. GAP is exact for the stored predictions (see `yt8m.ensembling.scores`).
 
     Args:
-        predictions: Hold-out predictions of each member by name, as written by `evaluate`.
-        models: Quantized model folder of each member by name. Their bytes count against the budget.
+        members: Folder of each member by name, as written by `quantize`. The bytes of its model count against the
+            budget. Its predictions before quantization measure the cost of quantization to the ensemble and do not
+            influence the search.
         config: Budget and search.
         output: File that receives the members and their weights as JSON (`EnsembleWeights`).
-        float_predictions: Hold-out predictions of the same members before quantization. They measure the cost of
-            quantization to the ensemble and do not influence the search.
 
     Returns:
         Metrics of the ensemble and of each method; details `methods`, `members` (the paper's table 4), `frontier` (GAP
         against bytes), `guard`, `split` and `random_trials`.
 
     Raises:
-        ConfigError: The predictions and `models` name different members.
-        DataError: The files are not predictions of the same videos, or a model folder is missing.
+        DataError: A folder is no member, or the members' predictions are not of the same videos.
         BudgetError: Even the smallest member does not fit.
     """
-    _check_names(predictions, models, "models")
-    if float_predictions is not None:
-        _check_names(predictions, float_predictions, "float_predictions")
-    holdout = _read(predictions, models, config)
+    opened = {name: Member.open(name, folder) for name, folder in members.items()}
+    holdout = _read(opened, config)
     started = time.perf_counter()
     own_gaps = holdout.search.gaps(np.eye(len(holdout.names)))
     methods, trials = _search(holdout, own_gaps, config)
@@ -109,7 +98,7 @@ def search_weights(
     best = next(row for row in rows if row["method"] == chosen)
     ensemble = EnsembleWeights(
         budget_bytes=config.budget_bytes,
-        gap_report_float=_float_gap(best["members"], float_predictions, predictions, holdout, config.top_k),
+        gap_report_float=_float_gap(best["members"], opened, holdout, config.top_k),
         **{name: best[name] for name in best if name in EnsembleWeights.model_fields},
     )
     ensemble.save(output)
@@ -117,7 +106,7 @@ def search_weights(
         metrics=_metrics(ensemble, rows) | {"trials_per_second": sum(counts.values()) / seconds},
         details={
             "methods": rows,
-            "members": _table_of_members(holdout, models, ensemble, own_gaps),
+            "members": _table_of_members(holdout, opened, ensemble, own_gaps),
             "frontier": _frontier(holdout, trials, own_gaps),
             "guard": guard,
             "split": {"search_videos": holdout.search.num_videos, "report_videos": holdout.report.num_videos},
@@ -146,14 +135,15 @@ def _search(
     return {"flat": flat, "random": random.best()[0], "ours": ours}, (random, guided)
 
 
-def _read(predictions: Mapping[str, Path], models: Mapping[str, Path], config: SearchConfig) -> _Holdout:
-    members = load_members(predictions, config.top_k)
-    budget = budget_of({name: models[name] for name in members}, config.budget_bytes, config.size_margin)
+def _read(opened: Mapping[str, Member], config: SearchConfig) -> _Holdout:
+    members = load_members({name: member.predictions for name, member in opened.items()}, config.top_k)
+    models = {name: member.model for name, member in opened.items()}
+    budget = budget_of(models, config.budget_bytes, config.size_margin)
     videos = next(iter(members.values())).num_videos
     if videos < 2:
         raise DataError(
-            f"{next(iter(predictions.values()))}: expected predictions of at least 2 videos, one to search and one to "
-            f"report, received {videos}. Hold out more shards."
+            f"{next(iter(opened.values())).predictions}: expected predictions of at least 2 videos, one to search and "
+            f"one to report, received {videos}. Hold out more shards."
         )
     order = np.random.default_rng([config.seed, 0]).permutation(videos)
     border = min(max(round(videos * config.search_share), 1), videos - 1)
@@ -163,27 +153,12 @@ def _read(predictions: Mapping[str, Path], models: Mapping[str, Path], config: S
     return _Holdout(tuple(members), budget, search, report, rows[1])
 
 
-def _check_names(predictions: Mapping[str, Path], others: Mapping[str, Path], title: str) -> None:
-    if set(predictions) != set(others):
-        differing = ", ".join(sorted(set(predictions) ^ set(others)))
-        raise ConfigError(
-            f"search_weights: predictions and {title} must name the same members; only one has: {differing}."
-        )
-
-
-def _float_gap(
-    weights: Mapping[str, float],
-    floats: Mapping[str, Path] | None,
-    quantized: Mapping[str, Path],
-    holdout: _Holdout,
-    top_k: int,
-) -> float | None:
+def _float_gap(weights: Mapping[str, float], opened: Mapping[str, Member], holdout: _Holdout, top_k: int) -> float:
     """Compute the ensemble's GAP before quantization on the report part of the hold-out."""
-    if floats is None:
-        return None
     # Loaded together with one quantized member, so that all are checked to be of the same videos.
-    compared = {"8 bits": next(iter(quantized.values()))}
-    _, *members = load_members(compared | {name: floats[name] for name in weights}, top_k).values()
+    compared = {"8 bits": next(iter(opened.values())).predictions}
+    floats = {name: opened[name].float_predictions for name in weights}
+    _, *members = load_members(compared | floats, top_k).values()
     return float(EnsembleScores(members, holdout.report_rows, top_k=top_k).gaps(list(weights.values()))[0])
 
 
@@ -210,7 +185,7 @@ def _metrics(ensemble: EnsembleWeights, rows: Sequence[Mapping[str, Any]]) -> di
         "gap": ensemble.gap,
         "gap_search": ensemble.gap_search,
         "gap_report": ensemble.gap_report,
-        **({} if ensemble.gap_report_float is None else {"gap_report_float": ensemble.gap_report_float}),
+        "gap_report_float": ensemble.gap_report_float,
         "size_bytes": float(ensemble.size_bytes),
         "budget_bytes": float(ensemble.budget_bytes),
         "members": float(len(ensemble.members)),
@@ -218,13 +193,13 @@ def _metrics(ensemble: EnsembleWeights, rows: Sequence[Mapping[str, Any]]) -> di
 
 
 def _table_of_members(
-    holdout: _Holdout, models: Mapping[str, Path], ensemble: EnsembleWeights, own_gaps: npt.NDArray[np.float64]
+    holdout: _Holdout, opened: Mapping[str, Member], ensemble: EnsembleWeights, own_gaps: npt.NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     """Make the paper's table 4, including dropped members with weight 0."""
     return [
         {
             "name": name,
-            "family": _architecture(models[name]),
+            "family": _architecture(opened[name].model),
             "size_bytes": int(size),
             "size_share": int(size) / ensemble.size_bytes if name in ensemble.members else 0.0,
             "weight": ensemble.members.get(name, 0.0),
@@ -236,9 +211,7 @@ def _table_of_members(
 
 def _architecture(model: Path) -> str:
     path = model / "config.json"
-    config = json.loads(path.read_text())["model"] if path.is_file() else {}
-    # Older model folders call it `family`.
-    return str(config.get("architecture") or config.get("family", ""))
+    return str(json.loads(path.read_text())["model"]["architecture"]) if path.is_file() else ""
 
 
 def _frontier(holdout: _Holdout, searches: Sequence[Trials], own_gaps: npt.NDArray[np.float64]) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, ou
     Scoring 120 combinations of 10 candidates on 232,072 videos takes well under a minute on two cores, and 3 GB.
 
     Args:
-        predictions: Predictions file of each candidate by name, as written by `evaluate`.
+        predictions: Predictions file of each candidate by name, as written by `train` or `average`.
         config: Number of teachers to choose.
         output: File that receives the choice and the table of all combinations as JSON (`TeacherSelection`).
 
