@@ -15,6 +15,7 @@ from yt8m import storage
 from yt8m.config import Config
 from yt8m.identity import work_name
 from yt8m.progress import duration
+from yt8m.report.record import record_uri
 from yt8m.stages.result import StageResult
 
 # The most numbered inputs of one kind that a component has.
@@ -157,17 +158,6 @@ class Step:
         path = Path(self._artifacts[output].path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-
-
-def record_uri(root: str, node: str, work: str) -> str:
-    """Return the URI of a node's record.
-
-    Args:
-        root: URI of the run's root.
-        node: Name of the node.
-        work: Name of the work; see `yt8m.identity.work_name`.
-    """
-    return storage.join(root, "records", node, f"{work}.json")
 
 
 def fan_in(arguments: Mapping[str, Any], prefix: str, names: str) -> dict[str, Path]:

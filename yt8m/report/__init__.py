@@ -1,5 +1,5 @@
 """Reports of runs: `summary.json` for programs, an HTML page for people, and a page per node.
 
-Reads only the records that nodes leave behind. Imported by the stages `report`, `collect_records` and `export`, and by
+Reads only the records that nodes leave behind. Imported by the stages `report` and `export`, and by
 components that show a page.
 """

@@ -1,41 +1,42 @@
 """Records: the JSON file in which each node of a run stores what it did and its figures.
 
-A record is the file of the node's KFP `Metrics` artifact. The report reads nothing else:
+A record lies under the run's root, named after its node and its work. The report reads nothing else:
 
-    {"node": "evaluate-dbof1", "stage": "evaluate", "name": "dbof1", "family": "dbof",
-     "config": {"batch_size": 128, "top_k": 100},
-     "metrics": {"gap": 0.8311, "map": 0.41, "hit_at_1": 0.9, "perr": 0.8, "bytes": 1234567},
-     "details": {"gap_by_kind": {"order": 0.4}}, "seconds": 6.2}
-
-The file of a node that collects several others holds a list of records.
+    {"node": "train-dbof1", "stage": "train", "name": "dbof1", "family": "dbof",
+     "config": {"model": {"architecture": "dbof", "num_clusters": 4096}, "training": {"epochs": 10}},
+     "metrics": {"gap": 0.8311, "map": 0.41, "hit_at_1": 0.9, "training_loss": 12.3, "steps": 12000},
+     "details": {"curve": [{"step": 1200, "loss": 14.2}], "gap_by_kind": {"order": 0.4}}, "seconds": 612.5}
 """
 
-import json
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from pydantic import Field, FiniteFloat
 
+from yt8m import storage
 from yt8m.config import Config
-from yt8m.errors import DataError
+from yt8m.errors import ConfigError, DataError, StorageError
+
+# Number of records to read in parallel. Object stores take some hundredths of a second for each.
+_READS_AT_ONCE = 8
 
 
 class NodeRecord(Config):
     """Identity, configuration and figures of a node.
 
     Attributes:
-        node: Name of the node, unique in the run, for instance `evaluate-quantized-netvlad1`.
-        stage: Name of a function in `yt8m.stages`, for instance `evaluate`.
+        node: Name of the node, unique in the run, for instance `quantize-netvlad1`.
+        stage: Name of a function in `yt8m.stages`, for instance `quantize`.
         name: Model that the node works on. Empty if there is none or several.
         family: Architecture of that model. For `select_teachers` and `soft_targets`, the recipe's family or group of
             teachers.
-        config: Configuration of the stage. For the `train` stage of a student it also has `learn_from`, the family or
-            group of its teachers, and `baseline`, the candidate with the same configuration and training that learned
-            from labels alone (empty if none).
-        metrics: Figures of the stage by name.
+        config: Configuration of the stage.
+        metrics: Figures of the stage by name. Stages that make a model have those of `yt8m.stages.evaluate`, too.
         details: Tables and curves, in the stage's format.
         seconds: Duration of the node in seconds, if measured.
+        parameters: Parameters of the component.
+        artifacts: URI of each artifact that the component read or wrote, by parameter.
     """
 
     node: str
@@ -46,33 +47,47 @@ class NodeRecord(Config):
     metrics: dict[str, FiniteFloat] = Field(default={})
     details: dict[str, Any] = Field(default={})
     seconds: FiniteFloat | None = None
+    parameters: dict[str, Any] = Field(default={})
+    artifacts: dict[str, str] = Field(default={})
 
 
-def load_records(paths: Iterable[Path]) -> list[NodeRecord]:
-    """Read record files, each with one record or a list of records.
+def record_uri(root: str, node: str, work: str) -> str:
+    """Return the URI of a node's record.
+
+    Args:
+        root: URI of the run's root.
+        node: Name of the node.
+        work: Name of the work; see `yt8m.identity.work_name`.
+    """
+    return storage.join(root, "records", node, f"{work}.json")
+
+
+def read_records(root: str, works: Mapping[str, str]) -> list[NodeRecord]:
+    """Read the records of some nodes, and no others that lie under the root.
+
+    Args:
+        root: URI of the run's root.
+        works: Name of the work of each node, by name of the node; see `yt8m.identity.work_name`.
 
     Returns:
-        One record per node, in order of first appearance.
+        One record per node, in the order of `works`.
 
     Raises:
-        DataError: A file is not JSON, or two records of one node differ.
-        ConfigError: A record lacks a field or has an unknown one.
+        DataError: A record is missing, is not valid, or is one of another node. The message names the node.
     """
-    found: dict[str, NodeRecord] = {}
-    for path in paths:
-        for record in _read_file(path):
-            if found.setdefault(record.node, record) != record:
-                raise DataError(
-                    f"{path}: expected one record of node {record.node!r}, received two that differ. "
-                    "Give the records of one run only."
-                )
-    return list(found.values())
+    with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
+        return list(pool.map(lambda item: _read_record(root, *item), works.items()))
 
 
-def _read_file(path: Path) -> Iterator[NodeRecord]:
+def _read_record(root: str, node: str, work: str) -> NodeRecord:
+    uri = record_uri(root, node, work)
+    remedy = f"Execute node {node} again: `yt8m rerun RUN {node}`."
+    if not storage.exists(uri):
+        raise DataError(f"{uri}: the record of node {node} is missing. {remedy}")
     try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not a record of a node: {error}. Rerun the node that wrote it.") from None
-    for item in data if isinstance(data, list) else [data]:
-        yield NodeRecord.parse(item, str(path))
+        record = NodeRecord.parse_json(storage.read_text(uri), uri)
+    except (ConfigError, StorageError, UnicodeDecodeError) as error:
+        raise DataError(f"{error}\n{uri}: the record of node {node} cannot be read. {remedy}") from None
+    if record.node != node:
+        raise DataError(f"{uri}: expected the record of node {node}, received that of node {record.node!r}. {remedy}")
+    return record

@@ -1,6 +1,6 @@
 """The records of a run, grouped by model and by stage."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,12 +14,15 @@ class ModelRun:
     Attributes:
         name: Name of the model.
         family: Architecture of the model.
-        records: Records of the model's nodes by stage: `train`, `average`, `evaluate`, `quantize` and
-            `evaluate_quantized`.
+        learn_from: Family or group of the recipe whose soft targets the model learned from; empty if none.
+        baseline: Model with equal configuration and training that learned from labels alone; empty if there is none.
+        records: Records of the model's nodes by stage: `train`, `average` and `quantize`.
     """
 
     name: str
     family: str
+    learn_from: str = ""
+    baseline: str = ""
     records: dict[str, NodeRecord] = field(default_factory=dict)
 
     def metric(self, stage: str, key: str) -> float | None:
@@ -33,29 +36,14 @@ class ModelRun:
         return record.details.get(key) if record else None
 
     @property
+    def final(self) -> str:
+        """Stage that wrote the model's final float weights, and measured them."""
+        return "average" if "average" in self.records else "train"
+
+    @property
     def gap(self) -> float | None:
         """GAP of the model's final float weights."""
-        return self.metric("evaluate", "gap")
-
-    @property
-    def size_bytes(self) -> float | None:
-        """Bytes of the quantized model, if known."""
-        sizes = (self.metric("quantize", "bytes_after"), self.metric("evaluate_quantized", "bytes"))
-        return next((size for size in sizes if size is not None), None)
-
-    @property
-    def learn_from(self) -> str:
-        """Family or group of the recipe whose soft targets the model learned from; empty if none."""
-        return self._from_config("learn_from")
-
-    @property
-    def baseline(self) -> str:
-        """Model with equal configuration and training that learned from labels alone; empty if there is none."""
-        return self._from_config("baseline")
-
-    def _from_config(self, name: str) -> str:
-        values = (record.config.get(name) for record in self.records.values())
-        return next((str(value) for value in values if value), "")
+        return self.metric(self.final, "gap")
 
 
 class Run:
@@ -63,15 +51,21 @@ class Run:
 
     Args:
         records: Records of the nodes, one per node.
+        students: Models that learned from soft targets, each with `learn_from` and `baseline` as in `ModelRun`.
     """
 
-    def __init__(self, records: Sequence[NodeRecord]) -> None:
+    def __init__(self, records: Sequence[NodeRecord], students: Mapping[str, Mapping[str, str]] | None = None) -> None:
         self.records = records
-        self.models = _group_by_model(self.records)
+        self.models: dict[str, ModelRun] = {}
+        for record in records:
+            if record.name:
+                learned = (students or {}).get(record.name, {})
+                model = self.models.setdefault(record.name, ModelRun(record.name, record.family, **learned))
+                model.records[record.stage] = record
 
     def of(self, stage: str) -> list[NodeRecord]:
-        """Return all records of a stage, as named by `stage_of`: `evaluate` has float models only."""
-        return [record for record in self.records if stage_of(record) == stage]
+        """Return all records of a stage."""
+        return [record for record in self.records if record.stage == stage]
 
     def first(self, stage: str) -> NodeRecord | None:
         """Return the first record of a stage; None if there is none."""
@@ -81,22 +75,3 @@ class Run:
     def families(self) -> list[str]:
         """Architectures of the models in order of first appearance."""
         return list(dict.fromkeys(model.family for model in self.models.values()))
-
-
-def stage_of(record: NodeRecord) -> str:
-    """Return the record's stage, with `evaluate_quantized` and `evaluate_export` recognized by the node's name."""
-    if record.node == "evaluate-export":
-        return "evaluate_export"
-    # The name of a model may itself begin with "quantized".
-    if record.node.startswith("evaluate-quantized") and record.node != f"evaluate-{record.name}":
-        return "evaluate_quantized"
-    return record.stage
-
-
-def _group_by_model(records: Iterable[NodeRecord]) -> dict[str, ModelRun]:
-    models: dict[str, ModelRun] = {}
-    for record in records:
-        if record.name:
-            model = models.setdefault(record.name, ModelRun(record.name, record.family))
-            model.records[stage_of(record)] = record
-    return models

@@ -26,16 +26,17 @@ from yt8m.report.summary import (
 from yt8m.report.tables import build_tables, mean, share
 
 
-def build_summary(records: Sequence[NodeRecord]) -> Summary:
+def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[str, str]] | None = None) -> Summary:
     """Build the summary.
 
     Args:
         records: Records of the run's nodes, one per node. Figures of missing nodes are left out.
+        students: Models that learned from soft targets; see `Run`.
 
     Returns:
         All figures of the report.
     """
-    run = Run(records)
+    run = Run(records, students)
     prepare = run.first("prepare")
     final, tables, search = _final(run), build_tables(run), _search(run)
     return Summary(
@@ -59,13 +60,13 @@ def build_summary(records: Sequence[NodeRecord]) -> Summary:
 
 
 def _final(run: Run) -> Final:
-    exported, search, export = run.first("evaluate_export"), run.first("search_weights"), run.first("export")
+    exported, search = run.first("export"), run.first("search_weights")
     measured = exported or search
     best = max(run.models.values(), key=lambda model: model.gap or 0.0, default=None)
-    figures = measured.metrics if measured else best.records["evaluate"].metrics if best and best.gap else {}
-    size = _first_known(export, exported, search, keys=("bytes", "size_bytes"))
-    budget = _first_known(export, search, keys=("budget_bytes",))
-    baselines = [record.metrics.get("baseline_gap") for record in (exported, *run.of("evaluate")) if record]
+    figures = measured.metrics if measured else best.records[best.final].metrics if best and best.gap else {}
+    size = _first_known(exported, search, keys=("bytes", "size_bytes"))
+    budget = _first_known(exported, search, keys=("budget_bytes",))
+    baselines = [record.metrics.get("baseline_gap") for record in (exported, *run.of("train")) if record]
     return Final(
         gap=figures.get("gap"),
         measured_on="exported model" if exported else "search" if search else "model" if figures else "nothing",
@@ -117,12 +118,12 @@ def _model(model: ModelRun) -> Model:
         family=model.family,
         role="student" if model.learn_from else "teacher",
         gap=model.gap,
-        map=model.metric("evaluate", "map"),
-        hit_at_1=model.metric("evaluate", "hit_at_1"),
-        perr=model.metric("evaluate", "perr"),
-        loss=model.metric("evaluate", "loss"),
-        gap_quantized=model.metric("evaluate_quantized", "gap"),
-        size_bytes=model.size_bytes,
+        map=model.metric(model.final, "map"),
+        hit_at_1=model.metric(model.final, "hit_at_1"),
+        perr=model.metric(model.final, "perr"),
+        loss=model.metric(model.final, "loss"),
+        gap_quantized=model.metric("quantize", "gap"),
+        size_bytes=model.metric("quantize", "bytes_after"),
         train_seconds=model.metric("train", "seconds"),
     )
 
@@ -194,10 +195,10 @@ def _frontier_point(point: Mapping[str, Any]) -> FrontierPoint:
 def _class_kinds(run: Run) -> tuple[ClassKind, ...]:
     found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for model in run.models.values():
-        for kind, gap in (model.details("evaluate", "gap_by_kind") or {}).items():
+        for kind, gap in (model.details(model.final, "gap_by_kind") or {}).items():
             if gap is not None:
                 found[kind][model.family].append(float(gap))
-    exported = run.first("evaluate_export")
+    exported = run.first("export")
     of_export = exported.details.get("gap_by_kind", {}) if exported else {}
     kinds = []
     for kind, families in found.items():

@@ -65,7 +65,7 @@ def quantization_table(run: Run) -> tuple[QuantizationRow, ...]:
 
 
 def _quantized(model: ModelRun) -> QuantizationRow:
-    gap_after = model.metric("evaluate_quantized", "gap")
+    gap_after = model.metric("quantize", "gap")
     bytes_before, bytes_after = model.metric("quantize", "bytes_before"), model.metric("quantize", "bytes_after")
     return QuantizationRow(
         model=model.name,
@@ -73,8 +73,8 @@ def _quantized(model: ModelRun) -> QuantizationRow:
         gap_before=model.gap,
         gap_after=gap_after,
         gap_change=difference(gap_after, model.gap),
-        seconds_before=model.metric("evaluate", "seconds"),
-        seconds_after=model.metric("evaluate_quantized", "seconds"),
+        seconds_before=model.metric(model.final, "evaluation_seconds"),
+        seconds_after=model.metric("quantize", "evaluation_seconds"),
         bytes_before=bytes_before,
         bytes_after=bytes_after,
         size_ratio=share(bytes_after, bytes_before),
@@ -120,7 +120,7 @@ def _member(member: Mapping[str, Any], run: Run) -> EnsembleRow:
     return EnsembleRow(
         model=model.name,
         family=model.family,
-        gap=model.metric("evaluate_quantized", "gap"),
+        gap=model.metric("quantize", "gap"),
         size_bytes=member.get("size_bytes"),
         size_share=member.get("size_share"),
         weight=member["weight"],

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from components.step import record_uri
 from pipelines.cli import main, watch
 from pipelines.cluster import run as cluster_run
 from pipelines.cluster.access import ClusterAccess
@@ -20,6 +19,7 @@ from tests.pipelines.cluster.kfp_server import KfpServer
 from tests.support.paths import SMOKE
 from yt8m import storage
 from yt8m.errors import ClusterError, StorageError
+from yt8m.report.record import record_uri
 
 # google-cloud-storage warns once.
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
