@@ -1,4 +1,4 @@
-"""KFP components, one file per stage. Each calls the function of its stage; `step` has what they share.
+"""Components, one file per stage: a plain function that calls the function of its stage. `step` has what they share.
 
-Imports only the library. Imported by `pipelines`.
+Imports only the library. Imported by `pipelines`, which makes KFP components of the functions.
 """
