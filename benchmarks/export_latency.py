@@ -29,13 +29,13 @@ from support.measuring import peak_bytes, resident_bytes, say
 from support.published import PUBLISHED
 
 from yt8m.data.format import DataSpec
-from yt8m.ensembling.files import EnsembleWeights
 from yt8m.export.budget import directory_bytes
+from yt8m.export.description import ExportDescription, MemberDescription, ensemble_digest
 from yt8m.export.exported_model import ExportedModel
+from yt8m.export.saved_model import write_saved_model
 from yt8m.models import build
-from yt8m.models.files import WEIGHTS_FILE, save_model
-from yt8m.stages.export import ExportConfig, export
-from yt8m.stages.quantize import QuantizeConfig, quantize
+from yt8m.models.files import WEIGHTS_FILE, read_description, save_model
+from yt8m.stages.quantize import QuantizationConfig, quantize_weights
 
 Times = dict[str, list[float]]  # seconds of each call, by kind of model
 
@@ -72,23 +72,25 @@ def write_member(folder: Path, name: str, frames: int) -> None:
     spec, config = DataSpec(max_frames=frames), PUBLISHED[name]
     keras.utils.set_random_seed(0)
     save_model(folder / "floats" / name, build(config, spec), config, spec)
-    quantize(model=folder / "floats" / name, config=QuantizeConfig(), output=folder / "bytes" / name)
+    quantize_weights(model=folder / "floats" / name, config=QuantizationConfig(), output=folder / "bytes" / name)
 
 
 def write_export(folder: Path, kind: str, members: list[str]) -> None:
     """Export the members with equal weights."""
-    weights = EnsembleWeights(
-        members=dict.fromkeys(members, 1 / len(members)),
-        size_bytes=0, budget_bytes=2**40, method="flat", gap=0, gap_search=0, gap_report=0,
-    )  # fmt: skip
-    weights.save(folder / "weights.json")
-    export(
-        models={name: folder / ("floats" if kind == "float" else "bytes") / name for name in members},
-        weights=folder / "weights.json",
-        config=ExportConfig(mode="compact" if kind == "compact" else "load", latency_batch_sizes=()),
-        output=folder / kind,
-        card=folder / "card.md",
+    models = {name: folder / ("floats" if kind == "float" else "bytes") / name for name in members}
+    weights = dict.fromkeys(members, 1 / len(members))
+    description = ExportDescription(
+        data=read_description(models[members[0]]).data,
+        members={
+            name: MemberDescription(weight=weights[name], family="", size_bytes=(model / WEIGHTS_FILE).stat().st_size)
+            for name, model in models.items()
+        },
+        mode="compact" if kind == "compact" else "load",
+        top_k=20,
+        identity=ensemble_digest(models, weights),
     )
+    (folder / kind).mkdir()
+    write_saved_model(folder / kind, models, description)
 
 
 def measure_alone(folder: Path, members: list[str], batch: int) -> None:

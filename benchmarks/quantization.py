@@ -21,7 +21,7 @@ from yt8m.data.format import DataSpec
 from yt8m.models.files import save_weights
 from yt8m.models.netvlad import NetVLADConfig
 from yt8m.quantization.methods import METHODS, Method
-from yt8m.stages.quantize import QuantizeConfig, quantize
+from yt8m.stages.quantize import QuantizationConfig, quantize_weights
 
 CLASSES = 3862
 
@@ -64,7 +64,8 @@ def measure(folder: Path, method: Method) -> str:
     """Quantize the model; return a row of the table."""
     before = peak_bytes()
     start, cpu = time.perf_counter(), time.process_time()
-    result = quantize(model=folder / "float", config=QuantizeConfig(method=method), output=folder / method)
+    config = QuantizationConfig(method=method)
+    result = quantize_weights(model=folder / "float", config=config, output=folder / method)
     whole = time.perf_counter() - start
     figures = result.metrics
     return (

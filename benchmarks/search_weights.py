@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from support.measuring import peak_bytes, say
 
+from yt8m.ensembling.members import Member
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.metrics import StreamingMetrics
 from yt8m.predictions import DEFAULT_TOP_K, Predictions
@@ -91,18 +92,19 @@ def measure_search(folder: Path, videos: int, members: int, trials: int) -> None
         f"{cpu / len(weights):.3f} CPU seconds per trial ({cpu / seconds:.1f} cores used)"
     )
     del scores
-    paths = save(folder, found)
-    del found
-    models = {}
-    for index, name in enumerate(paths):
-        models[name] = folder / name
-        models[name].mkdir()
-        with (models[name] / "weights.safetensors").open("wb") as file:
+    folders = {f"member{index}": folder / f"member{index}" for index in range(len(found))}
+    for index, path in enumerate(folders.values()):
+        member = Member(path)
+        member.model.mkdir(parents=True)
+        with (member.model / "weights.safetensors").open("wb") as file:
             file.truncate(SIZES_MB[index % len(SIZES_MB)] * 1_000_000)
+        found[index].save(member.predictions)
+        member.float_predictions.hardlink_to(member.predictions)
+    del found
     for budget in (2**40, 2**30, 600_000_000):
         config = SearchConfig(budget_bytes=budget, trials=trials)
         with timed(f"search_weights, {trials} trials per method, with reading, budget {budget:,} bytes"):
-            result = search_weights(predictions=paths, models=models, config=config, output=folder / "weights.json")
+            result = search_weights(members=folders, config=config, output=folder / "weights.json")
         for row in result.details["methods"]:
             say(
                 f"  {row['method']:6} GAP searched {row['gap_search']:.5f} reported {row['gap_report']:.5f} "

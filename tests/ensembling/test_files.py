@@ -13,6 +13,7 @@ ENSEMBLE = {
     "gap": 0.5,
     "gap_search": 0.6,
     "gap_report": 0.4,
+    "gap_report_float": 0.41,
 }
 
 

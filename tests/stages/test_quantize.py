@@ -1,14 +1,21 @@
+import hashlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.support.weights import read_weights
 from yt8m.data.format import DataSpec
+from yt8m.data.partition import Partition
+from yt8m.ensembling.members import Member, load_members
 from yt8m.errors import DataError
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, save_weights
+from yt8m.predictions import Predictions
 from yt8m.quantization.files import iterate_quantized
 from yt8m.quantization.quantized_array import QuantizedArray
-from yt8m.stages.quantize import QuantizeConfig, quantize
+from yt8m.stages.evaluate import EvaluateConfig, evaluate
+from yt8m.stages.quantize import QuantizationConfig, QuantizeConfig, quantize, quantize_weights
 
 SPEC = DataSpec(features={"rgb": 8, "audio": 4}, num_classes=6, max_frames=10)
 MODEL = DBoFConfig(num_clusters=4, hidden_units=5)
@@ -27,7 +34,7 @@ def model(tmp_path):
 
 
 def test_variables_over_the_threshold_are_quantized_and_17000_elements_are_not(model, tmp_path):
-    quantize(model=model, config=QuantizeConfig(), output=tmp_path / "out")
+    quantize_weights(model=model, config=QuantizationConfig(), output=tmp_path / "out")
     stored = dict(iterate_quantized(tmp_path / "out" / "weights.safetensors"))
     assert isinstance(stored["large/kernel"], QuantizedArray)
     assert not isinstance(stored["just/kernel"], QuantizedArray)
@@ -38,7 +45,7 @@ def test_variables_over_the_threshold_are_quantized_and_17000_elements_are_not(m
 
 
 def test_metrics_match_the_files(model, tmp_path):
-    result = quantize(model=model, config=QuantizeConfig(), output=tmp_path / "out")
+    result = quantize_weights(model=model, config=QuantizationConfig(), output=tmp_path / "out")
     before, after = read_weights(model), read_weights(tmp_path / "out")
     difference = np.abs(after["large/kernel"] - before["large/kernel"])
     assert result.metrics["largest_error"] == pytest.approx(difference.max())
@@ -54,14 +61,14 @@ def test_metrics_match_the_files(model, tmp_path):
 
 
 def test_the_model_keeps_its_configuration(model, tmp_path):
-    quantize(model=model, config=QuantizeConfig(method="kmeans"), output=tmp_path / "out")
+    quantize_weights(model=model, config=QuantizationConfig(method="kmeans"), output=tmp_path / "out")
     assert read_description(tmp_path / "out") == read_description(model)
 
 
 def test_a_quantized_model_is_not_quantized_again(model, tmp_path):
-    quantize(model=model, config=QuantizeConfig(), output=tmp_path / "once")
+    quantize_weights(model=model, config=QuantizationConfig(), output=tmp_path / "once")
     with pytest.raises(DataError, match=r"large/kernel: already quantized"):
-        quantize(model=tmp_path / "once", config=QuantizeConfig(), output=tmp_path / "twice")
+        quantize_weights(model=tmp_path / "once", config=QuantizationConfig(), output=tmp_path / "twice")
     assert not (tmp_path / "twice").exists()
 
 
@@ -70,5 +77,134 @@ def test_a_diverged_model_is_refused_with_the_name_of_its_variable(tmp_path):
     kernel[3, 3] = np.nan
     save_weights(tmp_path / "model", {"dense/kernel": kernel}, MODEL, SPEC)
     with pytest.raises(DataError, match=r"weights\.safetensors: dense/kernel: the weights contain NaN"):
-        quantize(model=tmp_path / "model", config=QuantizeConfig(), output=tmp_path / "out")
+        quantize_weights(model=tmp_path / "model", config=QuantizationConfig(), output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+CONFIG = QuantizeConfig(threshold_elements=20, evaluation=EvaluateConfig(batch_size=4, top_k=7))
+
+
+@pytest.fixture(scope="module")
+def predicted(trained, small_partition, tmp_path_factory):
+    """The predictions of the trained model."""
+    path = tmp_path_factory.mktemp("predicted") / "predictions"
+    evaluate(partition=small_partition, model=trained, config=CONFIG.evaluation, predictions=path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def made(trained, small_partition, predicted, tmp_path_factory):
+    """A member and the result of the stage that made it."""
+    folder = tmp_path_factory.mktemp("made") / "member"
+    result = quantize(partition=small_partition, model=trained, predictions=predicted, config=CONFIG, output=folder)
+    return Member.open("dbof1", folder), result
+
+
+def test_a_member_holds_the_quantized_model_and_both_predictions(made, trained, small_partition, predicted, tmp_path):
+    member, result = made
+    alone = quantize_weights(model=trained, config=CONFIG, output=tmp_path / "alone")
+    for name in ("weights.safetensors", "config.json"):
+        assert (member.model / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    assert member.float_predictions.read_bytes() == predicted.read_bytes()
+    measured = evaluate(
+        partition=small_partition, model=member.model, config=CONFIG.evaluation, predictions=tmp_path / "predictions"
+    )
+    stored, expected = (Predictions.load(path) for path in (member.predictions, tmp_path / "predictions"))
+    for array in ("ids", "classes", "scores", "label_ptr", "labels"):
+        np.testing.assert_array_equal(getattr(stored, array), getattr(expected, array))
+    assert {path.name for path in member.folder.iterdir()} == {
+        "model", "predictions.safetensors", "float_predictions.safetensors"
+    }  # fmt: skip
+    timed = {"seconds", "videos_per_second"}
+    assert {name: result.metrics[name] for name in measured.metrics.keys() - timed} == {
+        name: value for name, value in measured.metrics.items() if name not in timed
+    }
+    assert {name: result.metrics[name] for name in alone.metrics.keys() - timed} == {
+        name: value for name, value in alone.metrics.items() if name not in timed
+    }
+    assert result.metrics["evaluation_seconds"] > 0
+    assert result.details["variables"] == alone.details["variables"]
+
+
+def test_predictions_of_the_quantized_model_are_its_own(made):
+    member, _ = made
+    floats, quantized = load_members({"float": member.float_predictions, "8": member.predictions}, 7).values()
+    assert not np.array_equal(floats.scores, quantized.scores)
+
+
+def test_quantized_weights_are_what_they_always_were(tmp_path):
+    """The digest was computed before members existed."""
+    kernel = (np.arange(20_000, dtype=np.float32) % 997 / 500 - 1).reshape(200, 100)
+    save_weights(tmp_path / "model", {"dense/kernel": kernel, "dense/bias": kernel[0]}, MODEL, SPEC)
+    quantize_weights(model=tmp_path / "model", config=QuantizationConfig(), output=tmp_path / "out")
+    written = (tmp_path / "out" / "weights.safetensors").read_bytes()
+    assert hashlib.sha256(written).hexdigest() == "0dc13d529b31a66ca5d2e820d686e12306066d2687aab8730e4e2b915cdcb1fc"
+
+
+def stored(predictions, folder, **changes):
+    replace(Predictions.load(predictions), **changes).save(folder / "changed")
+    return folder / "changed"
+
+
+@pytest.mark.parametrize("what", ["videos", "classes", "top_k"])
+def test_predictions_of_another_shape_are_refused_before_the_model_is_read(what, small_partition, predicted, tmp_path):
+    found = Predictions.load(predicted)
+    changes = {
+        "videos": {"ids": found.ids[1:], "classes": found.classes[1:], "scores": found.scores[1:]},
+        "classes": {"num_classes": 11},
+        "top_k": {"classes": found.classes[:, :5], "scores": found.scores[:, :5]},
+    }
+    received = {
+        "videos": "10 videos, 10 classes, the top 7",
+        "classes": "11 videos, 11 classes, the top 7",
+        "top_k": "11 videos, 10 classes, the top 5",
+    }
+    with pytest.raises(
+        DataError,
+        match=rf"changed: expected .*\(11 videos, 10 classes, the top 7 .* received others \({received[what]}",
+    ):
+        quantize(
+            partition=small_partition,
+            model=tmp_path / "none",
+            predictions=stored(predicted, tmp_path, **changes[what]),
+            config=CONFIG,
+            output=tmp_path / "member",
+        )
+
+
+def test_predictions_of_other_videos_are_refused_and_leave_no_member(trained, small_partition, predicted, tmp_path):
+    found = Predictions.load(predicted)
+    for changes, message in (({"ids": found.ids[::-1].copy()}, "different ids at video 0"), (
+        {"labels": (found.labels + 1).astype(np.uint16)}, "the same videos with different labels"
+    )):  # fmt: skip
+        with pytest.raises(DataError, match=message):
+            quantize(
+                partition=small_partition,
+                model=trained,
+                predictions=stored(predicted, tmp_path, **changes),
+                config=CONFIG,
+                output=tmp_path / "member",
+            )
+        assert not (tmp_path / "member").exists()
+
+
+def test_missing_predictions_and_foreign_files_are_refused(trained, small_partition, tmp_path):
+    (tmp_path / "foreign").write_text("{}")
+    for name in ("missing", "foreign"):
+        with pytest.raises(DataError, match=f"{name}: expected the predictions of a model"):
+            quantize(
+                partition=small_partition,
+                model=trained,
+                predictions=tmp_path / name,
+                config=CONFIG,
+                output=tmp_path / "member",
+            )
+
+
+def test_a_model_for_other_data_is_refused(model, small_partition, predicted, tmp_path):
+    assert Partition.load(small_partition).spec != SPEC
+    with pytest.raises(DataError):
+        quantize(
+            partition=small_partition, model=model, predictions=predicted, config=CONFIG, output=tmp_path / "member"
+        )
+    assert not (tmp_path / "member").exists()

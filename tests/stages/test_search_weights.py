@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,10 @@ import pytest
 
 from tests.support.predictions import gap_of_mean, members
 from tests.support.python import modules_after
+from tests.support.toy_ensemble import write_member
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.scores import EnsembleScores
-from yt8m.errors import BudgetError, ConfigError, DataError
+from yt8m.errors import BudgetError, DataError
 from yt8m.predictions import Predictions
 from yt8m.stages.result import StageResult
 from yt8m.stages.search_weights import SearchConfig, search_weights
@@ -17,27 +19,25 @@ from yt8m.stages.search_weights import SearchConfig, search_weights
 SIZES = (1000, 2000, 3000, 4000)
 
 
-def stored(folder: Path, found: list[Predictions]) -> tuple[dict[str, Path], dict[str, Path]]:
-    predictions, models = {}, {}
-    for i, member in enumerate(found):
-        predictions[f"m{i}"], models[f"m{i}"] = folder / f"m{i}.predictions", folder / f"m{i}"
-        member.save(predictions[f"m{i}"])
-        models[f"m{i}"].mkdir()
+def stored(folder: Path, found: list[Predictions], floats: list[Predictions] | None = None) -> dict[str, Path]:
+    """Write members of the sizes `SIZES`; return their folders by name."""
+    names = [f"m{i}" for i in range(len(found))]
+    for name, size, *predictions in zip(names, SIZES, found, floats or found, strict=False):
+        model = folder / "models" / name
+        model.mkdir(parents=True)
         config = json.dumps({"format": 1, "model": {"architecture": "dbof"}, "data": {}})
-        (models[f"m{i}"] / "config.json").write_text(config)
-        (models[f"m{i}"] / "weights.safetensors").write_bytes(b"x" * (SIZES[i] - len(config)))
-    return predictions, models
+        (model / "config.json").write_text(config)
+        (model / "weights.safetensors").write_bytes(b"x" * (size - len(config)))
+        write_member(folder / name, model, *predictions)
+    return {name: folder / name for name in names}
 
 
 def run(
-    folder: Path, found: list[Predictions], floats: dict[str, Path] | None = None, **changes: float
+    folder: Path, found: list[Predictions], floats: list[Predictions] | None = None, **changes: float
 ) -> tuple[StageResult, EnsembleWeights]:
-    predictions, models = stored(folder, found)
     config = SearchConfig.parse({"trials": 60, "size_margin": 0.0, "min_gain_errors": 0.0} | changes, "test")
     output = folder / "weights.json"
-    result = search_weights(
-        predictions=predictions, models=models, config=config, output=output, float_predictions=floats
-    )
+    result = search_weights(members=stored(folder, found, floats), config=config, output=output)
     return result, EnsembleWeights.load(output)
 
 
@@ -63,21 +63,15 @@ def test_figures_match_the_weights_on_each_part_and_on_the_whole(tmp_path: Path)
     json.dumps(result.details, allow_nan=False)
 
 
-def original(folder: Path, found: list[Predictions]) -> dict[str, Path]:
-    """Store the predictions of the members before quantization; return their files by name."""
-    (folder / "float").mkdir()
-    return stored(folder / "float", found)[0]
-
-
 def test_quantization_that_changes_no_prediction_costs_nothing(tmp_path: Path):
     found = members(4, noise=1.5)
-    result, ensemble = run(tmp_path, found, original(tmp_path, found), budget_bytes=7500)
+    result, ensemble = run(tmp_path, found, budget_bytes=7500)
     assert ensemble.gap_report_float == ensemble.gap_report == result.metrics["gap_report_float"]
 
 
 def test_the_gap_before_quantization_uses_the_same_weights_and_videos(tmp_path: Path):
     found, before = members(3, noise=1.5), members(3, noise=0.5)
-    _, ensemble = run(tmp_path, found, original(tmp_path, before))
+    _, ensemble = run(tmp_path, found, before)
     assert list(ensemble.members) == ["m0", "m1", "m2"]
     (tmp_path / "without").mkdir()
     _, without = run(tmp_path / "without", found)
@@ -86,22 +80,19 @@ def test_the_gap_before_quantization_uses_the_same_weights_and_videos(tmp_path: 
     weights = np.array(list(ensemble.members.values()))
     assert ensemble.gap_report == pytest.approx(gap_of_mean(found, weights, reported), abs=1e-6)
     assert ensemble.gap_report_float == pytest.approx(gap_of_mean(before, weights, reported), abs=1e-6)
-    assert without.gap_report_float is None
 
 
 @pytest.mark.parametrize(
-    ("before", "error", "said"),
+    ("before", "said"),
     [
-        (members(1), ConfigError, r"predictions and float_predictions must name the same members; only one has: m1\."),
-        (members(2, seed=1), DataError, "the same videos with different labels"),
-        (members(2, videos=399), DataError, "different number of videos, 400 and 399"),
+        (members(2, seed=1), "the same videos with different labels"),
+        (members(2, videos=399), "different number of videos, 400 and 399"),
+        (members(2, top_k=30), "different numbers of classes stored per video, 60 and 30"),
     ],
 )
-def test_other_predictions_before_quantization_are_refused(
-    tmp_path: Path, before: list[Predictions], error: type[Exception], said: str
-):
-    with pytest.raises(error, match=said):
-        run(tmp_path, members(2), original(tmp_path, before))
+def test_other_predictions_before_quantization_are_refused(tmp_path: Path, before: list[Predictions], said: str):
+    with pytest.raises(DataError, match=rf"m0/predictions.* and .*m0/float_predictions.*: {said}"):
+        run(tmp_path, members(2), before)
     assert not (tmp_path / "weights.json").exists()
 
 
@@ -159,16 +150,42 @@ def test_a_budget_smaller_than_every_member_names_the_smallest(tmp_path: Path):
         run(tmp_path, members(2), budget_bytes=999)
 
 
-def test_members_without_a_model_are_named(tmp_path: Path):
-    predictions, models = stored(tmp_path, members(2))
-    del models["m1"]
-    with pytest.raises(ConfigError, match=r"only one has: m1\."):
-        search_weights(predictions=predictions, models=models, config=SearchConfig(), output=tmp_path / "out")
+@pytest.mark.parametrize("part", ["model", "predictions.safetensors", "float_predictions.safetensors"])
+def test_an_incomplete_member_is_refused_with_its_name_and_what_it_lacks(tmp_path: Path, part: str):
+    folders = stored(tmp_path, members(2))
+    (folders["m1"] / part).rename(tmp_path / "lost")
+    with pytest.raises(DataError, match=rf"m1: expected a member .* as 'm1', .* without {re.escape(part)}\."):
+        search_weights(members=folders, config=SearchConfig(), output=tmp_path / "out")
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path):
+    folders = {"m0": stored(tmp_path, members(1))["m0"], "other": tmp_path / "models" / "m0"}
+    with pytest.raises(DataError, match=r"models/m0: expected a member .* as 'other', .* without model\."):
+        search_weights(members=folders, config=SearchConfig(), output=tmp_path / "out")
+
+
+def test_only_the_bytes_of_the_model_count(tmp_path: Path):
+    result, ensemble = run(tmp_path, members(1))
+    assert ensemble.size_bytes == result.metrics["size_bytes"] == SIZES[0]
+    assert (tmp_path / "m0" / "predictions.safetensors").stat().st_size > SIZES[0]
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (members(1, seed=1), "the same videos with different labels"),
+        (members(1, videos=399), "different number of videos, 400 and 399"),
+        (members(1, top_k=30), "different numbers of classes stored per video, 60 and 30"),
+    ],
+)
+def test_members_with_predictions_of_another_run_are_refused(tmp_path: Path, other: list[Predictions], said: str):
+    with pytest.raises(DataError, match=rf"m0/predictions.* and .*m1/predictions.*: {said}"):
+        run(tmp_path, [*members(1), *other])
 
 
 def test_no_members_are_refused(tmp_path: Path):
     with pytest.raises(DataError, match="at least one member, received none"):
-        search_weights(predictions={}, models={}, config=SearchConfig(), output=tmp_path / "out")
+        search_weights(members={}, config=SearchConfig(), output=tmp_path / "out")
 
 
 def test_a_single_video_cannot_be_split(tmp_path: Path):

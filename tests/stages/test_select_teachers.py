@@ -56,6 +56,8 @@ def changed(member: Predictions, what: str) -> Predictions:
             return replace(member, ids=member.ids[::-1].copy())
         case "videos":
             return members(1, videos=10)[0]
+        case "top_k":
+            return members(1, top_k=30)[0]
         case "classes":
             return replace(member, num_classes=61)
         case _:
@@ -67,6 +69,7 @@ def changed(member: Predictions, what: str) -> Predictions:
     [
         ("order", "different ids at video 0, 'v00000' and 'v00399'"),
         ("videos", "different number of videos, 400 and 10"),
+        ("top_k", "different numbers of classes stored per video, 60 and 30"),
         ("classes", "different number of classes, 60 and 61"),
         ("labels", "the same videos with different labels"),
     ],

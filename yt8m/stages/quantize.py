@@ -14,7 +14,6 @@ from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.ensembling.members import Member, load_members
 from yt8m.errors import DataError
-from yt8m.metrics import GAP_TOP_K
 from yt8m.models.files import WEIGHTS_FILE, read_description, save_weights
 from yt8m.predictions import Predictions
 from yt8m.quantization.files import iterate_quantized
@@ -73,7 +72,7 @@ def quantize(*, partition: Path, model: Path, predictions: Path, config: Quantiz
             partition=partition, model=member.model, config=config.evaluation, predictions=member.predictions
         )
         # The ids of the hold-out videos are known only now.
-        load_members({"float": predictions, "quantized": member.predictions}, GAP_TOP_K)
+        load_members({"float": predictions, "quantized": member.predictions}, config.evaluation.top_k)
     return with_evaluation(result, evaluated)
 
 
