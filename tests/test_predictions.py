@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from yt8m.errors import DataError
-from yt8m.predictions import Predictions, PredictionsBuilder, top_classes
+from yt8m.predictions import Predictions, PredictionsBuilder
 
 
 def small(top_k: int = 3) -> Predictions:
@@ -22,18 +22,6 @@ def test_builder_keeps_the_best_classes_in_order_and_the_labels_of_every_video()
     assert predictions.label_ptr.tolist() == [0, 2, 2, 3]
     assert predictions.labels.tolist() == [1, 4, 0]
     assert (predictions.num_videos, predictions.top_k, predictions.num_classes) == (3, 3, 5)
-
-
-def test_ties_are_broken_by_the_smaller_class_also_at_the_edge_of_the_top_k():
-    classes, scores = top_classes(np.array([[0.5, 0.7, 0.5, 0.7, 0.5], [0.0] * 5], np.float32), 3)
-    assert classes.tolist() == [[1, 3, 0], [0, 1, 2]]
-    assert scores[1].tolist() == [0, 0, 0]
-
-
-def test_top_classes_are_those_of_a_full_sort():
-    values = np.random.default_rng(0).integers(0, 40, (200, 90)).astype(np.float32)
-    classes, _ = top_classes(values, 17)
-    assert (classes == np.argsort(-values, axis=1, kind="stable")[:, :17]).all()
 
 
 def test_top_k_is_at_most_the_number_of_classes():
@@ -63,9 +51,3 @@ def test_other_files_are_refused_by_name(tmp_path: Path, content: bytes | None):
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"other: expected the predictions of a model"):
         Predictions.load(path)
-
-
-@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -0.5])
-def test_numbers_that_are_no_probabilities_are_refused(bad: float):
-    with pytest.raises(DataError, match="expected probabilities"):
-        top_classes(np.full((1, 3), bad, np.float32), 2)

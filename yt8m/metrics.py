@@ -12,7 +12,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from yt8m.predictions import top_classes
+from yt8m.top_classes import top_classes
 
 # Number of predictions per video that count in GAP, as in the challenge.
 GAP_TOP_K = 20
