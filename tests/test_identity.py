@@ -8,9 +8,10 @@ import pytest
 from pipelines.stages import STAGES
 from tests.support.changed_files import append, changed_file, replace
 from yt8m import identity
-from yt8m.identity import INFRASTRUCTURE, PROJECT, behavior, locked_versions, package_versions
+from yt8m.identity import INFRASTRUCTURE, MEASURING, PROJECT, behavior, locked_versions, package_versions
 from yt8m.models import ARCHITECTURES
 from yt8m.normal_form import normal_form, strip_comments
+from yt8m.training.checkpoint import training_digest
 
 SOURCE = '''
 """A module."""
@@ -113,8 +114,9 @@ def test_a_source_without_comments_does_the_same() -> None:
     assert form(stripped, annotations=True) == form(SOURCE, annotations=True)
 
 
-def test_every_module_of_the_infrastructure_exists_and_has_a_reason() -> None:
-    for module, reason in INFRASTRUCTURE.items():
+@pytest.mark.parametrize("table", [INFRASTRUCTURE, MEASURING])
+def test_every_listed_module_exists_and_has_a_reason(table: dict[str, str]) -> None:
+    for module, reason in table.items():
         path = PROJECT.joinpath(*module.split("."))
         assert path.with_suffix(".py").exists() or (path / "__init__.py").exists(), module
         assert reason
@@ -130,6 +132,9 @@ def test_every_module_of_the_infrastructure_exists_and_has_a_reason() -> None:
         ("train", {"dbof"}, "yt8m/storage/__init__.py", False),
         ("train", {"dbof"}, "yt8m/stages/export.py", False),
         ("train", {"dbof"}, "yt8m/ensembling/scores.py", False),
+        ("train", {"dbof"}, "yt8m/metrics.py", True),
+        ("train", {"dbof"}, "yt8m/stages/evaluate.py", True),
+        ("average", {"dbof"}, "yt8m/training/holdout.py", True),
         ("search_weights", set(), "yt8m/ensembling/scores.py", True),
         ("search_weights", set(), "yt8m/models/dbof.py", False),
         ("report", set(), "yt8m/report/page.py", True),
@@ -156,6 +161,27 @@ def test_code_that_a_stage_executes_is_its_behavior_and_other_code_is_not(
     with changed_file(file, append("\nchanged = 1\n")):
         after = behavior(modules, architectures, ARCHITECTURES)
     assert [path for path in before if before[path] != after[path]] == ([file] if changes else [])
+
+
+@pytest.mark.parametrize("stage", ["train", "average"])
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        *((f"{module.replace('.', '/')}.py", False) for module in MEASURING),
+        ("yt8m/data/synthetic/description.py", False),
+        ("yt8m/export/description.py", False),
+        ("components/train.py", False),
+        ("yt8m/layers/dbof.py", True),
+        ("yt8m/losses.py", True),
+        ("yt8m/data/soft_targets.py", True),
+        ("yt8m/training/streaming_gap.py", True),
+        ("yt8m/training/loop.py", True),
+    ],
+)
+def test_what_only_measures_does_not_decide_weights(stage: str, file: str, changes: bool) -> None:
+    before = training_digest(stage, "dbof", model={})
+    with changed_file(file, append("\nchanged = 1\n")):
+        assert (training_digest(stage, "dbof", model={}) != before) == changes
 
 
 def test_the_annotations_of_a_component_are_behavior() -> None:

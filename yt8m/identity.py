@@ -1,7 +1,8 @@
 """The identity of work: everything that answers whether the same work was done before.
 
-Three names depend on it: the cache key of a pipeline's node, the checkpoint of a training and the tag of the container
-image. All of them use the normal form of source files, so that a changed comment never repeats a training.
+Four names depend on it: the cache key of a pipeline's node, the checkpoint of a training, the folder of soft targets
+and the tag of the container image. All of them use the normal form of source files, so that a changed comment never
+repeats a training.
 
 Only the standard library is imported, because `make image` runs where the project is not installed.
 """
@@ -33,6 +34,19 @@ INFRASTRUCTURE: Mapping[str, str] = {
     "yt8m.training.tensorboard": "logs for TensorBoard, which no step reads",
 }
 """Modules and packages that do not change the result of a stage, each with the reason. The image's tag counts them."""
+
+MEASURING: Mapping[str, str] = {
+    "yt8m.metrics": "figures of predictions; `average` computes those that it compares anew in every execution",
+    "yt8m.predictions": "stored predictions of a finished model",
+    "yt8m.stages.evaluate": "measures a finished model",
+    "yt8m.training.holdout": "predicts and scores the hold-out, which no training reads",
+}
+"""Modules that measure models and decide nothing about weights or soft targets, each with the reason.
+
+They are part of a node's key, so that a change repeats the step, but not of the name of its checkpoint or sidecars, so
+that the step finds the finished weights or soft targets and only measures again. `yt8m.training.streaming_gap` is not
+among them: it runs within the training step, its state is in the checkpoint, and its curve cannot be measured again.
+"""
 
 PACKAGES = ("tensorflow", "keras")
 """Packages whose version is part of the identity: they compute what a stage returns."""
@@ -109,7 +123,13 @@ def _installed_version(package: str) -> str:
     return "not installed"
 
 
-def behavior(modules: Iterable[str], architectures: Collection[str], registered: Collection[str]) -> dict[str, str]:
+def behavior(
+    modules: Iterable[str],
+    architectures: Collection[str],
+    registered: Collection[str],
+    *,
+    without: Collection[str] = (),
+) -> dict[str, str]:
     """Hash every file that decides what modules do.
 
     These are the modules themselves and everything they import within the project, directly or not, without
@@ -120,11 +140,12 @@ def behavior(modules: Iterable[str], architectures: Collection[str], registered:
         modules: Modules to start from, for instance `yt8m.stages.train`.
         architectures: Architectures of the models at hand.
         registered: All architectures; each is a module in `yt8m.models`.
+        without: Modules and packages that do not count, for instance `MEASURING`.
 
     Returns:
         16 hexadecimal digits by path, relative to the project.
     """
-    unused = frozenset(f"yt8m.models.{name}" for name in set(registered) - set(architectures))
+    unused = frozenset(f"yt8m.models.{name}" for name in set(registered) - set(architectures)) | frozenset(without)
     names: set[str] = set()
     for module in modules:
         names |= _import_closure(module, unused)
@@ -194,12 +215,11 @@ def _import_graph(package: str, unused: frozenset[str]) -> "grimp.ImportGraph":
         packages = sorted({package, "yt8m"})
         # grimp would write its cache into the current directory.
         graph = grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None)
-        unneeded = [name for name in graph.modules if any(_is_within(name, each) for each in INFRASTRUCTURE)]
     else:
         graph = copy.deepcopy(_import_graph(package, frozenset()))
-        unneeded = [name for name in unused if name in graph.modules]
-    for name in unneeded:
-        graph.remove_module(name)
+    for name in list(graph.modules):
+        if any(_is_within(name, each) for each in unused or INFRASTRUCTURE):
+            graph.remove_module(name)
     return graph
 
 

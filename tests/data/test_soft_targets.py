@@ -246,7 +246,7 @@ def test_a_manifest_of_another_partition_is_refused(made, shards, tmp_path):
     def opened(**changes):
         fitting = manifest_of(uris, sidecars, partition_digest=partition.digest)
         fitting.model_copy(update=changes).save(path)
-        return SoftTargetShards.open(path, partition)
+        return SoftTargetShards.open([path], partition)
 
     assert opened().manifest.teachers == ("a", "b")
     with pytest.raises(DataError, match=r"manifest\.json: soft targets for 11 classes, but 10 expected"):

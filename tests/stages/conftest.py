@@ -1,5 +1,6 @@
 """Small inputs that several stages read, made once: a partition, a trained model, and an exported ensemble."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,8 +46,35 @@ def trained(tmp_path_factory, small_partition: Path) -> Path:
 
     folder = tmp_path_factory.mktemp("trained")
     config = TrainConfig.parse({"model": MODEL, "training": TRAINING}, "test")
-    train(partition=small_partition, config=config, output=folder / "model", checkpoint_uri=str(folder / "checkpoints"))
+    train(
+        partition=small_partition,
+        config=config,
+        output=folder / "model",
+        predictions=folder / "predictions",
+        checkpoint_uri=str(folder / "checkpoints"),
+    )
     return folder / "model"
+
+
+@pytest.fixture
+def no_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Return a function after whose call every read of a training batch and every training step is an error."""
+
+    def forbid() -> None:
+        from yt8m.training import loop, run  # noqa: PLC0415 - imports Keras
+
+        def fail(*_: object, **__: object) -> None:
+            raise AssertionError("something was trained")
+
+        for owner, name in (
+            (run, "read_videos"),
+            (run.VideosInMemory, "__init__"),
+            (loop.TrainingModel, "train_step"),
+            (loop.TrainingCallback, "on_train_batch_end"),
+        ):
+            monkeypatch.setattr(owner, name, fail)
+
+    return forbid
 
 
 @pytest.fixture(scope="session")

@@ -1,32 +1,36 @@
 import math
+import shutil
 
 import numpy as np
 import pytest
 
+from tests.support.predictions import assert_same_predictions
 from tests.support.weights import read_weights
 from yt8m.errors import DataError
+from yt8m.identity import folder_digest
+from yt8m.predictions import Predictions
 from yt8m.stages.average import AverageConfig, average
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
-from yt8m.stages.quantize import QuantizeConfig, quantize
 from yt8m.training.provenance import Provenance
 
 
 def run(partition, model, folder, **changes):
-    config = AverageConfig(**{"epochs": 1, "averaged_steps": 3, "batch_size": 4} | changes)
+    evaluation = EvaluateConfig(batch_size=4)
+    config = AverageConfig(**{"epochs": 1, "averaged_steps": 3, "batch_size": 4, "evaluation": evaluation} | changes)
     return average(
         partition=partition,
         model=model,
         config=config,
         output=folder / "averaged",
+        predictions=folder / "predictions",
         checkpoint_uri=str(folder / "checkpoints"),
     )
 
 
-def measured_gap(partition, model, folder):
-    result = evaluate(
-        partition=partition, model=model, config=EvaluateConfig(batch_size=4), predictions=folder / "predictions"
-    )
-    return result.metrics["gap"]
+def measured(partition, model, path):
+    """Measure a model on its own."""
+    result = evaluate(partition=partition, model=model, config=EvaluateConfig(batch_size=4), predictions=path)
+    return result.metrics
 
 
 def test_policy_always_keeps_the_average(small_partition, trained, tmp_path):
@@ -34,8 +38,11 @@ def test_policy_always_keeps_the_average(small_partition, trained, tmp_path):
     assert result.metrics["kept"] == 1
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
     assert len(result.details["curve"]) == 4
-    assert result.metrics["gap_before"] == measured_gap(small_partition, trained, tmp_path)
-    assert result.metrics["gap_after"] == measured_gap(small_partition, tmp_path / "averaged", tmp_path)
+    assert result.metrics["gap_before"] == measured(small_partition, trained, tmp_path / "before")["gap"]
+    metrics = measured(small_partition, tmp_path / "averaged", tmp_path / "after")
+    assert result.metrics["gap_after"] == result.metrics["gap"] == metrics["gap"]
+    assert_same_predictions(tmp_path / "predictions", tmp_path / "after")
+    assert result.metrics["parameters"] == sum(each.size for each in read_weights(trained).values())
     before, after = read_weights(trained), read_weights(tmp_path / "averaged")
     assert all((before[name] != after[name]).any() for name in before)
     assert Provenance.load(tmp_path / "averaged").examples == 32 + 16
@@ -46,9 +53,25 @@ def test_policy_if_better_keeps_the_better_original(small_partition, trained, tm
     result = run(small_partition, trained, tmp_path, policy="if_better", learning_rate_divisor=1e-3)
     assert result.metrics["gap_after"] <= result.metrics["gap_before"]
     assert result.metrics["kept"] == 0
+    assert result.metrics["gap"] == result.metrics["gap_before"]
     for name, weight in read_weights(trained).items():
         np.testing.assert_array_equal(weight, read_weights(tmp_path / "averaged")[name])
     assert Provenance.load(tmp_path / "averaged") == Provenance.load(trained)
+
+
+def test_an_averaging_whose_measuring_or_policy_changed_trains_nothing(small_partition, trained, tmp_path, no_training):
+    first = run(small_partition, trained, tmp_path)
+    weights = folder_digest(tmp_path / "averaged")
+    no_training()
+    other = EvaluateConfig(batch_size=11, top_k=3)
+    second = run(small_partition, trained, tmp_path, evaluation=other, policy="if_better", batch_size=11)
+    assert Predictions.load(tmp_path / "predictions").top_k == 3
+    for name in ("seconds", "steps", "gap_before", "gap_after"):
+        assert second.metrics[name] == pytest.approx(first.metrics[name], abs=1e-9), name
+    assert second.details["curve"] == first.details["curve"]
+    better = second.metrics["gap_after"] > second.metrics["gap_before"]
+    assert second.metrics["kept"] == better
+    assert folder_digest(tmp_path / "averaged") == (weights if better else folder_digest(trained))
 
 
 def test_an_average_with_slow_decay_stays_near_the_initial_weights(small_partition, trained, tmp_path):
@@ -60,7 +83,7 @@ def test_an_average_with_slow_decay_stays_near_the_initial_weights(small_partiti
     assert distance[100] < distance[1] / 2
 
 
-def test_a_quantized_model_cannot_be_averaged(small_partition, trained, tmp_path):
-    quantize(model=trained, config=QuantizeConfig(), output=tmp_path / "quantized")
+def test_a_model_without_the_record_of_its_training_cannot_be_averaged(small_partition, trained, tmp_path):
+    shutil.copytree(trained, tmp_path / "model", ignore=shutil.ignore_patterns("training.json"))
     with pytest.raises(DataError, match=r"training.json: missing"):
-        run(small_partition, tmp_path / "quantized", tmp_path)
+        run(small_partition, tmp_path / "model", tmp_path)

@@ -45,7 +45,13 @@ def partition(tmp_path: Path, shards: SimpleNamespace, write: Write) -> Path:
 
 def run_train(partition: Path, folder: Path, **training: int) -> None:
     config = TrainConfig.parse({"model": MODEL, "training": TRAINING | training}, "test")
-    train(partition=partition, config=config, output=folder / "model", checkpoint_uri=str(folder / "checkpoints"))
+    train(
+        partition=partition,
+        config=config,
+        output=folder / "model",
+        predictions=folder / "predictions",
+        checkpoint_uri=str(folder / "checkpoints"),
+    )
 
 
 def run_evaluate(partition: Path, model: Path, folder: Path) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.changed_files import append, changed_file
 from yt8m.data.partition import Partition
 from yt8m.data.reading import read_videos
 from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
@@ -10,7 +11,6 @@ from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.ensembling.files import Combination, TeacherSelection
 from yt8m.errors import ConfigError, DataError
 from yt8m.models.files import load_model
-from yt8m.stages.join_soft_targets import join_soft_targets
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
 
@@ -23,7 +23,13 @@ CONFIG = SoftTargetsConfig(batch_size=4)
 def other(tmp_path_factory, small_partition) -> Path:
     folder = tmp_path_factory.mktemp("other")
     config = TrainConfig.parse({"model": MODEL, "training": TRAINING | {"seed": 8}}, "test")
-    train(partition=small_partition, config=config, output=folder / "model", checkpoint_uri=str(folder / "checkpoints"))
+    train(
+        partition=small_partition,
+        config=config,
+        output=folder / "model",
+        predictions=folder / "predictions",
+        checkpoint_uri=str(folder / "checkpoints"),
+    )
     return folder / "model"
 
 
@@ -41,10 +47,9 @@ def run(partition, models, folder, name="all", config=CONFIG, **more):
     return result, SoftTargetManifest.load(output)
 
 
-def join(partition, folder, *names):
-    parts = {name: folder / f"{name}.json" for name in names}
-    result = join_soft_targets(partition=partition, parts=parts, output=folder / "joined.json")
-    return result, SoftTargetManifest.load(folder / "joined.json")
+def opened(partition, folder, *names):
+    paths = [folder / f"{name}.json" for name in names]
+    return SoftTargetShards.open(paths, Partition.load(partition)).manifest
 
 
 def contents(manifest):
@@ -73,9 +78,8 @@ def test_several_workers_write_the_same_files_as_one(small_partition, trained, t
         for worker in range(2)
     ]
     assert [result.metrics["shards"] for result, _ in parts] == [2, 1]
-    result, joined = join(small_partition, tmp_path / "many", "0", "1")
-    assert result.metrics == {"videos": 18.0, "shards": 3.0}
-    assert result.details == {"teachers": ["one"]}
+    joined = opened(small_partition, tmp_path / "many", "0", "1")
+    assert joined == opened(small_partition, tmp_path / "many", "1", "0")
     assert contents(joined) == contents(alone)
     assert joined.model_copy(update={"sidecars": {}}) == alone.model_copy(update={"sidecars": {}})
 
@@ -83,16 +87,23 @@ def test_several_workers_write_the_same_files_as_one(small_partition, trained, t
 def test_a_single_part_is_refused_as_incomplete(small_partition, trained, tmp_path):
     run(small_partition, {"one": trained}, tmp_path, "0", worker=0, workers=2)
     with pytest.raises(DataError, match=r"0\.json: no soft targets for .*train1\.tfrecord \(1 such shards\)"):
-        SoftTargetShards.open(tmp_path / "0.json", Partition.load(small_partition))
-    with pytest.raises(DataError, match=r"^0: no soft targets for .*train1\.tfrecord \(1 such shards\)"):
-        join(small_partition, tmp_path, "0")
+        opened(small_partition, tmp_path, "0")
+
+
+def test_a_part_given_twice_is_refused(small_partition, trained, tmp_path):
+    run(small_partition, {"one": trained}, tmp_path)
+    with pytest.raises(DataError, match=r"all\.json: another part has soft targets for .*train0\.tfrecord as well"):
+        opened(small_partition, tmp_path, "all", "all")
 
 
 def test_parts_by_other_teachers_are_not_joined(small_partition, trained, other, tmp_path):
     for worker, teacher in enumerate((trained, other)):
         run(small_partition, {"one": teacher}, tmp_path, str(worker), worker=worker, workers=2)
-    with pytest.raises(DataError, match=r"^1: its teachers, encoding or data \(.*\) differ from those of 0"):
-        join(small_partition, tmp_path, "0", "1")
+    said = (
+        rf"1\.json: its teachers, encoding or data \(\w{{12}}, {tmp_path}/sidecars/\w+\) differ from those of .*0\.json"
+    )
+    with pytest.raises(DataError, match=said):
+        opened(small_partition, tmp_path, "0", "1")
 
 
 def test_complete_sidecars_are_not_written_again(small_partition, trained, tmp_path):
@@ -132,12 +143,44 @@ def test_a_sidecar_of_other_teachers_is_replaced(small_partition, trained, other
     assert contents(again) == before
 
 
-def test_parts_with_a_damaged_sidecar_are_not_joined(small_partition, trained, tmp_path):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda content: content[:-1], "damaged at byte"),
+        (lambda content: content[: 64 + 16], "0 soft targets for 6 videos"),
+    ],
+)
+def test_a_damaged_or_incomplete_sidecar_of_a_part_is_named(small_partition, trained, tmp_path, change, said):
     parts = [run(small_partition, {"one": trained}, tmp_path, str(n), worker=n, workers=2)[1] for n in range(2)]
+    joined = opened(small_partition, tmp_path, "0", "1")
+    joined.check_sidecars(Partition.load(small_partition))
     (sidecar,) = (Path(uri) for uri in parts[1].sidecars.values())
-    sidecar.write_bytes(sidecar.read_bytes()[:-1])
-    with pytest.raises(DataError, match=rf"^1: {sidecar}: damaged at byte .* Rerun 1"):
-        join(small_partition, tmp_path, "0", "1")
+    sidecar.write_bytes(change(sidecar.read_bytes()))
+    with pytest.raises(DataError, match=rf"^{sidecar}: {said}.* Rerun the node that wrote it"):
+        joined.check_sidecars(Partition.load(small_partition))
+
+
+@pytest.mark.parametrize(
+    ("file", "changes"),
+    [
+        ("yt8m/models/dbof.py", True),
+        ("yt8m/layers/dbof.py", True),
+        ("yt8m/top_classes.py", True),
+        ("yt8m/training/teachers.py", True),
+        ("yt8m/models/netvlad.py", False),
+        ("yt8m/metrics.py", False),
+        ("yt8m/training/holdout.py", False),
+        ("yt8m/training/loop.py", False),
+    ],
+)
+def test_changed_code_of_the_teachers_makes_other_sidecars_and_changed_measuring_does_not(
+    small_partition, trained, tmp_path, file, changes
+):
+    _, before = run(small_partition, {"one": trained}, tmp_path)
+    with changed_file(file, append("\nchanged = 1\n")):
+        result, after = run(small_partition, {"one": trained}, tmp_path)
+    assert result.metrics["written_shards"] == (3 if changes else 0)
+    assert (after != before) == changes
 
 
 def test_other_teachers_or_encodings_do_not_mix(small_partition, trained, other, tmp_path):

@@ -1,33 +1,53 @@
 import math
+import shutil
+import weakref
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.support.predictions import assert_same_predictions
 from tests.support.python import modules_after
 from tests.support.weights import read_weights
 from yt8m.data.partition import Partition
-from yt8m.data.soft_target_manifest import SoftTargetEncoding
+from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
 from yt8m.errors import ConfigError, DataError
+from yt8m.identity import folder_digest
 from yt8m.models.files import load_model
+from yt8m.predictions import Predictions
+from yt8m.stages.evaluate import EvaluateConfig, evaluate
+from yt8m.stages.result import StageResult
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
 from yt8m.training.callbacks import TrainingCallback
 from yt8m.training.provenance import Provenance
+from yt8m.training.training_model import TrainingModel
 
 from .conftest import MODEL, TRAINING
 
 
-def run(partition: Path, folder: Path, label_weight: float = 0.5, targets: Path | None = None, **training):
-    config = TrainConfig.parse({"model": MODEL, "training": TRAINING | training, "label_weight": label_weight}, "test")
-    result = train(
+def config_of(label_weight: float = 0.5, evaluation: EvaluateConfig | None = None, **training):
+    measuring = (evaluation or EvaluateConfig()).model_dump()
+    data = {"model": MODEL, "training": TRAINING | training, "label_weight": label_weight, "evaluation": measuring}
+    return TrainConfig.parse(data, "test")
+
+
+def execute(partition: Path, config: TrainConfig, folder: Path, targets: Sequence[Path] = ()):
+    return train(
         partition=partition,
         config=config,
         output=folder / "model",
+        predictions=folder / "predictions",
         checkpoint_uri=str(folder / "checkpoints"),
+        tensorboard_uri=str(folder / "logs"),
         soft_targets=targets,
     )
+
+
+def run(partition: Path, folder: Path, label_weight: float = 0.5, targets: Path | None = None, **training):
+    result = execute(partition, config_of(label_weight, **training), folder, [targets] if targets else [])
     return result, read_weights(folder / "model")
 
 
@@ -39,13 +59,70 @@ def assert_same(first, second):
 
 def test_figures_curve_and_model(small_partition, tmp_path):
     result, weights = run(small_partition, tmp_path)
-    assert set(result.metrics) == {"loss", "gap", "seconds", "videos_per_second", "steps", "parameters"}
+    own = {"training_loss", "training_gap", "seconds", "videos_per_second", "steps", "parameters"}
+    measured = {"gap", "map", "hit_at_1", "perr", "loss", "videos", "baseline_gap", "bytes"}
+    speed = {"evaluation_seconds", "evaluation_videos_per_second"}
+    assert set(result.metrics) == own | measured | speed
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
     assert result.metrics["steps"] == 8
     assert [point["step"] for point in result.details["curve"]] == list(range(1, 9))
     assert load_model(tmp_path / "model").config.architecture == "dbof"
     assert result.metrics["parameters"] == sum(weight.size for weight in weights.values())
     assert Provenance.load(tmp_path / "model").examples == 32
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_the_evaluation_is_that_of_the_saved_model(small_partition, tmp_path, precision):
+    result, _ = run(small_partition, tmp_path, precision=precision)
+    alone = evaluate(
+        partition=small_partition,
+        model=tmp_path / "model",
+        config=EvaluateConfig(),
+        predictions=tmp_path / "alone",
+    )
+    for name in ("gap", "map", "hit_at_1", "perr", "loss", "videos", "baseline_gap", "bytes"):
+        assert result.metrics[name] == alone.metrics[name], name
+    assert_same_predictions(tmp_path / "predictions", tmp_path / "alone")
+
+
+def test_measuring_leaves_the_weights_alone(small_partition, trained, tmp_path):
+    config = config_of(evaluation=EvaluateConfig(batch_size=3, top_k=2))
+    execute(small_partition, config, tmp_path)
+    for name in ("weights.safetensors", "config.json", "training.json"):
+        assert (tmp_path / "model" / name).read_bytes() == (trained / name).read_bytes(), name
+
+
+def test_a_training_whose_measuring_alone_changed_trains_nothing(small_partition, tmp_path, no_training):
+    first = execute(small_partition, config_of(), tmp_path)
+    before = folder_digest(tmp_path / "model")
+    shutil.rmtree(tmp_path / "model")
+    no_training()
+    second = execute(small_partition, config_of(evaluation=EvaluateConfig(batch_size=11, top_k=3)), tmp_path)
+    assert folder_digest(tmp_path / "model") == before
+    assert Predictions.load(tmp_path / "predictions").top_k == 3
+    assert second.details["curve"] == first.details["curve"]
+    for name in ("training_loss", "training_gap", "seconds", "videos_per_second", "steps", "parameters"):
+        assert second.metrics[name] == first.metrics[name], name
+    with pytest.raises(AssertionError, match="something was trained"):
+        execute(small_partition, config_of(learning_rate=0.5), tmp_path)
+
+
+def test_the_training_needs_no_memory_while_the_model_is_measured(small_partition, tmp_path, monkeypatch):
+    alive: list[weakref.ref] = []
+    original = TrainingModel.__init__
+
+    def remember(self, *arguments, **options):
+        original(self, *arguments, **options)
+        alive.append(weakref.ref(self))
+
+    def measure(**_):
+        assert len(alive) == 1
+        assert alive[0]() is None
+        return StageResult()
+
+    monkeypatch.setattr(TrainingModel, "__init__", remember)
+    monkeypatch.setattr("yt8m.stages.train.evaluate", measure)
+    run(small_partition, tmp_path)
 
 
 def test_the_same_configuration_gives_the_same_weights_and_another_seed_others(small_partition, trained, tmp_path):
@@ -76,25 +153,47 @@ def test_an_interrupted_training_continues_in_its_data(small_partition, tmp_path
     assert_same(whole, continued)
 
 
-def test_a_checkpoint_of_another_configuration_is_not_used(small_partition, trained, tmp_path, capsys):
+def test_trainings_of_several_configurations_share_a_folder(small_partition, trained, tmp_path):
     run(small_partition, tmp_path, learning_rate=0.5)
     _, weights = run(small_partition, tmp_path)
     assert_same(read_weights(trained), weights)
-    assert "checkpoint of another configuration" in capsys.readouterr().err
-    assert len(list((tmp_path / "checkpoints").iterdir())) == 2
+    for folder in ("checkpoints", "logs"):
+        assert len(list((tmp_path / folder).iterdir())) == 2
 
 
-def targets_of(partition, teacher, folder, top_k=None):
-    manifest = folder / f"{top_k}.json"
+def targets_of(partition, teacher, folder, top_k=None, **part):
+    manifest = folder / f"{top_k}-{part.get('worker', 'all')}.json"
     soft_targets(
         partition=partition,
         models={"teacher": teacher},
         selection=None,
         config=SoftTargetsConfig(batch_size=4, encoding=SoftTargetEncoding(top_k=top_k)),
-        output_uri=str(folder / "targets"),
+        output_uri=str(folder / f"targets{part.get('worker', '')}"),
         output=manifest,
+        **part,
     )
     return manifest
+
+
+def test_a_student_learns_the_same_from_one_part_and_from_several(small_partition, trained, tmp_path, no_training):
+    parts = [targets_of(small_partition, trained, tmp_path, worker=worker, workers=2) for worker in range(2)]
+    execute(small_partition, config_of(), tmp_path, parts)
+    before = folder_digest(tmp_path / "model")
+    whole = targets_of(small_partition, trained, tmp_path)
+    no_training()
+    for targets in ([whole], parts[::-1]):
+        execute(small_partition, config_of(), tmp_path, targets)
+        assert folder_digest(tmp_path / "model") == before
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
+def test_a_damaged_sidecar_stops_a_training_before_its_first_step(small_partition, trained, tmp_path, memory_bytes):
+    targets = targets_of(small_partition, trained, tmp_path)
+    sidecar = Path(list(SoftTargetManifest.load(targets).sidecars.values())[-1])
+    sidecar.write_bytes(sidecar.read_bytes()[:-1])
+    with pytest.raises(DataError, match=rf"^{sidecar}: damaged at byte .* Rerun the node that wrote it"):
+        run(small_partition, tmp_path, targets=targets, memory_bytes=memory_bytes)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_student_with_full_label_weight_learns_as_its_teacher(small_partition, trained, tmp_path):
@@ -127,18 +226,12 @@ def test_biases_can_start_at_the_class_frequencies(small_partition, tmp_path):
 
 def test_bfloat16_trains_float32_weights(small_partition, tmp_path):
     result, weights = run(small_partition, tmp_path, precision="mixed_bfloat16")
-    assert math.isfinite(result.metrics["loss"])
+    assert math.isfinite(result.metrics["training_loss"])
     assert {weight.dtype for weight in weights.values()} == {np.dtype(np.float32)}
 
 
 def test_tensorboard_logs_are_written_to_the_given_folder(small_partition, tmp_path):
-    train(
-        partition=small_partition,
-        config=TrainConfig.parse({"model": MODEL, "training": TRAINING | {"epochs": 1}}, "test"),
-        output=tmp_path / "model",
-        checkpoint_uri=str(tmp_path / "checkpoints"),
-        tensorboard_uri=str(tmp_path / "logs"),
-    )
+    run(small_partition, tmp_path, epochs=1)
     assert list((tmp_path / "logs").rglob("events.*"))
 
 

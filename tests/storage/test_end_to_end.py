@@ -19,7 +19,6 @@ from yt8m.data.partition import Partition
 from yt8m.data.reading import data_errors, read_videos
 from yt8m.data.soft_target_manifest import SoftTargetManifest
 from yt8m.errors import StorageError
-from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.generate import GenerateConfig, generate, globs
 from yt8m.stages.predict import PredictConfig, predict
 from yt8m.stages.prepare import PrepareConfig, prepare
@@ -103,11 +102,15 @@ def test_teachers_soft_targets_and_students_work_in_an_object_store(remote, tmp_
     partition = make_partition(remote.uri, tmp_path / "partition.json")
     teacher, manifest = tmp_path / "teacher", tmp_path / "soft_targets.json"
     checkpoints = storage.join(remote.uri, "checkpoints")
-    options = {"partition": tmp_path / "partition.json", "checkpoint_uri": checkpoints}
+    options: dict[str, Any] = {
+        "partition": tmp_path / "partition.json",
+        "predictions": tmp_path / "predictions",
+        "checkpoint_uri": checkpoints,
+    }
     config = TrainConfig.parse({"model": MODEL, "training": TRAINING, "label_weight": 1.0}, "test")
 
     train(config=config, output=teacher, tensorboard_uri=storage.join(remote.uri, "logs"), **options)
-    assert storage.list_uris(storage.join(remote.uri, "logs", "train", "events*"))
+    assert storage.list_uris(storage.join(remote.uri, "logs", "*", "train", "events*"))
     (checkpoint,) = storage.list_uris(storage.join(checkpoints, "*"))
     train(config=config, output=tmp_path / "again", **options)  # goes on from the end
     for name, value in read_weights(teacher).items():
@@ -127,13 +130,7 @@ def test_teachers_soft_targets_and_students_work_in_an_object_store(remote, tmp_
     assert all(uri.startswith(remote.uri) and storage.exists(uri) for uri in sidecars.values())
 
     student = TrainConfig.parse({"model": MODEL, "training": TRAINING, "label_weight": 0.5}, "test")
-    train(config=student, output=tmp_path / "student", soft_targets=manifest, **options)
-    result = evaluate(
-        partition=tmp_path / "partition.json",
-        model=tmp_path / "student",
-        config=EvaluateConfig(batch_size=8),
-        predictions=tmp_path / "predictions",
-    )
+    result = train(config=student, output=tmp_path / "student", soft_targets=[manifest], **options)
     assert result.metrics["videos"] == partition.num_holdout_videos
 
 

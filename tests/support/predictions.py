@@ -1,5 +1,7 @@
 """Synthetic predictions of ensemble members, with a shared signal and independent noise."""
 
+from pathlib import Path
+
 import numpy as np
 
 from yt8m.metrics import StreamingMetrics
@@ -55,3 +57,10 @@ def gap_of_mean(found: list[Predictions], weights: np.ndarray, rows: np.ndarray 
     metrics = StreamingMetrics(labels.shape[1])
     metrics.update(mean if rows is None else mean[rows], labels if rows is None else labels[rows])
     return metrics.result()["gap"]
+
+
+def assert_same_predictions(first: Path, second: Path) -> None:
+    """Check that two files hold the same predictions, bit for bit. The order of their metadata is random."""
+    one, other = Predictions.load(first), Predictions.load(second)
+    for name in ("ids", "classes", "scores", "label_ptr", "labels"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)

@@ -102,13 +102,12 @@ def test_averages_survive_an_interruption(tmp_path, monkeypatch):
     assert_same_weights(whole.network, continued.network)
 
 
-def test_another_trainings_checkpoint_is_left_alone_and_named(uninterrupted, tmp_path, capsys):
+def test_checkpoints_of_several_trainings_lie_side_by_side(uninterrupted, tmp_path):
     toy.train(str(tmp_path), toy.CONFIG.model_copy(update={"learning_rate": 0.5}), digest="e" * 64)
     other = (tmp_path / f"checkpoint-{'e' * 16}.npz").read_bytes()
     model, _ = toy.train(str(tmp_path))
     assert_same_weights(uninterrupted[0].network, model.network)
     assert (tmp_path / f"checkpoint-{'e' * 16}.npz").read_bytes() == other
-    assert f"checkpoint-{'e' * 16}.npz: checkpoint of another configuration" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", [b"", b"rubbish", b"PK\x03\x04rubbish"])

@@ -1,9 +1,12 @@
 """Manifest of soft targets: the sidecar of every training shard, and their origin."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from pydantic import Field, PositiveInt
 
+from yt8m import storage
 from yt8m.config import Config, ConfigFile
 from yt8m.data.partition import Partition
 from yt8m.data.tfrecord import inspect_framing, read_payloads
@@ -42,7 +45,7 @@ class SoftTargetManifest(ConfigFile):
         num_classes: Number of classes `C`.
         encoding: Encoding of the probabilities.
         partition_digest: `Partition.digest` of the partition with the training shards.
-        recipe_hash: Hash of teachers, encoding and data; the first record of every sidecar.
+        recipe_hash: Hash of the teachers' weights and code, encoding and data; the first record of every sidecar.
         sidecars: URI of the sidecar of each training shard, by URI of the shard.
         videos: Total number of soft targets.
     """
@@ -54,6 +57,56 @@ class SoftTargetManifest(ConfigFile):
     recipe_hash: str
     sidecars: dict[str, str]
     videos: int
+
+    @classmethod
+    def merge(cls, parts: Sequence[Path], partition: Partition) -> Self:
+        """Read the manifests of all parts of the soft targets for a partition.
+
+        Args:
+            parts: Manifests that together name a sidecar for every training shard. At least one.
+            partition: Partition for training the student.
+
+        Raises:
+            DataError: The teachers, encoding or data of a part differ from those of the first one or from the
+                partition, two parts have the same shard, or a training shard is missing in all parts.
+        """
+        manifests = [(path, cls.load(path)) for path in parts]
+        first_path, first = manifests[0]
+        sidecars: dict[str, str] = {}
+        for path, manifest in manifests:
+            if manifest.recipe_hash != first.recipe_hash:
+                raise DataError(
+                    f"{path}: its teachers, encoding or data ({manifest._origin}) differ from those of {first_path} "
+                    f"({first._origin}). Rerun the node that is out of date."
+                )
+            shared = next((shard for shard in manifest.sidecars if shard in sidecars), "")
+            if shared:
+                raise DataError(f"{path}: another part has soft targets for {shared} as well. Give each part once.")
+            sidecars |= manifest.sidecars
+        videos = sum(manifest.videos for _, manifest in manifests)
+        merged = first.model_copy(update={"sidecars": sidecars, "videos": videos})
+        merged.check_fits(partition, ", ".join(map(str, parts)))
+        return merged
+
+    @property
+    def _origin(self) -> str:
+        """The hash, and the folder of the sidecars, whose path has the name of the node that wrote them."""
+        folder = next((f", {uri.rpartition('/')[0]}" for uri in self.sidecars.values()), "")
+        return f"{self.recipe_hash[:12]}{folder}"
+
+    def check_sidecars(self, partition: Partition) -> None:
+        """Check that the sidecar of every training shard is undamaged and complete, without reading its values.
+
+        Raises:
+            DataError: A sidecar is damaged, was made from other teachers, or has too few or too many videos.
+            StorageError: A sidecar is missing.
+        """
+        ahead = storage.ReadAhead(tuple(self.sidecars[shard.uri] for shard in partition.training))
+        for shard in partition.training:
+            sidecar = self.sidecars[shard.uri]
+            fault = sidecar_fault(ahead.stage_in(sidecar), self.recipe_hash, shard.videos)
+            if fault:
+                raise DataError(f"{sidecar}: {fault}. Rerun the node that wrote it, which replaces it.")
 
     def check_fits(self, partition: Partition, source: str | Path) -> None:
         """Check that the soft targets belong to a partition.

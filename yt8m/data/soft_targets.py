@@ -20,7 +20,7 @@ from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifes
 from yt8m.data.stream import ShardStream, errors_for_tensorflow
 from yt8m.data.tfrecord import inspect_framing
 from yt8m.errors import DataError
-from yt8m.predictions import top_classes
+from yt8m.top_classes import top_classes
 
 Tensor = Any
 Dataset = Any
@@ -108,15 +108,13 @@ class SoftTargetShards:
         self._num_stored = manifest.num_classes if top_k is None else min(top_k, manifest.num_classes)
 
     @classmethod
-    def open(cls, path: str | Path, partition: Partition) -> Self:
-        """Read a manifest and check that it belongs to a partition.
+    def open(cls, manifests: Sequence[Path], partition: Partition) -> Self:
+        """Read the manifests of all parts; see `SoftTargetManifest.merge`.
 
         Raises:
-            DataError: The manifest was made for other classes, other data or other shards.
+            DataError: The parts do not belong together, were made for other classes or data, or lack a shard.
         """
-        manifest = SoftTargetManifest.load(path)
-        manifest.check_fits(partition, path)
-        return cls(manifest)
+        return cls(SoftTargetManifest.merge(manifests, partition))
 
     def joined_to(self, stream: ShardStream, shards: Sequence[str]) -> Callable[[Tensor], Dataset]:
         """Join the stored soft targets to the videos of a stream.

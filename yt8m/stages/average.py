@@ -1,6 +1,8 @@
 """Stage `average`: takes the exponential moving average of the weights over further training (paper, section 4.1)."""
 
+import gc
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +13,7 @@ from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.identity import folder_digest
 from yt8m.models.files import load_model, read_description, save_model
-from yt8m.stages.evaluate import EvaluateConfig
+from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
 from yt8m.stages.result import StageResult
 from yt8m.training.provenance import Provenance
 
@@ -52,37 +54,67 @@ def average(
     model: Path,
     config: AverageConfig,
     output: Path,
+    predictions: Path,
     checkpoint_uri: str,
     tensorboard_uri: str = "",
-    soft_targets: Path | None = None,
+    soft_targets: Sequence[Path] = (),
 ) -> StageResult:
     """Continue training at a lower learning rate, and average weights and batch statistics over the steps.
 
-    All other settings (batch size, clipping, label weight, ...) are those of the original training. A killed stage
-    continues from its last checkpoint.
+    All other settings (batch size, clipping, label weight, ...) are those of the original training. A killed or
+    repeated stage continues from its last checkpoint, as `train` does. The checkpoint holds the average whether it is
+    kept or not: both GAPs are computed in every execution, so that the choice is never out of date.
 
     Args:
         partition: Partition file with the training and hold-out shards.
         model: Folder of the model, as stage `train` wrote it.
         config: Length and learning rate of the training, and which model to keep.
         output: Folder to write the model to: the average, or a copy of the original model.
-        checkpoint_uri: Folder of the checkpoint.
+        predictions: File that receives the predictions of the model that is kept; see `evaluate`.
+        checkpoint_uri: Folder of checkpoints. The last one stays after the training.
         tensorboard_uri: Folder of the TensorBoard logs. If empty, no logs are written.
-        soft_targets: Manifest of the soft targets, for a student.
+        soft_targets: Manifests of the soft targets, in any number of parts. None for a model trained on labels only.
 
     Returns:
-        Metrics `gap_before` and `gap_after` on the hold-out, `kept` (1 for the average), `seconds` and `steps`; details
-        `curve`.
+        Metrics `gap_before` and `gap_after` on the hold-out, `kept` (1 for the average), `seconds` of the training,
+        `steps`, `parameters`, and those of the evaluation of the model that is kept (`with_evaluation`); details
+        `curve` and `gap_by_kind`.
 
     Raises:
         ConfigError: The loss became infinite.
         DataError: The model, the shards or the soft targets cannot be used.
         StorageError: A file cannot be read or written, or the checkpoint is damaged.
     """
-    from yt8m.training.inference import holdout_gap  # noqa: PLC0415 - imports Keras, which recipes do not need
+    result = _average(
+        Partition.load(partition),
+        model,
+        config,
+        output,
+        checkpoint_uri=checkpoint_uri,
+        tensorboard_uri=tensorboard_uri,
+        soft_targets=soft_targets,
+    )
+    # Keras models refer to themselves: without this, the optimizer's state would stay in memory.
+    gc.collect()
+    evaluated = evaluate(partition=partition, model=output, config=config.evaluation, predictions=predictions)
+    return with_evaluation(result, evaluated)
+
+
+def _average(
+    shards: Partition,
+    model: Path,
+    config: AverageConfig,
+    output: Path,
+    *,
+    checkpoint_uri: str,
+    tensorboard_uri: str,
+    soft_targets: Sequence[Path],
+) -> StageResult:
+    """Train further and save the model that is kept. Nothing refers to the training afterwards."""
+    from yt8m.training.holdout import holdout_gap  # noqa: PLC0415 - imports Keras, which recipes do not need
     from yt8m.training.run import TrainingRun  # noqa: PLC0415
 
-    shards, before, description = Partition.load(partition), Provenance.load(model), read_description(model)
+    before, description = Provenance.load(model), read_description(model)
     run = TrainingRun.of(
         lambda: load_model(model).model,
         shards,
@@ -113,6 +145,7 @@ def average(
         "kept": float(kept),
         "seconds": record.seconds,
         "steps": float(run.steps.total),
+        "parameters": float(run.network.count_params()),
     }
     return StageResult(metrics, {"curve": record.curve_as_json()})
 

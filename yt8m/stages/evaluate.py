@@ -16,8 +16,9 @@ from yt8m.data.synthetic.description import DatasetDescription
 from yt8m.export.description import ExportDescription, is_exported
 from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_from_top
 from yt8m.models.files import WEIGHTS_FILE, read_description
-from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder, top_classes
+from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder
 from yt8m.stages.result import StageResult
+from yt8m.top_classes import top_classes
 
 # Figures that stages have of their own work as well.
 _SPEED = ("seconds", "videos_per_second")
@@ -54,7 +55,7 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
     Raises:
         DataError: There is no model, it was made for other data, or shards cannot be read.
     """
-    from yt8m.training.inference import HoldoutScores, predict_holdout  # noqa: PLC0415 - recipes need the config only
+    from yt8m.training.holdout import HoldoutScores, predict_holdout  # noqa: PLC0415 - recipes need the config only
 
     shards = Partition.load(partition)
     timed = _TimedPredictor(_load_predictor(model, shards.spec))

@@ -13,7 +13,9 @@ from yt8m.data.partition import Partition, Shard
 from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_fault, sidecar_name
 from yt8m.ensembling.files import TeacherSelection
 from yt8m.errors import ConfigError, suggest
-from yt8m.identity import digest, folder_digest
+from yt8m.identity import MEASURING, behavior, digest, folder_digest, package_versions
+from yt8m.models import ARCHITECTURES
+from yt8m.models.files import read_description
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
 
@@ -47,14 +49,14 @@ def soft_targets(
 
     Complete sidecars are final, so a killed stage continues with the first missing one. Damaged sidecars are replaced.
     Workers can share the work: each writes the sidecars and the manifest of its own shards, and the sidecars do not
-    depend on the number of workers. `join_soft_targets` merges the manifests.
+    depend on the number of workers. Students read all manifests together.
 
     Args:
         partition: Partition file with the training shards.
         models: Model folders by name.
         selection: File that names the teachers among the models (`TeacherSelection`). If None, all models teach.
         config: Encoding and batch size.
-        output_uri: Folder of the sidecars, with a subfolder per set of teachers, data and encoding.
+        output_uri: Folder of the sidecars, with a subfolder per `SoftTargetManifest.recipe_hash`.
         output: Manifest to write (`SoftTargetManifest`).
         worker: Index of this worker, from 0.
         workers: Number of workers.
@@ -107,11 +109,14 @@ def _manifest(
     encoding: SoftTargetEncoding,
     output_uri: str,
 ) -> SoftTargetManifest:
+    architectures = {read_description(folder).model.architecture for folder in teachers.values()}
     recipe_hash = digest(
         # Sorted, because the teachers have equal weights and their order does not matter.
         teachers=sorted(folder_digest(folder) for folder in teachers.values()),
         encoding=encoding.model_dump(mode="json"),
         partition=partition.digest,
+        code=behavior(["yt8m.stages.soft_targets"], architectures, ARCHITECTURES, without=MEASURING),
+        packages=package_versions(),
     )
     folder = storage.join(output_uri, recipe_hash[:16])
     numbers = {uri: number for number, uri in enumerate(partition.training_uris)}

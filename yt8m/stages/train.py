@@ -1,5 +1,7 @@
-"""Stage `train`: trains one model on labels, with or without soft targets."""
+"""Stage `train`: trains one model on labels, with or without soft targets, and measures it."""
 
+import gc
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from yt8m.data.partition import Partition
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
 from yt8m.models.head import set_initial_predictions
-from yt8m.stages.evaluate import EvaluateConfig
+from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
 from yt8m.stages.result import StageResult
 from yt8m.training.config import TrainingConfig
 from yt8m.training.provenance import Provenance
@@ -39,34 +41,63 @@ def train(
     partition: Path,
     config: TrainConfig,
     output: Path,
+    predictions: Path,
     checkpoint_uri: str,
     tensorboard_uri: str = "",
-    soft_targets: Path | None = None,
+    soft_targets: Sequence[Path] = (),
 ) -> StageResult:
-    """Train a model on the training shards. A killed training continues from its last checkpoint.
+    """Train a model on the training shards, and predict the hold-out videos with the saved model.
 
-    On the same machine, the same configuration, data and backend give the same weights, even after an interruption.
+    A killed training continues from its last checkpoint. If everything that decides the weights is as in a finished
+    training, the stage takes the weights from its checkpoint and only measures them again. On the same machine, the
+    same configuration, data and backend give the same weights, even after an interruption.
 
     Args:
         partition: Partition file with the training shards.
         config: Model and training.
         output: Folder to write the model to.
-        checkpoint_uri: Folder of the checkpoint, which stays after the training.
+        predictions: File that receives the predictions; see `evaluate`.
+        checkpoint_uri: Folder of checkpoints. The last one stays after the training.
         tensorboard_uri: Folder of the TensorBoard logs. If empty, no logs are written.
-        soft_targets: Manifest of the soft targets, for a student.
+        soft_targets: Manifests of the soft targets, in any number of parts. None for a model trained on labels only.
 
     Returns:
-        Metrics `loss` and `gap` of the last epoch (from predictions during training, GAP to about three decimals),
-        `seconds`, `videos_per_second`, `steps` and `parameters`; details `curve`.
+        Metrics `training_loss` and `training_gap` of the last epoch (from predictions during training, GAP to about
+        three decimals), `seconds` and `videos_per_second` of the training, `steps`, `parameters`, and those of the
+        evaluation (`with_evaluation`); details `curve` and `gap_by_kind`.
 
     Raises:
         ConfigError: The batch is larger than the training set, or the loss became infinite.
         DataError: Shards or soft targets cannot be read or do not belong together.
         StorageError: A file cannot be read or written, or the checkpoint is damaged.
     """
+    shards = Partition.load(partition)
+    result = _train(
+        shards,
+        config,
+        output,
+        checkpoint_uri=checkpoint_uri,
+        tensorboard_uri=tensorboard_uri,
+        soft_targets=soft_targets,
+    )
+    # Keras models refer to themselves: without this, the optimizer's state would stay in memory.
+    gc.collect()
+    evaluated = evaluate(partition=partition, model=output, config=config.evaluation, predictions=predictions)
+    return with_evaluation(result, evaluated)
+
+
+def _train(
+    shards: Partition,
+    config: TrainConfig,
+    output: Path,
+    *,
+    checkpoint_uri: str,
+    tensorboard_uri: str,
+    soft_targets: Sequence[Path],
+) -> StageResult:
+    """Train and save the model. Nothing refers to the training afterwards."""
     from yt8m.training.run import TrainingRun  # noqa: PLC0415 - imports Keras, which recipes do not need
 
-    shards = Partition.load(partition)
     run = TrainingRun.of(
         lambda: _build(config, shards),
         shards,
@@ -86,8 +117,8 @@ def train(
     examples = run.steps.videos
     Provenance(training=config.training, label_weight=config.label_weight, examples=examples).save(output)
     metrics = {
-        "loss": record.curve[-1].loss,
-        "gap": record.curve[-1].gap,
+        "training_loss": record.curve[-1].loss,
+        "training_gap": record.curve[-1].gap,
         "seconds": record.seconds,
         "videos_per_second": examples / record.seconds,
         "steps": float(run.steps.total),

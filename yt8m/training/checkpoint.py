@@ -1,7 +1,6 @@
 """State of a training in one file. An interrupted training continues from it and ends with the same result."""
 
 import io
-import sys
 import zipfile
 from typing import Any
 
@@ -10,14 +9,14 @@ import numpy as np
 
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
-from yt8m.identity import behavior, digest, package_versions
+from yt8m.identity import MEASURING, behavior, digest, package_versions
 from yt8m.models import ARCHITECTURES
 from yt8m.training.steps import TrainingRecord
 from yt8m.training.training_model import TrainingModel
 
 
 def training_digest(stage: str, architecture: str, **parts: Any) -> str:
-    """Return the digest of everything that decides a training's result.
+    """Return the digest of everything that decides the weights of a training, which names its checkpoint.
 
     Args:
         stage: Name of the stage that trains.
@@ -25,9 +24,10 @@ def training_digest(stage: str, architecture: str, **parts: Any) -> str:
         **parts: Plain JSON data: configurations and digests of the data.
 
     Returns:
-        Hexadecimal digest. It changes with any part, the behavior of the code, TensorFlow, Keras and its backend.
+        Hexadecimal digest. It changes with any part, TensorFlow, Keras and its backend, and the behavior of the code
+        except `MEASURING`.
     """
-    code = behavior([f"yt8m.stages.{stage}"], [architecture], ARCHITECTURES)
+    code = behavior([f"yt8m.stages.{stage}"], [architecture], ARCHITECTURES, without=MEASURING)
     return digest(**parts, stage=stage, code=code, packages=package_versions(), backend=keras.backend.backend())
 
 
@@ -35,7 +35,7 @@ class Checkpoint:
     """The last checkpoint of one training: weights, optimizer, random states, running metrics and position.
 
     The file is named after the training's digest, so that a training never continues from the checkpoint of another
-    one. Checkpoints of other trainings stay in the folder, and a message names them.
+    one. Checkpoints of several trainings lie side by side in a folder.
 
     Args:
         folder_uri: Folder of the checkpoint, local or remote.
@@ -43,7 +43,6 @@ class Checkpoint:
     """
 
     def __init__(self, folder_uri: str, digest: str) -> None:
-        self._folder_uri = folder_uri
         self.uri = storage.join(folder_uri, f"checkpoint-{digest[:16]}.npz")
 
     def save(self, model: TrainingModel, record: TrainingRecord) -> None:
@@ -62,7 +61,6 @@ class Checkpoint:
             StorageError: The file is damaged or does not fit the model.
         """
         if not storage.exists(self.uri):
-            self._report_other_checkpoints()
             return TrainingRecord()
         try:
             with np.load(io.BytesIO(storage.read_bytes(self.uri)), allow_pickle=False) as arrays:
@@ -73,13 +71,6 @@ class Checkpoint:
             raise StorageError(
                 f"{self.uri}: unusable checkpoint ({error}). Delete it to train from the beginning."
             ) from None
-
-    def _report_other_checkpoints(self) -> None:
-        for uri in storage.list_uris(storage.join(self._folder_uri, "checkpoint-*.npz")):
-            sys.stderr.write(
-                f"{uri}: checkpoint of another configuration, partition or version of the code; not used. "
-                "Delete it if you do not need it.\n"
-            )
 
 
 def _state(model: TrainingModel) -> dict[str, Any]:

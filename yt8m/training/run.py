@@ -1,6 +1,6 @@
 """A training run: network, data and configuration together, with reproducible seeds and batches."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import keras
 
+from yt8m import storage
 from yt8m.data.partition import Partition
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import VideosInMemory, data_errors, read_videos
@@ -58,7 +59,7 @@ class TrainingRun:
         config: TrainingConfig,
         *,
         label_weight: float,
-        soft_targets: Path | None,
+        soft_targets: Sequence[Path],
         averaging_decay: float | None = None,
     ) -> Self:
         """Set up a training run.
@@ -69,7 +70,8 @@ class TrainingRun:
             partition: Partition with the training shards.
             config: Epochs, optimizer, precision and checkpoints.
             label_weight: Weight of the labels, lambda in equation 2.
-            soft_targets: Manifest of the teachers' predictions. None for a model trained on labels only.
+            soft_targets: Manifests of the teachers' predictions, in any number of parts. None for a model trained on
+                labels only.
             averaging_decay: Decay of exponential moving averages that replace the weights at the end. None keeps the
                 weights.
 
@@ -85,7 +87,8 @@ class TrainingRun:
             "label_weight": label_weight,
             "averaging_decay": averaging_decay,
             "partition": partition.digest,
-            "soft_targets": sidecars.manifest.model_dump(mode="json") if sidecars else None,
+            # Independent of the number of parts and of where the sidecars are.
+            "soft_targets": sidecars.manifest.recipe_hash if sidecars else None,
         }
         with seed_and_precision(config):
             network = build()
@@ -107,7 +110,7 @@ class TrainingRun:
 
         Args:
             checkpoint_uri: Folder of the checkpoint.
-            tensorboard_uri: Folder for TensorBoard logs. Empty writes none.
+            tensorboard_uri: Folder for TensorBoard logs, which gets a subfolder per training. Empty writes none.
             description: Title in the progress display.
             stage: Name of the stage that trains.
             architecture: Architecture of the network.
@@ -116,16 +119,16 @@ class TrainingRun:
         Returns:
             The record of the training.
         """
-        checkpoint = Checkpoint(checkpoint_uri, training_digest(stage, architecture, **self._identity, **identity))
+        digest = training_digest(stage, architecture, **self._identity, **identity)
         with data_errors():
             return fit(
                 self._model,
                 self._read_epoch,
                 steps=self.steps,
                 config=self._config,
-                checkpoint=checkpoint,
+                checkpoint=Checkpoint(checkpoint_uri, digest),
                 description=description,
-                tensorboard_uri=tensorboard_uri,
+                tensorboard_uri=storage.join(tensorboard_uri, digest[:16]) if tensorboard_uri else "",
             )
 
 
@@ -163,13 +166,23 @@ def training_batches(
 
     Returns:
         A function of an epoch and a number of batches to skip that returns batches `({"frames", "num_frames"},
-        {"labels"[, "soft_targets"]})` of a fixed size.
+        {"labels"[, "soft_targets"]})` of a fixed size. Its first call checks the sidecars.
     """
     with_soft_targets = soft_targets is not None
     size = VideosInMemory.size_bytes(partition.num_training_videos, partition.spec, with_soft_targets=with_soft_targets)
-    if size <= config.memory_bytes:
-        return _from_memory(partition, config, soft_targets)
-    return _from_shards(partition, config, soft_targets)
+    reader = _from_memory if size <= config.memory_bytes else _from_shards
+    read_epoch = reader(partition, config, soft_targets)
+
+    @cache
+    def check_soft_targets() -> None:
+        if soft_targets:
+            soft_targets.manifest.check_sidecars(partition)
+
+    def read_checked(epoch: int, skip_batches: int) -> Any:
+        check_soft_targets()
+        return read_epoch(epoch, skip_batches)
+
+    return read_checked
 
 
 def _from_memory(partition: Partition, config: TrainingConfig, soft_targets: SoftTargetShards | None) -> EpochReader:
