@@ -10,11 +10,14 @@ from pipelines.kubeflow.rerun import (
     choose_nodes,
     compile_with_settings,
     copy_parameters,
+    copy_placement,
     embedded_recipe,
+    records_of_others,
 )
 from pipelines.kubeflow.spec import Spec, SpecGraph, prune
 from pipelines.recipe.load import apply_settings
 from yt8m.errors import ConfigError
+from yt8m.yaml_files import parse_line
 
 RECIPE: dict[str, Any] = yaml.safe_load("""
 name: small
@@ -44,13 +47,32 @@ def test_a_rerun_executes_the_node_alone_or_all_nodes_that_depend_on_it(spec: Sp
     alone = choose_nodes(graph, "quantize-linear", downstream=False)
     assert alone.executed == ("quantize-linear",)
     assert alone.needed == ("generate", "prepare", "train-linear")
-    assert "export" in alone.stale
+    assert alone.recorded == ()
+    assert alone.stale == ("search-weights", "export", "report")
     all_of_it = choose_nodes(graph, "quantize-linear", downstream=True)
     assert set(all_of_it.executed) == {"quantize-linear", *alone.stale}
     assert "train-other" in all_of_it.needed
     assert all_of_it.stale == ()
     kept = {*all_of_it.executed, *all_of_it.needed}
     assert set(SpecGraph(prune(spec, kept)).nodes) == kept
+
+
+def test_a_rerun_of_the_report_needs_records_only(spec: Spec) -> None:
+    graph = SpecGraph(spec)
+    nodes = choose_nodes(graph, "report", downstream=False)
+    assert (nodes.executed, nodes.needed, nodes.stale) == (("report",), (), ())
+    assert set(nodes.recorded) == set(graph.nodes) - {"report"}
+    assert set(records_of_others(graph, nodes.executed)) == set(nodes.recorded)
+    pruned = prune(spec, nodes.executed)
+    assert set(pruned["root"]["dag"]["tasks"]) == {"report"}
+    assert "dependentTasks" not in SpecGraph(pruned).task("report")
+    assert SpecGraph(pruned).records("report") == graph.records("report")
+
+
+def test_the_export_needs_its_artifacts_and_the_records_of_the_rest(spec: Spec) -> None:
+    nodes = choose_nodes(SpecGraph(spec), "export", downstream=False)
+    assert {"prepare", "quantize-linear", "quantize-other", "search-weights"} <= set(nodes.needed)
+    assert not set(nodes.needed) & set(nodes.recorded)
 
 
 def compiled(spec: Spec, node: str, *settings: str, downstream: bool = False) -> Compilation:
@@ -93,8 +115,8 @@ def test_only_the_chosen_nodes_get_new_parameters(spec: Spec) -> None:
     changed = apply_settings(RECIPE, ["training.epochs=5"])
     new = Compilation(changed, "recipe", read_data=True).specs()[0]
     graph = SpecGraph(copy_parameters(spec, new, ["train-linear"], code=False))
-    assert json.loads(graph.constant("train-linear", "config"))["training"]["epochs"] == 5
-    assert json.loads(graph.constant("train-other", "config"))["training"]["epochs"] == 2
+    assert parse_line(graph.constant("train-linear", "config"), "")["training.epochs"] == 5
+    assert parse_line(graph.constant("train-other", "config"), "")["training.epochs"] == 2
     assert graph.constant("train-linear", "key") == SpecGraph(new).constant("train-linear", "key")
     assert embedded_recipe(copy_parameters(spec, new, ["train-linear"], code=False)) == changed
 
@@ -116,9 +138,69 @@ def test_a_pipeline_of_another_graph_is_refused(spec: Spec) -> None:
 
 
 def test_only_the_chosen_steps_bypass_the_cache_also_repeatedly(spec: Spec) -> None:
-    marked = bypass_cache(bypass_cache(spec, ["train-linear"], "first"), ["evaluate-linear"], "second")
+    marked = bypass_cache(bypass_cache(spec, ["train-linear"], "first"), ["quantize-linear"], "second")
     graph = SpecGraph(marked)
     attempts = {name: graph.constant(name, "attempt") for name in graph.nodes if graph.constant(name, "attempt")}
-    assert attempts == {"train-linear": "first", "evaluate-linear": "second"}
+    assert attempts == {"train-linear": "first", "quantize-linear": "second"}
     definitions = marked["components"]["comp-train-linear"]["inputDefinitions"]["parameters"]
     assert set(definitions) == set(graph.task("train-linear")["inputs"]["parameters"])
+
+
+def test_components_of_equal_containers_keep_equal_parameters(spec: Spec) -> None:
+    marked = bypass_cache(spec, ["train-linear"], "first")
+    executors = marked["deploymentSpec"]["executors"]
+    for component in marked["components"].values():
+        if "executorLabel" in component:
+            is_training = "train" in executors[component["executorLabel"]]["container"]["args"]
+            assert ("attempt" in component["inputDefinitions"]["parameters"]) == is_training
+
+
+def works(spec: Spec, reader: str) -> dict[str, str]:
+    return SpecGraph(spec).records(reader)
+
+
+def test_executed_steps_read_the_records_of_the_attempt_and_the_old_ones_of_the_rest(spec: Spec) -> None:
+    executed = ["quantize-linear", "search-weights", "export", "report"]
+    marked = bypass_cache(spec, executed, "a1")
+    before, after = works(spec, "report"), works(marked, "report")
+    assert {name for name in before if after[name] != before[name]} == {"quantize-linear", "search-weights", "export"}
+    assert after["export"] == f"{before['export']}-a1"
+    assert works(marked, "export")["quantize-linear"] == f"{before['quantize-linear']}-a1"
+
+
+def test_a_rerun_of_a_rerun_reads_the_records_of_the_last_attempts(spec: Spec) -> None:
+    keys = works(spec, "report")
+    first = bypass_cache(spec, ["quantize-linear", "search-weights", "export", "report"], "a1")
+    second = bypass_cache(first, ["search-weights", "export", "report"], "a2")
+    assert works(second, "report")["quantize-linear"] == f"{keys['quantize-linear']}-a1"
+    assert works(second, "report")["search-weights"] == f"{keys['search-weights']}-a2"
+    assert works(second, "report")["train-linear"] == keys["train-linear"]
+
+
+def test_settings_on_a_rerun_keep_the_records_of_its_attempts(spec: Spec) -> None:
+    marked = bypass_cache(spec, ["quantize-linear", "search-weights", "export", "report"], "a1")
+    new = Compilation(apply_settings(RECIPE, ["ensemble.search.trials=3"]), "recipe", read_data=True).specs()[0]
+    executed = ["search-weights", "export", "report"]
+    third = bypass_cache(copy_parameters(marked, new, executed, code=False), executed, "a3")
+    assert works(third, "report")["quantize-linear"] == works(marked, "report")["quantize-linear"]
+    assert works(third, "report")["search-weights"] == f"{works(new, 'report')['search-weights']}-a3"
+    assert works(new, "report")["search-weights"] != works(spec, "report")["search-weights"]
+
+
+def test_a_pruned_rerun_of_the_report_keeps_the_records_of_absent_steps(spec: Spec) -> None:
+    marked = bypass_cache(spec, ["quantize-linear", "search-weights", "export", "report"], "a1")
+    again = bypass_cache(prune(marked, ["report"]), ["report"], "a2")
+    assert works(again, "report") == works(marked, "report")
+    assert SpecGraph(again)["report"].dependencies == frozenset()
+
+
+def test_a_step_with_another_placement_shares_nothing_with_the_others(spec: Spec) -> None:
+    shared = json.loads(json.dumps(spec))
+    graph = SpecGraph(shared)
+    graph.task("train-other")["componentRef"] = dict(graph.task("train-linear")["componentRef"])
+    new = Compilation(RECIPE, "recipe", read_data=True).specs("image:2")[0]
+    changed, _ = copy_placement((shared, {}), (new, {}), ["train-linear"], resources=True, image=True)
+    after = SpecGraph(changed)
+    images = {name: after.executor(name)["container"]["image"] for name in ("train-linear", "train-other")}
+    assert images == {"train-linear": "image:2", "train-other": "none"}
+    assert after["train-linear"].component != after["train-other"].component

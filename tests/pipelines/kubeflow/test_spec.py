@@ -108,7 +108,7 @@ def test_pruning_no_step_changes_nothing(spec: Spec) -> None:
 
 def test_a_sub_pipeline_without_steps_is_removed(spec: Spec) -> None:
     graph = SpecGraph(spec)
-    pruned = prune(spec, {"evaluate-dbof-a", *graph.ancestors("evaluate-dbof-a")})
+    pruned = prune(spec, {"average-dbof-a", *graph.ancestors("average-dbof-a")})
     assert set(pruned["root"]["dag"]["tasks"]) == {"generate", "prepare", "dbof"}
     assert "outputs" not in pruned["components"]["comp-dbof"]["dag"]
 

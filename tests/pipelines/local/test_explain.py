@@ -38,7 +38,7 @@ class Run:
         return self
 
     def finish(self, *nodes: str, steps: str = "steps") -> None:
-        """Let nodes finish; their artifacts are in the folder `steps`."""
+        """Let nodes finish; their artifacts are in the folder `steps`, and their records have this text."""
         listener = keep_accounts(lambda *_: None, self._compilation.work, PROCESS_IMAGE)
         read = [ref for node in self._compilation.plan.nodes.values() for ref in node.references()]
         for node in nodes:
@@ -46,6 +46,10 @@ class Run:
             for path in map(Path, outputs.values()):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
+            record = self.root / "records" / node / f"{self._compilation.work[node].key}.json"
+            record.parent.mkdir(parents=True, exist_ok=True)
+            record.write_text(steps)
+            outputs["record"] = str(record)
             self._state.nodes[node] = NodeState(title=node, state="done", outputs=outputs)
             listener(Event("done", node), self._state)
         self._state.save()
@@ -72,11 +76,11 @@ def test_a_changed_entry_of_the_configuration_is_named_with_both_values(run: Run
 
 
 def test_the_cause_is_found_in_a_node_far_ahead(run: Run) -> None:
-    lines = run.explain("evaluate-dbof-a", "--set", "seed=4")
+    lines = run.explain("average-dbof-a", "--set", "seed=4")
     assert lines == [
-        "evaluate-dbof-a would run:",
+        "average-dbof-a would run:",
         "  input partition: prepare would run again",
-        "  input model: average-dbof-a would run again",
+        "  input model: train-dbof-a would run again",
         "generate would run:",
         "  configuration seed: 3 -> 4",
         "prepare would run:",
@@ -85,9 +89,6 @@ def test_the_cause_is_found_in_a_node_far_ahead(run: Run) -> None:
         "train-dbof-a would run:",
         "  configuration training.seed: 3 -> 4",
         "  input partition: prepare would run again",
-        "average-dbof-a would run:",
-        "  input partition: prepare would run again",
-        "  input model: train-dbof-a would run again",
     ]
 
 
@@ -129,48 +130,57 @@ def test_changed_shards_are_named(tmp_path: Path, raw: dict[str, Any]) -> None:
     ]
 
 
-def test_another_image_and_other_facts_are_named(run: Run) -> None:
+def test_another_image_and_other_baselines_are_named(run: Run) -> None:
     docker = run.explain("prepare", "--runner", "docker", "--image", "yt8m:other")
     assert docker[:2] == ["prepare would run:", f'  image: "{PROCESS_IMAGE}" -> "yt8m:other"']
-    lines = run.explain("train-dbof-s", "--set", "students.dbof-s.like=dbof-b")
-    assert '  parameter facts.baseline: "dbof-a" -> "dbof-b"' in lines
+    lines = run.explain("report", "--set", "students.dbof-s.like=dbof-b")
+    assert '  configuration students.dbof-s.baseline: "dbof-a" -> "dbof-b"' in lines
 
 
 def test_another_order_of_numbered_inputs_is_named(run: Run) -> None:
     lines = run.explain("search-weights", "--set", "ensemble.members=[vlad-2, dbof-s]")
     assert lines[0] == "search-weights would run:"
-    assert '  parameter names.model: ["dbof-s", "vlad-2"] -> ["vlad-2", "dbof-s"]' in lines
+    assert '  parameter names.member: ["dbof-s", "vlad-2"] -> ["vlad-2", "dbof-s"]' in lines
 
 
 def test_an_artifact_that_is_gone_is_named(run: Run) -> None:
-    path = run.root / "steps" / "train-vlad-a" / "model"
+    path = run.root / "steps" / "train-dbof-a" / "model"
     path.unlink()
-    assert run.explain("train-vlad-a") == ["train-vlad-a would run:", f"  output model: {path} is gone"]
+    assert run.explain("train-dbof-a") == ["train-dbof-a would run:", f"  output model: {path} is gone"]
 
 
 def test_an_input_that_was_made_again_since_is_named(run: Run) -> None:
-    run.finish("train-vlad-a", steps="later")
-    assert run.explain("evaluate-vlad-a") == [
-        "evaluate-vlad-a would run:",
-        "  input model: train-vlad-a was executed again since",
+    run.finish("train-dbof-a", steps="later")
+    assert run.explain("average-dbof-a") == [
+        "average-dbof-a would run:",
+        "  input model: train-dbof-a was executed again since",
     ]
 
 
+def test_a_record_that_changed_since_it_was_read_is_named(run: Run) -> None:
+    # No node reads an artifact of this one.
+    run.finish("train-vlad-a", steps="later")
+    line = "  input records.train-vlad-a: train-vlad-a was executed again since"
+    assert run.explain("report")[:2] == ["report would run:", line]
+    run.finish("export", "report")
+    assert run.explain("report") == [f"report {CLEAN}"]
+
+
 def test_an_earlier_execution_of_the_same_work_counts(run: Run, raw: dict[str, Any], tmp_path: Path) -> None:
-    setting = "families.netvlad.candidates.vlad-a.training.epochs=4"
-    raw["families"]["netvlad"]["candidates"]["vlad-a"]["training"]["epochs"] = 4
-    nodes = ("train-vlad-a", "evaluate-vlad-a")
+    setting = "families.dbof.candidates.dbof-a.training.epochs=4"
+    raw["families"]["dbof"]["candidates"]["dbof-a"]["training"] = {"epochs": 4}
+    nodes = ("train-dbof-a", "average-dbof-a")
     run.compile(raw).finish(*nodes, steps="later")
     for node in nodes:
         assert run.explain(node) == run.explain(node, "--set", setting) == [f"{node} {CLEAN}"]
-    assert run.explain("train-vlad-a", "--set", setting.replace("4", "5"))[1:] == [
+    assert run.explain("train-dbof-a", "--set", setting.replace("4", "5"))[1:] == [
         "  configuration training.epochs: 4 -> 5"
     ]
 
 
 def test_another_input_is_named(run: Run) -> None:
-    lines = run.explain("evaluate-vlad-a", "--set", "families.netvlad.average=always")
-    assert lines[1] == "  input model: train-vlad-a.model -> average-vlad-a.averaged"
+    lines = run.explain("quantize-vlad-2", "--set", "students.vlad-2.average=always")
+    assert "  input model: train-vlad-2.model -> average-vlad-2.averaged" in lines
 
 
 def test_a_run_of_an_earlier_version_has_no_accounts_which_is_told(run: Run) -> None:
