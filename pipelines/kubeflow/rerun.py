@@ -111,7 +111,8 @@ def _check_changes(old: Plan, new: Plan, nodes: RerunNodes, settings: str) -> No
     if selected not in changed:
         others = f"It changes {', '.join(changed)}" if changed else "It changes no node at all"
         raise ConfigError(f"{settings}: does not change {selected}. {others}. Choose a key that {selected} reads.")
-    excluded = [name for name in changed if name not in nodes.executed]
+    # The report is told of changed students, but does nothing else.
+    excluded = [name for name in changed if name not in nodes.executed and new.nodes[name].stage != "report"]
     if excluded:
         remedy = (
             "Add --downstream to execute them as well"

@@ -10,13 +10,13 @@ from pipelines.runs.state import NodeState, RunState
 
 
 def state_of(root: Path) -> RunState:
-    nodes = {name: NodeState(title=name, group="dbof") for name in ("train-a", "evaluate-a", "report")}
+    nodes = {name: NodeState(title=name, group="dbof") for name in ("train-a", "average-a", "report")}
     state = RunState(root, "small", nodes)
-    metrics = root / "metrics"
-    metrics.write_text('{"metrics": {"gap": 0.71234, "bytes_after": 2500000}, "seconds": 3}')
+    record = root / "record.json"
+    record.write_text('{"metrics": {"gap": 0.71234, "bytes_after": 2500000}, "seconds": 3}')
     state.start("train-a", root / "log", time.time())
-    state.end("train-a", "done", {"metrics": str(metrics)}, time.time())
-    state.start("evaluate-a", root / "log", time.time())
+    state.end("train-a", "done", {"record": str(record)}, time.time())
+    state.start("average-a", root / "log", time.time())
     return state
 
 
@@ -31,14 +31,14 @@ def test_nodes_are_shown_with_state_gap_and_size(tmp_path: Path) -> None:
     with lock_root(tmp_path):
         table = rows(tmp_path)
     assert table["train-a"] == ["dbof", "done", "0s", "0.7123", "2.5", "MB"]
-    assert table["evaluate-a"][:2] == ["dbof", "running"]
+    assert table["average-a"][:2] == ["dbof", "running"]
     assert table["report"] == ["dbof", "waiting"]
     assert "running" in table["small:"]
 
 
 def test_a_node_whose_run_was_killed_is_not_running(tmp_path: Path) -> None:
     state_of(tmp_path)
-    assert rows(tmp_path)["evaluate-a"][1] == "stopped"
+    assert rows(tmp_path)["average-a"][1] == "stopped"
 
 
 def test_following_ends_with_the_run_and_its_result(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_following_ends_with_the_run_and_its_result(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["status", str(tmp_path), "--follow"])
     assert result.exit_code == 1
     assert "train-a" in result.output
-    for name in ("evaluate-a", "report"):
+    for name in ("average-a", "report"):
         state.end(name, "done", {}, time.time())
     assert CliRunner().invoke(main, ["status", str(tmp_path), "--follow"]).exit_code == 0
 

@@ -1,7 +1,9 @@
 """Calls of commands with a cluster, and the runs that they submit."""
 
 import copy
+import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -12,6 +14,7 @@ from pipelines.cli import main
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cluster.kfp_server import KfpServer, kfp_server
 from tests.support.paths import SMOKE
+from yt8m.report.record import record_uri
 
 ROOT = "gs://bucket/yt8m"
 
@@ -36,6 +39,16 @@ def add_run(server: KfpServer) -> None:
     """Add a run that was submitted earlier."""
     server.runs["runs-1"] = copy.deepcopy(first_run())
     server.experiments["experiments-1"] = {"experiment_id": "experiments-1", "display_name": "yt8m"}
+
+
+def add_records(server: KfpServer, root: Path, *absent: str) -> None:
+    """Let the first run have its root in a folder, with the records of all nodes but some."""
+    server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = str(root)
+    graph = SpecGraph(submitted(server))
+    for node in graph.nodes.keys() - set(absent):
+        path = Path(record_uri(str(root), node, graph.work(node)))
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"node": node, "stage": "any"}))
 
 
 def submitted(server: KfpServer, number: int = 1) -> Spec:

@@ -76,7 +76,7 @@ class KfpServer:
         return _json({"pipeline_id": query["pipelineid"][0], "pipeline_version_id": version})
 
     def _resource(self, method: str, parts: list[str], query: dict[str, list[str]], body: Json) -> tuple[int, str, str]:
-        kind = {"experiments": self.experiments, "runs": self.runs, "pipelines": self.pipelines}[parts[0]]
+        kind = {"experiments": self.experiments, "runs": self.runs, "pipelines": self.pipelines}.get(parts[0], {})
         if method == "POST":
             name = f"{parts[0]}-{len(kind) + 1}"
             kind[name] = {**body, f"{parts[0][:-1]}_id": name}

@@ -9,8 +9,9 @@ from click.testing import CliRunner
 
 from pipelines.cli import main
 from pipelines.kubeflow.spec import Spec, SpecGraph
-from tests.pipelines.cluster.commands import ROOT, add_run, call, every, submit, submitted
+from tests.pipelines.cluster.commands import add_records, add_run, call, every, submit, submitted
 from tests.pipelines.cluster.kfp_server import KfpServer
+from yt8m.yaml_files import parse_line
 
 
 def inputs(spec: Spec, names: set[str]) -> dict[str, Any]:
@@ -35,27 +36,62 @@ def test_a_rerun_has_the_node_and_its_cached_ancestors(server: KfpServer, tmp_pa
     for key in ("experiment_id", "service_account", "runtime_config"):
         assert runs[0][key] == runs[1][key]
     assert again["pipelineInfo"]["name"] == "smoke"
-    assert "Not in the new run: evaluate-netvlad-second" in result.output
+    assert "Not in the new run: quantize-netvlad-second" in result.output
     assert "runs-2" in result.output
 
 
-def test_a_rerun_of_a_rerun_takes_the_first_one_s_node_from_the_cache(server: KfpServer) -> None:
+def test_a_rerun_of_a_rerun_takes_the_first_one_s_node_from_the_cache(server: KfpServer, tmp_path: Path) -> None:
     add_run(server)
+    add_records(server, tmp_path)
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
-    call(server, "rerun", "runs-1", "train-netvlad", "--downstream")
-    assert call(server, "rerun", "runs-2", "evaluate-netvlad").exit_code == 0
+    call(server, "rerun", "runs-1", "train-dbof-wide", "--downstream")
+    assert call(server, "rerun", "runs-2", "average-dbof-wide").exit_code == 0
     second, third = submitted(server, 2), submitted(server, 3)
-    assert inputs(third, {"train-netvlad"}) == inputs(second, {"train-netvlad"})
-    assert inputs(third, {"evaluate-netvlad"}) != inputs(second, {"evaluate-netvlad"})
+    assert inputs(third, {"train-dbof-wide"}) == inputs(second, {"train-dbof-wide"})
+    assert inputs(third, {"average-dbof-wide"}) != inputs(second, {"average-dbof-wide"})
 
 
-def test_downstream_executes_exactly_the_descendants(server: KfpServer) -> None:
+def test_a_rerun_of_the_report_is_one_step_which_reads_the_records_of_the_run(
+    server: KfpServer, tmp_path: Path
+) -> None:
     add_run(server)
+    add_records(server, tmp_path)
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    result = call(server, "rerun", "runs-1", "report")
+    assert result.exit_code == 0, result.output
+    first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
+    assert set(again.nodes) == {"report"}
+    assert again.records("report") == first.records("report")
+    assert "Inputs from the cache: 0 nodes." in result.output
+
+
+def test_a_missing_record_is_told_before_anything_is_submitted(server: KfpServer, tmp_path: Path) -> None:
+    add_run(server)
+    add_records(server, tmp_path, "train-netvlad")
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    result = call(server, "rerun", "runs-1", "report")
+    assert result.exit_code == 2
+    assert "train-netvlad" in result.output
+    assert len(server.runs) == 1
+
+
+def test_records_in_a_store_that_this_machine_cannot_reach_are_left_to_the_steps(server: KfpServer) -> None:
+    add_run(server)
+    server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = "nowhere://bucket"
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    assert call(server, "rerun", "runs-1", "report").exit_code == 0
+
+
+def test_downstream_executes_exactly_the_descendants(server: KfpServer, tmp_path: Path) -> None:
+    add_run(server)
+    add_records(server, tmp_path)
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
     call(server, "rerun", "runs-1", "train-netvlad-second", "--downstream")
     first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
     executed = {name for name in again.nodes if again.constant(name, "attempt")}
     assert executed == {"train-netvlad-second", *first.descendants("train-netvlad-second")}
+    attempts = {name for name, work in again.records("report").items() if work != first.records("report")[name]}
+    assert attempts == executed - {"report"}
 
 
 def test_a_failed_node_continues_under_its_old_key(server: KfpServer) -> None:
@@ -73,9 +109,9 @@ def test_settings_change_the_configuration_of_the_node_only(server: KfpServer) -
     result = call(server, "rerun", "runs-1", "train-netvlad-second", "--set", setting)
     assert result.exit_code == 0, result.output
     first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
-    config = json.loads(again.constant("train-netvlad-second", "config"))
-    assert config["training"]["epochs"] == 7
-    assert config["model"] == json.loads(first.constant("train-netvlad-second", "config"))["model"]
+    before, after = (parse_line(graph.constant("train-netvlad-second", "config"), "") for graph in (first, again))
+    assert {key for key in after if after[key] != before.get(key)} == {"training.epochs", "defaults"}
+    assert after["training.epochs"] == 7
     assert again.constant("train-netvlad-second", "key") != first.constant("train-netvlad-second", "key")
     recipe = json.loads(submitted(server, 2)["root"]["inputDefinitions"]["parameters"]["recipe"]["defaultValue"])
     assert recipe["students"]["netvlad-second"]["training"] == {"epochs": 7}
@@ -99,8 +135,8 @@ def test_a_failed_node_continues_with_more_resources(server: KfpServer, tmp_path
     assert again.executor("prepare") == first.executor("prepare")
     platforms = server.runs["runs-2"]["pipeline_spec"]["platform_spec"]["platforms"]["kubernetes"]
     executors = platforms["deploymentSpec"]["executors"]
-    assert executors["exec-train-netvlad"]["nodeSelector"] == {"labels": {"disk": "ssd"}}
-    assert "nodeSelector" not in executors["exec-prepare"]
+    assert executors[again.label("train-netvlad")]["nodeSelector"] == {"labels": {"disk": "ssd"}}
+    assert "nodeSelector" not in executors[again.label("prepare")]
     assert server.runs["runs-2"]["service_account"] == "other"
     # The work and the name of its checkpoint are the same as before.
     assert (container["image"], container["command"]) == (before["image"], before["command"])
@@ -155,8 +191,11 @@ def test_a_node_with_missing_inputs_is_not_executed(server: KfpServer) -> None:
     assert "generate (failed)" in result.output
 
 
-def test_the_pipeline_of_a_run_from_the_user_interface_comes_from_its_version(server: KfpServer) -> None:
+def test_the_pipeline_of_a_run_from_the_user_interface_comes_from_its_version(
+    server: KfpServer, tmp_path: Path
+) -> None:
     add_run(server)
+    add_records(server, tmp_path)
     run, nodes = server.runs["runs-1"], every(server, "SUCCEEDED")
     server.versions["v1"] = run.pop("pipeline_spec")
     run["pipeline_version_reference"] = {"pipeline_id": "p1", "pipeline_version_id": "v1"}
@@ -164,4 +203,4 @@ def test_the_pipeline_of_a_run_from_the_user_interface_comes_from_its_version(se
     run["runtime_config"]["parameters"]["recipe"] = "as it was"
     server.progress = [("SUCCEEDED", nodes)]
     assert call(server, "rerun", "runs-1", "report").exit_code == 0
-    assert server.runs["runs-2"]["runtime_config"]["parameters"] == {"root": ROOT}
+    assert server.runs["runs-2"]["runtime_config"]["parameters"] == {"root": str(tmp_path)}

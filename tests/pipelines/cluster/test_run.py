@@ -37,7 +37,7 @@ def test_submit_starts_a_run_in_an_experiment_and_prints_its_page(server: KfpSer
     assert run["experiment_id"] == "experiments-1"
     assert run["runtime_config"]["parameters"] == {"root": ROOT}
     assert f"{server.url}/#/runs/details/runs-1" in result.output
-    assert "evaluate-export" in SpecGraph(submitted(server)).nodes
+    assert "quantize-netvlad-second" in SpecGraph(submitted(server)).nodes
 
 
 def test_a_run_says_what_it_is_and_its_pipeline_is_a_named_version_with_the_root(server: KfpServer) -> None:
@@ -91,7 +91,7 @@ def test_waiting_ends_with_the_run_and_its_result(server: KfpServer, state: str,
     result = submit(server, "--wait")
     assert result.exit_code == code
     assert call(server, "status", "runs-1", "--follow").exit_code == code
-    assert "/36] generate done in 1m30s" in result.output
+    assert "/21] generate done in 1m30s" in result.output
 
 
 def test_following_survives_a_short_outage(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ def test_status_has_states_and_times_from_kfp_and_metrics_from_records(server: K
     nodes = {"generate": "CACHED", "prepare": "SUCCEEDED", "train-netvlad": "RUNNING", "train-dbof-wide": "PENDING"}
     server.progress = [("RUNNING", {**nodes, "train-dbof-narrow": "FAILED"})]
     leave_record(tmp_path / "root", submitted(server), "prepare", {"gap": 0.71234, "bytes": 2500000.0})
-    leave_record(tmp_path / "root", submitted(server), "generate", {}, html="gs://bucket/never")
+    leave_record(tmp_path / "root", submitted(server), "generate", {}, page="gs://bucket/never")
     result = call(server, "status", "runs-1")
     table = rows(result)
     assert result.exit_code == 0
@@ -137,10 +137,10 @@ def test_status_of_a_finished_run_has_the_uri_of_the_report(server: KfpServer, t
     server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = str(tmp_path / "root")
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
     for name in SpecGraph(submitted(server)).nodes:
-        leave_record(tmp_path / "root", submitted(server), name, {}, html=f"gs://bucket/{name}.html")
+        leave_record(tmp_path / "root", submitted(server), name, {}, page=f"gs://bucket/{name}.html")
     result = call(server, "status", "runs-1", "--follow")
     assert "Report: gs://bucket/report.html" in result.output
-    assert "36 of 36 nodes done, finished" in result.output
+    assert "21 of 21 nodes done, finished" in result.output
 
 
 def test_status_without_records_shows_states_and_the_reason(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
