@@ -123,19 +123,21 @@ class _Planner:
         architecture = model.model.architecture
         common: dict[str, Any] = {"group": group, "model": name, "family": architecture}
         common["code"] = frozenset({architecture})
-        measuring = {"evaluation": self.recipe.evaluation}
+        evaluation = self.recipe.evaluation
         label_weight, fan_in = 1.0, {}
         if isinstance(model, StudentConfig):
             label_weight, fan_in = model.label_weight, {"soft_targets": self.soft_targets[model.learn_from]}
-        training = TrainConfig(model=model.model, training=model.training, label_weight=label_weight, **measuring)
+        training = TrainConfig(
+            model=model.model, training=model.training, label_weight=label_weight, evaluation=evaluation
+        )
         inputs = {"partition": PARTITION}
         self.weights[name] = self._add("train", training, inputs=inputs, fan_in=fan_in, **common)
         if (policy := self.recipe.averages()[name]) != "never":
-            averaging = AverageConfig(policy=policy, **dict(self.recipe.averaging), **measuring)
+            averaging = AverageConfig(policy=policy, **dict(self.recipe.averaging), evaluation=evaluation)
             inputs = {"partition": PARTITION, "model": self.weights[name]}
             self.weights[name] = self._add("average", averaging, inputs=inputs, fan_in=fan_in, **common)
         if name in self.recipe.members():
-            quantization = QuantizeConfig(**dict(self.recipe.quantization), **measuring)
+            quantization = QuantizeConfig(**dict(self.recipe.quantization), evaluation=evaluation)
             inputs = {
                 "partition": PARTITION,
                 "model": self.weights[name],
