@@ -18,6 +18,7 @@ from pipelines.kubeflow.spec import Spec
 from pipelines.recipe.cluster import ClusterConfig, load_cluster
 from pipelines.recipe.load import check_recipe
 from yt8m.storage import open_atomic
+from yt8m.yaml_files import dump_line
 
 _HASH_DIGITS = 10
 # Leaves room for the recipe's name and the hash in the 253 characters of a resource's name.
@@ -82,7 +83,7 @@ class Compilation:
         return _specs(self._pipeline(image, cluster, form))
 
     def _pipeline(self, image: str, cluster: ClusterConfig | None, form: Form) -> Any:
-        return build_pipeline(self.plan, self.work, image, cluster, recipe=json.dumps(self.raw), form=form)
+        return build_pipeline(self.plan, self.work, image, cluster, recipe=dump_line(self.raw), form=form)
 
 
 def _specs(pipeline: Any) -> tuple[Spec, Spec]:

@@ -1,7 +1,6 @@
 """Reruns of nodes in an existing run: which nodes to execute, and the pipeline that executes them."""
 
 import copy
-import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from pipelines.kubeflow.pipeline import RECIPE_PARAMETER
 from pipelines.kubeflow.spec import ATTEMPT_PARAMETER, Spec, SpecGraph, separate, set_entry
 from pipelines.recipe.load import apply_settings
 from yt8m.errors import ConfigError
+from yt8m.yaml_files import parse_line
 
 _ATTEMPT_DEFINITION = {"parameterType": "STRING", "isOptional": True, "defaultValue": ""}
 
@@ -73,8 +73,7 @@ def embedded_recipe(spec: Spec) -> dict[str, object]:
             f"{spec['pipelineInfo']['name']}: the pipeline contains no recipe, so --set cannot change anything. "
             "Compile it with this version of yt8m."
         )
-    recipe: dict[str, object] = json.loads(text)
-    return recipe
+    return parse_line(text, "the run's recipe")
 
 
 def compile_with_settings(spec: Spec, settings: Sequence[str], nodes: RerunNodes, *, read_data: bool) -> Compilation:

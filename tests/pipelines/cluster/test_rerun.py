@@ -113,7 +113,8 @@ def test_settings_change_the_configuration_of_the_node_only(server: KfpServer) -
     assert {key for key in after if after[key] != before.get(key)} == {"training.epochs", "defaults"}
     assert after["training.epochs"] == 7
     assert again.constant("train-netvlad-second", "key") != first.constant("train-netvlad-second", "key")
-    recipe = json.loads(submitted(server, 2)["root"]["inputDefinitions"]["parameters"]["recipe"]["defaultValue"])
+    text = submitted(server, 2)["root"]["inputDefinitions"]["parameters"]["recipe"]["defaultValue"]
+    recipe = parse_line(text, "recipe")
     assert recipe["students"]["netvlad-second"]["training"] == {"epochs": 7}
 
 
