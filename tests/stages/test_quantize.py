@@ -1,5 +1,6 @@
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,7 +150,7 @@ def stored(predictions, folder, **changes):
 @pytest.mark.parametrize("what", ["videos", "classes", "top_k"])
 def test_predictions_of_another_shape_are_refused_before_the_model_is_read(what, small_partition, predicted, tmp_path):
     found = Predictions.load(predicted)
-    changes = {
+    changes: dict[str, dict[str, Any]] = {
         "videos": {"ids": found.ids[1:], "classes": found.classes[1:], "scores": found.scores[1:]},
         "classes": {"num_classes": 11},
         "top_k": {"classes": found.classes[:, :5], "scores": found.scores[:, :5]},

@@ -143,7 +143,7 @@ def test_a_submission_is_written_from_and_to_an_object_store(remote, tmp_path):
         with storage.publish_file(storage.join(remote.uri, f"{name}.tfrecord")) as path:
             write_shard(path, [video_of(number, labels=None, rgb=12, audio=4) for number in range(first, first + 3)])
     output = storage.join(remote.uri, "submission.csv")
-    options = {"model": model, "inputs": [f"{remote.uri}/*.tfrecord"], "output": output}
+    options: dict[str, Any] = {"model": model, "inputs": [f"{remote.uri}/*.tfrecord"], "output": output}
 
     predict(config=PredictConfig(batch_size=2), **options)
 

@@ -214,7 +214,9 @@ def _facts_of_run(records: Iterable[NodeRecord], description: ExportDescription)
     """Collect facts for the card from the records of the run's other nodes."""
     figures = {(record.stage, record.name): record.metrics for record in records}
     prepared = figures.get(("prepare", ""), {})
-    counts = {name: int(prepared[name]) for name in ("training_videos", "holdout_videos") if name in prepared}
+    facts: dict[str, Any] = {
+        name: int(prepared[name]) for name in ("training_videos", "holdout_videos") if name in prepared
+    }
 
     def gap(stage: str, name: str) -> float | None:
         return figures.get((stage, name), {}).get("gap")
@@ -225,7 +227,7 @@ def _facts_of_run(records: Iterable[NodeRecord], description: ExportDescription)
         )
         for name in description.members
     }
-    return {"member_gaps": gaps, **counts}
+    return {"member_gaps": gaps, **facts}
 
 
 def _result(facts: CardFacts, seconds: float) -> StageResult:
