@@ -1,6 +1,5 @@
 """Reruns of nodes in a cluster, through kfp's own client, against a fake of Kubeflow Pipelines."""
 
-import json
 from pathlib import Path
 from typing import Any
 
