@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipelines.recipe.defaults import ExpandedRecipe
+from pipelines.recipe.imports import resolve_imports
 from pipelines.recipe.schema import Recipe
 from pipelines.recipe.validation import check_references
 from yt8m.config import describe_errors
@@ -54,8 +55,10 @@ def check_recipe(raw: Mapping[str, Any], source: str) -> Recipe:
         source: Origin of the data, with which every problem begins.
 
     Raises:
-        ConfigError: All problems at once, one per line, with place, reason and remedy.
+        ConfigError: All problems at once, one per line, with place, reason and remedy. A problem with a model of
+            another run comes alone.
     """
+    raw = resolve_imports(raw, source)
     problems = list(check_references(raw))
     expanded = ExpandedRecipe(raw)
     try:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Self, get_type_hints
 
-from pydantic import Field, NonNegativeInt, PositiveInt, create_model
+from pydantic import Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
 from pipelines.recipe.cluster import ClusterConfig
 from pipelines.stages import STAGES
@@ -67,8 +67,33 @@ class CandidateConfig(Config):
     training: TrainingConfig
 
 
+class ImportedModel(CandidateConfig):
+    """A trained model of another run.
+
+    Attributes:
+        run: The run, as the recipe names it.
+        data: Features, classes and length of the videos of that run.
+        key: Name of the work that made the weights.
+        weights: URI of the model's folder.
+        predictions: URI of its predictions for the hold-out.
+        member_key: Name of the work that quantized it.
+        member: URI of the quantized member. Empty if that run did not quantize it.
+    """
+
+    run: str
+    data: DataSpec
+    key: str
+    weights: str
+    predictions: str
+    member_key: str = ""
+    member: str = ""
+
+
 class FamilyConfig(Config):
     """A group of candidates, the best combination of which is selected as teachers.
+
+    `{from: RUN}` takes the trained candidates of another run's family of the same name; `names` and `ensemble_size` may
+    stand beside it. RUN is the root of a local run, or the URI of a summary; see `pipelines.recipe.imports`.
 
     Attributes:
         average: When the averaged weights of a candidate replace the trained ones: `always`, `never`, or `if_better`
@@ -122,6 +147,8 @@ class EnsembleConfig(Config):
 
     Attributes:
         members: Models that the search may choose from. Empty: all students, or all candidates if there are none.
+            `{from: RUN}`, alone or in the list, stands for all members of another run, or for those listed beside it in
+            `names`.
         search: Options of the search for weights, and the byte budget.
     """
 
@@ -152,7 +179,7 @@ class Recipe(Config):
         description: Purpose of the experiment, in a sentence or two.
         seed: Default of all seeds.
         data: The videos.
-        families: Groups of candidates by name.
+        families: Groups of candidates by name. May be empty if the ensemble has members of other runs.
         teacher_groups: Students that teach together, equally weighted, by name of the group.
         students: Models trained on soft targets, by name.
         soft_targets: How soft targets are made and stored.
@@ -160,6 +187,7 @@ class Recipe(Config):
         evaluation: How models are measured.
         quantization: How weights are quantized.
         ensemble: The ensemble that is exported.
+        imported: Models of other runs by name, which the entries `from` of families and members fill in.
         export: How the ensemble is exported.
         stages: Optional stages by name, each with its configuration. Null: the stage does not run.
         cluster: Resources of the steps in a Kubernetes cluster. Null: the defaults of the cluster. Local runs ignore
@@ -170,7 +198,7 @@ class Recipe(Config):
     description: str = ""
     seed: NonNegativeInt = 0
     data: DataConfig
-    families: Mapping[str, FamilyConfig] = Field(min_length=1)
+    families: Mapping[str, FamilyConfig] = {}
     teacher_groups: Mapping[str, tuple[str, ...]] = {}
     students: Mapping[str, StudentConfig] = {}
     soft_targets: SoftTargetsSection = SoftTargetsSection()
@@ -178,22 +206,41 @@ class Recipe(Config):
     evaluation: EvaluateConfig = EvaluateConfig()
     quantization: QuantizationConfig = QuantizationConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
+    imported: Mapping[str, ImportedModel] = {}
     export: ExportingConfig = ExportingConfig()
     stages: StagesConfig = StagesConfig()
     cluster: ClusterConfig | None = None
+
+    @model_validator(mode="after")
+    def _imports_fit(self) -> Self:
+        if not self.families and not self.imported:
+            raise ValueError("expected families, or an ensemble with members of other runs")
+        spec = self.data.resolve_spec().model_copy(update={"max_frames": 1})
+        for name, model in self.imported.items():
+            # Compared as text, because the order of features matters.
+            data = model.data.model_copy(update={"max_frames": 1})
+            if data.model_dump_json() != spec.model_dump_json():
+                raise ValueError(
+                    f"the videos of {model.run} have {data.num_classes} classes and features {data.features}, those of "
+                    f"this recipe {spec.num_classes} and {spec.features}. Take models of a run with the same data"
+                )
+            if name in self.members() and not model.member:
+                raise ValueError(f"{model.run} did not quantize {name}, so it cannot be a member. Leave it out")
+        return self
 
     def candidates(self) -> dict[str, CandidateConfig]:
         """Return the candidates of all families by name."""
         return {name: model for family in self.families.values() for name, model in family.candidates.items()}
 
     def models(self) -> dict[str, CandidateConfig | StudentConfig]:
-        """Return all models by name."""
-        return {**self.candidates(), **self.students}
+        """Return all models by name; those of other runs are `ImportedModel`."""
+        return {**self.candidates(), **self.students, **self.imported}
 
     def averages(self) -> dict[str, AveragePolicy]:
         """Return when averaged weights replace the trained ones, by model."""
-        candidates = {name: family.average for family in self.families.values() for name in family.candidates}
-        return candidates | {name: student.average for name, student in self.students.items()}
+        averages: dict[str, AveragePolicy] = dict.fromkeys(self.imported, "never")
+        averages |= {name: family.average for family in self.families.values() for name in family.candidates}
+        return averages | {name: student.average for name, student in self.students.items()}
 
     def members(self) -> tuple[str, ...]:
         """Return the models that the search for weights may choose from."""

@@ -38,7 +38,7 @@ def check_references(raw: Mapping[str, Any]) -> Problems:
         for family in families
         for name in mapping_at(families, family, "candidates")
     ] + [(name, f"students.{name}") for name in students]
-    models = dict(named)
+    models = dict(named) | dict.fromkeys(mapping_at(raw, "imported"), "imported")
     yield from _check_names(named, families, groups)
     yield from _check_students(students, {**families, **groups}, models)
     yield from _check_groups(groups, students, models)

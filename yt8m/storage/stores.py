@@ -11,8 +11,10 @@ from yt8m.storage.s3 import s3_client
 
 _LOCAL = LocalStore()
 
-# Paths without a scheme are local.
-STORES: dict[str, Store] = {"file": _LOCAL, "gs": RemoteStore(gcs_client), "s3": RemoteStore(s3_client)}
+_S3 = RemoteStore(s3_client)
+
+# Paths without a scheme are local. Kubeflow writes `minio` for its own store, which speaks S3's protocol.
+STORES: dict[str, Store] = {"file": _LOCAL, "gs": RemoteStore(gcs_client), "s3": _S3, "minio": _S3}
 
 
 def store_of(uri: str | Path) -> Store:
