@@ -15,7 +15,7 @@ def export(
     exported: Output[Model],
     card: Output[Markdown],
     metrics: Output[Metrics],
-    member_1: Input[Model],
+    member_1: Input[Model] = None,
     member_2: Input[Model] = None,
     member_3: Input[Model] = None,
     member_4: Input[Model] = None,
@@ -35,6 +35,7 @@ def export(
     member_18: Input[Model] = None,
     member_19: Input[Model] = None,
     member_20: Input[Model] = None,
+    imported: str = "",
     attempt: str = "",
 ) -> None:
     """Export the ensemble as one TensorFlow model, from the bytes of frames to the top classes, and measure it.
@@ -51,6 +52,7 @@ def export(
         exported: The SavedModel.
         card: The model card.
         metrics: Metrics to compare with those of other runs.
+        imported: URIs of further members from other runs, by name, on one line.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()

@@ -12,7 +12,7 @@ def search_weights(
     weights: Output[Artifact],
     metrics: Output[Metrics],
     page: Output[HTML],
-    member_1: Input[Model],
+    member_1: Input[Model] = None,
     member_2: Input[Model] = None,
     member_3: Input[Model] = None,
     member_4: Input[Model] = None,
@@ -32,6 +32,7 @@ def search_weights(
     member_18: Input[Model] = None,
     member_19: Input[Model] = None,
     member_20: Input[Model] = None,
+    imported: str = "",
     attempt: str = "",
 ) -> None:
     """Search members and weights of the ensemble with the best GAP on the hold-out within the byte budget.
@@ -45,6 +46,7 @@ def search_weights(
         weights: The selected members and their weights as JSON.
         metrics: Metrics to compare with those of other runs.
         page: Page with the result of each method, the members, and GAP against size.
+        imported: URIs of further members from other runs, by name, on one line.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()

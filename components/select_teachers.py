@@ -11,7 +11,7 @@ def select_teachers(
     key: str,
     selection: Output[Artifact],
     page: Output[HTML],
-    prediction_1: Input[Artifact],
+    prediction_1: Input[Artifact] = None,
     prediction_2: Input[Artifact] = None,
     prediction_3: Input[Artifact] = None,
     prediction_4: Input[Artifact] = None,
@@ -27,6 +27,7 @@ def select_teachers(
     prediction_14: Input[Artifact] = None,
     prediction_15: Input[Artifact] = None,
     prediction_16: Input[Artifact] = None,
+    imported: str = "",
     attempt: str = "",
 ) -> None:
     """Score every combination of a family's candidates and select the best one as teachers.
@@ -39,6 +40,7 @@ def select_teachers(
         key: Key of the node's work.
         selection: The selected candidates and the table of all combinations as JSON.
         page: Page with the GAP of all combinations.
+        imported: URIs of further predictions from other runs, by name, on one line.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()

@@ -30,6 +30,7 @@ def soft_targets(
     model_14: Input[Model] = None,
     model_15: Input[Model] = None,
     model_16: Input[Model] = None,
+    imported: str = "",
     attempt: str = "",
 ) -> None:
     """Write the mean prediction of the teachers for each training video, in one small shard per training shard.
@@ -45,6 +46,7 @@ def soft_targets(
         partition: Training and hold-out shards.
         manifest: JSON that maps each training shard of this worker to its shard of soft targets.
         selection: The models that were selected as teachers. Without it, all models are teachers.
+        imported: URIs of further models from other runs, by name, on one line.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     given = locals()

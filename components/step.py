@@ -2,7 +2,9 @@
 
 import json
 import logging
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +15,12 @@ from rich.filesize import decimal
 from components.logs import quiet_logs
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.errors import DataError
 from yt8m.identity import work_name
 from yt8m.progress import duration
 from yt8m.report.record import record_uri
 from yt8m.stages.result import StageResult
+from yt8m.yaml_files import parse_line
 
 # The most numbered inputs of one kind that a component has.
 MOST_NUMBERED = 32
@@ -161,20 +165,38 @@ class Step:
 
 
 def fan_in(arguments: Mapping[str, Any], prefix: str, names: str) -> dict[str, Path]:
-    """Collect the local paths of numbered input artifacts, by name.
+    """Collect the local paths of numbered input artifacts and of imported ones, by name.
 
     Args:
-        arguments: The component's `locals()`.
+        arguments: The component's `locals()`. `imported` has the URIs of further artifacts from other runs.
         prefix: Prefix of the parameters: `<prefix>_1`, `<prefix>_2`, ...
         names: Names of the artifacts in this order, with spaces between them.
     """
-    return dict(zip(names.split(), numbered(arguments, prefix), strict=True))
+    imported = parse_line(arguments.get("imported") or "{}", "imported")
+    fetched = {name: _fetch(uri) for name, uri in imported.items()}
+    return dict(zip(names.split(), numbered(arguments, prefix), strict=True)) | fetched
 
 
 def numbered(arguments: Mapping[str, Any], prefix: str) -> list[Path]:
     """Collect the local paths of numbered input artifacts in order; see `fan_in`."""
     given = (arguments.get(f"{prefix}_{number}") for number in range(1, MOST_NUMBERED + 1))
     return [Path(artifact.path) for artifact in given if artifact is not None]
+
+
+def _fetch(uri: str) -> Path:
+    """Return the local path of another run's file or folder, which is copied if it is in an object store."""
+    if not storage.exists(uri):
+        raise DataError(
+            f"imported: {uri} does not exist. Run the other recipe again, or take the model out of this one."
+        )
+    if not storage.is_remote(uri):
+        return Path(uri.removeprefix("file://"))
+    target = Path(tempfile.mkdtemp(), "imported")
+    for file in storage.list_uris(f"{uri}/**") or [uri]:
+        path = target / file.removeprefix(uri).lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(storage.stage_in(file), path)
+    return target
 
 
 def _describe_model(metrics: Mapping[str, float], family: str) -> dict[str, Any]:

@@ -7,9 +7,12 @@ import pytest
 
 from components.step import Step, fan_in, numbered
 from yt8m.config import Config
-from yt8m.errors import ConfigError
+from yt8m.errors import ConfigError, DataError
 from yt8m.report.record import NodeRecord
 from yt8m.stages.result import StageResult
+from yt8m.storage.local import LocalStore
+from yt8m.storage.stores import STORES
+from yt8m.yaml_files import dump_line
 
 
 class SmallConfig(Config):
@@ -154,3 +157,50 @@ def test_numbered_artifacts_are_collected_in_order_by_name() -> None:
     assert fan_in(arguments, "model", names)["n11"] == Path("/m11")
     assert numbered(arguments, "other") == []
     assert fan_in({}, "model", "") == {}
+
+
+class FolderStore(LocalStore):
+    """An object store with its objects in a folder, as `mem://objects/NAME`."""
+
+    remote = True
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def list_uris(self, pattern: str) -> list[str]:
+        return [uri.replace(str(self._folder), "mem://objects") for uri in super().list_uris(self._local(pattern))]
+
+    def exists(self, uri: str) -> bool:
+        return super().exists(self._local(uri))
+
+    def stage_in(self, uri: str) -> Path:
+        return Path(self._local(uri))
+
+    def _local(self, uri: str) -> str:
+        return uri.replace("mem://objects", str(self._folder))
+
+
+def test_imported_artifacts_are_used_where_they_are_or_copied_from_a_store(
+    tmp_path: Path, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(STORES, "mem", FolderStore(tmp_path))
+    (tmp_path / "member" / "model").mkdir(parents=True)
+    (tmp_path / "member" / "model" / "config.json").write_text("{}")
+    (tmp_path / "member" / "predictions").write_text("12")
+    imported = {
+        "here": str(tmp_path / "member"),
+        "there": "mem://objects/member",
+        "file": "mem://objects/member/predictions",
+    }
+    given = {**arguments, "member_1": artifact(tmp_path / "own"), "imported": dump_line(imported)}
+    found = fan_in(given, "member", "own")
+    assert list(found) == ["own", "here", "there", "file"]
+    assert found["here"] == tmp_path / "member"
+    assert found["there"] != tmp_path / "member"
+    assert (found["there"] / "model" / "config.json").read_text() == "{}"
+    assert (found["there"] / "predictions").read_text() == found["file"].read_text() == "12"
+
+
+def test_a_missing_imported_artifact_is_an_error(tmp_path: Path, arguments: dict[str, Any]) -> None:
+    with pytest.raises(DataError, match="gone does not exist"):
+        fan_in({**arguments, "imported": dump_line({"a": str(tmp_path / "gone")})}, "member", "")
