@@ -7,6 +7,7 @@ def report(
     node: str,
     records: str,
     students: str,
+    families: str,
     root: str,
     key: str,
     page: Output[HTML],
@@ -20,6 +21,7 @@ def report(
         node: Name of the node.
         records: Nodes whose records the report is made of, each with the name of its work.
         students: Students, each with the family or group that it learned from and with its baseline.
+        families: Families of the recipe, each with its candidates.
         root: URI of the run's root, for files that are too large for artifacts.
         key: Key of the node's work.
         page: The report as one self-contained page.
@@ -38,6 +40,7 @@ def report(
     result = run_stage(
         records=read_records(root, parse_line(records, node)),
         students=parse_line(students, node),
+        families=parse_line(families, node),
         page=Path(page.path),
         summary=Path(summary.path),
     )

@@ -12,7 +12,7 @@ from pipelines.cost.schedule import Schedule
 from pipelines.cost.traffic import Traffic
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.size import MAX_COMPILED_BYTES, MAX_RUN_BYTES, PipelineSize
-from pipelines.recipe.schema import Recipe, StudentConfig
+from pipelines.recipe.schema import CandidateConfig, ImportedModel, Recipe, StudentConfig
 from yt8m.ensembling.budget import members_limit
 from yt8m.models.flops import TRAINING_PASSES
 from yt8m.models.sizes import FLOAT_BYTES
@@ -44,7 +44,7 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
         (
             name,
             model.model.architecture,
-            model.learn_from if isinstance(model, StudentConfig) else "labels",
+            _teacher(model),
             averages[name],
             "yes" if name in members else "",
             f"{estimates[name].parameters:,}",
@@ -55,8 +55,9 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
     )
     names = ("model", "architecture", "learns from", "averaged", "member")
     console.print(make_table(names, ("parameters", "float", "quantized"), rows))
-    parameters = sum(estimate.parameters for estimate in estimates.values())
-    say(console, f"Training: {len(estimates)} models, {parameters:,} parameters.")
+    trained = [estimate for name, estimate in estimates.items() if name not in recipe.imported]
+    parameters = sum(estimate.parameters for estimate in trained)
+    say(console, f"Training: {len(trained)} models, {parameters:,} parameters.")
     _show_ensemble(console, recipe, estimates)
     sets = len({student.learn_from for student in recipe.students.values()})
     if sets:
@@ -66,6 +67,12 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
             videos = dataset.training_videos
             total = f"{describe_bytes(sets * size * videos)} for {videos:,} training videos"
         say(console, f"Soft targets: {sets} x {size} bytes per video: {total}.")
+
+
+def _teacher(model: CandidateConfig | StudentConfig) -> str:
+    if isinstance(model, ImportedModel):
+        return "another run"
+    return model.learn_from if isinstance(model, StudentConfig) else "labels"
 
 
 def _show_ensemble(console: Console, recipe: Recipe, estimates: Estimates) -> None:
@@ -152,6 +159,8 @@ def show_rates(
     video_bytes = dataset.training_bytes / max(dataset.training_videos, 1)
     rows = []
     for name, estimate in estimates.items():
+        if f"train-{name}" not in seconds:
+            continue  # a model of another run
         rate, average = throughput.training(name), seconds.get(f"average-{name}")
         rows.append(
             (

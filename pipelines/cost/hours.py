@@ -76,15 +76,17 @@ class NodeTimes:
     def _quantize(self, node: Node) -> float:
         return self._evaluation([node.model])
 
-    def _export(self, node: Node) -> float:
-        return self._evaluation(list(node.fan_in["member"]))
+    def _export(self, _: Node) -> float:
+        return self._evaluation(list(self._recipe.members()))
 
     def _soft_targets(self, node: Node) -> float:
         """Assume the slowest candidates as teachers, since the selection is not known yet."""
         batch_size = self._recipe.soft_targets.batch_size
-        names = sorted(node.fan_in["model"], key=lambda name: self._inference([name], batch_size, 1), reverse=True)
-        if "selection" in node.inputs:
-            names = names[: self._recipe.families[node.group].ensemble_size]
+        family = self._recipe.families.get(node.family)
+        names: list[str] = [*(family.candidates if family else self._recipe.teacher_groups[node.family])]
+        if family:
+            names.sort(key=lambda name: self._inference([name], batch_size, 1), reverse=True)
+            names = names[: family.ensemble_size]
         return self._inference(names, batch_size, self._dataset.training_videos / int(node.arguments["workers"]))
 
     def _training(self, node: Node, epochs: int) -> float:

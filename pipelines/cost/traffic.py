@@ -125,8 +125,8 @@ class Traffic:
         member = self._estimates[node.model].quantized_bytes + 2 * self._prediction_bytes
         return replace(self._reading(self.dataset.holdout_bytes), artifacts={"member": member})
 
-    def _export(self, node: Node) -> NodeBytes:
-        members = sum(self._estimates[name].quantized_bytes for name in node.fan_in["member"])
+    def _export(self, _: Node) -> NodeBytes:
+        members = sum(self._estimates[name].quantized_bytes for name in self._recipe.members())
         exported = min(members, self._recipe.ensemble.search.budget_bytes)
         return replace(self._reading(self.dataset.holdout_bytes), artifacts={"exported": exported})
 

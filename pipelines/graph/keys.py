@@ -38,7 +38,8 @@ class Work(Config):
         config: Configuration of the stage.
         inputs: What the node reads: artifacts by parameter, numbered ones as `<parameter>.<name>`, records as
             `records.<node>`.
-        data: Fingerprint of every file that the node reads from outside the run, by URI.
+        data: Fingerprint of every file that the node reads from outside the run, by URI; for files of another run, the
+            name of the work that made them.
         labels: Facts for the node's record, the order of its numbered inputs and its share of divided work. They are
             no part of the key, because they do not change what the node computes. KFP executes the node again if they
             change, so that its record is correct.
@@ -130,7 +131,7 @@ def plan_work(
             # By way of JSON, so that a work that was saved and read again is equal.
             config=json.loads(json.dumps(node.config)),
             inputs=inputs,
-            data={} if node.dependencies else data,
+            data=node.imported or ({} if node.dependencies else data),
             labels=json.loads(json.dumps(_labels(node))),
         )
     return works

@@ -37,6 +37,8 @@ class Node:
         fan_in: Numbered input artifacts: parameter prefix -> name -> artifact. The component receives the names of the
             first prefix.
         records: Names of the nodes whose records it reads.
+        imported: What it reads of other runs: URI -> name of the work that made it. The component gets the URIs by name
+            in the parameter `imported`.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Node:
     inputs: Mapping[str, Ref] = field(default_factory=dict)
     fan_in: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
     records: tuple[str, ...] = ()
+    imported: Mapping[str, str] = field(default_factory=dict)
 
     def references(self) -> Iterator[Ref]:
         """Iterate over all artifacts that the node reads."""

@@ -57,6 +57,8 @@ class _Planner:
         self._add_optional_stages()
         self._check_optional_stages()
         self._add_report()
+        used = {node.group for node in self.nodes.values()}
+        groups = tuple(group for group in groups if group.name in used)  # an imported family may have no nodes
         return Plan(self.recipe.name, self.recipe.description, groups, tuple(self.nodes.values()))
 
     def _add(self, stage: str, config: Any = None, *, node: str = "", title: str = "", **fields: Any) -> Ref:
@@ -109,11 +111,12 @@ class _Planner:
         if family:
             teachers = tuple(family.candidates)
             for candidate, config in family.candidates.items():
-                self._add_model(candidate, config, name)
+                if candidate not in self.recipe.imported:
+                    self._add_model(candidate, config, name)
             if teaches:
-                fan_in = {"prediction": self._predictions(teachers)}
+                read = self._read("prediction", teachers, "predictions")
                 size = SelectConfig(size=family.ensemble_size)
-                selection = {"selection": self._add("select_teachers", size, group=name, family=name, fan_in=fan_in)}
+                selection = {"selection": self._add("select_teachers", size, group=name, family=name, **read)}
         if teaches:
             self._add_soft_targets(name, teachers, selection)
         for student, student_config in self.students.get(name, {}).items():
@@ -141,20 +144,40 @@ class _Planner:
             inputs = {
                 "partition": PARTITION,
                 "model": self.weights[name],
-                "predictions": self._predictions([name])[name],
+                "predictions": Ref(self.weights[name].node, "predictions"),
             }
             self._add("quantize", quantization, inputs=inputs, **common)
         self._add_optional_stages(**common)
 
-    def _predictions(self, models: Iterable[str]) -> dict[str, Ref]:
-        """Return the predictions of some models with their final weights, which stand beside the weights."""
-        return {model: Ref(self.weights[model].node, "predictions") for model in models}
+    def _read(self, prefix: str, models: Iterable[str], what: str) -> dict[str, Any]:
+        """Return the fields of a node that reads something of several models, whether of this run or of others.
+
+        Args:
+            prefix: Prefix of the component's numbered inputs.
+            models: Names of the models.
+            what: `weights`, the `predictions` beside them, or the quantized `member`.
+        """
+        read: dict[str, Any] = {"fan_in": {prefix: {}}, "arguments": {}, "imported": {}}
+        uris: dict[str, str] = {}
+        for model in models:
+            if other := self.recipe.imported.get(model):
+                uris[model] = getattr(other, what)
+                read["imported"][uris[model]] = other.member_key if what == "member" else other.key
+                read["arguments"] = {"imported": dump_line(uris)}
+            elif what == "weights":
+                read["fan_in"][prefix][model] = self.weights[model]
+            else:
+                node = f"quantize-{model}" if what == "member" else self.weights[model].node
+                read["fan_in"][prefix][model] = Ref(node, what)
+        return read
 
     def _add_soft_targets(self, group: str, teachers: tuple[str, ...], selection: Mapping[str, Ref]) -> None:
         section = self.recipe.soft_targets
         config = SoftTargetsConfig(encoding=section.encoding, batch_size=section.batch_size)
+        read = self._read("model", teachers, "weights")
         parts = []
         for number in range(1, section.workers + 1):
+            share = {"worker": number - 1, "workers": section.workers}
             names = {}
             if section.workers > 1:
                 names["node"] = f"soft-targets-{group}-part-{number}"
@@ -165,9 +188,8 @@ class _Planner:
                 group=group,
                 family=group,
                 code=frozenset(self.models[model].model.architecture for model in teachers),
-                arguments={"worker": number - 1, "workers": section.workers},
                 inputs={"partition": PARTITION, **selection},
-                fan_in={"model": {model: self.weights[model] for model in teachers}},
+                **{**read, "arguments": {**share, **read["arguments"]}},
                 **names,
             )
             parts.append(part)
@@ -175,13 +197,13 @@ class _Planner:
 
     def _add_ensemble(self) -> None:
         members = self.recipe.members()
-        fan_in = {"member": {name: Ref(f"quantize-{name}", "member") for name in members}}
-        weights = self._add("search_weights", self.recipe.ensemble.search, fan_in=fan_in)
+        read = self._read("member", members, "member")
+        weights = self._add("search_weights", self.recipe.ensemble.search, **read)
         self._add(
             "export",
             ExportConfig(**dict(self.recipe.export), evaluation=self.recipe.evaluation),
             inputs={"partition": PARTITION, "weights": weights},
-            fan_in=fan_in,
+            **read,
             records=tuple(self.nodes),
             code=frozenset(self.models[name].model.architecture for name in members),
         )
@@ -213,5 +235,8 @@ class _Planner:
             name: {"learn_from": student.learn_from, "baseline": self.recipe.baseline(name)}
             for name, student in self.recipe.students.items()
         }
-        arguments = {"students": dump_line(students)}
-        self._add("report", {"students": students}, arguments=arguments, records=tuple(self.nodes))
+        families = {name: list(family.candidates) for name, family in self.recipe.families.items()}
+        arguments = {"students": dump_line(students), "families": dump_line(families)}
+        self._add(
+            "report", {"students": students, "families": families}, arguments=arguments, records=tuple(self.nodes)
+        )

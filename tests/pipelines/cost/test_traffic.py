@@ -12,8 +12,8 @@ from yt8m.data.format import DataSpec
 DATASET = DatasetSize(1000, 100, 50_000, 5000, DataSpec())
 # The smoke preset has 24 classes, dense: 48 bytes, and 62 bytes of overhead per record.
 SOFT_TARGETS = 1000 * (2 * 24 + 62)
-# 100 videos with 20 classes and scores, an id, an offset and three labels each.
-PREDICTIONS = 100 * (20 * 6 + 20)
+# 100 videos with 24 classes and scores, an id, an offset and three labels each.
+PREDICTIONS = 100 * (24 * 6 + 20)
 
 
 def traffic_of(recipe: Recipe) -> Traffic:
