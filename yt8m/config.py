@@ -213,7 +213,9 @@ def _format_path(path: FieldPath) -> str:
 def _describe(details: ErrorDetails, owner: Any) -> str:
     if details["type"] == "extra_forbidden":
         key = str(details["loc"][-1])
-        return f"unknown key '{key}'. {suggest(key, owner.model_fields)}"
+        return (
+            f"unknown key '{key}'. {suggest(key, [field.alias or name for name, field in owner.model_fields.items()])}"
+        )
     if details["type"] in ("missing", "union_tag_not_found"):
         return "required, but missing."
     if details["type"] == _UNKNOWN_TAG:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from yt8m.config import Config
+from yt8m.report.artifacts import ModelArtifacts
 from yt8m.report.summary_tables import Tables
 
 Role = Literal["teacher", "student"]
@@ -214,6 +215,7 @@ class Summary(Config):
         checks: Checks of the results against expectations.
         tables: The paper's four tables.
         models: All trained models.
+        artifacts: Where the models are, for runs that take them.
         selections: Choice of teachers per family.
         search: Search for members and weights. Null if the run has none.
         export: Speed of the exported model. Null if the run exports nothing.
@@ -229,6 +231,7 @@ class Summary(Config):
     checks: tuple[Check, ...] = ()
     tables: Tables
     models: tuple[Model, ...] = ()
+    artifacts: tuple[ModelArtifacts, ...] = ()
     selections: tuple[Selection, ...] = ()
     search: Search | None = None
     export: Export | None = None

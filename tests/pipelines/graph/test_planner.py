@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -7,10 +8,11 @@ from pydantic import create_model
 from pipelines.cost.schedule import pipeline_dependencies
 from pipelines.graph import planner
 from pipelines.graph.keys import plan_work
-from pipelines.graph.plan import Plan, Ref
+from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
 from pipelines.stages import FINAL_WEIGHTS, STAGES, Stage
+from tests.support.finished_runs import write_summary
 from yt8m.config import Config
 from yt8m.errors import ConfigError
 from yt8m.stages.train import TrainConfig
@@ -92,7 +94,8 @@ def test_the_report_knows_the_teachers_and_the_baseline_of_every_student(plan: P
     }
     # The second model has another batch size than the candidate that it is like.
     students["vlad-s"]["baseline"] = students["vlad-2"]["baseline"] = ""
-    assert plan["report"].config == {"students": students}
+    families = {"dbof": ["dbof-a", "dbof-b"], "netvlad": ["vlad-a"]}
+    assert plan["report"].config == {"students": students, "families": families}
     assert parse_line(str(plan["report"].arguments["students"]), "students") == students
     assert "learn_from" not in plan["train-dbof-s"].config
 
@@ -221,3 +224,41 @@ def test_an_optional_stage_whose_inputs_no_node_makes_is_refused(small: Small, m
 
     with pytest.raises(ConfigError, match=r"small: stages.miss: no node .*: generate.shards"):
         with_optional_stages(small(with_own_shards), monkeypatch, MISSING)
+
+
+def test_models_of_another_run_have_no_nodes_but_are_read_and_are_part_of_the_keys(
+    small: Small, tmp_path: Path
+) -> None:
+    members = ["vlad-a", "dbof-s"]
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["families"]["dbof"] = {"from": str(tmp_path / "run"), "ensemble_size": 2}
+        raw["students"] = {"dbof-s": {"like": "dbof-a", "learn_from": "dbof"}}
+        raw["teacher_groups"] = {}
+        raw["ensemble"] = {"members": [*members, {"from": str(tmp_path / "run"), "names": ["vlad-s"]}]}
+
+    def plan_with(key: str) -> Plan:
+        write_summary(tmp_path / "run", small(), key=key)
+        return make_plan(small(change))
+
+    plan = plan_with("k")
+    assert [name for name in plan.nodes if "dbof-a" in name or "vlad-s" in name] == []
+    uris = {name: f"gs://bucket/{name}/" for name in ("dbof-a", "dbof-b", "vlad-s")}
+    assert imported(plan["select-dbof"]) == {name: f"{uris[name]}predictions" for name in ("dbof-a", "dbof-b")}
+    assert imported(plan["soft-targets-dbof"]) == {name: f"{uris[name]}averaged" for name in ("dbof-a", "dbof-b")}
+    assert plan["soft-targets-dbof"].arguments["workers"] == 1
+    assert plan["soft-targets-dbof"].code == {"dbof"}
+    for name in ("search-weights", "export"):
+        assert imported(plan[name]) == {"vlad-s": f"{uris['vlad-s']}member"}
+        assert list(plan[name].fan_in["member"]) == members
+    assert plan["select-dbof"].dependencies == set()
+    read = {"select-dbof", "soft-targets-dbof", "search-weights", "export"}
+    assert changed(plan, plan_with("other")) == read | {"train-dbof-s", "average-dbof-s", "quantize-dbof-s", "report"}
+    assert changed(plan, plan_with("k")) == set()
+
+
+def imported(node: Node) -> dict[str, str]:
+    assert not any(uri in str(node.fan_in) for uri in node.imported)
+    found = parse_line(str(node.arguments["imported"]), node.name)
+    assert list(found.values()) == list(node.imported)
+    return found

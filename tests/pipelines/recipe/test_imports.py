@@ -1,0 +1,170 @@
+"""Recipes that take models of other runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.recipe.schema import ImportedModel, Recipe
+from tests.support.finished_runs import write_summary
+from yt8m.errors import ConfigError
+
+Load = Callable[..., Recipe]
+
+
+def only_family(source: Path | str, **more: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a change that takes the family dbof from a run, with the student that learns from it."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["families"] = {"dbof": {"from": str(source), **more}}
+        raw["students"] = {"dbof-s": {"like": "dbof-a", "learn_from": "dbof"}}
+        raw["teacher_groups"] = {}
+        raw["ensemble"] = {}
+
+    return change
+
+
+def with_members(members: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a change that trains the family netvlad alone, and takes these members."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["families"] = {"netvlad": raw["families"]["netvlad"]}
+        raw["students"] = raw["teacher_groups"] = {}
+        raw["ensemble"] = {"members": members}
+
+    return change
+
+
+def test_a_family_of_another_run_has_its_candidates_configurations_and_averaging(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", first := small())
+    recipe = small(only_family(run, ensemble_size=1))
+    family = recipe.families["dbof"]
+    assert (family.average, family.ensemble_size) == ("if_better", 1)
+    assert dict(family.candidates) == dict(first.families["dbof"].candidates)
+    imported = recipe.imported["dbof-a"]
+    assert (imported.run, imported.weights, imported.key) == (str(run), "gs://bucket/dbof-a/averaged", "k-dbof-a")
+    assert recipe.students["dbof-s"].model == first.candidates()["dbof-a"].model
+    assert recipe.baseline("dbof-s") == "dbof-a"
+    assert recipe.members() == ("dbof-s",)
+
+
+def test_a_part_of_a_family_can_be_taken(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small())
+
+    def change(raw: dict[str, Any]) -> None:
+        only_family(run / "summary.json", names=["dbof-b"], ensemble_size=1)(raw)
+        raw["students"]["dbof-s"]["like"] = "dbof-b"
+
+    recipe = small(change)
+    assert list(recipe.families["dbof"].candidates) == ["dbof-b"] == list(recipe.imported)
+
+
+@pytest.mark.parametrize("in_list", [False, True])
+def test_all_members_of_another_run_can_be_taken(small: Load, tmp_path: Path, in_list: bool) -> None:
+    entry = {"from": str(write_summary(tmp_path / "run", small()))}
+    recipe = small(with_members([entry] if in_list else entry))
+    assert recipe.members() == ("dbof-a", "dbof-b", "dbof-s", "vlad-s", "vlad-2")
+    assert set(recipe.models()) == {*recipe.members(), "vlad-a"}
+    assert isinstance(recipe.models()["dbof-s"], ImportedModel)
+
+
+def test_members_of_several_runs_and_own_ones_can_be_mixed(small: Load, tmp_path: Path) -> None:
+    first, second = (write_summary(tmp_path / name, small(), key=name) for name in ("one", "two"))
+    members = [{"from": str(first), "names": ["dbof-s"]}, "vlad-a", {"from": str(second), "names": ["vlad-2"]}]
+    recipe = small(with_members(members))
+    assert recipe.members() == ("dbof-s", "vlad-a", "vlad-2")
+    assert recipe.imported["vlad-2"].member_key == "two-quantized-vlad-2"
+
+
+def test_an_ensemble_of_other_runs_needs_no_families(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small())
+
+    def change(raw: dict[str, Any]) -> None:
+        with_members({"from": str(run)})(raw)
+        raw["families"] = {}
+
+    assert small(change).candidates() == {}
+
+
+def test_the_written_recipe_does_not_change(small: Load, tmp_path: Path, raw: dict[str, Any]) -> None:
+    from pipelines.recipe.load import check_recipe  # noqa: PLC0415
+
+    only_family(write_summary(tmp_path / "run", small()), ensemble_size=1)(raw)
+    check_recipe(raw, "r.yaml")
+    assert "candidates" not in raw["families"]["dbof"]
+    assert "imported" not in raw
+
+
+def problem(load: Load, change: Callable[[dict[str, Any]], None]) -> str:
+    with pytest.raises(ConfigError) as error:
+        load(change)
+    return str(error.value)
+
+
+def test_runs_that_do_not_exist_or_have_not_finished_are_refused(small: Load, tmp_path: Path) -> None:
+    told = problem(small, only_family(tmp_path / "nowhere"))
+    assert f"families.dbof: {tmp_path}/nowhere: no such run. Give the root of a local run, or the URI" in told
+    (tmp_path / "running").mkdir()
+    told = problem(small, with_members([{"from": str(tmp_path / "running")}]))
+    assert "ensemble.members[0]: " in told
+    assert "no summary.json, so no run in this folder has finished" in told
+    (tmp_path / "other.json").write_text("{}")
+    assert "other.json: final: " in problem(small, only_family(tmp_path / "other.json"))
+
+
+def test_a_summary_without_models_is_refused(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small())
+    (run / "summary.json").write_text('{"final": {}, "tables": {}, "format": 1}')
+    assert "lists no models. Make the report again" in problem(small, only_family(run))
+
+
+def test_unknown_names_are_refused_with_the_nearest(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small())
+    told = problem(small, only_family(run, names=["dbof-c"]))
+    assert "no candidate of family dbof 'dbof-c'. Did you mean 'dbof-" in told
+    told = problem(small, with_members([{"from": str(run), "names": ["vlad-3"]}]))
+    assert "ensemble.members[0]: " in told
+    assert "no member 'vlad-3'. Did you mean 'vlad-s'?" in told
+
+    def other_family(raw: dict[str, Any]) -> None:
+        raw["families"]["dbov"] = {"from": str(run)}
+
+    assert "no family 'dbov'. Did you mean 'dbof'? Known: dbof, netvlad." in problem(small, other_family)
+
+
+def test_keys_beside_from_are_checked(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small())
+    assert "families.dbof: average: unknown key 'average'. Did you mean 'names'? Known: from, names." in problem(
+        small, only_family(run, average="never")
+    )
+    assert "families.dbof: names: input should be" in problem(small, only_family(run, names="dbof-a"))
+
+
+def test_names_of_own_models_and_of_two_runs_must_differ(small: Load, tmp_path: Path) -> None:
+    first, second = (write_summary(tmp_path / name, small(), key=name) for name in ("one", "two"))
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["ensemble"] = {"members": [{"from": str(first), "names": ["dbof-s"]}]}
+
+    assert "the model 'dbof-s' of" in problem(small, change)
+    entries = [{"from": str(first)}, {"from": str(second)}]
+    assert "has the name of another model of this recipe" in problem(small, with_members(entries))
+
+
+def test_models_of_other_data_are_refused(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small(), num_classes=25)
+    told = problem(small, only_family(run))
+    assert f"the videos of {run} have 25 classes" in told
+    assert "this recipe 24" in told
+
+
+def test_a_model_that_was_not_quantized_cannot_be_a_member(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small())
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["families"]["netvlad"] = {"from": str(run)}
+        raw["students"] = raw["teacher_groups"] = {}
+        raw["ensemble"] = {"members": ["vlad-a", "dbof-a"]}
+
+    assert f"{run} did not quantize vlad-a" in problem(small, change)

@@ -1,0 +1,34 @@
+"""Finished runs that other recipes import models from."""
+
+from pathlib import Path
+from typing import Any
+
+from pipelines.recipe.schema import Recipe
+from yt8m.report.artifacts import ModelArtifacts
+from yt8m.report.summary import Data, Final, Summary
+from yt8m.report.summary_tables import Tables
+
+
+def write_summary(root: Path, recipe: Recipe, *, key: str = "k", **changes: Any) -> Path:
+    """Write the summary of a run of a recipe, whose members are all its models; return the root."""
+    groups = {name: family for family, config in recipe.families.items() for name in config.candidates}
+    artifacts = tuple(
+        ModelArtifacts(
+            model=name,
+            group=groups.get(name, ""),
+            average=recipe.averages()[name],
+            architecture=model.model.model_dump(mode="json"),
+            training=model.training.model_dump(mode="json"),
+            key=f"{key}-{name}",
+            weights=f"gs://bucket/{name}/averaged",
+            predictions=f"gs://bucket/{name}/predictions",
+            member_key=f"{key}-quantized-{name}",
+            member="" if name.startswith("vlad-a") else f"gs://bucket/{name}/member",
+        )
+        for name, model in recipe.models().items()
+    )
+    data = Data(spec={**recipe.data.resolve_spec().model_dump(mode="json"), **changes})
+    root.mkdir(exist_ok=True)
+    text = Summary(final=Final(), tables=Tables(), artifacts=artifacts, data=data).model_dump_json()
+    (root / "summary.json").write_text(text)
+    return root
