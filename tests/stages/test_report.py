@@ -43,7 +43,7 @@ def test_the_keys_of_the_summary_are_stable(records, tmp_path):
     assert summary["format"] == 1
     assert set(summary) == {
         "format", "final", "checks", "tables", "models", "selections", "search", "export", "class_kinds", "curves",
-        "data", "nodes", "nodes_seconds",
+        "data", "nodes", "nodes_seconds", "artifacts",
     }  # fmt: skip
     assert set(summary["tables"]) == {"averaging", "quantization", "distillation", "ensemble", "ensemble_families"}
     assert set(summary["final"]) == {

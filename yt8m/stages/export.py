@@ -210,8 +210,14 @@ def _count_by_bits(folders: Iterable[Path]) -> dict[int, int]:
     return dict(sorted(counts.items()))
 
 
-def _facts_of_run(records: Iterable[NodeRecord], description: ExportDescription) -> dict[str, Any]:
-    """Collect facts for the card from the records of the run's other nodes."""
+def _facts_of_run(records: Sequence[NodeRecord], description: ExportDescription) -> dict[str, Any]:
+    """Collect facts for the card from the records of the run; the search knows the GAP of members of other runs."""
+    searched = {
+        member["name"]: member.get("gap")
+        for record in records
+        if record.stage == "search_weights"
+        for member in record.details.get("members", ())
+    }
     figures = {(record.stage, record.name): record.metrics for record in records}
     prepared = figures.get(("prepare", ""), {})
     facts: dict[str, Any] = {
@@ -223,7 +229,8 @@ def _facts_of_run(records: Iterable[NodeRecord], description: ExportDescription)
 
     gaps = {
         name: MemberGaps(
-            floats=gap("average" if ("average", name) in figures else "train", name), quantized=gap("quantize", name)
+            floats=gap("average" if ("average", name) in figures else "train", name),
+            quantized=gap("quantize", name) or searched.get(name),
         )
         for name in description.members
     }

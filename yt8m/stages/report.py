@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from yt8m.report.artifacts import list_artifacts
 from yt8m.report.page import render_page
 from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary
@@ -11,7 +12,12 @@ from yt8m.storage import open_atomic
 
 
 def report(
-    *, records: Sequence[NodeRecord], students: Mapping[str, Mapping[str, str]], page: Path, summary: Path
+    *,
+    records: Sequence[NodeRecord],
+    students: Mapping[str, Mapping[str, str]],
+    page: Path,
+    summary: Path,
+    families: Mapping[str, Sequence[str]] | None = None,
 ) -> StageResult:
     """Write the report of a run.
 
@@ -20,13 +26,14 @@ def report(
         students: Models that learned from soft targets, each with `learn_from` (a family or group of the recipe) and
             `baseline` (the same model trained on labels alone; empty if there is none).
         page: File of the self-contained page, for a browser or the pipeline's user interface.
+        families: Families of the recipe, each with its candidates, for runs that take them. None: unknown.
         summary: File of the same figures as JSON, with the keys of `yt8m.report.summary.Summary`.
 
     Returns:
         Metrics `gap`, `size_bytes`, `baseline_gap` and `members`, if the run has them, and the GAP of each model as
         `gap_<model>`: one row to compare with other runs.
     """
-    built = build_summary(records, students)
+    built = build_summary(records, students).model_copy(update={"artifacts": list_artifacts(records, families or {})})
     text = render_page(built)
     _write(summary, built.model_dump_json(indent=2) + "\n")
     _write(page, text)

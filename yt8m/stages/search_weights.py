@@ -196,6 +196,7 @@ def _table_of_members(
     holdout: _Holdout, opened: Mapping[str, Member], ensemble: EnsembleWeights, own_gaps: npt.NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     """Make the paper's table 4, including dropped members with weight 0."""
+    alone = np.eye(len(holdout.names), dtype=np.float32)
     return [
         {
             "name": name,
@@ -204,8 +205,9 @@ def _table_of_members(
             "size_share": int(size) / ensemble.size_bytes if name in ensemble.members else 0.0,
             "weight": ensemble.members.get(name, 0.0),
             "gap_search": float(gap),
+            "gap": gap_of_both(holdout.search, holdout.report, weights),
         }
-        for name, size, gap in zip(holdout.names, holdout.budget.sizes, own_gaps, strict=True)
+        for name, size, gap, weights in zip(holdout.names, holdout.budget.sizes, own_gaps, alone, strict=True)
     ]
 
 
