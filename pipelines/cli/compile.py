@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.options import cluster_file_option, image_option, recipe_argument, settings_option
+from pipelines.cli.options import cluster_file_option, image_option, offloaded_option, recipe_argument, settings_option
 from pipelines.kubeflow.image import default_image
 from pipelines.recipe.load import read_recipe
 from yt8m.errors import ConfigError
@@ -28,6 +28,7 @@ from yt8m.errors import ConfigError
 )
 @click.option("--namespace", default="kubeflow", show_default=True, help="Kubernetes namespace of these resources.")
 @cluster_file_option
+@offloaded_option
 @settings_option
 def compile_recipe(  # noqa: PLR0917 click passes them by name
     recipe: Path,
@@ -36,18 +37,22 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
     cluster_file: Path | None,
     kubernetes_manifest: bool,
     namespace: str,
+    offloaded: bool,
     settings: tuple[str, ...],
 ) -> None:
     """Compile RECIPE to a pipeline for Kubeflow Pipelines."""
     from pipelines.kubeflow.compile import Compilation
+    from pipelines.kubeflow.size import run_size
 
     if output.suffix not in {".yaml", ".yml"}:  # as KFP's compiler requires
         raise ConfigError(f"--output {output}: expected a file that ends in .yaml or .yml.")
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
-    output.parent.mkdir(parents=True, exist_ok=True)
     image, resources = image or default_image(), compilation.resources(cluster_file)
+    size = run_size(*compilation.specs(image, resources))
+    size.check(compilation.plan.name, offloaded=offloaded)
+    output.parent.mkdir(parents=True, exist_ok=True)
     if kubernetes_manifest:
         compilation.write_manifest(output, image, resources, namespace)
     else:
         compilation.write(output, image, resources)
-    click.echo(f"{output}: {len(compilation.plan.nodes)} nodes, {output.stat().st_size / 1000:.0f} kB")
+    click.echo(f"{output}: {len(compilation.plan.nodes)} nodes, {output.stat().st_size / 1000:.0f} kB; {size}")

@@ -40,6 +40,12 @@ cluster_file_option = click.option(
     help="Resources and placement of the steps in the cluster, instead of the recipe's section `cluster`.",
 )
 
+offloaded_option = click.option(
+    "--offloaded",
+    is_flag=True,
+    help="Argo keeps the states of steps in a database (nodeStatusOffLoad), so that they do not limit the run.",
+)
+
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for access to a cluster, which the command receives as `access`.

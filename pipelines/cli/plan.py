@@ -8,7 +8,7 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from pipelines.cli import plan_report as report
 from pipelines.cli.format import table_console
-from pipelines.cli.options import cluster_file_option, recipe_argument, settings_option
+from pipelines.cli.options import cluster_file_option, offloaded_option, recipe_argument, settings_option
 from pipelines.cli.quiet_import import import_quietly
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.hours import NodeTimes, gpu_by_name, rates_by_model
@@ -79,6 +79,7 @@ def _size(example: str) -> Callable[..., int | None]:
     "its reads.",
 )
 @cluster_file_option
+@offloaded_option
 @settings_option
 def plan(  # noqa: PLR0917 click passes them by name
     recipe: Path,
@@ -93,6 +94,7 @@ def plan(  # noqa: PLR0917 click passes them by name
     rates: tuple[str, ...],
     shared_rate: int | None,
     cluster_file: Path | None,
+    offloaded: bool,
     settings: tuple[str, ...],
 ) -> None:
     """Show the nodes, model sizes and size budget of RECIPE without running anything.
@@ -118,7 +120,9 @@ def plan(  # noqa: PLR0917 click passes them by name
     estimates = estimate_models(loaded)
     report.show_nodes(console, planned, listed=nodes)
     report.show_models(console, loaded, estimates, dataset)
-    report.show_pipeline(console, measure_pipeline(compilation, compilation.resources(cluster_file)))
+    pipeline = measure_pipeline(compilation, compilation.resources(cluster_file))
+    report.show_pipeline(console, pipeline)
+    pipeline.run.check(planned.name, offloaded=offloaded)
     if not dataset:
         return
     traffic = Traffic(loaded, planned, dataset, estimates)

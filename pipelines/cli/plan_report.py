@@ -11,7 +11,7 @@ from pipelines.cost.models import ModelEstimate
 from pipelines.cost.schedule import Schedule
 from pipelines.cost.traffic import Traffic
 from pipelines.graph.plan import Plan
-from pipelines.kubeflow.size import MAX_COMPILED_BYTES, MAX_RUN_BYTES, PipelineSize
+from pipelines.kubeflow.size import MAX_COMPILED_BYTES, PipelineSize
 from pipelines.recipe.schema import CandidateConfig, ImportedModel, Recipe, StudentConfig
 from yt8m.ensembling.budget import members_limit
 from yt8m.models.flops import TRAINING_PASSES
@@ -89,13 +89,10 @@ def _show_ensemble(console: Console, recipe: Recipe, estimates: Estimates) -> No
 
 def show_pipeline(console: Console, size: PipelineSize) -> None:
     """Print the size of the pipeline against the limits of Kubeflow Pipelines and Argo."""
-    warning = "" if size.run_share < 1 else " TOO MUCH: see docs/scale.md."
     say(
         console,
         f"Pipeline: {size.nodes} nodes, {describe_bytes(size.compiled_bytes)} compiled (limit of Kubeflow Pipelines: "
-        f"{describe_bytes(MAX_COMPILED_BYTES)}); a run takes about {describe_bytes(size.workflow_bytes)} and "
-        f"{describe_bytes(size.state_bytes)} of state, {size.run_share:.0%} of Argo's limit of "
-        f"{describe_bytes(MAX_RUN_BYTES)}.{warning}",
+        f"{describe_bytes(MAX_COMPILED_BYTES)}); {size.run}.",
     )
 
 

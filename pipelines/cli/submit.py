@@ -11,6 +11,7 @@ from pipelines.cli.options import (
     cluster_file_option,
     cluster_options,
     image_option,
+    offloaded_option,
     recipe_argument,
     settings_option,
 )
@@ -48,6 +49,7 @@ from yt8m.errors import ClusterError, ConfigError
 )
 @image_option
 @cluster_file_option
+@offloaded_option
 @settings_option
 @click.option("--wait", is_flag=True, help="Show the run until it ends. Exit code 1 if it fails.")
 def submit(  # noqa: PLR0917 click passes them by name
@@ -58,6 +60,7 @@ def submit(  # noqa: PLR0917 click passes them by name
     experiment: str,
     image: str,
     cluster_file: Path | None,
+    offloaded: bool,
     settings: tuple[str, ...],
     wait: bool,
 ) -> None:
@@ -69,11 +72,14 @@ def submit(  # noqa: PLR0917 click passes them by name
     from pipelines.cluster.client import Cluster, PipelineVersion
     from pipelines.kubeflow.compile import Compilation, version_name
     from pipelines.kubeflow.pipeline import ROOT_PARAMETER
+    from pipelines.kubeflow.size import run_size
 
     console = table_console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     name, image, resources = compilation.plan.name, image or default_image(), compilation.resources(cluster_file)
     specs = compilation.specs(image, resources)
+    size = run_size(*specs)
+    size.check(name, offloaded=offloaded)
     # For forms and clones in the user interface.
     specs[0]["root"]["inputDefinitions"]["parameters"][ROOT_PARAMETER] |= {"defaultValue": root, "isOptional": True}
     cluster = Cluster(access)
@@ -91,7 +97,7 @@ def submit(  # noqa: PLR0917 click passes them by name
         pipeline_root=pipeline_root,
         service_account=resources.service_account if resources else "",
     )
-    say(console, f"{name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}")
+    say(console, f"{name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}; {size}")
     announce(console, cluster, run_id, wait=wait)
 
 

@@ -14,6 +14,7 @@ from pipelines.graph.keys import find_work
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.component import Form
 from pipelines.kubeflow.pipeline import build_pipeline
+from pipelines.kubeflow.share import share
 from pipelines.kubeflow.spec import Spec
 from pipelines.recipe.cluster import ClusterConfig, load_cluster
 from pipelines.recipe.load import check_recipe
@@ -83,7 +84,12 @@ class Compilation:
         return _specs(self._pipeline(image, cluster, form))
 
     def _pipeline(self, image: str, cluster: ClusterConfig | None, form: Form) -> Any:
-        return build_pipeline(self.plan, self.work, image, cluster, recipe=dump_line(self.raw), form=form)
+        pipeline = build_pipeline(self.plan, self.work, image, cluster, recipe=dump_line(self.raw), form=form)
+        if form == "cluster":
+            spec, platforms = share(*_specs(pipeline))
+            pipeline.component_spec.implementation.graph = json_format.ParseDict(spec, type(pipeline.pipeline_spec)())
+            pipeline.component_spec.platform_spec = json_format.ParseDict(platforms, type(pipeline.platform_spec)())
+        return pipeline
 
 
 def _specs(pipeline: Any) -> tuple[Spec, Spec]:

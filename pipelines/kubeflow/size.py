@@ -1,32 +1,81 @@
 """Size of a compiled pipeline and of its runs, against the limits of Kubeflow Pipelines and Argo."""
 
-import json
 import tempfile
-from collections.abc import Mapping
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.component import PROCESS_IMAGE
+from pipelines.kubeflow.spec import Spec
+from pipelines.kubeflow.workflow import Workflow, to_json
 from pipelines.recipe.cluster import ClusterConfig
-from yt8m.yaml_files import FASTEST_LOADER
+from yt8m.errors import ConfigError
 
 MAX_RUN_BYTES = 1 << 20
-"""Argo's size limit for a workflow, which is what a run becomes. Where Argo keeps the state of steps in a database
-(`nodeStatusOffLoad`), the limit is Kubernetes' 1.5 MiB per object, without that state."""
+"""Argo's size limit for a workflow, which is what a run becomes: the pipeline and the states of its steps."""
+
+MAX_RUN_SHARE = 0.9
+"""Largest share of that limit that is accepted. The rest is for the error of the estimate and for failures."""
 
 MAX_COMPILED_BYTES = 32 << 20
 """Size limit of KFP's server for a pipeline's file."""
 
-# Two tasks of an Argo workflow, driver and executor, with names, templates and references, without the task's JSON.
-_ARGO_TASKS_BYTES = 900
-# State of a step after Argo's compression; estimated from the inputs of drivers and executors, 1.1 to 1.3 kB.
-_STATE_BYTES = 1200
-# Overhead of a workflow's parameter: its name with a hash, quotes, braces.
-_PARAMETER_BYTES = 100
+# The level of zlib that packs about as Argo does, and what Argo makes of the states of real pods relative to it. Fitted
+# to a run of smoke.yaml; the tests compare with all recorded runs.
+_LEVEL, _PACKED_SHARE = 5, 1.09
+_BASE64 = 4 / 3
+
+
+@dataclass(frozen=True)
+class RunSize:
+    """Approximate size of a run as Argo stores it, in which no step comes from the cache.
+
+    Attributes:
+        start_bytes: Size when the run starts.
+        end_bytes: Size when all steps have ended, with compressed states. Argo compresses them once it has to.
+    """
+
+    start_bytes: int
+    end_bytes: int
+
+    def __str__(self) -> str:
+        """Say which share of Argo's limit a run takes."""
+        return f"a run takes {self.start_share:.0%} of Argo's limit at its start, about {self.end_share:.0%} at its end"
+
+    @property
+    def start_share(self) -> float:
+        """Size at the start as a share of Argo's limit."""
+        return self.start_bytes / MAX_RUN_BYTES
+
+    @property
+    def end_share(self) -> float:
+        """Size at the end as a share of Argo's limit."""
+        return self.end_bytes / MAX_RUN_BYTES
+
+    def check(self, name: str, *, offloaded: bool) -> None:
+        """Refuse a pipeline whose runs are too large for Argo.
+
+        Args:
+            name: Name of the pipeline.
+            offloaded: Whether Argo keeps the states of steps in a database, so that only the pipeline counts.
+
+        Raises:
+            ConfigError: The run takes more than `MAX_RUN_SHARE` of the limit.
+        """
+        if (self.start_share if offloaded else self.end_share) <= MAX_RUN_SHARE:
+            return
+        database = (
+            ""
+            if offloaded
+            else " If Argo keeps the states of steps in a database (nodeStatusOffLoad), add --offloaded: then only the "
+            "start counts, but Kubeflow shows no states of steps."
+        )
+        raise ConfigError(
+            f"{name}: {self} ({MAX_RUN_BYTES:,} bytes). Above {MAX_RUN_SHARE:.0%} it may hang for ever. Divide it "
+            "into several recipes with fewer models: `members: {from: RUN}` takes trained members from another run. "
+            f"Without `retries` in the section `cluster` a run is a little smaller.{database} See docs/scale.md."
+        )
 
 
 @dataclass(frozen=True)
@@ -36,19 +85,12 @@ class PipelineSize:
     Attributes:
         nodes: Number of steps.
         compiled_bytes: Size of the file that `yt8m compile` writes.
-        workflow_bytes: Approximate size of the Argo workflow when a run starts.
-        state_bytes: Approximate size of the state that the steps add until the run ends.
+        run: Size of a run.
     """
 
     nodes: int
     compiled_bytes: int
-    workflow_bytes: int
-    state_bytes: int
-
-    @property
-    def run_share(self) -> float:
-        """Size of a finished run as a share of Argo's limit."""
-        return (self.workflow_bytes + self.state_bytes) / MAX_RUN_BYTES
+    run: RunSize
 
 
 def measure_pipeline(compilation: Compilation, cluster: ClusterConfig | None = None) -> PipelineSize:
@@ -56,41 +98,17 @@ def measure_pipeline(compilation: Compilation, cluster: ClusterConfig | None = N
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         compilation.write(path, PROCESS_IMAGE, cluster)
-        # The second document is the Kubernetes platform spec.
-        spec, platform = yaml.load_all(path.read_text(encoding="utf-8"), Loader=FASTEST_LOADER)
         size = path.stat().st_size
-    nodes = len(compilation.plan.nodes)
-    return PipelineSize(nodes, size, workflow_bytes(spec, platform), nodes * _STATE_BYTES)
+    return PipelineSize(len(compilation.plan.nodes), size, run_size(*compilation.specs(PROCESS_IMAGE, cluster)))
 
 
-def workflow_bytes(spec: Mapping[str, Any], platform: Mapping[str, Any]) -> int:
-    """Estimate the size of a pipeline's Argo workflow.
-
-    From version 2.3 on, KFP stores one copy of components with equal containers, every sub-pipeline, every task twice
-    (in its sub-pipeline and with its driver), and the Kubernetes settings of each step, all as JSON within JSON.
+def run_size(spec: Spec, platforms: Spec) -> RunSize:
+    """Estimate the size of a pipeline's runs.
 
     Args:
         spec: A `PipelineSpec` as plain data.
-        platform: A `PlatformSpec` as plain data.
-
-    Reference:
-        - `backend/src/v2/compiler/argocompiler` in kubeflow/pipelines; `workflow/packer` in argoproj/argo-workflows.
+        platforms: Its `PlatformSpec` as plain data.
     """
-    executors = spec["deploymentSpec"]["executors"]
-    shared: dict[str, int] = {}
-    total = 0
-    for component in [*spec["components"].values(), spec["root"]]:
-        if "dag" in component:
-            tasks = component["dag"]["tasks"].values()
-            total += _quoted_bytes(component) + sum(_quoted_bytes(task) + _ARGO_TASKS_BYTES for task in tasks)
-        else:
-            container = executors[component["executorLabel"]]["container"]
-            size = _quoted_bytes(container) + _quoted_bytes(component)
-            shared.setdefault(json.dumps(container, sort_keys=True), size)
-    kubernetes = platform.get("platforms", {}).get("kubernetes", {}).get("deploymentSpec", {}).get("executors", {})
-    return total + sum(shared.values()) + sum(_quoted_bytes(each) for each in kubernetes.values())
-
-
-def _quoted_bytes(data: Mapping[str, Any]) -> int:
-    """Return the size of data as a workflow's parameter, which is JSON in a JSON string."""
-    return len(json.dumps(json.dumps(data, separators=(",", ":")))) + _PARAMETER_BYTES
+    workflow = Workflow(spec, platforms)
+    states = len(zlib.compress(to_json(workflow.nodes).encode(), _LEVEL))
+    return RunSize(workflow.spec_bytes, workflow.spec_bytes + round(states * _BASE64 * _PACKED_SHARE))
