@@ -20,24 +20,30 @@ BUDGET_BYTES = 2_000_000
 
 def record(kind: str, name: str = "", **fields: Any) -> dict[str, Any]:
     node = "-".join(part for part in (kind.replace("_", "-"), name) if part)
-    stage = "evaluate" if kind.startswith("evaluate") else kind
-    return {"node": node, "stage": stage, "name": name, "config": {}, "metrics": {}, "details": {}, **fields}
+    return {"node": node, "stage": kind, "name": name, "config": {}, "metrics": {}, "details": {}, **fields}
 
 
-def evaluation(stage: str, name: str, gap: float, seconds: float, size: int, **fields: Any) -> dict[str, Any]:
+def measured(record: dict[str, Any], gap: float, seconds: float, size: int) -> dict[str, Any]:
+    """Add the figures of a measured model to a record."""
+    name = record["name"]
     metrics = {
         "gap": gap,
         "map": gap - 0.31,
         "hit_at_1": gap + 0.05,
         "perr": gap - 0.06,
         "loss": 9.1 - 5 * gap,
-        "seconds": seconds,
+        "evaluation_seconds": seconds,
         "bytes": float(size),
         "videos": 2400.0,
         "baseline_gap": 0.1334,
     }
     kinds = {kind: gap - 0.1 + 0.05 * math.sin(3 * place + len(name) + 40 * gap) for place, kind in enumerate(KINDS)}
-    return record(stage, name, metrics=metrics, details={"gap_by_kind": kinds}, seconds=seconds + 3, **fields)
+    return {
+        **record,
+        "metrics": record["metrics"] | metrics,
+        "details": record["details"] | {"gap_by_kind": kinds},
+        "seconds": record["seconds"] + seconds + 3,
+    }
 
 
 def curve(gap: float) -> list[dict[str, float]]:
@@ -54,16 +60,17 @@ def curve(gap: float) -> list[dict[str, float]]:
     ]
 
 
-def model_records(name: str, family: str, gap: float, averaged: bool, **facts: str) -> list[dict[str, Any]]:
+def model_records(name: str, family: str, gap: float, averaged: bool) -> list[dict[str, Any]]:
     of = {"family": family}
     size = 900_000 + 40_000 * len(name) + 1000 * sum(map(ord, name))
-    trained = {"metrics": {"loss": 5.5, "seconds": 31.5}, "details": {"curve": curve(gap)}, "seconds": 34.2}
-    records = [record("train", name, config={"model": {"architecture": family}, **facts}, **of, **trained)]
-    if averaged:
-        metrics = {"gap_before": gap - 0.0021, "gap_after": gap, "kept": 1.0}
-        records.append(record("average", name, metrics=metrics, seconds=9.0, **of))
-    records.append(evaluation("evaluate", name, gap, 4.2, size, **of))
-    return records
+    metrics = {"training_loss": 5.5, "training_gap": gap + 0.05, "seconds": 31.5}
+    trained = {"metrics": metrics, "details": {"curve": curve(gap)}, "seconds": 34.2}
+    train = record("train", name, config={"model": {"architecture": family}}, **of, **trained)
+    if not averaged:
+        return [measured(train, gap, 4.2, size)]
+    metrics = {"gap_before": gap - 0.0021, "gap_after": gap, "kept": 1.0, "seconds": 8.5}
+    average = record("average", name, metrics=metrics, seconds=9.0, **of)
+    return [measured(train, gap - 0.0021, 4.1, size), measured(average, gap, 4.2, size)]
 
 
 def quantized_records(name: str, family: str, gap: float, size: int) -> list[dict[str, Any]]:
@@ -79,10 +86,8 @@ def quantized_records(name: str, family: str, gap: float, size: int) -> list[dic
         {"name": "head/bias", "shape": [512], "quantized": False, "bytes_after": 2048, "largest_error": 0.0},
     ]
     metrics = {"bytes_before": float(size), "bytes_after": size * 0.26, "largest_error": 0.00041}
-    return [
-        record("quantize", name, metrics=metrics, details={"variables": variables}, seconds=0.8, **of),
-        evaluation("evaluate-quantized", name, gap - 0.00004, 4.5, int(size * 0.26), **of),
-    ]
+    quantized = record("quantize", name, metrics=metrics, details={"variables": variables}, seconds=0.8, **of)
+    return [measured(quantized, gap - 0.00004, 4.5, int(size * 0.26))]
 
 
 def family_records(family: str, count: int, averaged: bool, gap: float, gain: float) -> list[dict[str, Any]]:
@@ -112,9 +117,8 @@ def family_records(family: str, count: int, averaged: bool, gap: float, gain: fl
     )
     for place, baseline in enumerate(names[:2]):
         student = f"{baseline}-student"
-        facts = {"learn_from": family, "baseline": baseline}
         student_gap = gap + 0.001 * place + gain + 0.0004 * place
-        records += model_records(student, family, student_gap, averaged, **facts)
+        records += model_records(student, family, student_gap, averaged)
         records += quantized_records(student, family, student_gap, 1_100_000 + 70_000 * place)
     return records
 
@@ -173,7 +177,17 @@ def ensemble_records() -> list[dict[str, Any]]:
     metrics = {"bytes": 1_948_000.0, "budget_bytes": float(BUDGET_BYTES), "members": 7.0, "load_seconds": 1.52}
     metrics |= {"seconds_batch_1": 0.0121, "seconds_batch_16": 0.0713}
     export = record("export", config={"mode": "load", "budget_bytes": None}, metrics=metrics, seconds=14.0)
-    return [search, export, evaluation("evaluate-export", "", 0.80412, 16.0, 1_948_000)]
+    return [search, measured(export, 0.80412, 16.0, 1_948_000)]
+
+
+@pytest.fixture
+def students() -> dict[str, dict[str, str]]:
+    """Return what the students of `full_run` learned from."""
+    return {
+        f"{family}-{letter}-student": {"learn_from": family, "baseline": f"{family}-{letter}"}
+        for family in FAMILIES
+        for letter in "ab"
+    }
 
 
 @pytest.fixture

@@ -67,6 +67,22 @@ def test_a_table_has_no_columns_that_only_other_nodes_fill(records):
         assert [attributes for attributes in page.all("span") if attributes.get("class") == "none"] == []
 
 
+@pytest.mark.parametrize(
+    ("stage", "heading"),
+    [
+        ("train", "train-logistic: GAP 0.70100, 2.08 MB"),
+        ("average", "average-dbof-a: GAP 0.76800, 1.69 MB"),
+        ("select_teachers", "select-netvlad: GAP 0.79200"),
+        ("search_weights", "search-weights: GAP 0.80413, 7 members"),
+        ("prepare", "prepare: 9,600 training videos, 2,400 hold-out videos"),
+    ],
+)
+def test_the_heading_says_the_result_in_words(records, stage, heading):
+    text = render(records[stage])
+    shown = Page(text[text.index("<h1>") : text.index("</h1>") + 5]).text
+    assert " ".join(shown.split()).replace(" ,", ",") == heading
+
+
 def test_an_invalid_record_is_refused(records):
     with pytest.raises(ConfigError, match=r"train-.*: metrics.gap"):
         render({**records["train"], "metrics": {"gap": "high"}})

@@ -5,6 +5,8 @@ from collections import Counter
 import pytest
 
 from tests.support.html_page import Page, assert_self_contained
+from yt8m.models import ARCHITECTURES
+from yt8m.report.node_page import render_node_page
 from yt8m.report.page import render_page
 from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary
@@ -12,13 +14,13 @@ from yt8m.report.summarize import build_summary
 SECTIONS = ["models", "averaging", "quantization", "distillation", "ensemble", "search", "selection", "kinds", "curves"]
 
 
-def build(records):
-    return build_summary([NodeRecord(**record) for record in records])
+def build(records, students=None):
+    return build_summary([NodeRecord(**record) for record in records], students)
 
 
 @pytest.fixture
-def summary(full_run):
-    return build(full_run)
+def summary(full_run, students):
+    return build(full_run, students)
 
 
 @pytest.fixture
@@ -105,6 +107,39 @@ def test_colors_of_figures_follow_the_theme(summary):
     inside = "".join(re.findall(r"<svg.*?</svg>", text, re.DOTALL))
     assert "var(--series-1)" in inside
     assert re.findall(r"#[0-9a-f]{6}\b", inside) == []
+
+
+def colors(text):
+    """Return the color of each architecture's name on a page."""
+    found = re.findall(r'class="family" style="--color: var\(--series-(\d)\)">([^<]+)<', text)
+    assert found
+    return {family: {color for color, name in found if name == family} for _, family in found}
+
+
+def test_an_architecture_has_the_same_color_in_any_run_and_on_any_page(full_run, summary):
+    whole = colors(render_page(summary))
+    assert all(len(numbers) == 1 for numbers in whole.values())
+    known = set(ARCHITECTURES) & set(whole)
+    assert len({min(whole[family]) for family in known}) == len(known)
+    for family in whole:
+        records = [record for record in full_run if record.get("family") == family]
+        assert colors(render_page(build(records)))[family] == whole[family]
+        record = next(record for record in records if record["stage"] == "train")
+        assert colors(render_node_page(record, ["curves"]))[family] == whole[family]
+
+
+def test_registered_architectures_have_different_colors_and_others_keep_theirs(minimal_run):
+    def color_of(family):
+        return min(colors(render_node_page({**minimal_run[1], "family": family}, []))[family])
+
+    assert len({color_of(family) for family in ARCHITECTURES}) == len(ARCHITECTURES)
+    assert color_of("transformer") == color_of("transformer")
+
+
+def test_a_curve_has_the_color_of_its_architecture(minimal_run):
+    text = render_node_page(minimal_run[1], ["curves"])
+    (color,) = colors(text)["dbof"]
+    assert set(re.findall(r"stroke: var\(--series-(\d)\)", text)) == {color}
 
 
 def test_names_are_shown_as_they_are_and_never_as_markup(minimal_run):

@@ -2,49 +2,53 @@ import json
 
 import pytest
 
-from yt8m.errors import ConfigError, DataError
-from yt8m.report.record import NodeRecord, load_records
+from yt8m.errors import DataError
+from yt8m.report.record import NodeRecord, read_records, record_uri
 
-RECORD = NodeRecord(node="evaluate-dbof1", stage="evaluate", name="dbof1", family="dbof", metrics={"gap": 0.5})
-
-
-def save(path, *records):
-    path.write_text(json.dumps([record.model_dump() for record in records]))
+RECORD = NodeRecord(node="train-dbof1", stage="train", name="dbof1", family="dbof", metrics={"gap": 0.5})
+OTHER = NodeRecord(node="export", stage="export", artifacts={"exported": "gs://bucket/exported"})
 
 
-def test_a_file_may_hold_one_record_or_several(tmp_path):
-    (tmp_path / "one.json").write_text(json.dumps({"node": "export", "stage": "export"}))
-    save(tmp_path / "several.json", RECORD)
-    nodes = [record.node for record in load_records([tmp_path / "one.json", tmp_path / "several.json"])]
-    assert nodes == ["export", "evaluate-dbof1"]
+def save(root, record, work="292c662438ab", text=None):
+    path = root / "records" / record.node / f"{work}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(record.model_dump_json() if text is None else text)
 
 
-def test_a_record_that_comes_twice_counts_once(tmp_path):
-    save(tmp_path / "family.json", RECORD, RECORD)
-    assert load_records([tmp_path / "family.json", tmp_path / "family.json"]) == [RECORD]
+def test_a_record_lies_under_the_root_by_node_and_work():
+    assert record_uri("gs://bucket/runs", "train-a", "0123-4567") == "gs://bucket/runs/records/train-a/0123-4567.json"
 
 
-def test_two_different_records_of_a_node_are_an_error_that_names_it(tmp_path):
-    save(tmp_path / "first.json", RECORD)
-    save(tmp_path / "second.json", RECORD.model_copy(update={"metrics": {"gap": 0.6}}))
-    with pytest.raises(DataError, match=r"second\.json.*'evaluate-dbof1'"):
-        load_records([tmp_path / "first.json", tmp_path / "second.json"])
+def test_the_named_records_are_read_in_the_given_order(tmp_path):
+    save(tmp_path, RECORD, "1-a")
+    save(tmp_path, OTHER, "2")
+    assert read_records(str(tmp_path), {"export": "2", "train-dbof1": "1-a"}) == [OTHER, RECORD]
 
 
-@pytest.mark.parametrize("text", ["", "{", "\xff"])
-def test_a_file_that_is_no_json_is_an_error_that_names_it(tmp_path, text):
-    (tmp_path / "broken.json").write_text(text)
-    with pytest.raises(DataError, match=r"broken\.json"):
-        load_records([tmp_path / "broken.json"])
+def test_other_records_of_the_same_node_are_not_read(tmp_path):
+    save(tmp_path, RECORD, "1")
+    save(tmp_path, RECORD.model_copy(update={"metrics": {"gap": 0.9}}), "1-newer")
+    assert read_records(str(tmp_path), {"train-dbof1": "1"}) == [RECORD]
 
 
-def test_a_missing_file_is_an_error_that_names_it(tmp_path):
-    with pytest.raises(DataError, match=r"absent\.json"):
-        load_records([tmp_path / "absent.json"])
+def test_a_missing_record_is_an_error_that_names_node_file_and_remedy(tmp_path):
+    save(tmp_path, RECORD, "1")
+    with pytest.raises(DataError, match=r"records/train-dbof1/2\.json: .*node train-dbof1 is missing.*rerun"):
+        read_records(str(tmp_path), {"train-dbof1": "2"})
 
 
-@pytest.mark.parametrize("record", [{"stage": "train"}, {"node": "train-a", "stage": "train", "metric": {}}, 3])
-def test_a_json_that_is_no_record_is_an_error_that_names_its_file(tmp_path, record):
-    (tmp_path / "other.json").write_text(json.dumps(record))
-    with pytest.raises(ConfigError, match=r"other\.json"):
-        load_records([tmp_path / "other.json"])
+@pytest.mark.parametrize(
+    "text", ["", "{", "\xff", "3", json.dumps({"stage": "train"}), json.dumps({"node": "a", "x": 1})]
+)
+def test_a_damaged_record_is_an_error_that_names_node_file_and_remedy(tmp_path, text):
+    save(tmp_path, RECORD, "1", text)
+    with pytest.raises(DataError, match=r"records/train-dbof1/1\.json") as error:
+        read_records(str(tmp_path), {"train-dbof1": "1"})
+    assert "train-dbof1 cannot be read" in str(error.value)
+    assert "rerun" in str(error.value)
+
+
+def test_a_record_of_another_node_is_refused(tmp_path):
+    save(tmp_path, RECORD, "1", OTHER.model_dump_json())
+    with pytest.raises(DataError, match=r"node train-dbof1, received that of node 'export'"):
+        read_records(str(tmp_path), {"train-dbof1": "1"})

@@ -5,17 +5,17 @@ from yt8m.report.summarize import build_summary
 
 
 @pytest.fixture
-def summary(full_run):
-    return build_summary([NodeRecord(**record) for record in full_run])
+def summary(full_run, students):
+    return build_summary([NodeRecord(**record) for record in full_run], students)
 
 
-def summarize(*records):
+def summarize(*records, students=None):
     named = [{"node": f"{record['stage']}-{record.get('name', '')}"} | record for record in records]
-    return build_summary([NodeRecord(**record) for record in named])
+    return build_summary([NodeRecord(**record) for record in named], students)
 
 
-def evaluated(name, family, gap, **fields):
-    return {"stage": "evaluate", "name": name, "family": family, "metrics": {"gap": gap}, **fields}
+def trained(name, family, gap, **fields):
+    return {"stage": "train", "name": name, "family": family, "metrics": {"gap": gap}, **fields}
 
 
 def test_the_headline_is_the_exported_model(summary):
@@ -28,13 +28,13 @@ def test_the_headline_is_the_exported_model(summary):
 
 
 def test_without_an_export_the_headline_is_the_search(full_run):
-    records = [NodeRecord(**record) for record in full_run if "export" not in record["node"]]
+    records = [NodeRecord(**record) for record in full_run if record["stage"] != "export"]
     final = build_summary(records).final
     assert (final.measured_on, final.gap) == ("search", 0.80413)
 
 
 def test_with_models_alone_the_headline_is_the_best_model():
-    final = summarize(evaluated("a", "dbof", 0.5), evaluated("b", "dbof", 0.7)).final
+    final = summarize(trained("a", "dbof", 0.5), trained("b", "dbof", 0.7)).final
     assert (final.measured_on, final.gap, final.best_model) == ("model", 0.7, "b")
 
 
@@ -59,9 +59,13 @@ def test_averaging_shows_the_mean_change_of_a_family_and_the_papers():
 def test_quantization_compares_the_float_model_with_the_quantized_one():
     of = {"name": "fv", "family": "netfv"}
     (row,) = summarize(
-        {"stage": "evaluate", **of, "metrics": {"gap": 0.5, "seconds": 4.0, "bytes": 410.0}},
-        {"stage": "quantize", **of, "metrics": {"bytes_before": 400.0, "bytes_after": 100.0, "largest_error": 0.25}},
-        {"stage": "evaluate", "node": "evaluate-quantized-fv", **of, "metrics": {"gap": 0.4999, "seconds": 4.5}},
+        {"stage": "train", **of, "metrics": {"gap": 0.5, "evaluation_seconds": 4.0, "seconds": 60.0, "bytes": 410.0}},
+        {
+            "stage": "quantize",
+            **of,
+            "metrics": {"bytes_before": 400.0, "bytes_after": 100.0, "largest_error": 0.25}
+            | {"gap": 0.4999, "evaluation_seconds": 4.5, "seconds": 1.0},
+        },
     ).tables.quantization
     assert (row.gap_before, row.gap_after, row.gap_change) == (0.5, 0.4999, pytest.approx(-0.0001))
     assert (row.seconds_before, row.seconds_after) == (4.0, 4.5)
@@ -69,17 +73,14 @@ def test_quantization_compares_the_float_model_with_the_quantized_one():
 
 
 def test_the_gain_of_distillation_is_over_the_same_model_trained_on_labels():
-    def student(name, gap, baseline):
-        trained = {"stage": "train", "name": name, "family": "dbof"}
-        trained["config"] = {"learn_from": "netvlad", "baseline": baseline}
-        return trained, evaluated(name, "dbof", gap)
-
+    baselines = {"large-s": "large", "small-s": "small", "tiny-s": ""}
     rows = summarize(
-        evaluated("large", "dbof", 0.5),
-        evaluated("small", "dbof", 0.4),
-        *student("large-s", 0.52, "large"),
-        *student("small-s", 0.46, "small"),
-        *student("tiny-s", 0.3, ""),
+        trained("large", "dbof", 0.5),
+        trained("small", "dbof", 0.4),
+        trained("large-s", "dbof", 0.52),
+        trained("small-s", "dbof", 0.46),
+        trained("tiny-s", "dbof", 0.3),
+        students={name: {"learn_from": "netvlad", "baseline": baseline} for name, baseline in baselines.items()},
     ).tables.distillation
     assert [row.gain for row in rows] == [pytest.approx(0.02), pytest.approx(0.06), None]
     assert [row.family_gain for row in rows] == [pytest.approx(0.04)] * 3
@@ -118,9 +119,9 @@ def test_all_combinations_of_teachers_come_best_first_with_the_chosen_marked(sum
 
 def test_the_best_family_for_a_kind_of_class_has_the_highest_mean():
     kinds = summarize(
-        evaluated("rnn1", "rnn", 0.5, details={"gap_by_kind": {"order": 0.4}}),
-        evaluated("rnn2", "rnn", 0.5, details={"gap_by_kind": {"order": 0.6}}),
-        evaluated("dbof1", "dbof", 0.5, details={"gap_by_kind": {"order": 0.45}}),
+        trained("rnn1", "rnn", 0.5, details={"gap_by_kind": {"order": 0.4}}),
+        trained("rnn2", "rnn", 0.5, details={"gap_by_kind": {"order": 0.6}}),
+        trained("dbof1", "dbof", 0.5, details={"gap_by_kind": {"order": 0.45}}),
     ).class_kinds
     assert [(kind.kind, kind.gap, kind.best_family) for kind in kinds] == [
         ("order", {"rnn": pytest.approx(0.5), "dbof": 0.45}, "rnn")
@@ -144,10 +145,28 @@ def test_models_without_a_weight_are_dropped_members(summary):
     assert "netfv-b-student" not in {row.model for row in summary.tables.ensemble}
 
 
-def test_a_model_may_be_called_quantized(minimal_run):
-    renamed = [record | {"node": record["node"].replace("dbof1", "quantized-a")} for record in minimal_run[1:]]
-    summary = build_summary([NodeRecord(**record | {"name": "quantized-a"}) for record in renamed])
-    assert [(model.model, model.gap) for model in summary.models] == [("quantized-a", 0.61)]
+def test_figures_of_a_model_are_those_of_its_final_float_weights():
+    of = {"name": "rnn1", "family": "rnn"}
+    before = {"gap": 0.5, "map": 0.2, "loss": 3.0, "training_loss": 7.0, "training_gap": 0.9, "seconds": 60.0}
+    after = {"gap": 0.6, "map": 0.3, "loss": 2.0, "seconds": 20.0, "gap_before": 0.5, "gap_after": 0.6}
+    kinds = [{"details": {"gap_by_kind": {"order": gap}}} for gap in (0.1, 0.2)]
+    summary = summarize(
+        {"stage": "train", **of, "metrics": before, **kinds[0]},
+        {"stage": "average", **of, "metrics": after, **kinds[1]},
+    )
+    (model,) = summary.models
+    assert (model.gap, model.map, model.loss, model.train_seconds) == (0.6, 0.3, 2.0, 60.0)
+    assert summary.class_kinds[0].gap == {"rnn": 0.2}
+    assert (summary.final.gap, summary.final.best_model_gap) == (0.6, 0.6)
+
+
+def test_a_model_that_no_student_facts_name_is_a_teacher(full_run, students, summary):
+    roles = {model.model: model.role for model in summary.models}
+    assert {name for name, role in roles.items() if role == "student"} == set(students)
+    alone = build_summary([NodeRecord(**record) for record in full_run])
+    assert {model.role for model in alone.models} == {"teacher"}
+    assert alone.tables.distillation == ()
+    assert alone.final == summary.final
 
 
 def test_the_speed_of_the_exported_model_is_listed_by_batch_size(summary):

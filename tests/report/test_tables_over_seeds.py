@@ -9,11 +9,18 @@ from typing import Any
 
 import pytest
 
+from tests.report.conftest import FAMILIES
 from tests.support.paths import REPOSITORY
 from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary
 
 SCRIPT = REPOSITORY / "benchmarks" / "tables_over_seeds.py"
+
+STUDENTS = {
+    f"{family}-{letter}-student": {"learn_from": family, "baseline": f"{family}-{letter}"}
+    for family in FAMILIES
+    for letter in "ab"
+}
 
 Tables = dict[str, dict[str, list[str]]]
 
@@ -31,7 +38,7 @@ def printed(folder: Path, *runs: list[dict[str, Any]]) -> Tables:
     paths = [folder / f"{number}.json" for number in range(len(runs))]
     for path, records in zip(paths, runs, strict=True):
         path.write_text(
-            build_summary([NodeRecord.parse(record, record["node"]) for record in records]).model_dump_json()
+            build_summary([NodeRecord.parse(record, record["node"]) for record in records], STUDENTS).model_dump_json()
         )
     output = subprocess.run([sys.executable, SCRIPT, *paths], check=True, capture_output=True, text=True).stdout
     tables: Tables = {}
@@ -55,7 +62,7 @@ def test_averaging_has_a_row_per_family_over_its_models_and_runs_beside_the_pape
 
 
 def test_the_sign_of_distillation_is_shown_for_every_run(tmp_path, full_run) -> None:
-    other = changed(full_run, "evaluate-dbof-a-student", gap=0.7)
+    other = changed(full_run, "average-dbof-a-student", gap=0.7)
     gain, each, paper = printed(tmp_path, full_run, other)["Distillation by family"]["dbof"]
     gains = [(0.0042 + 0.0046) / 2, (0.7 - 0.768 + 0.0046) / 2]
     assert gain == spread(gains)

@@ -1,4 +1,7 @@
-"""The report as one HTML page without scripts and requests, for sandboxed frames, in light and dark themes."""
+"""The report as one HTML page without scripts and requests, for sandboxed frames.
+
+It is light everywhere, as the user interface of Kubeflow Pipelines around it is.
+"""
 
 from collections.abc import Mapping
 from itertools import chain
@@ -10,6 +13,7 @@ from markupsafe import Markup, escape
 
 from yt8m.progress import duration
 from yt8m.report import paper
+from yt8m.report.colors import family_color
 from yt8m.report.summary import Summary
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -52,7 +56,7 @@ def render_template(name: str, summary: Summary, plots: Mapping[str, Markup | No
     # The search also records the architectures of members whose own records are missing.
     known = (model.family for model in summary.models), (member.family for member in summary.tables.ensemble)
     families = dict.fromkeys(chain(*known))
-    colors = {family: number % 8 for number, family in enumerate(families)}
+    colors = {family: family_color(family) for family in families}
     return environment.get_template(name).render(
         {"summary": summary, "paper": paper, "families": colors, "plots": plots, **values}
     )

@@ -8,8 +8,9 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from yt8m.report.colors import family_color
 from yt8m.report.summary import Curve, Model, Summary
-from yt8m.report.svg import MUTED, SURFACE, TEXT, draw, series_color
+from yt8m.report.svg import ACCENT, MUTED, SURFACE, TEXT, draw, series_color
 
 MEGABYTE = 1e6
 # Maximum points of the frontier that are labeled with their number of members.
@@ -17,6 +18,8 @@ MOST_NUMBERED = 16
 # Figures of a learning curve with their axis labels, in order of preference. GAP comes first, because students and
 # teachers have different loss functions.
 CURVE_FIGURES = {"gap": "GAP in training", "loss": "loss"}
+# Line styles of the models in one panel, which all have the color of their architecture.
+STYLES = ("-", "--", ":", "-.")
 
 
 def plot_models(summary: Summary) -> Markup | None:
@@ -31,7 +34,7 @@ def plot_models(summary: Summary) -> Markup | None:
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
         for row, model in enumerate(ordered):
-            color = series_color(families.index(model.family))
+            color = series_color(family_color(model.family))
             face = color if model.role == "student" else SURFACE
             axes.plot(
                 [model.gap or 0.0], [row], "o", color=color, markerfacecolor=face, markersize=7, markeredgewidth=1.8
@@ -69,7 +72,7 @@ def plot_frontier(summary: Summary) -> Markup | None:
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
         axes.step(sizes, searched, where="post", color=MUTED, linewidth=1.2, label="videos searched on")
-        axes.plot(sizes, gaps, "o", color=series_color(0), markersize=5, label="held-out videos")
+        axes.plot(sizes, gaps, "o", color=ACCENT, markersize=5, label="held-out videos")
         for size, gap, point in zip(sizes, gaps, points if len(points) <= MOST_NUMBERED else [], strict=False):
             axes.annotate(
                 str(len(point.members)), (size, gap), (0, -15), textcoords="offset points", ha="center", color=MUTED
@@ -125,9 +128,10 @@ def _draw_curves(panels: Sequence[tuple[str, Sequence[tuple[Curve, str]]]], desc
                 axes.plot(
                     [point["step"] for point in points],
                     [point[name] for point in points],
-                    color=series_color(number),
+                    color=series_color(family_color(curve.family)),
                     linewidth=1.5,
-                    linestyle="-" if number < 8 else "--",
+                    linestyle=STYLES[number % len(STYLES)],
+                    alpha=1.0 if number < len(STYLES) else 0.5,
                     marker="o" if len(points) == 1 else None,
                     label=curve.model,
                 )

@@ -15,12 +15,14 @@ TEXT: Final = "#010101"
 MUTED: Final = "#020202"
 GRID: Final = "#030303"
 SURFACE: Final = "#040404"
+ACCENT: Final = "#060606"
 SERIES: Final = tuple(f"#0505{number:02x}" for number in range(8))
 _VARIABLES: Final = {
     TEXT: "var(--text)",
     MUTED: "var(--muted)",
     GRID: "var(--grid)",
     SURFACE: "var(--surface)",
+    ACCENT: "var(--accent)",
     **{color: f"var(--series-{number})" for number, color in enumerate(SERIES)},
 }
 _STYLE: Final[dict[Any, Any]] = {
