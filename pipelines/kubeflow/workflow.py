@@ -102,14 +102,7 @@ class Workflow:
         return len(to_json(arguments).encode()) + sum(self._templates.values()) + _FIXED_BYTES
 
     def _add_dag(self, template: str, component: Spec, path: str, given: _Given) -> None:
-        """Add a DAG and all its tasks.
-
-        Args:
-            template: Name of the DAG's template.
-            component: Its component.
-            path: Argo's name of it.
-            given: Its input artifacts.
-        """
+        """Add a DAG, whose node has the name `path`, and all its tasks."""
         self._add_nodes(path, template, {"parent-dag-id": _number(path)})
         tasks: Spec = component["dag"]["tasks"]
         size = 220
@@ -155,9 +148,9 @@ class Workflow:
             parts["kubernetes-config"] = ("kubernetes", reference, kubernetes)
         for key, (kind, name, part) in parts.items():
             inputs[key] = self._arguments.setdefault(f"{kind}-{name}", to_json(part))
-        patch = self._patch(inputs["task-name"], task, inputs["component"], container, given)
         # Settings of the platform have other names and places in the patch, but about the same length.
-        patch = to_json(patch | {key: each for key, each in kubernetes.items() if key != "podMetadata"})
+        platform = {key: each for key, each in kubernetes.items() if key != "podMetadata"}
+        patch = to_json(self._patch(inputs["task-name"], task, inputs["component"], container, given) | platform)
         kind, settings = _executor(task, kubernetes)
         self._templates[kind] = _EXECUTOR_TEMPLATES_BYTES
         driven = {"pod-spec-patch": patch, "cached-decision": "false"}
