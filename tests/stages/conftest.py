@@ -61,16 +61,20 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return a function after whose call every read of a training batch and every training step is an error."""
 
     def forbid() -> None:
-        from yt8m.training import loop, run  # noqa: PLC0415 - imports Keras
+        # These import Keras.
+        from yt8m.data.reading import VideosInMemory  # noqa: PLC0415
+        from yt8m.training import run  # noqa: PLC0415
+        from yt8m.training.callbacks import TrainingCallback  # noqa: PLC0415
+        from yt8m.training.training_model import TrainingModel  # noqa: PLC0415
 
         def fail(*_: object, **__: object) -> None:
             raise AssertionError("something was trained")
 
         for owner, name in (
             (run, "read_videos"),
-            (run.VideosInMemory, "__init__"),
-            (loop.TrainingModel, "train_step"),
-            (loop.TrainingCallback, "on_train_batch_end"),
+            (VideosInMemory, "__init__"),
+            (TrainingModel, "train_step"),
+            (TrainingCallback, "on_train_batch_end"),
         ):
             monkeypatch.setattr(owner, name, fail)
 

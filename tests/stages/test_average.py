@@ -1,5 +1,6 @@
 import math
 import shutil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,8 +16,8 @@ from yt8m.training.provenance import Provenance
 
 
 def run(partition, model, folder, **changes):
-    evaluation = EvaluateConfig(batch_size=4)
-    config = AverageConfig(**{"epochs": 1, "averaged_steps": 3, "batch_size": 4, "evaluation": evaluation} | changes)
+    settings: dict[str, Any] = {"epochs": 1, "averaged_steps": 3, "batch_size": 4}
+    config = AverageConfig(**settings | {"evaluation": EvaluateConfig(batch_size=4)} | changes)
     return average(
         partition=partition,
         model=model,
