@@ -61,12 +61,11 @@ def test_the_same_records_give_the_same_files(records, tmp_path):
 
 
 def test_the_metrics_are_one_row_that_people_compare(tmp_path):
-    of = {"name": "vlad-2", "family": "netvlad"}
     figures = {"bytes": 4000.0, "budget_bytes": 9000.0, "gap": 0.71, "baseline_gap": 0.2, "load_seconds": 2.0}
     members = [{"name": "vlad-2", "weight": 0.8}, {"name": "b", "weight": 0.2}, {"name": "c", "weight": 0.0}]
     records = [
-        NodeRecord(node="train-vlad-2", stage="train", metrics={"gap": 0.6, "loss": 3.0}, **of),
-        NodeRecord(node="quantize-vlad-2", stage="quantize", metrics={"gap": 0.59, "bytes_after": 3.0}, **of),
+        NodeRecord(node="train-vlad-2", stage="train", metrics={"gap": 0.6, "loss": 3.0}, name="vlad-2"),
+        NodeRecord(node="quantize-vlad-2", stage="quantize", metrics={"gap": 0.59, "bytes_after": 3.0}, name="vlad-2"),
         NodeRecord(node="search-weights", stage="search_weights", details={"members": members}),
         NodeRecord(node="export", stage="export", metrics=figures),
     ]
