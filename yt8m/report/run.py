@@ -60,7 +60,9 @@ class Run:
         for record in records:
             if record.name:
                 learned = (students or {}).get(record.name, {})
-                model = self.models.setdefault(record.name, ModelRun(record.name, record.family, **learned))
+                teachers, baseline = learned.get("learn_from", ""), learned.get("baseline", "")
+                new = ModelRun(record.name, record.family, teachers, baseline)
+                model = self.models.setdefault(record.name, new)
                 model.records[record.stage] = record
 
     def of(self, stage: str) -> list[NodeRecord]:
