@@ -38,7 +38,12 @@ class Steps:
     def call(self, stage: str, config: Config, **inputs: Any) -> dict[str, SimpleNamespace]:
         """Execute a component and return its outputs by name."""
         outputs = {name: artifact(self.folder / stage / name) for name in STAGES[stage].outputs}
-        given = {"node": f"{stage}-a", "config": config.dump_changes(), "root": str(self.folder), "key": "k"}
+        given: dict[str, Any] = {
+            "node": f"{stage}-a",
+            "config": config.dump_changes(),
+            "root": str(self.folder),
+            "key": "k",
+        }
         component = getattr(importlib.import_module(f"components.{stage}"), stage)
         if "metrics" in component.__annotations__:
             given["metrics"] = artifact(self.folder / stage / "metrics")
