@@ -33,9 +33,11 @@ def resolve_imports(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
     for name in families:
         if "from" in (written := mapping_at(families, name)):
             size = {key: written.pop(key) for key in ("ensemble_size",) if key in written}
-            models = imports.take(
-                f"families.{name}", written, lambda run, names, name=name: run.candidates(name, names)
-            )
+
+            def candidates_of(run: FinishedRun, names: Sequence[str], family: str = name) -> list[ModelArtifacts]:
+                return run.candidates(family, names)
+
+            models = imports.take(f"families.{name}", written, candidates_of)
             candidates = {each.model: {"model": each.architecture, "training": each.training} for each in models}
             families[name] = {"average": models[0].average, "candidates": candidates, **size}
     members = ensemble.get("members")
