@@ -142,7 +142,7 @@ def test_only_the_chosen_steps_bypass_the_cache_also_repeatedly(spec: Spec) -> N
     graph = SpecGraph(marked)
     attempts = {name: graph.constant(name, "attempt") for name in graph.nodes if graph.constant(name, "attempt")}
     assert attempts == {"train-linear": "first", "quantize-linear": "second"}
-    definitions = marked["components"]["comp-train-linear"]["inputDefinitions"]["parameters"]
+    definitions = marked["components"][graph["train-linear"].component]["inputDefinitions"]["parameters"]
     assert set(definitions) == set(graph.task("train-linear")["inputs"]["parameters"])
 
 
