@@ -148,6 +148,16 @@ def test_a_model_for_other_classes_is_refused(small_partition, trained, tmp_path
         run(tmp_path / "partition.json", trained, tmp_path)
 
 
+def test_a_model_for_features_in_another_order_is_refused(small_partition, trained, tmp_path):
+    partition = Partition.load(small_partition)
+    features = dict(reversed(partition.spec.features.items()))
+    assert len(features) > 1
+    spec = partition.spec.model_copy(update={"features": features})
+    partition.model_copy(update={"spec": spec}).save(tmp_path / "partition.json")
+    with pytest.raises(DataError, match="in this order, but the data have"):
+        run(tmp_path / "partition.json", trained, tmp_path)
+
+
 def test_a_folder_without_a_model_is_refused(small_partition, tmp_path):
     with pytest.raises(DataError, match="no model here"):
         run(small_partition, tmp_path, tmp_path)

@@ -197,7 +197,7 @@ def test_a_partition_of_other_videos_is_refused_before_anything_is_written(toy_m
     partition = write_partition(tmp_path, SPEC.model_copy(update={"num_classes": 31}))
     members = {"first": write_member(tmp_path / "member", toy_models["first"])}
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
-    with pytest.raises(DataError, match=r"partition\.json: expected videos of 30 classes .*, received 31 classes"):
+    with pytest.raises(DataError, match=r"member/model: made for 30 classes .*, but the data have 31 classes"):
         export_members(tmp_path, members, weights, partition)
     assert not (tmp_path / "export").exists()
 

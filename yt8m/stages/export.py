@@ -11,7 +11,6 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import Member
@@ -99,13 +98,15 @@ def export(
         DataError: A member is missing or damaged, the partition's videos differ from those that the members were
             trained on, the vocabulary is invalid, or shards cannot be read.
     """
-    from yt8m.export.saved_model import write_saved_model  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
+    # These import TensorFlow and Keras; recipes need ExportConfig only.
+    from yt8m.export.saved_model import write_saved_model  # noqa: PLC0415
+    from yt8m.training.inference import check_spec  # noqa: PLC0415
 
     start = time.monotonic()
     ensemble = EnsembleWeights.load(weights)
     models = _model_folders(ensemble, members, str(weights))
     description = _describe(ensemble, models, config)
-    _check_data(partition, description.data)
+    check_spec(next(iter(models.values())), description.data, Partition.load(partition).spec)
     budget = config.budget_bytes or ensemble.budget_bytes
     names = read_vocabulary(config.vocabulary, description.data.num_classes) if config.vocabulary else {}
 
@@ -157,17 +158,6 @@ def _model_folders(ensemble: EnsembleWeights, members: Mapping[str, Path], sourc
         if name not in members:
             raise ConfigError(f"{source}: members: model '{name}' is not among the members. {suggest(name, members)}")
     return {name: Member.open(name, members[name]).model for name in ensemble.members}
-
-
-def _check_data(partition: Path, data: DataSpec) -> None:
-    """Check that the hold-out videos are of the members' kind, before the model is written."""
-    spec = Partition.load(partition).spec
-    if (spec.features, spec.num_classes) != (data.features, data.num_classes):
-        raise DataError(
-            f"{partition}: expected videos of {data.num_classes} classes and features {data.features} as the members "
-            f"were trained on, received {spec.num_classes} classes and features {spec.features}. Give the partition of "
-            "the run that trained the members."
-        )
 
 
 def _describe(ensemble: EnsembleWeights, folders: Mapping[str, Path], config: ExportConfig) -> ExportDescription:

@@ -41,13 +41,21 @@ def load_predictor(folder: Path, spec: DataSpec) -> Predictor:
 def check_spec(folder: Path, received: DataSpec, expected: DataSpec) -> None:
     """Check that a model fits the features and classes of the data.
 
+    Args:
+        folder: Folder of the model, for errors.
+        received: What the model was made for.
+        expected: What the data have.
+
     Raises:
-        DataError: The model was trained on other features or classes.
+        DataError: The model was trained on other features, on features in another order, or on other classes.
     """
-    if (received.features, received.num_classes) != (expected.features, expected.num_classes):
+    # The order decides which bytes of a frame belong to a feature.
+    made_for, given = list(received.features.items()), list(expected.features.items())
+    if (made_for, received.num_classes) != (given, expected.num_classes):
         raise DataError(
-            f"{folder}: made for {received.num_classes} classes and features {received.features}, but the data have "
-            f"{expected.num_classes} classes and features {expected.features}. Give a model trained on such data."
+            f"{folder}: made for {received.num_classes} classes and features {received.features} in this order, but "
+            f"the data have {expected.num_classes} classes and features {expected.features}. Give a model and a "
+            "partition of the same data."
         )
 
 
