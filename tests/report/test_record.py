@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from yt8m.errors import DataError
+from yt8m.errors import DataError, StorageError
 from yt8m.report.record import NodeRecord, read_records, record_uri
 
 RECORD = NodeRecord(node="train-dbof1", stage="train", name="dbof1", family="dbof", metrics={"gap": 0.5})
@@ -12,7 +12,7 @@ OTHER = NodeRecord(node="export", stage="export", artifacts={"exported": "gs://b
 def save(root, record, work="292c662438ab", text=None):
     path = root / "records" / record.node / f"{work}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(record.model_dump_json() if text is None else text)
+    path.write_bytes((record.model_dump_json() if text is None else text).encode("latin-1"))
 
 
 def test_a_record_lies_under_the_root_by_node_and_work():
@@ -46,6 +46,15 @@ def test_a_damaged_record_is_an_error_that_names_node_file_and_remedy(tmp_path, 
         read_records(str(tmp_path), {"train-dbof1": "1"})
     assert "train-dbof1 cannot be read" in str(error.value)
     assert "rerun" in str(error.value)
+
+
+def test_a_record_in_a_store_without_access_is_an_error_that_names_the_node(monkeypatch):
+    def refuse(_):
+        raise StorageError("gs://bucket: access denied.")
+
+    monkeypatch.setattr("yt8m.storage.exists", refuse)
+    with pytest.raises(DataError, match=r"access denied\.\n.*train-dbof1/1\.json: .*train-dbof1 cannot be read"):
+        read_records("gs://bucket", {"train-dbof1": "1"})
 
 
 def test_a_record_of_another_node_is_refused(tmp_path):

@@ -82,11 +82,11 @@ def read_records(root: str, works: Mapping[str, str]) -> list[NodeRecord]:
 def _read_record(root: str, node: str, work: str) -> NodeRecord:
     uri = record_uri(root, node, work)
     remedy = f"Execute node {node} again: `yt8m rerun RUN {node}`."
-    if not storage.exists(uri):
-        raise DataError(f"{uri}: the record of node {node} is missing. {remedy}")
     try:
+        if not storage.exists(uri):
+            raise DataError(f"{uri}: the record of node {node} is missing. {remedy}")
         record = NodeRecord.parse_json(storage.read_text(uri), uri)
-    except (ConfigError, StorageError, UnicodeDecodeError) as error:
+    except (ConfigError, StorageError) as error:
         raise DataError(f"{error}\n{uri}: the record of node {node} cannot be read. {remedy}") from None
     if record.node != node:
         raise DataError(f"{uri}: expected the record of node {node}, received that of node {record.node!r}. {remedy}")
