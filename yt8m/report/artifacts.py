@@ -14,7 +14,7 @@ class ModelArtifacts(Config):
     Attributes:
         model: Name of the model.
         group: Family of the recipe that the model is a candidate of. Empty for students.
-        average: Policy by which averaged weights replaced the trained ones.
+        average: When averaged weights replace the trained ones, as in the recipe: `never`, `always` or `if_better`.
         architecture: Architecture and sizes of the model, as in the recipe.
         training: Options of its training, as in the recipe.
         key: Name of the work that made the weights.

@@ -26,8 +26,9 @@ def report(
         students: Models that learned from soft targets, each with `learn_from` (a family or group of the recipe) and
             `baseline` (the same model trained on labels alone; empty if there is none).
         page: File of the self-contained page, for a browser or the pipeline's user interface.
-        families: Families of the recipe, each with its candidates, for runs that take them. None: unknown.
         summary: File of the same figures as JSON, with the keys of `yt8m.report.summary.Summary`.
+        families: Families of the recipe, each with its candidates. The summary names the family of each model, so that
+            other runs can take whole families. None if unknown.
 
     Returns:
         Metrics `gap`, `size_bytes`, `baseline_gap` and `members`, if the run has them, and the GAP of each model as
