@@ -215,6 +215,14 @@ def test_other_defaults_are_refused_with_the_remedy() -> None:
         Later.parse_changes(written, "train-a")
 
 
+def test_keys_that_another_version_has_are_refused_with_the_remedy() -> None:
+    class Later(Config):
+        length: int = 1
+
+    with pytest.raises(ConfigError, match=r"(?s)^train-a: .*'length'.*another version .* Use the image of the version"):
+        Inner.parse_changes(Later(length=2).dump_changes(), "train-a")
+
+
 @pytest.mark.parametrize("text", ["", "[1]", "{size", "{size: 2}", "{size: 2, size: 3}", "{names: 1, names.x: 2}"])
 def test_other_texts_than_changes_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"^train-a: "):

@@ -92,12 +92,18 @@ class Config(BaseModel):
         """
         changes = parse_line(text, source)
         written = changes.pop(_DEFAULTS, None)
-        config = cls.parse(_nest(changes, source), source)
+        remedy = (
+            "Use the image of the version that compiled the pipeline, or compile and submit the recipe again with the "
+            "version of the image."
+        )
+        try:
+            config = cls.parse(_nest(changes, source), source)
+        except ConfigError as error:
+            raise ConfigError(f"{error}\n{source}: another version of yt8m wrote the configuration. {remedy}") from None
         if written != config._digest():
             raise ConfigError(
                 f"{source}: the configuration was written by a version of yt8m with other defaults than this one. "
-                f"Expected: {_DEFAULTS} {config._digest()}. Received: {written}. Use the image of the version that "
-                "compiled the pipeline, or compile and submit the recipe again with the version of the image."
+                f"Expected: {_DEFAULTS} {config._digest()}. Received: {written}. {remedy}"
             )
         return config
 
