@@ -173,7 +173,7 @@ def fan_in(arguments: Mapping[str, Any], prefix: str, names: str) -> dict[str, P
         names: Names of the artifacts in this order, with spaces between them.
     """
     imported = parse_line(arguments.get("imported") or "{}", "imported")
-    fetched = {name: _fetch(uri) for name, uri in imported.items()}
+    fetched = {name: _fetch(name, uri) for name, uri in imported.items()}
     return dict(zip(names.split(), numbered(arguments, prefix), strict=True)) | fetched
 
 
@@ -183,11 +183,14 @@ def numbered(arguments: Mapping[str, Any], prefix: str) -> list[Path]:
     return [Path(artifact.path) for artifact in given if artifact is not None]
 
 
-def _fetch(uri: str) -> Path:
-    """Return the local path of another run's file or folder, which is copied if it is in an object store."""
+def _fetch(name: str, uri: str) -> Path:
+    """Return the local path of a model's file or folder in another run.
+
+    What is in an object store is copied to a temporary folder, which stays until the step's container or process ends.
+    """
     if not storage.exists(uri):
         raise DataError(
-            f"imported: {uri} does not exist. Run the other recipe again, or take the model out of this one."
+            f"imported: {name}: {uri} does not exist. Run the other recipe again, or take {name} out of this one."
         )
     if not storage.is_remote(uri):
         return Path(uri.removeprefix("file://"))

@@ -61,6 +61,7 @@ def _execute(output: Connection, source: str, arguments: Sequence[str]) -> None:
     from kfp.dsl.executor_main import executor_main  # noqa: PLC0415 imported already in the fork server
 
     with tempfile.TemporaryDirectory() as folder:
+        tempfile.tempdir = folder  # of the step, which may leave large files there
         program = Path(folder) / "ephemeral_component.py"
         program.write_text(source, encoding="utf-8")
         sys.argv = [program.name, "--component_module_path", str(program), *arguments]

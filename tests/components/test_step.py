@@ -202,5 +202,5 @@ def test_imported_artifacts_are_used_where_they_are_or_copied_from_a_store(
 
 
 def test_a_missing_imported_artifact_is_an_error(tmp_path: Path, arguments: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match="gone does not exist"):
-        fan_in({**arguments, "imported": dump_line({"a": str(tmp_path / "gone")})}, "member", "")
+    with pytest.raises(DataError, match=r"^imported: dbof7: .*gone does not exist\..* take dbof7 out"):
+        fan_in({**arguments, "imported": dump_line({"dbof7": str(tmp_path / "gone")})}, "member", "")

@@ -1,6 +1,9 @@
 """Execution of steps in forks of a process that has imported TensorFlow."""
 
 import os
+from pathlib import Path
+
+import pytest
 
 from pipelines.local.fork_server import run_step
 
@@ -50,6 +53,13 @@ def test_warnings_of_loggers_are_printed():
 def test_exit_status_and_signals_are_returned():
     assert execute("sys.exit(2)")[0] == 2
     assert execute("os.kill(os.getpid(), 9)")[0] == -9
+
+
+@pytest.mark.parametrize("end", ["pass", "raise ValueError"])
+def test_temporary_files_of_a_step_are_removed_even_if_it_fails(end):
+    _, printed = execute(f"import tempfile; print('made', tempfile.mkdtemp()); {end}")
+    folder = Path(next(line for line in printed if line.startswith("made ")).removeprefix("made "))
+    assert not folder.exists()
 
 
 def test_steps_share_no_state():
