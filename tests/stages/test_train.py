@@ -107,6 +107,21 @@ def test_a_training_whose_measuring_alone_changed_trains_nothing(small_partition
         execute(small_partition, config_of(learning_rate=0.5), tmp_path)
 
 
+def test_a_training_whose_evaluation_failed_is_not_repeated(
+    small_partition, trained, tmp_path, no_training, monkeypatch
+):
+    def fail(**_):
+        raise DataError("the hold-out cannot be read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("yt8m.stages.train.evaluate", fail)
+        with pytest.raises(DataError, match="the hold-out cannot be read"):
+            execute(small_partition, config_of(), tmp_path)
+    no_training()
+    execute(small_partition, config_of(), tmp_path)
+    assert folder_digest(tmp_path / "model") == folder_digest(trained)
+
+
 def test_the_training_needs_no_memory_while_the_model_is_measured(small_partition, tmp_path, monkeypatch):
     alive: list[weakref.ref] = []
     original = TrainingModel.__init__
