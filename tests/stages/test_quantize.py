@@ -54,6 +54,7 @@ def test_metrics_match_the_files(model, tmp_path):
     assert result.metrics["bytes_before"] == (model / "weights.safetensors").stat().st_size
     assert result.metrics["bytes_after"] == (tmp_path / "out" / "weights.safetensors").stat().st_size
     assert result.metrics["quantized_variables"] == 1
+    assert result.metrics["parameters"] == 100 * 300 + 170 * 100 + 2
     rows = {row["name"]: row for row in result.details["variables"]}
     assert rows["large/kernel"]["bytes_before"] == 120_000
     assert rows["large/kernel"]["bytes_after"] == 30_000 + 1024

@@ -102,8 +102,8 @@ def quantize_weights(*, model: Path, config: QuantizationConfig, output: Path) -
 
     Returns:
         Metrics `bytes_before` and `bytes_after` (of the weight files), `largest_error` and `mean_error` over all
-        quantized weights, `quantized_variables`, and `seconds` without reading and writing; details `variables`, with
-        the same figures per variable.
+        quantized weights, `quantized_variables`, `parameters`, and `seconds` without reading and writing; details
+        `variables`, with the same figures per variable.
 
     Raises:
         DataError: There is no model, it is already quantized, or a weight is not finite.
@@ -132,6 +132,7 @@ def quantize_weights(*, model: Path, config: QuantizationConfig, output: Path) -
             "largest_error": max((row["largest_error"] for row in quantized), default=0.0),
             "mean_error": sum(row["mean_error"] * row["elements"] for row in quantized) / max(elements, 1),
             "quantized_variables": float(len(quantized)),
+            "parameters": float(sum(row["elements"] for row in table)),
             "seconds": seconds,
         },
         details={"method": config.method, "threshold_elements": config.threshold_elements, "variables": table},
