@@ -33,7 +33,10 @@ def test_other_records_of_the_same_node_are_not_read(tmp_path):
 
 def test_a_missing_record_is_an_error_that_names_node_file_and_remedy(tmp_path):
     save(tmp_path, RECORD, "1")
-    with pytest.raises(DataError, match=r"records/train-dbof1/2\.json: .*node train-dbof1 is missing.*rerun"):
+    with pytest.raises(
+        DataError,
+        match=r"records/train-dbof1/2\.json: .*node train-dbof1 is missing.*rerun RUN train-dbof1 --downstream",
+    ):
         read_records(str(tmp_path), {"train-dbof1": "2"})
 
 

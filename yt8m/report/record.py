@@ -81,7 +81,8 @@ def read_records(root: str, works: Mapping[str, str]) -> list[NodeRecord]:
 
 def _read_record(root: str, node: str, work: str) -> NodeRecord:
     uri = record_uri(root, node, work)
-    remedy = f"Execute node {node} again: `yt8m rerun RUN {node}`."
+    # Only with the nodes that read it: a node that was done leaves another record when it is executed again.
+    remedy = f"Execute node {node} again: `yt8m rerun RUN {node} --downstream`."
     try:
         if not storage.exists(uri):
             raise DataError(f"{uri}: the record of node {node} is missing. {remedy}")

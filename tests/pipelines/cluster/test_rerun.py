@@ -70,8 +70,9 @@ def test_a_missing_record_is_told_before_anything_is_submitted(server: KfpServer
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
     result = call(server, "rerun", "runs-1", "report")
     assert result.exit_code == 2
-    assert "train-netvlad" in result.output
+    assert "yt8m rerun RUN train-netvlad --downstream" in " ".join(result.output.split())
     assert len(server.runs) == 1
+    assert call(server, "rerun", "runs-1", "train-netvlad", "--downstream").exit_code == 0
 
 
 def test_records_in_a_store_that_this_machine_cannot_reach_are_left_to_the_steps(server: KfpServer) -> None:
