@@ -149,7 +149,8 @@ def copy_parameters(spec: Spec, new: Spec, nodes: Sequence[str], *, code: bool) 
             container = target.executor(name)["container"]
             container |= copy.deepcopy(source.executor(name)["container"]) | {"image": container["image"]}
     target.update_records(nodes)
-    changed["root"]["inputDefinitions"] = copy.deepcopy(new["root"]["inputDefinitions"])
+    given = changed["root"]["inputDefinitions"]["parameters"]
+    given[RECIPE_PARAMETER] = copy.deepcopy(new["root"]["inputDefinitions"]["parameters"][RECIPE_PARAMETER])
     return changed
 
 

@@ -1,3 +1,4 @@
+import copy
 import json
 from typing import Any
 
@@ -119,6 +120,14 @@ def test_only_the_chosen_nodes_get_new_parameters(spec: Spec) -> None:
     assert parse_line(graph.constant("train-other", "config"), "")["training.epochs"] == 2
     assert graph.constant("train-linear", "key") == SpecGraph(new).constant("train-linear", "key")
     assert embedded_recipe(copy_parameters(spec, new, ["train-linear"], code=False)) == changed
+
+
+def test_new_parameters_keep_the_root_of_the_run(spec: Spec) -> None:
+    new = Compilation(apply_settings(RECIPE, ["training.epochs=5"]), "recipe", read_data=True).specs()[0]
+    known = copy.deepcopy(spec)
+    known["root"]["inputDefinitions"]["parameters"]["root"] |= {"defaultValue": "gs://bucket/yt8m", "isOptional": True}
+    changed = copy_parameters(known, new, ["train-linear"], code=False)
+    assert changed["root"]["inputDefinitions"]["parameters"]["root"]["defaultValue"] == "gs://bucket/yt8m"
 
 
 def test_code_is_copied_where_the_image_does_not_contain_it(spec: Spec) -> None:
