@@ -13,6 +13,7 @@ from pipelines.cli import main, watch
 from pipelines.cluster import run as cluster_run
 from pipelines.cluster.access import ClusterAccess
 from pipelines.cluster.client import Cluster
+from pipelines.kubeflow import size
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cluster.commands import ROOT, add_run, call, every, submit, submitted
 from tests.pipelines.cluster.kfp_server import KfpServer
@@ -65,6 +66,19 @@ def test_a_run_starts_without_a_named_version_if_uploads_are_refused(server: Kfp
     assert "no named version" in result.output
     assert "not authorized to create" in " ".join(result.output.split())
     assert "pipeline_spec" in server.runs["runs-1"]
+
+
+def test_submit_says_the_share_of_argo_s_limit_and_refuses_larger_runs(
+    server: KfpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "of Argo's limit at its start, about" in " ".join(submit(server).output.split())
+    server.runs.clear()
+    monkeypatch.setattr(size, "MAX_RUN_SHARE", 0.15)
+    refused = submit(server)
+    assert refused.exit_code == 2
+    assert "Above 15% it may hang for ever" in " ".join(refused.output.split())
+    assert not server.runs
+    assert submit(server, "--offloaded").exit_code == 0
 
 
 def test_a_second_run_uses_the_existing_experiment(server: KfpServer) -> None:

@@ -17,14 +17,15 @@ from yt8m.errors import ConfigError
 CLUSTER = ClusterConfig.parse({"training": {"gpu": {"count": 1}, "cpu": "8"}}, "")
 OVERLAYS = sorted((REPOSITORY / "manifests" / "overlays").glob("*/cluster*.yaml"))
 IMAGE = "registry.example.com/team/yt8m:0.9.0-0123456789ab"
-# Answers of a real Kubeflow Pipelines 2.17 with Argo 4.0, and bytes of the workflows at the end of the runs.
+# Answers of a real Kubeflow Pipelines 2.17 with Argo 4.0, and bytes of the workflows at the end of the runs, where the
+# recorded object and the size noted when the run ended differ, both.
 RECORDINGS = REPOSITORY.parent / "shared" / "kfp-recordings"
 ENDED = {
-    "smoke-succeeded": 639_531,
-    "real-sim": 651_537,
-    "video-level-sim": 446_974,
-    "demo-sim": 1_319_113,
-    "failed-paper": 1_985_951,
+    "smoke-succeeded": (639_531,),
+    "real-sim": (651_537, 614_088),
+    "video-level-sim": (446_974, 424_309),
+    "demo-sim": (1_319_113,),
+    "failed-paper": (1_985_951,),
 }
 STARTED = {
     "smoke-succeeded": 287_500,
@@ -66,7 +67,8 @@ def recorded_specs(run: str) -> tuple[Spec, Spec]:
 def test_sizes_are_those_of_recorded_runs(run: str) -> None:
     size = run_size(*recorded_specs(run))
     assert size.start_bytes == pytest.approx(STARTED[run], rel=0.1)
-    assert size.end_bytes == pytest.approx(ENDED[run], rel=0.1)
+    for ended in ENDED[run]:
+        assert size.end_bytes == pytest.approx(ended, rel=0.1)
 
 
 def test_a_recorded_workflow_of_the_present_graph_has_the_computed_size() -> None:
