@@ -13,7 +13,7 @@ from kfp.compiler import Compiler, KubernetesManifestOptions
 from pipelines.graph.keys import find_work
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.component import Form
-from pipelines.kubeflow.pipeline import build_pipeline
+from pipelines.kubeflow.pipeline import PipelineBuilder
 from pipelines.kubeflow.share import share
 from pipelines.kubeflow.spec import Spec
 from pipelines.recipe.cluster import ClusterConfig, load_cluster
@@ -45,7 +45,7 @@ class Compilation:
         self.work = find_work(self.recipe, self.plan, source, read_data=read_data)
 
     def write(self, path: Path, image: str, cluster: ClusterConfig | None = None, *, form: Form = "cluster") -> None:
-        """Write the compiled pipeline as a YAML file; see `build_pipeline`."""
+        """Write the compiled pipeline as a YAML file; see `PipelineBuilder`."""
         Compiler().compile(self._pipeline(image, cluster, form), str(path))
 
     def write_manifest(self, path: Path, image: str, cluster: ClusterConfig | None, namespace: str) -> None:
@@ -84,7 +84,7 @@ class Compilation:
         return _specs(self._pipeline(image, cluster, form))
 
     def _pipeline(self, image: str, cluster: ClusterConfig | None, form: Form) -> Any:
-        pipeline = build_pipeline(self.plan, self.work, image, cluster, recipe=dump_line(self.raw), form=form)
+        pipeline = PipelineBuilder(self.plan, self.work, image, cluster, form).build(dump_line(self.raw))
         if form == "cluster":
             spec, platforms = share(*_specs(pipeline))
             pipeline.component_spec.implementation.graph = json_format.ParseDict(spec, type(pipeline.pipeline_spec)())

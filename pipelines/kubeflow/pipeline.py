@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from kfp import dsl
+from kfp import dsl, kubernetes
 
 from pipelines.graph.keys import Work
 from pipelines.graph.plan import Group, Node, Plan, Ref
 from pipelines.kubeflow.component import Form, find_component, make_component
-from pipelines.kubeflow.placement import apply_cluster, label_pod
+from pipelines.kubeflow.placement import PART_OF, apply_cluster
 from pipelines.recipe.cluster import ClusterConfig
 from yt8m.yaml_files import dump_line
 
@@ -30,37 +30,26 @@ _DESCRIPTIONS = {
 Caller = Callable[[Any, dict[Ref, Any]], Any]
 
 
-def build_pipeline(
-    plan: Plan,
-    work: Mapping[str, Work],
-    image: str,
-    cluster: ClusterConfig | None = None,
-    *,
-    recipe: str = "",
-    form: Form = "cluster",
-) -> Any:
-    """Build the KFP pipeline. Its parameter `root` is the URI of the run's root.
+@dataclass(frozen=True)
+class PipelineBuilder:
+    """Builder of the KFP pipeline of a plan.
 
-    Args:
+    Attributes:
         plan: The nodes.
         work: Everything that decides the result of a node, by node.
         image: Container image of the steps.
         cluster: Resources of the steps in the cluster. None: the defaults of the cluster.
-        recipe: The recipe as text, which the pipeline keeps for reruns.
         form: Form of the steps' commands.
     """
-    return _PipelineBuilder(plan, work, image, cluster, form).build(recipe)
 
-
-@dataclass(frozen=True)
-class _PipelineBuilder:
     plan: Plan
     work: Mapping[str, Work]
     image: str
-    cluster: ClusterConfig | None
-    form: Form
+    cluster: ClusterConfig | None = None
+    form: Form = "cluster"
 
-    def build(self, recipe: str) -> Any:
+    def build(self, recipe: str = "") -> Any:
+        """Build the pipeline, which keeps the recipe's text for reruns. Its parameter `root` is the run's root."""
         # KFP cannot build a pipeline while it is building another one.
         callers = {
             unit: self._make_group(self.plan.groups[unit], nodes)
@@ -117,7 +106,7 @@ class _PipelineBuilder:
         for prefix, artifacts in node.fan_in.items():
             arguments |= {f"{prefix}_{number}": outputs[ref] for number, ref in enumerate(artifacts.values(), 1)}
         task = make_component(node.stage, node.name, arguments, self.image, self.form)(**arguments)
-        label_pod(task)
+        kubernetes.add_pod_label(task, *PART_OF)
         if self.cluster:
             apply_cluster(task, node.stage, self.cluster, self.image)
         task.set_display_name(node.title)

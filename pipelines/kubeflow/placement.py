@@ -12,11 +12,6 @@ from yt8m.storage.cache import FOLDER_VARIABLE, SIZE_VARIABLE
 PART_OF = ("app.kubernetes.io/part-of", "yt8m")
 
 
-def label_pod(task: Any) -> None:
-    """Label the pod of a `kfp.dsl.PipelineTask`. Equal settings of steps can be stored once."""
-    kubernetes.add_pod_label(task, *PART_OF)
-
-
 def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> None:
     """Configure a task for the cluster.
 

@@ -1,7 +1,7 @@
 """Models of other runs: entries `from` of a recipe's families and members, resolved by the summaries of those runs."""
 
 import copy
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
@@ -32,12 +32,8 @@ def resolve_imports(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
     imports = _Imports(source)
     for name in families:
         if "from" in (written := mapping_at(families, name)):
-            size = {key: written.pop(key) for key in ("ensemble_size",) if key in written}
-
-            def candidates_of(run: FinishedRun, names: Sequence[str], family: str = name) -> list[ModelArtifacts]:
-                return run.candidates(family, names)
-
-            models = imports.take(f"families.{name}", written, candidates_of)
+            size = {"ensemble_size": written.pop("ensemble_size")} if "ensemble_size" in written else {}
+            models = imports.take(f"families.{name}", written, family=name)
             candidates = {each.model: {"model": each.architecture, "training": each.training} for each in models}
             families[name] = {"average": models[0].average, "candidates": candidates, **size}
     members = ensemble.get("members")
@@ -48,7 +44,7 @@ def resolve_imports(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
         ensemble["members"] = []
         for index, entry in enumerate(entries):
             if isinstance(entry, dict):
-                models = imports.take(f"ensemble.members[{index}]", entry, FinishedRun.members, own)
+                models = imports.take(f"ensemble.members[{index}]", entry, own=own)
                 ensemble["members"] += [each.model for each in models]
             else:
                 ensemble["members"].append(entry)
@@ -69,24 +65,20 @@ class _Imports:
         self._read = cache(FinishedRun)
 
     def take(
-        self,
-        place: str,
-        written: Mapping[str, Any],
-        choose: Callable[[FinishedRun, Sequence[str]], list[ModelArtifacts]],
-        own: Collection[str] = (),
+        self, place: str, written: Mapping[str, Any], *, family: str = "", own: Collection[str] = ()
     ) -> list[ModelArtifacts]:
         """Return the models that an entry of the recipe means, and add them to `models`.
 
         Args:
             place: Place of the entry in the recipe.
             written: The entry.
-            choose: Returns the models of these names of a run.
+            family: The family whose candidates to take. Empty means the members of the run.
             own: Names of the models that this recipe trains.
         """
         entry = _Entry.parse(written, f"{self._source}: {place}")
         try:
             run = self._read(entry.run)
-            models = choose(run, entry.names)
+            models = run.candidates(family, entry.names) if family else run.members(entry.names)
         except ConfigError as error:
             raise ConfigError(f"{self._source}: {place}: {error}") from None
         for model in models:

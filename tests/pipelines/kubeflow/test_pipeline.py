@@ -16,7 +16,7 @@ from pipelines.graph.keys import plan_work
 from pipelines.graph.plan import Plan
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.component import Form
-from pipelines.kubeflow.pipeline import build_pipeline
+from pipelines.kubeflow.pipeline import PipelineBuilder
 from pipelines.recipe.schema import Recipe
 from yt8m.normal_form import strip_comments
 from yt8m.yaml_files import parse_line
@@ -26,7 +26,7 @@ Small = Callable[..., Recipe]
 
 def compiled(plan: Plan, folder: Path, code: str = "code", form: Form = "cluster") -> dict[str, Any]:
     work = plan_work(plan, lambda _: {"train.py": code}, {}, {})
-    Compiler().compile(build_pipeline(plan, work, "image:1", form=form), str(folder / "pipeline.yaml"))
+    Compiler().compile(PipelineBuilder(plan, work, "image:1", form=form).build(), str(folder / "pipeline.yaml"))
     spec: dict[str, Any] = documents(folder)[0]
     return spec
 

@@ -11,7 +11,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from pipelines.graph.keys import plan_work
 from pipelines.graph.plan import Plan
 from pipelines.graph.planner import make_plan
-from pipelines.kubeflow.pipeline import build_pipeline
+from pipelines.kubeflow.pipeline import PipelineBuilder
 from pipelines.kubeflow.spec import ROOT, Spec, SpecGraph, dag_of, executor_labels, prune, prune_platforms
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
@@ -26,7 +26,7 @@ def plan(small: Small) -> Plan:
 
 @pytest.fixture
 def spec(plan: Plan) -> Spec:
-    pipeline = build_pipeline(plan, plan_work(plan, lambda _: {"train.py": "code"}, {}, {}), "image:1")
+    pipeline = PipelineBuilder(plan, plan_work(plan, lambda _: {"train.py": "code"}, {}, {}), "image:1").build()
     data: Spec = json_format.MessageToDict(pipeline.pipeline_spec)
     return data
 
