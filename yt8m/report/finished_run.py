@@ -62,9 +62,15 @@ class FinishedRun:
         """Return the models that were quantized for the search, or those of these names.
 
         Raises:
-            ConfigError: A name is not that of such a model.
+            ConfigError: The run quantized no models, or a name is not that of such a model.
         """
-        return self._choose({name: model for name, model in self._models.items() if model.member}, names, "member")
+        found = {name: model for name, model in self._models.items() if model.member}
+        if not found:
+            raise ConfigError(
+                f"{self.run}: no model was quantized, so the run has no members. Take a family of it, or give a run "
+                "whose recipe has an ensemble."
+            )
+        return self._choose(found, names, "member")
 
     def _choose(self, found: Mapping[str, ModelArtifacts], names: Sequence[str], what: str) -> list[ModelArtifacts]:
         for name in names:

@@ -1,5 +1,6 @@
 """Recipes that take models of other runs."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -131,6 +132,18 @@ def test_unknown_names_are_refused_with_the_nearest(small: Load, tmp_path: Path)
         raw["families"]["dbov"] = {"from": str(run)}
 
     assert "no family 'dbov'. Did you mean 'dbof'? Known: dbof, netvlad." in problem(small, other_family)
+
+
+@pytest.mark.parametrize("names", [{}, {"names": ["dbof-a"]}])
+def test_a_run_without_quantized_models_has_no_members(small: Load, tmp_path: Path, names: dict[str, Any]) -> None:
+    run = write_summary(tmp_path / "run", small())
+    summary = json.loads((run / "summary.json").read_text())
+    for model in summary["artifacts"]:
+        model["member"] = model["member_key"] = ""
+    (run / "summary.json").write_text(json.dumps(summary))
+    told = problem(small, with_members([{"from": str(run), **names}]))
+    assert "ensemble.members[0]: " in told
+    assert "no model was quantized, so the run has no members. Take a family of it" in told
 
 
 def test_keys_beside_from_are_checked(small: Load, tmp_path: Path) -> None:
