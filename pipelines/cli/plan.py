@@ -11,14 +11,14 @@ from pipelines.cli.format import table_console
 from pipelines.cli.options import cluster_file_option, offloaded_option, recipe_argument, settings_option
 from pipelines.cli.quiet_import import import_quietly
 from pipelines.cost.dataset import DatasetSize
-from pipelines.cost.hours import NodeTimes, gpu_by_name, rates_by_model
+from pipelines.cost.hours import NodeTimes
 from pipelines.cost.models import estimate_models
 from pipelines.cost.schedule import Schedule
 from pipelines.cost.traffic import Traffic
 from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
-from yt8m.training.throughput import Throughput
+from yt8m.training.throughput import Throughput, gpu_by_name, rates_by_model
 
 # Numbers of GPUs for which the duration of the run is computed by default.
 GPU_COUNTS = (1, 8, 32)

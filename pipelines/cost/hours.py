@@ -1,46 +1,9 @@
 """Time that each node of a plan takes, from the throughput of the models."""
 
-from collections.abc import Callable, Mapping
-
 from pipelines.cost.dataset import DatasetSize
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
-from yt8m.errors import ConfigError, suggest
-from yt8m.training.throughput import GPUS, Gpu, Throughput
-
-
-def gpu_by_name(name: str) -> Gpu:
-    """Look up a GPU by its name or the label of a cluster's nodes (`nvidia-l4`, `nvidia-tesla-t4`).
-
-    Raises:
-        ConfigError: The GPU is unknown; the message names the nearest one.
-    """
-    short = name.lower().removeprefix("nvidia-").removeprefix("tesla-")
-    if short not in GPUS:
-        remedy = f"{suggest(short, GPUS)} For another GPU, give measured rates: --videos-per-second MODEL=N."
-        raise ConfigError(f"--gpu: unknown GPU '{name}'. {remedy}")
-    return GPUS[short]
-
-
-def rates_by_model(given: Mapping[str, float], architectures: Mapping[str, str], gpu: Gpu | None) -> dict[str, float]:
-    """Resolve given rates, by model or architecture, to rates by model.
-
-    Args:
-        given: Videos per second by model or architecture. A model's own rate overrides its architecture's.
-        architectures: Architecture of each model.
-        gpu: GPU for which the other models are estimated. None requires a rate for every model.
-
-    Raises:
-        ConfigError: A name is unknown, or a rate is missing.
-    """
-    known = {*architectures, *architectures.values()}
-    unknown = [name for name in given if name not in known]
-    if unknown:
-        raise ConfigError(f"--videos-per-second: no model or architecture '{unknown[0]}'. {suggest(unknown[0], known)}")
-    missing = [name for name, kind in architectures.items() if name not in given and kind not in given]
-    if gpu is None and missing:
-        raise ConfigError(f"--videos-per-second: no rate for {', '.join(missing)}. Give them, or a --gpu.")
-    return {name: given.get(name, given.get(kind, 0.0)) for name, kind in architectures.items() if name not in missing}
+from yt8m.training.throughput import Throughput
 
 
 class NodeTimes:
@@ -57,8 +20,8 @@ class NodeTimes:
         self._recipe, self._dataset, self._throughput = recipe, dataset, throughput
         self.seconds: dict[str, float] = {}
         for name, node in plan.nodes.items():
-            of_stage: Callable[[Node], float] = getattr(self, f"_{node.stage}", lambda _: 0.0)
-            self.seconds[name] = of_stage(node)
+            of_stage = getattr(self, f"_{node.stage}", None)
+            self.seconds[name] = of_stage(node) if of_stage else 0.0
 
     def _prepare(self, _: Node) -> float:
         return (self._dataset.training_videos + self._dataset.holdout_videos) / self._throughput.reading

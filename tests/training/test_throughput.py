@@ -1,11 +1,15 @@
 """Throughput against sums by hand, on a GPU with round numbers."""
 
+import re
+from typing import Any
+
 import pytest
 
+from yt8m.errors import ConfigError
 from yt8m.models.flops import ModelFlops
 from yt8m.models.sizes import ModelSize
 from yt8m.training.config import TrainingConfig
-from yt8m.training.throughput import Gpu, Throughput
+from yt8m.training.throughput import GPUS, Gpu, Throughput, gpu_by_name, rates_by_model
 
 # 40% and 60% of these are 4e9 operations and 6e9 bytes a second.
 ROUND = Gpu(float32=1e10, bfloat16=4e10, bandwidth=1e10, memory_bytes=10**9, source="")
@@ -64,3 +68,46 @@ def test_no_model_is_faster_than_its_videos_are_read() -> None:
 def test_several_models_predict_one_after_the_other() -> None:
     one = rates(COMPUTE).inference(["m"], 20).videos_per_second
     assert rates(COMPUTE).inference(["m", "m"], 20).videos_per_second == pytest.approx(one / 2)
+
+
+def given_rates(**given: float) -> Throughput:
+    training, gpu = TrainingConfig.parse({"batch_size": 20}, ""), GPUS["l4"]
+    spread = rates_by_model(given, {"m": "dbof"}, gpu)
+    return Throughput(gpu=gpu, cpus=1000, flops={"m": COMPUTE}, training={"m": training}, given=spread)
+
+
+@pytest.mark.parametrize("name", ["m", "dbof"])
+def test_a_given_rate_replaces_the_estimate_for_a_model_or_an_architecture(name: str) -> None:
+    values: dict[str, Any] = {name: 70.0}
+    given = given_rates(**values)
+    assert (given.training("m").videos_per_second, given.training("m").limit) == (70, "given")
+    assert given.inference(["m"], 20).videos_per_second == pytest.approx(3 * 70)
+
+
+def test_a_model_s_own_rate_overrides_its_architecture_s() -> None:
+    assert given_rates(dbof=70.0, m=80.0).training("m").videos_per_second == 80
+
+
+def test_rates_of_unknown_models_are_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=re.escape("no model or architecture 'dof'. Did you mean 'dbof'? Known: dbof, m.")
+    ):
+        given_rates(dof=1.0)
+
+
+def test_without_gpu_all_rates_must_be_given() -> None:
+    architectures = {"m": "dbof", "n": "rnn"}
+    with pytest.raises(ConfigError, match=r"no rate for n\. Give them, or a --gpu"):
+        rates_by_model({"m": 1.0}, architectures, None)
+    assert rates_by_model({"m": 1.0, "rnn": 2.0}, architectures, None) == {"m": 1.0, "n": 2.0}
+    assert rates_by_model({"m": 1.0}, architectures, GPUS["l4"]) == {"m": 1.0}
+
+
+@pytest.mark.parametrize("label", ["l4", "nvidia-l4", "NVIDIA-L4"])
+def test_labels_of_nodes_name_a_gpu(label: str) -> None:
+    assert gpu_by_name(label) is GPUS["l4"]
+
+
+def test_an_unknown_gpu_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"unknown GPU 'h10'\. Did you mean 'h100'"):
+        gpu_by_name("h10")

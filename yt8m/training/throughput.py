@@ -8,6 +8,7 @@ is faster than the reading of its input.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from yt8m.errors import ConfigError, suggest
 from yt8m.models.flops import TRAINING_PASSES, ModelFlops
 from yt8m.models.sizes import FLOAT_BYTES
 from yt8m.training.config import TrainingConfig
@@ -67,6 +68,40 @@ GPUS: dict[str, Gpu] = {
     "h200": Gpu(494 * _TERA, 989 * _TERA, 4800 * _GIGA, 141 * _GIGA, f"{_NVIDIA}/h200/"),
 }
 """Data sheets by name; the SXM form where there are several."""
+
+
+def gpu_by_name(name: str) -> Gpu:
+    """Look up a GPU by its name or the label of a cluster's nodes (`nvidia-l4`, `nvidia-tesla-t4`).
+
+    Raises:
+        ConfigError: The GPU is unknown; the message names the nearest one.
+    """
+    short = name.lower().removeprefix("nvidia-").removeprefix("tesla-")
+    if short not in GPUS:
+        remedy = f"{suggest(short, GPUS)} For another GPU, give measured rates: --videos-per-second MODEL=N."
+        raise ConfigError(f"--gpu: unknown GPU '{name}'. {remedy}")
+    return GPUS[short]
+
+
+def rates_by_model(given: Mapping[str, float], architectures: Mapping[str, str], gpu: Gpu | None) -> dict[str, float]:
+    """Resolve given rates, by model or architecture, to rates by model.
+
+    Args:
+        given: Videos per second by model or architecture. A model's own rate overrides its architecture's.
+        architectures: Architecture of each model.
+        gpu: GPU for which the other models are estimated. None requires a rate for every model.
+
+    Raises:
+        ConfigError: A name is unknown, or a rate is missing.
+    """
+    known = {*architectures, *architectures.values()}
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ConfigError(f"--videos-per-second: no model or architecture '{unknown[0]}'. {suggest(unknown[0], known)}")
+    missing = [name for name, kind in architectures.items() if name not in given and kind not in given]
+    if gpu is None and missing:
+        raise ConfigError(f"--videos-per-second: no rate for {', '.join(missing)}. Give them, or a --gpu.")
+    return {name: given.get(name, given.get(kind, 0.0)) for name, kind in architectures.items() if name not in missing}
 
 
 @dataclass(frozen=True)
