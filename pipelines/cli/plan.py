@@ -104,7 +104,8 @@ def plan(  # noqa: PLR0917 click passes them by name
     """
     console = table_console()
     from pipelines.kubeflow.compile import Compilation
-    from pipelines.kubeflow.size import measure_pipeline
+    from pipelines.kubeflow.component import PROCESS_IMAGE
+    from pipelines.kubeflow.size import compiled_bytes, run_size
 
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     loaded, planned = compilation.recipe, compilation.plan
@@ -120,9 +121,10 @@ def plan(  # noqa: PLR0917 click passes them by name
     estimates = estimate_models(loaded)
     report.show_nodes(console, planned, listed=nodes)
     report.show_models(console, loaded, estimates, dataset)
-    pipeline = measure_pipeline(compilation, compilation.resources(cluster_file))
-    report.show_pipeline(console, pipeline)
-    pipeline.run.check(planned.name, offloaded=offloaded)
+    resources = compilation.resources(cluster_file)
+    run = run_size(*compilation.specs(PROCESS_IMAGE, resources))
+    report.show_pipeline(console, planned, compiled_bytes(compilation, resources), run)
+    run.check(planned.name, offloaded=offloaded)
     if not dataset:
         return
     traffic = Traffic(loaded, planned, dataset, estimates)

@@ -11,7 +11,7 @@ from pipelines.cost.models import ModelEstimate
 from pipelines.cost.schedule import Schedule
 from pipelines.cost.traffic import Traffic
 from pipelines.graph.plan import Plan
-from pipelines.kubeflow.size import MAX_COMPILED_BYTES, PipelineSize
+from pipelines.kubeflow.size import MAX_COMPILED_BYTES, RunSize
 from pipelines.recipe.schema import CandidateConfig, ImportedModel, Recipe, StudentConfig
 from yt8m.ensembling.budget import members_limit
 from yt8m.models.flops import TRAINING_PASSES
@@ -87,12 +87,12 @@ def _show_ensemble(console: Console, recipe: Recipe, estimates: Estimates) -> No
     )
 
 
-def show_pipeline(console: Console, size: PipelineSize) -> None:
+def show_pipeline(console: Console, plan: Plan, compiled_bytes: int, run: RunSize) -> None:
     """Print the size of the pipeline against the limits of Kubeflow Pipelines and Argo."""
     say(
         console,
-        f"Pipeline: {size.nodes} nodes, {describe_bytes(size.compiled_bytes)} compiled (limit of Kubeflow Pipelines: "
-        f"{describe_bytes(MAX_COMPILED_BYTES)}); {size.run}.",
+        f"Pipeline: {len(plan.nodes)} nodes, {describe_bytes(compiled_bytes)} compiled (limit of Kubeflow Pipelines: "
+        f"{describe_bytes(MAX_COMPILED_BYTES)}); {run}.",
     )
 
 

@@ -78,28 +78,12 @@ class RunSize:
         )
 
 
-@dataclass(frozen=True)
-class PipelineSize:
-    """Size of a compiled pipeline and of its runs.
-
-    Attributes:
-        nodes: Number of steps.
-        compiled_bytes: Size of the file that `yt8m compile` writes.
-        run: Size of a run.
-    """
-
-    nodes: int
-    compiled_bytes: int
-    run: RunSize
-
-
-def measure_pipeline(compilation: Compilation, cluster: ClusterConfig | None = None) -> PipelineSize:
-    """Compile a pipeline to a temporary file and measure it."""
+def compiled_bytes(compilation: Compilation, cluster: ClusterConfig | None = None) -> int:
+    """Return the size of the file that `yt8m compile` writes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         compilation.write(path, PROCESS_IMAGE, cluster)
-        size = path.stat().st_size
-    return PipelineSize(len(compilation.plan.nodes), size, run_size(*compilation.specs(PROCESS_IMAGE, cluster)))
+        return path.stat().st_size
 
 
 def run_size(spec: Spec, platforms: Spec) -> RunSize:

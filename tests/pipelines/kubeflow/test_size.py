@@ -7,7 +7,7 @@ import pytest
 
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.component import PROCESS_IMAGE
-from pipelines.kubeflow.size import MAX_RUN_BYTES, RunSize, measure_pipeline, run_size
+from pipelines.kubeflow.size import MAX_RUN_BYTES, RunSize, compiled_bytes, run_size
 from pipelines.kubeflow.spec import Spec
 from pipelines.recipe.cluster import ClusterConfig, load_cluster
 from pipelines.recipe.load import read_recipe
@@ -114,17 +114,15 @@ def named(placeholder: str) -> str:
 def test_the_compiled_file_is_measured(tmp_path: Path) -> None:
     compilation, path = compile_recipe("smoke"), tmp_path / "pipeline.yaml"
     compilation.write(path, PROCESS_IMAGE)
-    size = measure_pipeline(compilation)
-    assert (size.nodes, size.compiled_bytes) == (len(compilation.plan.nodes), path.stat().st_size)
-    assert size.run == run_size(*compilation.specs(PROCESS_IMAGE))
+    assert compiled_bytes(compilation) == path.stat().st_size
 
 
 def test_a_cluster_s_section_makes_file_and_run_larger() -> None:
     compilation = compile_recipe("smoke")
-    without, with_gpus = measure_pipeline(compilation), measure_pipeline(compilation, CLUSTER)
-    assert with_gpus.compiled_bytes > without.compiled_bytes
-    assert with_gpus.run.start_bytes > without.run.start_bytes
-    assert with_gpus.run.end_bytes > without.run.end_bytes
+    assert compiled_bytes(compilation, CLUSTER) > compiled_bytes(compilation)
+    without, with_gpus = (run_size(*compilation.specs(PROCESS_IMAGE, cluster)) for cluster in (None, CLUSTER))
+    assert with_gpus.start_bytes > without.start_bytes
+    assert with_gpus.end_bytes > without.end_bytes
 
 
 @pytest.mark.parametrize(
