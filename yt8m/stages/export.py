@@ -88,9 +88,9 @@ def export(
 
     Returns:
         Metrics and details of `evaluate` for the SavedModel. Metrics `bytes` (of `output`), `budget_bytes`,
-        `member_bytes` (of the members' quantized weights), `members`, `seconds` (without the evaluation), and if
-        latency is measured `load_seconds` and `seconds_batch_<size>`; details `description`, and `device`, on which
-        latency was measured.
+        `member_bytes` (of the members' quantized weights), `members`, `parameters` (of all members), `seconds`
+        (without the evaluation), and if latency is measured `load_seconds` and `seconds_batch_<size>`; details
+        `description`, and `device`, on which latency was measured.
 
     Raises:
         BudgetError: The SavedModel exceeds its budget; nothing is left in `output`.
@@ -233,6 +233,7 @@ def _result(facts: CardFacts, seconds: float) -> StageResult:
         "budget_bytes": float(facts.budget_bytes),
         "member_bytes": float(sum(member.size_bytes for member in members.values())),
         "members": float(len(members)),
+        "parameters": float(sum(facts.weights_by_bits.values())),
         "seconds": seconds,
     }
     details: dict[str, Any] = {"description": facts.description.model_dump(mode="json")}
