@@ -7,7 +7,8 @@ from typing import NamedTuple
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.pipeline import RECIPE_PARAMETER
-from pipelines.kubeflow.spec import ATTEMPT_PARAMETER, Spec, SpecGraph, separate, set_entry
+from pipelines.kubeflow.share import separate
+from pipelines.kubeflow.spec import ATTEMPT_PARAMETER, Spec, SpecGraph, set_entry
 from pipelines.recipe.load import apply_settings
 from yt8m.errors import ConfigError
 from yt8m.yaml_files import parse_line

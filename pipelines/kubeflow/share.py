@@ -1,12 +1,12 @@
-"""Equal components, executors and platform settings of a compiled pipeline, stored once instead of for every step."""
+"""Equal components, executors and platform settings of steps: stored once in a compiled pipeline, or apart again."""
 
 import copy
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import chain, count
 from typing import Any
 
-from pipelines.kubeflow.spec import Spec
+from pipelines.kubeflow.spec import Spec, SpecGraph
 
 
 def share(spec: Spec, platforms: Spec) -> tuple[Spec, Spec]:
@@ -50,6 +50,26 @@ def share(spec: Spec, platforms: Spec) -> tuple[Spec, Spec]:
     return spec | {"components": components}, platforms
 
 
+def separate(spec: Spec, platforms: Spec, nodes: Collection[str]) -> None:
+    """Give some steps of a pipeline components, executors and platform settings that they share with no other step.
+
+    Args:
+        spec: The pipeline, which is changed.
+        platforms: Its `PlatformSpec`, which is changed.
+        nodes: The steps.
+    """
+    graph, components = SpecGraph(spec), spec["components"]
+    for name in nodes:
+        own, label = _free_name(name, components), graph.label(name)
+        own_label = own.replace("comp", "exec", 1)
+        components[own] = copy.deepcopy(components[graph[name].component]) | {"executorLabel": own_label}
+        graph.task(name)["componentRef"] = {"name": own}
+        for deployment in (spec, *platforms.get("platforms", {}).values()):
+            executors = deployment.get("deploymentSpec", {}).get("executors", {})
+            if label in executors:
+                executors[own_label] = copy.deepcopy(executors[label])
+
+
 def _unite_inputs(spec: Spec) -> None:
     """Give components with equal executors the optional inputs of all of them.
 
@@ -74,7 +94,7 @@ def _stage(executor: Spec) -> str:
     return str(next(iter(executor.get("container", {}).get("args", ())), "")).replace("_", "-")
 
 
-def _free_name(name: str, taken: set[str]) -> str:
+def _free_name(name: str, taken: Collection[str]) -> str:
     numbered = chain([f"comp-{name}"], (f"comp-{name}-{number}" for number in count(2)))
     return next(each for each in numbered if each not in taken)
 

@@ -2,7 +2,6 @@
 
 import copy
 from collections.abc import Collection, Mapping
-from itertools import count
 from typing import Any, NamedTuple
 
 from pipelines.graph.plan import Graph, in_order
@@ -175,29 +174,6 @@ def prune_platforms(platforms: Spec, spec: Spec) -> Spec:
     for platform in pruned.get("platforms", {}).values():
         _keep(platform.get("deploymentSpec", {}), "executors", executor_labels(spec))
     return pruned
-
-
-def separate(spec: Spec, platforms: Spec, nodes: Collection[str]) -> None:
-    """Give some steps of a pipeline components, executors and platform settings that they share with no other step.
-
-    Args:
-        spec: The pipeline, which is changed.
-        platforms: Its `PlatformSpec`, which is changed.
-        nodes: The steps.
-    """
-    graph = SpecGraph(spec)
-    for name in nodes:
-        own = next(
-            own for own in (f"{name}-{number}" for number in count(2)) if f"comp-{own}" not in spec["components"]
-        )
-        label = graph.label(name)
-        component = copy.deepcopy(spec["components"][graph[name].component]) | {"executorLabel": f"exec-{own}"}
-        spec["components"][f"comp-{own}"] = component
-        graph.task(name)["componentRef"] = {"name": f"comp-{own}"}
-        for deployment in (spec, *platforms.get("platforms", {}).values()):
-            executors = deployment.get("deploymentSpec", {}).get("executors", {})
-            if label in executors:
-                executors[f"exec-{own}"] = copy.deepcopy(executors[label])
 
 
 def executor_labels(spec: Spec) -> set[str]:

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from pipelines.kubeflow.compile import Compilation
-from pipelines.kubeflow.share import share
-from pipelines.kubeflow.spec import Spec, SpecGraph, separate
+from pipelines.kubeflow.share import separate, share
+from pipelines.kubeflow.spec import Spec, SpecGraph
 from pipelines.recipe.cluster import load_cluster
 from pipelines.recipe.load import read_recipe
 from tests.support.paths import REPOSITORY, SMOKE
