@@ -56,7 +56,7 @@ def test_a_record_in_a_store_without_access_is_an_error_that_names_the_node(monk
         raise StorageError("gs://bucket: access denied.")
 
     monkeypatch.setattr("yt8m.storage.exists", refuse)
-    with pytest.raises(DataError, match=r"access denied\.\n.*train-dbof1/1\.json: .*train-dbof1 cannot be read"):
+    with pytest.raises(StorageError, match=r"access denied\.\n.*train-dbof1/1\.json: .*train-dbof1 cannot be read"):
         read_records("gs://bucket", {"train-dbof1": "1"})
 
 

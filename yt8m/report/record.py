@@ -74,6 +74,7 @@ def read_records(root: str, works: Mapping[str, str]) -> list[NodeRecord]:
 
     Raises:
         DataError: A record is missing, is not valid, or is one of another node. The message names the node.
+        StorageError: The store cannot be reached. The message names the node.
     """
     with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
         return list(pool.map(lambda item: _read_record(root, *item), works.items()))
@@ -84,8 +85,12 @@ def _read_record(root: str, node: str, work: str) -> NodeRecord:
     # Only with the nodes that read it: a node that was done leaves another record when it is executed again.
     remedy = f"Execute node {node} again: `yt8m rerun RUN {node} --downstream`."
     try:
-        if not storage.exists(uri):
-            raise DataError(f"{uri}: the record of node {node} is missing. {remedy}")
+        is_there = storage.exists(uri)
+    except StorageError as error:
+        raise StorageError(f"{error}\n{uri}: the record of node {node} cannot be read.") from None
+    if not is_there:
+        raise DataError(f"{uri}: the record of node {node} is missing. {remedy}")
+    try:
         record = NodeRecord.parse_json(storage.read_text(uri), uri)
     except (ConfigError, StorageError) as error:
         raise DataError(f"{error}\n{uri}: the record of node {node} cannot be read. {remedy}") from None
