@@ -166,7 +166,7 @@ class Cluster:
         return experiment.namespace or self.access.namespace or ONLY_NAMESPACE
 
     def log(self, pod: str, namespace: str, run_id: str) -> str | None:
-        """Return the log of a pod from the server of the user interface, which also has archived logs.
+        """Return the log of a pod from the server of the user interface.
 
         Args:
             pod: Name of the pod.
