@@ -78,8 +78,10 @@ def find_containers(recipe: Recipe, image: str = "") -> ContainerConfig:
         ConfigError: A file of the recipe is in the root folder, which cannot be mounted into a container.
     """
     generate = recipe.data.generate
-    patterns = [*recipe.data.training, *recipe.data.validation, *([generate.means or ""] if generate else [])]
-    local = [pattern for pattern in patterns if pattern and not storage.is_remote(pattern)]
+    imported = [uri for model in recipe.imported.values() for uri in (model.weights, model.predictions, model.member)]
+    means = [generate.means or ""] if generate else []
+    patterns = [each for each in (*recipe.data.training, *recipe.data.validation, *means, *imported) if each]
+    local = [pattern for pattern in patterns if not storage.is_remote(pattern)]
     readable = {path: path for pattern in local for path in _mount_points(pattern)}
     environment = {}
     if any(map(storage.is_remote, patterns)):

@@ -92,21 +92,23 @@ def test_a_model_has_its_most_important_figures(tmp_path: Path, arguments: dict[
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [
-        ({"gap": 0.81234, "bytes": 1_200_000.0, "videos": 100.0}, "train-a: GAP 0.8123, 1.2 MB, 0s"),
-        ({"gap": 0.5, "size_bytes": 250_273.0}, "train-a: GAP 0.5000, 250.3 kB, 0s"),
+        ({"gap": 0.81234, "bytes": 1_200_000.0, "videos": 100.0}, "train-a: GAP 0.8123, 1.2 MB,"),
+        ({"gap": 0.5, "size_bytes": 250_273.0}, "train-a: GAP 0.5000, 250.3 kB,"),
         (
             {"training_videos": 1850.0, "holdout_videos": 100.0},
-            "train-a: 1,850 training videos, 100 hold-out videos, 0s",
+            "train-a: 1,850 training videos, 100 hold-out videos,",
         ),
-        ({"videos": 7.0, "shards": 2.0}, "train-a: 7 videos, 2 shards, 0s"),
-        ({}, "train-a: 0s"),
+        ({"videos": 7.0, "shards": 2.0}, "train-a: 7 videos, 2 shards,"),
+        ({}, "train-a:"),
     ],
 )
 def test_the_last_line_says_what_came_out(
     metrics: dict[str, float], said: str, arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
     Step(arguments, "train").finish(StageResult(metrics))
-    assert capsys.readouterr().out.splitlines()[-1] == said
+    result, _, duration = capsys.readouterr().out.splitlines()[-1].rpartition(" ")
+    assert result == said
+    assert duration.endswith("s")
 
 
 def test_an_invalid_configuration_is_refused_with_the_name_of_the_node(arguments: dict[str, Any]) -> None:

@@ -1,13 +1,16 @@
 """A small recipe, and the image of the steps for tests with containers."""
 
 import copy
+import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from kfp.dsl import pipeline_task
 
 from pipelines.kubeflow.image import default_image
 from pipelines.local.containers import check_image
@@ -50,6 +53,14 @@ SMALL: dict[str, Any] = {
 }
 
 Changes = Callable[[dict[str, Any]], None]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_source_lines_of_callers() -> Iterator[None]:
+    """Make compiling fast: at every setting of a task KFP inspects the whole stack, 0.1 s under pytest, for a name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pipeline_task, "inspect", SimpleNamespace(stack=lambda: inspect.stack(context=0)))
+        yield
 
 
 @pytest.fixture

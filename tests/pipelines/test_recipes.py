@@ -1,6 +1,5 @@
 """The recipes of this project."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from pipelines.cost.models import estimate_models
 from pipelines.graph.planner import make_plan
 from pipelines.stages import STAGES
 from tests.support.custom_resources import SCHEMAS
-from tests.support.paths import RECIPES, REPOSITORY
+from tests.support.paths import RECIPES
 from tests.support.recipes import load_recipe
 from yt8m.models import ARCHITECTURES
 from yt8m.yaml_files import FASTEST_LOADER
@@ -142,27 +141,6 @@ def test_the_papers_graph_is_drawn_with_at_most_forty_nodes(tmp_path: Path) -> N
     components = [spec["components"][task["componentRef"]["name"]] for task in spec["root"]["dag"]["tasks"].values()]
     artifacts = [name for each in components for name in each.get("outputDefinitions", {}).get("artifacts", {})]
     assert len(components) + len(artifacts) <= 40
-
-
-@pytest.mark.parametrize("overlay", ["plain", "gke"])
-@pytest.mark.parametrize("name", ["smoke", "demo", "paper"])
-def test_steps_with_equal_containers_have_equal_parameters_and_outputs(name: str, overlay: str, tmp_path: Path) -> None:
-    """KFP's backend keeps one specification of all components whose containers are equal, the first one."""
-    spec, _ = compiled(
-        RECIPES / f"{name}.yaml",
-        tmp_path,
-        "--cluster",
-        str(REPOSITORY / "manifests" / "overlays" / overlay / "cluster.yaml"),
-    )
-    interfaces: dict[str, list[Any]] = {}
-    for component in spec["components"].values():
-        if label := component.get("executorLabel"):
-            container = json.dumps(spec["deploymentSpec"]["executors"][label]["container"], sort_keys=True)
-            given = component["inputDefinitions"]["parameters"]
-            required = {key for key, each in given.items() if not each.get("isOptional")}
-            interfaces.setdefault(container, []).append((required, component.get("outputDefinitions")))
-    assert len(interfaces) <= len(STAGES)
-    assert all(each == equal[0] for equal in interfaces.values() for each in equal)
 
 
 def test_the_plan_shows_sizes_budget_and_storage() -> None:

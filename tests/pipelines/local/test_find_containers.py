@@ -53,6 +53,25 @@ def test_files_of_the_recipe_are_mounted_at_their_own_paths(small: Small, patter
     assert needs.read_only == {folder: folder, "/data/validate.tfrecord": "/data/validate.tfrecord"}
 
 
+def test_models_of_another_run_are_mounted(small: Small, tmp_path: Path) -> None:
+    (tmp_path / "other" / "averaged").mkdir(parents=True)
+    imported = {
+        "weights": str(tmp_path / "other" / "averaged"),
+        "predictions": str(tmp_path / "other" / "predictions"),
+        "model": {"architecture": "dbof", "num_clusters": 8, "hidden_units": 8},
+        "training": {},
+        "run": "other",
+        "data": small().data.resolve_spec().model_dump(mode="json"),
+        "key": "0a1b2c3d4e5f",
+    }
+
+    def change(raw: dict[str, object]) -> None:
+        raw["imported"] = {"other-dbof": imported}
+
+    mounted = find_containers(small(change), "image:1").read_only
+    assert set(mounted) == {imported["weights"], imported["predictions"]}
+
+
 def test_relative_paths_refer_to_the_working_directory(
     small: Small, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
