@@ -36,7 +36,9 @@ def model(tmp_path_factory):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", ["uniform", *(pytest.param(each, marks=pytest.mark.slow) for each in METHODS if each != "uniform")]
+)
 def test_memory_stays_under_the_float_model_and_the_8_bit_model(model, method, tmp_path):
     growth = int(run_python(GROWTH, model, method, tmp_path / "out"))
     elements = 3 * ELEMENTS

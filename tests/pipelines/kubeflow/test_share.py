@@ -11,7 +11,10 @@ from pipelines.recipe.cluster import load_cluster
 from pipelines.recipe.load import read_recipe
 from tests.support.paths import REPOSITORY, SMOKE
 
-RECIPES = sorted(path.stem for path in SMOKE.parent.glob("*.yaml"))
+RECIPES = [
+    pytest.param(path.stem, marks=() if path == SMOKE else pytest.mark.slow)
+    for path in sorted(SMOKE.parent.glob("*.yaml"))
+]
 OVERLAYS = [None, *sorted((REPOSITORY / "manifests" / "overlays").glob("*/cluster*.yaml"))]
 
 
