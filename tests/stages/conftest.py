@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,21 +40,24 @@ def small_partition(tmp_path_factory, shards: SimpleNamespace) -> Path:
     return folder / "partition.json"
 
 
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory, small_partition: Path) -> Path:
+def train_small(folder: Path, partition: Path, **training: Any) -> Path:
     """Train a small model and return its folder."""
     from yt8m.stages.train import TrainConfig, train  # noqa: PLC0415 - most tests do without
 
-    folder = tmp_path_factory.mktemp("trained")
-    config = TrainConfig.parse({"model": MODEL, "training": TRAINING}, "test")
     train(
-        partition=small_partition,
-        config=config,
+        partition=partition,
+        config=TrainConfig.parse({"model": MODEL, "training": TRAINING | training}, "test"),
         output=folder / "model",
         predictions=folder / "predictions",
         checkpoint_uri=str(folder / "checkpoints"),
     )
     return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, small_partition: Path) -> Path:
+    """Train a small model and return its folder."""
+    return train_small(tmp_path_factory.mktemp("trained"), small_partition)
 
 
 @pytest.fixture

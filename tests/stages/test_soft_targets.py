@@ -12,25 +12,15 @@ from yt8m.ensembling.files import Combination, TeacherSelection
 from yt8m.errors import ConfigError, DataError
 from yt8m.models.files import load_model
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
-from yt8m.stages.train import TrainConfig, train
 
-from .conftest import MODEL, TRAINING
+from .conftest import train_small
 
 CONFIG = SoftTargetsConfig(batch_size=4)
 
 
 @pytest.fixture(scope="module")
 def other(tmp_path_factory, small_partition) -> Path:
-    folder = tmp_path_factory.mktemp("other")
-    config = TrainConfig.parse({"model": MODEL, "training": TRAINING | {"seed": 8}}, "test")
-    train(
-        partition=small_partition,
-        config=config,
-        output=folder / "model",
-        predictions=folder / "predictions",
-        checkpoint_uri=str(folder / "checkpoints"),
-    )
-    return folder / "model"
+    return train_small(tmp_path_factory.mktemp("other"), small_partition, seed=8)
 
 
 def run(partition, models, folder, name="all", config=CONFIG, **more):

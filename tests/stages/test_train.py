@@ -114,7 +114,7 @@ def test_a_training_whose_evaluation_failed_is_not_repeated(
         raise DataError("the hold-out cannot be read")
 
     with monkeypatch.context() as patch:
-        patch.setattr("yt8m.stages.train.evaluate", fail)
+        patch.setattr("yt8m.stages.evaluate.evaluate", fail)
         with pytest.raises(DataError, match="the hold-out cannot be read"):
             execute(small_partition, config_of(), tmp_path)
     no_training()
@@ -136,7 +136,7 @@ def test_the_training_needs_no_memory_while_the_model_is_measured(small_partitio
         return StageResult()
 
     monkeypatch.setattr(TrainingModel, "__init__", remember)
-    monkeypatch.setattr("yt8m.stages.train.evaluate", measure)
+    monkeypatch.setattr("yt8m.stages.evaluate.evaluate", measure)
     run(small_partition, tmp_path)
 
 

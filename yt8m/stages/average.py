@@ -1,6 +1,5 @@
 """Stage `average`: takes the exponential moving average of the weights over further training (paper, section 4.1)."""
 
-import gc
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.identity import folder_digest
 from yt8m.models.files import load_model, read_description, save_model
-from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
+from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
 from yt8m.training.provenance import Provenance
 
@@ -77,7 +76,7 @@ def average(
 
     Returns:
         Metrics `gap_before` and `gap_after` on the hold-out, `kept` (1 for the average), `seconds` of the training,
-        `steps`, `parameters`, and those of the evaluation of the model that is kept (`with_evaluation`); details
+        `steps`, `parameters`, and those of the evaluation of the model that is kept (`measure`); details
         `curve` and `gap_by_kind`.
 
     Raises:
@@ -94,10 +93,7 @@ def average(
         tensorboard_uri=tensorboard_uri,
         soft_targets=soft_targets,
     )
-    # Keras models refer to themselves: without this, the optimizer's state would stay in memory.
-    gc.collect()
-    evaluated = evaluate(partition=partition, model=output, config=config.evaluation, predictions=predictions)
-    return with_evaluation(result, evaluated)
+    return measure(result, partition=partition, model=output, config=config.evaluation, predictions=predictions)
 
 
 def _average(

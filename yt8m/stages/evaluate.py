@@ -1,5 +1,6 @@
 """Stage `evaluate`: computes metrics and predictions of a model on the hold-out videos."""
 
+import gc
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,6 +81,16 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
     }
     by_kind = {kind: metrics.result()["gap"] for kind, (_, metrics) in kinds.items()}
     return StageResult(figures, {"gap_by_kind": by_kind} if by_kind else {})
+
+
+def measure(
+    result: StageResult, *, partition: Path, model: Path, config: EvaluateConfig, predictions: Path
+) -> StageResult:
+    """Evaluate the model that a stage has saved, and add the evaluation to the stage's result; see `evaluate`."""
+    # Keras models refer to themselves: without this, the optimizer's state of a training would stay in memory.
+    gc.collect()
+    evaluated = evaluate(partition=partition, model=model, config=config, predictions=predictions)
+    return with_evaluation(result, evaluated)
 
 
 def with_evaluation(result: StageResult, evaluated: StageResult) -> StageResult:

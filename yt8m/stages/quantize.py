@@ -19,7 +19,7 @@ from yt8m.predictions import Predictions
 from yt8m.quantization.files import iterate_quantized
 from yt8m.quantization.methods import THRESHOLD_ELEMENTS, Method, measure_error, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
-from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
+from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
 
 
@@ -68,12 +68,16 @@ def quantize(*, partition: Path, model: Path, predictions: Path, config: Quantiz
         member = Member(folder)
         result = quantize_weights(model=model, config=config, output=member.model)
         shutil.copyfile(predictions, member.float_predictions)
-        evaluated = evaluate(
-            partition=partition, model=member.model, config=config.evaluation, predictions=member.predictions
+        measured = measure(
+            result,
+            partition=partition,
+            model=member.model,
+            config=config.evaluation,
+            predictions=member.predictions,
         )
         # The ids of the hold-out videos are known only now.
         load_members({"float": predictions, "quantized": member.predictions}, config.evaluation.top_k)
-    return with_evaluation(result, evaluated)
+    return measured
 
 
 def _check_predictions(path: Path, partition: Partition, top_k: int) -> None:

@@ -1,6 +1,5 @@
 """Stage `train`: trains one model on labels, with or without soft targets, and measures it."""
 
-import gc
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from yt8m.data.partition import Partition
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
 from yt8m.models.head import set_initial_predictions
-from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
+from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
 from yt8m.training.config import TrainingConfig
 from yt8m.training.provenance import Provenance
@@ -64,7 +63,7 @@ def train(
     Returns:
         Metrics `training_loss` and `training_gap` of the last epoch (from predictions during training, GAP to about
         three decimals), `seconds` and `videos_per_second` of the training, `steps`, `parameters`, and those of the
-        evaluation (`with_evaluation`); details `curve` and `gap_by_kind`.
+        evaluation (`measure`); details `curve` and `gap_by_kind`.
 
     Raises:
         ConfigError: The batch is larger than the training set, or the loss became infinite.
@@ -80,10 +79,7 @@ def train(
         tensorboard_uri=tensorboard_uri,
         soft_targets=soft_targets,
     )
-    # Keras models refer to themselves: without this, the optimizer's state would stay in memory.
-    gc.collect()
-    evaluated = evaluate(partition=partition, model=output, config=config.evaluation, predictions=predictions)
-    return with_evaluation(result, evaluated)
+    return measure(result, partition=partition, model=output, config=config.evaluation, predictions=predictions)
 
 
 def _train(
