@@ -6,6 +6,7 @@ from typing import Any
 from yt8m.config import Config
 from yt8m.identity import work_name
 from yt8m.report.record import NodeRecord
+from yt8m.report.run import ModelRun, Run
 
 
 class ModelArtifacts(Config):
@@ -44,18 +45,14 @@ def list_artifacts(records: Sequence[NodeRecord], families: Mapping[str, Sequenc
         families: Candidates of each family of the recipe.
     """
     groups = {name: family for family, names in families.items() for name in names}
-    stages: dict[str, dict[str, NodeRecord]] = {}
-    for record in records:
-        if record.name and record.artifacts:
-            stages.setdefault(record.name, {})[record.stage] = record
-    return tuple(_of_model(name, made, groups.get(name, "")) for name, made in stages.items() if "train" in made)
+    models = Run([record for record in records if record.artifacts]).models.values()
+    return tuple(_of_model(model, groups.get(model.name, "")) for model in models if "train" in model.records)
 
 
-def _of_model(name: str, records: Mapping[str, NodeRecord], group: str) -> ModelArtifacts:
-    train, quantize = records["train"], records.get("quantize")
-    final = records.get("average", train)
+def _of_model(model: ModelRun, group: str) -> ModelArtifacts:
+    train, final, quantize = model.records["train"], model.records[model.final], model.records.get("quantize")
     return ModelArtifacts(
-        model=name,
+        model=model.name,
         group=group,
         average=final.config.get("policy", "never"),
         architecture=train.config["model"],

@@ -30,6 +30,7 @@ from yt8m.export.vocabulary import read_vocabulary, write_vocabulary
 from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
 from yt8m.quantization.files import count_by_bits
 from yt8m.report.record import NodeRecord
+from yt8m.report.run import ModelRun, Run
 from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
 from yt8m.stages.result import StageResult
 
@@ -202,27 +203,18 @@ def _count_by_bits(folders: Iterable[Path]) -> dict[int, int]:
 
 def _facts_of_run(records: Sequence[NodeRecord], description: ExportDescription) -> dict[str, Any]:
     """Collect facts for the card from the records of the run; the search knows the GAP of members of other runs."""
-    searched = {
-        member["name"]: member.get("gap")
-        for record in records
-        if record.stage == "search_weights"
-        for member in record.details.get("members", ())
-    }
-    figures = {(record.stage, record.name): record.metrics for record in records}
-    prepared = figures.get(("prepare", ""), {})
+    run = Run(records)
+    prepare, search = run.first("prepare"), run.first("search_weights")
+    table = search.details.get("members", ()) if search else ()
+    searched = {member["name"]: member.get("gap") for member in table}
+    prepared = prepare.metrics if prepare else {}
     facts: dict[str, Any] = {
         name: int(prepared[name]) for name in ("training_videos", "holdout_videos") if name in prepared
     }
-
-    def gap(stage: str, name: str) -> float | None:
-        return figures.get((stage, name), {}).get("gap")
-
+    models = {name: run.models.get(name) or ModelRun(name, "") for name in description.members}
     gaps = {
-        name: MemberGaps(
-            floats=gap("average" if ("average", name) in figures else "train", name),
-            quantized=gap("quantize", name) or searched.get(name),
-        )
-        for name in description.members
+        name: MemberGaps(floats=model.gap, quantized=model.metric("quantize", "gap") or searched.get(name))
+        for name, model in models.items()
     }
     return {"member_gaps": gaps, **facts}
 
