@@ -20,6 +20,7 @@ from yt8m.identity import work_name
 from yt8m.progress import duration
 from yt8m.report.record import record_uri
 from yt8m.stages.result import StageResult
+from yt8m.storage.local import local_path
 from yt8m.yaml_files import parse_line
 
 # The most numbered inputs of one kind that a component has.
@@ -193,7 +194,7 @@ def _fetch(name: str, uri: str) -> Path:
             f"imported: {name}: {uri} does not exist. Run the other recipe again, or take {name} out of this one."
         )
     if not storage.is_remote(uri):
-        return Path(uri.removeprefix("file://"))
+        return local_path(uri)
     target = Path(tempfile.mkdtemp(), "imported")
     for file in storage.list_uris(f"{uri}/**") or [uri]:
         path = target / file.removeprefix(uri).lstrip("/")

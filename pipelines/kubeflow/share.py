@@ -2,11 +2,10 @@
 
 import copy
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from itertools import chain, count
-from typing import Any
 
-from pipelines.kubeflow.spec import Spec, SpecGraph
+from pipelines.kubeflow.spec import Spec, SpecGraph, all_dags
 
 
 def share(spec: Spec, platforms: Spec) -> tuple[Spec, Spec]:
@@ -41,7 +40,7 @@ def share(spec: Spec, platforms: Spec) -> tuple[Spec, Spec]:
                 if setting:
                     target[components[own]["executorLabel"]] = setting
         renamed[name] = shared[content]
-    for dag in _dags(spec):
+    for dag in all_dags(spec):
         for task in dag["tasks"].values():
             reference = task["componentRef"]
             reference["name"] = renamed.get(reference["name"], reference["name"])
@@ -97,7 +96,3 @@ def _stage(executor: Spec) -> str:
 def _free_name(name: str, taken: Collection[str]) -> str:
     numbered = chain([f"comp-{name}"], (f"comp-{name}-{number}" for number in count(2)))
     return next(each for each in numbered if each not in taken)
-
-
-def _dags(spec: Spec) -> Iterator[Any]:
-    return (each["dag"] for each in (spec["root"], *spec["components"].values()) if "dag" in each)

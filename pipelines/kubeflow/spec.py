@@ -1,7 +1,7 @@
 """A compiled pipeline as plain data: its steps, their dependencies, and the part of it that some steps need."""
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pipelines.graph.plan import Graph, in_order
@@ -145,6 +145,11 @@ def dag_of(spec: Spec, component: str) -> Spec:
     return dag
 
 
+def all_dags(spec: Spec) -> Iterator[Spec]:
+    """Iterate over the pipeline's own DAG and those of its sub-pipelines."""
+    return (each["dag"] for each in (spec["root"], *spec["components"].values()) if "dag" in each)
+
+
 def _is_group(spec: Spec, task: Spec) -> bool:
     return "dag" in spec["components"][task["componentRef"]["name"]]
 
@@ -161,9 +166,9 @@ def prune(spec: Spec, keep: Collection[str]) -> Spec:
     """
     pruned = copy.deepcopy(spec)
     _prune_dag(pruned, pruned["root"]["dag"], keep)
-    dags = [each["dag"] for each in (pruned["root"], *pruned["components"].values()) if "dag" in each]
     # The DAGs of removed sub-pipelines have no tasks any more.
-    _keep(pruned, "components", {task["componentRef"]["name"] for dag in dags for task in dag["tasks"].values()})
+    used = {task["componentRef"]["name"] for dag in all_dags(pruned) for task in dag["tasks"].values()}
+    _keep(pruned, "components", used)
     _keep(pruned["deploymentSpec"], "executors", executor_labels(pruned))
     return pruned
 
