@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
@@ -40,13 +41,19 @@ class _QuietFinder(MetaPathFinder):
 
 
 def _execute_quietly(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
-    """Execute a module, and hide what it prints to standard error unless it fails."""
+    with hidden_messages():
+        execute(module)
+
+
+@contextmanager
+def hidden_messages() -> Iterator[None]:
+    """Hide what is printed to standard error, for instance by an import of TensorFlow, unless there is an exception."""
     sys.stderr.flush()
     log = os.dup(2)
     with TemporaryFile() as printed:
         os.dup2(printed.fileno(), 2)  # C++ does not use `sys.stderr`
         try:
-            execute(module)
+            yield
         except BaseException:
             printed.seek(0)
             os.write(log, printed.read())
