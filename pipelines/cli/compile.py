@@ -48,11 +48,12 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
         raise ConfigError(f"--output {output}: expected a file that ends in .yaml or .yml.")
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     image, resources = image or default_image(), compilation.resources(cluster_file)
-    size = run_size(*compilation.specs(image, resources))
+    compiled = compilation.build(image, resources)
+    size = run_size(*compiled.specs)
     size.check(compilation.plan.name, offloaded=offloaded)
     output.parent.mkdir(parents=True, exist_ok=True)
     if kubernetes_manifest:
-        compilation.write_manifest(output, image, resources, namespace)
+        compiled.write_manifest(output, namespace)
     else:
-        compilation.write(output, image, resources)
+        compiled.write(output)
     click.echo(f"{output}: {len(compilation.plan.nodes)} nodes, {output.stat().st_size / 1000:.0f} kB; {size}")

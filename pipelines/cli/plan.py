@@ -121,9 +121,9 @@ def plan(  # noqa: PLR0917 click passes them by name
     estimates = estimate_models(loaded)
     report.show_nodes(console, planned, listed=nodes)
     report.show_models(console, loaded, estimates, dataset)
-    resources = compilation.resources(cluster_file)
-    run = run_size(*compilation.specs(PROCESS_IMAGE, resources))
-    report.show_pipeline(console, planned, compiled_bytes(compilation, resources), run)
+    compiled = compilation.build(PROCESS_IMAGE, compilation.resources(cluster_file))
+    run = run_size(*compiled.specs)
+    report.show_pipeline(console, planned, compiled_bytes(compiled), run)
     run.check(planned.name, offloaded=offloaded)
     if not dataset:
         return

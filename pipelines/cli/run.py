@@ -83,7 +83,7 @@ def run(
         return
     with folder.lock_root(root) as lock:
         pipeline = root / folder.PIPELINE_FILE
-        compilation.write(pipeline, step_image, form="local")
+        compilation.build(step_image, form="local").write(pipeline)
         compilation.save_recipe(root / folder.RECIPE_FILE)
         execution = LocalRun(RunState.of_plan(root, plan), lock, containers)
         say(console, f"{plan.name}: {len(plan.nodes)} nodes in {root}")

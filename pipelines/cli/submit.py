@@ -77,7 +77,7 @@ def submit(  # noqa: PLR0917 click passes them by name
     console = table_console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     name, image, resources = compilation.plan.name, image or default_image(), compilation.resources(cluster_file)
-    specs = compilation.specs(image, resources)
+    specs = compilation.build(image, resources).specs
     size = run_size(*specs)
     size.check(name, offloaded=offloaded)
     # For forms and clones in the user interface.

@@ -65,9 +65,9 @@ def rerun_in_cluster(
     spec, platforms = run.spec, run.platforms
     if settings or image:
         compilation = compile_with_settings(spec, settings, nodes, read_data=False)
-        spec = copy_parameters(spec, compilation.specs()[0], nodes.executed, code=bool(image))
+        spec = copy_parameters(spec, compilation.build().specs[0], nodes.executed, code=bool(image))
     if cluster or image:
-        new = Compilation(embedded_recipe(spec), "the run's recipe", read_data=False).specs(image, cluster)
+        new = Compilation(embedded_recipe(spec), "the run's recipe", read_data=False).build(image, cluster).specs
         spec, platforms = copy_placement(
             (spec, platforms), new, nodes.executed, resources=bool(cluster), image=bool(image)
         )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,26 +45,6 @@ class Compilation:
         self.plan = make_plan(self.recipe)
         self.work = find_work(self.recipe, self.plan, source, read_data=read_data)
 
-    def write(self, path: Path, image: str, cluster: ClusterConfig | None = None, *, form: Form = "cluster") -> None:
-        """Write the compiled pipeline as a YAML file; see `PipelineBuilder`."""
-        Compiler().compile(self._pipeline(image, cluster, form), str(path))
-
-    def write_manifest(self, path: Path, image: str, cluster: ClusterConfig | None, namespace: str) -> None:
-        """Write the Kubernetes resources Pipeline and PipelineVersion, for installations that keep pipelines there.
-
-        Kubeflow does not allow changing a version, so different content gets a version with a different name.
-        """
-        pipeline = self._pipeline(image, cluster, "cluster")
-        version = version_name(pipeline.name, image, _specs(pipeline))
-        options = KubernetesManifestOptions(
-            pipeline_name=pipeline.name,
-            pipeline_version_name=version,
-            pipeline_version_display_name=version,
-            namespace=namespace,
-            include_pipeline_manifest=True,
-        )
-        Compiler().compile(pipeline, str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options)
-
     def save_recipe(self, path: Path) -> None:
         """Write the recipe with all settings applied, as a file that `yt8m run` can read."""
         with open_atomic(path, "w") as file:
@@ -77,19 +58,50 @@ class Compilation:
         """
         return load_cluster(cluster_file) if cluster_file else self.recipe.cluster
 
-    def specs(
-        self, image: str = "none", cluster: ClusterConfig | None = None, *, form: Form = "cluster"
-    ) -> tuple[Spec, Spec]:
-        """Return the pipeline's `PipelineSpec` and its Kubernetes `PlatformSpec` as plain data."""
-        return _specs(self._pipeline(image, cluster, form))
-
-    def _pipeline(self, image: str, cluster: ClusterConfig | None, form: Form) -> Any:
+    def build(self, image: str = "none", cluster: ClusterConfig | None = None, *, form: Form = "cluster") -> "Compiled":
+        """Compile the recipe's pipeline; see `PipelineBuilder`."""
         pipeline = PipelineBuilder(self.plan, self.work, image, cluster, form).build(dump_line(self.raw))
         if form == "cluster":
             spec, platforms = share(*_specs(pipeline))
             pipeline.component_spec.implementation.graph = json_format.ParseDict(spec, type(pipeline.pipeline_spec)())
             pipeline.component_spec.platform_spec = json_format.ParseDict(platforms, type(pipeline.platform_spec)())
-        return pipeline
+        return Compiled(pipeline, image, _specs(pipeline))
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A compiled pipeline.
+
+    Attributes:
+        pipeline: The KFP pipeline.
+        image: Container image of the steps.
+        specs: Its `PipelineSpec` and its Kubernetes `PlatformSpec` as plain data.
+    """
+
+    pipeline: Any
+    image: str
+    specs: tuple[Spec, Spec]
+
+    def write(self, path: Path) -> None:
+        """Write the pipeline as a YAML file."""
+        Compiler().compile(self.pipeline, str(path))
+
+    def write_manifest(self, path: Path, namespace: str) -> None:
+        """Write the Kubernetes resources Pipeline and PipelineVersion, for installations that keep pipelines there.
+
+        Kubeflow does not allow changing a version, so different content gets a version with a different name.
+        """
+        version = version_name(self.pipeline.name, self.image, self.specs)
+        options = KubernetesManifestOptions(
+            pipeline_name=self.pipeline.name,
+            pipeline_version_name=version,
+            pipeline_version_display_name=version,
+            namespace=namespace,
+            include_pipeline_manifest=True,
+        )
+        Compiler().compile(
+            self.pipeline, str(path), kubernetes_manifest_format=True, kubernetes_manifest_options=options
+        )
 
 
 def _specs(pipeline: Any) -> tuple[Spec, Spec]:

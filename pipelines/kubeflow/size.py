@@ -5,11 +5,9 @@ import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.kubeflow.compile import Compilation
-from pipelines.kubeflow.component import PROCESS_IMAGE
+from pipelines.kubeflow.compile import Compiled
 from pipelines.kubeflow.spec import Spec
 from pipelines.kubeflow.workflow import Workflow, to_json
-from pipelines.recipe.cluster import ClusterConfig
 from yt8m.errors import ConfigError
 
 MAX_RUN_BYTES = 1 << 20
@@ -78,11 +76,11 @@ class RunSize:
         )
 
 
-def compiled_bytes(compilation: Compilation, cluster: ClusterConfig | None = None) -> int:
+def compiled_bytes(compiled: Compiled) -> int:
     """Return the size of the file that `yt8m compile` writes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
-        compilation.write(path, PROCESS_IMAGE, cluster)
+        compiled.write(path)
         return path.stat().st_size
 
 

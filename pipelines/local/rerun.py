@@ -51,7 +51,9 @@ class LocalRerun:
         remedy = f"`yt8m run {root / RECIPE_FILE} --root {root}` executes these nodes first."
         check_inputs(node, [*self.nodes.needed, *self.nodes.recorded], self.state.nodes, remedy)
         self._compilation = compile_with_settings(spec, settings, self.nodes, read_data=True)
-        self.spec = copy_parameters(spec, self._compilation.specs(form="local")[0], self.nodes.executed, code=True)
+        self.spec = copy_parameters(
+            spec, self._compilation.build(form="local").specs[0], self.nodes.executed, code=True
+        )
         read_records(str(root), records_of_others(SpecGraph(self.spec), self.nodes.executed))
         self._image = graph.executor(node)["container"]["image"]
         containers = None if self._image == PROCESS_IMAGE else find_containers(self._compilation.recipe, self._image)

@@ -34,7 +34,7 @@ families:
 
 @pytest.fixture(scope="module")
 def spec() -> Spec:
-    return Compilation(RECIPE, "recipe", read_data=True).specs()[0]
+    return Compilation(RECIPE, "recipe", read_data=True).build().specs[0]
 
 
 def test_a_pipeline_contains_the_recipe_it_was_compiled_from(spec: Spec) -> None:
@@ -114,7 +114,7 @@ def test_with_downstream_settings_may_affect_nodes_that_depend_on_the_node(spec:
 
 def test_only_the_chosen_nodes_get_new_parameters(spec: Spec) -> None:
     changed = apply_settings(RECIPE, ["training.epochs=5"])
-    new = Compilation(changed, "recipe", read_data=True).specs()[0]
+    new = Compilation(changed, "recipe", read_data=True).build().specs[0]
     graph = SpecGraph(copy_parameters(spec, new, ["train-linear"], code=False))
     assert parse_line(graph.constant("train-linear", "config"), "")["training.epochs"] == 5
     assert parse_line(graph.constant("train-other", "config"), "")["training.epochs"] == 2
@@ -123,7 +123,7 @@ def test_only_the_chosen_nodes_get_new_parameters(spec: Spec) -> None:
 
 
 def test_new_parameters_keep_the_root_of_the_run(spec: Spec) -> None:
-    new = Compilation(apply_settings(RECIPE, ["training.epochs=5"]), "recipe", read_data=True).specs()[0]
+    new = Compilation(apply_settings(RECIPE, ["training.epochs=5"]), "recipe", read_data=True).build().specs[0]
     known = copy.deepcopy(spec)
     known["root"]["inputDefinitions"]["parameters"]["root"] |= {"defaultValue": "gs://bucket/yt8m", "isOptional": True}
     changed = copy_parameters(known, new, ["train-linear"], code=False)
@@ -141,7 +141,11 @@ def test_code_is_copied_where_the_image_does_not_contain_it(spec: Spec) -> None:
 
 
 def test_a_pipeline_of_another_graph_is_refused(spec: Spec) -> None:
-    new = Compilation(apply_settings(RECIPE, ["families.logistic.average=always"]), "recipe", read_data=True).specs()[0]
+    new = (
+        Compilation(apply_settings(RECIPE, ["families.logistic.average=always"]), "recipe", read_data=True)
+        .build()
+        .specs[0]
+    )
     with pytest.raises(ConfigError, match="quantize-linear: this version of yt8m compiles"):
         copy_parameters(spec, new, ["quantize-linear"], code=True)
 
@@ -188,7 +192,7 @@ def test_a_rerun_of_a_rerun_reads_the_records_of_the_last_attempts(spec: Spec) -
 
 def test_settings_on_a_rerun_keep_the_records_of_its_attempts(spec: Spec) -> None:
     marked = bypass_cache(spec, ["quantize-linear", "search-weights", "export", "report"], "a1")
-    new = Compilation(apply_settings(RECIPE, ["ensemble.search.trials=3"]), "recipe", read_data=True).specs()[0]
+    new = Compilation(apply_settings(RECIPE, ["ensemble.search.trials=3"]), "recipe", read_data=True).build().specs[0]
     executed = ["search-weights", "export", "report"]
     third = bypass_cache(copy_parameters(marked, new, executed, code=False), executed, "a3")
     assert works(third, "report")["quantize-linear"] == works(marked, "report")["quantize-linear"]
@@ -207,7 +211,7 @@ def test_a_step_with_another_placement_shares_nothing_with_the_others(spec: Spec
     shared = json.loads(json.dumps(spec))
     graph = SpecGraph(shared)
     graph.task("train-other")["componentRef"] = dict(graph.task("train-linear")["componentRef"])
-    new = Compilation(RECIPE, "recipe", read_data=True).specs("image:2")[0]
+    new = Compilation(RECIPE, "recipe", read_data=True).build("image:2").specs[0]
     changed, _ = copy_placement((shared, {}), (new, {}), ["train-linear"], resources=True, image=True)
     after = SpecGraph(changed)
     images = {name: after.executor(name)["container"]["image"] for name in ("train-linear", "train-other")}

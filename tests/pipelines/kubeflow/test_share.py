@@ -21,7 +21,7 @@ OVERLAYS = [None, *sorted((REPOSITORY / "manifests" / "overlays").glob("*/cluste
 def compile_specs(recipe: str, overlay: Any = None) -> tuple[Spec, Spec]:
     path = SMOKE.with_name(f"{recipe}.yaml")
     compilation = Compilation(read_recipe(path), str(path), read_data=False)
-    return compilation.specs("image", load_cluster(overlay) if overlay else None)
+    return compilation.build("image", load_cluster(overlay) if overlay else None).specs
 
 
 def interface(component: Spec) -> str:

@@ -54,7 +54,7 @@ def test_runs_in_all_overlays_with_retries_meet_the_goals(recipe: str, most: flo
     clusters = [load_cluster(path) for path in OVERLAYS]
     assert len(clusters) == 4
     assert all(each.training.retries and each.assembly.retries for each in clusters)
-    shares = [run_size(*compilation.specs(IMAGE, each)).end_share for each in clusters]
+    shares = [run_size(*compilation.build(IMAGE, each).specs).end_share for each in clusters]
     assert max(shares) <= most, shares
 
 
@@ -100,7 +100,7 @@ COMPILED = {("smoke", "plain"): 120_103, ("paper", "gke"): 317_005}
 @pytest.mark.parametrize(("recipe", "overlay"), COMPILED)
 def test_sizes_at_the_start_are_those_of_the_server_s_compiler(recipe: str, overlay: str) -> None:
     cluster = load_cluster(REPOSITORY / "manifests" / "overlays" / overlay / "cluster.yaml")
-    size = run_size(*compile_recipe(recipe).specs(IMAGE, cluster))
+    size = run_size(*compile_recipe(recipe).build(IMAGE, cluster).specs)
     assert size.start_bytes == pytest.approx(COMPILED[recipe, overlay], rel=0.05)
 
 
@@ -130,15 +130,16 @@ def named(placeholder: str) -> str:
 
 
 def test_the_compiled_file_is_measured(tmp_path: Path) -> None:
-    compilation, path = compile_recipe("smoke"), tmp_path / "pipeline.yaml"
-    compilation.write(path, PROCESS_IMAGE)
-    assert compiled_bytes(compilation) == path.stat().st_size
+    compiled, path = compile_recipe("smoke").build(PROCESS_IMAGE), tmp_path / "pipeline.yaml"
+    compiled.write(path)
+    assert compiled_bytes(compiled) == path.stat().st_size
 
 
 def test_a_cluster_s_section_makes_file_and_run_larger() -> None:
     compilation = compile_recipe("smoke")
-    assert compiled_bytes(compilation, CLUSTER) > compiled_bytes(compilation)
-    without, with_gpus = (run_size(*compilation.specs(PROCESS_IMAGE, cluster)) for cluster in (None, CLUSTER))
+    built = [compilation.build(PROCESS_IMAGE, cluster) for cluster in (None, CLUSTER)]
+    assert compiled_bytes(built[1]) > compiled_bytes(built[0])
+    without, with_gpus = (run_size(*each.specs) for each in built)
     assert with_gpus.start_bytes > without.start_bytes
     assert with_gpus.end_bytes > without.end_bytes
 
