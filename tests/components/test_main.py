@@ -81,6 +81,7 @@ def test_the_log_of_the_entry_has_our_own_lines_only(tmp_path: Path, config: Pre
     assert {line.partition(":")[0] for line in done.stderr.splitlines()} <= {"training shards", "hold-out shards"}
 
 
+@pytest.mark.slow
 def test_both_forms_have_equal_results(tmp_path: Path, config: PrepareConfig) -> None:
     for name, execute in (("entry", lambda given: run_entry("prepare", given)), ("source", run_source)):
         (tmp_path / name).mkdir()

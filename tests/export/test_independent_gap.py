@@ -51,6 +51,7 @@ def test_an_independent_script_measures_the_same_gap_on_synthetic_shards(tmp_pat
     assert found["difference"] < 1e-5
 
 
+@pytest.mark.slow
 def test_an_independent_script_measures_the_same_gap_on_the_real_record(real_data, tmp_path):
     (record,) = (real_data / "frame_level").glob("train0208*.tfrecord")
     # With 55 classes, this untrained model has the record's label among its top 20.

@@ -221,6 +221,7 @@ def test_a_student_with_full_label_weight_learns_as_its_teacher(small_partition,
     assert all(np.isfinite(weight).all() for weight in streamed.values())
 
 
+@pytest.mark.slow
 def test_a_student_of_nearly_complete_top_k_learns_as_one_of_dense_targets(small_partition, trained, tmp_path):
     # With nine of ten classes stored, the rest is exactly the tenth class. With one class, information is lost.
     targets = {top_k: targets_of(small_partition, trained, tmp_path, top_k) for top_k in (None, 9, 1)}
