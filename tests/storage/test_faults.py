@@ -122,6 +122,17 @@ def test_writing_survives_faults(fault, remote):
     assert storage.read_bytes(uri) == CONTENT
 
 
+@pytest.mark.parametrize("fault", ["status 503", "reset", "reset after"])
+def test_removing_survives_faults(fault, remote):
+    uris = [put(remote.uri), put(remote.uri, "other")]
+    plan = remote.fail(Plan(fault, times=2))
+
+    storage.remove(uris)
+
+    assert plan.done == 2
+    assert storage.list_files(remote.uri) == []
+
+
 @pytest.mark.parametrize("fault", ["status 503", "reset", "flip sent"])
 def test_uploads_in_several_requests_survive_faults(fault, remote, monkeypatch):
     data = bytes(range(256)) * (40 << 10)

@@ -1,10 +1,13 @@
 """Behavior of all object stores."""
 
+import time
+
 import pytest
 
 from yt8m import storage
 from yt8m.errors import StorageError
 from yt8m.storage import ranges, s3
+from yt8m.storage import remote as remote_store
 
 
 def put(folder: str, name: str, content: bytes = b"content") -> str:
@@ -151,3 +154,27 @@ def test_a_folder_upload_copies_changed_files_only(remote, tmp_path):
     log.write_bytes(b"one, two")
     assert upload.update() == 1
     assert storage.read_bytes(storage.join(remote.uri, "train/events")) == b"one, two"
+
+
+def test_lists_all_files_below_a_folder_with_size_and_time(remote):
+    start = time.time()
+    uris = [put(remote.uri, name, name.encode()) for name in (".hidden", "a", "deep/er/file")]
+    put(f"{remote.uri}-beside", "file")
+
+    found = storage.list_files(remote.uri)
+
+    assert [(each.uri, each.size) for each in found] == list(zip(uris, (7, 1, 12), strict=True))
+    assert all(start - 60 < each.changed < time.time() + 60 for each in found)
+    assert storage.list_files(f"{remote.uri}/dee") == []
+
+
+def test_removes_these_objects_and_no_others(remote, monkeypatch):
+    monkeypatch.setattr(remote_store, "_REMOVED_TOGETHER", 3)
+    gone = [put(remote.uri, f"folder/{number}", b"") for number in range(7)]
+    stays = put(remote.uri, "folder/1-beside")
+
+    storage.remove([storage.join(remote.uri, "folder/never"), *gone])
+    storage.remove(gone)
+    storage.remove([])
+
+    assert [each.uri for each in storage.list_files(remote.uri)] == [stays]

@@ -33,6 +33,33 @@ def test_lists_matching_files_sorted_and_absolute(tmp_path, monkeypatch):
     assert storage.list_uris("nothing*") == []
 
 
+def test_lists_all_files_below_a_folder_with_size_and_time(tmp_path):
+    for name in ("b", ".hidden", "deep/er/file"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+        os.utime(path, (1000, 2000))
+    (tmp_path / "link").symlink_to(tmp_path / "deep")
+
+    found = storage.list_files(tmp_path)
+
+    expected = [(str(tmp_path / name), len(name), 2000.0) for name in (".hidden", "b", "deep/er/file")]
+    assert [(each.uri, each.size, each.changed) for each in found] == expected
+    assert storage.list_files(tmp_path / "missing") == []
+
+
+def test_removes_files_and_the_folders_that_become_empty(tmp_path):
+    for name in ("stays/file", "stays/gone", "goes/with/file"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+    storage.remove(str(tmp_path / name) for name in ("stays/gone", "goes/with/file", "missing/file"))
+
+    assert names_in(tmp_path) == ["stays"]
+    assert names_in(tmp_path / "stays") == ["file"]
+
+
 def test_an_atomic_file_appears_only_when_complete(tmp_path):
     target = tmp_path / "new" / "file.bin"
 

@@ -6,13 +6,13 @@ other stores with its protocol). docs/storage.md lists the settings.
 Of `yt8m`, it may import only `errors`. Configurations, data and everything above them may import it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 from yt8m.errors import StorageError
-from yt8m.storage.interface import FileStat
+from yt8m.storage.interface import FileStat, ListedFile
 from yt8m.storage.local import publish_directory
 from yt8m.storage.stores import STORES, store_of
 from yt8m.storage.transfer import FolderUpload, ReadAhead
@@ -21,16 +21,19 @@ __all__ = [
     "STORES",
     "FileStat",
     "FolderUpload",
+    "ListedFile",
     "ReadAhead",
     "exists",
     "is_remote",
     "join",
+    "list_files",
     "list_uris",
     "open_atomic",
     "publish_directory",
     "publish_file",
     "read_bytes",
     "read_text",
+    "remove",
     "stage_in",
     "stat",
 ]
@@ -46,6 +49,28 @@ def list_uris(pattern: str | Path) -> list[str]:
         Absolute URIs, sorted. The list is empty when nothing matches.
     """
     return store_of(pattern).list_uris(str(pattern))
+
+
+def list_files(folder: str | Path) -> list[ListedFile]:
+    """List all files below a folder with size and time of the last change, hidden ones included.
+
+    Args:
+        folder: URI of the folder.
+
+    Returns:
+        The files by absolute URI, sorted. The list is empty if there is no such folder.
+    """
+    return store_of(folder).list_files(str(folder))
+
+
+def remove(uris: Iterable[str]) -> None:
+    """Remove files of one store, except those that are gone already.
+
+    In a local folder, the folders that become empty are removed, too: object stores have none.
+    """
+    files = list(uris)
+    if files:
+        store_of(files[0]).remove(files)
 
 
 def exists(uri: str | Path) -> bool:

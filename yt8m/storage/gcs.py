@@ -1,12 +1,13 @@
 """Client of Google Cloud Storage."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from yt8m.storage.checksums import Checksum, chunks_of, crc32c
-from yt8m.storage.interface import Failure, ObjectClient, ObjectInfo, ObjectPath
+from yt8m.storage.interface import Failure, ListedFile, ObjectClient, ObjectInfo, ObjectPath
 from yt8m.storage.ranges import RANGES_AT_ONCE
 from yt8m.storage.retry import CONNECT_SECONDS, SILENCE_SECONDS
 
@@ -46,13 +47,18 @@ class GcsClient:
         fingerprint = f"{blob.generation}-{blob.crc32c}"
         return ObjectInfo(blob.size, str(blob.generation), fingerprint, Checksum("crc32c", blob.crc32c))
 
-    def keys(self, bucket: str, prefix: str, limit: int | None) -> list[str]:
-        """List at most `limit` names of objects that begin with a prefix."""
-        fields = "items(name),nextPageToken"
+    def objects(self, bucket: str, prefix: str, limit: int | None) -> list[ListedFile]:
+        """List at most `limit` objects whose names begin with a prefix."""
+        fields = "items(name,size,updated),nextPageToken"
         blobs = self._client.list_blobs(
             bucket, prefix=prefix, max_results=limit, fields=fields, timeout=_TIMEOUT, retry=None
         )
-        return [blob.name for blob in blobs]
+        return [ListedFile(blob.name, blob.size, blob.updated.timestamp()) for blob in blobs]
+
+    def remove(self, bucket: str, keys: Sequence[str]) -> None:
+        """Remove objects one after the other, except those that are gone already."""
+        ignore_missing = lambda _: None  # noqa: E731
+        self._client.bucket(bucket).delete_blobs(keys, on_error=ignore_missing, timeout=_TIMEOUT, retry=None)
 
     def read(self, path: ObjectPath, version: str, start: int, size: int) -> bytes:
         """Read bytes of one version of an object, as stored."""

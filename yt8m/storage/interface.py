@@ -1,5 +1,6 @@
 """Interfaces of stores and of clients of object stores, and the types they share."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -25,6 +26,21 @@ class FileStat:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class ListedFile:
+    """A file as a listing shows it.
+
+    Attributes:
+        uri: URI of the file, or the name of an object in its bucket.
+        size: Size in bytes.
+        changed: Time of the last change in seconds since 1970.
+    """
+
+    uri: str
+    size: int
+    changed: float
+
+
 class Store(Protocol):
     """One kind of storage: local folders or an object store."""
 
@@ -33,6 +49,12 @@ class Store(Protocol):
 
     def list_uris(self, pattern: str) -> list[str]:
         """List the files that match a glob pattern, sorted."""
+
+    def list_files(self, folder: str) -> list[ListedFile]:
+        """List all files below a folder, hidden ones included, sorted."""
+
+    def remove(self, uris: Iterable[str]) -> None:
+        """Remove files, except those that are gone already."""
 
     def exists(self, uri: str) -> bool:
         """Return whether a file or folder exists."""
@@ -131,8 +153,11 @@ class ObjectClient(Protocol):
     def info(self, path: ObjectPath) -> ObjectInfo:
         """Fetch the metadata of an object."""
 
-    def keys(self, bucket: str, prefix: str, limit: int | None) -> list[str]:
-        """List at most `limit` names of objects that begin with a prefix."""
+    def objects(self, bucket: str, prefix: str, limit: int | None) -> list[ListedFile]:
+        """List at most `limit` objects whose names begin with a prefix."""
+
+    def remove(self, bucket: str, keys: Sequence[str]) -> None:
+        """Remove up to 1,000 objects, except those that are gone already."""
 
     def read(self, path: ObjectPath, version: str, start: int, size: int) -> bytes:
         """Read bytes `start` to `start + size - 1` of one version of an object."""

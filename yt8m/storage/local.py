@@ -11,12 +11,12 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from yt8m.errors import StorageError
-from yt8m.storage.interface import FileStat
+from yt8m.storage.interface import FileStat, ListedFile
 
 _SUFFIX = ".tmp"
 # Pattern of the random part that `tempfile` puts between prefix and suffix.
@@ -32,6 +32,25 @@ class LocalStore:
         """List the files that match a glob pattern (`**` for any number of folders), as sorted absolute paths."""
         found = glob.glob(str(local_path(pattern)), recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
         return sorted(path for path in found if Path(path).is_file())
+
+    def list_files(self, folder: str) -> list[ListedFile]:
+        """List all files below a folder, hidden ones included, sorted, as absolute paths. Links are not followed."""
+        paths = (Path(parent, name) for parent, _, names in os.walk(local_path(folder)) for name in names)
+        found = []
+        for path in sorted(paths):
+            with suppress(FileNotFoundError):  # a temporary of a process that is writing
+                status = path.lstat()
+                found.append(ListedFile(str(path), status.st_size, status.st_mtime))
+        return found
+
+    def remove(self, uris: Iterable[str]) -> None:
+        """Remove files, except those that are gone already, and the folders that become empty."""
+        for uri in uris:
+            path = local_path(uri)
+            with _storage_errors(uri):
+                path.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder has other files, or is gone
+                os.removedirs(path.parent)
 
     def exists(self, uri: str) -> bool:
         """Return whether a file or folder exists."""

@@ -2,10 +2,13 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +17,7 @@ from yt8m.storage.cache import CorruptTransferError, shard_cache
 from yt8m.storage.interface import (
     ChangedObjectError,
     FileStat,
+    ListedFile,
     MissingObjectError,
     ObjectClient,
     ObjectInfo,
@@ -28,6 +32,9 @@ WILDCARDS = "*?["
 # Attempts to read an object that arrives damaged or is rewritten during the transfer. Failed requests are retried
 # within each attempt.
 TRANSFERS = 4
+# Number of objects that a thread removes before an error of one ends the others, and of threads that remove.
+_REMOVED_TOGETHER = 100
+_REMOVALS_AT_ONCE = 8
 
 
 class RemoteStore:
@@ -45,9 +52,28 @@ class RemoteStore:
     def list_uris(self, pattern: str) -> list[str]:
         """List the objects that match a glob pattern (`**` for any number of folders), sorted."""
         path = ObjectPath.parse(pattern)
-        keys = self._keys(path, _fixed_prefix(path.key), None)
-        found = sorted(key for key in keys if _matches(key, path.key) and not key.endswith("/"))
-        return [str(ObjectPath(path.scheme, path.bucket, key)) for key in found]
+        keys = (found.uri for found in self._objects(path, _fixed_prefix(path.key), None))
+        matching = sorted(key for key in keys if _matches(key, path.key) and not key.endswith("/"))
+        return [str(ObjectPath(path.scheme, path.bucket, key)) for key in matching]
+
+    def list_files(self, folder: str) -> list[ListedFile]:
+        """List all objects below a folder, sorted."""
+        path = ObjectPath.parse(folder.rstrip("/"))
+        objects = self._objects(path, f"{path.key}/" if path.key else "", None)
+        found = [replace(each, uri=str(ObjectPath(path.scheme, path.bucket, each.uri))) for each in objects]
+        return sorted(found, key=lambda each: each.uri)
+
+    def remove(self, uris: Iterable[str]) -> None:
+        """Remove objects, many by one request, except those that are gone already."""
+        paths = sorted(map(ObjectPath.parse, uris), key=str)
+        buckets = [list(group) for _, group in groupby(paths, key=lambda path: path.bucket)]
+        parts = [
+            group[start : start + _REMOVED_TOGETHER]
+            for group in buckets
+            for start in range(0, len(group), _REMOVED_TOGETHER)
+        ]
+        with ThreadPoolExecutor(_REMOVALS_AT_ONCE) as pool:
+            list(pool.map(self._remove, parts))
 
     def exists(self, uri: str) -> bool:
         """Return whether there is an object of this name, or one in a folder of this name."""
@@ -57,7 +83,7 @@ class RemoteStore:
         except MissingObjectError:
             folder = f"{path.key.rstrip('/')}/" if path.key else ""
             try:
-                return bool(self._keys(path, folder, 1))
+                return bool(self._objects(path, folder, 1))
             except MissingObjectError:  # the bucket does not exist
                 return False
         return True
@@ -119,9 +145,14 @@ class RemoteStore:
         client = self._make_client()
         return retried("reading", path, client, partial(client.info, path))
 
-    def _keys(self, path: ObjectPath, prefix: str, limit: int | None) -> list[str]:
+    def _objects(self, path: ObjectPath, prefix: str, limit: int | None) -> list[ListedFile]:
         client = self._make_client()
-        return retried("listing", path, client, partial(client.keys, path.bucket, prefix, limit))
+        return retried("listing", path, client, partial(client.objects, path.bucket, prefix, limit))
+
+    def _remove(self, paths: Sequence[ObjectPath]) -> None:
+        client = self._make_client()
+        keys = [path.key for path in paths]
+        retried("removing", paths[0], client, partial(client.remove, paths[0].bucket, keys))
 
     def _transfer(self, path: ObjectPath, read: Callable[[ObjectInfo], Result]) -> Result:
         """Read an object with fresh metadata, and again if it arrives damaged or is rewritten during the transfer."""

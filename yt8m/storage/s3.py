@@ -1,13 +1,14 @@
 """Client of S3 and of stores with its protocol: MinIO, SeaweedFS, Ceph."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from yt8m.errors import StorageError
 from yt8m.storage.checksums import Checksum, chunks_of, crc32c
-from yt8m.storage.interface import Failure, ObjectClient, ObjectInfo, ObjectPath
+from yt8m.storage.interface import Failure, ListedFile, ObjectClient, ObjectInfo, ObjectPath
 from yt8m.storage.ranges import RANGES_AT_ONCE
 from yt8m.storage.retry import CONNECT_SECONDS, SILENCE_SECONDS
 
@@ -35,8 +36,8 @@ class S3Client:
     """
 
     access_remedy = (
-        "Give these credentials the rights s3:GetObject, s3:PutObject and s3:ListBucket on the bucket; without "
-        "credentials, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        "Give these credentials the rights s3:GetObject, s3:PutObject, s3:DeleteObject and s3:ListBucket on the "
+        "bucket; without credentials, set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
     )
 
     def __init__(self) -> None:
@@ -66,12 +67,26 @@ class S3Client:
         fingerprint = f"{etag}-{head['LastModified'].timestamp()}"
         return ObjectInfo(head["ContentLength"], etag, fingerprint, self._checksum(path, head))
 
-    def keys(self, bucket: str, prefix: str, limit: int | None) -> list[str]:
-        """List at most `limit` names of objects that begin with a prefix."""
+    def objects(self, bucket: str, prefix: str, limit: int | None) -> list[ListedFile]:
+        """List at most `limit` objects whose names begin with a prefix."""
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=prefix, PaginationConfig={"MaxItems": limit}
         )
-        return [found["Key"] for page in pages for found in page.get("Contents", ())]
+        return [
+            ListedFile(found["Key"], found["Size"], found["LastModified"].timestamp())
+            for page in pages
+            for found in page.get("Contents", ())
+        ]
+
+    def remove(self, bucket: str, keys: Sequence[str]) -> None:
+        """Remove up to 1,000 objects by one request, except those that are gone already."""
+        from botocore.exceptions import ClientError  # noqa: PLC0415
+
+        wanted = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        for error in self._client.delete_objects(Bucket=bucket, Delete=wanted).get("Errors", ()):
+            if error["Code"] != "NoSuchKey":
+                status = 403 if error["Code"] == "AccessDenied" else 503
+                raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}, "DeleteObjects")
 
     def read(self, path: ObjectPath, version: str, start: int, size: int) -> bytes:
         """Read bytes of one version of an object."""
