@@ -159,6 +159,31 @@ class Cluster:
         with self._errors(f"The pipeline of run '{run.run_id}' was deleted."):
             return self._client.get_pipeline_version(version.pipeline_id, version.pipeline_version_id).pipeline_spec
 
+    def manifest(self, run_id: str) -> dict[str, Any] | None:
+        """Return the Workflow in which Argo executes a run; None if the server does not have it.
+
+        Only the API v1beta1 has it. kfp has no client for that.
+        """
+        try:
+            with self._errors():
+                response = self._client._run_api.api_client.call_api(
+                    "/apis/v1beta1/runs/{run_id}",
+                    "GET",
+                    path_params={"run_id": run_id},
+                    auth_settings=["Bearer"],
+                    _preload_content=False,
+                    _return_http_data_only=True,
+                )
+        except ClusterError as error:
+            if isinstance(error.__cause__, ApiException) and error.__cause__.status in {404, 405, 501}:
+                return None
+            raise
+        if not response.headers.get("content-type", "").startswith("application/json"):
+            return None
+        text = json.loads(response.data).get("pipeline_runtime", {}).get("workflow_manifest", "")
+        manifest: dict[str, Any] = json.loads(text or "{}")
+        return manifest or None
+
     def namespace(self, run: Any) -> str:
         """Return the namespace of a run's pods."""
         with self._errors(f"The experiment of run '{run.run_id}' was deleted."):

@@ -12,7 +12,7 @@ from yt8m.errors import ConfigError, DataError, StorageError
 
 STATE_FILE = "nodes.json"
 
-State = Literal["waiting", "running", "done", "unchanged", "failed", "stopped", "stale"]
+State = Literal["waiting", "running", "done", "unchanged", "failed", "stopped", "stale", "not known"]
 FINISHED: frozenset[State] = frozenset({"done", "unchanged"})
 
 
@@ -23,7 +23,9 @@ class NodeState(Config):
         title: Short description of the node's work.
         group: Name of the sub-pipeline that contains the node.
         state: State of the node. `unchanged` means that the results come from an earlier run; `stale` means that a
-            node it depends on was executed again after it.
+            node it depends on was executed again after it; `not known` means that the cluster does not tell it.
+        reason: Why the node failed or waits; empty if there is nothing to say.
+        attempts: Number of pods that were started for the node; 2 means that it was repeated once.
         started: Time at which the node started, in seconds since 1970; 0 if it has not started.
         seconds: Duration of the step in seconds. For an unchanged node, the duration of the original execution.
         metrics: Metrics of the node by name.
@@ -34,6 +36,8 @@ class NodeState(Config):
     title: str
     group: str = ""
     state: State = "waiting"
+    reason: str = ""
+    attempts: int = 0
     started: float = 0.0
     seconds: float = 0.0
     metrics: Mapping[str, float] = {}

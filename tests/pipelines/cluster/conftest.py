@@ -7,6 +7,7 @@ import pytest
 
 from pipelines.cli import watch
 from tests.pipelines.cluster.kfp_server import KfpServer, kfp_server
+from tests.pipelines.cluster.recordings import RecordedCluster, recorded_cluster
 
 
 @pytest.fixture
@@ -16,4 +17,12 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[KfpServe
     with kfp_server() as running:
         # The fake also stands for an object store without objects.
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", running.url)
+        yield running
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedCluster]:
+    """Return a server with the recordings, which is the object store, too."""
+    monkeypatch.setattr(watch, "SECONDS_BETWEEN_REQUESTS", 0.01)
+    with recorded_cluster(monkeypatch) as running:
         yield running
