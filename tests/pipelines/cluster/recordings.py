@@ -1,6 +1,7 @@
 """A server with recorded answers of a real Kubeflow Pipelines, and an object store with the recorded records."""
 
 import gzip
+import hashlib
 import json
 import re
 import tarfile
@@ -156,9 +157,9 @@ class RecordedCluster:
         if bucket != BUCKET or key not in self.objects or method not in {"GET", "HEAD"}:
             return Answer(404, "application/xml", b"" if method == "HEAD" else b"<Error><Code>NoSuchKey</Code></Error>")
         content = self.objects[key]
+        headers = (("ETag", f'"{hashlib.md5(content).hexdigest()}"'), ("Last-Modified", _MODIFIED))
         if part := re.fullmatch(r"bytes=(\d+)-(\d+)", span):
             content = content[int(part[1]) : int(part[2]) + 1]
-        headers = (("ETag", f'"{len(content)}"'), ("Last-Modified", _MODIFIED))
         return Answer(206 if span else 200, "application/octet-stream", content, headers)
 
 
