@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 from rich.console import Console
@@ -15,13 +15,16 @@ from pipelines.cli.format import describe_bytes, say
 from pipelines.cli.options import image_option, recipe_argument, settings_option
 from pipelines.cli.watch import RunDisplay
 from pipelines.local import folder
-from pipelines.local.containers import find_containers
+from pipelines.local.containers import ContainerConfig, find_containers
 from pipelines.local.explain import explain, keep_accounts
 from pipelines.local.runner import Listener, LocalRun
 from pipelines.recipe.load import read_recipe
 from pipelines.runs.state import RunState
 from yt8m.errors import UserError
 from yt8m.progress import duration
+
+if TYPE_CHECKING:
+    from pipelines.kubeflow.compile import Compilation
 
 # Number of lines to show from the end of a failed node's log.
 LAST_LINES = 25
@@ -74,13 +77,29 @@ def run(
 
     console = Console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=True)
-    plan = compilation.plan
     containers = find_containers(compilation.recipe, image) if runner == "docker" else None
-    step_image = containers.image if containers else PROCESS_IMAGE
     if explained is not None:
-        for line in explain(explained, plan, compilation.work, root, step_image):
+        step_image = containers.image if containers else PROCESS_IMAGE
+        for line in explain(explained, compilation.plan, compilation.work, root, step_image):
             say(console, line)
         return
+    run_compilation(console, compilation, root, containers)
+
+
+def run_compilation(
+    console: Console, compilation: "Compilation", root: Path, containers: ContainerConfig | None
+) -> None:
+    """Execute a recipe's pipeline and show it; exit with code 1 if it fails or is stopped.
+
+    Args:
+        console: Console to print to.
+        compilation: The recipe.
+        root: Folder of the run.
+        containers: Containers of the steps. None: processes.
+    """
+    from pipelines.kubeflow.component import PROCESS_IMAGE
+
+    plan, step_image = compilation.plan, containers.image if containers else PROCESS_IMAGE
     with folder.lock_root(root) as lock:
         pipeline = root / folder.PIPELINE_FILE
         compilation.build(step_image, form="local").write(pipeline)

@@ -17,7 +17,7 @@ from pipelines.cli.options import (
 )
 from pipelines.cli.watch import announce
 from pipelines.cluster.access import ClusterAccess
-from pipelines.kubeflow.image import default_image
+from pipelines.kubeflow.image import pullable_image
 from pipelines.recipe.load import read_recipe
 from yt8m import storage
 from yt8m.errors import ClusterError, ConfigError
@@ -69,6 +69,7 @@ def submit(  # noqa: PLR0917 click passes them by name
     Results of earlier runs with the same recipe name, root, image, code and configuration come from Kubeflow's cache.
     """
     _check(access, root)
+    image = pullable_image(image)
     from pipelines.cluster.client import Cluster, PipelineVersion
     from pipelines.kubeflow.compile import Compilation, version_name
     from pipelines.kubeflow.pipeline import ROOT_PARAMETER
@@ -76,7 +77,7 @@ def submit(  # noqa: PLR0917 click passes them by name
 
     console = table_console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
-    name, image, resources = compilation.plan.name, image or default_image(), compilation.resources(cluster_file)
+    name, resources = compilation.plan.name, compilation.resources(cluster_file)
     specs = compilation.build(image, resources).specs
     size = run_size(*specs)
     size.check(name, offloaded=offloaded)

@@ -1,93 +1,179 @@
-"""Reruns of nodes of a cluster run, as new runs that take the nodes' inputs from KFP's cache.
+"""Runs that execute nodes of an existing run again or continue it, with inputs from Kubeflow's cache.
 
 KFP's API does not expose inputs and outputs of tasks, and only retries failed runs. So a rerun submits the same
-pipeline, pruned to the node and the nodes that make the artifacts it reads. KFP finds those in its cache. Records are
-read by their addresses, so the nodes that wrote them are no part of the new run.
+pipeline, pruned to the nodes to execute and the nodes that make the artifacts they read. KFP finds those in its cache.
+Records are read by their addresses, so the nodes that wrote them are no part of the new run.
 """
 
 import secrets
 import time
 from collections.abc import Sequence
-from contextlib import suppress
+from dataclasses import dataclass
 
-from pipelines.cluster.run import ClusterRun
-from pipelines.kubeflow.compile import Compilation
+from pipelines.cluster.run import ENDED, ClusterRun
+from pipelines.kubeflow.image import same_build
 from pipelines.kubeflow.pipeline import RECIPE_PARAMETER
 from pipelines.kubeflow.rerun import (
     RerunNodes,
     bypass_cache,
     choose_nodes,
+    choose_unfinished,
     compile_with_settings,
     copy_parameters,
     copy_placement,
-    embedded_recipe,
     records_of_others,
+    set_images,
 )
-from pipelines.kubeflow.spec import SpecGraph, prune, prune_platforms
+from pipelines.kubeflow.share import share
+from pipelines.kubeflow.size import RunSize, run_size
+from pipelines.kubeflow.spec import Spec, SpecGraph, prune, prune_platforms
 from pipelines.recipe.cluster import ClusterConfig
 from pipelines.runs.state import FINISHED, check_inputs
 from yt8m.errors import ConfigError, StorageError
 from yt8m.report.record import read_records
 
 
-def rerun_in_cluster(
-    run: ClusterRun,
-    node: str,
-    settings: Sequence[str],
-    cluster: ClusterConfig | None = None,
-    image: str = "",
-    *,
-    downstream: bool,
-) -> tuple[str, RerunNodes]:
+@dataclass(frozen=True)
+class Changes:
+    """What a new run changes for the nodes that it executes, compared with the existing run.
+
+    Attributes:
+        settings: Changes of the run's recipe, each as `key=value`.
+        cluster: New placement. None keeps the old one.
+        image: New container image, with the code of this checkout. Empty keeps the old one.
+        offloaded: Whether Argo keeps the states of steps in a database, see `RunSize.check`.
+    """
+
+    settings: Sequence[str] = ()
+    cluster: ClusterConfig | None = None
+    image: str = ""
+    offloaded: bool = False
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A run that was submitted.
+
+    Attributes:
+        run_id: Its id.
+        nodes: Nodes that it executes, and nodes whose results it takes.
+        size: Size of the run, as if nothing came from the cache.
+        notes: What could not be known.
+    """
+
+    run_id: str
+    nodes: RerunNodes
+    size: RunSize
+    notes: tuple[str, ...]
+
+
+def rerun_in_cluster(run: ClusterRun, node: str, changes: Changes, *, downstream: bool) -> Submitted:
     """Submit a run that executes a node of an existing run again.
+
+    A finished node starts from the beginning, and any other one continues from its checkpoint.
 
     Args:
         run: The existing run.
         node: Name of the node.
-        settings: Changes of the run's recipe, each as `key=value`.
-        cluster: New placement of the executed steps. None keeps the old one.
-        image: New container image of the executed steps, with the code of this checkout. Empty keeps the old one.
+        changes: What the new run changes.
         downstream: Whether to execute all nodes that depend on the node as well.
-
-    Returns:
-        Id of the new run, and its nodes.
 
     Raises:
         ClusterError: The cluster refused the run.
-        ConfigError: The run has no such node, an input is missing, or the settings affect other nodes.
+        ConfigError: The run has no such node, an input is missing, the settings affect other nodes, or the new run is
+            too large.
         DataError: A record that an executed node reads is missing.
     """
-    _refuse_resources(settings)
     nodes = choose_nodes(run.graph, node, downstream=downstream)
     states = run.nodes()
+    read = [*nodes.needed, *nodes.recorded]
+    unknown = [name for name in read if states[name].state == "not known"]
     remedy = "Submit the recipe again. Finished steps come from the cache."
-    check_inputs(node, [*nodes.needed, *nodes.recorded], states, remedy)
-    spec, platforms = run.spec, run.platforms
-    if settings or image:
-        compilation = compile_with_settings(spec, settings, nodes, read_data=False)
-        spec = copy_parameters(spec, compilation.build().specs[0], nodes.executed, code=bool(image))
-    if cluster or image:
-        new = Compilation(embedded_recipe(spec), "the run's recipe", read_data=False).build(image, cluster).specs
-        spec, platforms = copy_placement(
-            (spec, platforms), new, nodes.executed, resources=bool(cluster), image=bool(image)
+    check_inputs(node, [name for name in read if name not in unknown], states, remedy)
+    attempt = secrets.token_hex(4) if changes.settings or states[node].state in FINISHED else ""
+    return _submit(run, nodes, changes, unknown, title=f"again {node}", attempt=attempt)
+
+
+def continue_in_cluster(run: ClusterRun, changes: Changes) -> Submitted:
+    """Submit a run that executes everything in an existing run that is not done.
+
+    Its steps are the same works as before, so that trainings continue from their checkpoints.
+
+    Args:
+        run: The existing run.
+        changes: What the new run changes.
+
+    Raises:
+        ClusterError: The cluster refused the run.
+        ConfigError: The run still goes on, everything is done, the settings affect other nodes, or the new run is too
+            large.
+        DataError: A record that an executed node reads is missing.
+    """
+    states = run.nodes()
+    nodes = choose_unfinished(run.graph, [name for name, node in states.items() if node.state in FINISHED])
+    if not nodes.executed:
+        raise ConfigError(
+            f"{run.run_id}: all {len(states)} nodes are done, so there is nothing to continue. Name a NODE to execute "
+            "it again."
         )
-    if settings or states[node].state in FINISHED:
-        # A failed step is not in the cache, and continues from its checkpoint under the same key.
-        spec = bypass_cache(spec, nodes.executed, attempt=secrets.token_hex(4))
-    with suppress(StorageError):  # the steps check it as well, if the store cannot be reached from here
+    if str(run.run.state) not in ENDED:
+        raise ConfigError(
+            f"{run.run_id}: the run still goes on. Wait for its end, or stop it first: yt8m stop {run.run_id}"
+        )
+    unknown = [name for name in nodes.executed if states[name].state == "not known"]
+    return _submit(run, nodes, changes, unknown, title="continued", attempt="")
+
+
+def _submit(
+    run: ClusterRun, nodes: RerunNodes, changes: Changes, unknown: Sequence[str], *, title: str, attempt: str
+) -> Submitted:
+    """Submit a run of some nodes and those that they need; with an attempt, the nodes' former results do not count."""
+    spec, platforms = _change(run, nodes, changes)
+    if attempt:
+        spec = bypass_cache(spec, nodes.executed, attempt)
+    notes = [f"Not known whether {', '.join(unknown)} are done. If so, their results are reused."] if unknown else []
+    try:
         read_records(run.root, records_of_others(SpecGraph(spec), nodes.executed))
+    except StorageError as error:  # the steps check it as well
+        notes.append(f"Whether all records exist that the steps read cannot be known from here: {error}")
     spec = prune(spec, {*nodes.executed, *nodes.needed})
+    platforms = prune_platforms(platforms, spec)
+    size = run_size(spec, platforms)
+    size.check(run.graph.name, offloaded=changes.offloaded)
     config = run.run.runtime_config
+    description = [f"{', '.join(nodes.executed)} of run {run.run_id} {title.partition(' ')[0]}.", *changes.settings]
     run_id = run.cluster.submit(
-        (spec, prune_platforms(platforms, spec)),
-        name=f"{run.graph.name} again {node} {time.strftime('%Y-%m-%d %H-%M-%S')}",
-        description=" ".join([f"{', '.join(nodes.executed)} of run {run.run_id} again.", *settings, image]).strip(),
+        (spec, platforms),
+        name=f"{run.graph.name} {title} {time.strftime('%Y-%m-%d %H-%M-%S')}",
+        description=" ".join([*description, changes.image]).strip(),
         parameters={key: value for key, value in run.parameters.items() if key != RECIPE_PARAMETER},
         experiment_id=run.run.experiment_id,
         pipeline_root=(config and config.pipeline_root) or "",
-        service_account=(cluster and cluster.service_account) or run.run.service_account or "",
+        service_account=(changes.cluster and changes.cluster.service_account) or run.run.service_account or "",
     )
-    return run_id, nodes
+    return Submitted(run_id, nodes, size, tuple(notes))
+
+
+def _change(run: ClusterRun, nodes: RerunNodes, changes: Changes) -> tuple[Spec, Spec]:
+    """Return the run's pipeline with the changes for the executed nodes."""
+    _refuse_resources(changes.settings)
+    spec, platforms = run.spec, run.platforms
+    if not (changes.settings or changes.image or changes.cluster):
+        return spec, platforms
+    compilation = compile_with_settings(spec, changes.settings, nodes, read_data=False)
+    new = compilation.build(changes.image or "none", changes.cluster).specs
+    if changes.settings or changes.image:
+        spec = copy_parameters(spec, new[0], nodes.executed, code=bool(changes.image))
+    if changes.cluster:
+        spec, platforms = copy_placement((spec, platforms), new, nodes.executed)
+    if changes.image:
+        old, made = SpecGraph(spec), SpecGraph(new[0])
+        images = {
+            name: made.image(name) if changes.cluster else same_build(old.image(name), changes.image)
+            for name in nodes.executed
+        }
+        spec, platforms = set_images((spec, platforms), images)
+    return share(spec, platforms) if len(nodes.executed) > 1 else (spec, platforms)
 
 
 def _refuse_resources(settings: Sequence[str]) -> None:

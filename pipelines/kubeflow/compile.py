@@ -14,6 +14,7 @@ from kfp.compiler import Compiler, KubernetesManifestOptions
 from pipelines.graph.keys import find_work
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.component import Form
+from pipelines.kubeflow.image import ImageName
 from pipelines.kubeflow.pipeline import PipelineBuilder
 from pipelines.kubeflow.share import share
 from pipelines.kubeflow.spec import Spec
@@ -109,8 +110,8 @@ def _specs(pipeline: Any) -> tuple[Spec, Spec]:
 
 
 def version_name(name: str, image: str, specs: tuple[Spec, Spec]) -> str:
-    """Join the pipeline's name, the image's tag and a hash of the compiled pipeline."""
+    """Join the pipeline's name, the tag or digest of the image, and a hash of the compiled pipeline."""
     digest = hashlib.sha256(json.dumps(specs, sort_keys=True).encode()).hexdigest()[:_HASH_DIGITS]
-    tag = image.rpartition("/")[2].partition(":")[2].lower()[:_MAX_TAG_LENGTH]
+    tag = ImageName.parse(image).version.lower()[:_MAX_TAG_LENGTH]
     words = [name, *re.findall("[a-z0-9.]+", tag), digest]
     return "-".join(word.strip(".") for word in words)

@@ -1,12 +1,15 @@
-"""The name of the steps' container image, whose tag identifies the code and packages in it.
+"""Names of the steps' container images. The tag of our own image identifies the code and packages in it.
 
-`make image` builds the image under this name, and steps run in it unless another image is given. Images are built
-where the project's dependencies are not installed, so this module needs none of them.
+`make image` builds the image under this name, and local steps run in it unless another image is given. A cluster pulls
+images from a registry, which must be part of the name. Images are built where the project's dependencies are not
+installed, so this module needs none of them.
 """
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from yt8m import __version__
 from yt8m.errors import ConfigError
@@ -23,6 +26,106 @@ _FILES = (
     "requirements/kfp.lock",
 )
 _HASH_DIGITS = 10
+# What stands for the pipeline's image in the names of steps' images.
+_PLACEHOLDER = "{image}"
+# End of the tag of our GPU builds.
+_GPU = "-gpu"
+# Registry, repository, tag and digest, as in the rules of the Distribution project.
+_NAME = re.compile(
+    r"(?:(?P<registry>localhost(?::[0-9]+)?|[\w-]+(?:\.[\w-]+)+(?::[0-9]+)?|[\w-]+:[0-9]+|\[[0-9a-fA-F:]+\](?::[0-9]+)?)/)?"
+    r"(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]{32,}))?",
+    re.ASCII,
+)
+
+
+class ImageName(NamedTuple):
+    """The parts of an image's name, empty where the name does not have them.
+
+    Attributes:
+        registry: Address of the registry, such as `registry.example.com:5000`.
+        repository: Name in the registry, such as `team/yt8m`.
+        tag: The tag.
+        digest: The digest, such as `sha256:...`. If there is one, the tag does not count.
+    """
+
+    registry: str
+    repository: str
+    tag: str
+    digest: str
+
+    @classmethod
+    def parse(cls, image: str) -> "ImageName":
+        """Divide the name of an image.
+
+        Raises:
+            ConfigError: It is not the name of an image.
+        """
+        found = _NAME.fullmatch(image)
+        if not found:
+            raise ConfigError(
+                f"image {image!r}: not the name of a container image. Give REGISTRY/NAME:TAG or "
+                "REGISTRY/NAME@sha256:DIGEST, in lower case except for the tag."
+            )
+        return cls(**found.groupdict(default=""))
+
+    @property
+    def version(self) -> str:
+        """The tag, or the first digits of the digest if there is one."""
+        return self.digest.partition(":")[2][:12] or self.tag
+
+
+def step_image(template: str, image: str) -> str:
+    """Return the image of a step, such as that of the GPU build for `{image}-gpu`.
+
+    Args:
+        template: Image of the step, in which `{image}` stands for the image of the pipeline.
+        image: Image of the pipeline.
+
+    Raises:
+        ConfigError: The template adds something to the tag, but the image is named by its digest.
+    """
+    prefix, placeholder, suffix = template.partition(_PLACEHOLDER)
+    if not placeholder or not suffix:
+        return template.replace(_PLACEHOLDER, image)
+    name = ImageName.parse(image)
+    if name.digest:
+        raise ConfigError(
+            f"image {image}: steps need the image {template}, but no other name follows from a digest. Name the image "
+            "by its tag, or write the digest of the other image in the cluster's file: `image: "
+            f"{image.partition('@')[0]}@sha256:...` instead of `image: {template!r}`."
+        )
+    return f"{prefix}{image}{'' if name.tag else ':latest'}{suffix}"
+
+
+def same_build(old: str, image: str) -> str:
+    """Return the new image of a step: the GPU build of an image if the old one was a GPU build."""
+    return step_image(f"{_PLACEHOLDER}{_GPU}", image) if ImageName.parse(old).tag.endswith(_GPU) else image
+
+
+def pullable_image(image: str) -> str:
+    """Return the name of an image that a cluster can pull.
+
+    Args:
+        image: Name of the image. Empty if none was given.
+
+    Raises:
+        ConfigError: There is no name, or it has no registry. The message says which image the current code needs.
+    """
+    if image and ImageName.parse(image).registry:
+        return image
+    if image:
+        raise ConfigError(
+            f"--image {image}: the name has no registry, so a cluster cannot pull it. Push the image and give "
+            f"its whole name, such as registry.example.com/team/{image}. On Docker Hub, and where the image was loaded "
+            f"into the nodes (kind, minikube), that is docker.io/{'' if '/' in image else 'library/'}{image}."
+        )
+    needed = default_image()
+    raise ConfigError(
+        f"--image is missing: the steps need the image of this code, {needed}, in a registry. `make image` builds it, "
+        '`make push REGISTRY=registry.example.com/team` pushes it (TARGET="cpu gpu" for both builds). Then give '
+        f"--image registry.example.com/team/{needed}."
+    )
 
 
 def default_image(target: str = "cpu") -> str:

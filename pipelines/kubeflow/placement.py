@@ -4,6 +4,7 @@ from typing import Any
 
 from kfp import kubernetes
 
+from pipelines.kubeflow.image import step_image
 from pipelines.recipe.cluster import ClusterConfig, ShardCacheConfig, StepConfig
 from pipelines.stages import STAGES
 from yt8m.storage.cache import FOLDER_VARIABLE, SIZE_VARIABLE
@@ -23,7 +24,7 @@ def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> 
     """
     resources = STAGES[stage].resources
     step: StepConfig = getattr(cluster, resources)
-    task.set_container_image(step.image.replace("{image}", image))
+    task.set_container_image(step_image(step.image, image))
     _add_resources(task, step)
     _add_node_selection(task, step)
     _add_timeout_and_retries(task, step)

@@ -1,7 +1,7 @@
 """Reruns of nodes in an existing run: which nodes to execute, and the pipeline that executes them."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from pipelines.graph.plan import Plan
@@ -20,10 +20,11 @@ class RerunNodes(NamedTuple):
     """Nodes that a rerun concerns, in the order of the graph.
 
     Attributes:
-        executed: Nodes to execute: the selected node, and with `downstream` all nodes that depend on it.
+        executed: Nodes to execute: the selected node, and with `downstream` all nodes that depend on it. Or all nodes
+            that are not done.
         needed: Nodes that make the artifacts that these read, directly or indirectly. Their results are reused.
         recorded: Other nodes whose records these read. They need not be part of the pipeline that is executed.
-        stale: Nodes that depend on the selected node and are not executed.
+        stale: Nodes that depend on executed nodes and are not executed.
     """
 
     executed: tuple[str, ...]
@@ -44,7 +45,20 @@ def choose_nodes(graph: SpecGraph, node: str, *, downstream: bool) -> RerunNodes
         ConfigError: The graph has no such node.
     """
     dependent = graph.descendants(node)
-    executed = [node, *dependent] if downstream else [node]
+    return _with_inputs(graph, [node, *dependent] if downstream else [node], () if downstream else tuple(dependent))
+
+
+def choose_unfinished(graph: SpecGraph, done: Collection[str]) -> RerunNodes:
+    """Determine the nodes that a run concerns which continues another one.
+
+    Args:
+        graph: The other run's graph.
+        done: Names of the nodes whose results exist.
+    """
+    return _with_inputs(graph, [name for name in graph.nodes if name not in done], ())
+
+
+def _with_inputs(graph: SpecGraph, executed: Sequence[str], stale: tuple[str, ...]) -> RerunNodes:
     made: set[str] = set()
     for name in reversed(graph.nodes):
         if name in made or name in executed:
@@ -52,7 +66,7 @@ def choose_nodes(graph: SpecGraph, node: str, *, downstream: bool) -> RerunNodes
     needed = [name for name in graph.nodes if name in made and name not in executed]
     read = records_of_others(graph, executed)
     recorded = [name for name in graph.nodes if name in read and name not in needed]
-    return RerunNodes(tuple(executed), tuple(needed), tuple(recorded), () if downstream else tuple(dependent))
+    return RerunNodes(tuple(executed), tuple(needed), tuple(recorded), stale)
 
 
 def records_of_others(graph: SpecGraph, executed: Sequence[str]) -> dict[str, str]:
@@ -87,8 +101,7 @@ def compile_with_settings(spec: Spec, settings: Sequence[str], nodes: RerunNodes
         read_data: See `Compilation`.
 
     Raises:
-        ConfigError: The settings do not affect the selected node, affect nodes that are not executed, or change the
-            graph.
+        ConfigError: The settings affect no executed node, affect nodes that are not executed, or change the graph.
     """
     raw = embedded_recipe(spec)
     old = Compilation(raw, "the run's recipe", read_data=read_data)
@@ -107,10 +120,11 @@ def _check_changes(old: Plan, new: Plan, nodes: RerunNodes, settings: str) -> No
             "submit the recipe with these settings instead."
         )
     changed = [name for name in new.nodes if new.nodes[name] != old.nodes[name]]
-    selected = nodes.executed[0]
-    if selected not in changed:
+    selected = ", ".join(name for name in nodes.executed if name in changed)
+    if not selected:
+        executed = nodes.executed[0] if len(nodes.executed) == 1 else "any node that would be executed"
         others = f"It changes {', '.join(changed)}" if changed else "It changes no node at all"
-        raise ConfigError(f"{settings}: does not change {selected}. {others}. Choose a key that {selected} reads.")
+        raise ConfigError(f"{settings}: does not change {executed}. {others}. Choose a key that {executed} reads.")
     # The report is told of changed students, but does nothing else.
     excluded = [name for name in changed if name not in nodes.executed and new.nodes[name].stage != "report"]
     if excluded:
@@ -141,10 +155,7 @@ def copy_parameters(spec: Spec, new: Spec, nodes: Sequence[str], *, code: bool) 
     target, source = SpecGraph(changed), SpecGraph(new)
     for name in nodes:
         if name not in source.nodes or _interface(target, name) != _interface(source, name):
-            raise ConfigError(
-                f"{name}: this version of yt8m compiles the run's recipe to a different pipeline. Run or submit the "
-                "recipe instead."
-            )
+            raise _different(name)
         target.task(name)["inputs"]["parameters"] = copy.deepcopy(source.task(name)["inputs"]["parameters"])
         if code:
             container = target.executor(name)["container"]
@@ -155,38 +166,60 @@ def copy_parameters(spec: Spec, new: Spec, nodes: Sequence[str], *, code: bool) 
     return changed
 
 
+def _different(name: str) -> ConfigError:
+    return ConfigError(
+        f"{name}: this version of yt8m compiles the run's recipe to a different pipeline. Run or submit the recipe "
+        "instead."
+    )
+
+
 def _interface(graph: SpecGraph, name: str) -> object:
     """Return a step's artifacts and the names of its parameters, without their values."""
     inputs = graph.task(name).get("inputs", {})
     return inputs.get("artifacts", {}), set(inputs.get("parameters", {})) - {ATTEMPT_PARAMETER}
 
 
-def copy_placement(
-    old: tuple[Spec, Spec], new: tuple[Spec, Spec], nodes: Sequence[str], *, resources: bool, image: bool
-) -> tuple[Spec, Spec]:
-    """Return a copy of a pipeline in which some steps have the placement of a newly compiled pipeline.
+def copy_placement(old: tuple[Spec, Spec], new: tuple[Spec, Spec], nodes: Sequence[str]) -> tuple[Spec, Spec]:
+    """Return a copy of a pipeline in which some steps are placed as in a newly compiled pipeline.
+
+    The placement are resources, node selection, volumes, credentials and retries, but not the image.
 
     Args:
         old: `PipelineSpec` and `PlatformSpec` of the run's pipeline.
         new: Both specs of a pipeline that has these steps.
         nodes: The steps to change.
-        resources: Whether to copy resources, node selection, volumes, credentials and retries.
-        image: Whether to copy the image.
+
+    Raises:
+        ConfigError: The new pipeline does not have these steps.
     """
     spec, platforms = copy.deepcopy(old)
     new_spec, new_platforms = copy.deepcopy(new)
     separate(spec, platforms, nodes)
     target, source = SpecGraph(spec), SpecGraph(new_spec)
     for name in nodes:
+        if name not in source.nodes:
+            raise _different(name)
         container, new_container = target.executor(name)["container"], source.executor(name)["container"]
-        if image:
-            container["image"] = new_container["image"]
-        if resources:
-            set_entry(container, "resources", new_container.get("resources"))
-            set_entry(target.task(name), "retryPolicy", source.task(name).get("retryPolicy"))
-            set_entry(container, "env", new_container.get("env"))
-            settings = _executors(new_platforms).get(source.label(name))
-            set_entry(_executors(platforms), target.label(name), copy.deepcopy(settings))
+        set_entry(container, "resources", new_container.get("resources"))
+        set_entry(target.task(name), "retryPolicy", source.task(name).get("retryPolicy"))
+        set_entry(container, "env", new_container.get("env"))
+        settings = _executors(new_platforms).get(source.label(name))
+        set_entry(_executors(platforms), target.label(name), copy.deepcopy(settings))
+    return spec, platforms
+
+
+def set_images(old: tuple[Spec, Spec], images: Mapping[str, str]) -> tuple[Spec, Spec]:
+    """Return a copy of a pipeline in which some steps have other images.
+
+    Args:
+        old: `PipelineSpec` and `PlatformSpec` of the run's pipeline.
+        images: New image of each step to change, by name.
+    """
+    spec, platforms = copy.deepcopy(old)
+    separate(spec, platforms, list(images))
+    graph = SpecGraph(spec)
+    for name, image in images.items():
+        graph.executor(name)["container"]["image"] = image
     return spec, platforms
 
 

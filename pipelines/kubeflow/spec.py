@@ -100,6 +100,10 @@ class SpecGraph(Graph[SpecNode]):
         executor: Spec = self._spec["deploymentSpec"]["executors"][self.label(name)]
         return executor
 
+    def image(self, name: str) -> str:
+        """Return the container image of a step."""
+        return str(self.executor(name)["container"]["image"])
+
     def label(self, name: str) -> str:
         """Return the name of a step's executor."""
         return str(self._spec["components"][self[name].component]["executorLabel"])

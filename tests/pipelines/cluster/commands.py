@@ -24,7 +24,7 @@ def call(server: KfpServer, *arguments: str) -> Result:
 
 
 def submit(server: KfpServer, *options: str) -> Result:
-    return call(server, "submit", str(SMOKE), "--root", ROOT, "--image", "image:1", *options)
+    return call(server, "submit", str(SMOKE), "--root", ROOT, "--image", "reg.example/image:1", *options)
 
 
 @cache

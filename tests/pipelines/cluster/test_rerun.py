@@ -144,24 +144,27 @@ def test_a_failed_node_continues_with_more_resources(server: KfpServer, tmp_path
     assert inputs(submitted(server, 2), {"train-netvlad"}) == inputs(submitted(server), {"train-netvlad"})
 
 
-@pytest.mark.parametrize(("file", "image"), [("{}", "image:2"), ("{training: {image: '{image}-gpu'}}", "image:2-gpu")])
+@pytest.mark.parametrize(
+    ("file", "image"),
+    [("{}", "reg.example/image:2"), ("{training: {image: '{image}-gpu'}}", "reg.example/image:2-gpu")],
+)
 def test_a_new_image_is_for_executed_nodes_only(server: KfpServer, tmp_path: Path, file: str, image: str) -> None:
     add_run(server)
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
     (tmp_path / "cluster.yaml").write_text(file)
-    options = ["--image", "image:2", "--cluster", str(tmp_path / "cluster.yaml")]
+    options = ["--image", "reg.example/image:2", "--cluster", str(tmp_path / "cluster.yaml")]
     result = call(server, "rerun", "runs-1", "train-netvlad", *options)
     assert result.exit_code == 0, result.output
     again = SpecGraph(submitted(server, 2))
     images = {name: again.executor(name)["container"]["image"] for name in again.nodes}
-    assert images == {"generate": "image:1", "prepare": "image:1", "train-netvlad": image}
+    assert images == {"generate": "reg.example/image:1", "prepare": "reg.example/image:1", "train-netvlad": image}
 
 
 def test_cluster_options_are_refused_for_a_local_run(tmp_path: Path) -> None:
     (tmp_path / "nodes.json").write_text("{}")
-    result = CliRunner().invoke(main, ["rerun", str(tmp_path), "train-netvlad", "--image", "image:2"])
+    result = CliRunner().invoke(main, ["rerun", str(tmp_path), "train-netvlad", "--image", "reg.example/image:2"])
     assert result.exit_code == 2
-    assert "--cluster and --image are for runs in a cluster" in result.output
+    assert "--cluster, --image and --offloaded are for runs in a cluster" in result.output
 
 
 @pytest.mark.parametrize(

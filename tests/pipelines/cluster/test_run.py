@@ -46,7 +46,7 @@ def test_a_run_says_what_it_is_and_its_pipeline_is_a_named_version_with_the_root
         assert submit(server, "--set", "training.epochs=3", "--set", "evaluation.top_k=40").exit_code == 0
     run = server.runs["runs-1"]
     assert run["description"].endswith(
-        f"Recipe: {SMOKE}. Settings: training.epochs=3 evaluation.top_k=40. Image: image:1."
+        f"Recipe: {SMOKE}. Settings: training.epochs=3 evaluation.top_k=40. Image: reg.example/image:1."
     )
     assert [each["display_name"] for each in server.pipelines.values()] == ["smoke"]
     (name,) = server.version_names.values()
@@ -226,7 +226,7 @@ LOGIN = (200, "text/html", "<html>Log in</html>")
     ],
 )
 def test_errors_of_the_api_are_shown(server: KfpServer, failures: list[Any], reason: str) -> None:
-    for arguments in (["status", "runs-1"], ["submit", str(SMOKE), "--root", ROOT, "--image", "image:1"]):
+    for arguments in (["status", "runs-1"], ["submit", str(SMOKE), "--root", ROOT, "--image", "reg.example/image:1"]):
         server.failures = list(failures)
         result = call(server, *arguments)
         assert result.exit_code == 2

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.kubeflow.image import default_image, image_tag
+from pipelines.kubeflow.compile import version_name
+from pipelines.kubeflow.image import ImageName, default_image, image_tag, pullable_image, step_image
 from yt8m import __version__
 from yt8m.errors import ConfigError
 from yt8m.identity import PROJECT
@@ -79,3 +80,76 @@ def test_make_gets_the_same_names_without_the_project_being_installed() -> None:
 def test_without_a_checkout_an_image_must_be_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no docker/Dockerfile here.*--image"):
         image_tag(tmp_path)
+
+
+DIGEST = "sha256:" + "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("yt8m:1", ("", "yt8m", "1", "")),
+        ("team/yt8m", ("", "team/yt8m", "", "")),
+        ("registry.example.com/team/yt8m:0.1.0-3b9f", ("registry.example.com", "team/yt8m", "0.1.0-3b9f", "")),
+        ("reg:5000/yt8m", ("reg:5000", "yt8m", "", "")),
+        ("reg:5000/yt8m:A_1", ("reg:5000", "yt8m", "A_1", "")),
+        ("localhost/yt8m:1", ("localhost", "yt8m", "1", "")),
+        ("127.0.0.1:5000/yt8m", ("127.0.0.1:5000", "yt8m", "", "")),
+        ("europe-docker.pkg.dev/p/r/yt8m:1", ("europe-docker.pkg.dev", "p/r/yt8m", "1", "")),
+        (f"ghcr.io/x/yt8m@{DIGEST}", ("ghcr.io", "x/yt8m", "", DIGEST)),
+        (f"ghcr.io/x/yt8m:1@{DIGEST}", ("ghcr.io", "x/yt8m", "1", DIGEST)),
+    ],
+)
+def test_names_of_images_are_divided_as_docker_does(image: str, parts: tuple[str, ...]) -> None:
+    assert ImageName.parse(image) == parts
+
+
+@pytest.mark.parametrize(
+    "image", ["", "Yt8m:1", "ghcr.io/x/yt8m:", "ghcr.io/x/yt8m@sha256:12", "https://ghcr.io/x/yt8m:1", "ghcr.io/x y"]
+)
+def test_what_names_no_image_is_refused(image: str) -> None:
+    with pytest.raises(ConfigError, match="not the name of a container image"):
+        ImageName.parse(image)
+
+
+@pytest.mark.parametrize(
+    ("template", "image", "expected"),
+    [
+        ("{image}", f"reg/yt8m@{DIGEST}", f"reg/yt8m@{DIGEST}"),
+        ("{image}-gpu", "reg.io/yt8m:TAG", "reg.io/yt8m:TAG-gpu"),
+        ("{image}-gpu", "reg:5000/yt8m:TAG", "reg:5000/yt8m:TAG-gpu"),
+        ("{image}-gpu", "reg:5000/yt8m", "reg:5000/yt8m:latest-gpu"),
+        ("other.io/gpu:1", f"reg.io/yt8m@{DIGEST}", "other.io/gpu:1"),
+    ],
+)
+def test_the_names_of_cpu_and_gpu_images_follow_from_one(template: str, image: str, expected: str) -> None:
+    assert step_image(template, image) == expected
+
+
+def test_no_other_name_follows_from_a_digest() -> None:
+    with pytest.raises(
+        ConfigError, match=r"steps need the image \{image\}-gpu, but no other name follows from a digest"
+    ):
+        step_image("{image}-gpu", f"reg.io/yt8m:1@{DIGEST}")
+
+
+def test_a_cluster_needs_a_name_with_a_registry() -> None:
+    assert pullable_image("reg:5000/yt8m:1") == "reg:5000/yt8m:1"
+    for image, hub in (("yt8m:1", "docker.io/library/yt8m:1"), ("me/yt8m:1", "docker.io/me/yt8m:1")):
+        with pytest.raises(ConfigError, match=f"no registry.*{hub}"):
+            pullable_image(image)
+    with pytest.raises(ConfigError, match=f"--image is missing.*{default_image()}.*make image.*make push"):
+        pullable_image("")
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ("reg:5000/yt8m:0.1.0-Ab_1", "0.1.0-ab-1"),
+        ("reg:5000/yt8m", ""),
+        (f"reg.io/yt8m:0.1.0@{DIGEST}", "0123456789ab"),
+    ],
+)
+def test_versions_are_named_after_the_tag_or_the_digest(image: str, words: str) -> None:
+    name = version_name("smoke", image, ({}, {}))
+    assert name.removeprefix("smoke-").rpartition("-")[0] == words

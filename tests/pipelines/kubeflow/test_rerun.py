@@ -9,11 +9,12 @@ from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.rerun import (
     bypass_cache,
     choose_nodes,
+    choose_unfinished,
     compile_with_settings,
     copy_parameters,
-    copy_placement,
     embedded_recipe,
     records_of_others,
+    set_images,
 )
 from pipelines.kubeflow.spec import Spec, SpecGraph, prune
 from pipelines.recipe.load import apply_settings
@@ -56,6 +57,16 @@ def test_a_rerun_executes_the_node_alone_or_all_nodes_that_depend_on_it(spec: Sp
     assert all_of_it.stale == ()
     kept = {*all_of_it.executed, *all_of_it.needed}
     assert set(SpecGraph(prune(spec, kept)).nodes) == kept
+
+
+def test_a_continued_run_executes_what_is_not_done_and_takes_what_that_needs(spec: Spec) -> None:
+    graph = SpecGraph(spec)
+    done = {"generate", "prepare", "train-linear", "quantize-linear"}
+    nodes = choose_unfinished(graph, done)
+    assert set(nodes.executed) == set(graph.nodes) - done
+    assert nodes.executed[0] == "train-other"
+    assert (set(nodes.needed), nodes.recorded, nodes.stale) == (done, (), ())
+    assert choose_unfinished(graph, graph.nodes).executed == ()
 
 
 def test_a_rerun_of_the_report_needs_records_only(spec: Spec) -> None:
@@ -207,12 +218,11 @@ def test_a_pruned_rerun_of_the_report_keeps_the_records_of_absent_steps(spec: Sp
     assert SpecGraph(again)["report"].dependencies == frozenset()
 
 
-def test_a_step_with_another_placement_shares_nothing_with_the_others(spec: Spec) -> None:
+def test_a_step_with_another_image_shares_nothing_with_the_others(spec: Spec) -> None:
     shared = json.loads(json.dumps(spec))
     graph = SpecGraph(shared)
     graph.task("train-other")["componentRef"] = dict(graph.task("train-linear")["componentRef"])
-    new = Compilation(RECIPE, "recipe", read_data=True).build("image:2").specs[0]
-    changed, _ = copy_placement((shared, {}), (new, {}), ["train-linear"], resources=True, image=True)
+    changed, _ = set_images((shared, {}), {"train-linear": "image:2"})
     after = SpecGraph(changed)
     images = {name: after.executor(name)["container"]["image"] for name in ("train-linear", "train-other")}
     assert images == {"train-linear": "image:2", "train-other": "none"}
