@@ -40,7 +40,8 @@ def _log_in_cluster(run_id: str, node: str, access: ClusterAccess) -> str:
 
     cluster = Cluster(access)
     run = ClusterRun(cluster, run_id)
-    pods = run.pods(run.graph[node].name)
+    step = run.steps().get(run.graph[node].name)
+    pods = [pod.name for pod in reversed(step.pods)] if step else []
     if not pods:
         raise DataError(f"{node}: no log, because the node has no pod in this run; it is {run.nodes()[node].state}.")
     namespace = cluster.namespace(run.run)

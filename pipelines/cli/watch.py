@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from pipelines.cli.format import describe_figures, figures_of, list_names, make_table, say
+from pipelines.cli.format import describe_figures, figures_of, list_names, say
 from pipelines.local.events import Event
 from pipelines.runs.state import FINISHED, NodeState, RunState
 from pipelines.runs.view import RunView
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from pipelines.cluster.client import Cluster
 
 # Style of a row by the state of its node.
-STYLES = {"running": "bold cyan", "failed": "bold red", "stopped": "yellow", "stale": "yellow", "waiting": "dim"}
+STYLES = {
+    "running": "bold cyan",
+    "failed": "bold red",
+    "stopped": "yellow",
+    "stale": "yellow",
+    "waiting": "dim",
+    "not known": "dim",
+}
+# Columns of the table of nodes, and those with figures.
+_COLUMNS = ("node", "part of", "state", "time", "GAP", "size", "reason")
+_FIGURES = frozenset({"time", "GAP", "size"})
 # Seconds between two requests to a cluster.
 SECONDS_BETWEEN_REQUESTS = 5.0
 # Seconds to keep asking a cluster that stopped answering. Proxies and port forwards can break and come back.
@@ -184,18 +194,37 @@ def _read_patiently(read: Callable[[], RunView], wait_seconds: float) -> RunView
 
 def _print_changes(console: Console, before: RunView, view: RunView) -> None:
     for name, node in view.nodes.items():
-        if node.state != before.nodes[name].state:
+        if _state(node) != _state(before.nodes[name]):
             taken = f" in {duration(node.seconds)}" if node.state in FINISHED and node.seconds else ""
-            say(console, f"[{view.finished}/{len(view.nodes)}] {name} {node.state}{taken}{describe_figures(node)}")
+            reason = f": {node.reason}" if node.reason else ""
+            count = f"[{view.finished}/{len(view.nodes)}]"
+            say(console, f"{count} {name} {_state(node)}{taken}{reason}{describe_figures(node)}")
 
 
-def _table(view: RunView) -> Table:
-    title = f"{view.pipeline}: {view.finished} of {len(view.nodes)} nodes done, {view.state}"
-    table = make_table(("node", "part of", "state"), ("time", "GAP", "size"), title=title)
-    for name, node in view.nodes.items():
-        cells = (name, node.group, node.state, _time(node), *figures_of(node))
-        table.add_row(*cells, style=STYLES.get(node.state, ""))
-    return table
+def _table(view: RunView) -> Group:
+    """Draw the nodes, without columns that would be empty, below a line about the run."""
+    unknown = sum(node.state == "not known" for node in view.nodes.values())
+    parts = [
+        f"{view.finished} of {len(view.nodes)} nodes done",
+        *([f"{unknown} not known"] if unknown else []),
+        view.state,
+    ]
+    rows = [
+        (name, node.group, _state(node), _time(node), *figures_of(node), node.reason)
+        for name, node in view.nodes.items()
+    ]
+    columns = [number for number in range(len(_COLUMNS)) if any(row[number] for row in rows)]
+    table = Table(box=None)
+    for number in columns:
+        title = _COLUMNS[number]
+        table.add_column(title, justify="right" if title in _FIGURES else "left", no_wrap=title != "reason")
+    for row, node in zip(rows, view.nodes.values(), strict=True):
+        table.add_row(*(row[number] for number in columns), style=STYLES.get(node.state, ""))
+    return Group(Text(f"{view.pipeline}: {', '.join(parts)}", style="italic"), table)
+
+
+def _state(node: NodeState) -> str:
+    return f"{node.state} (attempt {node.attempts})" if node.attempts > 1 else node.state
 
 
 def _time(node: NodeState) -> str:

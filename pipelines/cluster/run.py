@@ -1,9 +1,7 @@
 """A run in a cluster: its pipeline, the states of its nodes, and the records that its steps wrote."""
 
-import json
-import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
@@ -11,35 +9,33 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2
 
+from pipelines.cluster.argo import Step, Workflow
 from pipelines.cluster.client import Cluster
 from pipelines.kubeflow.pipeline import ROOT_PARAMETER
+from pipelines.kubeflow.size import MAX_RUN_BYTES
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from pipelines.runs.state import FINISHED, NodeState, State
 from pipelines.runs.view import RunView
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
-from yt8m.report.record import record_uri
+from yt8m.progress import duration
+from yt8m.report.record import NodeRecord, record_uri
 
-# KFP's final states of a run -> our names.
-ENDED: Mapping[str, str] = {"SUCCEEDED": "finished", "FAILED": "failed", "SKIPPED": "skipped", "CANCELED": "canceled"}
-# KFP's states of a task -> states of a node. All other states mean `waiting`.
-STATES: Mapping[str, State] = {
-    "RUNNING": "running",
-    "SUCCEEDED": "done",
-    "FAILED": "failed",
-    "CANCELING": "stopped",
-    "CANCELED": "stopped",
-}
-# Argo's retries of a workflow node are child nodes, named after it with a number in parentheses.
-_TRY = re.compile(r"\(\d+\)$")
-# Display name of the workflow node for a step's pod.
-_EXECUTOR = "executor"
-# Argo templates of the pods that execute steps. Names of pods contain them.
-_TEMPLATES = ("system-container-impl", "retry-system-container-impl")
+# KFP's final states of a run -> our names. KFP ends terminated runs as failed.
+ENDED: Mapping[str, str] = {"SUCCEEDED": "finished", "FAILED": "failed", "SKIPPED": "skipped", "CANCELED": "terminated"}
 # Number of records to read in parallel.
 _READS_AT_ONCE = 8
 # Seconds to wait before an object store that failed is asked again.
 STORE_PAUSE_SECONDS = 60.0
+# Share of Argo's limit, and seconds without a change, from which on a run is probably dead.
+_FULL_SHARE, _SILENT_SECONDS = 0.95, 600.0
+# Results to name: title, node, and output, whose name has changed once.
+_RESULTS = (
+    ("Report", "report", "page"),
+    ("Report", "report", "html"),
+    ("Summary", "report", "summary"),
+    ("Model", "export", "exported"),
+)
 
 
 class ClusterRun:
@@ -49,6 +45,14 @@ class ClusterRun:
         cluster: The cluster.
         run_id: Id of the run.
 
+    Attributes:
+        run: The run as KFP describes it.
+        workflow: The Workflow in which Argo executes the run; None if the cluster does not have it any more.
+        spec: The run's `PipelineSpec`.
+        platforms: The run's `PlatformSpec`.
+        graph: The run's steps.
+        records: Records of the nodes, as far as they have been read.
+
     Raises:
         ClusterError: There is no such run, or the cluster does not answer. This holds for all methods.
         ConfigError: The run's pipeline is not one of KFP 2.
@@ -57,15 +61,17 @@ class ClusterRun:
     def __init__(self, cluster: Cluster, run_id: str) -> None:
         self.cluster = cluster
         self.run_id = run_id
-        self.run = cluster.run(run_id)
+        self.refresh()
         self.spec, self.platforms = _specs(cluster.pipeline(self.run), run_id)
         self.graph = SpecGraph(self.spec)
-        self._records: dict[str, dict[str, Any]] = {}
+        self.records: dict[str, NodeRecord] = {}
         self._store_error, self._store_error_time = "", 0.0
 
     def refresh(self) -> None:
         """Request the run's current state."""
         self.run = self.cluster.run(self.run_id)
+        manifest = self.cluster.manifest(self.run_id)
+        self.workflow = Workflow(manifest) if manifest else None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -77,73 +83,72 @@ class ClusterRun:
         """URI of the run's root; empty if the run has none."""
         return str(self.parameters.get(ROOT_PARAMETER, ""))
 
+    @property
+    def state(self) -> str:
+        """State of the run as a whole: `running`, `finished`, `failed`, `terminated`, `probably dead`, ..."""
+        state = str(self.run.state or "PENDING")
+        if state == "FAILED" and self._is_terminated():
+            return "terminated"
+        if state == "RUNNING" and self._is_dead():
+            return "probably dead"
+        return ENDED.get(state, state.lower())
+
+    def steps(self) -> dict[str, Step]:
+        """Return what Argo knows of the steps; nothing if the cluster does not tell it."""
+        return self.workflow.steps(self.graph.nodes) if self.workflow else {}
+
     def nodes(self) -> dict[str, NodeState]:
-        """Return the states of all nodes, without metrics."""
-        tasks = {task.display_name: task for task in self._tasks()}
-        return {name: self._node(name, tasks.get(name)) for name in self.graph.nodes}
+        """Return the states of all nodes, from Argo's Workflow, or else from the nodes' records."""
+        return self._nodes_and_problem()[0]
 
     def view(self) -> RunView:
         """Return the current view of the run, with metrics from the steps' records."""
-        nodes = self.nodes()
-        problem = self._read_records([name for name, node in nodes.items() if node.state in FINISHED])
-        for name, record in self._records.items():
-            seconds = record["seconds"] if nodes[name].state == "unchanged" else nodes[name].seconds
-            changes = {"metrics": record["metrics"], "outputs": record["artifacts"], "seconds": seconds}
-            nodes[name] = nodes[name].model_copy(update=changes)
-        state = str(self.run.state or "PENDING")
-        notes = [self.cluster.address(self.run_id), *self._results(), *self._errors()]
+        nodes, problem = self._nodes_and_problem(with_metrics=True)
+        notes = [self.cluster.address(self.run_id), *self._results(), *self._errors(), *self._unknown(nodes)]
         notes += [f"GAP and sizes are missing: {problem}"] if problem else []
-        pipeline = f"{self.graph.name} ({self.run.display_name})"
-        return RunView(pipeline, nodes, ENDED.get(state, state.lower()), state not in ENDED, tuple(notes))
+        state = self.state
+        if state == "probably dead":
+            notes.append(self._describe_death())
+        running = str(self.run.state or "PENDING") not in ENDED and state != "probably dead"
+        return RunView(f"{self.graph.name} ({self.run.display_name})", nodes, state, running, tuple(notes))
 
-    def pods(self, name: str) -> list[str]:
-        """Return possible names of a node's pods, the last attempt first; nothing if no pod was started.
+    def _nodes_and_problem(self, *, with_metrics: bool = False) -> tuple[dict[str, NodeState], str]:
+        """Return the states of all nodes, and why records that are needed for them cannot be read."""
+        steps = self.steps()
+        wanted = [name for name in self.graph.nodes if not steps or (with_metrics and steps[name].state in FINISHED)]
+        problem = self._read_records(wanted)
+        failed = {str(task.display_name) for task in self._tasks() if str(task.state) == "FAILED"}
+        nodes = {}
+        for name, node in self.graph.nodes.items():
+            record = self.records.get(name)
+            if steps:
+                found = _of_step(steps[name], record)
+            else:
+                found = {"state": self._of_record(record, is_failed=name in failed)}
+            if record and found["state"] in FINISHED:
+                found |= {"metrics": record.metrics, "outputs": record.artifacts}
+                if found["state"] == "unchanged" or not steps:
+                    found["seconds"] = record.seconds or 0.0
+            nodes[name] = NodeState(title=node.title, group=node.group).model_copy(update=found)
+        return nodes, problem if with_metrics and steps else ""
 
-        KFP's API has the names of workflow nodes. Argo derives the names of pods from them by inserting the template.
+    def _of_record(self, record: NodeRecord | None, *, is_failed: bool) -> State:
+        """Return the state of a node whose step Argo does not tell.
+
+        Args:
+            record: The node's record under the run's root.
+            is_failed: Whether KFP calls the step failed. It knows the states of a part of the steps only.
         """
-        found: list[str] = []
-        for task in reversed(self._executors(name)):
-            found += [task.pod_name] if task.pod_name else []
-            workflow, _, number = str(task.task_id).rpartition("-")
-            found += [f"{workflow}-{template}-{number}" for template in _TEMPLATES if workflow]
-            found.append(str(task.task_id))
-        return list(dict.fromkeys(found))
+        if record:
+            ended = getattr(record, "ended", 0.0)
+            return "unchanged" if 0 < ended < _seconds(self.run.created_at) else "done"
+        if is_failed and str(self.run.state) == "FAILED":
+            return "failed"
+        return "waiting" if str(self.run.state or "PENDING") == "PENDING" else "not known"
 
-    def _tasks(self) -> list[Any]:
-        details = self.run.run_details
-        return list((details and details.task_details) or [])
-
-    def _executors(self, name: str) -> list[Any]:
-        """Return KFP's task details for a step's pod and for the pod of each retry."""
-        by_id = {task.task_id: task for task in self._tasks()}
-        found, queue = [], [task for task in self._tasks() if task.display_name == name]
-        while queue:
-            children = [by_id.get(child.pod_name or child.task_id) for child in queue.pop(0).child_tasks or []]
-            for task in filter(None, children):
-                display_name = _TRY.sub("", task.display_name or "")
-                found += [task] if display_name == _EXECUTOR else []
-                queue += [task] if display_name in (_EXECUTOR, name) else []
-        return found
-
-    def _node(self, name: str, task: Any) -> NodeState:
-        node = NodeState(title=self.graph[name].title, group=self.graph[name].group)
-        if task is None:
-            return node
-        state = STATES.get(str(task.state), "waiting")
-        pod_states = {str(executor.state) for executor in self._executors(name)}
-        if state == "done" and pod_states == {"SKIPPED"}:
-            state = "unchanged"
-        elif state == "running" and str(self.run.state) in ENDED:
-            state = "stopped"
-        elif state == "running" and pod_states == {"PENDING"}:
-            state = "waiting"
-        started, ended = _seconds(task.start_time), _seconds(task.end_time)
-        seconds = ended - started if started and ended else 0.0
-        return node.model_copy(update={"state": state, "started": started, "seconds": max(seconds, 0.0)})
-
-    def _read_records(self, names: list[str]) -> str:
+    def _read_records(self, names: Sequence[str]) -> str:
         """Read the missing records of these nodes. Return why some cannot be read, or an empty string."""
-        missing = [name for name in names if name not in self._records]
+        missing = [name for name in names if name not in self.records]
         if not self.root or not missing:
             return "" if self.root else "the run has no parameter `root`"
         if self._store_error and time.monotonic() < self._store_error_time + STORE_PAUSE_SECONDS:
@@ -154,29 +159,85 @@ class ClusterRun:
             records = [_read_record(uris[0])]
             with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
                 records += pool.map(_read_record, uris[1:])
-        except StorageError as error:
+        except (ConfigError, StorageError) as error:
             self._store_error, self._store_error_time = str(error), time.monotonic()
             return self._store_error
         self._store_error = ""
-        self._records |= {name: record for name, record in zip(missing, records, strict=True) if record}
+        self.records |= {name: record for name, record in zip(missing, records, strict=True) if record}
         gone = [uri for uri, record in zip(uris, records, strict=True) if not record]
         return f"{len(gone)} records do not exist, for instance {gone[0]}" if gone else ""
 
-    def _results(self) -> list[str]:
-        """Return lines with the URIs of report, summary and model."""
-        artifacts = {name: record["artifacts"] for name, record in self._records.items()}
-        wanted = {"Report": ("report", "page"), "Summary": ("report", "summary"), "Model": ("export", "exported")}
-        return [
-            f"{title}: {artifacts[node][output]}"
-            for title, (node, output) in wanted.items()
-            if output in artifacts.get(node, {})
-        ]
+    def _results(self) -> Iterator[str]:
+        """Iterate over lines with the URIs of report, summary and model."""
+        for title, node, output in _RESULTS:
+            if node in self.records and output in self.records[node].artifacts:
+                yield f"{title}: {self.records[node].artifacts[output]}"
 
     def _errors(self) -> list[str]:
-        """Return lines with KFP's error messages, each once."""
-        errors = [self.run.error, *(task.error for task in self._tasks())]
-        messages = [" ".join(error.message.split()) for error in errors if error and error.message]
-        return [f"Error: {message}" for message in dict.fromkeys(messages)]
+        """Return lines with error messages about the run and not about a step, each once."""
+        messages = [self.run.error.message] if self.run.error and self.run.error.message else []
+        if self.workflow:
+            messages += [self.workflow.message, *self.workflow.other_errors(self.graph.nodes)]
+        lines = (" ".join(message.split()) for message in messages if message)
+        title = "Terminated on request, which Kubeflow calls failed" if self.state == "terminated" else "Error"
+        return [f"{title}: {line}" for line in dict.fromkeys(lines)]
+
+    def _unknown(self, nodes: Mapping[str, NodeState]) -> Iterator[str]:
+        """Iterate over lines that say what is not known about the run, and why."""
+        if self.workflow and self.workflow.nodes_known:
+            return
+        if self.workflow:
+            reason = "Argo keeps the states of steps in a database (nodeStatusOffLoad), which Kubeflow does not show"
+        else:
+            reason = "Kubeflow does not have the run's Workflow (API v1beta1)"
+        yield f"{reason}: states come from the records under {self.root or 'the root, which this run does not have'}."
+        if count := sum(node.state == "not known" for node in nodes.values()):
+            yield (
+                f"{count} steps have no record there: whether they wait, run, failed or have ended is not known, nor "
+                "are reasons and attempts."
+            )
+        if self._store_error:
+            yield f"Records cannot be read: {self._store_error}"
+
+    def _is_terminated(self) -> bool:
+        history = {str(each.state) for each in self.run.state_history or []}
+        return "CANCELING" in history or bool(self.workflow and self.workflow.terminated)
+
+    def _is_dead(self) -> bool:
+        workflow = self.workflow
+        if not workflow or workflow.size < _FULL_SHARE * MAX_RUN_BYTES:
+            return False
+        return time.time() - workflow.changed >= _SILENT_SECONDS
+
+    def _describe_death(self) -> str:
+        workflow = self.workflow
+        assert workflow
+        return (
+            f"Probably dead: the run's Workflow has {workflow.size:,} bytes, {workflow.size / MAX_RUN_BYTES:.0%} of "
+            f"Argo's limit, and has not changed for {duration(time.time() - workflow.changed)}. Argo cannot store a "
+            f"larger one, nor that it failed. Delete it: kubectl -n {workflow.namespace} delete workflow "
+            f"{workflow.name}. Then submit the recipe again: finished steps are not repeated."
+        )
+
+    def _tasks(self) -> list[Any]:
+        details = self.run.run_details
+        return list((details and details.task_details) or [])
+
+
+def _of_step(step: Step, record: NodeRecord | None) -> dict[str, Any]:
+    """Return the changes of a node's state by what Argo knows of its step."""
+    state: State = step.state
+    # A step that finds its work done takes the results and keeps the record's time.
+    if state == "done" and record and 0 < getattr(record, "ended", 0.0) < step.started:
+        state = "unchanged"
+    seconds = step.ended - step.started if step.ended else 0.0
+    return {
+        "state": state,
+        "reason": step.reason,
+        "attempts": len(step.pods),
+        "started": step.started,
+        "seconds": max(seconds, 0.0),
+    }
 
 
 def _specs(data: Any, run_id: str) -> tuple[Spec, Spec]:
@@ -191,12 +252,9 @@ def _specs(data: Any, run_id: str) -> tuple[Spec, Spec]:
     return json_format.MessageToDict(parsed), json_format.MessageToDict(parsed_platforms)
 
 
-def _read_record(uri: str) -> dict[str, Any]:
-    """Return a step's record, or an empty one if it does not exist."""
-    if not storage.exists(uri):
-        return {}
-    record: dict[str, Any] = json.loads(storage.read_text(uri))
-    return record
+def _read_record(uri: str) -> NodeRecord | None:
+    """Return a step's record, or None if it does not exist."""
+    return NodeRecord.parse_json(storage.read_text(uri), uri) if storage.exists(uri) else None
 
 
 def _seconds(moment: datetime | None) -> float:

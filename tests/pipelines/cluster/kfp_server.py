@@ -1,6 +1,7 @@
 """A fake of Kubeflow Pipelines' API and user interface server, for the requests that our commands make."""
 
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,19 @@ import yaml
 from pipelines.kubeflow.spec import SpecGraph
 
 Json = dict[str, Any]
+
+# KFP's states of runs and steps -> Argo's phases.
+PHASES = {
+    "PENDING": "Pending",
+    "RUNNING": "Running",
+    "CANCELING": "Running",
+    "SUCCEEDED": "Succeeded",
+    "FAILED": "Failed",
+}
+# Argo's template of the pods that execute steps.
+TEMPLATE = "metadata-0-2-retry-system-container-impl"
+# Times of runs and of all their steps.
+STARTED, ENDED = "2026-01-01T00:00:00Z", "2026-01-01T00:01:30Z"
 
 
 @dataclass
@@ -32,7 +46,7 @@ class KfpServer:
         version_names: Names of the uploaded versions by version id.
         failures: Answers (status, content type, body) to the next requests, before normal answers.
         read_only: Whether pipelines cannot be uploaded.
-        tries: Whether Argo retries every workflow node by default, which adds a child node per attempt.
+        workflows: Workflow of each run at its last answer, which the API v1beta1 has, by id of the run.
     """
 
     url: str = ""
@@ -45,13 +59,16 @@ class KfpServer:
     versions: dict[str, Json] = field(default_factory=dict)
     version_names: dict[str, str] = field(default_factory=dict)
     failures: list[tuple[int, str, str]] = field(default_factory=list)
-    tries: bool = False
+    workflows: dict[str, Json] = field(default_factory=dict)
     read_only: bool = False
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, str, str]:
         """Return status, content type and body."""
         if self.failures:
             return self.failures.pop(0)
+        if path.startswith("/apis/v1beta1/runs/"):
+            manifest = json.dumps(self.workflows.get(path.rpartition("/")[2], {}))
+            return _json({"pipeline_runtime": {"workflow_manifest": manifest}})
         parts = path.removeprefix("/apis/v2beta1/").split("/")
         if parts == ["healthz"]:
             return _json({"multi_user": False})
@@ -96,43 +113,66 @@ class KfpServer:
         return spec
 
     def _described(self, run: Json) -> Json:
-        """Return a run with the states of its tasks, as KFP 2 derives them from Argo's workflow."""
+        """Return a run at its next state. KFP 2 keeps the states of tasks as they were early in the run."""
         state, nodes = self.progress.pop(0) if len(self.progress) > 1 else self.progress[0]
+        self.workflows[run["run_id"]] = self._workflow(run, state, nodes)
+        return {"created_at": STARTED, **run, "state": state, "run_details": {"task_details": []}}
+
+    def _workflow(self, run: Json, state: str, states: dict[str, str]) -> Json:
+        """Return the Workflow in which Argo executes a run."""
         spec = self.spec(run)
         graph = SpecGraph(spec.get("pipeline_spec", spec))
-        tasks = [task for number, name in enumerate(graph.nodes) for task in _tasks(number, name, nodes.get(name, ""))]
-        if self.tries:
-            tasks = [task for each in tasks for task in _with_try(each)]
-        return {**run, "state": state, "run_details": {"task_details": tasks}}
+        nodes: dict[str, Json] = {}
+        for name in graph.nodes.keys() & states.keys():
+            group, text = graph[name].group, states[name]
+            _add_nodes(nodes, f"wf(0).root(0).{group}(0).{name}" if group else f"wf(0).root(0).{name}", text)
+        return {
+            "kind": "Workflow",
+            "metadata": {"name": "wf", "namespace": "kubeflow", "creationTimestamp": STARTED},
+            "spec": {"activeDeadlineSeconds": 0} if state in {"CANCELING", "CANCELED"} else {},
+            "status": {"phase": PHASES.get(state, "Failed"), "startedAt": STARTED, "nodes": nodes},
+        }
 
 
-def _tasks(number: int, name: str, state: str) -> list[Json]:
-    if not state:
-        return []
-    times = {"start_time": "2026-01-01T00:00:00Z", "end_time": "2026-01-01T00:01:30Z"}
-    return [
-        {"task_id": f"wf-1{number}", "display_name": f"{name}-driver", "state": "SUCCEEDED", **times},
-        {
-            "task_id": f"wf-2{number}",
-            "display_name": name,
-            "state": "SUCCEEDED" if state == "CACHED" else state,
-            "child_tasks": [{"pod_name": f"wf-3{number}"}],
-            **times,
-        },
-        {
-            "task_id": f"wf-3{number}",
-            "display_name": "executor",
-            "state": "SKIPPED" if state == "CACHED" else state,
-            # The next step's driver comes after the pod.
-            "child_tasks": [{"pod_name": f"wf-1{number + 1}"}],
-        },
-    ]
+def pod_name(run_node: str, server: "KfpServer", run_id: str = "runs-1") -> str:
+    """Return the name of a step's pod."""
+    nodes = server.workflows[run_id]["status"]["nodes"]
+    found = (key for key, node in nodes.items() if node["name"].endswith(f".{run_node}(0).executor(0)"))
+    return f"wf-{TEMPLATE}-{next(found).removeprefix('wf-')}"
 
 
-def _with_try(task: Json) -> list[Json]:
-    """Return a task and its only attempt, to which the children belong."""
-    tried = {**task, "task_id": f"{task['task_id']}-0", "display_name": f"{task['display_name']}(0)"}
-    return [{**task, "child_tasks": [{"pod_name": tried["task_id"]}]}, tried]
+def _add_nodes(nodes: dict[str, Json], step: str, text: str) -> None:
+    """Add the nodes that Argo has for a task of KFP: three pods or groups, each below a node for its attempts.
+
+    Args:
+        nodes: Argo's nodes by id.
+        step: Name of the step's node.
+        text: State of the step, such as `RUNNING`, `CACHED`, or `FAILED: main: Error (exit code 1)`.
+    """
+    state, _, message = text.partition(": ")
+    is_cached = state == "CACHED"
+    phase = "Succeeded" if is_cached else PHASES[state]
+    outer = "Running" if phase == "Pending" else phase
+    for name, kind, template, phase_here in (
+        (f"{step}-driver", "Retry", "system-container-driver", "Succeeded"),
+        (f"{step}-driver(0)", "Pod", "system-container-driver", "Succeeded"),
+        (step, "Retry", TEMPLATE.replace("impl", "executor"), outer),
+        (f"{step}(0)", "DAG", TEMPLATE.replace("impl", "executor"), outer),
+        (f"{step}(0).executor", "Skipped" if is_cached else "Retry", TEMPLATE, "Skipped" if is_cached else outer),
+        (f"{step}(0).executor(0)", "Pod", TEMPLATE, phase),
+    ):
+        if is_cached and name.endswith("executor(0)"):
+            continue
+        is_ended = phase_here not in {"Running", "Pending"}
+        nodes[f"wf-{zlib.crc32(name.encode())}"] = {
+            "name": name,
+            "type": kind,
+            "templateName": template,
+            "phase": phase_here,
+            "message": message if ".executor" in name else "",
+            "startedAt": STARTED,
+            "finishedAt": ENDED if is_ended else None,
+        }
 
 
 def _uploaded(body: str) -> Json:

@@ -16,7 +16,7 @@ from pipelines.cluster.client import Cluster
 from pipelines.kubeflow import size
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cluster.commands import ROOT, add_run, call, every, submit, submitted
-from tests.pipelines.cluster.kfp_server import KfpServer
+from tests.pipelines.cluster.kfp_server import KfpServer, pod_name
 from tests.support.paths import SMOKE
 from yt8m import storage
 from yt8m.errors import ClusterError, StorageError
@@ -124,14 +124,17 @@ def test_following_survives_a_short_outage(server: KfpServer, monkeypatch: pytes
 def leave_record(root: Path, spec: Spec, node: str, metrics: dict[str, float], **artifacts: str) -> None:
     path = Path(record_uri(str(root), node, SpecGraph(spec).constant(node, "key")))
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"metrics": metrics, "seconds": 5.0, "artifacts": artifacts}))
+    path.write_text(
+        json.dumps({"node": node, "stage": "any", "metrics": metrics, "seconds": 5.0, "artifacts": artifacts})
+    )
 
 
 def test_status_has_states_and_times_from_kfp_and_metrics_from_records(server: KfpServer, tmp_path: Path) -> None:
     add_run(server)
     server.runs["runs-1"]["runtime_config"]["parameters"]["root"] = str(tmp_path / "root")
-    nodes = {"generate": "CACHED", "prepare": "SUCCEEDED", "train-netvlad": "RUNNING", "train-dbof-wide": "PENDING"}
-    server.progress = [("RUNNING", {**nodes, "train-dbof-narrow": "FAILED"})]
+    nodes = {"generate": "CACHED", "prepare": "SUCCEEDED", "train-netvlad": "RUNNING"}
+    nodes |= {"train-dbof-wide": "PENDING: ErrImagePull", "train-dbof-narrow": "FAILED: main: OOMKilled (exit code 1)"}
+    server.progress = [("RUNNING", nodes)]
     leave_record(tmp_path / "root", submitted(server), "prepare", {"gap": 0.71234, "bytes": 2500000.0})
     leave_record(tmp_path / "root", submitted(server), "generate", {}, page="gs://bucket/never")
     result = call(server, "status", "runs-1")
@@ -140,8 +143,8 @@ def test_status_has_states_and_times_from_kfp_and_metrics_from_records(server: K
     assert table["generate"] == ["unchanged", "5s"]
     assert table["prepare"] == ["done", "1m30s", "0.7123", "2.5", "MB"]
     assert table["train-netvlad"][:2] == ["netvlad", "running"]
-    assert table["train-dbof-wide"] == ["dbof", "waiting", "1m30s"]
-    assert table["train-dbof-narrow"][:2] == ["dbof", "failed"]
+    assert table["train-dbof-wide"] == ["dbof", "waiting", "ErrImagePull"]
+    assert table["train-dbof-narrow"] == ["dbof", "failed", "1m30s", "main:", "OOMKilled", "(exit", "code", "1)"]
     assert table["report"] == ["waiting"]
     assert "missing" not in result.output
 
@@ -188,29 +191,20 @@ def test_an_unreachable_object_store_is_not_asked_again_at_once(
     assert len(asked) == 2
 
 
-def test_steps_are_found_below_argo_s_default_retries(server: KfpServer) -> None:
-    add_run(server)
-    server.progress = [("SUCCEEDED", {"prepare": "CACHED", "generate": "SUCCEEDED"})]
-    server.tries = True
-    table = rows(call(server, "status", "runs-1"))
-    assert (table["prepare"][0], table["generate"][0]) == ("unchanged", "done")
-
-
 def test_a_step_s_log_comes_from_its_pod(server: KfpServer) -> None:
     add_run(server)
     server.progress = [("RUNNING", {"prepare": "RUNNING"})]
-    number = list(SpecGraph(submitted(server)).nodes).index("prepare")
-    server.logs[f"wf-system-container-impl-3{number}"] = "Reading: 3/4 shards\n"
+    assert call(server, "status", "runs-1").exit_code == 0
+    server.logs[pod_name("prepare", server)] = "Reading: 3/4 shards\n"
     assert call(server, "logs", "runs-1", "prepare").output == "Reading: 3/4 shards\n"
 
 
 def test_without_the_user_interface_logs_names_the_kubectl_command(server: KfpServer) -> None:
     add_run(server)
     server.progress = [("RUNNING", {"prepare": "RUNNING"})]
-    number = list(SpecGraph(submitted(server)).nodes).index("prepare")
     result = call(server, "logs", "runs-1", "prepare")
     assert result.exit_code == 2
-    assert f"kubectl -n kubeflow logs -c main wf-system-container-impl-3{number}" in result.output
+    assert f"kubectl -n kubeflow logs -c main {pod_name('prepare', server)}" in result.output
     assert "it is waiting" in call(server, "logs", "runs-1", "report").output
 
 
