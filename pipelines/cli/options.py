@@ -1,6 +1,7 @@
 """Arguments and options that several commands share."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,61 @@ import click
 from pipelines.cluster.access import ClusterAccess
 from pipelines.runs.state import STATE_FILE
 from yt8m.errors import DataError
+
+
+class _Header(click.ParamType[tuple[str, str]]):
+    """Name and value of an HTTP header. Messages about it do not show the value, which may be a secret."""
+
+    name = "NAME=VALUE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """Split a text into name and value."""
+        if isinstance(value, tuple):
+            return value
+        name, sign, content = str(value).partition("=")
+        if not sign or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            self.fail("expected NAME=VALUE, with the name of an HTTP header.", param, ctx)
+        return name, content
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        """Split the value of an environment variable at its line breaks."""
+        return [line for line in rv.splitlines() if line]
+
+
+_FILE = {"type": click.Path(exists=True, dir_okay=False), "metavar": "FILE", "default": None}
+# Options of each field of `ClusterAccess`, in the order of the help.
+_ACCESS: Mapping[str, Mapping[str, Any]] = {
+    "host": {
+        "metavar": "URL",
+        "help": "URL of Kubeflow Pipelines, for instance http://localhost:8080. kfp's own settings hold as well: "
+        "KF_PIPELINES_SA_TOKEN_PATH, KF_PIPELINES_IAP_OAUTH2_CLIENT_ID (Google's IAP) and ~/.config/kfp/context.json.",
+    },
+    "namespace": {
+        "help": "Namespace of the runs, for a Kubeflow with several users.  [default: that of kfp's context.json]"
+    },
+    "token": {"help": "Bearer token for Kubeflow Pipelines."},
+    "token_file": {
+        **_FILE,
+        "help": "File with a bearer token, for instance one of a service account. It is read again for every request.",
+    },
+    "cookies": {"help": "Cookies of a logged-in browser, for instance authservice_session=... (Dex, OAuth2 proxy)."},
+    "headers": {
+        "type": _Header(),
+        "multiple": True,
+        "default": (),
+        "metavar": "NAME=VALUE",
+        "help": "Further HTTP header, for instance Proxy-Authorization=... for IAP; may be repeated. The environment "
+        "variable has one per line.",
+    },
+    "ca": {**_FILE, "help": "Certificates (PEM) of the authorities to trust, instead of the public ones."},
+    "cert": {**_FILE, "help": "Client certificate (PEM), with its key unless --key is given."},
+    "key": {**_FILE, "help": "Key (PEM, without a password) of the client certificate."},
+    "proxy": {
+        "metavar": "URL",
+        "help": "Proxy, for instance http://USER:PASSWORD@proxy:3128.  [default: as HTTPS_PROXY, HTTP_PROXY and "
+        "NO_PROXY say]",
+    },
+}
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 settings_option = click.option(
@@ -50,31 +106,19 @@ offloaded_option = click.option(
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for access to a cluster, which the command receives as `access`.
 
-    `kfp.Client` also reads the environment variables KF_PIPELINES_*.
+    `kfp.Client` also reads its own environment variables KF_PIPELINES_* and its file ~/.config/kfp/context.json.
     """
+    for name, options in reversed(list(_ACCESS.items())):
+        flag = "header" if name == "headers" else name.replace("_", "-")
+        variable = "KF_PIPELINES_ENDPOINT" if name == "host" else f"YT8M_KFP_{name.upper()}"
+        settings = {"default": "", "envvar": variable, "show_envvar": True, **options}
+        command = click.option(f"--{flag}", name, **settings)(command)
 
-    @click.option(
-        "--host",
-        default="",
-        envvar="KF_PIPELINES_ENDPOINT",
-        show_envvar=True,
-        metavar="URL",
-        help="URL of Kubeflow Pipelines, for instance http://localhost:8080.",
-    )
-    @click.option("--namespace", default="", help="Namespace of the runs, for a Kubeflow with several users.")
-    @click.option(
-        "--token", default="", envvar="YT8M_KFP_TOKEN", show_envvar=True, help="Bearer token for Kubeflow Pipelines."
-    )
-    @click.option(
-        "--cookies",
-        default="",
-        envvar="YT8M_KFP_COOKIES",
-        show_envvar=True,
-        help="Cookies of a logged-in browser, for instance authservice_session=...",
-    )
     @wraps(command)
-    def wrapped(*arguments: Any, host: str, namespace: str, token: str, cookies: str, **options: Any) -> Any:
-        return command(*arguments, access=ClusterAccess(host, namespace, token, cookies), **options)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        defaults = ClusterAccess._field_defaults
+        access = ClusterAccess(**{name: options.pop(name) or defaults.get(name, "") for name in _ACCESS})
+        return command(*arguments, access=access, **options)
 
     return wrapped
 

@@ -109,11 +109,7 @@ def _describe(recipe: Path, description: str, settings: Sequence[str], image: st
 
 
 def _check(access: ClusterAccess, root: str) -> None:
-    if not access.host:
-        raise ConfigError(
-            "--host is missing: give the address of Kubeflow Pipelines, or set KF_PIPELINES_ENDPOINT. `kubectl -n "
-            "kubeflow port-forward svc/ml-pipeline-ui 8080:80` makes a cluster available as http://localhost:8080."
-        )
+    access.check()
     if not storage.is_remote(root):
         raise ConfigError(
             f"--root {root}: steps in a cluster cannot access a folder of this machine. Give a URI in an object store: "
