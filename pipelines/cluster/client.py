@@ -157,31 +157,6 @@ class Cluster:
         with self.errors(f"The pipeline of run '{run.run_id}' was deleted."):
             return self.client.get_pipeline_version(version.pipeline_id, version.pipeline_version_id).pipeline_spec
 
-    def manifest(self, run_id: str) -> dict[str, Any] | None:
-        """Return the Workflow in which Argo executes a run; None if the server does not have it.
-
-        Only the API v1beta1 has it. kfp has no client for that.
-        """
-        try:
-            with self._errors():
-                response = self._client._run_api.api_client.call_api(
-                    "/apis/v1beta1/runs/{run_id}",
-                    "GET",
-                    path_params={"run_id": run_id},
-                    auth_settings=["Bearer"],
-                    _preload_content=False,
-                    _return_http_data_only=True,
-                )
-        except ClusterError as error:
-            if isinstance(error.__cause__, ApiException) and error.__cause__.status in {404, 405, 501}:
-                return None
-            raise
-        if not response.headers.get("content-type", "").startswith("application/json"):
-            return None
-        text = json.loads(response.data).get("pipeline_runtime", {}).get("workflow_manifest", "")
-        manifest: dict[str, Any] = json.loads(text or "{}")
-        return manifest or None
-
     def namespace(self, run: Any) -> str:
         """Return the namespace of a run's pods."""
         with self.errors(f"The experiment of run '{run.run_id}' was deleted."):
@@ -189,8 +164,11 @@ class Cluster:
         return experiment.namespace or self.user_namespace or ONLY_NAMESPACE
 
     def manifest(self, run_id: str) -> dict[str, Any] | None:
-        """Return the Workflow of a run, which only the API v1beta1 has, or None if it does not have it any more."""
-        response = self.get(f"/apis/v1beta1/runs/{run_id}")
+        """Return the Workflow in which Argo executes a run; None if the server does not have it.
+
+        Only the API v1beta1 has it. kfp has no client for that.
+        """
+        response = self.get(f"/apis/v1beta1/runs/{run_id}", absent={404, 405, 501})
         if response is None or is_page(response):
             return None
         try:

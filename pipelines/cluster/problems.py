@@ -36,8 +36,8 @@ _TLS = {
 
 
 _PROXY = (
-    "cannot be reached through the proxy {proxy} ({cause}). Check --proxy, or HTTPS_PROXY and HTTP_PROXY. NO_PROXY lists "
-    "hosts to reach without a proxy."
+    "cannot be reached through the proxy {proxy} ({cause}). Check --proxy, or HTTPS_PROXY and HTTP_PROXY. NO_PROXY "
+    "lists hosts to reach without a proxy."
 )
 _NAME = (
     "cannot be reached: the name {name} is not known here. Check the spelling of --host, the VPN and the DNS of this "
@@ -48,8 +48,8 @@ _REFUSED = (
     f"{PORT_FORWARD}"
 )
 _SILENT = (
-    f"cannot be reached: no connection within {TIMEOUT[0]:g} s. Check --host, the VPN and firewalls, and whether a proxy "
-    f"is needed (--proxy). {PORT_FORWARD}"
+    f"cannot be reached: no connection within {TIMEOUT[0]:g} s. Check --host, the VPN and firewalls, and whether a "
+    f"proxy is needed (--proxy). {PORT_FORWARD}"
 )
 _SLOW = f"accepts connections, but gave no answer within {TIMEOUT[1]:g} s. Try again later. {_LOOK}"
 _BROKEN = (
