@@ -63,25 +63,25 @@ def average(
         page: Page with GAP before and after averaging, and the learning curve.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
-    given = locals()
     from pathlib import Path
 
-    from components.step import Step, numbered
+    from components.step import Step
     from yt8m.models.files import read_description
     from yt8m.stages.average import AverageConfig
     from yt8m.stages.average import average as run_stage
 
-    step = Step(given, "average")
+    step = Step(locals(), "average")
     settings = step.parse(AverageConfig)
-    result = run_stage(
+    result = step.run(
+        run_stage,
         partition=Path(partition.path),
         model=Path(model.path),
         config=settings,
         output=Path(averaged.path),
         predictions=Path(predictions.path),
-        checkpoint_uri=step.folder("checkpoints"),
-        tensorboard_uri=step.folder("tensorboard"),
-        soft_targets=numbered(given, "soft_targets"),
+        checkpoint_uri=step.training_folder("checkpoints"),
+        tensorboard_uri=step.training_folder("tensorboard"),
+        soft_targets=step.inputs.numbered("soft_targets"),
     )
     step.finish(
         result,

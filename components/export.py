@@ -55,20 +55,18 @@ def export(
         imported: URIs of further members from other runs, by name, on one line.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
-    given = locals()
     from pathlib import Path
 
-    from components.step import Step, fan_in
-    from yt8m.report.record import read_records
+    from components.step import Step
     from yt8m.stages.export import ExportConfig
     from yt8m.stages.export import export as run_stage
-    from yt8m.yaml_files import parse_line
 
-    step = Step(given, "export")
-    result = run_stage(
+    step = Step(locals(), "export")
+    result = step.run(
+        run_stage,
         partition=Path(partition.path),
-        records=read_records(root, parse_line(records, node)),
-        members=fan_in(given, "member", names),
+        records=step.inputs.records(),
+        members=step.inputs.fan_in("member"),
         weights=Path(weights.path),
         config=step.parse(ExportConfig),
         output=Path(exported.path),

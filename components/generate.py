@@ -24,6 +24,8 @@ def generate(node: str, config: str, root: str, key: str, shards: Output[Artifac
 
     step = Step(locals(), "generate")
     uri = storage.join(root, "data", key)
-    result = run_stage(config=step.parse(GenerateConfig), output_uri=uri)
+    settings = step.parse(GenerateConfig)
+    step.inputs.add_data(filter(None, [settings.means]))
+    result = step.run(run_stage, config=settings, output_uri=uri)
     Path(shards.path).write_text(json.dumps({"uri": uri}))
-    step.finish(result)
+    step.finish(result, kept=storage.list_uris(f"{uri}/**"))

@@ -38,5 +38,7 @@ def prepare(
 
     step = Step(locals(), "prepare")
     generated = storage.join(root, "data", data_key)
-    result = run_stage(config=step.parse(PrepareConfig, {"{data}": generated}), output=Path(partition.path))
+    settings = step.parse(PrepareConfig, {"{data}": generated})
+    step.inputs.add_data([*settings.training, *settings.validation])
+    result = step.run(run_stage, config=settings, output=Path(partition.path))
     step.finish(result, sections=["data"])

@@ -39,7 +39,8 @@ def quantize(
     from yt8m.stages.quantize import quantize as run_stage
 
     step = Step(locals(), "quantize")
-    result = run_stage(
+    result = step.run(
+        run_stage,
         partition=Path(partition.path),
         model=Path(model.path),
         predictions=Path(predictions.path),

@@ -32,13 +32,13 @@ def report(
     from pathlib import Path
 
     from components.step import Step
-    from yt8m.report.record import read_records
     from yt8m.stages.report import report as run_stage
     from yt8m.yaml_files import parse_line
 
     step = Step(locals(), "report")
-    result = run_stage(
-        records=read_records(root, parse_line(records, node)),
+    result = step.run(
+        run_stage,
+        records=step.inputs.records(),
         students=parse_line(students, node),
         families=parse_line(families, node),
         page=Path(page.path),

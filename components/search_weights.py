@@ -49,16 +49,16 @@ def search_weights(
         imported: URIs of further members from other runs, by name, on one line.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
-    given = locals()
     from pathlib import Path
 
-    from components.step import Step, fan_in
+    from components.step import Step
     from yt8m.stages.search_weights import SearchConfig
     from yt8m.stages.search_weights import search_weights as run_stage
 
-    step = Step(given, "search_weights")
-    result = run_stage(
-        members=fan_in(given, "member", names),
+    step = Step(locals(), "search_weights")
+    result = step.run(
+        run_stage,
+        members=step.inputs.fan_in("member"),
         config=step.parse(SearchConfig),
         output=Path(weights.path),
     )

@@ -43,16 +43,16 @@ def select_teachers(
         imported: URIs of further predictions from other runs, by name, on one line.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
-    given = locals()
     from pathlib import Path
 
-    from components.step import Step, fan_in
+    from components.step import Step
     from yt8m.stages.select_teachers import SelectConfig
     from yt8m.stages.select_teachers import select_teachers as run_stage
 
-    step = Step(given, "select_teachers")
-    result = run_stage(
-        predictions=fan_in(given, "prediction", names),
+    step = Step(locals(), "select_teachers")
+    result = step.run(
+        run_stage,
+        predictions=step.inputs.fan_in("prediction"),
         config=step.parse(SelectConfig),
         output=Path(selection.path),
     )

@@ -49,17 +49,18 @@ def soft_targets(
         imported: URIs of further models from other runs, by name, on one line.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
-    given = locals()
     from pathlib import Path
 
-    from components.step import Step, fan_in
+    from components.step import Step
+    from yt8m.data.soft_target_manifest import SoftTargetManifest
     from yt8m.stages.soft_targets import SoftTargetsConfig
     from yt8m.stages.soft_targets import soft_targets as run_stage
 
-    step = Step(given, "soft_targets")
-    result = run_stage(
+    step = Step(locals(), "soft_targets")
+    result = step.run(
+        run_stage,
         partition=Path(partition.path),
-        models=fan_in(given, "model", names),
+        models=step.inputs.fan_in("model"),
         selection=Path(selection.path) if selection else None,
         config=step.parse(SoftTargetsConfig),
         output_uri=step.folder("soft-targets"),
@@ -68,4 +69,8 @@ def soft_targets(
         workers=workers,
     )
     family = node.removeprefix("soft-targets-")
-    step.finish(result, family=family.removesuffix(f"-part-{worker + 1}") if workers > 1 else family)
+    step.finish(
+        result,
+        family=family.removesuffix(f"-part-{worker + 1}") if workers > 1 else family,
+        kept=SoftTargetManifest.load(manifest.path).sidecars.values(),
+    )

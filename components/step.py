@@ -1,30 +1,28 @@
-"""Shared work of all components: parse the configuration, measure the time, write record, metrics and page."""
+"""Shared work of all components: find work that was done before, measure the time, write record, metrics and page."""
 
 import json
 import logging
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
+from kfp.dsl.types.type_annotations import is_artifact_wrapped_in_Output
+from pydantic_core import to_jsonable_python
 from rich.filesize import decimal
 
+from components.inputs import Inputs
 from components.logs import quiet_logs
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.errors import DataError
+from yt8m.errors import UserError
 from yt8m.identity import work_name
 from yt8m.progress import duration
-from yt8m.report.record import record_uri
+from yt8m.report.record import NodeRecord, record_uri
+from yt8m.report.record_files import copy_files, list_files, list_kept, missing_files
 from yt8m.stages.result import StageResult
-from yt8m.storage.local import local_path
-from yt8m.yaml_files import parse_line
-
-# The most numbered inputs of one kind that a component has.
-MOST_NUMBERED = 32
 
 _LOGGER = logging.getLogger("yt8m.components")
 _NO_PAGE = "<!doctype html><title>No page</title><p>This page could not be drawn. The log of the step says why."
@@ -36,7 +34,13 @@ _COUNTS = {
     "shards": "shards",
 }
 
+# Artifacts that are drawn from the record, so that no copy is needed.
+_DRAWN = {"metrics"}
+# Parameters that do not change what a stage computes. The content of the records counts.
+_FREE_PARAMETERS = {"records"}
+
 AnyConfig = TypeVar("AnyConfig", bound=Config)
+Arguments = ParamSpec("Arguments")
 
 
 class ModelArtifact(Protocol):
@@ -48,10 +52,17 @@ class ModelArtifact(Protocol):
 class Step:
     """One execution of a node.
 
+    The record that a node leaves tells later executions of the same work what it read and wrote. A step that finds such
+    a record, with the same content of everything that it reads, copies the files and does not call its stage.
+
     Args:
         arguments: The component's `locals()`: its artifacts; `node`, `root`, `key` and `attempt`, which determine the
             record's URI; `config` if the stage has a configuration.
         stage: Name of the stage.
+
+    Attributes:
+        node: Name of the node.
+        inputs: What the node reads.
     """
 
     def __init__(self, arguments: Mapping[str, Any], stage: str) -> None:
@@ -59,11 +70,15 @@ class Step:
         self.node: str = arguments["node"]
         self._stage = stage
         self._root: str = arguments["root"]
-        self._key: str = arguments["key"]
         self._attempt: str = arguments["attempt"]
+        self._record_uri = record_uri(self._root, self.node, work_name(arguments["key"], self._attempt))
         self._parameters = {name: value for name, value in arguments.items() if isinstance(value, str | int)}
         self._artifacts = {name: value for name, value in arguments.items() if hasattr(value, "uri")}
+        self._outputs = {name: Path(self._artifacts[name].path) for name in _written(stage) if name in self._artifacts}
+        self.inputs = Inputs(arguments, self._outputs)
         self._config: dict[str, Any] = {}
+        self._folders: dict[str, set[storage.ListedFile]] = {}
+        self._earlier: NodeRecord | None = None
         self._start = time.monotonic()
 
     def parse(self, config_type: type[AnyConfig], placeholders: Mapping[str, str] | None = None) -> AnyConfig:
@@ -90,6 +105,32 @@ class Step:
         """
         return storage.join(self._root, name, self.node, *filter(None, [self._attempt]))
 
+    def training_folder(self, name: str) -> str:
+        """Return the URI of a folder like `folder`, whose changed files the record names."""
+        uri = self.folder(name)
+        self._folders[uri] = set()
+        return uri
+
+    def run(
+        self, stage: Callable[Arguments, StageResult], *args: Arguments.args, **arguments: Arguments.kwargs
+    ) -> StageResult:
+        """Execute the stage, or take over the result and the files of an earlier execution of the same work.
+
+        Args:
+            stage: Function of the stage.
+            *args: Its arguments.
+            **arguments: Its arguments by name.
+
+        Returns:
+            The result of the stage, or that of the earlier execution.
+        """
+        self._earlier = self._take_over()
+        if self._earlier:
+            return StageResult(dict(self._earlier.metrics), dict(self._earlier.details))
+        self._folders = {uri: set(storage.list_files(uri)) for uri in self._folders}
+        self._start = time.monotonic()
+        return stage(*args, **arguments)
+
     def finish(
         self,
         result: StageResult,
@@ -99,6 +140,7 @@ class Step:
         model: ModelArtifact | None = None,
         compared: Iterable[str] = (),
         sections: Sequence[str] = (),
+        kept: Iterable[str] = (),
     ) -> None:
         """Write the record of the node under the root, and what KFP shows; print what came out.
 
@@ -109,9 +151,11 @@ class Step:
             model: The model that the stage wrote. Its artifact gets the most important figures.
             compared: Metrics to write to the component's output `metrics`, where KFP compares runs.
             sections: Sections of the report to write to the component's output `page`.
+            kept: URIs of the files under the root that the artifacts refer to.
         """
-        seconds = time.monotonic() - self._start
-        record = {
+        earlier = self._earlier
+        seconds = (earlier.seconds or 0.0) if earlier else time.monotonic() - self._start
+        record: dict[str, Any] = {
             "node": self.node,
             "stage": self._stage,
             "name": name,
@@ -127,16 +171,72 @@ class Step:
             self._write_metrics({key: result.metrics[key] for key in compared if key in result.metrics})
         if model:
             model.metadata.update(_describe_model(result.metrics, family))
-        self._store(record)
+        files = {name: list_files(path) for name, path in self._outputs.items()}
+        if earlier:
+            files |= {"": earlier.files[""]} if "" in earlier.files else {}
+            record |= {"kept": earlier.kept, "ended": earlier.ended}
+        else:
+            under_root = list_kept(kept)
+            files |= {"": under_root} if under_root else {}
+            folders = sorted({file.path.rpartition("/")[0] for file in under_root})
+            record |= {"kept": [*self._kept(), *folders], "ended": time.time()}
+        self._store(record | {"files": to_jsonable_python(files), "inputs": self.inputs.digests})
         sys.stdout.write(f"{self.node}: {_summarize(result.metrics, seconds)}\n")
+        sys.stdout.flush()
+
+    def _take_over(self) -> NodeRecord | None:
+        """Copy the files of an earlier execution of the same work, if there is one; otherwise say why not."""
+        outputs = {name: path for name, path in self._outputs.items() if name not in _DRAWN}
+        try:
+            if not storage.exists(self._record_uri):
+                return None
+            record = NodeRecord.parse_json(storage.read_text(self._record_uri), self._record_uri)
+            if reason := self._difference(record, outputs):
+                self._say(f"not copied from an earlier execution, because {reason}")
+                return None
+            number = copy_files(record, outputs)
+        except (UserError, OSError) as error:
+            self._say(f"not copied from an earlier execution: {error}")
+            return None
+        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(record.ended))
+        self._say(f"same work as in the execution that ended {when}: copied, {number} files")
+        return record
+
+    def _difference(self, record: NodeRecord, outputs: Mapping[str, Path]) -> str:
+        """Say why an earlier execution cannot replace this one; empty if it can."""
+        if not outputs.keys() <= record.files.keys():
+            return "its record lists no files"
+        parameters = [
+            {key: each for key, each in given.items() if key not in _FREE_PARAMETERS}
+            for given in (record.parameters, self._parameters)
+        ]
+        changed = [
+            name for name in sorted(parameters[0] | parameters[1]) if parameters[0].get(name) != parameters[1].get(name)
+        ]
+        read = sorted(record.inputs | self.inputs.digests)
+        changed += [name for name in read if record.inputs.get(name) != self.inputs.digests.get(name)]
+        if changed:
+            return f"{', '.join(changed)} changed since"
+        missing = missing_files(record)
+        return f"{missing[0]} is gone or incomplete ({len(missing)} such files)" if missing else ""
+
+    def _kept(self) -> list[str]:
+        """Return the checkpoints and logs of this execution; all of the node if it has changed none."""
+        found: set[str] = set()
+        for uri, before in self._folders.items():
+            now = set(storage.list_files(uri))
+            found |= {file.uri for file in now - before or now}
+        return sorted(found)
+
+    def _say(self, text: str) -> None:
+        sys.stdout.write(f"{self.node}: {text}\n")
         sys.stdout.flush()
 
     def _store(self, record: Mapping[str, Any]) -> None:
         """Write the record, with parameters and URIs of artifacts, which KFP's API does not return."""
         artifacts = {name: artifact.uri for name, artifact in self._artifacts.items()}
         text = json.dumps({**record, "parameters": self._parameters, "artifacts": artifacts}, allow_nan=False)
-        uri = record_uri(self._root, self.node, work_name(self._key, self._attempt))
-        with storage.open_atomic(uri) as file:
+        with storage.open_atomic(self._record_uri) as file:
             file.write(text.encode())
 
     def _write_metrics(self, metrics: Mapping[str, float]) -> None:
@@ -165,42 +265,10 @@ class Step:
         path.write_text(text, encoding="utf-8")
 
 
-def fan_in(arguments: Mapping[str, Any], prefix: str, names: str) -> dict[str, Path]:
-    """Collect the local paths of numbered input artifacts and of imported ones, by name.
-
-    Args:
-        arguments: The component's `locals()`. `imported` has the URIs of further artifacts from other runs.
-        prefix: Prefix of the parameters: `<prefix>_1`, `<prefix>_2`, ...
-        names: Names of the artifacts in this order, with spaces between them.
-    """
-    imported = parse_line(arguments.get("imported") or "{}", "imported")
-    fetched = {name: _fetch(name, uri) for name, uri in imported.items()}
-    return dict(zip(names.split(), numbered(arguments, prefix), strict=True)) | fetched
-
-
-def numbered(arguments: Mapping[str, Any], prefix: str) -> list[Path]:
-    """Collect the local paths of numbered input artifacts in order; see `fan_in`."""
-    given = (arguments.get(f"{prefix}_{number}") for number in range(1, MOST_NUMBERED + 1))
-    return [Path(artifact.path) for artifact in given if artifact is not None]
-
-
-def _fetch(name: str, uri: str) -> Path:
-    """Return the local path of a model's file or folder in another run.
-
-    What is in an object store is copied to a temporary folder, which stays until the step's container or process ends.
-    """
-    if not storage.exists(uri):
-        raise DataError(
-            f"imported: {name}: {uri} does not exist. Run the other recipe again, or take {name} out of this one."
-        )
-    if not storage.is_remote(uri):
-        return local_path(uri)
-    target = Path(tempfile.mkdtemp(), "imported")
-    for file in storage.list_uris(f"{uri}/**") or [uri]:
-        path = target / file.removeprefix(uri).lstrip("/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(storage.stage_in(file), path)
-    return target
+def _written(stage: str) -> list[str]:
+    """Return the names of the artifacts that a stage's component writes."""
+    function = getattr(import_module(f"components.{stage}"), stage)
+    return [name for name, kind in function.__annotations__.items() if is_artifact_wrapped_in_Output(kind)]
 
 
 def _describe_model(metrics: Mapping[str, float], family: str) -> dict[str, Any]:

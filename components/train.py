@@ -61,23 +61,23 @@ def train(
         page: Page with the learning curve.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
-    given = locals()
     from pathlib import Path
 
-    from components.step import Step, numbered
+    from components.step import Step
     from yt8m.stages.train import TrainConfig
     from yt8m.stages.train import train as run_stage
 
-    step = Step(given, "train")
+    step = Step(locals(), "train")
     settings = step.parse(TrainConfig)
-    result = run_stage(
+    result = step.run(
+        run_stage,
         partition=Path(partition.path),
         config=settings,
         output=Path(model.path),
         predictions=Path(predictions.path),
-        checkpoint_uri=step.folder("checkpoints"),
-        tensorboard_uri=step.folder("tensorboard"),
-        soft_targets=numbered(given, "soft_targets"),
+        checkpoint_uri=step.training_folder("checkpoints"),
+        tensorboard_uri=step.training_folder("tensorboard"),
+        soft_targets=step.inputs.numbered("soft_targets"),
     )
     step.finish(
         result,

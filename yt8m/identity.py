@@ -78,13 +78,18 @@ def work_name(key: str, attempt: str) -> str:
     return f"{key}-{attempt}" if attempt else key
 
 
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def folder_digest(directory: Path) -> str:
     """Return the SHA-256 over names and content of all files in a folder, in hexadecimal."""
     result = hashlib.sha256()
     for path in sorted(path for path in directory.rglob("*") if path.is_file()):
         result.update(path.relative_to(directory).as_posix().encode() + b"\0")
-        with path.open("rb") as file:
-            result.update(hashlib.file_digest(file, "sha256").digest())
+        result.update(bytes.fromhex(file_digest(path)))
     return result.hexdigest()
 
 

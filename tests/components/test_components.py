@@ -35,12 +35,12 @@ def outputs(stage: str) -> list[str]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_component_passes_all_required_arguments_to_its_stage(stage: str) -> None:
     tree = ast.parse(textwrap.dedent(inspect.getsource(component(stage))))
-    (call,) = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "run_stage")
+    (call,) = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "step.run")
     given = {keyword.arg for keyword in call.keywords}
     parameters = inspect.signature(getattr(importlib.import_module(f"yt8m.stages.{stage}"), stage)).parameters
     required = {name for name, parameter in parameters.items() if parameter.default is inspect.Parameter.empty}
     assert required <= given <= set(parameters)
-    assert not call.args
+    assert [ast.unparse(each) for each in call.args] == ["run_stage"]
 
 
 @pytest.mark.parametrize(

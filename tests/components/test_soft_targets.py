@@ -8,8 +8,14 @@ from typing import Any, Protocol
 import pytest
 
 from components.soft_targets import soft_targets
+from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
 from yt8m.stages.result import StageResult
 from yt8m.stages.soft_targets import SoftTargetsConfig
+
+MANIFEST = SoftTargetManifest(
+    teachers=("a",), num_classes=1, encoding=SoftTargetEncoding(), partition_digest="", recipe_hash="", sidecars={},
+    videos=0,
+)  # fmt: skip
 
 
 class Call(Protocol):
@@ -22,13 +28,19 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
 
     def called(node: str, *, worker: int = 0, workers: int = 1, attempt: str = "") -> dict[str, Any]:
         given: dict[str, Any] = {}
-        monkeypatch.setattr(
-            "yt8m.stages.soft_targets.soft_targets", lambda **all_: given.update(all_) or StageResult({})
-        )
+
+        def stage(**passed: Any) -> StageResult:
+            given.update(passed)
+            MANIFEST.save(passed["output"])
+            return StageResult({})
+
+        monkeypatch.setattr("yt8m.stages.soft_targets.soft_targets", stage)
         artifact = SimpleNamespace(path=str(tmp_path / "artifact"), uri="file:///artifact")
+        (tmp_path / "manifest").unlink(missing_ok=True)
+        manifest = SimpleNamespace(path=str(tmp_path / "manifest"), uri="file:///manifest")
         soft_targets(
             node=node, config=SoftTargetsConfig().dump_changes(), names="a b", root=str(tmp_path), key="k1",
-            worker=worker, workers=workers, partition=artifact, manifest=artifact, model_1=artifact, model_2=artifact,
+            worker=worker, workers=workers, partition=artifact, manifest=manifest, model_1=artifact, model_2=artifact,
             attempt=attempt,
         )  # fmt: skip
         return given

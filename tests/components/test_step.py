@@ -5,14 +5,11 @@ from typing import Any
 
 import pytest
 
-from components.step import Step, fan_in, numbered
+from components.step import Step
 from yt8m.config import Config
-from yt8m.errors import ConfigError, DataError
+from yt8m.errors import ConfigError
 from yt8m.report.record import NodeRecord
 from yt8m.stages.result import StageResult
-from yt8m.storage.local import LocalStore
-from yt8m.storage.stores import STORES
-from yt8m.yaml_files import dump_line
 
 
 class SmallConfig(Config):
@@ -55,7 +52,7 @@ def test_a_step_leaves_a_record_with_the_full_configuration(tmp_path: Path, argu
 def test_a_record_has_parameters_and_uris_and_a_repetition_has_its_own(
     tmp_path: Path, arguments: dict[str, Any]
 ) -> None:
-    given = {**arguments, "model": SimpleNamespace(uri="gs://bucket/model"), "missing": None}
+    given = {**arguments, "model": SimpleNamespace(uri="gs://bucket/model", path="/bucket/model"), "missing": None}
     Step(given, "train").finish(StageResult({"gap": 0.5}))
     Step({**given, "attempt": "again"}, "train").finish(StageResult({"gap": 0.6}))
     record, repeated = (
@@ -149,60 +146,3 @@ def test_an_error_while_rendering_a_page_is_logged_and_does_not_fail_the_step(
     assert "train-a: the page" in caplog.text
     assert "a curve without length" in caplog.text
     assert (tmp_path / "records" / "train-a" / "k1.json").exists()
-
-
-def test_numbered_artifacts_are_collected_in_order_by_name() -> None:
-    given = {f"model_{number}": SimpleNamespace(path=f"/m{number}") for number in range(1, 12)}
-    arguments = {**given, "model_12": None, "names": "ignored"}
-    assert numbered(arguments, "model") == [Path(f"/m{number}") for number in range(1, 12)]
-    names = " ".join(f"n{number}" for number in range(1, 12))
-    assert fan_in(arguments, "model", names)["n11"] == Path("/m11")
-    assert numbered(arguments, "other") == []
-    assert fan_in({}, "model", "") == {}
-
-
-class FolderStore(LocalStore):
-    """An object store with its objects in a folder, as `mem://objects/NAME`."""
-
-    remote = True
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def list_uris(self, pattern: str) -> list[str]:
-        return [uri.replace(str(self._folder), "mem://objects") for uri in super().list_uris(self._local(pattern))]
-
-    def exists(self, uri: str) -> bool:
-        return super().exists(self._local(uri))
-
-    def stage_in(self, uri: str) -> Path:
-        return Path(self._local(uri))
-
-    def _local(self, uri: str) -> str:
-        return uri.replace("mem://objects", str(self._folder))
-
-
-def test_imported_artifacts_are_used_where_they_are_or_copied_from_a_store(
-    tmp_path: Path, arguments: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(STORES, "mem", FolderStore(tmp_path))
-    (tmp_path / "member" / "model").mkdir(parents=True)
-    (tmp_path / "member" / "model" / "config.json").write_text("{}")
-    (tmp_path / "member" / "predictions").write_text("12")
-    imported = {
-        "here": str(tmp_path / "member"),
-        "there": "mem://objects/member",
-        "file": "mem://objects/member/predictions",
-    }
-    given = {**arguments, "member_1": artifact(tmp_path / "own"), "imported": dump_line(imported)}
-    found = fan_in(given, "member", "own")
-    assert list(found) == ["own", "here", "there", "file"]
-    assert found["here"] == tmp_path / "member"
-    assert found["there"] != tmp_path / "member"
-    assert (found["there"] / "model" / "config.json").read_text() == "{}"
-    assert (found["there"] / "predictions").read_text() == found["file"].read_text() == "12"
-
-
-def test_a_missing_imported_artifact_is_an_error(tmp_path: Path, arguments: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match=r"^imported: dbof7: .*gone does not exist\..* take dbof7 out"):
-        fan_in({**arguments, "imported": dump_line({"dbof7": str(tmp_path / "gone")})}, "member", "")

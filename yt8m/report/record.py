@@ -5,7 +5,10 @@ A record lies under the run's root, named after its node and its work. The repor
     {"node": "train-dbof1", "stage": "train", "name": "dbof1", "family": "dbof",
      "config": {"model": {"architecture": "dbof", "num_clusters": 4096}, "training": {"epochs": 10}},
      "metrics": {"gap": 0.8311, "map": 0.41, "hit_at_1": 0.9, "training_loss": 12.3, "steps": 12000},
-     "details": {"curve": [{"step": 1200, "loss": 14.2}], "gap_by_kind": {"order": 0.4}}, "seconds": 612.5}
+     "details": {"curve": [{"step": 1200, "loss": 14.2}], "gap_by_kind": {"order": 0.4}}, "seconds": 612.5,
+     "artifacts": {"partition": "gs://.../partition", "model": "gs://.../model"},
+     "inputs": {"partition": "9f86d081884c7d65..."}, "ended": 1764200000.5,
+     "files": {"model": [{"path": "weights.safetensors", "bytes": 123456, "sha256": "60303ae22b998861..."}]}}
 """
 
 from collections.abc import Mapping
@@ -17,9 +20,27 @@ from pydantic import Field, FiniteFloat
 from yt8m import storage
 from yt8m.config import Config
 from yt8m.errors import ConfigError, DataError, StorageError
+from yt8m.identity import digest
 
 # Number of records to read in parallel. Object stores take some hundredths of a second for each.
 _READS_AT_ONCE = 8
+# Fields that do not count when a step reads the record: they say where and when the work was done, not what came out.
+_VOLATILE = {"artifacts", "files", "inputs", "kept", "ended"}
+_VOLATILE_PARAMETERS = {"root", "records"}
+
+
+class StoredFile(Config):
+    """A file that a node wrote.
+
+    Attributes:
+        path: Path relative to the artifact. Empty if the artifact is one file.
+        bytes: Size in bytes.
+        sha256: SHA-256 of the content, in hexadecimal. Empty for a file under the root, which is never copied.
+    """
+
+    path: str
+    bytes: int
+    sha256: str = ""
 
 
 class NodeRecord(Config):
@@ -37,6 +58,13 @@ class NodeRecord(Config):
         seconds: Duration of the node in seconds, if measured.
         parameters: Parameters of the component.
         artifacts: URI of each artifact that the component read or wrote, by parameter.
+        files: Files of each artifact that the component wrote, by parameter. Under the empty name, with URIs as paths:
+            files under the root that the artifacts refer to.
+        inputs: Digest of the content of everything that the component read: artifacts by parameter, artifacts of other
+            runs as `imported.NAME`, records as `records.NODE`, files from outside the run as `data`.
+        kept: URIs of files and folders under the root that belong to the work: checkpoints, logs of TensorBoard, soft
+            targets, generated shards.
+        ended: End of the execution in seconds since 1970. A step that takes over this work keeps it, and `seconds`.
     """
 
     node: str
@@ -49,6 +77,16 @@ class NodeRecord(Config):
     seconds: FiniteFloat | None = None
     parameters: dict[str, Any] = Field(default={})
     artifacts: dict[str, str] = Field(default={})
+    files: dict[str, tuple[StoredFile, ...]] = Field(default={})
+    inputs: dict[str, str] = Field(default={})
+    kept: tuple[str, ...] = ()
+    ended: FiniteFloat = 0.0
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what steps read of the record: the same work with the same figures gives the same digest."""
+        parameters = {key: each for key, each in self.parameters.items() if key not in _VOLATILE_PARAMETERS}
+        return digest(record=self.model_dump(mode="json", exclude=_VOLATILE | {"parameters"}), parameters=parameters)
 
 
 def record_uri(root: str, node: str, work: str) -> str:

@@ -7,6 +7,7 @@ Of `yt8m`, it may import only `errors`. Configurations, data and everything abov
 """
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -24,6 +25,7 @@ __all__ = [
     "ListedFile",
     "ReadAhead",
     "exists",
+    "fingerprints",
     "is_remote",
     "join",
     "list_files",
@@ -37,6 +39,9 @@ __all__ = [
     "stage_in",
     "stat",
 ]
+
+# Number of files to look at in parallel. Object stores take some hundredths of a second for each.
+_LOOKS_AT_ONCE = 16
 
 
 def list_uris(pattern: str | Path) -> list[str]:
@@ -86,6 +91,13 @@ def is_remote(uri: str | Path) -> bool:
 def stat(uri: str | Path) -> FileStat:
     """Return the size of a file and a fingerprint that changes whenever the file is rewritten."""
     return store_of(uri).stat(str(uri))
+
+
+def fingerprints(uris: Iterable[str]) -> dict[str, str]:
+    """Return the fingerprints of many files by URI; see `stat`."""
+    files = sorted(uris)
+    with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
+        return {uri: found.fingerprint for uri, found in zip(files, pool.map(stat, files), strict=True)}
 
 
 def read_bytes(uri: str | Path) -> bytes:
