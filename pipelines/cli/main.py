@@ -21,6 +21,7 @@ COMMANDS = {
     "status": ("pipelines.cli.status:status", "Show the state of a run and its nodes."),
     "rerun": ("pipelines.cli.rerun:rerun", "Execute a node of a run again."),
     "logs": ("pipelines.cli.logs:logs", "Print the log of a node."),
+    "prune": ("pipelines.cli.prune:prune", "Remove files that no run needs any more."),
     "compile": ("pipelines.cli.compile:compile_recipe", "Compile a recipe to a Kubeflow pipeline."),
     "evaluate": ("pipelines.cli.evaluate:evaluate", "Evaluate a model on labeled shards."),
     "predict": ("pipelines.cli.predict:predict", "Predict shards with an exported model."),

@@ -16,8 +16,9 @@ LOCK_FILE = ".lock"
 # The compiled pipeline of the last run, and its recipe with all settings applied.
 PIPELINE_FILE = "pipeline.yaml"
 RECIPE_FILE = "recipe.json"
-# The artifacts of all steps, and KFP's cache.
+# The artifacts of all steps, each in `steps/RUN/NODE/OUTPUT`, and KFP's cache, which refers to them.
 ARTIFACTS_FOLDER = "steps"
+CACHE_FOLDER = "steps/.kfp_cache"
 # One log per node, and one for everything that KFP's local runner prints.
 LOGS_FOLDER = "logs"
 PIPELINE_LOG = "pipeline.log"
