@@ -29,6 +29,8 @@ from yt8m.yaml_files import FASTEST_DUMPER
 
 # Answers of servers that do not have a path, or not what it asks for.
 _ABSENT = frozenset({404, 405, 500, 501})
+# Number of runs in an answer. Each has its pipeline, which may have a megabyte.
+RUNS_AT_ONCE = 10
 
 
 class PipelineVersion(NamedTuple):
@@ -148,6 +150,17 @@ class Cluster:
         """Ask Kubeflow to stop a run, which then becomes CANCELING and ends as FAILED."""
         with self.errors(f"There is no run '{run_id}'. `yt8m runs` lists them."):
             self.client.terminate_run(run_id)
+
+    def all_runs(self) -> Iterator[Any]:
+        """Iterate over all runs of the namespace with their pipelines, also archived ones (`V2beta1Run`)."""
+        token = ""
+        while True:
+            with self.errors():
+                page = self.client.list_runs(token, RUNS_AT_ONCE, namespace=self.user_namespace)
+            yield from page.runs or []
+            token = page.next_page_token
+            if not token:
+                return
 
     def pipeline(self, run: Any) -> Any:
         """Return the pipeline of a run as it was submitted, from the run or from the pipeline version it refers to."""

@@ -17,7 +17,7 @@ def runs_of_root(cluster: Cluster, root: str) -> dict[str, str]:
         ClusterError: The cluster does not answer.
         DataError: The pipeline of a run cannot be read, so its root is unknown.
     """
-    return {run.run_id: run.display_name for run in cluster.runs() if _has_root(cluster, run, root)}
+    return {run.run_id: run.display_name for run in cluster.all_runs() if _has_root(cluster, run, root)}
 
 
 def needs_of_runs(cluster: Cluster, run_ids: Iterable[str]) -> Needs:

@@ -102,6 +102,8 @@ class KfpServer:
             if parts[1] not in kind:
                 return _json({"message": f"{parts[1]} not found."}, 404)
             return _json(self._described(kind[parts[1]]) if parts[0] == "runs" else kind[parts[1]])
+        if "filter" not in query:
+            return _json(_page(parts[0], list(kind.values()), query))
         wanted = json.loads(query["filter"][0])["predicates"][0]["stringValue"]
         found = [each for each in kind.values() if each["display_name"] == wanted]
         return _json({parts[0]: found} if found else {})
@@ -132,6 +134,13 @@ class KfpServer:
             "spec": {"activeDeadlineSeconds": 0} if state in {"CANCELING", "CANCELED"} else {},
             "status": {"phase": PHASES.get(state, "Failed"), "startedAt": STARTED, "nodes": nodes},
         }
+
+
+def _page(kind: str, found: list[Json], query: dict[str, list[str]]) -> Json:
+    """Return a part of a list, and the token of the next one if there are more."""
+    start, size = int(query.get("page_token", ["0"])[0]), int(query["page_size"][0])
+    token = {"next_page_token": str(start + size)} if start + size < len(found) else {}
+    return {kind: found[start : start + size], **token}
 
 
 def pod_name(run_node: str, server: "KfpServer", run_id: str = "runs-1") -> str:
