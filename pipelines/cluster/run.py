@@ -89,7 +89,7 @@ class ClusterRun:
         state = str(self.run.state or "PENDING")
         if state == "FAILED" and self._is_terminated():
             return "terminated"
-        if state == "RUNNING" and self._is_dead():
+        if state in {"RUNNING", "CANCELING"} and self._is_dead():
             return "probably dead"
         return ENDED.get(state, state.lower())
 
@@ -159,13 +159,14 @@ class ClusterRun:
             records = [_read_record(uris[0])]
             with ThreadPoolExecutor(_READS_AT_ONCE) as pool:
                 records += pool.map(_read_record, uris[1:])
-        except (ConfigError, StorageError) as error:
+        except StorageError as error:
             self._store_error, self._store_error_time = str(error), time.monotonic()
             return self._store_error
         self._store_error = ""
-        self.records |= {name: record for name, record in zip(missing, records, strict=True) if record}
-        gone = [uri for uri, record in zip(uris, records, strict=True) if not record]
-        return f"{len(gone)} records do not exist, for instance {gone[0]}" if gone else ""
+        found = dict(zip(missing, records, strict=True))
+        self.records |= {name: record for name, record in found.items() if isinstance(record, NodeRecord)}
+        problems = [record for record in records if isinstance(record, str)]
+        return f"{len(problems)} records are missing or damaged, for instance: {problems[0]}" if problems else ""
 
     def _results(self) -> Iterator[str]:
         """Iterate over lines with the URIs of report, summary and model."""
@@ -189,8 +190,9 @@ class ClusterRun:
         if self.workflow:
             reason = "Argo keeps the states of steps in a database (nodeStatusOffLoad), which Kubeflow does not show"
         else:
-            reason = "Kubeflow does not have the run's Workflow (API v1beta1)"
-        yield f"{reason}: states come from the records under {self.root or 'the root, which this run does not have'}."
+            reason = "Kubeflow does not show the run's Workflow (API v1beta1)"
+        records = f"states come from the records under {self.root}" if self.root else "and it has no root with records"
+        yield f"{reason}: {records}."
         if count := sum(node.state == "not known" for node in nodes.values()):
             yield (
                 f"{count} steps have no record there: whether they wait, run, failed or have ended is not known, nor "
@@ -252,9 +254,14 @@ def _specs(data: Any, run_id: str) -> tuple[Spec, Spec]:
     return json_format.MessageToDict(parsed), json_format.MessageToDict(parsed_platforms)
 
 
-def _read_record(uri: str) -> NodeRecord | None:
-    """Return a step's record, or None if it does not exist."""
-    return NodeRecord.parse_json(storage.read_text(uri), uri) if storage.exists(uri) else None
+def _read_record(uri: str) -> NodeRecord | str:
+    """Return a step's record, or why there is none."""
+    if not storage.exists(uri):
+        return f"{uri} does not exist"
+    try:
+        return NodeRecord.parse_json(storage.read_text(uri), uri)
+    except ConfigError as error:
+        return " ".join(str(error).split())
 
 
 def _seconds(moment: datetime | None) -> float:

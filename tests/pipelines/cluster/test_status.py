@@ -1,0 +1,169 @@
+"""`yt8m status` on recorded runs of a real Kubeflow Pipelines, whose pipelines are of an earlier version."""
+
+import json
+from collections import Counter
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines.cli import main
+from tests.pipelines.cluster import recordings
+from tests.pipelines.cluster.recordings import MOMENTS, RecordedCluster, read
+
+# google-cloud-storage warns once.
+pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
+
+REPORT = f"minio://mlpipeline/{recordings.SMOKE_FOLDER}/report/8e4b0b70-cbab-4b56-a257-26e7f4e5b990/html"
+
+
+def status(recorded: RecordedCluster, *moments: str, follow: bool = False) -> Result:
+    run_id = recorded.show(*moments)
+    options = ["--follow"] if follow else []
+    result = CliRunner().invoke(main, ["status", run_id, "--host", recorded.url, *options])
+    assert result.exit_code in {0, 1}, result.output
+    return result
+
+
+def rows(result: Result) -> dict[str, str]:
+    """Return the lines of the table by name of the node, without the header."""
+    lines = result.output.partition(" node ")[2].splitlines()[1:]
+    return {line.split()[0]: " ".join(line.split()[1:]) for line in lines if line.startswith(" ")}
+
+
+def states(result: Result) -> Counter[str]:
+    words = ("done", "unchanged", "running", "waiting", "failed", "stopped", "not known")
+    return Counter(word for row in rows(result).values() for word in words if f" {word} " in f" {row} ")
+
+
+def test_a_finished_run_has_all_steps_done_although_kfp_shows_seven(recorded: RecordedCluster) -> None:
+    result = status(recorded, "smoke")
+    assert "36 of 36 nodes done, finished" in result.output
+    assert rows(result)["train-netvlad"] == "netvlad done 30s 0.5923"
+    assert rows(result)["evaluate-export"] == "done 15s 0.5396 250.3 kB"
+    assert f"{recorded.url}/#/runs/details/32c6f43b-8158-47f7-9594-683d19bd32a4" in result.output
+    assert f"Report: {REPORT}" in result.output
+    assert "Model: minio://mlpipeline/v2/artifacts/smoke/" in result.output
+    assert "reason" not in result.output
+
+
+def test_steps_from_the_cache_are_unchanged_and_have_their_first_duration(recorded: RecordedCluster) -> None:
+    result = status(recorded, "smoke-cached")
+    assert "36 of 36 nodes done, finished" in result.output
+    assert states(result)["unchanged"] == 36
+    record = json.loads(recorded.objects["private-artifacts/yt8m/yt8m/records/train-netvlad/3a8251b01c0b.json"])
+    assert rows(result)["train-netvlad"] == f"netvlad unchanged {round(record['seconds'])}s 0.5923"
+
+
+@pytest.mark.parametrize(
+    ("moment", "expected"),
+    [
+        ("smoke-running", {"done": 1, "running": 1, "waiting": 34}),
+        ("smoke-compressed", {"done": 10, "running": 1, "waiting": 25}),
+        ("paper-start", {"waiting": 126}),
+        ("paper-failed", {"failed": 1, "waiting": 125}),
+    ],
+)
+def test_a_run_on_its_way_has_true_states(recorded: RecordedCluster, moment: str, expected: dict[str, int]) -> None:
+    assert states(status(recorded, moment)) == expected
+
+
+def test_failures_have_their_reason_and_repetitions_their_number(recorded: RecordedCluster) -> None:
+    table = rows(status(recorded, "retries"))
+    assert table["fails"] == "failed 7s main: Error (exit code 1)"
+    assert table["eats"] == "failed 8s main: OOMKilled (exit code 1)"
+    assert table["sleeps"] == "done (attempt 2) 53s"
+    assert rows(status(recorded, "retries-running"))["sleeps"].startswith("running (attempt 2) ")
+    assert rows(status(recorded, "paper-failed"))["prepare"] == "failed 3s main: Error (exit code 1)"
+
+
+def test_a_terminated_run_is_not_just_failed(recorded: RecordedCluster) -> None:
+    result = status(recorded, "terminated")
+    assert "0 of 1 nodes done, terminated" in result.output
+    assert "Terminated on request, which Kubeflow calls failed: retry exceeded workflow deadline" in result.output
+    assert rows(result)["fails"].startswith("failed (attempt 7) 5s main: Error (exit code 1)")
+    recorded.has_v1beta1 = False
+    assert "0 of 1 nodes done, terminated" in status(recorded, "terminated").output
+
+
+def test_a_run_that_is_too_large_and_silent_is_probably_dead(recorded: RecordedCluster) -> None:
+    result = status(recorded, "paper-stuck", follow=True)
+    assert result.exit_code == 1
+    assert "1 of 126 nodes done, probably dead" in result.output
+    assert "1,032,045 bytes, 98% of Argo's limit, and has not changed for" in result.output
+    assert "kubectl -n kubeflow delete workflow paper-6j68w" in result.output
+
+
+def test_states_in_a_database_come_from_records_and_the_rest_is_not_known(recorded: RecordedCluster) -> None:
+    result = status(recorded, "paper-offloaded")
+    assert "0 of 126 nodes done, 126 not known, finished" in result.output
+    assert "nodeStatusOffLoad" in result.output
+    record = recorded.objects["private-artifacts/yt8m/yt8m/records/prepare/" + work("smoke", "prepare")]
+    key = "private-artifacts/yt8m/yt8m/records/prepare/" + work("paper-offloaded", "prepare")
+    recorded.objects[key] = record
+    result = status(recorded, "paper-offloaded")
+    assert "1 of 126 nodes done, 125 not known, finished" in result.output
+    assert rows(result)["prepare"].startswith("done ")
+
+
+def work(moment: str, node: str) -> str:
+    """Return the file name of a record by the key in the recorded pipeline."""
+    spec = read(f"{MOMENTS[moment][0]}.json")["pipeline_spec"]
+    spec = spec.get("pipeline_spec", spec)
+    key = spec["root"]["dag"]["tasks"][node]["inputs"]["parameters"]["key"]["runtimeValue"]["constant"]
+    return f"{key}.json"
+
+
+def test_without_v1beta1_states_come_from_the_records(recorded: RecordedCluster) -> None:
+    recorded.has_v1beta1 = False
+    result = status(recorded, "smoke", follow=True)
+    assert result.exit_code == 0
+    assert "36 of 36 nodes done, finished" in result.output
+    assert rows(result)["train-netvlad"] == "netvlad done 18s 0.5923"
+    assert f"Report: {REPORT}" in result.output
+    assert "Kubeflow does not show the run's Workflow (API v1beta1): states come from the records" in result.output
+    for key in list(recorded.objects):
+        if "/records/report/" in key or "/records/export/" in key:
+            del recorded.objects[key]
+    result = status(recorded, "smoke-compressed")
+    assert "34 of 36 nodes done, 2 not known, running" in result.output
+    assert rows(result)["export"] == "not known"
+    assert "2 steps have no record there" in result.output
+
+
+def test_without_v1beta1_a_failed_step_of_a_small_run_is_known(recorded: RecordedCluster) -> None:
+    recorded.has_v1beta1 = False
+    found = rows(status(recorded, "retries"))
+    assert (found["fails"], found["sleeps"]) == ("failed", "not known")
+
+
+def test_without_a_store_states_stay_and_the_table_says_what_is_missing(
+    recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    result = status(recorded, "smoke")
+    assert "36 of 36 nodes done, finished" in result.output
+    assert "GAP and sizes are missing: s3://mlpipeline" in result.output
+
+
+def test_following_goes_on_while_argo_compresses_and_ends_with_the_run(recorded: RecordedCluster) -> None:
+    result = status(recorded, "smoke-running", "smoke-compressed", "smoke", follow=True)
+    assert result.exit_code == 0
+    assert "[10/36] train-netvlad done in 30s  (GAP 0.5923)" in result.output
+    assert "[36/36] report done in 8s" in result.output
+
+
+@pytest.mark.parametrize(
+    ("moments", "last"),
+    [
+        (("retries-running", "retries"), "1 of 3 nodes done, failed"),
+        (("paper-start", "paper-failed"), "0 of 126 nodes done, failed"),
+        (("terminated",), "terminated"),
+    ],
+)
+def test_following_a_run_that_fails_ends_with_code_1(
+    recorded: RecordedCluster, moments: tuple[str, ...], last: str
+) -> None:
+    result = status(recorded, *moments, follow=True)
+    assert result.exit_code == 1
+    assert last in result.output
