@@ -26,7 +26,8 @@ def look_through_folder(root: Path) -> Pruning:
     states = {name: node for name, node in RunState.load(root).nodes.items() if _has_artifacts(root, node)}
     needs = Needs.of_run(graph, states, ended=False)
     found = look_through(str(root), needs, changed_before=float("inf"))
-    present = frozenset(folder for node in states.values() for folder in _executions(node))
+    outputs = {path for node in states.values() for name, path in node.outputs.items() if name != "record"}
+    present = frozenset(Path(path).resolve().parent for path in outputs | found.artifacts)
     own = _OwnFiles(root, frozenset(graph.nodes), needs.unfinished, present)
     kinds, kept = dict(found.superfluous), list(found.kept)
     cached = storage.list_files(root / CACHE_FOLDER)
@@ -50,7 +51,7 @@ class _OwnFiles:
         root: The run's folder.
         nodes: Names of the run's nodes.
         unfinished: Names of nodes of which everything stays.
-        present: Folders of the executions whose artifacts the run has.
+        present: Folders of the executions whose artifacts the run has, or a record that it needs.
     """
 
     root: Path
@@ -79,11 +80,6 @@ class _OwnFiles:
 
     def _needs_execution(self, folder: Path) -> bool:
         return folder in self.present or folder.name in self.unfinished
-
-
-def _executions(node: NodeState) -> set[Path]:
-    """Return the folders in which the executions of a node left its artifacts."""
-    return {Path(path).resolve().parent for output, path in node.outputs.items() if output != "record"}
 
 
 def _has_artifacts(root: Path, node: NodeState) -> bool:

@@ -6,7 +6,7 @@ alone.
 """
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Self
@@ -28,6 +28,8 @@ KINDS: Mapping[str, str] = {
     "tensorboard": "TensorBoard logs",
     DATA_FOLDER: "generated shards",
 }
+# Start of the paths of TensorBoard's logs.
+_LOGS = "tensorboard/"
 # Number of records to read in parallel.
 _READS_AT_ONCE = 8
 # States in which a node has its results, even if they are not those of its present inputs.
@@ -76,11 +78,13 @@ class Pruning:
         superfluous: Files that no run needs, by kind.
         recent: Files that no known run needs, but that changed a short time ago.
         kept: Files that runs need.
+        artifacts: URIs of the artifacts whose files needed records list.
     """
 
     superfluous: Mapping[str, tuple[ListedFile, ...]]
     recent: tuple[ListedFile, ...]
     kept: tuple[ListedFile, ...]
+    artifacts: frozenset[str]
 
 
 def look_through(root: str, needs: Needs, changed_before: float) -> Pruning:
@@ -131,16 +135,18 @@ def find_superfluous(
         if folder == RECORDS_FOLDER:
             is_needed = (owner, rest.removesuffix(".json")) in needs.works
         elif folder == DATA_FOLDER:
-            is_needed = owner in needs.data
+            is_needed = owner in needs.data or _lies_in(f"{folder}/{path}", kept_paths)
         else:
-            is_needed = owner in whole or lies_in(f"{folder}/{path}", kept_paths)
+            is_needed = owner in whole or _lies_in(f"{folder}/{path}", kept_paths)
         if is_needed:
             kept.append(file)
         elif file.changed >= changed_before:
             recent.append(file)
         else:
             superfluous[KINDS[folder]].append(file)
-    return Pruning({kind: tuple(found) for kind, found in superfluous.items()}, tuple(recent), tuple(kept))
+    artifacts = frozenset(uri for record in records.values() for uri in _artifacts(record))
+    kinds = {kind: tuple(found) for kind, found in superfluous.items()}
+    return Pruning(kinds, tuple(recent), tuple(kept), artifacts)
 
 
 def relative_to(root: str, uri: str) -> str | None:
@@ -156,7 +162,7 @@ def normal_uri(uri: str) -> str:
     return f"s3://{rest}" if separator and scheme == "minio" else scheme + separator + rest
 
 
-def lies_in(path: str, folders: Collection[str]) -> bool:
+def _lies_in(path: str, folders: Collection[str]) -> bool:
     """Return whether a path, or one of the folders that it lies in, is among these."""
     parts = path.split("/")
     return any("/".join(parts[:count]) in folders for count in range(1, len(parts) + 1))
@@ -173,8 +179,14 @@ def _kept_paths(
         relative = [relative_to(root, uri) for uri in listed or ()]
         if listed is None or None in relative:
             whole.add(node)
-        paths |= {path for path in relative if path}
+        # A training that was interrupted has several files of logs, of which its record lists the last.
+        paths |= {path.rpartition("/")[0] if path.startswith(_LOGS) else path for path in relative if path}
     return frozenset(whole), frozenset(paths)
+
+
+def _artifacts(record: Mapping[str, Any]) -> Iterator[str]:
+    """Iterate over the URIs of the artifacts whose files a record lists."""
+    return (uri for name, uri in record.get("artifacts", {}).items() if name in record.get("files", {}))
 
 
 def _read_record(uri: str) -> dict[str, Any]:

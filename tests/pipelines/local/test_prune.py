@@ -133,6 +133,16 @@ def test_a_node_without_its_artifacts_keeps_all_its_files(root: Path) -> None:
     assert (root / "checkpoints" / "train-a" / "before.npz").exists()
 
 
+def test_artifacts_that_a_needed_record_lists_stay(root: Path) -> None:
+    path = root / "records" / "train-a" / f"{NOW}.json"
+    model = str(root / OLD_RUN / "train-a" / "model")
+    listed = {"files": {"model": []}, "artifacts": {"model": model, "partition": str(root / RUN / "train-b" / "model")}}
+    path.write_text(json.dumps(json.loads(path.read_text()) | listed))
+    assert prune(root, "--yes").exit_code == 0
+    kept = {f"{OLD_RUN}/train-a/model/weights", "steps/.kfp_cache/train-a-before.json"}
+    assert names_under(str(root)) - {".lock"} == PRESENT | kept
+
+
 def test_a_copy_of_a_folder_keeps_the_files_of_its_nodes(root: Path) -> None:
     copy = shutil.copytree(root, root.with_name("copy"))
     assert prune(copy, "--yes").exit_code == 0

@@ -26,7 +26,7 @@ GRAPH = SpecGraph(
 )
 DONE = {name: NodeState(title=name, state="done") for name in GRAPH.nodes}
 ALL_RECORDS: Mapping[tuple[str, str], Mapping[str, Any]] = {
-    ("train-a", TRAIN): {"kept": [f"{ROOT}/checkpoints/train-a/mine.npz", f"{ROOT}/tensorboard/train-a/run/"]},
+    ("train-a", TRAIN): {"kept": [f"{ROOT}/checkpoints/train-a/mine.npz", f"{ROOT}/tensorboard/train-a/again/last"]},
     ("report", REPORT): {"kept": []},
     ("train-z", "w9"): {"kept": []},
     ("prepare", work_name("k3", "")): {"kept": []},
@@ -57,12 +57,18 @@ def test_records_of_the_run_and_those_that_it_reads_are_needed() -> None:
 
 
 def test_files_that_a_needed_record_lists_are_needed() -> None:
-    names = ["checkpoints/train-a/mine.npz", "tensorboard/train-a/run/train/events"]
+    names = ["checkpoints/train-a/mine.npz", "tensorboard/train-a/again/first", "tensorboard/train-a/again/last"]
     gone = ["checkpoints/train-a/other.npz", "checkpoints/train-a/mine.npz.old", "checkpoints/train-b/mine.npz"]
     assert superfluous(*names, *gone, needs=of()) == {"checkpoints": gone}
-    assert superfluous("tensorboard/train-a/running/events", needs=of()) == {
-        "TensorBoard logs": ["tensorboard/train-a/running/events"]
-    }
+    logs = ["tensorboard/train-a/first", "tensorboard/train-b/again/last"]
+    assert superfluous(*logs, needs=of()) == {"TensorBoard logs": logs}
+
+
+def test_folders_that_a_needed_record_lists_are_needed() -> None:
+    names = ["soft-targets/train-a/12/0", "data/theirs/0"]
+    records = {**ALL_RECORDS, ("train-a", TRAIN): {"kept": [f"{ROOT}/soft-targets/train-a/12/", f"{ROOT}/data/theirs"]}}
+    gone = "soft-targets/train-a/123/0"
+    assert superfluous(*names, gone, needs=of(), records=records) == {"soft targets": [gone]}
 
 
 @pytest.mark.parametrize("record", [None, {}, {"kept": ["s3://bucket/moved/checkpoints/train-a/mine.npz"]}])
