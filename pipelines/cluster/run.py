@@ -140,8 +140,7 @@ class ClusterRun:
             is_failed: Whether KFP calls the step failed. It knows the states of a part of the steps only.
         """
         if record:
-            ended = getattr(record, "ended", 0.0)
-            return "unchanged" if 0 < ended < _seconds(self.run.created_at) else "done"
+            return "unchanged" if 0 < record.ended < _seconds(self.run.created_at) else "done"
         if is_failed and str(self.run.state) == "FAILED":
             return "failed"
         return "waiting" if str(self.run.state or "PENDING") == "PENDING" else "not known"
@@ -229,8 +228,8 @@ class ClusterRun:
 def _of_step(step: Step, record: NodeRecord | None) -> dict[str, Any]:
     """Return the changes of a node's state by what Argo knows of its step."""
     state: State = step.state
-    # A step that finds its work done takes the results and keeps the record's time.
-    if state == "done" and record and 0 < getattr(record, "ended", 0.0) < step.started:
+    # A step that finds its work done copies it, and the record keeps the end of the execution.
+    if state == "done" and record and 0 < record.ended < step.started:
         state = "unchanged"
     seconds = step.ended - step.started if step.ended else 0.0
     return {

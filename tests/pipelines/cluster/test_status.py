@@ -109,8 +109,9 @@ def work(moment: str, node: str) -> str:
     """Return the file name of a record by the key in the recorded pipeline."""
     spec = read(f"{MOMENTS[moment][0]}.json")["pipeline_spec"]
     spec = spec.get("pipeline_spec", spec)
-    key = spec["root"]["dag"]["tasks"][node]["inputs"]["parameters"]["key"]["runtimeValue"]["constant"]
-    return f"{key}.json"
+    dags = (each["dag"] for each in (spec["root"], *spec["components"].values()) if "dag" in each)
+    (task,) = (dag["tasks"][node] for dag in dags if node in dag["tasks"])
+    return f"{task['inputs']['parameters']['key']['runtimeValue']['constant']}.json"
 
 
 def test_without_v1beta1_states_come_from_the_records(recorded: RecordedCluster) -> None:
@@ -128,6 +129,19 @@ def test_without_v1beta1_states_come_from_the_records(recorded: RecordedCluster)
     assert "34 of 36 nodes done, 2 not known, running" in result.output
     assert rows(result)["export"] == "not known"
     assert "2 steps have no record there" in result.output
+
+
+@pytest.mark.parametrize("has_v1beta1", [True, False])
+def test_a_step_that_copied_earlier_work_is_unchanged(recorded: RecordedCluster, *, has_v1beta1: bool) -> None:
+    recorded.has_v1beta1 = has_v1beta1
+    folder = "private-artifacts/yt8m/yt8m/records"
+    # The run was created at 1795723088, and its last pod ended at 1795723940.
+    for node, ended in (("train-netvlad", 1795723000.0), ("report", 1795723938.0)):
+        key = f"{folder}/{node}/{work('smoke', node)}"
+        recorded.objects[key] = json.dumps({**json.loads(recorded.objects[key]), "ended": ended}).encode()
+    table = rows(status(recorded, "smoke"))
+    assert table["train-netvlad"] == "netvlad unchanged 18s 0.5923"
+    assert table["report"].startswith("done ")
 
 
 def test_without_v1beta1_a_failed_step_of_a_small_run_is_known(recorded: RecordedCluster) -> None:
