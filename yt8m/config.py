@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError, to_jsonable_python
@@ -33,6 +33,9 @@ class Config(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False, protected_namespaces=()
     )
+
+    # Explanations of keys that users may expect and that do not exist.
+    absent_keys: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, **fields: Any) -> None:
         """Validate keyword arguments; raise the same errors as `parse`."""
@@ -219,9 +222,8 @@ def _format_path(path: FieldPath) -> str:
 def _describe(details: ErrorDetails, owner: Any) -> str:
     if details["type"] == "extra_forbidden":
         key = str(details["loc"][-1])
-        return (
-            f"unknown key '{key}'. {suggest(key, [field.alias or name for name, field in owner.model_fields.items()])}"
-        )
+        known = [field.alias or name for name, field in owner.model_fields.items()]
+        return f"unknown key '{key}'. {owner.absent_keys.get(key) or suggest(key, known)}"
     if details["type"] in ("missing", "union_tag_not_found"):
         return "required, but missing."
     if details["type"] == _UNKNOWN_TAG:

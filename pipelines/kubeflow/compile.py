@@ -41,7 +41,7 @@ class Compilation:
     """
 
     def __init__(self, raw: Mapping[str, Any], source: str, *, read_data: bool) -> None:
-        self.raw = raw
+        self.raw, self.source = raw, source
         self.recipe = check_recipe(raw, source)
         self.plan = make_plan(self.recipe)
         self.work = find_work(self.recipe, self.plan, source, read_data=read_data)
@@ -55,9 +55,13 @@ class Compilation:
         """Return the resources of the steps in a cluster: from the file if given, otherwise from the recipe.
 
         Raises:
-            ConfigError: The file is missing or invalid.
+            ConfigError: The file is missing or invalid, or names models that the recipe does not have.
         """
-        return load_cluster(cluster_file) if cluster_file else self.recipe.cluster
+        cluster = load_cluster(cluster_file) if cluster_file else self.recipe.cluster
+        if cluster:
+            models = {node.model for node in self.plan.nodes.values()} - {""}
+            cluster.check_models(models, str(cluster_file) if cluster_file else f"{self.source}: cluster")
+        return cluster
 
     def build(self, image: str = "none", cluster: ClusterConfig | None = None, *, form: Form = "cluster") -> "Compiled":
         """Compile the recipe's pipeline; see `PipelineBuilder`."""

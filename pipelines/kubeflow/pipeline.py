@@ -12,8 +12,9 @@ from kfp import dsl, kubernetes
 from pipelines.graph.keys import Work
 from pipelines.graph.plan import Group, Node, Plan, Ref
 from pipelines.kubeflow.component import Form, find_component, make_component
-from pipelines.kubeflow.placement import PART_OF, apply_cluster
+from pipelines.kubeflow.placement import apply_cluster
 from pipelines.recipe.cluster import ClusterConfig
+from pipelines.recipe.steps import PART_OF
 from yt8m.yaml_files import dump_line
 
 # Parameters of the pipeline, with the descriptions that the user interface shows.
@@ -108,7 +109,7 @@ class PipelineBuilder:
         task = make_component(node.stage, node.name, arguments, self.image, self.form)(**arguments)
         kubernetes.add_pod_label(task, *PART_OF)
         if self.cluster:
-            apply_cluster(task, node.stage, self.cluster, self.image)
+            apply_cluster(task, node.stage, node.model, self.cluster, self.image)
         task.set_display_name(node.title)
         outputs |= {Ref(node.name, output): artifact for output, artifact in task.outputs.items()}
         return task

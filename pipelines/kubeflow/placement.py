@@ -5,28 +5,27 @@ from typing import Any
 from kfp import kubernetes
 
 from pipelines.kubeflow.image import step_image
-from pipelines.recipe.cluster import ClusterConfig, ShardCacheConfig, StepConfig
+from pipelines.recipe.cluster import ClusterConfig, ShardCacheConfig
+from pipelines.recipe.steps import StepConfig
 from pipelines.stages import STAGES
 from yt8m.storage.cache import FOLDER_VARIABLE, SIZE_VARIABLE
 
-# Label of every step's pod, by which the network policy selects pods.
-PART_OF = ("app.kubernetes.io/part-of", "yt8m")
 
-
-def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> None:
+def apply_cluster(task: Any, stage: str, model: str, cluster: ClusterConfig, image: str) -> None:
     """Configure a task for the cluster.
 
     Args:
         task: A `kfp.dsl.PipelineTask`.
         stage: Name of the stage that it executes.
+        model: Name of the model that it works on. Empty if it works on none or several.
         cluster: Configuration of the cluster.
         image: Container image of the pipeline.
     """
-    resources = STAGES[stage].resources
-    step: StepConfig = getattr(cluster, resources)
+    step = cluster.step(stage, model)
     task.set_container_image(step_image(step.image, image))
     _add_resources(task, step)
     _add_node_selection(task, step)
+    _add_metadata(task, step)
     _add_timeout_and_retries(task, step)
     if cluster.user:
         kubernetes.set_security_context(task, run_as_user=cluster.user, run_as_group=cluster.user, run_as_non_root=True)
@@ -39,7 +38,9 @@ def apply_cluster(task: Any, stage: str, cluster: ClusterConfig, image: str) -> 
             kubernetes.use_secret_as_volume(task, secret.name, secret.mount_path, optional=secret.optional)
     if cluster.image_pull_secrets:
         kubernetes.set_image_pull_secrets(task, list(cluster.image_pull_secrets))
-    if cluster.shard_cache and resources != "assembly":
+    if cluster.image_pull_policy:
+        kubernetes.set_image_pull_policy(task, cluster.image_pull_policy)
+    if cluster.shard_cache and STAGES[stage].resources != "assembly":
         _add_shard_cache(task, cluster.shard_cache)
 
 
@@ -71,6 +72,16 @@ def _add_node_selection(task: Any, step: StepConfig) -> None:
             effect=each.effect,
             toleration_seconds=each.seconds,
         )
+    for affinity in step.affinity:
+        conditions = [each.model_dump() for each in affinity.nodes]
+        kubernetes.add_node_affinity(task, match_expressions=conditions, weight=affinity.weight)
+
+
+def _add_metadata(task: Any, step: StepConfig) -> None:
+    for key, value in step.labels.items():
+        kubernetes.add_pod_label(task, key, value)
+    for key, value in step.annotations.items():
+        kubernetes.add_pod_annotation(task, key, value)
 
 
 def _add_timeout_and_retries(task: Any, step: StepConfig) -> None:

@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 import yaml
 
-from pipelines.kubeflow.placement import PART_OF
 from pipelines.recipe.cluster import load_cluster
+from pipelines.recipe.steps import PART_OF
 from tests.support.custom_resources import SCHEMAS
 from tests.support.paths import REPOSITORY
 

@@ -41,6 +41,13 @@ def _kind(version: str, kind: str, spec: Schema) -> Schema:
 
 
 _OWNER = _fields(("kind", "name"), apiGroup=_TEXT, kind={"enum": ["User", "Group", "ServiceAccount"]}, name=_TEXT)
+_SECCOMP = _fields(("type",), type={"enum": ["RuntimeDefault", "Localhost", "Unconfined"]})
+_CONTAINER_SECURITY = _fields(
+    allowPrivilegeEscalation={"type": "boolean"},
+    capabilities=_fields(add={"type": "array", "items": _TEXT}, drop={"type": "array", "items": _TEXT}),
+    runAsNonRoot={"type": "boolean"},
+    seccompProfile=_SECCOMP,
+)
 _MODEL = _fields(
     ("modelFormat",),
     modelFormat=_fields(("name",), name=_TEXT, version=_TEXT),
@@ -48,6 +55,7 @@ _MODEL = _fields(
     resources=_fields(limits=_QUANTITIES, requests=_QUANTITIES),
     runtime=_TEXT,
     runtimeVersion=_TEXT,
+    securityContext=_CONTAINER_SECURITY,
     storageUri=_TEXT,
 )
 _PREDICTOR = _fields(
@@ -55,6 +63,7 @@ _PREDICTOR = _fields(
     maxReplicas={"type": "integer"},
     model=_MODEL,
     priorityClassName=_TEXT,
+    securityContext=_fields(runAsNonRoot={"type": "boolean"}, seccompProfile=_SECCOMP),
     serviceAccountName=_TEXT,
 )
 

@@ -1,5 +1,6 @@
 """The section `cluster`: validation, and its effect on the compiled pipeline."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,25 @@ FULL: dict[str, Any] = {
             {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"},
             {"operator": "Exists", "effect": "NoExecute", "seconds": 30},
         ],
+        "affinity": [
+            {
+                "nodes": [
+                    {"key": "zone", "values": ["a", "b"]},
+                    {"key": "cpus", "operator": "Exists"},
+                ]
+            },
+            {"nodes": [{"key": "generation", "operator": "Gt", "values": ["6"]}], "weight": 50},
+        ],
+        "labels": {"kueue.x-k8s.io/queue-name": "research"},
+        "annotations": {"example.com/note": "two words, and more"},
         "timeout_hours": 36,
         "retries": {"count": 5},
     },
+    "overrides": [
+        {"models": ["dbof*"], "memory": "48Gi", "shared_memory": ""},
+        {"stages": ["export"], "cpu": "8"},
+        {"stages": ["quantize"], "models": ["dbof-wide"], "memory": "64Gi", "tolerations": []},
+    ],
 }
 
 
@@ -47,12 +64,14 @@ def step() -> None:
     """Do nothing."""
 
 
-def compiled(cluster: ClusterConfig, folder: Path, stage: str = "train") -> tuple[dict[str, Any], dict[str, Any]]:
+def compiled(
+    cluster: ClusterConfig, folder: Path, stage: str = "train", model: str = "netvlad"
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Compile a pipeline with one task; return its container and its Kubernetes settings."""
 
     @dsl.pipeline(name="tiny")
     def tiny() -> None:
-        apply_cluster(step(), stage, cluster, "registry/yt8m:1")
+        apply_cluster(step(), stage, model, cluster, "registry/yt8m:1")
 
     compiler.Compiler().compile(tiny, str(folder / "tiny.yaml"))
     spec, platform = [*yaml.safe_load_all((folder / "tiny.yaml").read_text())]
@@ -105,6 +124,73 @@ def test_timeouts_and_retries_are_those_of_long_trainings(tmp_path: Path) -> Non
         "backoffFactor": 2.0,
         "backoffMaxDuration": "604800s",
     }
+
+
+def test_a_whole_factor_may_be_written_with_a_point() -> None:
+    retries = parse(data={"retries": {"count": 1, "factor": 3.0}}).data.retries
+    assert retries
+    assert json.dumps(retries.factor) == "3"
+
+
+def test_nodes_are_required_or_preferred_by_conditions_on_labels(tmp_path: Path) -> None:
+    _, platform = compiled(parse(), tmp_path)
+    required, preferred = platform["nodeAffinity"]
+    zones = {"key": "zone", "operator": "In", "values": ["a", "b"]}
+    assert required == {"matchExpressions": [zones, {"key": "cpus", "operator": "Exists"}]}
+    newer = {"key": "generation", "operator": "Gt", "values": ["6"]}
+    assert preferred == {"matchExpressions": [newer], "weight": 50}
+
+
+def test_pods_get_labels_and_annotations(tmp_path: Path) -> None:
+    _, platform = compiled(parse(), tmp_path)
+    assert platform["podMetadata"] == {
+        "labels": {"kueue.x-k8s.io/queue-name": "research"},
+        "annotations": {"example.com/note": "two words, and more"},
+    }
+
+
+@pytest.mark.parametrize("policy", ["Always", "IfNotPresent", "Never"])
+def test_the_image_is_pulled_by_the_configured_policy(policy: str, tmp_path: Path) -> None:
+    assert compiled(parse(image_pull_policy=policy), tmp_path, "report")[1]["imagePullPolicy"] == policy
+    assert "imagePullPolicy" not in compiled(parse(), tmp_path)[1]
+
+
+@pytest.mark.parametrize(
+    ("stage", "model", "memory"),
+    [
+        ("train", "netvlad", "24Gi"),
+        ("train", "dbof-wide", "48Gi"),
+        ("average", "dbof", "48Gi"),
+        ("quantize", "dbof", "48Gi"),
+        ("quantize", "dbof-wide", "64Gi"),
+        ("soft_targets", "", ""),
+    ],
+)
+def test_stages_and_models_get_what_differs_from_their_class(
+    stage: str, model: str, memory: str, tmp_path: Path
+) -> None:
+    container, _ = compiled(parse(), tmp_path, stage, model)
+    assert container.get("resources", {}).get("resourceMemoryLimit", "") == memory
+
+
+def test_what_an_override_does_not_name_stays(tmp_path: Path) -> None:
+    own, of_class = (parse().step("train", model) for model in ("dbof", "netvlad"))
+    assert own.model_dump() == of_class.model_dump() | {"memory": "48Gi", "shared_memory": ""}
+    assert "emptyDirMounts" not in compiled(parse(), tmp_path, "train", "dbof")[1]
+    (tmp_path / "tiny.yaml").unlink()
+    assert "tolerations" not in compiled(parse(inference=FULL["training"]), tmp_path, "quantize", "dbof-wide")[1]
+    assert parse().step("export", "").cpu == "8"
+    assert parse().step("export", "").memory == ""
+
+
+def test_names_of_unknown_models_are_refused_and_patterns_are_not() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse().check_models(["netvlad", "dbof-wider"], "c.yaml")
+    assert str(error.value).startswith("c.yaml: overrides[2].models: the recipe trains no model 'dbof-wide'.")
+    assert "Did you mean 'dbof-wider'? Known: dbof-wider, netvlad." in str(error.value)
+    assert "'dbof-wide*'" in str(error.value)
+    parse().check_models(["dbof-wide"], "c.yaml")
+    parse(overrides=[{"models": ["rnn*"], "cpu": "1"}]).check_models(["netvlad"], "c.yaml")
 
 
 def test_secrets_are_given_by_reference(tmp_path: Path) -> None:
@@ -160,6 +246,35 @@ def test_without_a_claim_the_shard_cache_is_on_the_nodes_disk(tmp_path: Path) ->
             "data.tolerations[1]: a toleration without a key",
         ),
         ({"data": {"tolerations": [{"key": "a", "seconds": 3}]}}, "data.tolerations[0]: seconds are only allowed"),
+        (
+            {"data": {"retries": {"count": 1, "factor": 1.5}}},
+            "data.retries.factor: expected a whole number such as 2. Argo takes no other",
+        ),
+        ({"data": {"retries": {"count": 1, "factor": 0}}}, "data.retries.factor: "),
+        ({"data": {"labels": {"app.kubernetes.io/part-of": "x"}}}, "data.labels: app.kubernetes.io/part-of is set"),
+        ({"data": {"priority_class": "high"}}, "data.priority_class: unknown key 'priority_class'. Kubeflow Pipelines"),
+        ({"data": {"pod_affinity": []}}, "data.pod_affinity: unknown key 'pod_affinity'. Kubeflow Pipelines cannot"),
+        ({"data": {"affinity": [{"nodes": []}]}}, "data.affinity[0].nodes: "),
+        ({"data": {"affinity": [{"nodes": [{"key": "a"}]}]}}, "data.affinity[0].nodes[0]: `operator: In` needs"),
+        (
+            {"data": {"affinity": [{"nodes": [{"key": "a", "operator": "Exists"}], "weight": 0}]}},
+            "data.affinity[0].weight: ",
+        ),
+        (
+            {"data": {"affinity": [{"nodes": [{"key": "a", "operator": "Lt", "values": ["x"]}]}]}},
+            "data.affinity[0].nodes[0]: `operator: Lt` needs one value",
+        ),
+        ({"image_pull_policy": "Sometimes"}, "image_pull_policy: "),
+        ({"overrides": [{"memory": "1Gi"}]}, "overrides[0]: give stages, models, or both"),
+        ({"overrides": [{"models": ["a"]}]}, "overrides[0]: give what differs"),
+        (
+            {"overrides": [{"stages": ["train", "exports"], "cpu": "1"}]},
+            "overrides[0].stages: no stage 'exports'. Did you mean 'export'?",
+        ),
+        (
+            {"training": {"shared_memory": "8Gi"}, "overrides": [{"models": ["a"], "memory": "4Gi"}]},
+            "overrides do not fit for stage train, model a: shared_memory (8Gi) is part of memory (4Gi)",
+        ),
         ({"secrets": [{"name": "keys"}]}, "secrets[0]: give environment"),
         (
             {"secrets": [{"name": "Keys", "mount_path": "/k"}]},
@@ -194,3 +309,8 @@ def test_a_file_that_cannot_be_read_is_named(text: str | None, tmp_path: Path) -
         path.write_text(text)
     with pytest.raises(ConfigError, match=r"cluster\.yaml: (invalid YAML|cannot be read)"):
         load_cluster(path)
+
+
+def test_the_error_of_a_fraction_says_what_argo_would_do() -> None:
+    with pytest.raises(ConfigError, match=r"\"value '1.5' cannot be resolved to an int\". Received: 1.5\."):
+        parse(data={"retries": {"count": 1, "factor": 1.5}})
