@@ -7,7 +7,8 @@ import pytest
 import components
 import yt8m.stages
 from pipelines.kubeflow.component import find_component
-from pipelines.recipe.cluster import ClusterConfig, StepConfig
+from pipelines.recipe.cluster import ClusterConfig
+from pipelines.recipe.steps import StepConfig
 from pipelines.stages import FINAL_WEIGHTS, STAGES
 
 
