@@ -99,8 +99,11 @@ def rerun(  # noqa: PLR0917 click passes them by name
     say(console, f"To execute again: {executed}. Inputs from the cache: {_count(nodes.needed)}.")
     if nodes.stale:
         say(console, f"Not in the new run: {list_names(nodes.stale)}, which depend on {node}. --downstream adds them.")
-    for note in new.notes:
-        say(console, note)
+    if new.unknown:
+        names = list_names(new.unknown)
+        say(console, f"Not known whether they are done: {names}. Kubeflow's cache and the steps' records decide.")
+    if new.problem:
+        say(console, f"Records cannot be read from here, so the steps will check them: {new.problem}")
     say(console, f"{existing.graph.name}: {new.size}")
     announce(console, cluster, new.run_id, wait=wait)
 

@@ -28,7 +28,7 @@ from pipelines.kubeflow.share import share
 from pipelines.kubeflow.size import RunSize, run_size
 from pipelines.kubeflow.spec import Spec, SpecGraph, prune, prune_platforms
 from pipelines.recipe.cluster import ClusterConfig
-from pipelines.runs.state import FINISHED, check_inputs
+from pipelines.runs.state import FINISHED, NodeState, check_inputs
 from yt8m.errors import ConfigError, StorageError
 from yt8m.report.record import read_records
 
@@ -58,13 +58,15 @@ class Submitted:
         run_id: Its id.
         nodes: Nodes that it executes, and nodes whose results it takes.
         size: Size of the run, as if nothing came from the cache.
-        notes: What could not be known.
+        unknown: Nodes of the run, or whose records it reads, of which it is not known whether they are done.
+        problem: Why it could not be checked that all records exist which the run reads; empty if they do.
     """
 
     run_id: str
     nodes: RerunNodes
     size: RunSize
-    notes: tuple[str, ...]
+    unknown: tuple[str, ...]
+    problem: str
 
 
 def rerun_in_cluster(run: ClusterRun, node: str, changes: Changes, *, downstream: bool) -> Submitted:
@@ -85,9 +87,9 @@ def rerun_in_cluster(run: ClusterRun, node: str, changes: Changes, *, downstream
         DataError: A record that an executed node reads is missing.
     """
     nodes = choose_nodes(run.graph, node, downstream=downstream)
-    states = run.nodes()
+    states = _states(run)
     read = [*nodes.needed, *nodes.recorded]
-    unknown = [name for name in read if states[name].state == "not known"]
+    unknown = tuple(name for name in read if states[name].state == "not known")
     remedy = "Submit the recipe again. Finished steps come from the cache."
     check_inputs(node, [name for name in read if name not in unknown], states, remedy)
     attempt = secrets.token_hex(4) if changes.settings or states[node].state in FINISHED else ""
@@ -109,33 +111,44 @@ def continue_in_cluster(run: ClusterRun, changes: Changes) -> Submitted:
             large.
         DataError: A record that an executed node reads is missing.
     """
-    states = run.nodes()
+    state = str(run.run.state or "PENDING")
+    if state not in ENDED and run.state != "probably dead":
+        raise ConfigError(
+            f"{run.run_id}: the run is {run.state}. Stop it first: yt8m stop {run.run_id} --host "
+            f"{run.cluster.access.host}. Then wait for its end."
+        )
+    states = _states(run)
     nodes = choose_unfinished(run.graph, [name for name, node in states.items() if node.state in FINISHED])
     if not nodes.executed:
         raise ConfigError(
             f"{run.run_id}: all {len(states)} nodes are done, so there is nothing to continue. Name a NODE to execute "
             "it again."
         )
-    if str(run.run.state) not in ENDED:
-        raise ConfigError(
-            f"{run.run_id}: the run still goes on. Wait for its end, or stop it first: yt8m stop {run.run_id}"
-        )
-    unknown = [name for name in nodes.executed if states[name].state == "not known"]
+    unknown = tuple(name for name in nodes.executed if states[name].state == "not known")
     return _submit(run, nodes, changes, unknown, title="continued", attempt="")
 
 
+def _states(run: ClusterRun) -> dict[str, NodeState]:
+    """Return the states of all nodes. In a run that succeeded, those that are not known are done."""
+    states = run.nodes()
+    if str(run.run.state) != "SUCCEEDED":
+        return states
+    done = {name: node for name, node in states.items() if node.state == "not known"}
+    return states | {name: node.model_copy(update={"state": "done"}) for name, node in done.items()}
+
+
 def _submit(
-    run: ClusterRun, nodes: RerunNodes, changes: Changes, unknown: Sequence[str], *, title: str, attempt: str
+    run: ClusterRun, nodes: RerunNodes, changes: Changes, unknown: tuple[str, ...], *, title: str, attempt: str
 ) -> Submitted:
     """Submit a run of some nodes and those that they need; with an attempt, the nodes' former results do not count."""
     spec, platforms = _change(run, nodes, changes)
     if attempt:
         spec = bypass_cache(spec, nodes.executed, attempt)
-    notes = [f"Not known whether {', '.join(unknown)} are done. If so, their results are reused."] if unknown else []
+    problem = ""
     try:
         read_records(run.root, records_of_others(SpecGraph(spec), nodes.executed))
     except StorageError as error:  # the steps check it as well
-        notes.append(f"Whether all records exist that the steps read cannot be known from here: {error}")
+        problem = str(error)
     spec = prune(spec, {*nodes.executed, *nodes.needed})
     platforms = prune_platforms(platforms, spec)
     size = run_size(spec, platforms)
@@ -151,7 +164,7 @@ def _submit(
         pipeline_root=(config and config.pipeline_root) or "",
         service_account=(changes.cluster and changes.cluster.service_account) or run.run.service_account or "",
     )
-    return Submitted(run_id, nodes, size, tuple(notes))
+    return Submitted(run_id, nodes, size, unknown, problem)
 
 
 def _change(run: ClusterRun, nodes: RerunNodes, changes: Changes) -> tuple[Spec, Spec]:
