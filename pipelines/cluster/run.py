@@ -23,6 +23,8 @@ from yt8m.report.record import NodeRecord, record_uri
 
 # KFP's final states of a run -> our names. KFP ends terminated runs as failed.
 ENDED: Mapping[str, str] = {"SUCCEEDED": "finished", "FAILED": "failed", "SKIPPED": "skipped", "CANCELED": "terminated"}
+# State of a run that Argo cannot end, as its Workflow has reached the limit.
+DEAD = "probably dead"
 # Number of records to read in parallel.
 _READS_AT_ONCE = 8
 # Seconds to wait before an object store that failed is asked again.
@@ -85,38 +87,26 @@ class ClusterRun:
 
     @property
     def state(self) -> str:
-        """State of the run as a whole: `running`, `finished`, `failed`, `terminated`, `probably dead`, ..."""
+        """State of the run as a whole: `running`, `finished`, `failed`, `terminated`, `DEAD`, ..."""
         state = str(self.run.state or "PENDING")
         if state == "FAILED" and self._is_terminated():
             return "terminated"
         if state in {"RUNNING", "CANCELING"} and self._is_dead():
-            return "probably dead"
-        return ENDED.get(state, state.lower())
+            return DEAD
+        return "terminating" if state == "CANCELING" else ENDED.get(state, state.lower())
 
     def steps(self) -> dict[str, Step]:
         """Return what Argo knows of the steps; nothing if the cluster does not tell it."""
         return self.workflow.steps(self.graph.nodes) if self.workflow else {}
 
     def nodes(self) -> dict[str, NodeState]:
-        """Return the states of all nodes, from Argo's Workflow, or else from the nodes' records."""
-        return self._nodes_and_problem()[0]
+        """Return the states of all nodes, from Argo's Workflow, or else from the nodes' records.
 
-    def view(self) -> RunView:
-        """Return the current view of the run, with metrics from the steps' records."""
-        nodes, problem = self._nodes_and_problem(with_metrics=True)
-        notes = [self.cluster.address(self.run_id), *self._results(), *self._errors(), *self._unknown(nodes)]
-        notes += [f"GAP and sizes are missing: {problem}"] if problem else []
-        state = self.state
-        if state == "probably dead":
-            notes.append(self._describe_death())
-        running = str(self.run.state or "PENDING") not in ENDED and state != "probably dead"
-        return RunView(f"{self.graph.name} ({self.run.display_name})", nodes, state, running, tuple(notes))
-
-    def _nodes_and_problem(self, *, with_metrics: bool = False) -> tuple[dict[str, NodeState], str]:
-        """Return the states of all nodes, and why records that are needed for them cannot be read."""
+        Nodes whose records have been read have their figures.
+        """
         steps = self.steps()
-        wanted = [name for name in self.graph.nodes if not steps or (with_metrics and steps[name].state in FINISHED)]
-        problem = self._read_records(wanted)
+        if not steps:
+            self._read_records(list(self.graph.nodes))
         failed = {str(task.display_name) for task in self._tasks() if str(task.state) == "FAILED"}
         nodes = {}
         for name, node in self.graph.nodes.items():
@@ -130,7 +120,21 @@ class ClusterRun:
                 if found["state"] == "unchanged" or not steps:
                     found["seconds"] = record.seconds or 0.0
             nodes[name] = NodeState(title=node.title, group=node.group).model_copy(update=found)
-        return nodes, problem if with_metrics and steps else ""
+        return nodes
+
+    def view(self) -> RunView:
+        """Return the current view of the run, with metrics from the steps' records."""
+        nodes, problem = self.nodes(), ""
+        if self.workflow and self.workflow.nodes_known:
+            problem = self._read_records([name for name, node in nodes.items() if node.state in FINISHED])
+            nodes = self.nodes()
+        notes = [self.cluster.address(self.run_id), *self._results(), *self._errors(), *self._unknown(nodes)]
+        notes += [f"GAP and sizes are missing: {problem}"] if problem else []
+        state = self.state
+        if self.workflow and state == DEAD:
+            notes.append(_describe_death(self.workflow))
+        running = str(self.run.state or "PENDING") not in ENDED and state != DEAD
+        return RunView(f"{self.graph.name} ({self.run.display_name})", nodes, state, running, tuple(notes))
 
     def _of_record(self, record: NodeRecord | None, *, is_failed: bool) -> State:
         """Return the state of a node whose step Argo does not tell.
@@ -201,8 +205,9 @@ class ClusterRun:
             yield f"Records cannot be read: {self._store_error}"
 
     def _is_terminated(self) -> bool:
-        history = {str(each.state) for each in self.run.state_history or []}
-        return "CANCELING" in history or bool(self.workflow and self.workflow.terminated)
+        """Return whether the last state before the end says that somebody terminated the run, or Argo says so."""
+        states = [str(each.state) for each in self.run.state_history or [] if str(each.state) not in ENDED]
+        return states[-1:] == ["CANCELING"] or bool(self.workflow and self.workflow.terminated)
 
     def _is_dead(self) -> bool:
         workflow = self.workflow
@@ -210,19 +215,18 @@ class ClusterRun:
             return False
         return time.time() - workflow.changed >= _SILENT_SECONDS
 
-    def _describe_death(self) -> str:
-        workflow = self.workflow
-        assert workflow
-        return (
-            f"Probably dead: the run's Workflow has {workflow.size:,} bytes, {workflow.size / MAX_RUN_BYTES:.0%} of "
-            f"Argo's limit, and has not changed for {duration(time.time() - workflow.changed)}. Argo cannot store a "
-            f"larger one, nor that it failed. Delete it: kubectl -n {workflow.namespace} delete workflow "
-            f"{workflow.name}. Then submit the recipe again: finished steps are not repeated."
-        )
-
     def _tasks(self) -> list[Any]:
         details = self.run.run_details
         return list((details and details.task_details) or [])
+
+
+def _describe_death(workflow: Workflow) -> str:
+    return (
+        f"Probably dead: the run's Workflow has {workflow.size:,} bytes, {workflow.size / MAX_RUN_BYTES:.0%} of Argo's "
+        f"limit, and has not changed for {duration(time.time() - workflow.changed)}. Argo cannot store a larger one, "
+        f"nor that it failed. Delete it: kubectl -n {workflow.namespace} delete workflow {workflow.name}. Then submit "
+        "the recipe again: finished steps are not repeated."
+    )
 
 
 def _of_step(step: Step, record: NodeRecord | None) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """`yt8m status` on recorded runs of a real Kubeflow Pipelines, whose pipelines are of an earlier version."""
 
+import copy
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from click.testing import CliRunner, Result
@@ -91,6 +93,37 @@ def test_a_run_that_is_too_large_and_silent_is_probably_dead(recorded: RecordedC
     assert "1 of 126 nodes done, probably dead" in result.output
     assert "1,032,045 bytes, 98% of Argo's limit, and has not changed for" in result.output
     assert "kubectl -n kubeflow delete workflow paper-6j68w" in result.output
+
+
+def test_a_large_run_that_changed_a_minute_ago_is_running(recorded: RecordedCluster) -> None:
+    run_id = recorded.show("paper-stuck")
+    run, recording = copy.deepcopy(recorded.runs[run_id][0])
+    manifest = json.loads(recording["pipeline_runtime"]["workflow_manifest"])
+    now = datetime.now(UTC) - timedelta(minutes=1)
+    manifest["metadata"]["managedFields"][-1]["time"] = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    recording["pipeline_runtime"]["workflow_manifest"] = json.dumps(manifest)
+    recorded.runs[run_id] = [(run, recording)]
+    result = CliRunner().invoke(main, ["status", run_id, "--host", recorded.url])
+    assert "1 of 126 nodes done, running" in result.output
+    assert "dead" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        (["RUNNING", "CANCELING", "FAILED"], "terminated"),
+        (["RUNNING", "CANCELING", "FAILED", "RUNNING", "FAILED"], "failed"),
+        (["RUNNING", "CANCELING"], "terminating"),
+    ],
+)
+def test_the_history_tells_what_ended_a_run(recorded: RecordedCluster, history: list[str], expected: str) -> None:
+    run_id = recorded.show("retries")
+    run, _ = recorded.runs[run_id][0]
+    changed = {**run, "state": history[-1], "state_history": [{"state": state} for state in history]}
+    recorded.runs[run_id] = [(changed, {})]
+    recorded.has_v1beta1 = False
+    result = CliRunner().invoke(main, ["status", run_id, "--host", recorded.url])
+    assert result.output.splitlines()[0].endswith(f" not known, {expected}")
 
 
 def test_states_in_a_database_come_from_records_and_the_rest_is_not_known(recorded: RecordedCluster) -> None:
