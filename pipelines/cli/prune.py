@@ -19,6 +19,8 @@ from yt8m.storage import ListedFile
 
 # Files of runs in a cluster stay this long, because a run may be about to start, or belong to another cluster.
 HOURS_TO_KEEP = 24
+# Number of characters of a path to show.
+LONGEST_PATH = 64
 
 
 @click.command()
@@ -56,6 +58,7 @@ def _prune_folder(console: Console, root: Path, *, yes: bool) -> None:
 
 
 def _prune_root(console: Console, root: str, access: ClusterAccess, *, yes: bool) -> None:
+    access.check()
     from pipelines.cluster.client import Cluster
     from pipelines.cluster.prune import needs_of_runs, runs_of_root
 
@@ -84,8 +87,10 @@ def _show(console: Console, root: str, found: Pruning) -> None:
 
 
 def _row(root: str, kind: str, files: Sequence[ListedFile]) -> tuple[str, ...]:
-    largest = max(files, key=lambda file: file.size)
-    return kind, relative_to(root, largest.uri) or largest.uri, f"{len(files):,}", _size(files)
+    largest = max(files, key=lambda file: file.size).uri
+    path = relative_to(root, largest) or largest
+    shown = path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
+    return kind, shown, f"{len(files):,}", _size(files)
 
 
 def _finish(console: Console, found: Pruning, *, yes: bool) -> None:

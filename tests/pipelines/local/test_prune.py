@@ -14,6 +14,18 @@ from pipelines.runs.state import NodeState, RunState, State
 from tests.support.roots import make_spec, names_under, put, put_record
 from yt8m.identity import work_name
 
+RECIPE = """
+name: tiny
+data: {generate: {preset: smoke, videos: 200, videos_per_shard: 20}, holdout_shards: 1}
+training: {batch_size: 32}
+families:
+  logistic:
+    ensemble_size: 1
+    candidates:
+      linear: {model: {architecture: logistic}}
+ensemble: {search: {trials: 2}}
+students: {pupil: {like: linear, learn_from: logistic}}
+"""
 NOW, BEFORE = work_name("now", ""), work_name("before", "")
 RUN, OLD_RUN = "steps/tiny-2", "steps/tiny-1"
 # Files of the present run, of an earlier one, and others.
@@ -167,6 +179,28 @@ def test_a_damaged_pipeline_is_told_and_nothing_is_removed(root: Path) -> None:
     assert result.exit_code == 2
     assert "not a compiled pipeline" in words(result)
     assert names_under(str(root)) - {".lock"} == before
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_pruned_folder_has_all_that_its_run_needs(tmp_path: Path) -> None:
+    recipe, root = tmp_path / "tiny.yaml", tmp_path / "root"
+    recipe.write_text(RECIPE)
+
+    def run(epochs: int) -> str:
+        options = ["--root", str(root), "--set", f"training.epochs={epochs}"]
+        result = CliRunner().invoke(main, ["run", str(recipe), *options])
+        assert result.exit_code == 0, result.output
+        return words(result)
+
+    run(1)
+    run(2)
+    models = set(root.glob("steps/*/train-linear/model/weights.safetensors"))
+    assert len(models) == 2
+    assert prune(root, "--yes").exit_code == 0
+    assert len(set(root.glob("steps/*/train-linear/model/weights.safetensors"))) == 1
+    assert "Nothing to do: all 10 nodes are unchanged" in run(2)
+    assert "Done: 8 of 10 nodes" in run(1)
 
 
 def test_other_folders_are_refused(tmp_path: Path) -> None:
