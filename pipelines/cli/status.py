@@ -19,7 +19,7 @@ SECONDS_BETWEEN_READS = 1.0
 @click.option("--follow", is_flag=True, help="Update the table until the run ends. Exit code 1 if it did not finish.")
 @cluster_options
 def status(run: str, access: ClusterAccess, follow: bool) -> None:
-    """Show a table of RUN's nodes with state, time, GAP and size.
+    """Show a table of RUN's nodes with state, time, GAP, size, and the reason why a node failed or waits.
 
     RUN is the --root of a `yt8m run` or, with --host, the id of a run in a cluster.
     """

@@ -169,7 +169,11 @@ class ClusterRun:
         found = dict(zip(missing, records, strict=True))
         self.records |= {name: record for name, record in found.items() if isinstance(record, NodeRecord)}
         problems = [record for record in records if isinstance(record, str)]
-        return f"{len(problems)} records are missing or damaged, for instance: {problems[0]}" if problems else ""
+        return (
+            f"{len(problems)} of {len(missing)} records are missing or damaged, such as: {problems[0]}"
+            if problems
+            else ""
+        )
 
     def _results(self) -> Iterator[str]:
         """Iterate over lines with the URIs of report, summary and model."""

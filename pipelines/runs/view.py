@@ -13,7 +13,7 @@ class RunView:
     Attributes:
         pipeline: Name of the pipeline.
         nodes: State of each node by name.
-        state: State of the run as a whole: `running`, `finished`, `not running`, `failed`, ...
+        state: State of the run as a whole: `running`, `finished`, `not running`, `failed`, `terminated`, ...
         running: Whether the run can still change.
         notes: Lines to print below the table, such as addresses and errors.
     """

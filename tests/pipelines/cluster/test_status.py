@@ -183,6 +183,14 @@ def test_without_v1beta1_a_failed_step_of_a_small_run_is_known(recorded: Recorde
     assert (found["fails"], found["sleeps"]) == ("failed", "not known")
 
 
+def test_a_damaged_record_hides_only_its_own_figures(recorded: RecordedCluster) -> None:
+    recorded.objects[f"private-artifacts/yt8m/yt8m/records/report/{work('smoke', 'report')}"] = b'{"node": "rep'
+    result = status(recorded, "smoke")
+    assert rows(result)["report"] == "done 8s"
+    assert rows(result)["train-netvlad"] == "netvlad done 30s 0.5923"
+    assert "GAP and sizes are missing: 1 of 36 records are missing or damaged, such as: s3://" in result.output
+
+
 def test_without_a_store_states_stay_and_the_table_says_what_is_missing(
     recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
