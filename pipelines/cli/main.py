@@ -19,6 +19,8 @@ COMMANDS = {
     "run": ("pipelines.cli.run:run", "Run a recipe on this machine, or resume an interrupted run."),
     "submit": ("pipelines.cli.submit:submit", "Run a recipe on Kubeflow Pipelines."),
     "status": ("pipelines.cli.status:status", "Show the state of a run and its nodes."),
+    "runs": ("pipelines.cli.runs:runs", "List the runs in a cluster."),
+    "stop": ("pipelines.cli.stop:stop", "Stop a run, or disable a schedule."),
     "rerun": ("pipelines.cli.rerun:rerun", "Execute a node of a run again."),
     "logs": ("pipelines.cli.logs:logs", "Print the log of a node."),
     "prune": ("pipelines.cli.prune:prune", "Remove files that no run needs any more."),

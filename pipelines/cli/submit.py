@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -51,6 +52,14 @@ from yt8m.errors import ClusterError, ConfigError
 @cluster_file_option
 @offloaded_option
 @settings_option
+@click.option(
+    "--schedule",
+    default="",
+    metavar="CRON",
+    help="Let Kubeflow start runs again and again at minute, hour, day of the month, month, day of the week, for "
+    "instance '30 3 * * 1' for Mondays at 3:30 UTC (unless the installation has another time zone).",
+)
+@click.option("--name", "run_name", default="", help="Name of the run or schedule.  [default: recipe and time]")
 @click.option("--wait", is_flag=True, help="Show the run until it ends. Exit code 1 if it fails.")
 def submit(  # noqa: PLR0917 click passes them by name
     recipe: Path,
@@ -62,6 +71,8 @@ def submit(  # noqa: PLR0917 click passes them by name
     cluster_file: Path | None,
     offloaded: bool,
     settings: tuple[str, ...],
+    schedule: str,
+    run_name: str,
     wait: bool,
 ) -> None:
     """Compile a recipe and start it as a run of Kubeflow Pipelines.
@@ -71,10 +82,15 @@ def submit(  # noqa: PLR0917 click passes them by name
     _check(access, root)
     image = pullable_image(image)
     from pipelines.cluster.client import Cluster, PipelineVersion
+    from pipelines.cluster.schedules import create_schedule, kubeflow_cron, refuse_existing
     from pipelines.kubeflow.compile import Compilation, version_name
     from pipelines.kubeflow.pipeline import ROOT_PARAMETER
     from pipelines.kubeflow.size import run_size
 
+    if schedule:
+        kubeflow_cron(schedule)
+        if not run_name or wait:
+            raise ConfigError("--schedule: give the schedule a name, --name NAME, and no --wait: runs come later.")
     console = table_console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     name, resources = compilation.plan.name, compilation.resources(cluster_file)
@@ -84,20 +100,27 @@ def submit(  # noqa: PLR0917 click passes them by name
     # For forms and clones in the user interface.
     specs[0]["root"]["inputDefinitions"]["parameters"][ROOT_PARAMETER] |= {"defaultValue": root, "isOptional": True}
     cluster = Cluster(access)
+    if schedule:
+        refuse_existing(cluster, run_name)
     version: PipelineVersion | None = None
     try:
         version = cluster.upload(specs, version_name(name, image, specs), compilation.recipe.description)
     except ClusterError as error:
         say(console, f"The pipeline has no named version in the user interface: {error}")
-    run_id = cluster.submit(
-        version or specs,
-        name=f"{name} {time.strftime('%Y-%m-%d %H-%M-%S')}",
-        description=_describe(recipe, compilation.recipe.description, settings, image, cluster_file),
-        parameters={ROOT_PARAMETER: root},
-        experiment=experiment,
-        pipeline_root=pipeline_root,
-        service_account=resources.service_account if resources else "",
-    )
+    details: dict[str, Any] = {
+        "name": run_name or f"{name} {time.strftime('%Y-%m-%d %H-%M-%S')}",
+        "description": _describe(recipe, compilation.recipe.description, settings, image, cluster_file),
+        "parameters": {ROOT_PARAMETER: root},
+        "experiment": experiment,
+        "pipeline_root": pipeline_root,
+        "service_account": resources.service_account if resources else "",
+    }
+    if schedule:
+        schedule_id = create_schedule(cluster, version or specs, cron=kubeflow_cron(schedule), **details)
+        say(console, f"{run_name}: schedule {schedule_id} of {len(compilation.plan.nodes)} nodes made; {size}")
+        say(console, f"Stop:     yt8m stop '{run_name}' --host {access.host}")
+        return
+    run_id = cluster.submit(version or specs, **details)
     say(console, f"{name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}; {size}")
     announce(console, cluster, run_id, wait=wait)
 

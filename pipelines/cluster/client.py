@@ -4,7 +4,7 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from tempfile import NamedTemporaryFile
@@ -21,7 +21,7 @@ from kfp_server_api import (  # type: ignore[import-untyped]
 )
 
 from pipelines.cluster.access import ClusterAccess
-from pipelines.cluster.connection import ONLY_NAMESPACE, Connection, PageError, is_page
+from pipelines.cluster.connection import ONLY_NAMESPACE, Connection, PageError, is_page, page_title
 from pipelines.cluster.problems import explain
 from pipelines.kubeflow.spec import Spec
 from yt8m.errors import ClusterError
@@ -31,6 +31,10 @@ from yt8m.yaml_files import FASTEST_DUMPER
 _ABSENT = frozenset({404, 405, 500, 501})
 # Number of runs in an answer. Each has its pipeline, which may have a megabyte.
 RUNS_AT_ONCE = 10
+
+
+class MissingError(ClusterError):
+    """What was asked for does not exist."""
 
 
 class PipelineVersion(NamedTuple):
@@ -120,14 +124,8 @@ class Cluster:
             description=description,
             runtime_config=V2beta1RuntimeConfig(parameters=dict(parameters), pipeline_root=pipeline_root or None),
             service_account=service_account or None,
+            **pipeline_source(pipeline),
         )
-        if isinstance(pipeline, PipelineVersion):
-            run.pipeline_version_reference = V2beta1PipelineVersionReference(
-                pipeline_id=pipeline.pipeline_id, pipeline_version_id=pipeline.version_id
-            )
-        else:
-            spec, platforms = pipeline
-            run.pipeline_spec = {"pipeline_spec": spec, "platform_spec": platforms} if platforms else spec
         # kfp prints links to its own pages.
         with self.errors(), redirect_stdout(StringIO()):
             run.experiment_id = experiment_id or self.experiment(experiment)
@@ -145,6 +143,26 @@ class Cluster:
         """Return a run as the API describes it (`V2beta1Run`)."""
         with self.errors(f"There is no run '{run_id}'. `yt8m runs` lists them."):
             return self.client.get_run(run_id)
+
+    def json(
+        self,
+        path: str,
+        query: Mapping[str, str],
+        object_hook: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    ) -> dict[str, Any]:
+        """Request a path of the API without kfp's models, which take long for long lists.
+
+        Args:
+            path: Path below the host.
+            query: Parameters of the request.
+            object_hook: Function that receives each JSON object of the answer and returns what to keep of it.
+        """
+        with self.errors():
+            response = self.client.request(path, list(query.items()))
+            if is_page(response):
+                raise PageError(page_title(response.data))
+            answer: dict[str, Any] = json.loads(response.data, object_hook=object_hook)
+        return answer
 
     def terminate(self, run_id: str) -> None:
         """Ask Kubeflow to stop a run, which then becomes CANCELING and ends as FAILED."""
@@ -242,7 +260,19 @@ class Cluster:
         try:
             yield
         except (ApiException, PageError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise ClusterError(explain(error, self.access, missing)) from error
+            text = explain(error, self.access, missing)
+            raise (MissingError if missing and text.endswith(missing) else ClusterError)(text) from error
+
+
+def pipeline_source(pipeline: PipelineVersion | tuple[Spec, Spec]) -> dict[str, Any]:
+    """Return the field of a run or schedule that says what to execute."""
+    if isinstance(pipeline, PipelineVersion):
+        reference = V2beta1PipelineVersionReference(
+            pipeline_id=pipeline.pipeline_id, pipeline_version_id=pipeline.version_id
+        )
+        return {"pipeline_version_reference": reference}
+    spec, platforms = pipeline
+    return {"pipeline_spec": {"pipeline_spec": spec, "platform_spec": platforms} if platforms else spec}
 
 
 def named(name: str) -> str:

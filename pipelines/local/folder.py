@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -71,6 +72,27 @@ def is_locked(root: Path) -> bool:
         except BlockingIOError:
             return True
         return False
+
+
+def stop_run(root: Path) -> int:
+    """Ask the process that executes the run in a folder to stop, and return its process id.
+
+    Raises:
+        ConfigError: No run is going on here, or its process is not known on this machine.
+    """
+    if not is_locked(root):
+        raise ConfigError(f"{root}: no run is going on here, so that there is nothing to stop.")
+    lock = root / LOCK_FILE
+    holder = lock.read_text().strip()
+    files = Path(f"/proc/{holder}/fd")
+    # The number may be that of another process by now, or of a process on another machine.
+    if not files.is_dir() or not any(file.exists() and file.samefile(lock) for file in files.iterdir()):
+        raise ConfigError(
+            f"{root}: the process of the run (number {holder or 'unknown'}) is not known on this machine. Press Ctrl-C "
+            "where the run was started."
+        )
+    os.kill(int(holder), signal.SIGTERM)
+    return int(holder)
 
 
 def view_folder(root: Path) -> RunView:

@@ -45,6 +45,7 @@ class KfpServer:
         versions: Pipelines by version id.
         version_names: Names of the uploaded versions by version id.
         failures: Answers (status, content type, body) to the next requests, before normal answers.
+        schedules: Recurring runs by id, as posted, with the fields that the server adds.
         read_only: Whether pipelines cannot be uploaded.
         workflows: Workflow of each run at its last answer, which the API v1beta1 has, by id of the run.
     """
@@ -59,6 +60,7 @@ class KfpServer:
     versions: dict[str, Json] = field(default_factory=dict)
     version_names: dict[str, str] = field(default_factory=dict)
     failures: list[tuple[int, str, str]] = field(default_factory=list)
+    schedules: dict[str, Json] = field(default_factory=dict)
     workflows: dict[str, Json] = field(default_factory=dict)
     read_only: bool = False
 
@@ -92,7 +94,25 @@ class KfpServer:
         self.versions[version], self.version_names[version] = _uploaded(body), query["name"][0]
         return _json({"pipeline_id": query["pipelineid"][0], "pipeline_version_id": version})
 
+    def _schedule(self, method: str, parts: list[str], query: dict[str, list[str]], body: Json) -> tuple[int, str, str]:
+        if method == "POST" and not parts:
+            name = f"schedules-{len(self.schedules) + 1}"
+            self.schedules[name] = {**body, "recurring_run_id": name, "status": "ENABLED"}
+            return _json(self.schedules[name])
+        if parts:
+            name, _, verb = parts[0].partition(":")
+            if method == "DELETE":
+                del self.schedules[name]
+            elif verb == "disable":
+                self.schedules[name] |= {"status": "DISABLED", "mode": "DISABLE"}
+            return _json({})
+        wanted = json.loads(query["filter"][0])["predicates"][0]["stringValue"] if "filter" in query else ""
+        found = [each for each in self.schedules.values() if wanted in {"", each["display_name"]}]
+        return _json({"recurringRuns": found} if found else {})
+
     def _resource(self, method: str, parts: list[str], query: dict[str, list[str]], body: Json) -> tuple[int, str, str]:
+        if parts[0] == "recurringruns":
+            return self._schedule(method, parts[1:], query, body)
         kind = {"experiments": self.experiments, "runs": self.runs, "pipelines": self.pipelines}.get(parts[0], {})
         if method == "POST":
             name = f"{parts[0]}-{len(kind) + 1}"
@@ -215,7 +235,7 @@ def kfp_server() -> Iterator[KfpServer]:
             self.end_headers()
             self.wfile.write(answer.encode())
 
-        do_GET = do_POST = _answer  # noqa: N815 as the library calls them
+        do_GET = do_POST = do_DELETE = _answer  # noqa: N815 as the library calls them
 
         def log_message(self, *_: Any) -> None:
             pass

@@ -97,6 +97,8 @@ class RecordedCluster:
             return self._run(found[1], is_end=bool(found[2]))
         if found := re.fullmatch(r"/apis/v1beta1/runs/([^/:]+)", path):
             return self._workflow(found[1])
+        if path == "/apis/v2beta1/runs" and method == "GET":
+            return _json(_page(query))
         if path == "/apis/v2beta1/runs" and method == "POST":
             run_id = f"runs-{len(self.submitted) + 1}"
             self.submitted[run_id] = {**body, "run_id": run_id}
@@ -106,7 +108,6 @@ class RecordedCluster:
             return _json(experiments[found[1]]) if found[1] in experiments else _missing()
         files = {
             "/apis/v2beta1/healthz": "healthz-v2beta1.json",
-            "/apis/v2beta1/runs": "list-runs.json",
             "/apis/v2beta1/experiments": "list-experiments.json",
         }
         return _json(read(files[path])) if path in files else self._interface(path, query)
@@ -238,6 +239,17 @@ def unpack_records(folder: Path) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return str(folder / ROOT.removeprefix(f"s3://{BUCKET}/"))
+
+
+def _page(query: dict[str, str]) -> Json:
+    """Return a page of the recorded list of runs, as KFP does. Tokens are numbers here."""
+    runs = [
+        run for run in read("list-runs.json")["runs"] if query.get("experiment_id", "") in {"", run["experiment_id"]}
+    ]
+    runs.sort(key=lambda run: str(run["created_at"]), reverse=query.get("sort_by") == "created_at desc")
+    start, size = int(query.get("page_token") or 0), int(query.get("page_size") or 20)
+    more = {"next_page_token": str(start + size)} if start + size < len(runs) else {}
+    return {"runs": runs[start : start + size], "total_size": len(runs), **more}
 
 
 def _json(body: Any) -> Answer:
