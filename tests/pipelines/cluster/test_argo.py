@@ -187,6 +187,12 @@ def test_a_step_that_argo_has_not_ended(phase: str, message: str, expected: tupl
         ("Failed", "main: Error (exit code 143)", ENDED, "failed"),
         ("Failed", "main: Error (exit code 143)", ON_REQUEST, "stopped"),
         ("Failed", "Step exceeded its deadline", ON_REQUEST, "stopped"),
+        (
+            "Failed",
+            "workflow shutdown with strategy: Terminate",
+            {"spec": {"shutdown": "Terminate"}, **ENDED},
+            "stopped",
+        ),
         ("Failed", "main: OOMKilled (exit code 137)", ON_REQUEST, "failed"),
         ("Running", "", ENDED, "stopped"),
         ("Pending", "", ON_REQUEST, "stopped"),
