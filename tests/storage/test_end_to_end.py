@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,49 @@ def test_a_shard_that_cannot_be_fetched_is_named(remote):
 
     with pytest.raises(StorageError, match=f"{missing}: there is no such object"), data_errors():
         next(iter(read_videos([missing], DATA.resolve().spec, batch_size=7)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("remote", ["s3"], indirect=True)
+def test_a_training_repeats_every_kind_of_request_that_fails(remote, tmp_path, caplog):
+    generate(config=DATA, output_uri=remote.uri)
+    make_partition(remote.uri, tmp_path / "partition.json")
+    config = TrainConfig.parse({"model": MODEL, "training": TRAINING, "label_weight": 1.0}, "test")
+    shards = Path(os.environ["YT8M_CACHE_DIR"])
+
+    def run(name: str) -> list[tuple[str, str]]:
+        for copy in shards.glob("*-train*"):
+            copy.unlink()
+        remote.proxy.requests.clear()
+        train(
+            config=config,
+            partition=tmp_path / "partition.json",
+            output=tmp_path / name,
+            predictions=tmp_path / f"{name}-predictions",
+            checkpoint_uri=storage.join(remote.uri, name, "checkpoints"),
+            tensorboard_uri=storage.join(remote.uri, name, "logs"),
+        )
+        return [(method, path.partition("?")[0]) for method, path in remote.proxy.requests]
+
+    asked = set(run("calm"))
+    seen: set[tuple[str, str]] = set()
+
+    def is_first(method: str, path: str, _size: int) -> bool:
+        request = (method, path.partition("?")[0])
+        new = request not in seen
+        seen.add(request)
+        return new
+
+    plan = remote.fail(Plan("reset", times=1000, matching=is_first))
+    caplog.clear()
+    run("stormy")
+
+    # The first request of each kind to each object failed, and each failure is in the log.
+    assert plan.done == len(seen) >= len(asked) > 10
+    for part in ("/train0", "/validate0", "/checkpoints/", "/logs/"):
+        assert any(part in message and "Retrying for another" in message for message in caplog.messages)
+    for name, value in read_weights(tmp_path / "calm").items():
+        np.testing.assert_array_equal(value, read_weights(tmp_path / "stormy")[name])
 
 
 @pytest.mark.slow

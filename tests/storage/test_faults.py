@@ -1,5 +1,7 @@
 """Faults of networks and stores: corrupt content is never used, and partial content never appears."""
 
+import errno
+import fcntl
 import os
 import re
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from threading import Timer
 
 import pytest
 
+import yt8m.storage.remote
 from tests.storage.emulators import free_port
 from tests.storage.fault_proxy import FAULTS, FaultProxy, Plan
 from yt8m import storage
@@ -101,6 +104,50 @@ def test_requests_about_objects_survive_faults(fault, remote):
 
     assert storage.stat(uri).size == len(CONTENT)
     assert storage.exists(uri)
+
+
+def test_a_damaged_transfer_is_logged_and_repeated(remote, caplog):
+    uri = put(remote.uri)
+    remote.fail(Plan("flip", times=2, matching=content))
+
+    assert storage.stage_in(uri).read_bytes() == CONTENT
+    assert len(caplog.messages) == 2
+    for attempt, message in enumerate(caplog.messages, 1):
+        assert re.fullmatch(rf"{uri}: the content that .* Attempt {attempt} of 4 to read it .*", message)
+
+
+def fail_locks(times: int, code: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the first locks of files fail. Return the growing list of failures."""
+    lock, failures = fcntl.flock, []
+
+    def flock(descriptor: int, kind: int) -> None:
+        if len(failures) < times:
+            failures.append(code)
+            raise OSError(code, os.strerror(code))
+        lock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    monkeypatch.setattr(yt8m.storage.remote, "WAIT_SECONDS", 0.01)
+    return failures
+
+
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EIO, errno.ETIMEDOUT])
+def test_a_shared_volume_may_fail_for_a_moment(code, remote, caplog, monkeypatch):
+    uri = put(remote.uri)
+    failures = fail_locks(2, code, monkeypatch)
+
+    assert storage.stage_in(uri).read_bytes() == CONTENT
+    assert len(failures) == len(caplog.messages) == 2
+    assert f"{uri}: its copy in {os.environ['YT8M_CACHE_DIR']} failed ({os.strerror(code)})." in caplog.messages[0]
+
+
+def test_a_volume_that_keeps_failing_is_named_after_four_attempts(remote, monkeypatch):
+    uri = put(remote.uri)
+    failures = fail_locks(1000, errno.EIO, monkeypatch)
+
+    with pytest.raises(StorageError, match=rf"{uri}: its copy in .* failed .*tried 4 times"):
+        storage.stage_in(uri)
+    assert len(failures) == 4
 
 
 @pytest.mark.parametrize("fault", [fault for fault in READ_FAULTS if fault != "flip"])

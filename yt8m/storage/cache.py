@@ -5,6 +5,7 @@ copy gets its full size before its download, so that it counts fully against the
 system (`flock`), which releases them when a process dies.
 """
 
+import errno
 import fcntl
 import hashlib
 import logging
@@ -39,6 +40,9 @@ _LOCKS, _ROOM = "locks", "room"
 _PART = ".part"
 # Pattern of the names of copies and of their parts.
 _NAMES = "[0-9a-f]" * 32 + "-*"
+
+# Errors of a volume on the network that may be gone a moment later. A local disk has them when it is broken.
+_TRANSIENT = (errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EREMOTEIO)
 
 # Function that downloads an object into an open file of the same size, given by its descriptor.
 Fill = Callable[[int], None]
@@ -86,6 +90,7 @@ class ShardCache:
 
         Raises:
             StorageError: The object is larger than the cache, or the cache is full of files in use.
+            OSError: The folder fails for the moment; see `is_transient`.
             CorruptTransferError: The downloaded content does not match the checksum.
         """
         copy = self._folder / _name(uri, info.fingerprint)
@@ -152,6 +157,8 @@ class ShardCache:
             self._verified[copy.name] = (status.st_ino, status.st_size, status.st_mtime_ns)
             part.replace(copy)
         except OSError as error:
+            if is_transient(error):
+                raise
             raise StorageError(
                 f"{uri}: cannot be kept in {self._folder} ({error.strerror}). Make room there, lower {SIZE_VARIABLE} "
                 f"or set {FOLDER_VARIABLE} to another folder."
@@ -231,7 +238,9 @@ class ShardCache:
             raise self._unusable(error) from None
         return True
 
-    def _unusable(self, error: OSError) -> StorageError:
+    def _unusable(self, error: OSError) -> Exception:
+        if is_transient(error):
+            return error
         return StorageError(
             f"{self._folder}: files in this folder cannot be locked ({error.strerror}). Make it writable, or set "
             f"{FOLDER_VARIABLE} to a folder on a local disk."
@@ -247,6 +256,11 @@ class _Hold:
 
     def __del__(self) -> None:
         os.close(self.descriptor)
+
+
+def is_transient(error: OSError) -> bool:
+    """Return whether an error of the folder may be gone a moment later."""
+    return error.errno in _TRANSIENT
 
 
 def shard_cache() -> ShardCache:

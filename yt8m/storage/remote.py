@@ -1,7 +1,9 @@
 """Object stores as stores of files: glob patterns, verified reading, and uploads."""
 
+import logging
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from yt8m.errors import StorageError
-from yt8m.storage.cache import CorruptTransferError, shard_cache
+from yt8m.storage.cache import CorruptTransferError, cache_folder, is_transient, shard_cache
 from yt8m.storage.interface import (
     ChangedObjectError,
     FileStat,
@@ -32,6 +34,10 @@ WILDCARDS = "*?["
 # Attempts to read an object that arrives damaged or is rewritten during the transfer. Failed requests are retried
 # within each attempt.
 TRANSFERS = 4
+# Seconds before the second attempt after an error of the volume with the cache. They double with each attempt.
+WAIT_SECONDS = 0.5
+
+_LOGGER = logging.getLogger("yt8m.storage")
 # Number of objects that a thread removes before an error of one ends the others, and of threads that remove.
 _REMOVED_TOGETHER = 100
 _REMOVALS_AT_ONCE = 8
@@ -155,14 +161,24 @@ class RemoteStore:
         retried("removing", paths[0], client, partial(client.remove, paths[0].bucket, keys))
 
     def _transfer(self, path: ObjectPath, read: Callable[[ObjectInfo], Result]) -> Result:
-        """Read an object with fresh metadata, and again if it arrives damaged or is rewritten during the transfer."""
+        """Read an object with fresh metadata, and again if it arrives damaged or is rewritten during the transfer.
+
+        A volume on which processes share the cache may fail for a moment; this, too, is tried again.
+        """
         problem: StorageError | None = None
-        for _ in range(TRANSFERS):
+        for attempt in range(TRANSFERS):
+            if attempt:
+                _LOGGER.warning("%s Attempt %d of %d to read it failed, reading again.", problem, attempt, TRANSFERS)
             info = self._info(path)
             try:
                 return read(info)
             except (CorruptTransferError, ChangedObjectError, MissingObjectError) as error:
                 problem = error
+            except OSError as error:
+                if not is_transient(error):
+                    raise
+                problem = StorageError(f"{path}: its copy in {cache_folder()} failed ({error.strerror}).")
+                time.sleep(WAIT_SECONDS * 2**attempt)
         raise StorageError(
             f"{problem} Reading was tried {TRANSFERS} times. Check the network, or write the object again."
         ) from None
