@@ -118,7 +118,8 @@ def test_a_damaged_transfer_is_logged_and_repeated(remote, caplog):
 
 def fail_locks(times: int, code: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Let the first locks of files fail. Return the growing list of failures."""
-    lock, failures = fcntl.flock, []
+    lock = fcntl.flock
+    failures: list[int] = []
 
     def flock(descriptor: int, kind: int) -> None:
         if len(failures) < times:
