@@ -23,6 +23,7 @@ COMMANDS = {
     "stop": ("pipelines.cli.stop:stop", "Stop a run, or disable a schedule."),
     "rerun": ("pipelines.cli.rerun:rerun", "Execute a node of a run again."),
     "logs": ("pipelines.cli.logs:logs", "Print the log of a node."),
+    "fetch": ("pipelines.cli.fetch:fetch", "Copy report, summary, model or other artifacts of a run."),
     "prune": ("pipelines.cli.prune:prune", "Remove files that no run needs any more."),
     "compile": ("pipelines.cli.compile:compile_recipe", "Compile a recipe to a Kubeflow pipeline."),
     "evaluate": ("pipelines.cli.evaluate:evaluate", "Evaluate a model on labeled shards."),

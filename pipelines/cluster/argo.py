@@ -110,7 +110,9 @@ class Workflow:
         # KFP terminates a run by a deadline that has passed, Argo by a shutdown.
         self.terminated = spec.get("activeDeadlineSeconds") == 0 or bool(spec.get("shutdown"))
         self.nodes_known = not status.get("offloadNodeStatusVersion")
-        self._nodes = [self._node(key, node) for key, node in _nodes(status).items()]
+        self._status = status
+        self._raw_nodes = _nodes(status)
+        self._nodes = [self._node(key, node) for key, node in self._raw_nodes.items()]
         changes = [_seconds(each.get("time")) for each in metadata.get("managedFields", [])]
         changes += [moment for node in self._nodes for moment in (node.pod.started, node.pod.ended)]
         self.changed = max(self.started, self.ended, _seconds(metadata.get("creationTimestamp")), *changes)
@@ -134,6 +136,18 @@ class Workflow:
             elif last.endswith(_DRIVER) and last.removesuffix(_DRIVER) in found:
                 found[last.removesuffix(_DRIVER)]["driver"].append(node)
         return {name: self._step(each["task"], each["executor"], each["driver"]) for name, each in found.items()}
+
+    def node(self, pod: Pod) -> Mapping[str, Any]:
+        """Return the node of a pod as Argo stores it."""
+        node: Mapping[str, Any] = self._raw_nodes[f"{self.name}-{pod.name.rpartition('-')[2]}"]
+        return node
+
+    @property
+    def artifact_repository(self) -> Mapping[str, Any]:
+        """Store in which Argo archives logs."""
+        reference = self._status.get("artifactRepositoryRef", {})
+        repository: Mapping[str, Any] = reference.get("artifactRepository", {})
+        return repository
 
     def other_errors(self, names: Collection[str]) -> list[str]:
         """Return a line for each failed pod that belongs to none of these steps, but to a group or the whole run."""

@@ -232,20 +232,6 @@ class Cluster:
             raise
         return response
 
-    def log(self, pod: str, namespace: str, run_id: str) -> str | None:
-        """Return the log of a pod from the server of the user interface.
-
-        Args:
-            pod: Name of the pod.
-            namespace: Namespace of the pod.
-            run_id: Id of the pod's run.
-
-        Returns:
-            The log, or None if the address is not that of the user interface or the server does not have the log.
-        """
-        response = self.get("/k8s/pod/logs", {"podname": pod, "podnamespace": namespace, "runid": run_id})
-        return None if response is None or is_page(response) else response.data.decode(errors="replace")
-
     def address(self, run_id: str) -> str:
         """Return the URL of a run in the user interface."""
         return f"{self.client._get_url_prefix().rstrip('/')}/#/runs/details/{run_id}"

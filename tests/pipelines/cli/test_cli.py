@@ -8,7 +8,7 @@ from tests.support.paths import SMOKE
 from tests.support.python import modules_after
 from yt8m import __version__
 
-COMMANDS = ("plan", "run", "submit", "status", "rerun", "logs", "compile", "evaluate", "predict", "data")
+COMMANDS = ("plan", "run", "submit", "status", "rerun", "logs", "fetch", "compile", "evaluate", "predict", "data")
 
 
 def test_version() -> None:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
@@ -70,6 +71,9 @@ class RecordedCluster:
         url: Address of the API and the user interface.
         runs: Moments that the next requests for a run are answered with, by id of the run. The last one repeats.
         has_v1beta1: Whether the API v1beta1 is there.
+        has_interface: Whether the server is that of the user interface, and not only that of the API.
+        cut_bytes: Number of bytes after which the connection breaks while an artifact is sent; 0 for never.
+        failures: Answers to the next requests, before all others.
         objects: Content of the objects in the bucket by key.
         logs: Logs of living pods by name.
         requests: Method, path with query, and body of every request.
@@ -79,6 +83,9 @@ class RecordedCluster:
     url: str = ""
     runs: dict[str, list[tuple[Json, Json]]] = field(default_factory=dict)
     has_v1beta1: bool = True
+    has_interface: bool = True
+    cut_bytes: int = 0
+    failures: list[Answer] = field(default_factory=list)
     objects: dict[str, bytes] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
@@ -114,13 +121,34 @@ class RecordedCluster:
 
     def _interface(self, path: str, query: dict[str, str]) -> Answer:
         """Answer as the server of the user interface."""
+        if not self.has_interface:
+            return _missing()
         if path == "/k8s/pod/logs":
             log = self.logs.get(query.get("podname", ""))
             return Answer(200, "text/plain", log.encode()) if log is not None else _gone()
         if path == "/artifacts/get":
             content = self.objects.get(query.get("key", "")) if query.get("bucket") == BUCKET else None
             return Answer(200, "application/octet-stream", content) if content is not None else _gone()
+        if found := re.fullmatch(rf"/artifacts/minio/{BUCKET}/(.+)", path):
+            return self._download(found[1])
         return Answer(200, "text/html", PAGE.encode())
+
+    def _download(self, key: str) -> Answer:
+        """Answer with an object as it is, or with a packed folder, as KFP's handlers/artifacts.ts does."""
+        if key in self.objects:
+            return Answer(200, "application/octet-stream", self.objects[key])
+        files = {name.removeprefix(f"{key}/"): name for name in self.objects if name.startswith(f"{key}/")}
+        if not files:
+            return Answer(404, "text/html", f"No objects found at {BUCKET}/{key}".encode())
+        packed = BytesIO()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            for name, each in files.items():
+                member = tarfile.TarInfo(name)
+                member.size = len(self.objects[each])
+                archive.addfile(member, BytesIO(self.objects[each]))
+        name = f"{key.rpartition('/')[2]}.tar.gz"
+        disposition = (("Content-Disposition", f'attachment; filename="{name}"'),)
+        return Answer(200, "application/gzip", packed.getvalue(), disposition)
 
     def _run(self, run_id: str, *, is_end: bool) -> Answer:
         if run_id in self.submitted:
@@ -203,14 +231,16 @@ def recorded_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedCluste
             else:
                 body = json.loads(text or "{}")
                 state.requests.append((self.command, self.path, body))
-                answer = state.answer(self.command, path, query, body)
+                failed = state.failures.pop(0) if state.failures else None
+                answer = failed or state.answer(self.command, path, query, body)
             self.send_response(answer.status)
             for name, value in (("Content-Type", answer.kind), *answer.headers):
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(answer.body)))
             self.end_headers()
             if self.command != "HEAD":
-                self.wfile.write(answer.body)
+                is_cut = state.cut_bytes and path.startswith("/artifacts/minio/")
+                self.wfile.write(answer.body[: state.cut_bytes] if is_cut else answer.body)
 
         do_GET = do_POST = do_HEAD = _answer  # noqa: N815 as the library calls them
 
