@@ -28,6 +28,10 @@ _TLS = {
         "the server asks for a client certificate{instead}. Give --cert FILE.pem and, if it is in another file, "
         "--key KEY.pem."
     ),
+    "eof occurred|unexpected eof": (
+        "the server ended it at once. If it asks for a client certificate, give --cert FILE.pem, and --key KEY.pem if "
+        "the key is in another file."
+    ),
     "unknown ca|alert.*certificate|alert.*unknown": (
         "the server does not accept the client certificate{cert}. Give one that its authority has signed: --cert "
         "FILE.pem."
@@ -61,11 +65,11 @@ _NETWORK: tuple[tuple[type[Exception], str, str], ...] = (
     (exceptions.ProxyError, "", _PROXY),
     (exceptions.URLSchemeUnknown, "", "cannot use the proxy {proxy}. Give one that begins with http:// or https://."),
     (exceptions.NameResolutionError, "", _NAME),
-    (Exception, "SSL", "no secure connection: {tls}"),
-    (Exception, "refused", _REFUSED),
+    (exceptions.NewConnectionError, "refused", _REFUSED),
     (exceptions.NewConnectionError, "", f"cannot be reached ({{text}}). Check --host and the network. {PORT_FORWARD}"),
     (exceptions.ConnectTimeoutError, "", _SILENT),
     (exceptions.TimeoutError, "", _SLOW),
+    (Exception, "ssl", "no secure connection: {tls}"),
     (ValueError, "", "{text}"),
     (Exception, "", _BROKEN),
 )
@@ -109,6 +113,8 @@ def _explain_answer(error: ApiException, missing: str) -> str:
         text = missing
     elif error.status == 400 and "HTTPS" in message:
         text = "the server speaks only TLS on this port. Give an address that begins with https:// instead of http://."
+    elif error.status == 400 and "certificate" in message:
+        text = f"the server asks for a client certificate ({message}). Give --cert FILE.pem, and --key KEY.pem."
     elif error.status in {404, 405, 502, 503, 504} and not is_of_api:
         text = (
             f"the API of Kubeflow Pipelines does not answer behind this address ({status}: {message}). If this is the "
@@ -140,7 +146,7 @@ def _explain_network(error: Exception, access: ClusterAccess) -> str:
     return next(
         sentence.format_map(texts)
         for kind, part, sentence in _NETWORK
-        if part in text and (isinstance(reason, kind) or isinstance(error, kind))
+        if part in text.casefold() and (isinstance(reason, kind) or isinstance(error, kind))
     )
 
 

@@ -46,6 +46,7 @@ class KfpServer:
         version_names: Names of the uploaded versions by version id.
         failures: Answers (status, content type, body) to the next requests, before normal answers.
         schedules: Recurring runs by id, as posted, with the fields that the server adds.
+        redirect: Addresses to redirect to by path.
         read_only: Whether pipelines cannot be uploaded.
         workflows: Workflow of each run at its last answer, which the API v1beta1 has, by id of the run.
     """
@@ -62,6 +63,7 @@ class KfpServer:
     failures: list[tuple[int, str, str]] = field(default_factory=list)
     schedules: dict[str, Json] = field(default_factory=dict)
     workflows: dict[str, Json] = field(default_factory=dict)
+    redirect: dict[str, str] = field(default_factory=dict)
     read_only: bool = False
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, str, str]:
@@ -229,7 +231,10 @@ def kfp_server() -> Iterator[KfpServer]:
             url = urlsplit(self.path)
             state.requests.append((self.command, url.path, dict(self.headers), body))
             status, kind, answer = state.answer(self.command, url.path, parse_qs(url.query), body)
-            self.send_response(status)
+            target = state.redirect.get(url.path)
+            self.send_response(302 if target else status)
+            if target:
+                self.send_header("Location", target)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(answer.encode())))
             self.end_headers()
