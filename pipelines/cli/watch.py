@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -183,12 +184,16 @@ def announce(console: Console, cluster: "Cluster", run_id: str, *, wait: bool) -
 
 def _read_patiently(read: Callable[[], RunView], wait_seconds: float) -> RunView:
     deadline = time.monotonic() + PATIENCE_SECONDS
+    is_told = False
     while True:
         try:
             return read()
-        except ClusterError:
+        except ClusterError as error:
             if time.monotonic() > deadline:
                 raise
+            if not is_told:
+                click.echo(f"{error}\nStill trying, for {duration(PATIENCE_SECONDS)}.", err=True)
+            is_told = True
             time.sleep(wait_seconds)
 
 

@@ -236,9 +236,12 @@ def test_kfp_s_own_settings_hold(server: KfpServer, tmp_path: Path, monkeypatch:
     (tmp_path / "token").write_text("mounted")
     monkeypatch.setenv("KF_PIPELINES_SA_TOKEN_PATH", str(tmp_path / "token"))
     queries: list[Any] = []
-    monkeypatch.setattr(
-        server, "answer", lambda *request: (queries.append(request[2]), (200, "application/json", "{}"))[1]
-    )
+
+    def answer(_method: str, _path: str, query: Any, _body: Any) -> tuple[int, str, str]:
+        queries.append(query)
+        return 200, "application/json", "{}"
+
+    monkeypatch.setattr(server, "answer", answer)
     assert runs().exit_code == 0
     headers = server.requests[-1][2]
     assert (headers["Cookie"], headers["X-User"], headers["authorization"]) == ("session=7", "me", "Bearer mounted")

@@ -108,13 +108,18 @@ def test_waiting_ends_with_the_run_and_its_result(server: KfpServer, state: str,
     assert "/21] generate done in 1m30s" in result.output
 
 
-def test_following_survives_a_short_outage(server: KfpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_following_survives_a_short_outage_and_tells_it_once(
+    server: KfpServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     add_run(server)
     server.progress = [("RUNNING", {}), ("SUCCEEDED", {})]
     read = watch.cluster_reader(Cluster(ClusterAccess(server.url)), "runs-1")
     assert read().running
     server.failures = [(503, "text/plain", "away")] * 2
     assert watch._read_patiently(read, 0.01).state == "finished"
+    told = capsys.readouterr().err
+    assert "(503 Service Unavailable: away)" in told
+    assert told.count("Still trying, for 5m00s.") == 1
     monkeypatch.setattr(watch, "PATIENCE_SECONDS", 0.0)
     server.failures = [(503, "text/plain", "away")] * 9
     with pytest.raises(ClusterError, match="503"):
