@@ -1,11 +1,13 @@
 """`yt8m submit`."""
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 
 from pipelines.cli.format import say, table_console
 from pipelines.cli.options import (
@@ -16,12 +18,13 @@ from pipelines.cli.options import (
     recipe_argument,
     settings_option,
 )
-from pipelines.cli.watch import announce
+from pipelines.cli.watch import RECORDS_DEADLINE_SECONDS, announce
 from pipelines.cluster.access import ClusterAccess
-from pipelines.kubeflow.image import pullable_image
+from pipelines.kubeflow.image import default_image, pullable_image
 from pipelines.recipe.load import read_recipe
 from yt8m import storage
-from yt8m.errors import ClusterError, ConfigError
+from yt8m.errors import ClusterError, ConfigError, StorageError
+from yt8m.storage.retry import DEADLINE_VARIABLE
 
 
 @click.command()
@@ -61,6 +64,12 @@ from yt8m.errors import ClusterError, ConfigError
 )
 @click.option("--name", "run_name", default="", help="Name of the run or schedule.  [default: recipe and time]")
 @click.option("--wait", is_flag=True, help="Show the run until it ends. Exit code 1 if it fails.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Submit nothing, but say which steps are done, which would run and why, the share of Argo's limit, and "
+    "whether the image is in its registry. Needs no --host.",
+)
 def submit(  # noqa: PLR0917 click passes them by name
     recipe: Path,
     access: ClusterAccess,
@@ -74,13 +83,20 @@ def submit(  # noqa: PLR0917 click passes them by name
     schedule: str,
     run_name: str,
     wait: bool,
+    dry_run: bool,
 ) -> None:
     """Compile a recipe and start it as a run of Kubeflow Pipelines.
 
     Results of earlier runs with the same recipe name, root, image, code and configuration come from Kubeflow's cache.
+    Work that was done under the same --root is not done again with another image either: its step starts, finds the
+    record, and copies the files.
+
+    --image is the name of an image in a registry with a tag or a digest: REGISTRY/yt8m:TAG. Where the cluster's file
+    says `{image}-gpu`, steps run in REGISTRY/yt8m:TAG-gpu. For a digest, the cluster's file must have the digest of the
+    GPU image.
     """
-    _check(access, root)
-    image = pullable_image(image)
+    _check(access, root, dry_run=dry_run)
+    image = image or default_image() if dry_run else pullable_image(image)
     from pipelines.cluster.client import Cluster, PipelineVersion
     from pipelines.cluster.schedules import create_schedule, kubeflow_cron, refuse_existing
     from pipelines.kubeflow.compile import Compilation, version_name
@@ -97,6 +113,10 @@ def submit(  # noqa: PLR0917 click passes them by name
     specs = compilation.build(image, resources).specs
     size = run_size(*specs)
     size.check(name, offloaded=offloaded)
+    if dry_run:
+        say(console, f"{name}: {size}")
+        _show_dry_run(console, specs[0], root)
+        return
     # For forms and clones in the user interface.
     specs[0]["root"]["inputDefinitions"]["parameters"][ROOT_PARAMETER] |= {"defaultValue": root, "isOptional": True}
     cluster = Cluster(access)
@@ -131,8 +151,35 @@ def _describe(recipe: Path, description: str, settings: Sequence[str], image: st
     return " ".join([description, *(f"{name}: {value}." for name, value in given.items() if value)]).strip()
 
 
-def _check(access: ClusterAccess, root: str) -> None:
-    access.check()
+def _show_dry_run(console: Console, spec: dict[str, Any], root: str) -> None:
+    """Print which steps are done, which would run, and whether their images are there."""
+    from pipelines.cluster.preview import reasons_to_run
+    from pipelines.kubeflow.registry import describe_image
+    from pipelines.kubeflow.spec import SpecGraph
+
+    graph = SpecGraph(spec)
+    os.environ.setdefault(DEADLINE_VARIABLE, RECORDS_DEADLINE_SECONDS)
+    try:
+        reasons = reasons_to_run(graph, root)
+    except StorageError as error:
+        say(console, f"{graph.name}: {len(graph.nodes)} steps. Which of them are done cannot be known: {error}")
+    else:
+        width = max(map(len, reasons))
+        for name, why in reasons.items():
+            say(console, f"{name:<{width}}  {f'runs: {why}' if why else 'done'}")
+        run = sum(map(bool, reasons.values()))
+        say(
+            console,
+            f"{graph.name}: {len(reasons) - run} of {len(reasons)} steps are done under {root}, {run} would run",
+        )
+    for image in sorted({graph.image(name) for name in graph.nodes}):
+        say(console, f"Image {describe_image(image)}")
+    say(console, "Nothing was submitted.")
+
+
+def _check(access: ClusterAccess, root: str, *, dry_run: bool) -> None:
+    if not dry_run:
+        access.check()
     if not storage.is_remote(root):
         raise ConfigError(
             f"--root {root}: steps in a cluster cannot access a folder of this machine. Give a URI in an object store: "

@@ -1,0 +1,49 @@
+"""Forecast of a run in a cluster before it is submitted: which of its steps were done under its root."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from pipelines.kubeflow.spec import SpecGraph
+from yt8m import storage
+from yt8m.errors import ConfigError
+from yt8m.report.record import NodeRecord, record_uri
+from yt8m.report.record_files import missing_files
+
+# Number of steps to look at in parallel.
+_STEPS_AT_ONCE = 8
+
+
+def reasons_to_run(graph: SpecGraph, root: str) -> dict[str, str]:
+    """Return by node why its stage would be executed; an empty string for a node that is done.
+
+    A node is done if its record is under the root, all files in it are there, and all nodes it depends on are done.
+    Contents of files are not read.
+
+    Args:
+        graph: The pipeline.
+        root: URI of the run's root.
+
+    Raises:
+        StorageError: The store cannot be reached or denies access.
+    """
+    with ThreadPoolExecutor(_STEPS_AT_ONCE) as pool:
+        reasons = dict(zip(graph.nodes, pool.map(lambda name: _reason(graph, root, name), graph.nodes), strict=True))
+    for name, node in graph.nodes.items():  # each after those it depends on
+        changed = [other for other in graph.nodes if other in node.dependencies and reasons[other]]
+        if changed and not reasons[name]:
+            reasons[name] = f"depends on {changed[0]}"
+    return reasons
+
+
+def _reason(graph: SpecGraph, root: str, name: str) -> str:
+    """Return why a step cannot take over earlier work; an empty string if it can, as far as it alone is concerned."""
+    uri = record_uri(root, name, graph.work(name))
+    if not storage.exists(uri):
+        return "no record of this work"
+    try:
+        record = NodeRecord.parse_json(storage.read_text(uri), uri)
+    except ConfigError:
+        return f"its record cannot be read: {uri}"
+    if not record.files:
+        return "its record lists no files"
+    missing = missing_files(record)
+    return f"{len(missing)} of its files are gone, such as {missing[0]}" if missing else ""
