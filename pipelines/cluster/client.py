@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import urllib3
 import yaml
+from google.auth.exceptions import GoogleAuthError
 from kfp_server_api import (  # type: ignore[import-untyped]
     ApiException,
     V2beta1Pipeline,
@@ -245,7 +246,7 @@ class Cluster:
         """
         try:
             yield
-        except (ApiException, PageError, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        except (ApiException, PageError, urllib3.exceptions.HTTPError, GoogleAuthError, OSError, ValueError) as error:
             text = explain(error, self.access, missing)
             raise (MissingError if missing and text.endswith(missing) else ClusterError)(text) from error
 

@@ -46,7 +46,7 @@ class Connection(kfp.Client):  # type: ignore[misc]
         access: Address and credentials.
 
     Raises:
-        ConfigError: A certificate or key cannot be used.
+        ConfigError: A certificate, a key or kfp's own file of settings cannot be used.
     """
 
     def __init__(self, access: ClusterAccess) -> None:
@@ -95,6 +95,15 @@ class Connection(kfp.Client):  # type: ignore[misc]
         secret = urllib3.Retry.DEFAULT_REMOVE_HEADERS_ON_REDIRECT | {name for name, _ in self._access.headers}
         config.retries = urllib3.Retry(_RETRIES, remove_headers_on_redirect=secret)
         return config
+
+    def _load_context_setting_or_default(self) -> None:
+        try:
+            super()._load_context_setting_or_default()
+            self._context_setting.setdefault("namespace", "")
+        except (ValueError, AttributeError):
+            raise ConfigError(
+                f"{self._LOCAL_KFP_CONTEXT}: expected kfp's settings, a JSON object. Fix or delete the file."
+            ) from None
 
     def _prepare(self) -> None:
         """Let all requests have headers, timeouts and notices, and refuse web pages."""

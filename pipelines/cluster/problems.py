@@ -4,6 +4,7 @@ import json
 import re
 from urllib.parse import urlsplit
 
+from google.auth.exceptions import GoogleAuthError
 from kfp_server_api import ApiException  # type: ignore[import-untyped]
 from urllib3 import exceptions
 
@@ -60,6 +61,10 @@ _BROKEN = (
     "the connection broke ({text}). Check --host, and whether it begins with the right one of http:// and https://. A "
     f"port forward that lost its pod has to be started again. {PORT_FORWARD}"
 )
+_GOOGLE = (
+    "no account of Google for the client that KF_PIPELINES_IAP_OAUTH2_CLIENT_ID names ({text}). Use a service account "
+    "(GOOGLE_APPLICATION_CREDENTIALS), or give --token."
+)
 # Kinds of errors of the network: exception, part of its text, and the message. The first that fits counts.
 _NETWORK: tuple[tuple[type[Exception], str, str], ...] = (
     (exceptions.ProxyError, "", _PROXY),
@@ -70,6 +75,7 @@ _NETWORK: tuple[tuple[type[Exception], str, str], ...] = (
     (exceptions.ConnectTimeoutError, "", _SILENT),
     (exceptions.TimeoutError, "", _SLOW),
     (Exception, "ssl", "no secure connection: {tls}"),
+    (GoogleAuthError, "", _GOOGLE),
     (ValueError, "", "{text}"),
     (Exception, "", _BROKEN),
 )

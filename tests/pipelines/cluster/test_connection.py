@@ -253,6 +253,23 @@ def test_kfp_s_own_settings_hold(server: KfpServer, tmp_path: Path, monkeypatch:
     assert queries[-1]["namespace"] == ["mine"]
 
 
+def test_problems_with_kfp_s_own_settings_have_their_sentences(
+    server: KfpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = tmp_path / "context.json"
+    monkeypatch.setattr(kfp.Client, "_LOCAL_KFP_CONTEXT", str(context))
+    for text in ("{", "[]"):
+        context.write_text(text)
+        assert f"{context}: expected kfp's settings, a JSON object" in problem("--host", server.url)
+    context.write_text("{}")
+    assert works(server, "--host", server.url)
+    monkeypatch.setenv("KF_PIPELINES_IAP_OAUTH2_CLIENT_ID", "client")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    message = problem("--host", server.url)
+    assert "no account of Google for the client that KF_PIPELINES_IAP_OAUTH2_CLIENT_ID names" in message
+    assert works(server, "--host", server.url, "--token", "given")
+
+
 def test_credentials_appear_in_no_message(server: KfpServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = ["--token", SECRET, "--cookies", f"a={SECRET}", "--header", f"X-A={SECRET}"]
     server.failures = [(401, "application/json", json.dumps({"message": f"bad token {SECRET}, a={SECRET}"}))]
