@@ -40,7 +40,7 @@ def logs(run: str, node: str, access: ClusterAccess, attempt: int | None, follow
     root = local_root(run, access)
     if root and attempt:
         raise ConfigError(f"{run}: --attempt is for runs in a cluster, but this run is local.")
-    read = _reader_here(root, node) if root else _reader_in_cluster(run, node, access, attempt or 0)
+    read = _reader_here(root, node) if root else _reader_in_cluster(run, node, access, attempt or 0, follow=follow)
     if follow:
         _follow(read, SECONDS_BETWEEN_READS if root else watch.SECONDS_BETWEEN_REQUESTS)
     else:
@@ -68,7 +68,9 @@ def _reader_here(root: Path, node: str) -> Callable[[], StepLog]:
     return read
 
 
-def _reader_in_cluster(run_id: str, node: str, access: ClusterAccess, attempt: int) -> Callable[[], StepLog]:
+def _reader_in_cluster(
+    run_id: str, node: str, access: ClusterAccess, attempt: int, *, follow: bool
+) -> Callable[[], StepLog]:
     """Return a function that reads the log of a node of a cluster run."""
     from pipelines.cluster.client import Cluster
     from pipelines.cluster.logs import read_log
@@ -83,7 +85,7 @@ def _reader_in_cluster(run_id: str, node: str, access: ClusterAccess, attempt: i
             run.refresh()
         else:
             run = ClusterRun(Cluster(access), run_id)
-        return read_log(run, node, attempt)
+        return read_log(run, node, attempt, is_followed=follow)
 
     return read
 
@@ -94,28 +96,34 @@ def _follow(read: Callable[[], StepLog], wait_seconds: float) -> None:
     Raises:
         ClusterError: The cluster did not answer for `PATIENCE_SECONDS`.
     """
-    printed, reason = "", ""
+    printed, attempt = "", 0
+    told: tuple[str, ...] = ()
     deadline = time.monotonic() + watch.PATIENCE_SECONDS
-    started = False
     while True:
         try:
             found = read()
         except NoLogYetError as error:
-            first, started, deadline = str(error).partition("\n")[0], True, time.monotonic() + watch.PATIENCE_SECONDS
-            if first != reason:
-                reason = first
-                click.echo(reason, err=True)
+            reason = (str(error).partition("\n")[0],)
+            if reason != told:
+                click.echo(reason[0], err=True)
+            told = reason
         except ClusterError:
-            if not started or time.monotonic() > deadline:
+            if not (told or attempt) or time.monotonic() > deadline:
                 raise
+            time.sleep(wait_seconds)
+            continue
         else:
-            started, deadline = True, time.monotonic() + watch.PATIENCE_SECONDS
+            printed = printed if found.attempt == attempt else ""
+            attempt = found.attempt
             new = new_text(found.text, printed)
             printed += new
             click.echo(new, nl=False)
-            if not found.is_growing:
+            if found.notes != told:
                 _tell(found)
+            told = found.notes
+            if not found.is_growing:
                 return
+        deadline = time.monotonic() + watch.PATIENCE_SECONDS
         time.sleep(wait_seconds)
 
 

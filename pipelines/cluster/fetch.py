@@ -1,16 +1,15 @@
 """Artifacts of a run in a cluster, copied to this machine."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pipelines.cluster.objects import Objects
 from pipelines.cluster.outputs import EXECUTOR_LOGS, output_uris
 from pipelines.cluster.run import ClusterRun
 from pipelines.runs.state import FINISHED
 from yt8m.errors import DataError, StorageError
-from yt8m.report.record import NodeRecord, record_uri
+from yt8m.report.record import NodeRecord, StoredFile, record_uri
 from yt8m.storage.checksums import chunks_of
 from yt8m.storage.interface import MissingObjectError
 
@@ -62,12 +61,11 @@ class StepArtifacts:
         _verify(uri, target, files)
         return bool(files)
 
-    def _files(self, name: str) -> Sequence[Any]:
+    def _files(self, name: str) -> Sequence[StoredFile]:
         """Return the files of an artifact, if the record is that of this execution and lists them."""
         if self._record is None or self._record.artifacts.get(name) != self.uris[name]:
             return ()
-        files: Mapping[str, Sequence[Any]] = getattr(self._record, "files", {})
-        return files.get(name, ())
+        return self._record.files.get(name, ())
 
     def _read_record(self, run: ClusterRun) -> tuple[NodeRecord | None, str]:
         """Return the step's record, or why it cannot be read."""
@@ -82,7 +80,7 @@ class StepArtifacts:
             return None, f"Its record cannot be read: {error}"
 
 
-def _verify(uri: str, target: Path, files: Iterable[Any]) -> None:
+def _verify(uri: str, target: Path, files: Iterable[StoredFile]) -> None:
     """Compare what was copied with the list of files in the step's record."""
     for file in files:
         path = target / file.path if file.path else target

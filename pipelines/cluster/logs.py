@@ -26,13 +26,14 @@ class _Source(NamedTuple):
     read: Callable[[], str]
 
 
-def read_log(run: ClusterRun, node: str, attempt: int = 0) -> StepLog:
+def read_log(run: ClusterRun, node: str, attempt: int = 0, *, is_followed: bool = False) -> StepLog:
     """Return the log of a step as it is now.
 
     Args:
         run: The run, as of its last request.
         node: Name of the step.
         attempt: Number of the attempt, from 1; 0 for the last one.
+        is_followed: Whether the log is read again and again, so that each text should continue the one before.
 
     Raises:
         ConfigError: The run has no such step or attempt.
@@ -40,14 +41,14 @@ def read_log(run: ClusterRun, node: str, attempt: int = 0) -> StepLog:
         DataError: There is none. The message has every place and the reason.
         ClusterError: The cluster does not answer.
     """
-    return _StepLogs(run, node, attempt).read()
+    return _StepLogs(run, node, attempt, is_followed=is_followed).read()
 
 
 class _StepLogs:
     """Logs of one step of a run."""
 
-    def __init__(self, run: ClusterRun, node: str, attempt: int) -> None:
-        self._run, self._node, self._attempt = run, node, attempt
+    def __init__(self, run: ClusterRun, node: str, attempt: int, *, is_followed: bool) -> None:
+        self._run, self._node, self._attempt, self._is_followed = run, node, attempt, is_followed
         self._work = run.graph.work(run.graph[node].name)
         workflow = run.workflow
         namespace = workflow.namespace if workflow and workflow.namespace else run.cluster.namespace(run.run)
@@ -63,34 +64,39 @@ class _StepLogs:
             raise ConfigError(f"{self._node}: --attempt {self._attempt}, but {_count(step.pods)} in this run.")
         if step.pods:
             index = self._attempt or len(step.pods)
-            return self._read_pod(workflow, step.pods[index - 1], index)
+            is_repeated = not self._attempt and workflow.running and step.state == "waiting"
+            return self._read_pod(workflow, step.pods[index - 1], index, is_repeated=is_repeated)
         if step.state == "unchanged":
             old = self._read_beside_record()
             note = f"{self._node}: unchanged since an earlier run; this is the log of its original execution"
             return old._replace(notes=(note,))
         return self._read_driver(workflow, step)
 
-    def _read_pod(self, workflow: Workflow, pod: Pod, number: int) -> StepLog:
+    def _read_pod(self, workflow: Workflow, pod: Pod, number: int, *, is_repeated: bool) -> StepLog:
+        """Return the log of a pod, of which `is_repeated` says whether another one will follow."""
         node = workflow.node(pod)
-        sources = [self._at_pod(pod)]
-        if artifact := output_uris(node).get(EXECUTOR_LOGS):
-            sources.append(self._at(f"{artifact}-{pod.attempt}"))
-        if archived := archived_log_uri(node, workflow.artifact_repository):
-            sources.append(self._at(archived))
+        artifact = output_uris(node).get(EXECUTOR_LOGS)
+        archived = archived_log_uri(node, workflow.artifact_repository)
+        at_pod, in_archive = [self._at_pod(pod)], [self._at(archived)] if archived else []
+        in_folder = [self._at(f"{artifact}-{pod.attempt}")] if artifact else []
         is_living = workflow.running and pod.phase in _LIVING
-        if not is_living:  # the pod may be gone
-            sources = [*sources[1:], sources[0]]
+        if self._is_followed:  # the archive continues what the pod printed, the artifact lacks the launcher's lines
+            sources = [*at_pod, *in_archive, *in_folder]
+        elif is_living:
+            sources = [*at_pod, *in_folder, *in_archive]
+        else:  # the pod may be gone
+            sources = [*in_folder, *in_archive, *at_pod]
         title = f"{self._node}, attempt {number}"
         text, problems = _first(sources)
         if text is None:
             message = self._describe(title, problems, pod)
-            can_come = is_living and not any(isinstance(problem, OtherServerError) for problem in problems.values())
-            if can_come and pod.phase == "Pending":
-                waiting = f"because its pod waits: {pod.message or 'it was not started yet'}"
-                raise NoLogYetError(f"{title}: no log yet, {waiting}.\n{message}")
-            raise NoLogYetError(message) if can_come else DataError(message)
+            is_here = not any(isinstance(problem, OtherServerError) for problem in problems.values())
+            if not is_here or not (is_living or is_repeated):
+                raise DataError(message)
+            waiting = f": its pod waits: {pod.message or 'it was not started yet'}" if pod.phase == "Pending" else ""
+            raise NoLogYetError(f"{title}: no log yet{waiting}.\n{message}")
         notes = (f"{title}: {pod.phase.lower()}: {pod.message}",) if pod.phase in _FAILED else ()
-        return StepLog(text, notes, is_living)
+        return StepLog(text, notes, is_living or is_repeated, number)
 
     def _read_driver(self, workflow: Workflow, step: Step) -> StepLog:
         """Return the log of the driver that should have started the step's pod."""
@@ -98,7 +104,8 @@ class _StepLogs:
         if not failed:
             reason = f"it is {step.state}" + (f" ({step.reason})" if step.reason else "")
             kind = NoLogYetError if workflow.running else DataError
-            raise kind(f"{self._node}: no log, because the node has no pod in this run; {reason}.")
+            errors = [f"\n{error}" for error in workflow.other_errors(self._run.graph.nodes)]
+            raise kind(f"{self._node}: no log, because the node has no pod in this run; {reason}.{''.join(errors)}")
         pod = failed[-1]
         archived = archived_log_uri(workflow.node(pod), workflow.artifact_repository)
         sources = [*([self._at(archived)] if archived else []), self._at_pod(pod)]

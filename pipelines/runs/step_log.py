@@ -19,11 +19,13 @@ class StepLog(NamedTuple):
         text: What the step printed.
         notes: Lines to tell with it, such as the reason of a failure.
         is_growing: Whether the step may still print.
+        attempt: Number of the attempt that printed it, from 1.
     """
 
     text: str
     notes: tuple[str, ...] = ()
     is_growing: bool = False
+    attempt: int = 1
 
 
 def new_text(log: str, printed: str) -> str:

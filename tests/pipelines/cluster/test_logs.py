@@ -1,6 +1,8 @@
 """`yt8m logs` for runs in a cluster: recorded runs, through the command line."""
 
+import base64
 import copy
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -189,6 +191,25 @@ def test_the_error_of_a_driver_is_shown_if_it_started_no_pod(recorded: RecordedC
     assert f"kubectl -n kubeflow logs -c main {driver}" in result.output
 
 
+def test_the_error_of_another_driver_is_shown_for_steps_that_wait_for_it(recorded: RecordedCluster) -> None:
+    run_id = recorded.show("smoke-running")
+    run, workflow = recorded.runs[run_id][0]
+    workflow = copy.deepcopy(workflow)
+    group = next(node for node in workflow["status"]["nodes"].values() if node["displayName"] == "root-driver(0)")
+    group.update(phase="Failed", message="main: Error (exit code 1)")
+    recorded.runs[run_id] = [(run, workflow)]
+    result = logs(recorded, run_id, "report")
+    assert "root-driver: main: Error (exit code 1)" in result.output
+
+
+def test_artifacts_in_google_s_store_are_read_through_the_interface(recorded: RecordedCluster) -> None:
+    run_id = recorded.show("smoke")
+    run, workflow = recorded.runs[run_id][0]
+    recorded.runs[run_id] = [(run, json.loads(json.dumps(workflow).replace("minio://mlpipeline/", "gs://mlpipeline/")))]
+    result = logs(recorded, run_id, "train-netvlad")
+    assert result.output == recorded_log("ui-artifact-executor-logs-train-netvlad.txt").strip() + "\n"
+
+
 def test_an_unknown_node_gets_a_suggestion(recorded: RecordedCluster) -> None:
     result = logs(recorded, recorded.show("smoke"), "train-netvald")
     assert result.exit_code == 2
@@ -229,7 +250,38 @@ def test_following_survives_a_short_outage(recorded: RecordedCluster, monkeypatc
     assert (result.exit_code, result.stdout) == (0, "one\ntwo\nthree\n")
 
 
+def test_following_goes_on_with_the_next_attempt(recorded: RecordedCluster) -> None:
+    run_id = recorded.show("retries-running")
+    run, second = recorded.runs[run_id][0]
+    first = copy.deepcopy(second)
+    del first["status"]["nodes"]["retries-mcvrg-1187698407"]
+    recorded.runs[run_id] = [(run, first), (run, first), (run, second), (run, read("run-v1beta1-retries.json"))]
+    recorded.objects[f"{SLEEPS_FOLDER}/executor-logs-0"] = b"sleeping\n"
+    recorded.logs[SECOND_POD] = "sleeping\n"
+    result = logs(recorded, run_id, "sleeps", "--follow")
+    assert result.exit_code == 0
+    assert result.stdout == "sleeping\nsleeping\n"
+    assert result.stderr == "sleeps, attempt 1: error: pod deleted\n"
+
+
+def test_following_ends_with_the_archive_which_continues_the_pod_s_log(recorded: RecordedCluster) -> None:
+    run_id = recorded.show("smoke")
+    run, ended = recorded.runs[run_id][0]
+    workflow = json.loads(ended["pipeline_runtime"]["workflow_manifest"])
+    status = workflow["status"]
+    nodes = status.get("nodes") or json.loads(gzip.decompress(base64.b64decode(status.pop("compressedNodes"))))
+    nodes[f"smoke-6c9nl-{POD.rpartition('-')[2]}"]["phase"] = "Running"
+    status.update(phase="Running", nodes=nodes)
+    recorded.runs[run_id] = [(run, workflow), (run, ended)]
+    whole = recorded_log("ui-pod-log-train-netvlad.txt")
+    recorded.logs = GrowingLogs(POD, iter([whole[:9000]]))
+    recorded.objects[MAIN_LOG] = whole.encode()
+    assert EXECUTOR_LOG in recorded.objects
+    assert logs(recorded, run_id, "train-netvlad", "--follow").stdout == whole
+
+
 def test_following_waits_for_the_pod(recorded: RecordedCluster) -> None:
+    del recorded.logs[POD]
     run_id = recorded.show("smoke-running", "smoke-running", "smoke")
     result = logs(recorded, run_id, "train-netvlad", "--follow")
     assert result.stdout == recorded_log("ui-artifact-executor-logs-train-netvlad.txt")
@@ -253,4 +305,4 @@ def test_a_pod_that_waits_says_why(recorded: RecordedCluster) -> None:
     recorded.runs[run_id] = [(run, workflow)]
     result = logs(recorded, run_id, "sleeps")
     assert result.exit_code == 2
-    assert "no log yet, because its pod waits: Unschedulable: 0/1 nodes are available" in result.output
+    assert "no log yet: its pod waits: Unschedulable: 0/1 nodes are available" in result.output
