@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from pipelines.cli.format import say, table_console
 from pipelines.cli.options import (
     cluster_file_option,
     cluster_options,
-    image_option,
     offloaded_option,
     recipe_argument,
     settings_option,
@@ -23,7 +21,7 @@ from pipelines.cluster.access import ClusterAccess
 from pipelines.kubeflow.image import default_image, pullable_image
 from pipelines.recipe.load import read_recipe
 from yt8m import storage
-from yt8m.errors import ClusterError, ConfigError, StorageError
+from yt8m.errors import ClusterError, ConfigError
 from yt8m.storage.retry import DEADLINE_VARIABLE
 
 
@@ -51,7 +49,11 @@ from yt8m.storage.retry import DEADLINE_VARIABLE
     show_default=True,
     help="Name of the experiment, which is created if missing.",
 )
-@image_option
+@click.option(
+    "--image",
+    default="",
+    help="Container image of the steps, in a registry: REGISTRY/NAME:TAG or REGISTRY/NAME@DIGEST. Required.",
+)
 @cluster_file_option
 @offloaded_option
 @settings_option
@@ -91,13 +93,14 @@ def submit(  # noqa: PLR0917 click passes them by name
     Work that was done under the same --root is not done again with another image either: its step starts, finds the
     record, and copies the files.
 
-    --image is the name of an image in a registry with a tag or a digest: REGISTRY/yt8m:TAG. Where the cluster's file
-    says `{image}-gpu`, steps run in REGISTRY/yt8m:TAG-gpu. For a digest, the cluster's file must have the digest of the
-    GPU image.
+    Where the cluster's file says `{image}-gpu`, steps run in the image with `-gpu` after its tag. No such name follows
+    from a digest, so the cluster's file must have the digest of the GPU image, too. Without --image, the command says
+    which image the current code needs, and how to build and push it.
     """
     _check(access, root, dry_run=dry_run)
     image = image or default_image() if dry_run else pullable_image(image)
     from pipelines.cluster.client import Cluster, PipelineVersion
+    from pipelines.cluster.preview import forecast
     from pipelines.cluster.schedules import create_schedule, kubeflow_cron, refuse_existing
     from pipelines.kubeflow.compile import Compilation, version_name
     from pipelines.kubeflow.pipeline import ROOT_PARAMETER
@@ -114,8 +117,9 @@ def submit(  # noqa: PLR0917 click passes them by name
     size = run_size(*specs)
     size.check(name, offloaded=offloaded)
     if dry_run:
-        say(console, f"{name}: {size}")
-        _show_dry_run(console, specs[0], root)
+        os.environ.setdefault(DEADLINE_VARIABLE, RECORDS_DEADLINE_SECONDS)
+        for line in (f"{name}: {size}", *forecast(specs[0], root), "Nothing was submitted."):
+            say(console, line)
         return
     # For forms and clones in the user interface.
     specs[0]["root"]["inputDefinitions"]["parameters"][ROOT_PARAMETER] |= {"defaultValue": root, "isOptional": True}
@@ -149,32 +153,6 @@ def _describe(recipe: Path, description: str, settings: Sequence[str], image: st
     """Return what the user interface shows of a run."""
     given = {"Recipe": recipe, "Settings": " ".join(settings), "Image": image, "Cluster": cluster_file}
     return " ".join([description, *(f"{name}: {value}." for name, value in given.items() if value)]).strip()
-
-
-def _show_dry_run(console: Console, spec: dict[str, Any], root: str) -> None:
-    """Print which steps are done, which would run, and whether their images are there."""
-    from pipelines.cluster.preview import reasons_to_run
-    from pipelines.kubeflow.registry import describe_image
-    from pipelines.kubeflow.spec import SpecGraph
-
-    graph = SpecGraph(spec)
-    os.environ.setdefault(DEADLINE_VARIABLE, RECORDS_DEADLINE_SECONDS)
-    try:
-        reasons = reasons_to_run(graph, root)
-    except StorageError as error:
-        say(console, f"{graph.name}: {len(graph.nodes)} steps. Which of them are done cannot be known: {error}")
-    else:
-        width = max(map(len, reasons))
-        for name, why in reasons.items():
-            say(console, f"{name:<{width}}  {f'runs: {why}' if why else 'done'}")
-        run = sum(map(bool, reasons.values()))
-        say(
-            console,
-            f"{graph.name}: {len(reasons) - run} of {len(reasons)} steps are done under {root}, {run} would run",
-        )
-    for image in sorted({graph.image(name) for name in graph.nodes}):
-        say(console, f"Image {describe_image(image)}")
-    say(console, "Nothing was submitted.")
 
 
 def _check(access: ClusterAccess, root: str, *, dry_run: bool) -> None:

@@ -1,15 +1,40 @@
 """Forecast of a run in a cluster before it is submitted: which of its steps were done under its root."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from pipelines.kubeflow.spec import SpecGraph
+from pipelines.kubeflow.registry import describe_image
+from pipelines.kubeflow.spec import Spec, SpecGraph
 from yt8m import storage
-from yt8m.errors import ConfigError
+from yt8m.errors import ConfigError, StorageError
 from yt8m.report.record import NodeRecord, record_uri
 from yt8m.report.record_files import missing_files
 
 # Number of steps to look at in parallel.
 _STEPS_AT_ONCE = 8
+
+
+def forecast(spec: Spec, root: str) -> Iterator[str]:
+    """Say in lines of text which steps are done, which would run, and whether their images are there.
+
+    Args:
+        spec: The pipeline.
+        root: URI of the run's root.
+
+    Yields:
+        A line for each step, a summary, and a line for each image.
+    """
+    graph = SpecGraph(spec)
+    try:
+        reasons = reasons_to_run(graph, root)
+    except StorageError as error:
+        yield f"{graph.name}: {len(graph.nodes)} steps. Which of them are done cannot be known: {error}"
+    else:
+        width = max(map(len, reasons))
+        yield from (f"{name:<{width}}  {f'runs: {why}' if why else 'done'}" for name, why in reasons.items())
+        run = sum(map(bool, reasons.values()))
+        yield f"{graph.name}: {len(reasons) - run} of {len(reasons)} steps are done under {root}, {run} would run"
+    yield from (f"Image {describe_image(image)}" for image in sorted({graph.image(name) for name in graph.nodes}))
 
 
 def reasons_to_run(graph: SpecGraph, root: str) -> dict[str, str]:

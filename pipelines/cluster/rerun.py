@@ -174,6 +174,8 @@ def _change(run: ClusterRun, nodes: RerunNodes, changes: Changes) -> tuple[Spec,
     if not (changes.settings or changes.image or changes.cluster):
         return spec, platforms
     compilation = compile_with_settings(spec, changes.settings, nodes, read_data=False)
+    if changes.cluster:
+        changes.cluster.check_models({node.model for node in compilation.plan.nodes.values()} - {""}, "--cluster")
     new = compilation.build(changes.image or "none", changes.cluster).specs
     if changes.settings or changes.image:
         spec = copy_parameters(spec, new[0], nodes.executed, code=bool(changes.image))

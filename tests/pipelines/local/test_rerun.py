@@ -162,3 +162,13 @@ def test_a_rerun_writes_soft_targets_again(tmp_path: Path) -> None:
 def test_a_root_in_use_is_refused(root: Path) -> None:
     with lock_root(root):
         assert "in use by another run" in call("rerun", str(root), "report", code=2).output
+
+
+def test_from_failed_executes_what_is_not_done_and_has_nothing_to_do_then(root: Path) -> None:
+    call("rerun", str(root), "train-linear")
+    stale = nodes_in(root, "stale")
+    assert stale
+    result = call("rerun", str(root), "--from-failed")
+    assert f"Done: {len(stale)} of" in result.output
+    assert nodes_in(root, "stale", "failed", "waiting") == set()
+    assert "nodes are done, so there is nothing to continue" in call("rerun", str(root), "--from-failed", code=2).output
