@@ -1,5 +1,6 @@
 """A server with recorded answers of a real Kubeflow Pipelines, and an object store with the recorded records."""
 
+import copy
 import gzip
 import hashlib
 import json
@@ -93,7 +94,9 @@ class RecordedCluster:
 
     def show(self, *moments: str) -> str:
         """Let the server answer with these moments of one run, one after the other. Return the run's id."""
-        recorded = [(read(f"{MOMENTS[moment][0]}.json"), read(f"{MOMENTS[moment][1]}.json")) for moment in moments]
+        files = [[f"{name}.json" for name in MOMENTS[moment]] for moment in moments]
+        # Copies, which tests may change.
+        recorded = [(copy.deepcopy(read(run)), copy.deepcopy(read(workflow))) for run, workflow in files]
         run_id: str = recorded[0][0]["run_id"]
         self.runs[run_id] = recorded
         return run_id

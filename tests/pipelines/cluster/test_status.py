@@ -1,6 +1,5 @@
 """`yt8m status` on recorded runs of a real Kubeflow Pipelines, whose pipelines are of an earlier version."""
 
-import copy
 import json
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -97,7 +96,7 @@ def test_a_run_that_is_too_large_and_silent_is_probably_dead(recorded: RecordedC
 
 def test_a_large_run_that_changed_a_minute_ago_is_running(recorded: RecordedCluster) -> None:
     run_id = recorded.show("paper-stuck")
-    run, recording = copy.deepcopy(recorded.runs[run_id][0])
+    run, recording = recorded.runs[run_id][0]
     manifest = json.loads(recording["pipeline_runtime"]["workflow_manifest"])
     now = datetime.now(UTC) - timedelta(minutes=1)
     manifest["metadata"]["managedFields"][-1]["time"] = now.strftime("%Y-%m-%dT%H:%M:%SZ")
