@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pipelines.cluster.client import Cluster, named
+from pipelines.cluster.client import Cluster, MissingError, named
 from pipelines.cluster.run import ENDED, ClusterRun
 from yt8m import storage
 from yt8m.errors import ClusterError, ConfigError, suggest
@@ -125,15 +125,13 @@ def read_gap(cluster: Cluster, run_id: str) -> str:
     """
     try:
         run = ClusterRun(cluster, run_id)
-    except ConfigError:  # not a pipeline of KFP 2
+        if not run.root or _REPORT not in run.graph.nodes:
+            return ""
+        uri = record_uri(run.root, _REPORT, run.graph.work(_REPORT))
+        metrics = NodeRecord.parse_json(storage.read_text(uri), uri).metrics if storage.exists(uri) else {}
+    except (ConfigError, MissingError):  # not a pipeline of KFP 2, one that was deleted, or a damaged record
         return ""
-    if not run.root or _REPORT not in run.graph.nodes:
-        return ""
-    uri = record_uri(run.root, _REPORT, run.graph.work(_REPORT))
-    if not storage.exists(uri):
-        return ""
-    gap = NodeRecord.parse_json(storage.read_text(uri), uri).metrics.get("gap")
-    return f"{gap:.4f}" if gap is not None else ""
+    return f"{metrics['gap']:.4f}" if "gap" in metrics else ""
 
 
 def shrink(entry: dict[str, Any]) -> dict[str, Any]:

@@ -101,6 +101,21 @@ def test_the_gap_of_finished_runs_comes_from_the_record_of_their_report(
     assert rows[1][-1] == "1m02s"
 
 
+def test_runs_without_a_gap_leave_the_others_theirs(recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded.show("smoke")
+    smoke: dict[str, Any] = read("run-v2beta1-smoke-succeeded.json")
+    # The second one was deleted since.
+    monkeypatch.setattr(
+        "tests.pipelines.cluster.recordings._page", lambda _: {"runs": [{**smoke, "run_id": "0" * 36}, smoke]}
+    )
+    assert [row[-1] for row in table(runs(recorded.url, "--gap"))] == ["14m12s", "0.5396"]
+    (record,) = [key for key in recorded.objects if "/records/report/" in key]
+    recorded.objects[record] = b"{"
+    assert [row[-1] for row in table(runs(recorded.url, "--gap"))] == ["14m12s", "14m12s"]
+    del recorded.objects[record]
+    assert [row[-1] for row in table(runs(recorded.url, "--gap"))] == ["14m12s", "14m12s"]
+
+
 def test_a_store_that_cannot_be_reached_costs_only_the_gap(
     recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
