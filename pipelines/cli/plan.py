@@ -121,9 +121,11 @@ def plan(  # noqa: PLR0917 click passes them by name
     estimates = estimate_models(loaded)
     report.show_nodes(console, planned, listed=nodes)
     report.show_models(console, loaded, estimates, dataset)
-    compiled = compilation.build(PROCESS_IMAGE, compilation.resources(cluster_file))
+    resources = compilation.resources(cluster_file)
+    compiled = compilation.build(PROCESS_IMAGE, resources)
     run = run_size(*compiled.specs)
     report.show_pipeline(console, planned, compiled_bytes(compiled), run)
+    report.show_retries(console, planned, resources)
     run.check(planned.name, offloaded=offloaded)
     if not dataset:
         return

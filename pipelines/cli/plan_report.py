@@ -12,6 +12,7 @@ from pipelines.cost.schedule import Schedule
 from pipelines.cost.traffic import Traffic
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.size import MAX_COMPILED_BYTES, RunSize
+from pipelines.recipe.cluster import ClusterConfig
 from pipelines.recipe.schema import CandidateConfig, ImportedModel, Recipe, StudentConfig
 from yt8m.ensembling.budget import members_limit
 from yt8m.models.flops import TRAINING_PASSES
@@ -20,6 +21,9 @@ from yt8m.training import throughput as assumed
 from yt8m.training.throughput import GPUS, Gpu, Throughput
 
 _HOUR = 3600.0
+# KFP's setting for Argo: what surrounds a step (its own DAG, its group, the root, the entry point) is tried three times
+# after errors.
+TRIES_AROUND_STEPS = 3
 # Nodes below this share of the critical path are not listed.
 _MIN_LISTED_SHARE = 0.01
 
@@ -94,6 +98,20 @@ def show_pipeline(console: Console, plan: Plan, compiled_bytes: int, run: RunSiz
         f"Pipeline: {len(plan.nodes)} nodes, {describe_bytes(compiled_bytes)} compiled (limit of Kubeflow Pipelines: "
         f"{describe_bytes(MAX_COMPILED_BYTES)}); {run}.",
     )
+
+
+def show_retries(console: Console, plan: Plan, cluster: ClusterConfig | None) -> None:
+    """Print how often a step may be tried, if the cluster's settings repeat steps."""
+    steps = [cluster.step(node.stage, node.model) for node in plan.nodes.values()] if cluster else []
+    most = max((1 + step.retries.count for step in steps if step.retries), default=0)
+    if most:
+        around = TRIES_AROUND_STEPS ** (3 + bool(plan.groups))
+        say(
+            console,
+            f"Retries: a step is tried up to {most} times. On an installation without manifests/components/retries, "
+            f"all that surrounds the step is tried {TRIES_AROUND_STEPS} times, too, if the last pod was lost: up to "
+            f"{most} x {around} attempts.",
+        )
 
 
 def show_traffic(console: Console, traffic: Traffic, max_frames: int) -> None:

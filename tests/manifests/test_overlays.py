@@ -1,104 +1,26 @@
 """Rendered overlays: schemas, references between objects, least privilege."""
 
-import os
 import re
-import shutil
-import subprocess
-from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 
 from pipelines.recipe.cluster import load_cluster
 from pipelines.recipe.steps import PART_OF
+from tests.manifests.rendering import MANIFESTS, containers, named, names, needs_kubectl, pods, render, values
 from tests.support.custom_resources import SCHEMAS
 from tests.support.paths import REPOSITORY
 
-MANIFESTS = REPOSITORY / "manifests"
-OVERLAYS = ("gke", "plain")
 # The oldest supported release of Kubernetes at the time of writing.
 KUBERNETES = "1.33"
-# Changes that the comments of the overlays describe: optional components, and standalone Pipelines.
-EVERYTHING = ("  # - ../../", "  - ../../")
-STANDALONE = (
-    ("namespace: yt8m", "namespace: kubeflow"),
-    ("  - ../../components/profile\n  - ../../components/quota\n", "  - ../../components/standalone\n"),
-    ("newName: REGISTRY/yt8m", "newName: registry.example/yt8m"),
-    ("newTag: TAG", 'newTag: "2"'),
-)
 # Kubernetes accounts, and the Google accounts that they act as.
 ACCOUNTS = {"yt8m-runner": "yt8m-runner", "yt8m-tensorboard": "yt8m-reader", "yt8m-serving": "yt8m-reader"}
 # Secrets that Kubeflow Pipelines or docs/kubeflow.md creates.
 SECRETS = {"mlpipeline-minio-artifact", "yt8m-serving-store"}
 
-pytestmark = pytest.mark.skipif(not (shutil.which("kubectl") or "CI" in os.environ), reason="kubectl is not installed")
-
-
-def render(folder: Path) -> list[dict[str, Any]]:
-    done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    return list(yaml.safe_load_all(done.stdout))
-
-
-def render_changed(folder: Path, overlay: str, *changes: tuple[str, str]) -> list[dict[str, Any]]:
-    """Render an overlay after the changes that its comments describe."""
-    shutil.copytree(MANIFESTS, folder / "manifests")
-    path = folder / "manifests" / "overlays" / overlay / "kustomization.yaml"
-    text = path.read_text()
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
-    path.write_text(text)
-    return render(path.parent)
-
-
-@pytest.fixture(scope="module", params=OVERLAYS)
-def overlay(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture(scope="module")
-def objects(overlay: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Objects of the overlay with all optional components."""
-    return render_changed(tmp_path_factory.mktemp("everything"), overlay, EVERYTHING)
-
-
-@pytest.fixture(scope="module")
-def standalone(overlay: str, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Objects of the overlay for standalone Pipelines."""
-    return render_changed(tmp_path_factory.mktemp("standalone"), overlay, EVERYTHING, *STANDALONE)
-
-
-def named(objects: list[dict[str, Any]], kind: str, name: str = "") -> dict[str, Any]:
-    (found,) = [each for each in objects if each["kind"] == kind and name in ("", each["metadata"]["name"])]
-    return found
-
-
-def names(objects: list[dict[str, Any]], kind: str) -> set[str]:
-    return {each["metadata"]["name"] for each in objects if each["kind"] == kind}
-
-
-def pods(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    yield from (each["spec"]["template"]["spec"] for each in objects if each["kind"] in ("Deployment", "Job"))
-
-
-def containers(objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for pod in pods(objects):
-        yield from pod["containers"]
-
-
-def values(data: Any, key: str) -> Iterator[Any]:
-    """Yield all values of a key, at any depth."""
-    if isinstance(data, dict):
-        yield from (value for name, value in data.items() if name == key)
-        data = list(data.values())
-    if isinstance(data, list):
-        for each in data:
-            yield from values(each, key)
+pytestmark = needs_kubectl
 
 
 def reaches(

@@ -114,3 +114,15 @@ def test_unusable_options_end_with_code_2_and_the_remedy(options: list[str], tol
     result = plan(str(RECIPES / "paper.yaml"), *options)
     assert result.exit_code == 2
     assert told in result.output
+
+
+def test_how_often_steps_are_tried_is_told_where_they_have_retries(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text("training: {retries: {count: 5}}\ndata: {retries: {count: 2}}")
+    told = "Retries: a step is tried up to 6 times. On an installation without manifests/components/retries"
+    result = plan(SMOKE, "--cluster", str(path))
+    assert result.exit_code == 0
+    text = " ".join(result.output.split())
+    assert told in text
+    assert "up to 6 x 81 attempts" in text
+    assert "Retries: " not in plan(SMOKE).output
