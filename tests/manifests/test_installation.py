@@ -98,7 +98,7 @@ def patched_by_kubectl(folder: Path) -> dict[str, Any]:
         in (RETRIES / "kustomization.yaml").read_text()
     )
     (folder / "configmap.yaml").write_text(yaml.safe_dump(CONTROLLER))
-    command = ["kubectl", "patch", "--local", "-f", folder / "configmap.yaml", "-o", "yaml"]
+    command: list[str | Path] = ["kubectl", "patch", "--local", "-f", folder / "configmap.yaml", "-o", "yaml"]
     command += ["--patch-file", RETRIES / "workflow-defaults.yaml"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     made: dict[str, Any] = yaml.safe_load(done.stdout)
