@@ -98,11 +98,13 @@ def run_compilation(
         containers: Containers of the steps. None: processes.
     """
     from pipelines.kubeflow.component import PROCESS_IMAGE
+    from pipelines.local.attempts import keep_attempts
+    from pipelines.local.rerun import save_spec
 
     plan, step_image = compilation.plan, containers.image if containers else PROCESS_IMAGE
     with folder.lock_root(root) as lock:
         pipeline = root / folder.PIPELINE_FILE
-        compilation.build(step_image, form="local").write(pipeline)
+        save_spec(pipeline, keep_attempts(root, compilation.build(step_image, form="local").specs[0]))
         compilation.save_recipe(root / folder.RECIPE_FILE)
         execution = LocalRun(RunState.of_plan(root, plan), lock, containers)
         say(console, f"{plan.name}: {len(plan.nodes)} nodes in {root}")

@@ -6,10 +6,7 @@ from functools import cache, cached_property
 from typing import Any, NamedTuple
 
 from pipelines.graph.plan import Node, Plan, Ref
-from pipelines.recipe.schema import DataConfig, Recipe
-from yt8m import storage
 from yt8m.config import Config
-from yt8m.errors import ConfigError
 from yt8m.identity import behavior, digest, package_versions, work_key
 from yt8m.models import ARCHITECTURES
 
@@ -79,19 +76,13 @@ class Work(Config):
         return digest(data=self.data)[:16] if self.data else ""
 
 
-def find_work(recipe: Recipe, plan: Plan, source: str, *, read_data: bool = True) -> dict[str, Work]:
+def find_work(plan: Plan, data: Mapping[str, str]) -> dict[str, Work]:
     """Return by node what decides its result: the code as it is now, the configuration, the shards.
 
     Args:
-        recipe: The recipe.
         plan: The recipe's plan.
-        source: Origin of the recipe, for error messages.
-        read_data: Whether the shards can be read from this machine. Otherwise changed shards are not noticed.
-
-    Raises:
-        ConfigError: A file that the run reads from outside does not exist.
+        data: Fingerprints of the files that the run reads from outside, by URI; see `find_fingerprints`.
     """
-    data = _fingerprints(recipe.data, source) if read_data else {}
 
     @cache
     def files_of(stage: str, architectures: frozenset[str]) -> dict[str, str]:
@@ -140,20 +131,3 @@ def plan_work(
 def _labels(node: Node) -> dict[str, Any]:
     names = {prefix: list(artifacts) for prefix, artifacts in node.fan_in.items()}
     return {"model": node.model, "family": node.family, "names": names, **node.arguments}
-
-
-def _fingerprints(data: DataConfig, source: str) -> dict[str, str]:
-    """Read the fingerprint of every file that the run reads from outside, by URI."""
-    patterns = [(key, pattern) for key in ("training", "validation") for pattern in getattr(data, key)]
-    if data.generate and data.generate.means:
-        patterns.append(("generate.means", data.generate.means))
-    found: dict[str, str] = {}
-    for key, pattern in patterns:
-        uris = storage.list_uris(pattern)
-        if not uris:
-            raise ConfigError(
-                f"{source}: data.{key}: no file matches '{pattern}'. Say where it is, for a run with "
-                f"`--set data.{key}=...`."
-            )
-        found |= {uri: storage.stat(uri).fingerprint for uri in uris}
-    return found

@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.compiler import Compiler, KubernetesManifestOptions
 
+from pipelines.graph.fingerprints import ReadData, find_fingerprints
 from pipelines.graph.keys import find_work
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.component import Form
@@ -34,17 +35,21 @@ class Compilation:
     Args:
         raw: The recipe as written, with settings applied; see `pipelines.recipe.load.read_recipe`.
         source: Origin of the recipe, for error messages.
-        read_data: Whether the shards are accessible. Otherwise changed shards are not noticed.
+        read_data: Whether to look at the shards. `if possible` goes without if their store does not answer.
+
+    Attributes:
+        unread: Why the shards have no fingerprints, so that every run looks at them. Empty if they have.
 
     Raises:
         ConfigError: All problems of the recipe, or a missing file that the recipe reads.
     """
 
-    def __init__(self, raw: Mapping[str, Any], source: str, *, read_data: bool) -> None:
+    def __init__(self, raw: Mapping[str, Any], source: str, *, read_data: ReadData) -> None:
         self.raw, self.source = raw, source
         self.recipe = check_recipe(raw, source)
         self.plan = make_plan(self.recipe)
-        self.work = find_work(self.recipe, self.plan, source, read_data=read_data)
+        fingerprints, self.unread = find_fingerprints(self.recipe.data, source, read_data)
+        self.work = find_work(self.plan, fingerprints)
 
     def save_recipe(self, path: Path) -> None:
         """Write the recipe with all settings applied, as a file that `yt8m run` can read."""

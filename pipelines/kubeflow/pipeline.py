@@ -110,9 +110,16 @@ class PipelineBuilder:
         kubernetes.add_pod_label(task, *PART_OF)
         if self.cluster:
             apply_cluster(task, node.stage, node.model, self.cluster, self.image)
+        if self.form == "cluster" and self._reads_unknown_data(node):
+            task.set_caching_options(enable_caching=False)
         task.set_display_name(node.title)
         outputs |= {Ref(node.name, output): artifact for output, artifact in task.outputs.items()}
         return task
+
+    def _reads_unknown_data(self, node: Node) -> bool:
+        """Return whether a node reads files from outside that have no fingerprint, so that it has to look at them."""
+        reads_data = not node.dependencies and (node.stage == "prepare" or bool(node.config.get("means")))
+        return reads_data and not self.work[node.name].data
 
     def _parameters(self, node: Node, root: Any) -> dict[str, Any]:
         fan_in = next(iter(node.fan_in.values()), {})

@@ -4,6 +4,7 @@ import copy
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
+from pipelines.graph.fingerprints import ReadData
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.pipeline import RECIPE_PARAMETER
@@ -91,7 +92,9 @@ def embedded_recipe(spec: Spec) -> dict[str, object]:
     return parse_line(text, "the run's recipe")
 
 
-def compile_with_settings(spec: Spec, settings: Sequence[str], nodes: RerunNodes, *, read_data: bool) -> Compilation:
+def compile_with_settings(
+    spec: Spec, settings: Sequence[str], nodes: RerunNodes, *, read_data: ReadData
+) -> Compilation:
     """Compile the recipe of a run with settings that affect only nodes to be executed.
 
     Args:
@@ -234,13 +237,19 @@ def bypass_cache(spec: Spec, nodes: Sequence[str], attempt: str) -> Spec:
 
     Among themselves, these steps read the records of this attempt.
     """
+    changed = mark_attempts(spec, dict.fromkeys(nodes, attempt))
+    SpecGraph(changed).update_records(nodes)
+    return changed
+
+
+def mark_attempts(spec: Spec, attempts: Mapping[str, str]) -> Spec:
+    """Return a copy of a pipeline in which some steps have the marks of attempts, by name of the step."""
     changed = copy.deepcopy(spec)
     graph = SpecGraph(changed)
-    for name in nodes:
+    for name, attempt in attempts.items():
         graph.set_constant(name, ATTEMPT_PARAMETER, attempt)
-    graph.update_records(nodes)
     # KFP's backend keeps one specification of all components whose containers are equal.
-    containers = [graph.executor(name)["container"] for name in nodes]
+    containers = [graph.executor(name)["container"] for name in attempts]
     for component in changed["components"].values():
         executor = changed["deploymentSpec"]["executors"].get(component.get("executorLabel"), {})
         if executor.get("container") in containers:

@@ -2,7 +2,8 @@
 
 Every finished node leaves an account of its execution in the run's folder: its work, image, inputs and outputs.
 `yt8m run --explain` compares the accounts with the work that the recipe and the code result in now. A node does not run
-again if any of its executions was the same work, since KFP's cache keeps them all.
+again if any of its executions was the same work, since KFP's cache keeps them all. If only the image is another one,
+KFP's cache does not know the node, but its step finds the record of the execution and copies the result.
 """
 
 import json
@@ -18,7 +19,9 @@ from pipelines.local.runner import Listener
 from pipelines.runs.state import FINISHED, RunState
 from yt8m.config import Config, ConfigFile
 from yt8m.errors import ConfigError, StorageError, UserError
-from yt8m.identity import hash_file
+from yt8m.report.record import NodeRecord, read_digest
+from yt8m.report.record_files import missing_files
+from yt8m.storage import read_text
 
 # Maximum number of changed files to list. A new copy of a data set has thousands of them.
 _MOST_LISTED = 20
@@ -97,13 +100,15 @@ def explain(node: str, plan: Plan, work: Mapping[str, Work], root: Path, image: 
     Raises:
         ConfigError: The plan has no such node. The message names the nearest one.
     """
-    find_reasons = _Reasons(work, root, image).find
+    found = _Reasons(work, root, image)
     asked = plan[node].name
-    if not find_reasons(asked):
+    if not found.find(asked):
         yield f"{asked} would not run again: code, configuration, inputs and data are the same as when it was executed."
+        if found.is_copied(asked):
+            yield "Its step would start and copy the result, because the image is another one."
         return
     for name in (asked, *plan.ancestors(asked)):
-        if reasons := find_reasons(name):
+        if reasons := found.find(name):
             yield f"{name} would run:"
             yield from (f"  {reason}" for reason in reasons)
 
@@ -121,6 +126,11 @@ class _Reasons:
         """Return the reasons for executing a node again; none if it is done."""
         return self._compare(node)[0]
 
+    def is_copied(self, node: str) -> bool:
+        """Return whether a node that is done was executed in other images only."""
+        images = {each.image for each in _Accounts.read(_path(self._root, node)).accounts}
+        return self._image not in images
+
     def _compare_accounts(self, node: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
         """Return the reasons, and the outputs of the execution that is the same work or, otherwise, of the last one."""
         accounts = _Accounts.read(_path(self._root, node)).accounts
@@ -132,7 +142,7 @@ class _Reasons:
     def _reasons(self, node: str, account: Account) -> tuple[str, ...]:
         return (
             *_differences(account.work, self._work[node]),
-            *_changes("image", {"": account.image}, {"": self._image}),
+            *(() if _has_all_files(account) else _changes("image", {"": account.image}, {"": self._image})),
             *(f"output {name}: {path} is gone" for name, path in account.outputs.items() if not Path(path).exists()),
             *self._input_differences(account, self._work[node].inputs),
         )
@@ -160,13 +170,22 @@ class _Reasons:
         yield from (f"input {name}: no longer read" for name in before if name not in inputs)
 
 
+def _has_all_files(account: Account) -> bool:
+    """Return whether a step in another image would find the record of an execution and its files."""
+    try:
+        record = NodeRecord.parse_json(read_text(account.outputs.get("record", "")), account.work.stage)
+    except (ConfigError, StorageError):
+        return False
+    return bool(record.files) and not missing_files(record)
+
+
 def _content(ref: Input, outputs: Mapping[str, str]) -> str:
     """Return what tells an input from one that was made again: an artifact's path, or the hash of a record.
 
     An artifact that is made again has another path; a record does not.
     """
     path = outputs.get(ref.output, "")
-    return hash_file(Path(path)) if ref.output == "record" and Path(path).is_file() else path
+    return read_digest(Path(path)) if ref.output == "record" and Path(path).is_file() else path
 
 
 def _differences(before: Work, now: Work) -> Iterator[str]:

@@ -5,8 +5,7 @@ the functions of KFP that know a task's state and outputs. `tests/pipelines/loca
 replaced functions changes.
 """
 
-import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +14,12 @@ from typing import Any
 from kfp.local import cache, docker_task_handler, subprocess_task_handler, task_dispatcher
 from kfp.local.orchestrator import task_executor
 
-from pipelines.kubeflow.spec import RECORDS_PARAMETER
+from pipelines.kubeflow.spec import ATTEMPT_PARAMETER, RECORDS_PARAMETER
 from pipelines.local.containers import run_container
 from pipelines.local.events import Event
 from pipelines.local.fork_server import run_step
-from yt8m.report.record import record_uri
+from yt8m.identity import work_name
+from yt8m.report.record import read_digest, record_uri
 from yt8m.yaml_files import parse_line
 
 
@@ -35,7 +35,9 @@ class _Task:
     @property
     def record(self) -> Path | None:
         """The file of the node's record. None for a step that writes none."""
-        return self.record_of(self.node, self.arguments["key"]) if "key" in self.arguments else None
+        if "key" not in self.arguments:
+            return None
+        return self.record_of(self.node, work_name(self.arguments["key"], self.arguments.get(ATTEMPT_PARAMETER, "")))
 
     def record_of(self, node: str, work: str) -> Path:
         """Return the file of a node's record."""
@@ -45,12 +47,11 @@ class _Task:
 _TASK: ContextVar[_Task] = ContextVar("task")
 
 
-def install_hooks(report: Callable[[Event], None], forced: Collection[str] = ()) -> None:
+def install_hooks(report: Callable[[Event], None]) -> None:
     """Replace functions of KFP in this process, which can be done once.
 
     Args:
         report: Called with every event.
-        forced: Names of nodes that are executed even if KFP's cache holds their results.
     """
 
     def step_printed(line: str) -> None:
@@ -71,7 +72,7 @@ def install_hooks(report: Callable[[Event], None], forced: Collection[str] = ())
         task_dispatcher.run_single_task_implementation, report
     )
     cache.LocalCache.compute_key = _count_records(cache.LocalCache.compute_key)
-    cache.LocalCache.get = _skip_forced(cache.LocalCache.get, forced)
+    cache.LocalCache.get = _need_record(cache.LocalCache.get)
     subprocess_task_handler.run_local_subprocess = run_local_subprocess
     docker_task_handler.run_docker_container = run_docker_container
 
@@ -122,23 +123,17 @@ def _count_records(compute: Callable[..., str]) -> Callable[..., str]:
         task.arguments = arguments
         records = parse_line(arguments.get(RECORDS_PARAMETER) or "{}", task.node)
         paths = [task.record_of(node, work) for node, work in records.items()]
-        found = [hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "" for path in paths]
+        found = [read_digest(path) for path in paths]
         return compute(self, arguments={**arguments, RECORDS_PARAMETER: found} if found else arguments, **others)
 
     return compute_key
 
 
-def _skip_forced(get: Callable[..., Any], forced: Collection[str]) -> Callable[..., Any]:
-    """Wrap the cache lookup, so that it finds nothing for forced nodes and for nodes whose record is gone.
+def _need_record(get: Callable[..., Any]) -> Callable[..., Any]:
+    """Wrap the cache lookup, so that it finds nothing for nodes whose record is gone."""
 
-    The new results of these nodes are still stored.
+    def get_with_record(self: Any, key: str) -> Any:
+        record = _TASK.get().record
+        return get(self, key) if record is None or record.exists() else None
 
-    KFP itself can only switch the cache off, which would leave the old results in it for the next run.
-    """
-
-    def get_unless_forced(self: Any, key: str) -> Any:
-        task = _TASK.get()
-        is_gone = task.record is not None and not task.record.exists()
-        return None if is_gone or task.node in forced else get(self, key)
-
-    return get_unless_forced
+    return get_with_record

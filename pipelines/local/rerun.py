@@ -1,20 +1,26 @@
 """Reruns of nodes in a local run's folder."""
 
-import shutil
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
 from pipelines.kubeflow.component import PROCESS_IMAGE
-from pipelines.kubeflow.rerun import choose_nodes, compile_with_settings, copy_parameters, records_of_others
+from pipelines.kubeflow.rerun import (
+    bypass_cache,
+    choose_nodes,
+    compile_with_settings,
+    copy_parameters,
+    records_of_others,
+)
 from pipelines.kubeflow.spec import Spec, SpecGraph, prune
+from pipelines.local.attempts import keep_attempts, save_attempts
 from pipelines.local.containers import find_containers
 from pipelines.local.explain import keep_accounts
 from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, publish_results
 from pipelines.local.runner import Listener, LocalRun
 from pipelines.runs.state import FINISHED, NodeState, RunState, check_inputs, damaged
-from yt8m.data.soft_target_manifest import SoftTargetManifest
 from yt8m.errors import StorageError
 from yt8m.report.record import read_records
 from yt8m.storage import open_atomic, read_text
@@ -22,8 +28,6 @@ from yt8m.yaml_files import FASTEST_DUMPER, FASTEST_LOADER
 
 # The pruned pipeline of the last rerun.
 RERUN_FILE = "rerun.yaml"
-# Folders with a folder for each node that trains.
-_TRAINING_FOLDERS = ("checkpoints", "tensorboard")
 # Last key of a compiled pipeline, because the keys are sorted. A file without it was cut off.
 _LAST_KEY = "sdkVersion"
 
@@ -51,13 +55,18 @@ class LocalRerun:
         remedy = f"`yt8m run {root / RECIPE_FILE} --root {root}` executes these nodes first."
         check_inputs(node, [*self.nodes.needed, *self.nodes.recorded], self.state.nodes, remedy)
         self._compilation = compile_with_settings(spec, settings, self.nodes, read_data=True)
-        self.spec = copy_parameters(
-            spec, self._compilation.build(form="local").specs[0], self.nodes.executed, code=True
-        )
+        compiled = copy_parameters(spec, self._compilation.build(form="local").specs[0], self.nodes.executed, code=True)
+        self.spec = self._repeat(compiled, node)
         read_records(str(root), records_of_others(SpecGraph(self.spec), self.nodes.executed))
         self._image = graph.executor(node)["container"]["image"]
         containers = None if self._image == PROCESS_IMAGE else find_containers(self._compilation.recipe, self._image)
-        self.execution = LocalRun(self.state, lock, containers, forced=[node])
+        self.execution = LocalRun(self.state, lock, containers)
+
+    def _repeat(self, spec: Spec, node: str) -> Spec:
+        """Mark the steps to execute as a new repetition, unless the node failed: it continues what it was doing."""
+        if self.state.nodes[node].state in FINISHED | {"stale"}:
+            return bypass_cache(spec, self.nodes.executed, attempt=secrets.token_hex(4))
+        return keep_attempts(self.state.root, spec, self.nodes.executed)
 
     def execute(self, listener: Listener) -> bool:
         """Execute the nodes, and mark the nodes that depend on them and were not executed as stale.
@@ -68,13 +77,12 @@ class LocalRerun:
         Returns:
             Whether all nodes are done. If not, the run's pipeline and recipe stay as they were.
         """
-        root, node = self.state.root, self.nodes.executed[0]
-        if self.state.nodes[node].state in FINISHED | {"stale"}:
-            _forget(self.state, node)
+        root = self.state.root
         for name in self.nodes.executed:
             before = self.state.nodes[name]
             self.state.nodes[name] = NodeState(title=before.title, group=before.group)
         work = {name: self._compilation.work[name] for name in self.nodes.executed}
+        save_attempts(root, self.spec, self.nodes.executed)
         save_spec(root / RERUN_FILE, prune(self.spec, {*self.nodes.executed, *self.nodes.needed}))
         if not self.execution.execute(root / RERUN_FILE, keep_accounts(listener, work, self._image)):
             return False
@@ -84,20 +92,6 @@ class LocalRerun:
         if self.state.is_finished:
             publish_results(self.state)
         return True
-
-
-def _forget(state: RunState, node: str) -> None:
-    """Remove the files with which a finished node would continue and end at once.
-
-    Of a training, these are all its checkpoints, also those of other recipes, whose finished models are in KFP's cache.
-    Soft targets that other recipes made stay, because results in KFP's cache refer to them.
-    """
-    folders = [state.root / folder / node for folder in _TRAINING_FOLDERS]
-    manifest = Path(state.nodes[node].outputs.get("manifest", ""))
-    if manifest.is_file():
-        folders += {Path(uri).parent for uri in SoftTargetManifest.load(manifest).sidecars.values()}
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def load_spec(path: Path) -> Spec:

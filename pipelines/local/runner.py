@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -28,7 +28,6 @@ class LocalRun:
         state: State of the run. It may have more nodes than the pipeline.
         lock: File descriptor of the lock on the run's folder, which the worker inherits.
         containers: Parts of this machine that steps in containers can see. None executes steps as processes.
-        forced: Names of nodes that are executed even if their results are in KFP's cache.
 
     Attributes:
         state: State of the run, which changes during the execution.
@@ -41,14 +40,12 @@ class LocalRun:
         state: RunState,
         lock: int,
         containers: ContainerConfig | None = None,
-        forced: Iterable[str] = (),
     ) -> None:
         self.state = state
         self.failed = ""
         self.error = ""
         self._lock = lock
         self._containers = containers
-        self._forced = tuple(forced)
 
     def execute(self, pipeline: Path, listener: Listener) -> bool:
         """Execute all nodes whose results are not in KFP's cache.
@@ -95,7 +92,6 @@ class LocalRun:
             root=str(root.resolve()),
             events=writer,
             containers=self._containers,
-            forced=self._forced,
         )
         with (
             os.fdopen(reader, "rb") as events,

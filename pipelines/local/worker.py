@@ -27,14 +27,12 @@ class WorkerConfig(Config):
         root: The run's folder, which is the pipeline's parameter.
         events: File descriptor of the pipe for events.
         containers: Parts of this machine that steps in containers can see. Null executes steps as processes.
-        forced: Names of nodes that are executed even if KFP's cache holds their results.
     """
 
     pipeline: str
     root: str
     events: int
     containers: ContainerConfig | None = None
-    forced: tuple[str, ...] = ()
 
 
 def main() -> None:
@@ -57,7 +55,7 @@ def main() -> None:
         else local.SubprocessRunner(use_venv=False)
     )
     with os.fdopen(config.events, "wb") as events:
-        install_hooks(partial(write_event, events), config.forced)
+        install_hooks(partial(write_event, events))
         local.init(runner=runner, pipeline_root=f"{config.root}/{ARTIFACTS_FOLDER}", enable_caching=True)
         components.load_component_from_file(config.pipeline)(root=config.root)
 

@@ -6,19 +6,28 @@ It is light everywhere, as the user interface of Kubeflow Pipelines around it is
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from zlib import crc32
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from yt8m.progress import duration
 from yt8m.report import paper
-from yt8m.report.colors import family_color
 from yt8m.report.summary import Summary
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Maximum rows of long tables; the rest is in summary.json.
 MOST_ROWS = 40
+# Number of the page's colors for series.
+NUM_COLORS: Final = 8
+# Colors of the registered architectures. A new architecture is added with the next number.
+_FAMILIES: Final = {"netvlad": 0, "netfv": 1, "dbof": 2, "rnn": 3, "logistic": 4, "nextvlad": 5}
+
+
+def family_color(family: str) -> int:
+    """Return the number of an architecture's color. Any other name has a color that depends on the name alone."""
+    return _FAMILIES.get(family, crc32(family.encode()) % NUM_COLORS)
 
 
 def render_page(summary: Summary) -> str:

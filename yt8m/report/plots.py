@@ -8,7 +8,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from yt8m.report.colors import family_color
+from yt8m.report.page import family_color
 from yt8m.report.summary import Curve, Model, Summary
 from yt8m.report.svg import ACCENT, MUTED, SURFACE, TEXT, draw, series_color
 

@@ -11,8 +11,10 @@ A record lies under the run's root, named after its node and its work. The repor
      "files": {"model": [{"path": "weights.safetensors", "bytes": 123456, "sha256": "60303ae22b998861..."}]}}
 """
 
+import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, FiniteFloat
@@ -87,6 +89,17 @@ class NodeRecord(Config):
         """SHA-256 of what steps read of the record: the same work with the same figures gives the same digest."""
         parameters = {key: each for key, each in self.parameters.items() if key not in _VOLATILE_PARAMETERS}
         return digest(record=self.model_dump(mode="json", exclude=_VOLATILE | {"parameters"}), parameters=parameters)
+
+
+def read_digest(path: Path) -> str:
+    """Return the digest of the record in a local file; empty if there is none, and that of any text if it is none."""
+    if not path.is_file():
+        return ""
+    text = path.read_bytes()
+    try:
+        return NodeRecord.parse_json(text.decode(), str(path)).digest
+    except (ConfigError, UnicodeDecodeError):
+        return hashlib.sha256(text).hexdigest()
 
 
 def record_uri(root: str, node: str, work: str) -> str:

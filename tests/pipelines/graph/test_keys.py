@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.graph.fingerprints import find_fingerprints
 from pipelines.graph.keys import Input, Work, find_work, plan_work
 from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.graph.planner import make_plan
@@ -32,6 +33,10 @@ def keys(*nodes: Node, code: dict[str, str] | None = None, packages: str = "1", 
         plan, lambda node: {"file.py": (code or {}).get(node.name, "1")}, {"keras": packages}, {"a.tfrecord": data}
     )
     return {name: each.key for name, each in work.items()}
+
+
+def work_of(recipe: Recipe) -> dict[str, Work]:
+    return find_work(make_plan(recipe), find_fingerprints(recipe.data, "small.yaml").files)
 
 
 def changed(first: dict[str, str], second: dict[str, str]) -> set[str]:
@@ -90,13 +95,12 @@ def on_shards(small: Small, folder: Path) -> Recipe:
 def test_changed_and_added_shards_are_noticed(small: Small, tmp_path: Path) -> None:
     (tmp_path / "a.tfrecord").write_text("1")
     recipe = on_shards(small, tmp_path)
-    plan = make_plan(recipe)
-    first = find_work(recipe, plan, "small.yaml")
-    assert find_work(recipe, plan, "small.yaml") == first
+    first = work_of(recipe)
+    assert work_of(recipe) == first
     (tmp_path / "a.tfrecord").write_text("22")
-    second = find_work(recipe, plan, "small.yaml")
+    second = work_of(recipe)
     (tmp_path / "b.tfrecord").write_text("1")
-    third = find_work(recipe, plan, "small.yaml")
+    third = work_of(recipe)
     assert len({work["prepare"].data_version for work in (first, second, third)}) == 3
     assert not {work.key for work in first.values()} & {work.key for work in second.values()}
 
@@ -104,14 +108,14 @@ def test_changed_and_added_shards_are_noticed(small: Small, tmp_path: Path) -> N
 def test_shards_that_are_not_there_are_told(small: Small, tmp_path: Path) -> None:
     recipe = on_shards(small, tmp_path)
     with pytest.raises(ConfigError, match=r"small\.yaml: data\.validation: no file matches '.*tfrecord'"):
-        find_work(recipe, make_plan(recipe), "small.yaml")
-    work = find_work(recipe, make_plan(recipe), "small.yaml", read_data=False)
+        work_of(recipe)
+    work = find_work(make_plan(recipe), find_fingerprints(recipe.data, "small.yaml", read_data=False).files)
     assert work["prepare"].data_version == ""
 
 
 def test_generated_shards_need_no_fingerprint(small: Small) -> None:
     recipe = small()
-    assert find_work(recipe, make_plan(recipe), "small.yaml")["prepare"].data_version == ""
+    assert work_of(recipe)["prepare"].data_version == ""
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +129,7 @@ def demo_keys(demo: Recipe) -> dict[str, str]:
 
 
 def keys_of(recipe: Recipe) -> dict[str, str]:
-    return {name: work.key for name, work in find_work(recipe, make_plan(recipe), "demo.yaml").items()}
+    return {name: work.key for name, work in work_of(recipe).items()}
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from pipelines.local.folder import WORK_FOLDER
 from pipelines.runs.state import NodeState, RunState
 from tests.support.changed_files import append, changed_file, replace
 from yt8m import identity
+from yt8m.report.record import NodeRecord
+from yt8m.report.record_files import list_files
 
 CLEAN = "would not run again: code, configuration, inputs and data are the same as when it was executed."
 
@@ -201,3 +203,20 @@ def test_an_unknown_node_is_refused_with_the_nearest(run: Run) -> None:
     result = CliRunner().invoke(main, ["run", str(run.recipe), "--root", str(run.root), "--explain", "train-vlad-b"])
     assert result.exit_code == 2
     assert "no node 'train-vlad-b'. Did you mean 'train-vlad-" in result.output
+
+
+def test_a_node_whose_record_has_all_files_would_be_copied_in_another_image(run: Run) -> None:
+    for node in ("generate", "prepare"):
+        (record,) = (run.root / "records" / node).iterdir()
+        output = "shards" if node == "generate" else "partition"
+        artifact = run.root / "steps" / node / output
+        artifact.write_text("made")
+        made = NodeRecord(
+            node=node, stage=node, artifacts={output: str(artifact)}, files={output: list_files(artifact)}
+        )  # fmt: skip
+        record.write_text(made.model_dump_json())
+    options = ("--runner", "docker", "--image", "yt8m:other")
+    lines = run.explain("prepare", *options)
+    assert lines == [f"prepare {CLEAN}", "Its step would start and copy the result, because the image is another one."]
+    (run.root / "steps" / "prepare" / "partition").write_text("longer than it was")
+    assert run.explain("prepare", *options)[0] == "prepare would run:"

@@ -151,12 +151,14 @@ def test_a_rerun_writes_soft_targets_again(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(f"{RECIPE}{STUDENT}")
     setting = "families.logistic.ensemble_size=1"
     call("run", str(tmp_path / "tiny.yaml"), "--root", str(tmp_path / "root"), "--set", setting)
-    before = {path: path.read_bytes() for path in (tmp_path / "root" / "soft-targets").rglob("*.tfrecord")}
-    for path, content in before.items():
-        path.write_bytes(content[:-1])
+    folder = tmp_path / "root" / "soft-targets"
+    before = {path.name: path.read_bytes() for path in folder.rglob("*.tfrecord")}
     call("rerun", str(tmp_path / "root"), "soft-targets-logistic")
-    assert {path: path.read_bytes() for path in before} == before
-    assert RunState.load(tmp_path / "root").nodes["soft-targets-logistic"].metrics["written_shards"] == len(before)
+    node = RunState.load(tmp_path / "root").nodes["soft-targets-logistic"]
+    assert node.metrics["written_shards"] == len(before)
+    manifest = json.loads(Path(node.outputs["manifest"]).read_text())
+    assert {Path(uri).name: Path(uri).read_bytes() for uri in manifest["sidecars"].values()} == before
+    assert len(list(folder.rglob("*.tfrecord"))) == 2 * len(before)
 
 
 def test_a_root_in_use_is_refused(root: Path) -> None:

@@ -116,19 +116,6 @@ def execute(root: Path, containers: Containers) -> tuple[bool, LocalRun, list[Ev
         return run.execute(pipeline, lambda event, _: events.append(event)), run, events
 
 
-def test_a_forced_node_is_executed_again_and_its_new_results_are_cached(tmp_path: Path) -> None:
-    _, before, _ = execute(tmp_path, None)
-    with lock_root(tmp_path) as lock:
-        run = LocalRun(before.state, lock, forced=["first"])
-        events: list[Event] = []
-        assert run.execute(tmp_path / "pipeline.yaml", lambda event, _: events.append(event))
-    assert transitions(events) == [("started", "first"), ("done", "first"), ("started", "second"), ("done", "second")]
-    made = run.state.nodes["first"].outputs["model"]
-    _, after, events = execute(tmp_path, None)
-    assert {kind for kind, _ in transitions(events)} == {"unchanged"}
-    assert after.state.nodes["first"].outputs["model"] == made
-
-
 def test_a_node_whose_record_is_gone_is_executed_again(tmp_path: Path) -> None:
     _, before, _ = execute(tmp_path, None)
     Path(before.state.nodes["first"].outputs["record"]).unlink()
