@@ -13,13 +13,14 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from pipelines.cli import main
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cluster.kfp_server import KfpServer, kfp_server
+from tests.pipelines.cluster.recordings import RecordedCluster
 from tests.support.paths import SMOKE
 from yt8m.report.record import record_uri
 
 ROOT = "gs://bucket/yt8m"
 
 
-def call(server: KfpServer, *arguments: str) -> Result:
+def call(server: KfpServer | RecordedCluster, *arguments: str) -> Result:
     return CliRunner().invoke(main, [*arguments, "--host", server.url])
 
 

@@ -9,6 +9,8 @@ from pipelines.cli import prune as command
 from pipelines.cluster import client
 from tests.pipelines.cluster.commands import call
 from tests.pipelines.cluster.kfp_server import KfpServer, kfp_server
+from tests.pipelines.cluster.recordings import ROOT as RECORDED_ROOT
+from tests.pipelines.cluster.recordings import RecordedCluster
 from tests.storage.emulators import gcs_emulator
 from tests.support.roots import make_spec, names_under, put, put_record
 from yt8m.identity import work_name
@@ -17,6 +19,8 @@ from yt8m.identity import work_name
 pytestmark = pytest.mark.filterwarnings("ignore::ImportWarning")
 
 BUCKET = "yt8m-prune"
+# A run in the recorded list that was not recorded itself.
+UNRECORDED = "a079ff25-0d3d-414f-bc1f-c890efbe9082"
 
 
 @pytest.fixture(scope="module")
@@ -178,3 +182,37 @@ def test_a_cluster_that_does_not_answer_is_told(root: str) -> None:
     put_work(root, "train-a", "old")
     assert call(server, "prune", root, "--yes").exit_code == 2
     assert len(names_under(root)) == 2
+
+
+def prune_recorded(recorded: RecordedCluster, *missing: str) -> Result:
+    """Look through the root of the recorded runs, of which the server does not have some."""
+    for moment in ("paper-failed", "paper-stuck", "smoke", "paper-offloaded"):
+        recorded.show(moment)
+    recorded.runs[UNRECORDED] = recorded.runs["ec56e88f-09f2-42e0-91c5-f55b38be0907"]
+    for run_id in missing:
+        del recorded.runs[run_id]
+    folder = RECORDED_ROOT.removeprefix("s3://mlpipeline/")
+    recorded.objects[f"{folder}/records/train-netvlad/0123456789ab.json"] = b"{}"
+    recorded.objects[f"{folder}/checkpoints/train-netvlad/checkpoint-01.npz"] = b"needed"
+    recorded.objects[f"{folder}/checkpoints/train-removed/checkpoint-01.npz"] = b"not needed"
+    return call(recorded, "prune", RECORDED_ROOT)
+
+
+def test_recorded_runs_of_an_earlier_version_keep_their_records_and_the_files_of_their_nodes(
+    recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "HOURS_TO_KEEP", -1_000_000)
+    result = prune_recorded(recorded)
+    assert result.exit_code == 0, result.output
+    assert "Runs with this root: 5:" in words(result)
+    # Besides ours, one of a rerun that is not in the recorded list.
+    assert "records records/evaluate-netvlad/61df7f70acb9-5fe88d10.json 2 1.6 kB" in words(result)
+    assert "checkpoints checkpoints/train-removed/checkpoint-01.npz 1 10 B" in words(result)
+    assert "Needed: 37 files" in words(result)  # the records of smoke's 36 steps, and the checkpoint
+    assert "To remove: 3 files, 1.6 kB." in words(result)
+
+
+def test_a_recorded_run_that_cannot_be_read_is_named(recorded: RecordedCluster) -> None:
+    result = prune_recorded(recorded, UNRECORDED)
+    assert result.exit_code == 2
+    assert f"What run {UNRECORDED} needs is unknown, so nothing was removed." in words(result)
