@@ -1,5 +1,6 @@
 """A server with recorded answers of a real Kubeflow Pipelines, and an object store with the recorded records."""
 
+import base64
 import copy
 import gzip
 import hashlib
@@ -203,6 +204,14 @@ def read(name: str) -> Any:
     path = RECORDINGS / name
     data = path.read_bytes() if path.exists() else gzip.decompress(path.with_name(f"{name}.gz").read_bytes())
     return json.loads(data)
+
+
+def plain_workflow(name: str) -> Json:
+    """Return the Workflow in a recording of v1beta1, which may be changed, with its nodes uncompressed."""
+    workflow: Json = json.loads(read(name)["pipeline_runtime"]["workflow_manifest"])
+    if compressed := workflow["status"].pop("compressedNodes", ""):
+        workflow["status"]["nodes"] = json.loads(gzip.decompress(base64.b64decode(compressed)))
+    return workflow
 
 
 @cache

@@ -3,13 +3,21 @@
 import hashlib
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
-from tests.pipelines.cluster.recordings import ROOT, SMOKE_FOLDER, SUMMARY, TRAIN_FOLDER, RecordedCluster
+from tests.pipelines.cluster.recordings import (
+    ROOT,
+    SMOKE_FOLDER,
+    SUMMARY,
+    TRAIN_FOLDER,
+    RecordedCluster,
+    plain_workflow,
+)
 from tests.support.paths import RECORDINGS, names_in
 
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
@@ -187,13 +195,33 @@ def test_a_step_that_did_not_run_has_no_artifacts(recorded: RecordedCluster) -> 
     assert "export: has no artifacts in this run; it is waiting" in result.output
 
 
-def test_behind_the_api_server_alone_the_remedy_is_named(
-    recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch
+def test_the_store_is_enough_behind_the_api_server_alone(
+    recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     recorded.has_interface = False
+    # The variable of the store alone is enough, too.
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", recorded.url)
     assert fetch(recorded, recorded.show("smoke"), "summary").exit_code == 0
+    assert names_in(folder) == [f"{NAME}-summary.json"]
+
+
+def test_google_s_store_is_only_read_directly_since_the_interface_changes_texts(
+    recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{free.getsockname()[1]}")
+    monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.1")
+    run_id = recorded.show("smoke")
+    run, _ = recorded.runs[run_id][0]
+    workflow = json.dumps(plain_workflow("run-v1beta1-smoke-succeeded.json"))
+    recorded.runs[run_id] = [(run, json.loads(workflow.replace("minio://mlpipeline/", "gs://mlpipeline/")))]
+    result = fetch(recorded, run_id, "summary")
+    assert result.exit_code == 2
+    assert f"gs://mlpipeline/{SUMMARY}: listing failed" in result.output
+    assert "the user interface gives no exact copies of objects in Google's store" in result.output
+    assert names_in(folder) == []
 
 
 def test_unknown_names_get_a_suggestion(recorded: RecordedCluster) -> None:

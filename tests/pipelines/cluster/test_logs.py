@@ -1,8 +1,6 @@
 """`yt8m logs` for runs in a cluster: recorded runs, through the command line."""
 
-import base64
 import copy
-import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
-from tests.pipelines.cluster.recordings import POD, TRAIN_FOLDER, Answer, RecordedCluster, read
+from tests.pipelines.cluster.recordings import POD, TRAIN_FOLDER, Answer, RecordedCluster, plain_workflow, read
 from tests.support.paths import RECORDINGS
 
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
@@ -204,10 +202,12 @@ def test_the_error_of_another_driver_is_shown_for_steps_that_wait_for_it(recorde
 
 def test_artifacts_in_google_s_store_are_read_through_the_interface(recorded: RecordedCluster) -> None:
     run_id = recorded.show("smoke")
-    run, workflow = recorded.runs[run_id][0]
-    recorded.runs[run_id] = [(run, json.loads(json.dumps(workflow).replace("minio://mlpipeline/", "gs://mlpipeline/")))]
+    run, _ = recorded.runs[run_id][0]
+    workflow = json.dumps(plain_workflow("run-v1beta1-smoke-succeeded.json"))
+    recorded.runs[run_id] = [(run, json.loads(workflow.replace("minio://mlpipeline/", "gs://mlpipeline/")))]
     result = logs(recorded, run_id, "train-netvlad")
     assert result.output == recorded_log("ui-artifact-executor-logs-train-netvlad.txt").strip() + "\n"
+    assert [path for _, path, _ in recorded.requests if "source=gcs" in path]
 
 
 def test_an_unknown_node_gets_a_suggestion(recorded: RecordedCluster) -> None:
@@ -267,11 +267,9 @@ def test_following_goes_on_with_the_next_attempt(recorded: RecordedCluster) -> N
 def test_following_ends_with_the_archive_which_continues_the_pod_s_log(recorded: RecordedCluster) -> None:
     run_id = recorded.show("smoke")
     run, ended = recorded.runs[run_id][0]
-    workflow = json.loads(ended["pipeline_runtime"]["workflow_manifest"])
-    status = workflow["status"]
-    nodes = status.get("nodes") or json.loads(gzip.decompress(base64.b64decode(status.pop("compressedNodes"))))
-    nodes[f"smoke-6c9nl-{POD.rpartition('-')[2]}"]["phase"] = "Running"
-    status.update(phase="Running", nodes=nodes)
+    workflow = plain_workflow("run-v1beta1-smoke-succeeded.json")
+    workflow["status"]["phase"] = "Running"
+    workflow["status"]["nodes"][f"smoke-6c9nl-{POD.rpartition('-')[2]}"]["phase"] = "Running"
     recorded.runs[run_id] = [(run, workflow), (run, ended)]
     whole = recorded_log("ui-pod-log-train-netvlad.txt")
     recorded.logs = GrowingLogs(POD, iter([whole[:9000]]))
