@@ -10,8 +10,11 @@ from threading import Thread
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from click.testing import CliRunner
 
+from pipelines.cli import main
 from pipelines.kubeflow.registry import describe_image
+from tests.support.paths import SMOKE
 
 DIGEST = "sha256:" + "ab" * 32
 # Path of each manifest -> the Authorization that it needs; empty for everyone.
@@ -103,3 +106,16 @@ def test_a_registry_that_fails_or_does_not_answer_leaves_it_unknown(registry: st
         nobody = f"127.0.0.1:{free.getsockname()[1]}"
     assert "cannot be known, because" in describe_image(f"{nobody}/yt8m:1")
     assert describe_image("yt8m:1") == "yt8m:1: cannot be known, because the name has no registry"
+
+
+@pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")  # google-cloud-storage warns once
+def test_a_dry_run_of_submit_asks_for_the_images_of_all_steps(registry: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Nobody listens there.
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.1")
+    options = ["--root", "s3://bucket/yt8m", "--dry-run", "--set", "cluster={training: {image: '{image}-gpu'}}"]
+    result = CliRunner().invoke(main, ["submit", str(SMOKE), "--image", f"{registry}/team/yt8m:1", *options])
+    assert result.exit_code == 0, result.output
+    assert f"Image {registry}/team/yt8m:1: is in the registry" in result.output
+    assert f"Image {registry}/team/yt8m:1-gpu: is not in the registry" in result.output
+    assert "Which of them are done cannot be known: s3://bucket/yt8m" in result.output
