@@ -111,11 +111,15 @@ def submit(  # noqa: PLR0917 click passes them by name
         if not run_name or wait:
             raise ConfigError("--schedule: give the schedule a name, --name NAME, and no --wait: runs come later.")
     console = table_console()
-    compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
+    # The runs of a schedule find other shards than there are now.
+    raw = read_recipe(recipe, settings)
+    compilation = Compilation(raw, str(recipe), read_data=False if schedule else "if possible")
     name, resources = compilation.plan.name, compilation.resources(cluster_file)
     specs = compilation.build(image, resources).specs
     size = run_size(*specs)
     size.check(name, offloaded=offloaded)
+    if compilation.unread:
+        say(console, f"The data have no fingerprints: {compilation.unread}. The step `prepare` will look at them.")
     if dry_run:
         os.environ.setdefault(DEADLINE_VARIABLE, RECORDS_DEADLINE_SECONDS)
         for line in (f"{name}: {size}", *forecast(specs[0], root), "Nothing was submitted."):

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipelines.cluster.run import ENDED, ClusterRun
+from pipelines.graph.fingerprints import ReadData
 from pipelines.kubeflow.image import same_build
 from pipelines.kubeflow.pipeline import RECIPE_PARAMETER
 from pipelines.kubeflow.rerun import (
@@ -146,7 +147,9 @@ def _submit(
         spec = bypass_cache(spec, nodes.executed, attempt)
     problem = ""
     try:
-        read_records(run.root, records_of_others(SpecGraph(spec), nodes.executed))
+        # Steps of the new run that are not done yet will write their records.
+        written = {*nodes.executed, *(name for name in nodes.needed if name in unknown)}
+        read_records(run.root, records_of_others(SpecGraph(spec), written))
     except StorageError as error:  # the steps check it as well
         problem = str(error)
     spec = prune(spec, {*nodes.executed, *nodes.needed})
@@ -173,7 +176,7 @@ def _change(run: ClusterRun, nodes: RerunNodes, changes: Changes) -> tuple[Spec,
     spec, platforms = run.spec, run.platforms
     if not (changes.settings or changes.image or changes.cluster):
         return spec, platforms
-    compilation = compile_with_settings(spec, changes.settings, nodes, read_data=False)
+    compilation = compile_with_settings(spec, changes.settings, nodes, read_data=_read_data(run.graph))
     if changes.cluster:
         changes.cluster.check_models({node.model for node in compilation.plan.nodes.values()} - {""}, "--cluster")
     new = compilation.build(changes.image or "none", changes.cluster).specs
@@ -189,6 +192,14 @@ def _change(run: ClusterRun, nodes: RerunNodes, changes: Changes) -> tuple[Spec,
         }
         spec, platforms = set_images((spec, platforms), images)
     return share(spec, platforms) if len(nodes.executed) > 1 else (spec, platforms)
+
+
+def _read_data(graph: SpecGraph) -> ReadData:
+    """Return whether to look at the shards, so that steps have the same keys as in the run if nothing has changed."""
+    if any(graph.constant(name, "data_version") for name in graph.nodes):
+        return True
+    # A run that generates its shards has read other files, if any, when it was submitted.
+    return "if possible" if any(graph.constant(name, "data_key") for name in graph.nodes) else False
 
 
 def _refuse_resources(settings: Sequence[str]) -> None:

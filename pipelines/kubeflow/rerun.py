@@ -70,7 +70,7 @@ def _with_inputs(graph: SpecGraph, executed: Sequence[str], stale: tuple[str, ..
     return RerunNodes(tuple(executed), tuple(needed), tuple(recorded), stale)
 
 
-def records_of_others(graph: SpecGraph, executed: Sequence[str]) -> dict[str, str]:
+def records_of_others(graph: SpecGraph, executed: Collection[str]) -> dict[str, str]:
     """Return the records that some steps read from steps that are not among them: work by node."""
     records = {node: work for name in executed for node, work in graph.records(name).items()}
     return {node: work for node, work in records.items() if node not in executed}

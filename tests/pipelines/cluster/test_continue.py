@@ -12,7 +12,7 @@ from pipelines.cli import main
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cluster.commands import add_records, add_run, call, submitted
 from tests.pipelines.cluster.kfp_server import KfpServer
-from tests.pipelines.cluster.recordings import MOMENTS, RecordedCluster, read
+from tests.pipelines.cluster.recordings import BUCKET, MOMENTS, RecordedCluster, read
 
 # google-cloud-storage warns once.
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
@@ -105,6 +105,20 @@ def test_without_states_and_records_the_cache_decides_what_a_continued_run_execu
     assert set(SpecGraph(spec_of(recorded.submitted["runs-1"])).nodes) == {"fails", "eats", "sleeps"}
 
 
+def test_a_step_that_may_not_be_done_is_part_of_the_new_run(recorded: RecordedCluster) -> None:
+    recorded.has_v1beta1 = False
+    gone = [key for key in recorded.objects if "/records/train-dbof-wide/" in key]
+    for key in gone:
+        del recorded.objects[key]
+    result = rerun(recorded, "smoke-running", "quantize-dbof-student")
+    assert gone
+    assert result.exit_code == 0, result.output
+    assert "Not known whether they are done: train-dbof-wide." in result.output
+    graph = SpecGraph(spec_of(recorded.submitted["runs-1"]))
+    assert "train-dbof-wide" in graph.nodes
+    assert graph.constant("quantize-dbof-student", "attempt")
+
+
 @pytest.mark.parametrize("moment", ["smoke-running", "smoke-compressed", "retries-running", "paper-start"])
 def test_a_running_run_must_be_stopped_first(recorded: RecordedCluster, moment: str) -> None:
     result = rerun(recorded, moment, "--from-failed")
@@ -181,6 +195,36 @@ def test_settings_of_a_continued_run_may_affect_what_is_not_done_only(server: Kf
     assert call(server, "rerun", "runs-1", "--from-failed", "--set", setting).exit_code == 0
     old, new = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
     assert new.constant("train-netvlad-second", "key") != old.constant("train-netvlad-second", "key")
+
+
+RECIPE = f"""
+name: small
+data: {{training: ["s3://{BUCKET}/data/train*"], validation: ["s3://{BUCKET}/data/validate*"], holdout_shards: 1}}
+families: {{logistic: {{candidates: {{linear: {{model: {{architecture: logistic}}}}}}}}}}
+"""
+
+
+@pytest.mark.parametrize("is_answering", [True, False])
+def test_a_new_image_keeps_the_work_of_a_failed_training(
+    server: KfpServer, recorded: RecordedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_answering: bool
+) -> None:
+    recorded.objects |= {f"data/{name}": b"1" for name in ("train0", "validate0", "validate1")}
+    (tmp_path / "small.yaml").write_text(RECIPE)
+    with monkeypatch.context() as patch:
+        if not is_answering:
+            patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+            patch.setenv("YT8M_STORAGE_DEADLINE", "0.1")
+        options = ["--root", f"s3://{BUCKET}/yt8m", "--image", "reg.example/image:1"]
+        assert call(server, "submit", str(tmp_path / "small.yaml"), *options).exit_code == 0
+    server.progress = [("FAILED", {"prepare": "SUCCEEDED", "train-linear": "FAILED"})]
+    old = SpecGraph(submitted(server))
+    recorded.objects[f"yt8m/records/prepare/{old.work('prepare')}.json"] = b'{"node": "prepare", "stage": "prepare"}'
+    result = call(server, "rerun", "runs-1", "--from-failed", "--image", "reg.example/image:2")
+    assert result.exit_code == 0, result.output
+    new = SpecGraph(submitted(server, 2))
+    assert bool(old.constant("prepare", "data_version")) == is_answering
+    assert {name: new.work(name) for name in new.nodes} == {name: old.work(name) for name in old.nodes}
+    assert new.image("train-linear") == "reg.example/image:2"
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 import json
 import socket
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
+from pipelines.graph import fingerprints
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.spec import SpecGraph
 from pipelines.recipe.load import read_recipe
@@ -22,9 +24,9 @@ IMAGE = "127.0.0.1:1/yt8m:1"
 DIGEST = "sha256:" + "ab" * 32
 
 
-def submit(*options: str, image: str = IMAGE, root: str = ROOT) -> Result:
+def submit(*options: str, image: str = IMAGE, root: str = ROOT, recipe: Path = SMOKE) -> Result:
     given = ["--image", image] if image else []
-    return CliRunner().invoke(main, ["submit", str(SMOKE), "--root", root, *given, *options])
+    return CliRunner().invoke(main, ["submit", str(recipe), "--root", root, *given, *options])
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +103,39 @@ def test_changed_configuration_is_other_work(recorded: RecordedCluster, graph: S
     found = rows(submit("--dry-run", "--set", "students.netvlad-second.training.epochs=7"))
     assert "runs: no record" in found["train-netvlad-second"]
     assert found["train-netvlad"] == "done"
+
+
+RECIPE = f"""
+name: small
+data: {{training: ["s3://{BUCKET}/data/train*"], validation: ["s3://{BUCKET}/data/validate*"], holdout_shards: 1}}
+families: {{logistic: {{candidates: {{linear: {{model: {{architecture: logistic}}}}}}}}}}
+"""
+
+
+def test_shards_are_known_by_their_fingerprints_where_the_store_answers(
+    recorded: RecordedCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(RECIPE)
+    recorded.objects |= {f"data/{name}": b"1" for name in ("train0", "validate0", "validate1")}
+    spec = Compilation(read_recipe(path), str(path), read_data=True).build(IMAGE).specs[0]
+    finish(recorded, SpecGraph(spec), *SpecGraph(spec).nodes)
+    result = submit("--dry-run", recipe=path)
+    assert ", 0 would run" in result.output
+    assert "no fingerprints" not in result.output
+    recorded.objects["data/train0"] = b"2"
+    assert rows(submit("--dry-run", recipe=path))["prepare"] == "runs: no record of this work"
+    assert (
+        "The data have no fingerprints"
+        in submit("--dry-run", "--schedule", "0 3 * * *", "--name", "nightly", recipe=path).output
+    )
+    monkeypatch.setattr(fingerprints, "SECONDS_TO_LIST", 0.2)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.1")
+    unread = submit("--dry-run", recipe=path)
+    assert unread.exit_code == 0, unread.output
+    assert f"The data have no fingerprints: s3://{BUCKET}/data/train" in unread.output
+    assert "The step `prepare` will look at them." in unread.output
 
 
 def test_a_store_that_cannot_be_read_is_told(recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
