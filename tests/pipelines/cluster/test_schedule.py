@@ -1,11 +1,14 @@
 """Schedules: `yt8m submit --schedule`, `yt8m runs --schedules`, `yt8m stop`."""
 
-import json
-
 import pytest
 
 from tests.pipelines.cluster.commands import ROOT, call, submit
 from tests.pipelines.cluster.kfp_server import KfpServer
+from tests.pipelines.cluster.recordings import BUCKET, RecordedCluster
+from tests.support.paths import RECIPES
+
+# google-cloud-storage warns once.
+pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
 
 
 def schedule(server: KfpServer, cron: str = "30 3 * * 1", name: str = "weekly") -> None:
@@ -27,9 +30,25 @@ def test_a_schedule_starts_runs_of_the_uploaded_version_one_at_a_time(server: Kf
     assert made["experiment_id"] == "experiments-1"
 
 
-def test_prepare_looks_at_the_data_of_every_run_of_a_schedule(server: KfpServer) -> None:
-    schedule(server)
-    assert '"data_version": {"runtimeValue": {"constant": ""}}' in json.dumps(server.versions["versions-1"])
+def test_prepare_looks_at_the_data_of_every_run_of_a_schedule(server: KfpServer, recorded: RecordedCluster) -> None:
+    # A store that can be read from here, so that a single run has the fingerprints of its data.
+    recorded.objects |= {f"data/{part}.tfrecord": b"shard" for part in ("train", "test")}
+    data = [
+        option
+        for key, part in (("training", "train"), ("validation", "test"))
+        for option in ("--set", f"data.{key}=['s3://{BUCKET}/data/{part}*.tfrecord']")
+    ]
+    recipe = (str(RECIPES / "video-level.yaml"), "--root", ROOT, "--image", "registry.example/yt8m:1")
+    for options in ([], ["--schedule", "30 3 * * 1", "--name", "weekly"]):
+        result = call(server, "submit", *recipe, *data, *options)
+        assert result.exit_code == 0, result.output
+    single, scheduled = [
+        spec.get("pipeline_spec", spec)["root"]["dag"]["tasks"]["prepare"] for spec in server.versions.values()
+    ]
+    assert single["inputs"]["parameters"]["data_version"]["runtimeValue"]["constant"]
+    assert scheduled["inputs"]["parameters"]["data_version"]["runtimeValue"]["constant"] == ""
+    assert single["cachingOptions"] == {"enableCache": True}
+    assert scheduled["cachingOptions"] == {}
 
 
 @pytest.mark.parametrize(
