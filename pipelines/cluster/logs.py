@@ -87,15 +87,15 @@ class _StepLogs:
         else:  # the pod may be gone
             sources = [*in_folder, *in_archive, *at_pod]
         title = f"{self._node}, attempt {number}"
+        notes = (f"{title}: {pod.phase.lower()}: {pod.message}",) if pod.phase in _FAILED else ()
         text, problems = _first(sources)
         if text is None:
-            message = self._describe(title, problems, pod)
+            message = self._describe(notes[0] if notes else title, problems, pod)
             is_here = not any(isinstance(problem, OtherServerError) for problem in problems.values())
             if not is_here or not (is_living or is_repeated):
                 raise DataError(message)
             waiting = f": its pod waits: {pod.message or 'it was not started yet'}" if pod.phase == "Pending" else ""
             raise NoLogYetError(f"{title}: no log yet{waiting}.\n{message}")
-        notes = (f"{title}: {pod.phase.lower()}: {pod.message}",) if pod.phase in _FAILED else ()
         return StepLog(text, notes, is_living or is_repeated, number)
 
     def _read_driver(self, workflow: Workflow, step: Step) -> StepLog:
@@ -123,8 +123,8 @@ class _StepLogs:
         except MissingObjectError as error:
             kind = DataError if str(self._run.run.state) in ENDED else NoLogYetError
             raise kind(
-                f"{self._node}: no log was found. The run's Workflow, which names its pods, is not there, and the node "
-                f"left no record, because it did not end: {error} If the pod still exists: kubectl -n "
+                f"{self._node}: no log was found. Kubeflow does not tell the pods of this run, and the node left no "
+                f"record that names the place of its log: {error} If the pod still exists: kubectl -n "
                 f"{self._namespace} logs -c main -l app.kubernetes.io/component={self._node}"
             ) from None
         outputs = [each for name, each in record.artifacts.items() if f"/{self._node}/" in each and each.endswith(name)]

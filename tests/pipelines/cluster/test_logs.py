@@ -123,6 +123,10 @@ def test_the_reason_of_a_failure_is_told_with_the_log(recorded: RecordedCluster)
     result = logs(recorded, run_id, "eats")
     assert result.stdout == "eating\n"
     assert result.stderr == "eats, attempt 1: failed: main: OOMKilled (exit code 1)\n"
+    recorded.logs.clear()
+    result = logs(recorded, run_id, "eats")
+    assert result.exit_code == 2
+    assert "eats, attempt 1: failed: main: OOMKilled (exit code 1): no log was found:" in result.output
 
 
 def test_a_step_from_the_cache_has_the_log_of_its_original_execution(recorded: RecordedCluster) -> None:
@@ -146,9 +150,8 @@ def test_without_workflow_and_record_the_command_that_finds_the_pod_is_named(rec
     run_id = recorded.show("paper-offloaded")
     result = logs(recorded, run_id, "report")
     assert result.exit_code == 2
-    assert "left no record" in result.output
-    assert "kubectl -n sim logs" in result.output or "kubectl -n kubeflow logs" in result.output
-    assert "app.kubernetes.io/component=report" in result.output
+    assert "the node left no record" in result.output
+    assert "kubectl -n sim logs -c main -l app.kubernetes.io/component=report" in result.output
 
 
 def test_a_step_without_pod_says_its_state(recorded: RecordedCluster) -> None:
