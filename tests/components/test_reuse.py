@@ -2,8 +2,10 @@
 
 import importlib
 import json
+import shutil
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -269,6 +271,24 @@ def test_a_deliberate_repetition_finds_nothing_and_later_steps_find_it(train: Ru
     train.execute("third", attempt="again")
     assert train.stage.calls == 2
     assert train.record().files != train.record("k1-again").files
+
+
+def test_runs_at_the_same_time_in_one_root_do_not_hurt_each_other(train: Runs, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        outputs = list(pool.map(train.execute, ["first", "second", "third", "fourth"]))
+    assert 1 <= train.stage.calls <= 4
+    for made in outputs:
+        assert (made["model"] / "weights").read_text() == (made["model"] / "assets" / "more").read_text()
+        assert not list(made["model"].parent.glob(".*"))
+    record = train.record()
+    assert missing_files(record) == []
+    calls = train.stage.calls
+    train.execute("fifth")
+    assert train.stage.calls == calls
+    # Without the run whose files the record names, the work is done again.
+    shutil.rmtree(tmp_path / "fifth")
+    train.execute("sixth")
+    assert train.stage.calls == calls + 1
 
 
 @pytest.mark.parametrize("stage", ["generate", "soft_targets"])
