@@ -33,11 +33,16 @@ class Inputs:
         artifacts = {key: each for key, each in arguments.items() if hasattr(each, "uri") and key not in outputs}
         self.digests = {name: _digest_of(Path(artifact.path)) for name, artifact in artifacts.items()}
 
-    def records(self) -> list[NodeRecord]:
-        """Read the records of the nodes in the component's parameter `records`."""
+    def records(self, *, addresses: bool = False) -> list[NodeRecord]:
+        """Read the records of the nodes in the component's parameter `records`.
+
+        Args:
+            addresses: Whether the result depends on the addresses of the nodes' artifacts.
+        """
         works = parse_line(self._arguments["records"], self._arguments["node"])
         records = read_records(self._arguments["root"], works)
-        self.digests |= {f"records.{record.node}": record.digest for record in records}
+        for record in records:
+            self.digests[f"records.{record.node}"] = record.digest_with_addresses if addresses else record.digest
         return records
 
     def numbered(self, prefix: str) -> list[Path]:

@@ -38,7 +38,7 @@ def report(
     step = Step(locals(), "report")
     result = step.run(
         run_stage,
-        records=step.inputs.records(),
+        records=step.inputs.records(addresses=True),
         students=parse_line(students, node),
         families=parse_line(families, node),
         page=Path(page.path),

@@ -315,13 +315,23 @@ def test_prepare_looks_at_all_shards(make: Make, tmp_path: Path) -> None:
     assert runs.stage.calls == 3
 
 
-@pytest.mark.parametrize(("field", "value", "calls"), [("metrics", {"gap": 0.5}, 2), ("artifacts", {"a": "b"}, 1)])
-def test_a_report_is_drawn_again_if_figures_changed_but_not_for_other_addresses(
-    make: Make, tmp_path: Path, field: str, value: Any, calls: int
+@pytest.mark.parametrize(
+    ("stage", "change", "calls"),
+    [
+        ("export", {"metrics": {"gap": 0.5}}, 2),
+        ("report", {"metrics": {"gap": 0.5}}, 2),
+        ("export", {"artifacts": {"model": "gs://bucket/model"}, "ended": 1.0}, 1),
+        # The summary lists the addresses of models.
+        ("report", {"artifacts": {"model": "gs://bucket/model"}, "ended": 1.0}, 2),
+        ("report", {"ended": 1.0}, 1),
+    ],
+)
+def test_records_count_by_what_a_stage_reads_of_them(
+    make: Make, tmp_path: Path, stage: str, change: dict[str, Any], calls: int
 ) -> None:
-    runs = make("report")
+    runs = make(stage)
     runs.execute("first")
-    record = NodeRecord(node="train-b", stage="train").model_copy(update={field: value})
+    record = NodeRecord(node="train-b", stage="train").model_copy(update=change)
     write(tmp_path / "records" / "train-b" / "k2.json", record.model_dump_json())
     runs.execute("second")
     assert runs.stage.calls == calls

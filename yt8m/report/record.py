@@ -86,18 +86,27 @@ class NodeRecord(Config):
 
     @property
     def digest(self) -> str:
-        """SHA-256 of what steps read of the record: the same work with the same figures gives the same digest."""
+        """SHA-256 of what came out: the same work with the same figures gives the same digest."""
         parameters = {key: each for key, each in self.parameters.items() if key not in _VOLATILE_PARAMETERS}
         return digest(record=self.model_dump(mode="json", exclude=_VOLATILE | {"parameters"}), parameters=parameters)
 
+    @property
+    def digest_with_addresses(self) -> str:
+        """SHA-256 of what came out and of the addresses of the artifacts, which the report lists."""
+        return digest(record=self.digest, artifacts=self.artifacts)
+
 
 def read_digest(path: Path) -> str:
-    """Return the digest of the record in a local file; empty if there is none, and that of any text if it is none."""
+    """Return the digest of a local record, addresses included; empty if there is none, that of the text if it is none.
+
+    Args:
+        path: The file.
+    """
     if not path.is_file():
         return ""
     text = path.read_bytes()
     try:
-        return NodeRecord.parse_json(text.decode(), str(path)).digest
+        return NodeRecord.parse_json(text.decode(), str(path)).digest_with_addresses
     except (ConfigError, UnicodeDecodeError):
         return hashlib.sha256(text).hexdigest()
 

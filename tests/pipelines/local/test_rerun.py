@@ -1,6 +1,7 @@
 """Reruns of nodes in a real, tiny run."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,39 @@ def test_a_failed_rerun_keeps_the_old_results(root: Path) -> None:
     assert (root / "recipe.json").read_text() == recipe
     refresh(root)
     assert nodes_in(root, "unchanged") == set(RunState.load(root).nodes)
+
+
+def test_without_kfp_s_cache_every_step_copies_what_was_done(root: Path) -> None:
+    refresh(root)
+    before = json.loads((root / "summary.json").read_text())
+    shutil.rmtree(root / "steps" / ".kfp_cache")
+    refresh(root)
+    nodes = RunState.load(root).nodes
+    assert nodes_in(root, "done") == set(nodes)
+    copied = {node for node in nodes if "same work as in the execution" in call("logs", str(root), node).output}
+    # The report lists the addresses of the copies.
+    assert copied == set(nodes) - {"report"}
+    after = json.loads((root / "summary.json").read_text())
+    assert after.pop("artifacts")[0]["weights"] == nodes["train-linear"].outputs["model"]
+    before.pop("artifacts")
+    for summary in (before, after):
+        summary["nodes"] = [each for each in summary["nodes"] if each["node"] != "report"]
+    assert after == before
+
+
+def test_a_repetition_that_failed_continues_and_later_runs_find_it(root: Path) -> None:
+    first = RunState.load(root).nodes["train-linear"].outputs["record"]
+    call("rerun", str(root), "train-linear")
+    repeated = RunState.load(root).nodes["train-linear"].outputs["record"]
+    assert repeated != first
+    # As if the repetition had failed.
+    state = RunState.load(root)
+    state.nodes["train-linear"] = NodeState(title="train-linear", state="failed")
+    state.save()
+    call("rerun", str(root), "train-linear")
+    assert RunState.load(root).nodes["train-linear"].outputs["record"] == repeated
+    call("run", str(root.parent / "tiny.yaml"), "--root", str(root))
+    assert RunState.load(root).nodes["train-linear"].outputs["record"] == repeated
 
 
 def test_a_rerun_writes_soft_targets_again(tmp_path: Path) -> None:
