@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from google.auth.exceptions import GoogleAuthError
@@ -10,6 +11,7 @@ from urllib3 import exceptions
 
 from pipelines.cluster.access import PORT_FORWARD, ClusterAccess
 from pipelines.cluster.connection import TIMEOUT, PageError, page_title, without_user
+from yt8m.errors import UserError
 
 _LOGIN = "--token, --token-file, --cookies, --header or --cert, or kfp's environment variables KF_PIPELINES_*"
 _LOOK = "`kubectl -n kubeflow get pods` must show a running pod ml-pipeline."
@@ -38,8 +40,6 @@ _TLS = {
         "FILE.pem."
     ),
 }
-
-
 _PROXY = (
     "cannot be reached through the proxy {proxy} ({cause}). Check --proxy, or HTTPS_PROXY and HTTP_PROXY. NO_PROXY "
     "lists hosts to reach without a proxy."
@@ -97,8 +97,10 @@ def explain(error: Exception, access: ClusterAccess, missing: str = "") -> str:
         text = f"{error.filename} cannot be read ({error.strerror}). Give another file, or fix this one."
     else:
         text = _explain_network(error, access)
-    for secret in (access.token, access.cookies, *(value for _, value in access.headers)):
-        text = text.replace(secret, "...") if secret else text
+    with suppress(OSError, UserError):  # the file may be what cannot be read
+        text = text.replace(access.read_token() or "...", "...")
+    for secret in (access.cookies, *(value for _, value in access.headers)):
+        text = text.replace(secret or "...", "...")
     return f"{access.host}: {text}"
 
 

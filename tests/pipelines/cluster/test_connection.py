@@ -276,6 +276,12 @@ def test_credentials_appear_in_no_message(server: KfpServer, tmp_path: Path, mon
     message = problem("--host", server.url, *given)
     assert "denies access (401 Unauthorized: bad token" in message
     assert SECRET not in message
+    (tmp_path / "token").write_text(f"{SECRET}\n")
+    server.failures = [(500, "text/plain", f"cannot parse {SECRET}")]
+    message = problem("--host", server.url, "--token-file", str(tmp_path / "token"))
+    assert "cannot parse ..." in message
+    (tmp_path / "token").unlink()
+    assert "does not exist" in problem("--host", server.url, "--token-file", str(tmp_path / "token"))
     for wrong in (["--token", f"{SECRET}\n"], ["--cookies", f"{SECRET}\t"], ["--header", f"X-A={SECRET}é"]):
         message = problem("--host", server.url, *wrong)
         assert f"{wrong[0]}" in message
