@@ -117,5 +117,5 @@ def test_a_step_of_a_shared_component_can_be_separated_from_the_others() -> None
     separate(spec, platforms, ["train-dbof-wide"])
     graph = SpecGraph(spec)
     graph.executor("train-dbof-wide")["container"]["image"] = "other"
-    assert graph.executor("train-dbof-narrow")["container"]["image"] == "image-gpu"
+    assert graph.executor("train-dbof-narrow")["container"]["image"] == "image:latest-gpu"
     assert graph.label("train-dbof-wide") in platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
