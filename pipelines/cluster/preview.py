@@ -50,8 +50,10 @@ def reasons_to_run(graph: SpecGraph, root: str) -> dict[str, str]:
     Raises:
         StorageError: The store cannot be reached or denies access.
     """
+    first, *others = graph.nodes
+    reasons = {first: _reason(graph, root, first)}  # alone, since it fails if the store cannot be reached
     with ThreadPoolExecutor(_STEPS_AT_ONCE) as pool:
-        reasons = dict(zip(graph.nodes, pool.map(lambda name: _reason(graph, root, name), graph.nodes), strict=True))
+        reasons |= zip(others, pool.map(lambda name: _reason(graph, root, name), others), strict=True)
     for name, node in graph.nodes.items():  # each after those it depends on
         changed = [other for other in graph.nodes if other in node.dependencies and reasons[other]]
         if changed and not reasons[name]:

@@ -37,7 +37,8 @@ def describe_image(image: str) -> str:
             return f"{image}: cannot be known, because the name has no registry"
         status = _ask(name)
     except (requests.RequestException, DockerException, ConfigError, ValueError) as error:
-        return f"{image}: cannot be known, because {' '.join(str(error).split())}"
+        reason = getattr(next(iter(error.args), None), "reason", error)  # requests wraps errors of urllib3
+        return f"{image}: cannot be known, because {' '.join(str(reason).split())}"
     if status == requests.codes.ok:
         return f"{image}: is in the registry"
     if status == requests.codes.not_found:

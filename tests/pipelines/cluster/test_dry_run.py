@@ -138,7 +138,9 @@ def test_shards_are_known_by_their_fingerprints_where_the_store_answers(
     assert "The step `prepare` will look at them." in unread.output
 
 
-def test_a_store_that_cannot_be_read_is_told(recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_cannot_be_read_is_told_once(
+    recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("YT8M_STORAGE_DEADLINE", "0.1")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -146,6 +148,9 @@ def test_a_store_that_cannot_be_read_is_told(recorded: RecordedCluster, monkeypa
     result = submit("--dry-run", root="s3://elsewhere/dry")
     assert result.exit_code == 0, result.output
     assert "Which of them are done cannot be known: s3://elsewhere/dry" in result.output
+    assert {record.getMessage().split("/")[5] for record in caplog.records if "s3://" in record.getMessage()} == {
+        "generate"
+    }
     assert "a run takes 10% of Argo's limit" in result.output
 
 
