@@ -9,7 +9,7 @@ from typing import Any
 from yt8m import storage
 from yt8m.errors import DataError
 from yt8m.identity import digest, file_digest, folder_digest
-from yt8m.report.record import NodeRecord, read_records
+from yt8m.records.record import NodeRecord, read_records
 from yt8m.storage.local import local_path
 from yt8m.yaml_files import parse_line
 

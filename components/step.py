@@ -20,8 +20,8 @@ from yt8m.config import Config
 from yt8m.errors import UserError
 from yt8m.identity import work_name
 from yt8m.progress import duration
-from yt8m.report.record import NodeRecord, record_uri
-from yt8m.report.record_files import copy_files, list_files, list_kept, missing_files
+from yt8m.records.files import copy_files, list_files, list_kept, missing_files
+from yt8m.records.record import NodeRecord, record_uri
 from yt8m.stages.result import StageResult
 
 _LOGGER = logging.getLogger("yt8m.components")

@@ -139,7 +139,7 @@ def test_every_listed_module_exists_and_has_a_reason(table: dict[str, str]) -> N
         ("search_weights", set(), "yt8m/models/dbof.py", False),
         ("report", set(), "yt8m/report/page.py", True),
         ("report", set(), "yt8m/report/node_page.py", False),
-        ("export", set(), "yt8m/report/record.py", True),
+        ("export", set(), "yt8m/records/record.py", True),
         ("export", set(), "yt8m/report/page.py", False),
         ("train", {"dbof"}, "components/train.py", True),
         ("train", {"dbof"}, "components/step.py", False),

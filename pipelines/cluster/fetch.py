@@ -9,7 +9,7 @@ from pipelines.cluster.outputs import EXECUTOR_LOGS, output_uris
 from pipelines.cluster.run import ClusterRun
 from pipelines.runs.state import FINISHED
 from yt8m.errors import DataError, StorageError
-from yt8m.report.record import NodeRecord, StoredFile, record_uri
+from yt8m.records.record import NodeRecord, StoredFile, record_uri
 from yt8m.storage.checksums import chunks_of
 from yt8m.storage.interface import MissingObjectError
 

@@ -13,7 +13,7 @@ from pipelines.cluster.client import Cluster, MissingError, named
 from pipelines.cluster.run import ENDED, ClusterRun
 from yt8m import storage
 from yt8m.errors import ClusterError, ConfigError, suggest
-from yt8m.report.record import NodeRecord, record_uri
+from yt8m.records.record import NodeRecord, record_uri
 
 # Runs per request. One run takes up to 1.4 MB.
 PAGE_SIZE = 10

@@ -9,7 +9,7 @@ from pipelines.cluster.outputs import EXECUTOR_LOGS, archived_log_uri, output_ur
 from pipelines.cluster.run import ENDED, ClusterRun
 from pipelines.runs.step_log import NoLogYetError, StepLog
 from yt8m.errors import ConfigError, DataError, StorageError
-from yt8m.report.record import NodeRecord, record_uri
+from yt8m.records.record import NodeRecord, record_uri
 from yt8m.storage.interface import MissingObjectError
 
 # Argo's phases of pods that may still exist and print.
@@ -125,7 +125,7 @@ class _StepLogs:
             raise kind(
                 f"{self._node}: no log was found. Kubeflow does not tell the pods of this run, and the node left no "
                 f"record that names the place of its log: {error} If the pod still exists: kubectl -n "
-                f"{self._namespace} logs -c main -l app.kubernetes.io/component={self._node}"
+                f"{self._namespace} get pods -l pipeline/runid={self._run.run_id}"
             ) from None
         outputs = [each for name, each in record.artifacts.items() if f"/{self._node}/" in each and each.endswith(name)]
         if not outputs:
@@ -140,8 +140,8 @@ class _StepLogs:
     def _describe(self, title: str, problems: Mapping[str, StorageError], pod: Pod | None = None) -> str:
         """Return the message for a log that is at none of the places."""
         lines = [f"  {name}: {str(problem).removeprefix(f'{name}: ')}" for name, problem in problems.items()]
-        wanted = pod.name if pod else f"-l app.kubernetes.io/component={self._node}"
-        command = f"kubectl -n {self._namespace} logs -c main {wanted}"
+        wanted = f"logs -c main {pod.name}" if pod else f"get pods -l pipeline/runid={self._run.run_id}"
+        command = f"kubectl -n {self._namespace} {wanted}"
         return "\n".join([f"{title}: no log was found:", *lines, f"If the pod still exists: {command}"])
 
     def _at_pod(self, pod: Pod) -> _Source:

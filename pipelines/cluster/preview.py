@@ -7,8 +7,8 @@ from pipelines.kubeflow.registry import describe_image
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
-from yt8m.report.record import NodeRecord, record_uri
-from yt8m.report.record_files import missing_files
+from yt8m.records.files import missing_files
+from yt8m.records.record import NodeRecord, record_uri
 
 # Number of steps to look at in parallel.
 _STEPS_AT_ONCE = 8

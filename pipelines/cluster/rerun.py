@@ -31,7 +31,7 @@ from pipelines.kubeflow.spec import Spec, SpecGraph, prune, prune_platforms
 from pipelines.recipe.cluster import ClusterConfig
 from pipelines.runs.state import FINISHED, NodeState, check_inputs
 from yt8m.errors import ConfigError, StorageError
-from yt8m.report.record import read_records
+from yt8m.records.record import read_records
 
 
 @dataclass(frozen=True)

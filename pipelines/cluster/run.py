@@ -19,7 +19,7 @@ from pipelines.runs.view import RunView
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
 from yt8m.progress import duration
-from yt8m.report.record import NodeRecord, record_uri
+from yt8m.records.record import NodeRecord, record_uri
 
 # KFP's final states of a run -> our names. KFP ends terminated runs as failed.
 ENDED: Mapping[str, str] = {"SUCCEEDED": "finished", "FAILED": "failed", "SKIPPED": "skipped", "CANCELED": "terminated"}

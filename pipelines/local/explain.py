@@ -19,8 +19,8 @@ from pipelines.local.runner import Listener
 from pipelines.runs.state import FINISHED, RunState
 from yt8m.config import Config, ConfigFile
 from yt8m.errors import ConfigError, StorageError, UserError
-from yt8m.report.record import NodeRecord, read_digest
-from yt8m.report.record_files import missing_files
+from yt8m.records.files import missing_files
+from yt8m.records.record import NodeRecord, read_digest
 from yt8m.storage import read_text
 
 # Maximum number of changed files to list. A new copy of a data set has thousands of them.

@@ -19,7 +19,7 @@ from pipelines.local.containers import run_container
 from pipelines.local.events import Event
 from pipelines.local.fork_server import run_step
 from yt8m.identity import work_name
-from yt8m.report.record import read_digest, record_uri
+from yt8m.records.record import read_digest, record_uri
 from yt8m.yaml_files import parse_line
 
 

@@ -22,7 +22,7 @@ from pipelines.local.folder import PIPELINE_FILE, RECIPE_FILE, publish_results
 from pipelines.local.runner import Listener, LocalRun
 from pipelines.runs.state import FINISHED, NodeState, RunState, check_inputs, damaged
 from yt8m.errors import StorageError
-from yt8m.report.record import read_records
+from yt8m.records.record import read_records
 from yt8m.storage import open_atomic, read_text
 from yt8m.yaml_files import FASTEST_DUMPER, FASTEST_LOADER
 

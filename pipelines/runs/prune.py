@@ -15,7 +15,7 @@ from pipelines.kubeflow.spec import SpecGraph
 from pipelines.runs.state import FINISHED, NodeState
 from yt8m import storage
 from yt8m.errors import DataError
-from yt8m.report.record import record_uri
+from yt8m.records.record import record_uri
 from yt8m.storage import ListedFile
 
 RECORDS_FOLDER = "records"

@@ -18,8 +18,8 @@ from yt8m.config import Config
 from yt8m.data.format import DataSpec
 from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
 from yt8m.models.files import ModelDescription
-from yt8m.report.record import NodeRecord
-from yt8m.report.record_files import missing_files
+from yt8m.records.files import missing_files
+from yt8m.records.record import NodeRecord
 from yt8m.stages.average import AverageConfig
 from yt8m.stages.export import ExportConfig
 from yt8m.stages.generate import GenerateConfig

@@ -8,7 +8,7 @@ import pytest
 from components.step import Step
 from yt8m.config import Config
 from yt8m.errors import ConfigError
-from yt8m.report.record import NodeRecord
+from yt8m.records.record import NodeRecord
 from yt8m.stages.result import StageResult
 
 

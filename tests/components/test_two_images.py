@@ -16,8 +16,8 @@ from pipelines.kubeflow.spec import SpecGraph
 from tests.storage.emulators import s3_emulator
 from tests.support.changed_files import append, changed_file, replace
 from yt8m import storage
-from yt8m.report.record import NodeRecord
-from yt8m.report.record_files import missing_files
+from yt8m.records.files import missing_files
+from yt8m.records.record import NodeRecord
 from yt8m.stages.result import StageResult
 
 RECIPE = {

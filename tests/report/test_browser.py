@@ -10,9 +10,9 @@ import pytest
 from matplotlib.image import imread
 
 from tests.report.test_node_page import SECTIONS
+from yt8m.records.record import NodeRecord
 from yt8m.report.node_page import render_node_page
 from yt8m.report.page import render_page
-from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -6,9 +6,9 @@ import pytest
 
 from tests.support.html_page import Page, assert_self_contained
 from yt8m.models import ARCHITECTURES
+from yt8m.records.record import NodeRecord
 from yt8m.report.node_page import render_node_page
 from yt8m.report.page import render_page
-from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary
 
 SECTIONS = ["models", "averaging", "quantization", "distillation", "ensemble", "search", "selection", "kinds", "curves"]

@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.predictions import members
 from yt8m.ensembling.members import Member
+from yt8m.records.record import NodeRecord
 from yt8m.report.page import render_page
-from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary
 from yt8m.stages.search_weights import SearchConfig, search_weights
 from yt8m.stages.select_teachers import SelectConfig, select_teachers

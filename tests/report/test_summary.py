@@ -1,6 +1,6 @@
 import pytest
 
-from yt8m.report.record import NodeRecord
+from yt8m.records.record import NodeRecord
 from yt8m.report.summarize import build_summary
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.report.conftest import FAMILIES
 from tests.support.paths import REPOSITORY
-from yt8m.report.record import NodeRecord
+from yt8m.records.record import NodeRecord
 from yt8m.report.summarize import build_summary
 
 SCRIPT = REPOSITORY / "benchmarks" / "tables_over_seeds.py"

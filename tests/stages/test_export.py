@@ -21,7 +21,7 @@ from yt8m.export.budget import directory_bytes
 from yt8m.export.description import ExportDescription
 from yt8m.export.vocabulary import read_vocabulary
 from yt8m.models.files import read_description
-from yt8m.report.record import NodeRecord
+from yt8m.records.record import NodeRecord
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.export import ExportConfig, export
 

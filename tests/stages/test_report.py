@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from tests.support.python import modules_after
-from yt8m.report.record import NodeRecord
+from yt8m.records.record import NodeRecord
 from yt8m.stages.report import report
 
 RECORDS: list[dict[str, Any]] = [

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yt8m import storage
-from yt8m.report.record import record_uri
+from yt8m.records.record import record_uri
 from yt8m.yaml_files import dump_line
 
 Spec = dict[str, Any]

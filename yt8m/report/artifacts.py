@@ -5,7 +5,7 @@ from typing import Any
 
 from yt8m.config import Config
 from yt8m.identity import work_name
-from yt8m.report.record import NodeRecord
+from yt8m.records.record import NodeRecord
 from yt8m.report.run import ModelRun, Run
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from yt8m.records.record import NodeRecord
 from yt8m.report.page import render_template
-from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary
 from yt8m.report.summary import Summary
 

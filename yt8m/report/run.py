@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from yt8m.report.record import NodeRecord
+from yt8m.records.record import NodeRecord
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from yt8m.records.record import NodeRecord
 from yt8m.report.checks import build_checks
-from yt8m.report.record import NodeRecord
 from yt8m.report.run import ModelRun, Run
 from yt8m.report.summary import (
     ClassKind,

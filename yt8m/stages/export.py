@@ -29,7 +29,7 @@ from yt8m.export.model_card import CardFacts, CardTexts, MemberGaps, render_card
 from yt8m.export.vocabulary import read_vocabulary, write_vocabulary
 from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
 from yt8m.quantization.files import count_by_bits
-from yt8m.report.record import NodeRecord
+from yt8m.records.record import NodeRecord
 from yt8m.report.run import ModelRun, Run
 from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
 from yt8m.stages.result import StageResult

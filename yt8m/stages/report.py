@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from yt8m.records.record import NodeRecord
 from yt8m.report.artifacts import list_artifacts
 from yt8m.report.page import render_page
-from yt8m.report.record import NodeRecord
 from yt8m.report.summarize import build_summary
 from yt8m.stages.result import StageResult
 from yt8m.storage import open_atomic

@@ -15,7 +15,7 @@ from pipelines.kubeflow.spec import Spec, SpecGraph
 from tests.pipelines.cluster.kfp_server import KfpServer, kfp_server
 from tests.pipelines.cluster.recordings import RecordedCluster
 from tests.support.paths import SMOKE
-from yt8m.report.record import record_uri
+from yt8m.records.record import record_uri
 
 ROOT = "gs://bucket/yt8m"
 

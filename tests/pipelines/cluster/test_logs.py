@@ -151,7 +151,7 @@ def test_without_workflow_and_record_the_command_that_finds_the_pod_is_named(rec
     result = logs(recorded, run_id, "report")
     assert result.exit_code == 2
     assert "the node left no record" in result.output
-    assert "kubectl -n sim logs -c main -l app.kubernetes.io/component=report" in result.output
+    assert f"kubectl -n sim get pods -l pipeline/runid={run_id}" in result.output
 
 
 def test_a_step_without_pod_says_its_state(recorded: RecordedCluster) -> None:

@@ -20,7 +20,7 @@ from tests.pipelines.cluster.kfp_server import KfpServer, pod_name
 from tests.support.paths import SMOKE
 from yt8m import storage
 from yt8m.errors import ClusterError, StorageError
-from yt8m.report.record import record_uri
+from yt8m.records.record import record_uri
 
 # google-cloud-storage warns once.
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")

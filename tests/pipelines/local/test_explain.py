@@ -18,8 +18,8 @@ from pipelines.local.folder import WORK_FOLDER
 from pipelines.runs.state import NodeState, RunState
 from tests.support.changed_files import append, changed_file, replace
 from yt8m import identity
-from yt8m.report.record import NodeRecord
-from yt8m.report.record_files import list_files
+from yt8m.records.files import list_files
+from yt8m.records.record import NodeRecord
 
 CLEAN = "would not run again: code, configuration, inputs and data are the same as when it was executed."
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from yt8m import storage
 from yt8m.errors import DataError
 from yt8m.identity import file_digest
-from yt8m.report.record import NodeRecord, StoredFile
+from yt8m.records.record import NodeRecord, StoredFile
 
 # Number of files to look at in parallel. Object stores take some hundredths of a second for each.
 _LOOKS_AT_ONCE = 16

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from yt8m.errors import DataError, StorageError
-from yt8m.report.record import NodeRecord, read_records, record_uri
+from yt8m.records.record import NodeRecord, read_records, record_uri
 
 RECORD = NodeRecord(node="train-dbof1", stage="train", name="dbof1", family="dbof", metrics={"gap": 0.5})
 OTHER = NodeRecord(node="export", stage="export", artifacts={"exported": "gs://bucket/exported"})
