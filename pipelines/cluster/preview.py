@@ -12,6 +12,9 @@ from yt8m.records.record import NodeRecord, record_uri
 
 # Number of steps to look at in parallel.
 _STEPS_AT_ONCE = 8
+# Reason of a step that is never taken from earlier work, and what it means for the steps after it.
+_LOOKS = "looks at the data, which have no fingerprints"
+_IF_SAME = "done if the data have not changed"
 
 
 def forecast(spec: Spec, root: str) -> Iterator[str]:
@@ -31,9 +34,11 @@ def forecast(spec: Spec, root: str) -> Iterator[str]:
         yield f"{graph.name}: {len(graph.nodes)} steps. Which of them are done cannot be known: {error}"
     else:
         width = max(map(len, reasons))
-        yield from (f"{name:<{width}}  {f'runs: {why}' if why else 'done'}" for name, why in reasons.items())
+        done = _IF_SAME if _LOOKS in reasons.values() else "done"
+        yield from (f"{name:<{width}}  {f'runs: {why}' if why else done}" for name, why in reasons.items())
         run = sum(map(bool, reasons.values()))
-        yield f"{graph.name}: {len(reasons) - run} of {len(reasons)} steps are done under {root}, {run} would run"
+        done = done.replace("done", "are done", 1)
+        yield f"{graph.name}: {len(reasons) - run} of {len(reasons)} steps {done} under {root}, {run} would run"
     yield from (f"Image {describe_image(image)}" for image in sorted({graph.image(name) for name in graph.nodes}))
 
 
@@ -41,7 +46,7 @@ def reasons_to_run(graph: SpecGraph, root: str) -> dict[str, str]:
     """Return by node why its stage would be executed; an empty string for a node that is done.
 
     A node is done if its record is under the root, all files in it are there, and all nodes it depends on are done.
-    Contents of files are not read.
+    Contents of files are not read. A node that looks at data without fingerprints runs, and may find the same data.
 
     Args:
         graph: The pipeline.
@@ -55,7 +60,7 @@ def reasons_to_run(graph: SpecGraph, root: str) -> dict[str, str]:
     with ThreadPoolExecutor(_STEPS_AT_ONCE) as pool:
         reasons |= zip(others, pool.map(lambda name: _reason(graph, root, name), others), strict=True)
     for name, node in graph.nodes.items():  # each after those it depends on
-        changed = [other for other in graph.nodes if other in node.dependencies and reasons[other]]
+        changed = [other for other in graph.nodes if other in node.dependencies and reasons[other] not in {"", _LOOKS}]
         if changed and not reasons[name]:
             reasons[name] = f"depends on {changed[0]}"
     return reasons
@@ -73,4 +78,6 @@ def _reason(graph: SpecGraph, root: str, name: str) -> str:
     if not record.files:
         return "its record lists no files"
     missing = missing_files(record)
-    return f"{len(missing)} of its files are gone, such as {missing[0]}" if missing else ""
+    if missing:
+        return f"{len(missing)} of its files are gone, such as {missing[0]}"
+    return "" if graph.task(name).get("cachingOptions") else _LOOKS

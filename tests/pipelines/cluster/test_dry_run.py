@@ -138,6 +138,24 @@ def test_shards_are_known_by_their_fingerprints_where_the_store_answers(
     assert "The step `prepare` will look at them." in unread.output
 
 
+def test_without_fingerprints_prepare_runs_and_the_rest_is_done_if_the_data_are_the_same(
+    recorded: RecordedCluster, tmp_path: Path
+) -> None:
+    path = tmp_path / "small.yaml"
+    path.write_text(RECIPE)
+    graph = SpecGraph(Compilation(read_recipe(path), str(path), read_data=False).build(IMAGE).specs[0])
+    finish(recorded, graph, *graph.nodes.keys() - {"report"})
+    result = submit("--dry-run", "--schedule", "0 3 * * *", "--name", "nightly", recipe=path)
+    found = rows(result)
+    assert found["prepare"] == "runs: looks at the data, which have no fingerprints"
+    assert found["train-linear"] == "done if the data have not changed"
+    assert found["report"] == "runs: no record of this work"
+    count = len(graph.nodes)
+    assert f"small: {count - 2} of {count} steps are done if the data have not changed under {ROOT}, 2 would run" in (
+        result.output
+    )
+
+
 def test_a_store_that_cannot_be_read_is_told_once(
     recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
