@@ -42,7 +42,12 @@ def compact(models, folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "method"), [*(("dbof", method) for method in METHODS), ("netvlad", "uniform"), ("nextvlad", "uniform")]
+    ("name", "method"),
+    [
+        ("dbof", "uniform"),
+        *(pytest.param("dbof", method, marks=pytest.mark.slow) for method in METHODS if method != "uniform"),
+        *(pytest.param(name, "uniform", marks=pytest.mark.slow) for name in ("netvlad", "nextvlad")),
+    ],
 )
 def test_blockwise_products_equal_those_of_the_whole_kernel(name, method, tmp_path, monkeypatch):
     # Not a divisor of any kernel's size, so that the last block is smaller.

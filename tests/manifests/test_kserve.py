@@ -93,7 +93,7 @@ def ask(service, tmp_path):
     return ask
 
 
-@pytest.mark.parametrize("signature", [[], ["serialized"], ["serving_default"]])
+@pytest.mark.parametrize("signature", [[], pytest.param(["serialized"], marks=pytest.mark.slow), ["serving_default"]])
 def test_the_client_prints_the_models_predictions_by_records_or_frames(ask, model, signature):
     predictions, *videos = ask(*signature)
     classes, scores = ExportedModel(model).top(*videos)
@@ -101,7 +101,9 @@ def test_the_client_prints_the_models_predictions_by_records_or_frames(ask, mode
     np.testing.assert_allclose([row["scores"] for row in predictions], scores, rtol=1e-6)
 
 
-@pytest.mark.parametrize("signature", ["serialized_probabilities", "probabilities"])
+@pytest.mark.parametrize(
+    "signature", ["probabilities", pytest.param("serialized_probabilities", marks=pytest.mark.slow)]
+)
 def test_the_client_prints_all_probabilities_when_asked(ask, model, signature):
     predictions, *videos = ask(signature)
     np.testing.assert_allclose(predictions, ExportedModel(model).probabilities(*videos), rtol=1e-6)

@@ -147,7 +147,7 @@ def test_the_same_configuration_gives_the_same_weights_and_another_seed_others(s
     assert any((again[name] != other[name]).any() for name in again)
 
 
-@pytest.mark.parametrize("memory_bytes", [0, 1 << 20])
+@pytest.mark.parametrize("memory_bytes", [0, pytest.param(1 << 20, marks=pytest.mark.slow)])
 def test_an_interrupted_training_continues_in_its_data(small_partition, tmp_path, monkeypatch, memory_bytes):
     settings = {"memory_bytes": memory_bytes, "checkpoint_every_steps": 1, "seed": 0}
     _, whole = run(small_partition, tmp_path / "whole", **settings)
@@ -168,6 +168,7 @@ def test_an_interrupted_training_continues_in_its_data(small_partition, tmp_path
     assert_same(whole, continued)
 
 
+@pytest.mark.slow
 def test_trainings_of_several_configurations_share_a_folder(small_partition, trained, tmp_path):
     run(small_partition, tmp_path, learning_rate=0.5)
     _, weights = run(small_partition, tmp_path)
@@ -211,6 +212,7 @@ def test_a_damaged_sidecar_stops_a_training_before_its_first_step(small_partitio
     assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_a_student_with_full_label_weight_learns_as_its_teacher(small_partition, trained, tmp_path):
     targets = targets_of(small_partition, trained, tmp_path)
     _, labels_only = run(small_partition, tmp_path / "one", 1.0, targets)
