@@ -1,6 +1,5 @@
 """Objects in the stores of runs in a cluster, read through the server of Kubeflow's user interface or directly."""
 
-import os
 import shutil
 import tarfile
 import zlib
@@ -19,7 +18,6 @@ from yt8m import storage
 from yt8m.errors import ClusterError, StorageError
 from yt8m.progress import progress
 from yt8m.storage.interface import MissingObjectError, ObjectPath
-from yt8m.storage.s3 import ENDPOINT_VARIABLES
 
 # Names of stores in the addresses of the interface's server, by scheme. `s3://` may also be Kubeflow's own store.
 _SOURCES: Mapping[str, Sequence[str]] = {"minio": ("minio",), "s3": ("minio", "s3"), "gs": ("gcs",)}
@@ -82,7 +80,6 @@ class Objects:
             except StorageError as error:
                 problems.append(error)
         try:
-            _check_endpoint(uri)
             return storage.read_bytes(uri)
         except StorageError as error:
             raise _together(uri, [*problems, error]) from None
@@ -103,7 +100,6 @@ class Objects:
             MissingObjectError: There is no such object.
         """
         try:
-            _check_endpoint(uri)
             _copy(uri, target)
             return
         except StorageError as error:
@@ -157,14 +153,6 @@ def _ways(uri: str) -> list[tuple[str, ObjectPath]]:
     """Return the stores in which the interface's server can look for an object, and its name there."""
     scheme, separator, _ = uri.partition("://")
     return [(source, ObjectPath.parse(uri)) for source in _SOURCES.get(scheme, ()) if separator]
-
-
-def _check_endpoint(uri: str) -> None:
-    """Refuse to look for Kubeflow's own store at Amazon."""
-    if uri.startswith("minio://") and not any(os.environ.get(name) for name in ENDPOINT_VARIABLES):
-        raise StorageError(
-            f"not read directly, because {ENDPOINT_VARIABLES[-1]} does not name the address of the store"
-        )
 
 
 def _copy(uri: str, target: Path) -> None:

@@ -131,3 +131,43 @@ def test_public_buckets_can_be_read_without_credentials(monkeypatch, tmp_path):
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     client = gcs.GcsClient()
     assert type(client._client._credentials).__name__ == "AnonymousCredentials"
+
+
+def write(uri: str) -> None:
+    with storage.publish_file(uri):
+        pytest.fail("work that cannot be stored must not begin")
+
+
+@pytest.mark.parametrize(
+    "request_something",
+    [
+        storage.exists,
+        storage.read_bytes,
+        storage.stage_in,
+        storage.stat,
+        storage.list_uris,
+        storage.list_files,
+        lambda uri: storage.remove([uri]),
+        write,
+    ],
+)
+def test_kubeflow_s_own_store_is_never_looked_for_at_amazon(monkeypatch, request_something):
+    s3._client_for.cache_clear()
+    # Whatever asked for a client of S3 would fail otherwise.
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    for name in s3.ENDPOINT_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(StorageError, match="minio://: AWS_ENDPOINT_URL does not name the address of the store"):
+        request_something("minio://mlpipeline/v2/artifacts/model")
+
+
+@pytest.mark.parametrize("name", s3.ENDPOINT_VARIABLES)
+def test_one_variable_is_enough_for_kubeflow_s_own_store(monkeypatch, object_stores, quick_storage, name):
+    object_stores["s3"].plan = None
+    address = f"http://127.0.0.1:{object_stores['s3'].port}"
+    for each in s3.ENDPOINT_VARIABLES:
+        monkeypatch.delenv(each, raising=False)
+    monkeypatch.setenv(name, address)
+    with storage.open_atomic(f"minio://{BUCKET}/{name}") as file:
+        file.write(b"content")
+    assert storage.read_bytes(f"minio://{BUCKET}/{name}") == b"content"

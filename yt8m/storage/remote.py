@@ -138,11 +138,11 @@ class RemoteStore:
         path = ObjectPath.parse(uri)
         if not path.key or path.key.endswith("/"):
             raise StorageError(f"{uri}: the object's name is missing. Write {path.scheme}://{path.bucket}/NAME.")
+        client = self._make_client()
         with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
             file = Path(folder) / path.key.rpartition("/")[2][-100:]
             file.touch()
             yield file
-            client = self._make_client()
             retried("writing", path, client, partial(client.upload, path, file))
 
     def _info(self, path: ObjectPath) -> ObjectInfo:

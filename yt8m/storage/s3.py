@@ -186,6 +186,21 @@ def s3_client() -> ObjectClient:
     return _client_for(*(os.environ.get(name, "") for name in ENDPOINT_VARIABLES))
 
 
+def minio_client() -> ObjectClient:
+    """Return the client of Kubeflow's own store, which has no address that is known everywhere.
+
+    Raises:
+        StorageError: No variable names its address. Requests without it would go to Amazon.
+    """
+    if not any(os.environ.get(name) for name in ENDPOINT_VARIABLES):
+        general = ENDPOINT_VARIABLES[-1]
+        raise StorageError(
+            f"minio://: {general} does not name the address of the store. Set it, for instance "
+            f"{general}=http://seaweedfs.kubeflow:9000 inside the cluster."
+        )
+    return s3_client()
+
+
 @cache
 def _client_for(*_endpoints: str) -> S3Client:
     return S3Client()

@@ -7,14 +7,17 @@ from yt8m.storage.gcs import gcs_client
 from yt8m.storage.interface import Store
 from yt8m.storage.local import LocalStore
 from yt8m.storage.remote import RemoteStore
-from yt8m.storage.s3 import s3_client
+from yt8m.storage.s3 import minio_client, s3_client
 
 _LOCAL = LocalStore()
 
-_S3 = RemoteStore(s3_client)
-
 # Paths without a scheme are local. Kubeflow writes `minio` for its own store, which speaks S3's protocol.
-STORES: dict[str, Store] = {"file": _LOCAL, "gs": RemoteStore(gcs_client), "s3": _S3, "minio": _S3}
+STORES: dict[str, Store] = {
+    "file": _LOCAL,
+    "gs": RemoteStore(gcs_client),
+    "s3": RemoteStore(s3_client),
+    "minio": RemoteStore(minio_client),
+}
 
 
 def store_of(uri: str | Path) -> Store:
