@@ -1,5 +1,7 @@
 """`yt8m stop`."""
 
+from contextlib import suppress
+
 import click
 from rich.console import Console
 
@@ -7,7 +9,7 @@ from pipelines.cli.format import say, table_console
 from pipelines.cli.options import cluster_options, local_root
 from pipelines.cluster.access import ClusterAccess
 from pipelines.local.folder import stop_run
-from yt8m.errors import ConfigError
+from yt8m.errors import ClusterError, ConfigError
 
 
 @click.command()
@@ -34,6 +36,7 @@ def stop(run: str, access: ClusterAccess, delete: bool) -> None:
 
 
 def _stop_in_cluster(console: Console, run_id: str, access: ClusterAccess, *, delete: bool) -> None:
+    from pipelines.cluster.argo import Workflow
     from pipelines.cluster.client import Cluster, MissingError
     from pipelines.cluster.connection import ONLY_NAMESPACE
     from pipelines.cluster.listing import state_name
@@ -60,16 +63,22 @@ def _stop_in_cluster(console: Console, run_id: str, access: ClusterAccess, *, de
     if delete:
         raise ConfigError(f"{run_id}: --delete is for schedules, but this is a run. Without --delete, it is stopped.")
     state = str(run.state)
-    stuck = (
-        "A run whose object Argo cannot store any more (probably dead in `yt8m status`) stays CANCELING for ever: "
-        f"kubectl -n {cluster.user_namespace or ONLY_NAMESPACE} delete workflow -l pipeline/runid={run_id}"
-    )
     if state in ENDED:
         name = state_name(state, [each.state for each in run.state_history or []])
         raise ConfigError(f"{run_id}: the run has ended already, it is {name}. There is nothing to stop.")
+    death = ""
+    with suppress(ClusterError):  # without its Workflow, a run is stopped as well
+        manifest = cluster.manifest(run_id)
+        death = Workflow(manifest).death if manifest else ""
+    stuck = death or (
+        "A run whose object Argo cannot store any more (probably dead in `yt8m status`) stays CANCELING for ever: "
+        f"kubectl -n {cluster.user_namespace or ONLY_NAMESPACE} delete workflow -l pipeline/runid={run_id}"
+    )
     if state == "CANCELING":
         raise ConfigError(f"{run_id}: somebody has stopped the run already; Kubeflow shows it as CANCELING. {stuck}")
     cluster.terminate(run_id)
-    say(console, f"{run.display_name} ({run_id}): asked to stop. Kubeflow shows it as CANCELING, and then as FAILED.")
-    say(console, f"Checkpoints and records stay. Continue: yt8m rerun {run_id} --from-failed --host {access.host}")
+    then = "" if death else ", and then as FAILED"
+    say(console, f"{run.display_name} ({run_id}): asked to stop. Kubeflow shows it as CANCELING{then}.")
+    remedy = "" if death else f" Continue: yt8m rerun {run_id} --from-failed --host {access.host}"
+    say(console, f"Checkpoints and records stay.{remedy}")
     say(console, stuck)

@@ -4,13 +4,18 @@ import base64
 import gzip
 import json
 import re
+import time
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from pipelines.kubeflow.size import MAX_RUN_BYTES
 from pipelines.runs.state import State
+from yt8m.progress import duration
 
+# Share of Argo's limit, and seconds without a change, from which on a run is probably dead.
+_FULL_SHARE, _SILENT_SECONDS = 0.95, 600.0
 # Name of the Argo node for a step's pods, below the node of the step.
 _EXECUTOR = "executor"
 # End of the name of the Argo node for the pods that prepare a step or a group.
@@ -121,6 +126,21 @@ class Workflow:
     def running(self) -> bool:
         """Whether Argo has not ended the run."""
         return self.phase in _UNFINISHED
+
+    @property
+    def death(self) -> str:
+        """Why Argo probably cannot end the run, with the remedy; empty if it can or has."""
+        silent = time.time() - self.changed
+        if not self.running or self.size < _FULL_SHARE * MAX_RUN_BYTES or silent < _SILENT_SECONDS:
+            return ""
+        return (
+            f"Probably dead: the run's Workflow has {self.size:,} bytes, {self.size / MAX_RUN_BYTES:.0%} of Argo's "
+            f"limit, and has not changed for {duration(silent)}. Argo cannot store a larger one, nor that it failed. "
+            f"Delete it: kubectl -n {self.namespace} delete workflow {self.name}. A run of the same recipe would end "
+            "alike. Divide the recipe (`yt8m plan` shows the share of the limit, docs/scale.md how to divide an "
+            "experiment), or let Argo keep the states of steps in a database (nodeStatusOffLoad). Finished steps of "
+            "the same root are not repeated."
+        )
 
     def steps(self, names: Collection[str]) -> dict[str, Step]:
         """Return what Argo knows of the steps with these names; nothing if the states of nodes are not known."""

@@ -54,6 +54,8 @@ class _StepLogs:
         namespace = workflow.namespace if workflow and workflow.namespace else run.cluster.namespace(run.run)
         self._namespace = namespace
         self._objects = Objects(run.cluster, namespace)
+        # A run that is probably dead starts no pods any more, and does not notice that one ends.
+        self._death = run.death
 
     def read(self) -> StepLog:
         """Return the log of the attempt."""
@@ -64,7 +66,7 @@ class _StepLogs:
             raise ConfigError(f"{self._node}: --attempt {self._attempt}, but {_count(step.pods)} in this run.")
         if step.pods:
             index = self._attempt or len(step.pods)
-            is_repeated = not self._attempt and workflow.running and step.state == "waiting"
+            is_repeated = not self._attempt and self._goes_on(workflow) and step.state == "waiting"
             return self._read_pod(workflow, step.pods[index - 1], index, is_repeated=is_repeated)
         if step.state == "unchanged":
             old = self._read_beside_record()
@@ -79,7 +81,7 @@ class _StepLogs:
         archived = archived_log_uri(node, workflow.artifact_repository)
         at_pod, in_archive = [self._at_pod(pod)], [self._at(archived)] if archived else []
         in_folder = [self._at(f"{artifact}-{pod.attempt}")] if artifact else []
-        is_living = workflow.running and pod.phase in _LIVING
+        is_living = self._goes_on(workflow) and pod.phase in _LIVING
         if self._is_followed:  # the archive continues what the pod printed, the artifact lacks the launcher's lines
             sources = [*at_pod, *in_archive, *in_folder]
         elif is_living:
@@ -93,19 +95,19 @@ class _StepLogs:
             message = self._describe(notes[0] if notes else title, problems, pod)
             is_here = not any(isinstance(problem, OtherServerError) for problem in problems.values())
             if not is_here or not (is_living or is_repeated):
-                raise DataError(message)
+                raise DataError("\n".join([message, *self._deaths()]))
             waiting = f": its pod waits: {pod.message or 'it was not started yet'}" if pod.phase == "Pending" else ""
             raise NoLogYetError(f"{title}: no log yet{waiting}.\n{message}")
-        return StepLog(text, notes, is_living or is_repeated, number)
+        return StepLog(text, (*notes, *self._deaths()), is_living or is_repeated, number)
 
     def _read_driver(self, workflow: Workflow, step: Step) -> StepLog:
         """Return the log of the driver that should have started the step's pod."""
         failed = [pod for pod in step.drivers if pod.phase in _FAILED]
         if not failed:
             reason = f"it is {step.state}" + (f" ({step.reason})" if step.reason else "")
-            kind = NoLogYetError if workflow.running else DataError
-            errors = [f"\n{error}" for error in workflow.other_errors(self._run.graph.nodes)]
-            raise kind(f"{self._node}: no log, because the node has no pod in this run; {reason}.{''.join(errors)}")
+            kind = NoLogYetError if self._goes_on(workflow) else DataError
+            message = f"{self._node}: no log, because the node has no pod in this run; {reason}."
+            raise kind("\n".join([message, *workflow.other_errors(self._run.graph.nodes), *self._deaths()]))
         pod = failed[-1]
         archived = archived_log_uri(workflow.node(pod), workflow.artifact_repository)
         sources = [*([self._at(archived)] if archived else []), self._at_pod(pod)]
@@ -121,7 +123,7 @@ class _StepLogs:
         try:
             record = NodeRecord.parse_json(self._objects.read(uri).decode(), uri)
         except MissingObjectError as error:
-            kind = DataError if str(self._run.run.state) in ENDED else NoLogYetError
+            kind = DataError if self._death or str(self._run.run.state) in ENDED else NoLogYetError
             raise kind(
                 f"{self._node}: no log was found. Kubeflow does not tell the pods of this run, and the node left no "
                 f"record that names the place of its log: {error} If the pod still exists: kubectl -n "
@@ -136,6 +138,13 @@ class _StepLogs:
         if text is None:
             raise DataError(self._describe(self._node, problems))
         return StepLog(text)
+
+    def _goes_on(self, workflow: Workflow) -> bool:
+        """Return whether Argo may still change the run."""
+        return workflow.running and not self._death
+
+    def _deaths(self) -> list[str]:
+        return [self._death] if self._death else []
 
     def _describe(self, title: str, problems: Mapping[str, StorageError], pod: Pod | None = None) -> str:
         """Return the message for a log that is at none of the places."""

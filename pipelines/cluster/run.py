@@ -12,13 +12,11 @@ from kfp.pipeline_spec import pipeline_spec_pb2
 from pipelines.cluster.argo import Step, Workflow
 from pipelines.cluster.client import Cluster
 from pipelines.kubeflow.pipeline import ROOT_PARAMETER
-from pipelines.kubeflow.size import MAX_RUN_BYTES
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from pipelines.runs.state import FINISHED, NodeState, State
 from pipelines.runs.view import RunView
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
-from yt8m.progress import duration
 from yt8m.records.record import NodeRecord, record_uri
 
 # KFP's final states of a run -> our names. KFP ends terminated runs as failed.
@@ -29,8 +27,6 @@ DEAD = "probably dead"
 _READS_AT_ONCE = 8
 # Seconds to wait before an object store that failed is asked again.
 STORE_PAUSE_SECONDS = 60.0
-# Share of Argo's limit, and seconds without a change, from which on a run is probably dead.
-_FULL_SHARE, _SILENT_SECONDS = 0.95, 600.0
 # Results to name: title, node, and output, whose name has changed once.
 _RESULTS = (
     ("Report", "report", "page"),
@@ -91,9 +87,15 @@ class ClusterRun:
         state = str(self.run.state or "PENDING")
         if state == "FAILED" and self._is_terminated():
             return "terminated"
-        if state in {"RUNNING", "CANCELING"} and self._is_dead():
+        if self.death:
             return DEAD
         return "terminating" if state == "CANCELING" else ENDED.get(state, state.lower())
+
+    @property
+    def death(self) -> str:
+        """Why Argo probably cannot end the run, with the remedy; empty if it can or has."""
+        is_going = str(self.run.state) in {"RUNNING", "CANCELING"}
+        return self.workflow.death if is_going and self.workflow else ""
 
     def steps(self) -> dict[str, Step]:
         """Return what Argo knows of the steps; nothing if the cluster does not tell it."""
@@ -130,10 +132,9 @@ class ClusterRun:
             nodes = self.nodes()
         notes = [self.cluster.address(self.run_id), *self._results(), *self._errors(), *self._unknown(nodes)]
         notes += [f"GAP and sizes are missing: {problem}"] if problem else []
-        state = self.state
-        if self.workflow and state == DEAD:
-            notes.append(_describe_death(self.workflow))
-        running = str(self.run.state or "PENDING") not in ENDED and state != DEAD
+        state, death = self.state, self.death
+        notes += [death] if death else []
+        running = str(self.run.state or "PENDING") not in ENDED and not death
         return RunView(f"{self.graph.name} ({self.run.display_name})", nodes, state, running, tuple(notes))
 
     def _of_record(self, record: NodeRecord | None, *, is_failed: bool) -> State:
@@ -198,13 +199,14 @@ class ClusterRun:
             reason = "Argo keeps the states of steps in a database (nodeStatusOffLoad), which Kubeflow does not show"
         else:
             reason = "Kubeflow does not show the run's Workflow (API v1beta1)"
-        records = f"states come from the records under {self.root}" if self.root else "and it has no root with records"
-        yield f"{reason}: {records}."
-        if count := sum(node.state == "not known" for node in nodes.values()):
-            yield (
-                f"{count} steps have no record there: whether they wait, run, failed or have ended is not known, nor "
-                "are reasons and attempts."
-            )
+        unknown = "whether they wait, run, failed or have ended is not known, nor are reasons and attempts."
+        count = sum(node.state == "not known" for node in nodes.values())
+        if not self.root:
+            yield f"{reason}, and the run has no parameter `root`, under which its records would be."
+            yield from [f"Of {count} steps nothing is known: {unknown}"] if count else []
+            return
+        yield f"{reason}: states come from the records under {self.root}."
+        yield from [f"{count} steps have no record there: {unknown}"] if count else []
         if self._store_error:
             yield f"Records cannot be read: {self._store_error}"
 
@@ -213,24 +215,9 @@ class ClusterRun:
         states = [str(each.state) for each in self.run.state_history or [] if str(each.state) not in ENDED]
         return states[-1:] == ["CANCELING"] or bool(self.workflow and self.workflow.terminated)
 
-    def _is_dead(self) -> bool:
-        workflow = self.workflow
-        if not workflow or workflow.size < _FULL_SHARE * MAX_RUN_BYTES:
-            return False
-        return time.time() - workflow.changed >= _SILENT_SECONDS
-
     def _tasks(self) -> list[Any]:
         details = self.run.run_details
         return list((details and details.task_details) or [])
-
-
-def _describe_death(workflow: Workflow) -> str:
-    return (
-        f"Probably dead: the run's Workflow has {workflow.size:,} bytes, {workflow.size / MAX_RUN_BYTES:.0%} of Argo's "
-        f"limit, and has not changed for {duration(time.time() - workflow.changed)}. Argo cannot store a larger one, "
-        f"nor that it failed. Delete it: kubectl -n {workflow.namespace} delete workflow {workflow.name}. Then submit "
-        "the recipe again: finished steps are not repeated."
-    )
 
 
 def _of_step(step: Step, record: NodeRecord | None) -> dict[str, Any]:

@@ -288,6 +288,27 @@ def test_following_waits_for_the_pod(recorded: RecordedCluster) -> None:
     assert result.stdout == recorded_log("ui-artifact-executor-logs-train-netvlad.txt")
 
 
+@pytest.mark.parametrize("state", ["RUNNING", "CANCELING"])
+@pytest.mark.parametrize("node", ["report", "train-dbof1-hard"])
+def test_following_a_run_that_is_probably_dead_ends_with_its_figures(
+    recorded: RecordedCluster, state: str, node: str
+) -> None:
+    run_id = recorded.show("paper-stuck")
+    recorded.runs[run_id][0][0]["state"] = state
+    result = logs(recorded, run_id, node, "--follow")
+    assert result.exit_code == 2
+    assert "Probably dead: the run's Workflow has 1,032,045 bytes, 98% of Argo's limit, and has not" in result.output
+    assert "kubectl -n kubeflow delete workflow paper-6j68w" in result.output
+
+
+def test_following_prints_what_a_pod_of_a_run_that_is_probably_dead_has_printed(recorded: RecordedCluster) -> None:
+    run_id = recorded.show("paper-stuck")
+    recorded.logs["paper-6j68w-metadata-0-2-retry-system-container-impl-3571889779"] = "epoch 1\n"
+    result = logs(recorded, run_id, "train-dbof1-hard", "--follow")
+    assert (result.exit_code, result.stdout) == (0, "epoch 1\n")
+    assert "98% of Argo's limit" in result.stderr
+
+
 def test_following_without_interface_is_an_error_at_once(
     recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -92,6 +92,10 @@ def test_a_run_that_is_too_large_and_silent_is_probably_dead(recorded: RecordedC
     assert "1 of 126 nodes done, probably dead" in result.output
     assert "1,032,045 bytes, 98% of Argo's limit, and has not changed for" in result.output
     assert "kubectl -n kubeflow delete workflow paper-6j68w" in result.output
+    remedy = "Divide the recipe (`yt8m plan` shows the share of the limit, docs/scale.md how to divide an experiment)"
+    assert remedy in result.output
+    assert "nodeStatusOffLoad" in result.output
+    assert "submit" not in result.output
 
 
 def test_a_large_run_that_changed_a_minute_ago_is_running(recorded: RecordedCluster) -> None:
@@ -161,6 +165,16 @@ def test_without_v1beta1_states_come_from_the_records(recorded: RecordedCluster)
     assert "34 of 36 nodes done, 2 not known, running" in result.output
     assert rows(result)["export"] == "not known"
     assert "2 steps have no record there" in result.output
+
+
+def test_without_root_and_v1beta1_it_is_said_that_nothing_is_known(recorded: RecordedCluster) -> None:
+    run_id = recorded.show("hello")
+    assert "runtime_config" not in recorded.runs[run_id][0][0]
+    recorded.has_v1beta1 = False
+    lines = CliRunner().invoke(main, ["status", run_id, "--host", recorded.url]).output.splitlines()
+    reason = "Kubeflow does not show the run's Workflow (API v1beta1)"
+    assert lines[-2] == f"{reason}, and the run has no parameter `root`, under which its records would be."
+    assert lines[-1].startswith("Of 2 steps nothing is known: whether they wait, run, failed or have ended")
 
 
 @pytest.mark.parametrize("has_v1beta1", [True, False])

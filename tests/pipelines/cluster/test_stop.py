@@ -62,6 +62,27 @@ def test_a_run_that_is_being_stopped_is_not_stopped_again(recorded: RecordedClus
     assert ends(recorded) == []
 
 
+@pytest.mark.parametrize("state", ["RUNNING", "CANCELING"])
+def test_a_run_that_is_probably_dead_is_to_be_divided_and_not_continued(recorded: RecordedCluster, state: str) -> None:
+    run_id = recorded.show("paper-stuck")
+    recorded.runs[run_id][0][0]["state"] = state
+    result = stop(recorded.url, run_id)
+    assert result.exit_code == (2 if state == "CANCELING" else 0)
+    assert len(ends(recorded)) == (state == "RUNNING")
+    assert "kubectl -n kubeflow delete workflow paper-6j68w" in result.output
+    assert "Divide the recipe (`yt8m plan` shows the share" in result.output
+    assert "--from-failed" not in result.output
+    assert "FAILED" not in result.output
+
+
+def test_a_run_whose_workflow_cannot_be_read_is_stopped(recorded: RecordedCluster) -> None:
+    run_id = recorded.show("smoke-running")
+    recorded.runs[run_id][0][1].clear()
+    recorded.runs[run_id][0][1]["pipeline_runtime"] = {"workflow_manifest": "{"}
+    assert stop(recorded.url, run_id).exit_code == 0
+    assert len(ends(recorded)) == 1
+
+
 def test_a_run_in_this_machine_s_folder_is_asked_to_stop(tmp_path: Path) -> None:
     tmp_path.joinpath("nodes.json").write_text("{}")
     idle = CliRunner().invoke(main, ["stop", str(tmp_path)])
