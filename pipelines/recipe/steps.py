@@ -152,10 +152,11 @@ def _whole(value: Any) -> Any:
 class RetryConfig(Config):
     """Retries of a step, with exponential backoff. Training continues from its checkpoint.
 
-    A stock installation repeats only pods that were deleted (evicted, or lost with a preempted node). The component
-    `manifests/components/retries` makes it repeat steps that failed or ran out of memory as well. Attempts multiply
-    without the component: after the last error of a step, all that surrounds it (its DAG, its group, the run) is tried
-    three times each, and the step up to 27 times as often as `count` allows, in a group 81 times.
+    A stock installation repeats only pods that were deleted. Pods that a node ends itself (eviction, shutdown of a Spot
+    machine) count as failed. The component `manifests/components/retries` makes it repeat steps that failed or ran out
+    of memory as well. Attempts multiply without the component: after the last error of a step, all that surrounds it
+    (its DAG, its group, the run) is tried three times each, and the step up to 27 times as often as `count` allows, in
+    a group 81 times.
 
     Attributes:
         count: Maximum number of retries.
@@ -192,7 +193,8 @@ class StepConfig(Config):
         labels: Labels of the pods, for instance of a queue or a cost center.
         annotations: Annotations of the pods.
         timeout_hours: Hours after which an attempt is stopped. Null means no limit.
-        retries: Retries of a failed step. Null means that the run fails at once.
+        retries: Retries of a failed step. Null means the installation's default: two, on a stock one for deleted pods
+            only.
     """
 
     absent_keys: ClassVar[Mapping[str, str]] = {
