@@ -112,8 +112,15 @@ def _artifacts_in_cluster(run_id: str, node: str, access: ClusterAccess) -> _Art
 
 
 def _check_node(node: str, known: Mapping[str, object], where: str) -> None:
-    if node not in known:
-        raise ConfigError(f"{where}: no node '{node}'. {suggest(node, {*known, *_RESULTS})}")
+    if node in known:
+        return
+    if node in {result.node for result in _RESULTS.values()}:
+        raise ConfigError(
+            f"{where}: has no node '{node}'. It is a run of a part of a recipe, or of another pipeline. Its nodes: "
+            f"{', '.join(sorted(known))}."
+        )
+    results = [name for name, result in _RESULTS.items() if result.node in known]
+    raise ConfigError(f"{where}: no node '{node}'. {suggest(node, {*known, *results})}")
 
 
 def _target(output: Path | None, name: str) -> Path:

@@ -228,3 +228,16 @@ def test_unknown_names_get_a_suggestion(recorded: RecordedCluster) -> None:
     result = fetch(recorded, recorded.show("smoke"), "sumary")
     assert result.exit_code == 2
     assert "no node 'sumary'. Did you mean 'summary'?" in result.output
+
+
+@pytest.mark.parametrize(("what", "node"), [("report", "report"), ("summary", "report"), ("model", "export")])
+def test_a_run_of_another_pipeline_has_no_results(recorded: RecordedCluster, what: str, node: str) -> None:
+    run_id = recorded.show("hello")
+    result = fetch(recorded, run_id, what)
+    assert result.exit_code == 2
+    message = f"run {run_id}: has no node '{node}'. It is a run of a part of a recipe, or of another pipeline."
+    assert message in result.output
+    assert "Its nodes: make, read." in result.output
+    assert "Did you mean" not in result.output
+    unknown = fetch(recorded, run_id, "sumary")
+    assert "no node 'sumary'. Known: " in unknown.output
