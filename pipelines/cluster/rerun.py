@@ -114,10 +114,11 @@ def continue_in_cluster(run: ClusterRun, changes: Changes) -> Submitted:
     """
     state = str(run.run.state or "PENDING")
     if state not in ENDED and run.state != "probably dead":
-        raise ConfigError(
-            f"{run.run_id}: the run is {run.state}. Stop it first: yt8m stop {run.run_id} --host "
-            f"{run.cluster.access.host}. Then wait for its end."
-        )
+        here = f"{run.run_id} --host {run.cluster.access.host}"
+        remedy = f"Stop it first: yt8m stop {here}. Then wait for its end."
+        if state == "CANCELING":
+            remedy = f"It is being stopped already. Wait for its end: yt8m status {here} --follow"
+        raise ConfigError(f"{run.run_id}: the run is {run.state}. {remedy}")
     states = _states(run)
     nodes = choose_unfinished(run.graph, [name for name, node in states.items() if node.state in FINISHED])
     if not nodes.executed:

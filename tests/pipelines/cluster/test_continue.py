@@ -34,6 +34,15 @@ def words(result: Result) -> str:
     return " ".join(result.output.split())
 
 
+def test_a_run_that_is_being_terminated_is_to_be_waited_for(recorded: RecordedCluster) -> None:
+    run_id = recorded.show("smoke-running")
+    recorded.runs[run_id][0][0]["state"] = "CANCELING"
+    result = call(recorded, "rerun", run_id, "--from-failed")
+    assert result.exit_code == 2
+    assert "the run is terminating. It is being stopped already. Wait for its end: yt8m status" in words(result)
+    assert "yt8m stop" not in result.output
+
+
 @pytest.mark.parametrize("has_v1beta1", [True, False])
 @pytest.mark.parametrize("moment", ENDED)
 def test_the_report_of_a_recorded_run_is_executed_again(
