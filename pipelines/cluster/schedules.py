@@ -1,6 +1,7 @@
 """Schedules: recurring runs, which Kubeflow starts at certain times until they are disabled or deleted."""
 
 import re
+from calendar import monthrange
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -27,6 +28,8 @@ _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("month", 1, 12, _MONTHS),
     ("day of the week", 0, 6, _DAYS),
 )
+# A year with a 29 February.
+_LEAP_YEAR = 2024
 _ITEM = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>\d+))?")
 
 
@@ -58,7 +61,7 @@ def kubeflow_cron(text: str) -> str:
             but as if they began with the seconds.
 
     Raises:
-        ConfigError: The expression is not valid.
+        ConfigError: The expression is not valid, or names no day that there is.
     """
     fields = text.split()
     if len(fields) != len(_FIELDS):
@@ -66,13 +69,24 @@ def kubeflow_cron(text: str) -> str:
             f"--schedule '{text}': expected five fields (minute, hour, day of the month, month, day of the week), for "
             f"instance '30 3 * * 1' for Mondays at 3:30, received {len(fields)}."
         )
+    values: dict[str, set[int]] = {}
     for field, (name, least, greatest, names) in zip(fields, _FIELDS, strict=True):
-        if not all(_is_valid(item, least, greatest, names) for item in field.lower().split(",")):
+        items = [_values(item, least, greatest, names) for item in field.lower().split(",")]
+        values[name] = {number for item in items for number in item}
+        if not all(items):
             known = f" or {names[0]} to {names[-1]}" if names else ""
             raise ConfigError(
                 f"--schedule '{text}': {name}: expected * or numbers from {least} to {greatest}{known}, such as "
                 f"{least}, {least}-{least + 2}, */2 or {least},{least + 2}, received '{field}'."
             )
+    _, _, days, months, weekdays = fields
+    longest = max(monthrange(_LEAP_YEAR, month)[1] for month in values["month"])
+    # With days of the week, Kubeflow starts runs on these, too.
+    if weekdays == "*" and min(values["day of the month"]) > longest:
+        raise ConfigError(
+            f"--schedule '{text}': would never start a run: received the day of the month '{days}' and the month "
+            f"'{months}', but that has at most {longest} days. Give a day from 1 to {longest}, or another month."
+        )
     return " ".join(["0", *fields])
 
 
@@ -169,15 +183,20 @@ def end_schedule(cluster: Cluster, schedule: Schedule, *, delete: bool) -> None:
             api.recurring_run_service_disable_recurring_run(schedule.schedule_id)
 
 
-def _is_valid(item: str, least: int, greatest: int, names: tuple[str, ...]) -> bool:
+def _values(item: str, least: int, greatest: int, names: tuple[str, ...]) -> range:
+    """Return the values of an item of a field; none if the item is not valid."""
     found = _ITEM.fullmatch(item)
     if not found or found["step"] == "0":
-        return False
+        return range(0)
     numbers = [least + names.index(part) if part in names else part for part in found.group("first", "last") if part]
     if not all(str(number).isdecimal() for number in numbers):
-        return False
-    bounds = [int(number) for number in numbers]
-    return all(least <= number <= greatest for number in bounds) and bounds == sorted(bounds)
+        return range(0)
+    bounds = [int(number) for number in numbers] or [least, greatest]
+    if not all(least <= number <= greatest for number in bounds):
+        return range(0)
+    # A single number with a step begins a range to the greatest value.
+    last = greatest if found["step"] and len(bounds) == 1 else bounds[-1]
+    return range(bounds[0], last + 1, int(found["step"] or 1))
 
 
 def _schedule(entry: Mapping[str, Any], recipe: str) -> Schedule:

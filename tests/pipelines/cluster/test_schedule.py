@@ -11,6 +11,10 @@ from tests.support.paths import RECIPES
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
 
 
+# Days that there are in some year: 29 February, 31 March, 1 and 31 February, all Mondays and no 31 February.
+DAYS = ("0 3 29 2 *", "0 3 31 2,3 *", "0 3 */30 2 *", "0 3 31 2 mon", "0 3 28-31 feb *")
+
+
 def schedule(server: KfpServer, cron: str = "30 3 * * 1", name: str = "weekly") -> None:
     result = submit(server, "--schedule", cron, "--name", name)
     assert result.exit_code == 0, result.output
@@ -64,6 +68,9 @@ def test_prepare_looks_at_the_data_of_every_run_of_a_schedule(server: KfpServer,
         ("*/0 * * * *", "minute"),
         ("5-1 * * * *", "minute"),
         ("1, * * * *", "received '1,'"),
+        ("0 3 31 2 *", "would never start a run"),
+        ("0 3 30,31 feb *", "that has at most 29 days. Give a day from 1 to 29, or another month."),
+        ("0 3 31/2 2,4-6/2,sep,11 *", "that has at most 30 days"),
     ],
 )
 def test_times_that_are_not_valid_are_refused(server: KfpServer, cron: str, problem: str) -> None:
@@ -73,7 +80,7 @@ def test_times_that_are_not_valid_are_refused(server: KfpServer, cron: str, prob
     assert not server.requests
 
 
-@pytest.mark.parametrize("cron", ["*/15 0-6,22 1,15 JAN-mar MON-FRI", "0 0 * * sun", "0 1-23/2 * * *"])
+@pytest.mark.parametrize("cron", ["*/15 0-6,22 1,15 JAN-mar MON-FRI", "0 0 * * sun", "0 1-23/2 * * *", *DAYS])
 def test_all_of_a_standard_expression_is_accepted(server: KfpServer, cron: str) -> None:
     schedule(server, cron)
     assert server.schedules["schedules-1"]["trigger"]["cron_schedule"]["cron"] == f"0 {cron}"
