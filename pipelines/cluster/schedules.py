@@ -81,8 +81,8 @@ def kubeflow_cron(text: str) -> str:
             )
     _, _, days, months, weekdays = fields
     longest = max(monthrange(_LEAP_YEAR, month)[1] for month in values["month"])
-    # With days of the week, Kubeflow starts runs on these, too.
-    if weekdays == "*" and min(values["day of the month"]) > longest:
+    # Without a star in the days of the week, Kubeflow starts runs on these, too.
+    if "*" in weekdays and min(values["day of the month"]) > longest:
         raise ConfigError(
             f"--schedule '{text}': would never start a run: received the day of the month '{days}' and the month "
             f"'{months}', but that has at most {longest} days. Give a day from 1 to {longest}, or another month."
