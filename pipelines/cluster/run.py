@@ -27,6 +27,8 @@ DEAD = "probably dead"
 _READS_AT_ONCE = 8
 # Seconds to wait before an object store that failed is asked again.
 STORE_PAUSE_SECONDS = 60.0
+# Seconds by which the clocks of a pod and of Argo may differ.
+_CLOCK_SECONDS = 60.0
 # Results to name: title, node, and output, whose name has changed once.
 _RESULTS = (
     ("Report", "report", "page"),
@@ -104,15 +106,16 @@ class ClusterRun:
     def nodes(self) -> dict[str, NodeState]:
         """Return the states of all nodes, from Argo's Workflow, or else from the nodes' records.
 
-        Nodes whose records have been read have their figures.
+        Nodes whose records have been read have their figures, except where a later run wrote the record.
         """
         steps = self.steps()
         if not steps:
             self._read_records(list(self.graph.nodes))
+        later = self._later(steps)
         failed = {str(task.display_name) for task in self._tasks() if str(task.state) == "FAILED"}
         nodes = {}
         for name, node in self.graph.nodes.items():
-            record = self.records.get(name)
+            record = None if name in later else self.records.get(name)
             if steps:
                 found = _of_step(steps[name], record)
             else:
@@ -132,6 +135,9 @@ class ClusterRun:
             nodes = self.nodes()
         notes = [self.cluster.address(self.run_id), *self._results(), *self._errors(), *self._unknown(nodes)]
         notes += [f"GAP and sizes are missing: {problem}"] if problem else []
+        if later := self._later(self.steps()):
+            names = ", ".join(later)
+            notes.append(f"GAP, sizes and artifacts are missing of steps whose records a later run replaced: {names}")
         state, death = self.state, self.death
         notes += [death] if death else []
         running = str(self.run.state or "PENDING") not in ENDED and not death
@@ -176,10 +182,19 @@ class ClusterRun:
             else ""
         )
 
+    def _later(self, steps: Mapping[str, Step]) -> list[str]:
+        """Return the nodes whose records are of an execution that ended after that of their steps.
+
+        Recurring runs have one root, and the records of equal works one name.
+        """
+        records = [(name, self.records[name].ended) for name in steps if name in self.records]
+        return [name for name, ended in records if 0 < steps[name].ended < ended - _CLOCK_SECONDS]
+
     def _results(self) -> Iterator[str]:
         """Iterate over lines with the URIs of report, summary and model."""
+        later = self._later(self.steps())
         for title, node, output in _RESULTS:
-            if node in self.records and output in self.records[node].artifacts:
+            if node in self.records and node not in later and output in self.records[node].artifacts:
                 yield f"{title}: {self.records[node].artifacts[output]}"
 
     def _errors(self) -> list[str]:
