@@ -38,9 +38,20 @@ class Inputs:
 
         Args:
             addresses: Whether the result depends on the addresses of the nodes' artifacts.
+
+        Raises:
+            DataError: Another run on this root, with other data, has replaced some of the records.
         """
         works = parse_line(self._arguments["records"], self._arguments["node"])
         records = read_records(self._arguments["root"], works)
+        partitions = {record.node: record.inputs["partition"] for record in records if "partition" in record.inputs}
+        if len(set(partitions.values())) > 1:
+            last = max(records, key=lambda record: (record.node in partitions, record.ended)).node
+            others = [node for node, read in partitions.items() if read != partitions[last]]
+            raise DataError(
+                f"{self._arguments['root']}: {last} read other data than {', '.join(others)}. Another run on this "
+                "root, on changed data, has replaced records of this one. Submit or run the recipe again."
+            )
         for record in records:
             self.digests[f"records.{record.node}"] = record.digest_with_addresses if addresses else record.digest
         return records

@@ -13,14 +13,15 @@ from kfp.dsl.types.type_annotations import is_artifact_wrapped_in_Output
 from pydantic_core import to_jsonable_python
 from rich.filesize import decimal
 
+from components.earlier_work import Execution, take_over
 from components.inputs import Inputs
 from components.logs import quiet_logs
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.errors import UserError
+from yt8m.errors import StorageError
 from yt8m.identity import work_name
 from yt8m.progress import duration
-from yt8m.records.files import copy_files, list_files, list_kept, missing_files
+from yt8m.records.files import list_files, list_kept
 from yt8m.records.record import NodeRecord, record_uri
 from yt8m.stages.result import StageResult
 
@@ -34,10 +35,8 @@ _COUNTS = {
     "shards": "shards",
 }
 
-# Artifacts that are drawn from the record, so that no copy is needed.
-_DRAWN = {"metrics"}
-# Parameters that do not change what a stage computes. The content of the records counts.
-_FREE_PARAMETERS = {"records"}
+# Number of earlier places of its files that a record names.
+_MOST_COPIES = 3
 
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 Arguments = ParamSpec("Arguments")
@@ -78,6 +77,7 @@ class Step:
         self.inputs = Inputs(arguments, self._outputs)
         self._config: dict[str, Any] = {}
         self._folders: dict[str, set[storage.ListedFile]] = {}
+        self._unlisted: set[str] = set()
         self._earlier: NodeRecord | None = None
         self._start = time.monotonic()
 
@@ -124,10 +124,19 @@ class Step:
         Returns:
             The result of the stage, or that of the earlier execution.
         """
-        self._earlier = self._take_over()
+        self._earlier = take_over(
+            Execution(
+                stage=self._stage,
+                root=self._root,
+                parameters=self._parameters,
+                outputs=self._outputs,
+                digests=self.inputs.digests,
+            ),
+            self._say,
+        )
         if self._earlier:
             return StageResult(dict(self._earlier.metrics), dict(self._earlier.details))
-        self._folders = {uri: set(storage.list_files(uri)) for uri in self._folders}
+        self._folders = {uri: set(self._list(uri)) for uri in self._folders}
         self._start = time.monotonic()
         return stage(*args, **arguments)
 
@@ -174,7 +183,8 @@ class Step:
         files = {name: list_files(path) for name, path in self._outputs.items()}
         if earlier:
             files |= {"": earlier.files[""]} if "" in earlier.files else {}
-            record |= {"kept": earlier.kept, "ended": earlier.ended}
+            copies = [self._written(earlier.artifacts), *earlier.copies][:_MOST_COPIES]
+            record |= {"kept": earlier.kept, "ended": earlier.ended, "copies": copies}
         else:
             under_root = list_kept(kept)
             files |= {"": under_root} if under_root else {}
@@ -184,49 +194,25 @@ class Step:
         sys.stdout.write(f"{self.node}: {_summarize(result.metrics, seconds)}\n")
         sys.stdout.flush()
 
-    def _take_over(self) -> NodeRecord | None:
-        """Copy the files of an earlier execution of the same work, if there is one; otherwise say why not."""
-        outputs = {name: path for name, path in self._outputs.items() if name not in _DRAWN}
-        try:
-            if not storage.exists(self._record_uri):
-                return None
-            record = NodeRecord.parse_json(storage.read_text(self._record_uri), self._record_uri)
-            if reason := self._difference(record, outputs):
-                self._say(f"not copied from an earlier execution, because {reason}")
-                return None
-            number = copy_files(record, outputs)
-        except (UserError, OSError) as error:
-            self._say(f"not copied from an earlier execution: {error}")
-            return None
-        when = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(record.ended))
-        self._say(f"same work as in the execution that ended {when}: copied, {number} files")
-        return record
-
-    def _difference(self, record: NodeRecord, outputs: Mapping[str, Path]) -> str:
-        """Say why an earlier execution cannot replace this one; empty if it can."""
-        if not outputs.keys() <= record.files.keys():
-            return "its record lists no files"
-        parameters = [
-            {key: each for key, each in given.items() if key not in _FREE_PARAMETERS}
-            for given in (record.parameters, self._parameters)
-        ]
-        changed = [
-            name for name in sorted(parameters[0] | parameters[1]) if parameters[0].get(name) != parameters[1].get(name)
-        ]
-        read = sorted(record.inputs | self.inputs.digests)
-        changed += [name for name in read if record.inputs.get(name) != self.inputs.digests.get(name)]
-        if changed:
-            return f"{', '.join(changed)} changed since"
-        missing = missing_files(record)
-        return f"{missing[0]} is gone or incomplete ({len(missing)} such files)" if missing else ""
-
     def _kept(self) -> list[str]:
         """Return the checkpoints and logs of this execution; all of the node if it has changed none."""
         found: set[str] = set()
         for uri, before in self._folders.items():
-            now = set(storage.list_files(uri))
-            found |= {file.uri for file in now - before or now}
+            now = set(self._list(uri))
+            found |= {uri} if uri in self._unlisted else {file.uri for file in now - before or now}
         return sorted(found)
+
+    def _list(self, uri: str) -> list[storage.ListedFile]:
+        """List the files of a folder; none if that is not allowed, since only a later pruning needs the list."""
+        try:
+            return storage.list_files(uri)
+        except StorageError as error:
+            self._unlisted.add(uri)
+            self._say(f"{uri} cannot be listed, so that `yt8m prune` will keep all of it: {error}")
+            return []
+
+    def _written(self, artifacts: Mapping[str, str]) -> dict[str, str]:
+        return {name: uri for name, uri in artifacts.items() if name in self._outputs}
 
     def _say(self, text: str) -> None:
         sys.stdout.write(f"{self.node}: {text}\n")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PROJECT = Path(__file__).parents[1]
 
 INFRASTRUCTURE: Mapping[str, str] = {
+    "components.earlier_work": "finds and copies results of the same work",
     "components.step": "wraps every stage: passes arguments on and writes records, computes nothing",
     "yt8m.errors": "exceptions and their texts; a step that raises one has no result",
     "yt8m.identity": "decides whether work is repeated, not what comes out of it",
@@ -55,6 +56,8 @@ PACKAGES = ("tensorflow", "keras")
 _DATA_SUFFIXES = (".j2", ".json", ".css", ".js", ".svg")
 _LOCK = PROJECT / "requirements" / "cpu.lock"
 _KEY_DIGITS = 12
+MARK_DIGITS = 6
+"""Digits of the mark of a run's data in keys."""
 
 
 def digest(**parts: Any) -> str:
@@ -65,6 +68,16 @@ def digest(**parts: Any) -> str:
 def work_key(**parts: Any) -> str:
     """Return the key of a node's work: a short digest of all parts that determine it, which are plain JSON data."""
     return digest(**parts)[:_KEY_DIGITS]
+
+
+def marked(key: str, mark: str) -> str:
+    """Return a key with the mark of the data that a run reads; see `unmarked`."""
+    return f"{key}.{mark}" if mark else key
+
+
+def unmarked(key: str) -> str:
+    """Return the part of a key that does not depend on the data, which cannot be read from everywhere."""
+    return key.partition(".")[0]
 
 
 def work_name(key: str, attempt: str) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from pipelines.kubeflow.registry import describe_image
-from pipelines.kubeflow.spec import Spec, SpecGraph
+from pipelines.kubeflow.spec import ATTEMPT_PARAMETER, Spec, SpecGraph
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
 from yt8m.records.files import missing_files
-from yt8m.records.record import NodeRecord, record_uri
+from yt8m.records.record import NodeRecord, record_uri, records_of_work
 
 # Number of steps to look at in parallel.
 _STEPS_AT_ONCE = 8
@@ -70,13 +70,20 @@ def _reason(graph: SpecGraph, root: str, name: str) -> str:
     """Return why a step cannot take over earlier work; an empty string if it can, as far as it alone is concerned."""
     uri = record_uri(root, name, graph.work(name))
     if not storage.exists(uri):
-        return "no record of this work"
+        # Of a run whose data had other marks, or none, since they were not read.
+        found = records_of_work(root, name, graph.constant(name, "key"), graph.constant(name, ATTEMPT_PARAMETER))
+        if not found:
+            return "no record of this work"
+        uri = found[0]
     try:
         record = NodeRecord.parse_json(storage.read_text(uri), uri)
     except ConfigError:
         return f"its record cannot be read: {uri}"
     if not record.files:
         return "its record lists no files"
+    version = graph.constant(name, "data_version")
+    if not record.inputs.get("data", version).startswith(version):
+        return "the data have changed"
     missing = missing_files(record)
     if missing:
         return f"{len(missing)} of its files are gone, such as {missing[0]}"

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from pipelines.graph.plan import Node, Plan, Ref
 from yt8m.config import Config
-from yt8m.identity import behavior, digest, package_versions, work_key
+from yt8m.identity import MARK_DIGITS, behavior, digest, marked, package_versions, unmarked, work_key
 from yt8m.models import ARCHITECTURES
 
 
@@ -35,8 +35,10 @@ class Work(Config):
         config: Configuration of the stage.
         inputs: What the node reads: artifacts by parameter, numbered ones as `<parameter>.<name>`, records as
             `records.<node>`.
-        data: Fingerprint of every file that the node reads from outside the run, by URI; for files of another run, the
-            name of the work that made them.
+        data: Fingerprint of every shard that the node reads from outside the run, by URI.
+        imported: Name of the work that made each file that the node reads from another run, by URI.
+        mark: Short hash of all shards that the run reads from outside; empty if it reads none or their fingerprints are
+            not known.
         labels: Facts for the node's record, the order of its numbered inputs and its share of divided work. They are
             no part of the key, because they do not change what the node computes. KFP executes the node again if they
             change, so that its record is correct.
@@ -49,21 +51,24 @@ class Work(Config):
     inputs: Mapping[str, Input]
     data: Mapping[str, str]
     labels: Mapping[str, Any]
+    imported: Mapping[str, str] = {}
+    mark: str = ""
 
     @cached_property
     def key(self) -> str:
         """Name of the work, which is equal if and only if the same code runs with the same configuration and inputs.
 
-        Files with stable addresses (checkpoints, soft targets) are kept by key, so that neither a changed recipe nor
-        changed code continues from the files of other work.
+        Shards decide only the mark at its end: they cannot be read from everywhere, and steps compare the content of
+        what they read. Generated shards lie in a folder with this name, so that means to generate from are part of it.
         """
-        return work_key(
+        key = work_key(
             stage=self.stage,
             code=self.code,
             config=self.config,
-            inputs={name: (each.key, each.output) for name, each in self.inputs.items()},
-            data=self.data,
+            inputs={name: (unmarked(each.key), each.output) for name, each in self.inputs.items()},
+            data={**self.imported, **({} if self.mark else self.data)},
         )
+        return marked(key, self.mark)
 
     @cached_property
     def code(self) -> str:
@@ -72,8 +77,8 @@ class Work(Config):
 
     @cached_property
     def data_version(self) -> str:
-        """Hash of the files that the node reads from outside the run; empty if there are none."""
-        return digest(data=self.data)[:16] if self.data else ""
+        """Hash of the shards that the node reads from outside the run; empty if there are none."""
+        return digest(files=dict(self.data))[:16] if self.data else ""
 
 
 def find_work(plan: Plan, data: Mapping[str, str]) -> dict[str, Work]:
@@ -106,6 +111,8 @@ def plan_work(
         data: Fingerprints of the files that the run reads from outside, by URI; read by nodes without dependencies.
     """
     works: dict[str, Work] = {}
+    generates = any(node.stage == "generate" for node in plan.nodes.values())
+    mark = digest(files=dict(data))[:MARK_DIGITS] if data and not generates else ""
 
     def read(ref: Ref) -> Input:
         return Input(ref.node, ref.output, works[ref.node].key)
@@ -122,8 +129,10 @@ def plan_work(
             # By way of JSON, so that a work that was saved and read again is equal.
             config=json.loads(json.dumps(node.config)),
             inputs=inputs,
-            data=node.imported or ({} if node.dependencies else data),
+            data={} if node.imported or node.dependencies else data,
             labels=json.loads(json.dumps(_labels(node))),
+            imported=node.imported,
+            mark=mark,
         )
     return works
 

@@ -14,9 +14,11 @@ import pytest
 from kfp.dsl.types.type_annotations import is_artifact_wrapped_in_Output
 
 from pipelines.stages import STAGES
+from yt8m import storage
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
 from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest
+from yt8m.errors import DataError, StorageError
 from yt8m.models.files import ModelDescription
 from yt8m.records.files import missing_files
 from yt8m.records.record import NodeRecord
@@ -227,7 +229,7 @@ def test_a_record_that_cannot_be_read_makes_the_step_execute(
     (tmp_path / "records" / "node" / "k1.json").write_text(text)
     train.execute("second")
     assert train.stage.calls == 2
-    assert "node: not copied from an earlier execution: " in capsys.readouterr().out
+    assert "node: not copied from an earlier execution, because " in capsys.readouterr().out
     assert missing_files(train.record()) == []
 
 
@@ -285,9 +287,13 @@ def test_runs_at_the_same_time_in_one_root_do_not_hurt_each_other(train: Runs, t
     calls = train.stage.calls
     train.execute("fifth")
     assert train.stage.calls == calls
-    # Without the run whose files the record names, the work is done again.
+    # The record also names the files of the execution that the last run copied.
     shutil.rmtree(tmp_path / "fifth")
     train.execute("sixth")
+    assert train.stage.calls == calls
+    for each in ("first", "second", "third", "fourth", "sixth"):
+        shutil.rmtree(tmp_path / each)
+    train.execute("seventh")
     assert train.stage.calls == calls + 1
 
 
@@ -354,3 +360,89 @@ def test_the_record_names_the_checkpoints_and_logs_of_the_training(
     assert set(train.record().kept) == kept
     train.execute("second")
     assert set(train.record().kept) == kept
+
+
+def test_runs_whose_data_have_other_marks_or_none_find_each_other_s_work(train: Runs, tmp_path: Path) -> None:
+    train.execute("first", key="k1.abc123")
+    train.execute("second", key="k1")
+    train.execute("third", key="k1.fff000")
+    assert train.stage.calls == 1
+    names = sorted(path.name for path in (tmp_path / "records" / "node").iterdir())
+    assert names == ["k1.abc123.json", "k1.fff000.json", "k1.json"]
+    train.execute("other work", key="k2.abc123")
+    train.execute("repetition", key="k1.abc123", attempt="5fe88d10")
+    assert train.stage.calls == 3
+
+
+def test_the_spelling_of_the_root_does_not_matter(train: Runs, tmp_path: Path) -> None:
+    train.execute("first")
+    train.execute("second", root=f"{tmp_path}/")
+    assert train.stage.calls == 1
+
+
+def test_files_of_an_earlier_execution_replace_those_that_were_never_uploaded(train: Runs, tmp_path: Path) -> None:
+    first = train.execute("first")
+    train.execute("second")
+    shutil.rmtree(tmp_path / "second")
+    third = train.execute("third")
+    assert train.stage.calls == 1
+    assert (third["model"] / "weights").read_text() == (first["model"] / "weights").read_text()
+
+
+def test_a_lost_page_is_drawn_again_without_the_stage(train: Runs) -> None:
+    first = train.execute("first")
+    first["page"].unlink()
+    first["metrics"].unlink()
+    second = train.execute("second")
+    assert train.stage.calls == 1
+    assert second["page"].stat().st_size > 0
+    assert json.loads(second["metrics"].read_text())["gap"] == 0.8125
+
+
+def test_a_record_that_does_not_say_where_its_files_are_makes_the_step_execute(
+    train: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train.execute("first")
+    path = tmp_path / "records" / "node" / "k1.json"
+    record = json.loads(path.read_text())
+    del record["artifacts"]["model"]
+    path.write_text(json.dumps(record))
+    train.execute("second")
+    assert train.stage.calls == 2
+    assert "lists files of model, but does not say where they are" in capsys.readouterr().out
+
+
+def test_what_lies_at_the_outputs_is_replaced_by_the_copies(train: Runs, tmp_path: Path) -> None:
+    train.execute("first")
+    write(tmp_path / "second" / "model" / "old", "old")
+    second = train.execute("second")
+    assert train.stage.calls == 1
+    assert not (second["model"] / "old").exists()
+
+
+def test_a_store_that_refuses_to_list_does_not_stop_a_step(
+    train: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(folder: str) -> list[storage.ListedFile]:
+        raise StorageError(f"{folder}: access denied (403)")
+
+    monkeypatch.setattr(storage, "list_files", refuse)
+    train.execute("first")
+    assert train.stage.calls == 1
+    assert f"{tmp_path}/checkpoints/node" in train.record().kept
+    assert "cannot be listed" in capsys.readouterr().out
+    train.execute("second")
+    assert train.stage.calls == 1
+
+
+def test_a_report_of_records_on_different_data_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = Runs("report", tmp_path, monkeypatch)
+    for number, node in enumerate(("train-a", "train-b", "train-c")):
+        read = {"partition": "old" if node == "train-a" else "new"}
+        record = NodeRecord(node=node, stage="train", inputs=read, ended=float(number))
+        write(tmp_path / "records" / node / "k2.json", record.model_dump_json())
+    of_all = dump_line(dict.fromkeys(("train-a", "train-b", "train-c"), "k2"))
+    with pytest.raises(DataError, match=r"train-c read other data than train-a\. Another run on this root"):
+        runs.execute("first", records=of_all)
+    runs.execute("second", records=dump_line(dict.fromkeys(("train-b", "train-c"), "k2")))
+    assert runs.stage.calls == 1

@@ -30,13 +30,42 @@ def list_kept(uris: Iterable[str]) -> tuple[StoredFile, ...]:
         return tuple(StoredFile(path=uri, bytes=size) for uri, size in zip(found, sizes, strict=True))
 
 
+def drawn(stage: str) -> frozenset[str]:
+    """Return the artifacts of a stage that are drawn from its record, so that no copy is needed."""
+    return frozenset({"metrics"} if stage == "report" else {"metrics", "page"})
+
+
 def missing_files(record: NodeRecord) -> list[str]:
     """Return the URIs of a record's files that are missing or have another size. Their content is not read.
 
     Raises:
+        DataError: The record is incomplete.
         StorageError: A store cannot be reached or denies access.
     """
-    files = {_uri(record, name, file): file.bytes for name, listed in record.files.items() for file in listed}
+    return find_files(record)[1]
+
+
+def find_files(record: NodeRecord) -> tuple[Mapping[str, str], list[str]]:
+    """Find artifacts whose files are all there, among those of the last execution and the earlier ones.
+
+    Returns:
+        URI of each artifact, and the URIs of missing files: none, or those of the last execution.
+
+    Raises:
+        DataError: The record is incomplete.
+        StorageError: A store cannot be reached or denies access.
+    """
+    missing = _missing(record, record.artifacts)
+    if missing:
+        for artifacts in record.copies:
+            if not _missing(record, artifacts):
+                return artifacts, []
+    return record.artifacts, missing
+
+
+def _missing(record: NodeRecord, artifacts: Mapping[str, str]) -> list[str]:
+    listed = {name: files for name, files in record.files.items() if name not in drawn(record.stage)}
+    files = {_uri(artifacts, name, file): file.bytes for name, each in listed.items() for file in each}
 
     def is_missing(uri: str) -> bool:
         return not storage.exists(uri) or storage.stat(uri).size != files[uri]
@@ -45,12 +74,13 @@ def missing_files(record: NodeRecord) -> list[str]:
         return [uri for uri, missing in zip(files, pool.map(is_missing, files), strict=True) if missing]
 
 
-def copy_files(record: NodeRecord, outputs: Mapping[str, Path]) -> int:
+def copy_files(record: NodeRecord, artifacts: Mapping[str, str], outputs: Mapping[str, Path]) -> int:
     """Copy the files of a record's artifacts and verify the copies. Either all copies stay or none.
 
     Args:
         record: The record.
-        outputs: File or folder to make of each artifact, by name. There is nothing in these places yet.
+        artifacts: URI of each artifact, by name; see `find_files`.
+        outputs: File or folder to make of each artifact, by name. What is in these places is removed first.
 
     Returns:
         Number of files.
@@ -60,19 +90,24 @@ def copy_files(record: NodeRecord, outputs: Mapping[str, Path]) -> int:
         StorageError: A file is missing or cannot be read or written.
     """
     copied = 0
+    _remove(outputs)
     try:
         for name, output in outputs.items():
             for file in record.files.get(name, ()):
-                _copy(_uri(record, name, file), file, output / file.path)
+                _copy(_uri(artifacts, name, file), file, output / file.path)
                 copied += 1
     except BaseException:
-        for output in outputs.values():
-            if output.is_dir():
-                shutil.rmtree(output)
-            else:
-                output.unlink(missing_ok=True)
+        _remove(outputs)
         raise
     return copied
+
+
+def _remove(outputs: Mapping[str, Path]) -> None:
+    for output in outputs.values():
+        if output.is_dir():
+            shutil.rmtree(output)
+        else:
+            output.unlink(missing_ok=True)
 
 
 def _copy(uri: str, file: StoredFile, target: Path) -> None:
@@ -82,10 +117,12 @@ def _copy(uri: str, file: StoredFile, target: Path) -> None:
         raise DataError(f"{uri}: damaged. Expected content with SHA-256 {file.sha256[:12]}, received other content.")
 
 
-def _uri(record: NodeRecord, name: str, file: StoredFile) -> str:
+def _uri(artifacts: Mapping[str, str], name: str, file: StoredFile) -> str:
     if not name:
         return file.path
-    return storage.join(record.artifacts[name], file.path) if file.path else record.artifacts[name]
+    if name not in artifacts:
+        raise DataError(f"the record lists files of {name}, but does not say where they are")
+    return storage.join(artifacts[name], file.path) if file.path else artifacts[name]
 
 
 def _describe(path: Path, name: str) -> StoredFile:

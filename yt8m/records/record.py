@@ -22,13 +22,13 @@ from pydantic import Field, FiniteFloat
 from yt8m import storage
 from yt8m.config import Config
 from yt8m.errors import ConfigError, DataError, StorageError
-from yt8m.identity import digest
+from yt8m.identity import digest, unmarked
 
 # Number of records to read in parallel. Object stores take some hundredths of a second for each.
 _READS_AT_ONCE = 8
 # Fields that do not count when a step reads the record: they say where and when the work was done, not what came out.
-_VOLATILE = {"artifacts", "files", "inputs", "kept", "ended"}
-_VOLATILE_PARAMETERS = {"root", "records"}
+_VOLATILE = {"artifacts", "copies", "files", "inputs", "kept", "ended"}
+_VOLATILE_PARAMETERS = {"root", "key", "data_version", "records"}
 
 
 class StoredFile(Config):
@@ -64,6 +64,8 @@ class NodeRecord(Config):
             files under the root that the artifacts refer to.
         inputs: Digest of the content of everything that the component read: artifacts by parameter, artifacts of other
             runs as `imported.NAME`, records as `records.NODE`, files from outside the run as `data`.
+        copies: URIs of the written artifacts in earlier executions of the same work, the last one first. Their files
+            are the same.
         kept: URIs of files and folders under the root that belong to the work: checkpoints, logs of TensorBoard, soft
             targets, generated shards.
         ended: End of the execution in seconds since 1970. A step that takes over this work keeps it, and `seconds`.
@@ -81,6 +83,7 @@ class NodeRecord(Config):
     artifacts: dict[str, str] = Field(default={})
     files: dict[str, tuple[StoredFile, ...]] = Field(default={})
     inputs: dict[str, str] = Field(default={})
+    copies: tuple[dict[str, str], ...] = ()
     kept: tuple[str, ...] = ()
     ended: FiniteFloat = 0.0
 
@@ -120,6 +123,26 @@ def record_uri(root: str, node: str, work: str) -> str:
         work: Name of the work; see `yt8m.identity.work_name`.
     """
     return storage.join(root, "records", node, f"{work}.json")
+
+
+def records_of_work(root: str, node: str, key: str, attempt: str) -> list[str]:
+    """List the URIs of a node's records of the same work on any data, the last one first.
+
+    Args:
+        root: URI of the run's root.
+        node: Name of the node.
+        key: Key of the work, whose mark does not count.
+        attempt: Mark of a deliberate repetition.
+    """
+    folder = storage.join(root, "records", node)
+    wanted = (unmarked(key), attempt)
+
+    def is_wanted(uri: str) -> bool:
+        given, _, mark = uri.rpartition("/")[2].removesuffix(".json").partition("-")
+        return (unmarked(given), mark) == wanted
+
+    found = [file for file in storage.list_files(folder) if is_wanted(file.uri)]
+    return [file.uri for file in sorted(found, key=lambda file: file.changed, reverse=True)]
 
 
 def read_records(root: str, works: Mapping[str, str]) -> list[NodeRecord]:

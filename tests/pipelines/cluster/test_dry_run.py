@@ -42,7 +42,8 @@ def finish(recorded: RecordedCluster, graph: SpecGraph, *nodes: str) -> None:
             "page": [{"path": "", "bytes": 4, "sha256": "2"}],
         }
         uris = {name: f"s3://{BUCKET}/artifacts/{node}/{name}" for name in files}
-        record = {"node": node, "stage": "any", "artifacts": uris, "files": files}
+        read = {"data": graph.constant(node, "data_version") * 4} if graph.constant(node, "data_version") else {}
+        record = {"node": node, "stage": "any", "artifacts": uris, "files": files, "inputs": read}
         recorded.objects[f"dry/records/{node}/{graph.work(node)}.json"] = json.dumps(record).encode()
         recorded.objects[f"artifacts/{node}/model/a/weights"] = b"123"
         recorded.objects[f"artifacts/{node}/model/config"] = b"12"
@@ -123,8 +124,12 @@ def test_shards_are_known_by_their_fingerprints_where_the_store_answers(
     result = submit("--dry-run", recipe=path)
     assert ", 0 would run" in result.output
     assert "no fingerprints" not in result.output
+    # A run that was submitted where the data cannot be read finds the same work.
+    later = rows(submit("--dry-run", "--schedule", "0 3 * * *", "--name", "nightly", recipe=path))
+    assert later.pop("prepare").startswith("runs: looks at the data")
+    assert set(later.values()) == {"done if the data have not changed"}
     recorded.objects["data/train0"] = b"2"
-    assert rows(submit("--dry-run", recipe=path))["prepare"] == "runs: no record of this work"
+    assert rows(submit("--dry-run", recipe=path))["prepare"] == "runs: the data have changed"
     assert (
         "The data have no fingerprints"
         in submit("--dry-run", "--schedule", "0 3 * * *", "--name", "nightly", recipe=path).output

@@ -13,6 +13,7 @@ from tests.support.changed_files import append, changed_file, replace
 from tests.support.paths import DEMO
 from tests.support.recipes import load_recipe
 from yt8m.errors import ConfigError
+from yt8m.identity import unmarked
 from yt8m.normal_form import strip_comments
 
 Small = Callable[..., Recipe]
@@ -111,6 +112,27 @@ def test_shards_that_are_not_there_are_told(small: Small, tmp_path: Path) -> Non
         work_of(recipe)
     work = find_work(make_plan(recipe), find_fingerprints(recipe.data, "small.yaml", read_data=False).files)
     assert work["prepare"].data_version == ""
+
+
+def test_whether_shards_can_be_read_changes_only_the_mark_of_keys(small: Small, tmp_path: Path) -> None:
+    (tmp_path / "a.tfrecord").write_text("1")
+    recipe = on_shards(small, tmp_path)
+    known = keys_of(recipe)
+    (tmp_path / "a.tfrecord").write_text("22")
+    changed = keys_of(recipe)
+    unread = {name: work.key for name, work in find_work(make_plan(recipe), {}).items()}
+    assert {name: unmarked(key) for name, key in known.items()} == unread
+    assert {name: unmarked(key) for name, key in changed.items()} == unread
+    marks = [{key.partition(".")[2] for key in keys.values()} for keys in (known, changed, unread)]
+    assert [len(each) for each in marks] == [1, 1, 1]
+    assert len(set().union(*marks)) == 3
+
+
+def test_means_of_generated_videos_are_part_of_keys_since_folders_are_named_after_them(small: Small) -> None:
+    plan = make_plan(small())
+    first, second = (find_work(plan, {"means.npz": version}) for version in ("1", "2"))
+    assert not {work.key for work in first.values()} & {work.key for work in second.values()}
+    assert all(unmarked(work.key) == work.key for work in first.values())
 
 
 def test_generated_shards_need_no_fingerprint(small: Small) -> None:
