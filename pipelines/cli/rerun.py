@@ -96,7 +96,10 @@ def rerun(  # noqa: PLR0917 click passes them by name
         new = rerun_in_cluster(existing, node, changes, downstream=downstream)
     nodes = new.nodes
     executed = f"{_count(nodes.executed)}, {list_names(nodes.executed)}" if from_failed else _count(nodes.executed)
-    say(console, f"To execute again: {executed}. Inputs from the cache: {_count(nodes.needed)}.")
+    say(
+        console,
+        f"To execute again: {executed}. Reused: {_count(nodes.needed)}, from Kubeflow's cache or their records.",
+    )
     if nodes.stale:
         say(console, f"Not in the new run: {list_names(nodes.stale)}, which depend on {node}. --downstream adds them.")
     if new.unknown:

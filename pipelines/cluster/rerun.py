@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pipelines.cluster.run import ENDED, ClusterRun
 from pipelines.graph.fingerprints import ReadData
-from pipelines.kubeflow.image import same_build
+from pipelines.kubeflow.image import ImageName, same_build
 from pipelines.kubeflow.pipeline import RECIPE_PARAMETER
 from pipelines.kubeflow.rerun import (
     RerunNodes,
@@ -188,11 +188,22 @@ def _change(run: ClusterRun, nodes: RerunNodes, changes: Changes) -> tuple[Spec,
     if changes.image:
         old, made = SpecGraph(spec), SpecGraph(new[0])
         images = {
-            name: made.image(name) if changes.cluster else same_build(old.image(name), changes.image)
+            name: made.image(name) if changes.cluster else _new_image(old, name, changes.image)
             for name in nodes.executed
         }
         spec, platforms = set_images((spec, platforms), images)
     return share(spec, platforms) if len(nodes.executed) > 1 else (spec, platforms)
+
+
+def _new_image(graph: SpecGraph, name: str, image: str) -> str:
+    """Return the new image of a node, of the same build as its old one."""
+    old = graph.image(name)
+    if ImageName.parse(old).digest and any(graph.image(other) != old for other in graph.nodes):
+        raise ConfigError(
+            f"--image: step {name} runs in {old}, whose build cannot be known from its digest. Give --cluster FILE "
+            "with the image of these steps."
+        )
+    return same_build(old, image)
 
 
 def _read_data(graph: SpecGraph) -> ReadData:

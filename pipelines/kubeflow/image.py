@@ -83,7 +83,8 @@ def step_image(template: str, image: str) -> str:
         image: Image of the pipeline.
 
     Raises:
-        ConfigError: The template adds something to the tag, but the image is named by its digest.
+        ConfigError: The template adds something to the tag, but the image is named by its digest, or its tag has the
+            addition already.
     """
     prefix, placeholder, suffix = template.partition(_PLACEHOLDER)
     if not placeholder or not suffix:
@@ -94,6 +95,11 @@ def step_image(template: str, image: str) -> str:
             f"image {image}: steps need the image {template}, but no other name follows from a digest. Name the image "
             "by its tag, or write the digest of the other image in the cluster's file: `image: "
             f"{image.partition('@')[0]}@sha256:...` instead of `image: {template!r}`."
+        )
+    if name.tag.endswith(suffix):
+        raise ConfigError(
+            f"image {image}: this is the {suffix.strip('-').upper()} build, but steps need {template} as well. Give "
+            f"the CPU build, {image.removesuffix(suffix)}; the name of the other one follows from it."
         )
     return f"{prefix}{image}{'' if name.tag else ':latest'}{suffix}"
 
@@ -115,10 +121,12 @@ def pullable_image(image: str) -> str:
     if image and ImageName.parse(image).registry:
         return image
     if image:
+        has_folder = "/" in image
         raise ConfigError(
-            f"--image {image}: the name has no registry, so a cluster cannot pull it. Push the image and give "
-            f"its whole name, such as registry.example.com/team/{image}. On Docker Hub, and where the image was loaded "
-            f"into the nodes (kind, minikube), that is docker.io/{'' if '/' in image else 'library/'}{image}."
+            f"--image {image}: the name has no registry, so a cluster cannot pull it. Push the image and give its "
+            f"whole name, such as registry.example.com/{'' if has_folder else 'team/'}{image}. On Docker Hub, and "
+            "where the image was loaded into the nodes (kind, minikube), that is "
+            f"docker.io/{'' if has_folder else 'library/'}{image}."
         )
     needed = default_image()
     raise ConfigError(

@@ -61,7 +61,7 @@ def test_a_rerun_of_the_report_is_one_step_which_reads_the_records_of_the_run(
     first, again = SpecGraph(submitted(server)), SpecGraph(submitted(server, 2))
     assert set(again.nodes) == {"report"}
     assert again.records("report") == first.records("report")
-    assert "Inputs from the cache: 0 nodes." in result.output
+    assert "Reused: 0 nodes, from Kubeflow's cache or their records." in result.output
 
 
 def test_a_missing_record_is_told_before_anything_is_submitted(server: KfpServer, tmp_path: Path) -> None:
@@ -158,6 +158,32 @@ def test_a_new_image_is_for_executed_nodes_only(server: KfpServer, tmp_path: Pat
     again = SpecGraph(submitted(server, 2))
     images = {name: again.executor(name)["container"]["image"] for name in again.nodes}
     assert images == {"generate": "reg.example/image:1", "prepare": "reg.example/image:1", "train-netvlad": image}
+
+
+def test_the_build_behind_a_digest_is_not_guessed_from_a_new_image(server: KfpServer, tmp_path: Path) -> None:
+    digest = "sha256:" + "ab" * 32
+    (tmp_path / "cluster.yaml").write_text(f"training: {{image: 'reg.example/image@{digest}'}}")
+    submit(server, "--cluster", str(tmp_path / "cluster.yaml"))
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    options = ["rerun", "runs-1", "train-netvlad", "--image", "reg.example/image:2"]
+    refused = call(server, *options)
+    assert refused.exit_code == 2
+    text = " ".join(refused.output.split())
+    assert f"step train-netvlad runs in reg.example/image@{digest}, whose build cannot be known" in text
+    assert "--cluster FILE" in text
+    assert len(server.runs) == 1
+    (tmp_path / "cluster.yaml").write_text("training: {image: '{image}-gpu'}")
+    given = call(server, *options, "--cluster", str(tmp_path / "cluster.yaml"))
+    assert given.exit_code == 0, given.output
+    assert SpecGraph(submitted(server, 2)).image("train-netvlad") == "reg.example/image:2-gpu"
+
+
+def test_a_run_with_a_single_image_gets_a_single_new_one(server: KfpServer) -> None:
+    submit(server, "--image", f"reg.example/image@sha256:{'ab' * 32}")
+    server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]
+    result = call(server, "rerun", "runs-1", "train-netvlad", "--image", "reg.example/image:2")
+    assert result.exit_code == 0, result.output
+    assert SpecGraph(submitted(server, 2)).image("train-netvlad") == "reg.example/image:2"
 
 
 def test_cluster_options_are_refused_for_a_local_run(tmp_path: Path) -> None:

@@ -133,10 +133,19 @@ def test_no_other_name_follows_from_a_digest() -> None:
         step_image("{image}-gpu", f"reg.io/yt8m:1@{DIGEST}")
 
 
+def test_the_gpu_build_is_not_the_image_of_a_pipeline_with_both() -> None:
+    with pytest.raises(ConfigError, match=r"GPU build.*Give the CPU build, reg.io/yt8m:1; .*follows from it"):
+        step_image("{image}-gpu", "reg.io/yt8m:1-gpu")
+    assert step_image("{image}", "reg.io/yt8m:1-gpu") == "reg.io/yt8m:1-gpu"
+
+
 def test_a_cluster_needs_a_name_with_a_registry() -> None:
     assert pullable_image("reg:5000/yt8m:1") == "reg:5000/yt8m:1"
-    for image, hub in (("yt8m:1", "docker.io/library/yt8m:1"), ("me/yt8m:1", "docker.io/me/yt8m:1")):
-        with pytest.raises(ConfigError, match=f"no registry.*{hub}"):
+    for image, example, hub in (
+        ("yt8m:1", "registry.example.com/team/yt8m:1", "docker.io/library/yt8m:1"),
+        ("me/yt8m:1", "registry.example.com/me/yt8m:1", "docker.io/me/yt8m:1"),
+    ):
+        with pytest.raises(ConfigError, match=rf"no registry.* {example}\. .* {hub}\."):
             pullable_image(image)
     with pytest.raises(ConfigError, match=f"--image is missing.*{default_image()}.*make image.*make push"):
         pullable_image("")
