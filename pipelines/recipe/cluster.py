@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
@@ -71,6 +71,14 @@ class ClusterConfig(Config):
         overrides: What differs for some stages and models, such as more memory for a wide DBoF. Where several apply,
             the last one counts.
     """
+
+    absent_keys: ClassVar[Mapping[str, str]] = {
+        **{
+            name: f"It belongs to a class of steps, such as `training: {{{name}: ...}}`, or to one of `overrides`."
+            for name in StepConfig.model_fields
+        },
+        **StepConfig.absent_keys,
+    }
 
     service_account: ObjectName = ""
     user: PositiveInt | None = None

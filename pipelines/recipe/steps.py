@@ -135,8 +135,15 @@ class AffinityConfig(Config):
             nodes than these, or than those of another entry without weight.
     """
 
-    nodes: Annotated[tuple[NodeConditionConfig, ...], Field(min_length=1)]
+    nodes: tuple[NodeConditionConfig, ...]
     weight: Annotated[int, Field(ge=1, le=100)] | None = None
+
+    @field_validator("nodes")
+    @classmethod
+    def _has_conditions(cls, nodes: tuple[NodeConditionConfig, ...]) -> tuple[NodeConditionConfig, ...]:
+        if not nodes:
+            raise ValueError("give at least one condition")
+        return nodes
 
 
 def _whole(value: Any) -> Any:

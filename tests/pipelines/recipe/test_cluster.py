@@ -254,7 +254,13 @@ def test_without_a_claim_the_shard_cache_is_on_the_nodes_disk(tmp_path: Path) ->
         ({"data": {"labels": {"app.kubernetes.io/part-of": "x"}}}, "data.labels: app.kubernetes.io/part-of is set"),
         ({"data": {"priority_class": "high"}}, "data.priority_class: unknown key 'priority_class'. Kubeflow Pipelines"),
         ({"data": {"pod_affinity": []}}, "data.pod_affinity: unknown key 'pod_affinity'. Kubeflow Pipelines cannot"),
-        ({"data": {"affinity": [{"nodes": []}]}}, "data.affinity[0].nodes: "),
+        ({"priority_class": "high"}, "priority_class: unknown key 'priority_class'. Kubeflow Pipelines cannot"),
+        ({"pod_affinity": []}, "pod_affinity: unknown key 'pod_affinity'. Kubeflow Pipelines cannot"),
+        *(
+            ({key: []}, f"{key}: unknown key '{key}'. It belongs to a class of steps, such as `training: {{{key}: ")
+            for key in ("affinity", "tolerations", "annotations", "labels", "node_selector", "memory", "retries")
+        ),
+        ({"data": {"affinity": [{"nodes": []}]}}, "data.affinity[0].nodes: give at least one condition"),
         ({"data": {"affinity": [{"nodes": [{"key": "a"}]}]}}, "data.affinity[0].nodes[0]: `operator: In` needs"),
         (
             {"data": {"affinity": [{"nodes": [{"key": "a", "operator": "Exists"}], "weight": 0}]}},
@@ -292,6 +298,13 @@ def test_problems_are_reported_with_their_places(changes: dict[str, Any], proble
     with pytest.raises(ConfigError) as error:
         parse(**changes)
     assert f"cluster.yaml: {problem}" in str(error.value)
+
+
+def test_an_invalid_condition_is_one_problem() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse(data={"affinity": [{"nodes": [{"key": ""}]}]})
+    assert str(error.value).count("\n") == 0
+    assert "data.affinity[0].nodes[0].key: " in str(error.value)
 
 
 def test_a_clusters_file_is_read(tmp_path: Path) -> None:
