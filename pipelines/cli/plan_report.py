@@ -22,7 +22,7 @@ from yt8m.training.throughput import GPUS, Gpu, Throughput
 
 _HOUR = 3600.0
 # KFP's setting for Argo: what surrounds a step (its own DAG, its group, the root, the entry point) is tried three times
-# after errors.
+# after errors, and so is a pod without retries of its own.
 TRIES_AROUND_STEPS = 3
 # Nodes below this share of the critical path are not listed.
 _MIN_LISTED_SHARE = 0.01
@@ -101,17 +101,17 @@ def show_pipeline(console: Console, plan: Plan, compiled_bytes: int, run: RunSiz
 
 
 def show_retries(console: Console, plan: Plan, cluster: ClusterConfig | None) -> None:
-    """Print how often a step may be tried, if the cluster's settings repeat steps."""
-    steps = [cluster.step(node.stage, node.model) for node in plan.nodes.values()] if cluster else []
-    most = max((1 + step.retries.count for step in steps if step.retries), default=0)
-    if most:
-        around = TRIES_AROUND_STEPS ** (3 + bool(plan.groups))
-        say(
-            console,
-            f"Retries: a step is tried up to {most} times. On an installation without manifests/components/retries, "
-            f"all that surrounds the step is tried {TRIES_AROUND_STEPS} times, too, if the last pod was lost: up to "
-            f"{most} x {around} attempts.",
-        )
+    """Print how often a step may be tried in a cluster."""
+    cluster = cluster or ClusterConfig()
+    retries = [cluster.step(node.stage, node.model).retries for node in plan.nodes.values()]
+    most = max(1 + each.count if each else TRIES_AROUND_STEPS for each in retries)
+    around = TRIES_AROUND_STEPS ** (3 + bool(plan.groups))
+    say(
+        console,
+        f"Retries: a step is tried up to {most} times. On an installation without manifests/components/retries, only "
+        f"deleted pods are repeated, but all that surrounds the step is tried {TRIES_AROUND_STEPS} times, too, if the "
+        f"last pod was deleted: up to {most} x {around} attempts.",
+    )
 
 
 def show_traffic(console: Console, traffic: Traffic, max_frames: int) -> None:
