@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pipelines.cli.options import cluster_file_option, image_option, offloaded_option, recipe_argument, settings_option
-from pipelines.kubeflow.image import default_image
+from pipelines.kubeflow.image import ImageName, default_image
 from pipelines.recipe.load import read_recipe
 from yt8m.errors import ConfigError
 
@@ -57,3 +57,5 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
     else:
         compiled.write(output)
     click.echo(f"{output}: {len(compilation.plan.nodes)} nodes, {output.stat().st_size / 1000:.0f} kB; {size}")
+    if not ImageName.parse(image).registry:
+        click.echo(f"The image {image} has no registry, so no cluster can pull it: give --image.")

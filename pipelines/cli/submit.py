@@ -46,6 +46,7 @@ from yt8m.storage.retry import DEADLINE_VARIABLE
     "--experiment",
     default="yt8m",
     envvar="KF_PIPELINES_DEFAULT_EXPERIMENT_NAME",
+    show_envvar=True,
     show_default=True,
     help="Name of the experiment, which is created if missing.",
 )
@@ -98,7 +99,7 @@ def submit(  # noqa: PLR0917 click passes them by name
     which image the current code needs, and how to build and push it.
     """
     _check(access, root, dry_run=dry_run)
-    image = image or default_image() if dry_run else pullable_image(image)
+    image, advice = _choose_image(image) if dry_run else (pullable_image(image), ())
     from pipelines.cluster.client import Cluster, PipelineVersion
     from pipelines.cluster.preview import forecast
     from pipelines.cluster.schedules import create_schedule, kubeflow_cron, refuse_existing
@@ -122,7 +123,7 @@ def submit(  # noqa: PLR0917 click passes them by name
         say(console, f"The data have no fingerprints: {compilation.unread}. The step `prepare` will look at them.")
     if dry_run:
         os.environ.setdefault(DEADLINE_VARIABLE, RECORDS_DEADLINE_SECONDS)
-        for line in (f"{name}: {size}", *forecast(specs[0], root), "Nothing was submitted."):
+        for line in (f"{name}: {size}", *forecast(specs[0], root), *advice, "Nothing was submitted."):
             say(console, line)
         return
     # For forms and clones in the user interface.
@@ -151,6 +152,14 @@ def submit(  # noqa: PLR0917 click passes them by name
     run_id = cluster.submit(version or specs, **details)
     say(console, f"{name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}; {size}")
     announce(console, cluster, run_id, wait=wait)
+
+
+def _choose_image(image: str) -> tuple[str, Sequence[str]]:
+    """Return the image for a dry run, and what to do if no cluster can pull it."""
+    try:
+        return pullable_image(image), ()
+    except ConfigError as error:
+        return image or default_image(), (str(error),)
 
 
 def _describe(recipe: Path, description: str, settings: Sequence[str], image: str, cluster_file: Path | None) -> str:

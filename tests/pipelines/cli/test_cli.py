@@ -4,6 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipelines.cli import main
+from pipelines.kubeflow.image import default_image
 from tests.support.paths import SMOKE
 from tests.support.python import modules_after
 from yt8m import __version__
@@ -84,3 +85,16 @@ def test_compile_makes_the_folder_it_writes_to(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["compile", str(SMOKE), "-o", str(tmp_path / "new" / "folder" / "p.yaml")])
     assert result.exit_code == 0, result.output
     assert (tmp_path / "new" / "folder" / "p.yaml").stat().st_size > 0
+
+
+@pytest.mark.parametrize(("image", "is_told"), [("", True), ("yt8m:1", True), ("reg.example/yt8m:1", False)])
+def test_compile_says_which_image_no_cluster_can_pull(tmp_path: Path, image: str, is_told: bool) -> None:
+    given = ["--image", image] if image else []
+    result = CliRunner().invoke(main, ["compile", str(SMOKE), "-o", str(tmp_path / "p.yaml"), *given])
+    assert result.exit_code == 0, result.output
+    told = f"The image {image or default_image()} has no registry, so no cluster can pull it: give --image."
+    assert (told in result.output) == is_told
+
+
+def test_the_help_of_submit_names_the_variable_of_the_experiment() -> None:
+    assert "KF_PIPELINES_DEFAULT_EXPERIMENT_NAME" in CliRunner().invoke(main, ["submit", "--help"]).output

@@ -181,7 +181,22 @@ def test_a_dry_run_says_of_each_image_whether_it_is_there(recorded: RecordedClus
     result = submit("--dry-run", "--set", "cluster={training: {image: '{image}-gpu'}}")
     assert f"Image {IMAGE}: cannot be known, because " in result.output
     assert f"Image {IMAGE}-gpu: cannot be known, because " in result.output
-    assert "the name has no registry" in submit("--dry-run", image="").output
+    assert "Give" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("image", "advice"),
+    [
+        ("", "--image is missing: the steps need the image of this code, yt8m:"),
+        ("yt8m:1", "Push the image and give its whole name, such as registry.example.com/team/yt8m:1."),
+    ],
+)
+def test_a_dry_run_says_which_image_a_submit_will_need(recorded: RecordedCluster, image: str, advice: str) -> None:
+    result = submit("--dry-run", image=image)
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.output.split())
+    assert "the name has no registry" in text
+    assert advice in text
 
 
 @pytest.mark.parametrize(
