@@ -71,7 +71,7 @@ def _stop_in_cluster(console: Console, run_id: str, access: ClusterAccess, *, de
         manifest = cluster.manifest(run_id)
         death = Workflow(manifest).death if manifest else ""
     stuck = death or (
-        "A run whose object Argo cannot store any more (probably dead in `yt8m status`) stays CANCELING for ever: "
+        "If it is still CANCELING after ten minutes: "
         f"kubectl -n {cluster.user_namespace or ONLY_NAMESPACE} delete workflow -l pipeline/runid={run_id}"
     )
     if state == "CANCELING":

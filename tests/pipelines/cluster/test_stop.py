@@ -39,7 +39,8 @@ def test_a_running_run_is_terminated_and_what_happens_is_said(recorded: Recorded
     assert ends(recorded) == [f"/apis/v2beta1/runs/{run_id}:terminate"]
     assert "shows it as CANCELING, and then as FAILED" in result.output
     assert f"yt8m rerun {run_id} --from-failed --host {recorded.url}" in result.output
-    assert f"kubectl -n kubeflow delete workflow -l pipeline/runid={run_id}" in result.output
+    command = f"kubectl -n kubeflow delete workflow -l pipeline/runid={run_id}"
+    assert f"If it is still CANCELING after ten minutes: {command}" in result.output
 
 
 @pytest.mark.parametrize(
@@ -58,7 +59,7 @@ def test_a_run_that_is_being_stopped_is_not_stopped_again(recorded: RecordedClus
     result = stop(recorded.url, run_id)
     assert result.exit_code == 2
     assert "somebody has stopped the run already" in result.output
-    assert "stays CANCELING for ever: kubectl" in result.output
+    assert "If it is still CANCELING after ten minutes: kubectl" in result.output
     assert ends(recorded) == []
 
 
