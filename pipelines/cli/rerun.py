@@ -64,7 +64,8 @@ def rerun(  # noqa: PLR0917 click passes them by name
 
     Settings change the run's recipe and may affect executed nodes only. For a run in a cluster, --cluster and --image
     give the executed steps other resources, for instance more memory, and another image with the code of this
-    checkout. Without --cluster, steps of the GPU build get the GPU build of the new image: its tag and `-gpu`.
+    checkout. Without --cluster, steps of the GPU build get the GPU build of the new image: its tag and `-gpu`. Which
+    build is behind a digest cannot be known, so a run with several images then needs --cluster.
     """
     if bool(node) == from_failed:
         raise ConfigError("yt8m rerun: give either the name of a NODE or --from-failed.")
