@@ -15,7 +15,7 @@ LEAST_LINES = 40
 MOST_MODULES = 15
 # Lines of all Python in `pipelines`, so that the code around Kubeflow stays smaller than the library it serves.
 # A third of them are commands for clusters: connection, state of runs, logs, artifacts, reruns, schedules, pruning.
-MOST_PIPELINE_LINES = 10900
+MOST_PIPELINE_LINES = 11000
 # Folders with one module per layer, per model or per command.
 LARGE_FOLDERS = {"yt8m/layers", "yt8m/models", "pipelines/cli"}
 # First words of docstrings of functions, which should begin with a verb.
