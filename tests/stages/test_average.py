@@ -75,6 +75,7 @@ def test_an_averaging_whose_measuring_or_policy_changed_trains_nothing(small_par
     assert folder_digest(tmp_path / "averaged") == (weights if better else folder_digest(trained))
 
 
+@pytest.mark.slow
 def test_an_average_with_slow_decay_stays_near_the_initial_weights(small_partition, trained, tmp_path):
     distance = {}
     for steps in (1, 100):

@@ -191,6 +191,7 @@ def targets_of(partition, teacher, folder, top_k=None, **part):
     return manifest
 
 
+@pytest.mark.slow
 def test_a_student_learns_the_same_from_one_part_and_from_several(small_partition, trained, tmp_path, no_training):
     parts = [targets_of(small_partition, trained, tmp_path, worker=worker, workers=2) for worker in range(2)]
     execute(small_partition, config_of(), tmp_path, parts)
