@@ -39,8 +39,7 @@ def _stop_in_cluster(console: Console, run_id: str, access: ClusterAccess, *, de
     from pipelines.cluster.argo import Workflow
     from pipelines.cluster.client import Cluster, MissingError
     from pipelines.cluster.connection import ONLY_NAMESPACE
-    from pipelines.cluster.listing import state_name
-    from pipelines.cluster.run import ENDED
+    from pipelines.cluster.run import ENDED, state_name
     from pipelines.cluster.schedules import end_schedule, find_schedule
 
     cluster = Cluster(access)
@@ -64,7 +63,7 @@ def _stop_in_cluster(console: Console, run_id: str, access: ClusterAccess, *, de
         raise ConfigError(f"{run_id}: --delete is for schedules, but this is a run. Without --delete, it is stopped.")
     state = str(run.state)
     if state in ENDED:
-        name = state_name(state, [each.state for each in run.state_history or []])
+        name = state_name(state, [str(each.state) for each in run.state_history or []])
         raise ConfigError(f"{run_id}: the run has ended already, it is {name}. There is nothing to stop.")
     death = ""
     with suppress(ClusterError):  # without its Workflow, a run is stopped as well

@@ -109,8 +109,8 @@ class Workflow:
         self.namespace: str = metadata.get("namespace", "")
         self.phase: str = status.get("phase") or ""
         self.message: str = status.get("message") or ""
-        self.started = _seconds(status.get("startedAt"))
-        self.ended = _seconds(status.get("finishedAt"))
+        self.started = seconds_of(status.get("startedAt"))
+        self.ended = seconds_of(status.get("finishedAt"))
         self.size = len(json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode())
         # KFP terminates a run by a deadline that has passed, Argo by a shutdown.
         self.terminated = spec.get("activeDeadlineSeconds") == 0 or bool(spec.get("shutdown"))
@@ -118,9 +118,9 @@ class Workflow:
         self._status = status
         self._raw_nodes = _nodes(status)
         self._nodes = [self._node(key, node) for key, node in self._raw_nodes.items()]
-        changes = [_seconds(each.get("time")) for each in metadata.get("managedFields", [])]
+        changes = [seconds_of(each.get("time")) for each in metadata.get("managedFields", [])]
         changes += [moment for node in self._nodes for moment in (node.pod.started, node.pod.ended)]
-        self.changed = max(self.started, self.ended, _seconds(metadata.get("creationTimestamp")), *changes)
+        self.changed = max(self.started, self.ended, seconds_of(metadata.get("creationTimestamp")), *changes)
 
     @property
     def running(self) -> bool:
@@ -189,8 +189,8 @@ class Workflow:
             attempt=max(attempts[-1], 0),
             phase=node.get("phase") or "",
             message=node.get("message") or "",
-            started=_seconds(node.get("startedAt")),
-            ended=_seconds(node.get("finishedAt")),
+            started=seconds_of(node.get("startedAt")),
+            ended=seconds_of(node.get("finishedAt")),
         )
         return _Node(path, attempts, node["type"], pod.message, pod)
 
@@ -264,6 +264,6 @@ def _join(*messages: str) -> str:
     return "; ".join(dict.fromkeys(" ".join(message.split()) for message in messages if message))
 
 
-def _seconds(moment: str | None) -> float:
-    """Return seconds since 1970, or 0 for a missing time."""
-    return datetime.fromisoformat(moment).timestamp() if moment else 0.0
+def seconds_of(moment: str | None) -> float:
+    """Return the seconds since 1970 of a time in an answer; 0 for a missing one, which KFP writes as 1970."""
+    return max(datetime.fromisoformat(moment).timestamp(), 0.0) if moment else 0.0

@@ -1,6 +1,5 @@
 """Artifacts of a run in a cluster, copied to this machine."""
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -9,8 +8,8 @@ from pipelines.cluster.outputs import EXECUTOR_LOGS, output_uris
 from pipelines.cluster.run import ClusterRun
 from pipelines.runs.state import FINISHED
 from yt8m.errors import DataError, StorageError
+from yt8m.identity import file_digest
 from yt8m.records.record import NodeRecord, StoredFile, record_uri
-from yt8m.storage.checksums import chunks_of
 from yt8m.storage.interface import MissingObjectError
 
 
@@ -89,10 +88,7 @@ def _verify(uri: str, target: Path, files: Iterable[StoredFile]) -> None:
         found = path.stat().st_size
         if found != file.bytes:
             raise StorageError(f"{uri}: {file.path} has {found} bytes instead of {file.bytes}. {_REMEDY}")
-        digest = hashlib.sha256()
-        for chunk in chunks_of(path):
-            digest.update(chunk)
-        if file.sha256 and digest.hexdigest() != file.sha256:
+        if file.sha256 and file_digest(path) != file.sha256:
             raise StorageError(f"{uri}: {file.path} has not the checksum {file.sha256} of its record. {_REMEDY}")
 
 

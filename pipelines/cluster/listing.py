@@ -5,12 +5,12 @@ smoke.yaml take 6.4 MB). Only a run that refers to a named version of a pipeline
 lists are requested in small pages, and of each page almost nothing is kept.
 """
 
-from collections.abc import Collection, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pipelines.cluster.argo import seconds_of
 from pipelines.cluster.client import Cluster, MissingError, named
-from pipelines.cluster.run import ENDED, ClusterRun
+from pipelines.cluster.run import ClusterRun, state_name
 from yt8m import storage
 from yt8m.errors import ClusterError, ConfigError, suggest
 from yt8m.records.record import NodeRecord, record_uri
@@ -139,19 +139,8 @@ def shrink(entry: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in entry.items() if key not in _LARGE}
 
 
-def seconds_of(moment: str | None) -> float:
-    """Return the seconds since 1970 of a time in an answer; 0 for a missing one, which KFP writes as 1970."""
-    return max(datetime.fromisoformat(moment).timestamp(), 0.0) if moment else 0.0
-
-
-def state_name(state: str, history: Collection[str]) -> str:
-    """Return the name of a run's state, given all states that it had. KFP ends terminated runs as failed."""
-    return "terminated" if state == "FAILED" and "CANCELING" in history else ENDED.get(state, state.lower())
-
-
 def _line(run: Mapping[str, Any], recipe: str) -> RunLine:
-    state = state_name(
-        str(run.get("state") or "PENDING"), [each.get("state") for each in run.get("state_history") or []]
-    )
+    history = [str(each.get("state")) for each in run.get("state_history") or []]
+    state = state_name(str(run.get("state") or "PENDING"), history)
     created, ended = seconds_of(run.get("created_at")), seconds_of(run.get("finished_at"))
     return RunLine(str(run["run_id"]), str(run.get("display_name", "")), recipe, state, created, ended)

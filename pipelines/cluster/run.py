@@ -86,12 +86,14 @@ class ClusterRun:
     @property
     def state(self) -> str:
         """State of the run as a whole: `running`, `finished`, `failed`, `terminated`, `DEAD`, ..."""
-        state = str(self.run.state or "PENDING")
-        if state == "FAILED" and self._is_terminated():
-            return "terminated"
         if self.death:
             return DEAD
-        return "terminating" if state == "CANCELING" else ENDED.get(state, state.lower())
+        state = str(self.run.state or "PENDING")
+        if state == "CANCELING":
+            return "terminating"
+        if state == "FAILED" and self.workflow and self.workflow.terminated:
+            return "terminated"
+        return state_name(state, [str(each.state) for each in self.run.state_history or []])
 
     @property
     def death(self) -> str:
@@ -225,14 +227,22 @@ class ClusterRun:
         if self._store_error:
             yield f"Records cannot be read: {self._store_error}"
 
-    def _is_terminated(self) -> bool:
-        """Return whether the last state before the end says that somebody terminated the run, or Argo says so."""
-        states = [str(each.state) for each in self.run.state_history or [] if str(each.state) not in ENDED]
-        return states[-1:] == ["CANCELING"] or bool(self.workflow and self.workflow.terminated)
-
     def _tasks(self) -> list[Any]:
         details = self.run.run_details
         return list((details and details.task_details) or [])
+
+
+def state_name(state: str, history: Sequence[str]) -> str:
+    """Return the name of a run's state. KFP ends terminated runs as failed, with `CANCELING` as the last state before.
+
+    Args:
+        state: KFP's state of the run.
+        history: All states that the run had, the present one included, in their order.
+    """
+    before = [each for each in history if each not in ENDED]
+    if state == "FAILED" and before[-1:] == ["CANCELING"]:
+        return "terminated"
+    return ENDED.get(state, state.lower())
 
 
 def _of_step(step: Step, record: NodeRecord | None) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from kfp_server_api import (  # type: ignore[import-untyped]
     V2beta1Trigger,
 )
 
+from pipelines.cluster.argo import seconds_of
 from pipelines.cluster.client import Cluster, PipelineVersion, named, pipeline_source
-from pipelines.cluster.listing import recipe_name, seconds_of, shrink
+from pipelines.cluster.listing import recipe_name, shrink
 from pipelines.kubeflow.spec import Spec
 from yt8m.errors import ConfigError
 
