@@ -135,9 +135,10 @@ class ClusterRun:
         if self.workflow and self.workflow.nodes_known:
             problem = self._read_records([name for name, node in nodes.items() if node.state in FINISHED])
             nodes = self.nodes()
-        notes = [self.cluster.address(self.run_id), *self._results(), *self._errors(), *self._unknown(nodes)]
+        later = self._later(self.steps())
+        notes = [self.cluster.address(self.run_id), *self._results(later), *self._errors(), *self._unknown(nodes)]
         notes += [f"GAP and sizes are missing: {problem}"] if problem else []
-        if later := self._later(self.steps()):
+        if later:
             names = ", ".join(later)
             notes.append(f"GAP, sizes and artifacts are missing of steps whose records a later run replaced: {names}")
         state, death = self.state, self.death
@@ -192,9 +193,8 @@ class ClusterRun:
         records = [(name, self.records[name].ended) for name in steps if name in self.records]
         return [name for name, ended in records if 0 < steps[name].ended < ended - _CLOCK_SECONDS]
 
-    def _results(self) -> Iterator[str]:
-        """Iterate over lines with the URIs of report, summary and model."""
-        later = self._later(self.steps())
+    def _results(self, later: Sequence[str]) -> Iterator[str]:
+        """Iterate over lines with the URIs of report, summary and model, but not of nodes with later records."""
         for title, node, output in _RESULTS:
             if node in self.records and node not in later and output in self.records[node].artifacts:
                 yield f"{title}: {self.records[node].artifacts[output]}"
