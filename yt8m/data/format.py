@@ -1,15 +1,33 @@
 """Format of the videos of a data set: features, classes, length, and features as bytes."""
 
+from typing import Literal, Self
+
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from yt8m.config import Config
+from yt8m.errors import suggest
 
-# Uniform quantization with 256 levels over [-2, 2], as in YouTube-8M's published dequantization:
-# value = byte * 4 / 255 + 4 / 512 - 2, from -1.9921875 to 2.0078125.
-SCALE = 4 / 255
-OFFSET = 4 / 512 - 2
+# Floats that a byte stands for in YouTube-8M, from its lowest to its highest value.
+YT8M_RANGE = (-2.0, 2.0)
+
+
+class RecordLayout(Config):
+    """Keys and forms of what records hold, for shards that differ from YouTube-8M's.
+
+    Attributes:
+        id: Key of the video's id. Empty means `id`, or `video_id` in records without it.
+        labels: Key of the labels.
+        label_form: `numbers` for the numbers of the video's classes, `multi_hot` for a 0 or 1 for every class.
+        frames: `bytes` for a string of quantized values per frame, `floats` for a list of floats per frame, which
+            readers quantize to the range of the feature.
+    """
+
+    id: str = ""
+    labels: str = Field(default="labels", min_length=1)
+    label_form: Literal["numbers", "multi_hot"] = "numbers"
+    frames: Literal["bytes", "floats"] = "bytes"
 
 
 class DataSpec(Config):
@@ -20,11 +38,29 @@ class DataSpec(Config):
         num_classes: Number of classes `C`; labels are 0 to `C - 1`.
         max_frames: Maximum number of frames `T` per video; longer videos are truncated (YouTube-8M: 300, though a few
             videos have 301).
+        ranges: Floats that the bytes of a feature stand for, from the lowest to the highest, by feature. Features
+            without a range have YouTube-8M's, from -2 to 2.
+        layout: Keys and forms of what records hold.
     """
 
     features: dict[str, PositiveInt] = Field(default={"rgb": 1024, "audio": 128}, min_length=1)
     num_classes: PositiveInt = Field(default=3862, le=65536)
     max_frames: PositiveInt = 300
+    ranges: dict[str, tuple[float, float]] = Field(default={})
+    layout: RecordLayout = RecordLayout()
+
+    @model_validator(mode="after")
+    def _ranges_are_of_features(self) -> Self:
+        for name, (low, high) in self.ranges.items():
+            if name not in self.features:
+                raise ValueError(f"ranges: no feature '{name}'. {suggest(name, self.features)}")
+            if low >= high:
+                raise ValueError(f"ranges.{name}: expected [lowest, highest], received [{low}, {high}]")
+        return self
+
+    def range_of(self, feature: str) -> tuple[float, float]:
+        """Return the lowest and the highest value of a feature."""
+        return self.ranges.get(feature, YT8M_RANGE)
 
     @property
     def num_features(self) -> int:
@@ -37,7 +73,18 @@ def mean_name(feature: str) -> str:
     return f"mean_{feature}"
 
 
+def scale_and_offset(low: float, high: float) -> tuple[float, float]:
+    """Return scale and offset of YouTube-8M's dequantization, with which `value = byte * scale + offset`.
+
+    Args:
+        low: Lowest value of the range.
+        high: Highest value of the range.
+    """
+    return (high - low) / 255, (high - low) / 512 + low
+
+
 def dequantize(array: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Convert bytes to the float values they encode, in the same shape."""
-    values: NDArray[np.float32] = array.astype(np.float32) * np.float32(SCALE) + np.float32(OFFSET)
+    """Convert bytes in YouTube-8M's range to the float values they encode, in the same shape."""
+    scale, offset = scale_and_offset(*YT8M_RANGE)
+    values: NDArray[np.float32] = array.astype(np.float32) * np.float32(scale) + np.float32(offset)
     return values

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from yt8m.data.format import OFFSET, SCALE
+from yt8m.data.format import YT8M_RANGE, scale_and_offset
 from yt8m.layers.frame_mask import frame_mask
 from yt8m.layers.l2_normalization import l2_normalize
 
@@ -29,5 +29,6 @@ class Dequantize(keras.layers.Layer):
 
     def call(self, frames: Any, num_frames: Any) -> Any:
         real = frame_mask(frames, num_frames)
-        values = l2_normalize(keras.ops.cast(frames, "float32") * SCALE + OFFSET)
+        scale, offset = scale_and_offset(*YT8M_RANGE)
+        values = l2_normalize(keras.ops.cast(frames, "float32") * scale + offset)
         return keras.ops.where(real[:, :, None], values, 0.0)
