@@ -37,11 +37,14 @@ def shards() -> SimpleNamespace:
     """Return what tests need for small shards: videos, a writer, their spec, and a writer of `dataset.json`."""
     spec = DataSpec(features={"rgb": 4, "audio": 2}, num_classes=10, max_frames=5)
 
-    def describe(folder: Path, **changes: object) -> None:
+    def describe(folder: Path, class_kinds: dict[str, list[int]] | None = None, **changes: object) -> None:
         """Write the description of a generated data set of such videos."""
+        generation = {
+            "version": 1, "preset": "smoke", "missing_share": 0.2, "means": None, "class_kinds": class_kinds or {},
+        }  # fmt: skip
         description = {
-            "format": 1, "data": spec.model_dump(), "seed": 0, "preset": "smoke", "missing_share": 0.2, "means": None,
-            "videos": {}, "shards": {}, "class_kinds": {}, **changes,
+            "format": 2, "data": spec.model_dump(), "seed": 0, "videos": {}, "shards": {}, "generation": generation,
+            **changes,
         }  # fmt: skip
         (folder / "dataset.json").write_text(json.dumps(description))
 

@@ -168,7 +168,7 @@ def test_code_that_a_stage_executes_is_its_behavior_and_other_code_is_not(
     ("file", "changes"),
     [
         *((f"{module.replace('.', '/')}.py", False) for module in MEASURING),
-        ("yt8m/data/synthetic/description.py", False),
+        ("yt8m/data/description.py", False),
         ("yt8m/export/description.py", False),
         ("components/train.py", False),
         ("yt8m/layers/dbof.py", True),

@@ -76,7 +76,7 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None)
     """Check shards and list every damaged shard and bad record.
 
     The report counts the videos, frames, labels and bytes of all shards that match GLOB. The expected features and
-    classes are those of YouTube-8M, or those that a generated data set describes in its dataset.json, unless the
+    classes are those of YouTube-8M, or those that dataset.json beside the shards describes, unless the
     options say otherwise. Exit code 1 means that damaged shards or bad records were found.
     """
     from yt8m.data.partition import list_shards
@@ -96,8 +96,8 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None)
 
 def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
     """Return the features and classes to expect of all shards: from their data set's description and the options."""
+    from yt8m.data.description import DatasetDescription
     from yt8m.data.format import DataSpec
-    from yt8m.data.synthetic.description import DatasetDescription
 
     given = {"num_classes": options["classes"], "max_frames": options["max_frames"]}
     if options["features"]:

@@ -61,7 +61,7 @@ def test_plain_tensorflow_reads_every_video(tmp_path: Path) -> None:
 def test_the_description_gives_the_kind_of_every_class(tmp_path: Path) -> None:
     dataset = _generate(tmp_path)
     assert json.loads((tmp_path / "dataset.json").read_text()) == dataset
-    kinds = dataset["class_kinds"]
+    kinds = dataset["generation"]["class_kinds"]
     assert set(kinds) == {"mean", "rare", "variance", "order", "cooccurrence"}
     assert sorted(c for classes in kinds.values() for c in classes) == list(range(dataset["data"]["num_classes"]))
 
@@ -148,7 +148,7 @@ def test_a_folder_with_other_shards_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["{", "[1,2]", '{"seed": 0}'])
 def test_an_invalid_description_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "dataset.json").write_text(text)
-    with pytest.raises(DataError, match=r"dataset\.json: .*not from this command"):
+    with pytest.raises(ConfigError, match=r"dataset\.json: not a description of the shards beside it"):
         _generate(tmp_path)
 
 
@@ -191,9 +191,9 @@ def test_very_few_videos_are_possible(tmp_path: Path, videos: int) -> None:
 def test_real_videos_from_their_means(tmp_path: Path, real_data: Path) -> None:
     means = real_data / "validate_means.npz"
     dataset = _generate(tmp_path, preset=None, videos=20, means=str(means), max_frames=20)
-    assert dataset["preset"] == "yt8m"
-    assert dataset["means"]["file"] == means.name
-    assert dataset["class_kinds"] == {}
+    assert dataset["generation"]["preset"] == "yt8m"
+    assert dataset["generation"]["means"]["file"] == means.name
+    assert dataset["generation"]["class_kinds"] == {}
     with np.load(means) as file:
         rows = {bytes(video_id): row for row, video_id in enumerate(file["ids"])}
         rgb = file["mean_rgb"]

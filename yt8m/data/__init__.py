@@ -1,6 +1,7 @@
 """Videos in TFRecord shards: their format, reading, checking, partition and soft targets.
 
 - `format`: features, classes and length of the videos; quantization of features to bytes.
+- `description`: what the shards of a folder hold, in `dataset.json` beside them.
 - `tfrecord`: framing of TFRecord files, without TensorFlow.
 - `parsing`, `explain_bad_record`: parse a record into a video, or explain why it is unusable.
 - `stream`, `reading`, `read_report`: read shards as batches of videos, and report bad data.
@@ -10,6 +11,6 @@
 - `synthetic`: generated data sets.
 
 May import `yt8m.predictions`, `yt8m.storage`, `yt8m.progress`, `yt8m.config` and `yt8m.errors`. Layers and everything
-above them may import it. `format`, `tfrecord`, `partition`, `read_report`, `check_report`, `soft_target_manifest` and
-`synthetic` do not import TensorFlow, so that checking a recipe takes only a moment.
+above them may import it. `format`, `description`, `tfrecord`, `partition`, `read_report`, `check_report`,
+`soft_target_manifest` and `synthetic` do not import TensorFlow, so that checking a recipe takes only a moment.
 """

@@ -11,9 +11,9 @@ import numpy.typing as npt
 from pydantic import PositiveInt
 
 from yt8m.config import Config
+from yt8m.data.description import DatasetDescription
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
-from yt8m.data.synthetic.description import DatasetDescription
 from yt8m.export.description import ExportDescription, is_exported
 from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_from_top
 from yt8m.models.files import WEIGHTS_FILE, read_description
@@ -160,7 +160,7 @@ def _size_bytes(model: Path) -> int:
 
 
 def _class_kinds(partition: Partition) -> Mapping[str, npt.NDArray[np.int64]]:
-    """Read the classes of each kind from the description of a synthetic data set; empty for other data."""
+    """Read the classes of each kind from the description of the data set; empty if it has none."""
     description = DatasetDescription.of_shard(partition.holdout_uris[0])
     if not description or description.data.num_classes != partition.spec.num_classes:
         return {}

@@ -7,9 +7,9 @@ from pydantic import Field, PositiveInt, model_validator
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.description import DatasetDescription, Generation
 from yt8m.data.synthetic.classes import KINDS
 from yt8m.data.synthetic.dataset import ShardPlan, plan_shards, start_dataset, write_shards
-from yt8m.data.synthetic.description import DatasetDescription
 from yt8m.data.synthetic.presets import PRESETS, Preset
 from yt8m.data.synthetic.procedural import ProceduralVideos
 from yt8m.data.synthetic.real_means import RealMeanVideos
@@ -18,7 +18,7 @@ from yt8m.errors import ConfigError
 from yt8m.stages.result import StageResult
 
 # Increase when the same configuration would give other bytes.
-_FORMAT = 1
+_VERSION = 1
 
 # Default share of the labels that are withheld.
 _MISSING_SHARE = 0.2
@@ -97,7 +97,7 @@ def generate(*, config: GenerateConfig, output_uri: str) -> StageResult:
     real means have real labels and are as hard to classify as these means (`yt8m.data.synthetic.real_means`).
 
     An interrupted call can be repeated: it writes only missing and damaged shards. `dataset.json` describes the data
-    set: features, classes, longest video, seed, and the kind of evidence of every class (`class_kinds`).
+    set: features, classes, longest video, seed, and the kind of evidence of every class (`generation.class_kinds`).
 
     Args:
         config: Configuration of the data set.
@@ -142,13 +142,15 @@ def _describe(
     classes = source.classes if isinstance(source, ProceduralVideos) else None
     splits = ("train", "validate", "test")
     return DatasetDescription(
-        format=_FORMAT,
         data=config.resolve().spec,
         seed=config.seed,
-        preset=config.preset_name,
-        missing_share=missing_share if classes else None,
-        means=None if isinstance(source, ProceduralVideos) else source.origin,
         videos={name: sum(s.videos for s in shards if s.name.startswith(name)) for name in splits},
         shards={name: sum(s.name.startswith(name) for s in shards) for name in splits},
-        class_kinds={kind: tuple(classes.of_kind(kind)) for kind in KINDS} if classes else {},
+        generation=Generation(
+            version=_VERSION,
+            preset=config.preset_name,
+            missing_share=missing_share if classes else None,
+            means=None if isinstance(source, ProceduralVideos) else source.origin,
+            class_kinds={kind: tuple(classes.of_kind(kind)) for kind in KINDS} if classes else {},
+        ),
     )

@@ -56,9 +56,17 @@ def test_the_description_of_a_generated_data_set_determines_what_is_expected(run
 
     assert run(tmp_path / "a.tfrecord").exit_code == 0
     assert run(tmp_path / "a.tfrecord", "--features", "rgb=3,audio=2").exit_code == 1
-    for foreign in (b"[]", b"not json", b"\xff", b'{"data": 3}'):
-        (tmp_path / "dataset.json").write_bytes(foreign)
-        assert run(tmp_path / "a.tfrecord").exit_code == 1
+
+
+@pytest.mark.parametrize("foreign", [b"[]", b"not json", b"\xff", b'{"data": 3}'])
+def test_another_file_in_the_place_of_the_description_is_refused(run, tmp_path, shards, foreign):
+    shards.write(tmp_path / "a.tfrecord", [shards.video_of(0)])
+    (tmp_path / "dataset.json").write_bytes(foreign)
+
+    result = run(tmp_path / "a.tfrecord")
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'dataset.json'}: not a description of the shards beside it" in result.stderr
+    assert "Rename the file" in result.stderr
 
 
 @pytest.mark.parametrize(

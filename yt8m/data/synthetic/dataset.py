@@ -5,17 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
+from typing import Any
 
 import numpy as np
 
 from yt8m import storage
+from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
 from yt8m.data.format import DataSpec
-from yt8m.data.synthetic.description import DESCRIPTION_NAME, DatasetDescription
 from yt8m.data.synthetic.encoding import FrameBuffer, encode_video
 from yt8m.data.synthetic.presets import Preset
 from yt8m.data.synthetic.video import VideoSource
 from yt8m.data.tfrecord import inspect_framing, write_record
-from yt8m.errors import ConfigError, DataError
+from yt8m.errors import DataError
 from yt8m.progress import progress
 
 # Minimum numbers of shards, even if the shards become small: the hold-out consists of whole shards.
@@ -78,16 +79,11 @@ def start_dataset(uri: str, description: DatasetDescription) -> None:
         description: Content of `dataset.json`.
 
     Raises:
+        ConfigError: The folder's `dataset.json` is no description of a data set.
         DataError: The folder holds another data set, or shards of unknown origin.
     """
     place = storage.join(uri, DESCRIPTION_NAME)
-    try:
-        found = DatasetDescription.in_folder(uri)
-    except ConfigError as error:
-        raise DataError(
-            f"{error} The file is not from this command. Choose another folder or remove this one."
-        ) from None
-    if found:
+    if found := DatasetDescription.in_folder(uri):
         if found != description:
             raise DataError(f"{place}: {_difference(found, description)}. Choose another folder or remove this one.")
         return
@@ -165,6 +161,13 @@ def _is_complete(place: str, videos: int) -> bool:
 
 
 def _difference(found: DatasetDescription, wanted: DatasetDescription) -> str:
-    here, there = (each.model_dump(mode="json", exclude={"class_kinds"}) for each in (found, wanted))
-    shown = "; ".join(f"{key} {here[key]!r} instead of {there[key]!r}" for key in there if here[key] != there[key])
+    here, there = (_facts(each) for each in (found, wanted))
+    differing = [key for key in there if here.get(key) != there[key]]
+    shown = "; ".join(f"{key} {here.get(key)!r} instead of {there[key]!r}" for key in differing)
     return f"the folder holds another data set ({shown or 'made by another version'})"
+
+
+def _facts(description: DatasetDescription) -> dict[str, Any]:
+    """Return what tells data sets apart, without the classes of kinds, which follow from the rest."""
+    facts = description.model_dump(mode="json")
+    return {**facts, **(facts.pop("generation") or {}), "class_kinds": None}
