@@ -19,7 +19,7 @@ def test_a_description_needs_neither_generation_nor_import(tmp_path):
     found = DatasetDescription.in_folder(str(tmp_path))
     assert found.data.range_of("rgb") == (0.0, 6.0)
     assert found.data.range_of("audio") == (-2.0, 2.0)
-    assert found.generation is found.imported is None
+    assert (found.generation, found.imported) == (None, None)
     assert found.class_kinds == {}
     assert found.videos == {"train": 7}
 
