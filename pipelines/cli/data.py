@@ -14,7 +14,7 @@ from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import DataError
 
 if TYPE_CHECKING:
-    from yt8m.data.check_report import CheckReport
+    from yt8m.data.checking.report import CheckReport
     from yt8m.data.format import DataSpec
 
 MAX_SHOWN = 20
@@ -84,7 +84,7 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None)
     uris = list_shards("GLOB", patterns)
     spec = _expected_spec(uris, options)
     import_quietly("tensorflow")
-    from yt8m.data.check import check_shards
+    from yt8m.data.checking.check import check_shards
 
     report = check_shards(uris, spec)
     if as_json:

@@ -3,14 +3,14 @@
 - `format`: features, classes and length of the videos; quantization of features to bytes.
 - `description`: what the shards of a folder hold, in `dataset.json` beside them.
 - `tfrecord`: framing of TFRecord files, without TensorFlow.
-- `parsing`, `explain_bad_record`: parse a record into a video, or explain why it is unusable.
+- `parsing`: parse a record into a video.
 - `stream`, `reading`, `read_report`: read shards as batches of videos, and report bad data.
-- `check`, `check_report`: statistics and defects of shards, for `yt8m data check`.
+- `checking`: statistics and defects of shards, reasons of bad records, and what records of other layouts hold.
 - `partition`, `scan`: the split into training and hold-out shards, and the counts in it.
 - `soft_targets`, `soft_target_manifest`: teachers' predictions, stored in sidecars beside the shards.
 - `synthetic`: generated data sets.
 
 May import `yt8m.predictions`, `yt8m.storage`, `yt8m.progress`, `yt8m.config` and `yt8m.errors`. Layers and everything
-above them may import it. `format`, `description`, `tfrecord`, `partition`, `read_report`, `check_report`,
+above them may import it. `format`, `description`, `tfrecord`, `partition`, `read_report`, `checking.report`,
 `soft_target_manifest` and `synthetic` do not import TensorFlow, so that checking a recipe takes only a moment.
 """

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m import storage
-from yt8m.data.explain_bad_record import explain_bad_record
+from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.format import DataSpec
 from yt8m.data.parsing import parse_record
 from yt8m.data.read_report import BadRecord, DamagedShard, ReadReport

@@ -10,12 +10,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yt8m.data.explain_bad_record import explain_bad_record
+from tests.data.conftest import read_ids
+from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import read_videos
 from yt8m.errors import DataError
-
-from .conftest import read_ids
 
 
 def float_labels() -> bytes:

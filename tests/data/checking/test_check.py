@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from yt8m.data.check import check_shards
-from yt8m.data.check_report import ByteStatistics, Distribution
+from yt8m.data.checking.check import check_shards
+from yt8m.data.checking.report import ByteStatistics, Distribution
 from yt8m.data.format import DataSpec, dequantize
 from yt8m.errors import StorageError
 

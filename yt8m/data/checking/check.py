@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m import storage
-from yt8m.data.check_report import ByteStatistics, CheckReport, Distribution, find_duplicates
+from yt8m.data.checking.report import ByteStatistics, CheckReport, Distribution, find_duplicates
 from yt8m.data.format import DataSpec
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import stream_videos

@@ -1,0 +1,8 @@
+"""Checks of shards: statistics, defects, and what records of other layouts hold.
+
+- `check`, `report`: statistics and defects of shards, for `yt8m data check`.
+- `explain`: reasons why records are not usable videos.
+- `layout`: fields of records, and the format that fits them.
+
+May import the modules of `yt8m.data` and what those may import. `report` does not import TensorFlow.
+"""

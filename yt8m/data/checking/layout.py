@@ -1,0 +1,278 @@
+"""Fields of records of any layout, and the format of videos that fits them."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import tensorflow as tf
+
+from yt8m.data.format import DataSpec, RecordLayout
+from yt8m.errors import DataError
+
+KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers", None: "nothing"}
+ID_KEYS = ("id", "video_id")
+# Maximum number of fields in a description; further ones are only counted.
+MAX_DESCRIBED = 20
+MAX_CLASSES = 65536
+
+_MEAN = "mean_"
+_MAX_ID_BYTES = 1024
+# Records whose ids are compared, to find the key that differs between videos.
+_COMPARED_IDS = 1000
+_LABEL_NAME = re.compile(r"label|class|categor|target|tags?\b", re.IGNORECASE)
+# Parts of names of numbers that are neither labels nor frames. Labels of segments are not those of the video.
+_OTHER_NAME = re.compile(r"time|start|end\b|score|dimension|rate\b|count|num_|segment|weight|encoded", re.IGNORECASE)
+_ID_NAMES = [
+    re.compile(each, re.IGNORECASE) for each in (r"(^|[^a-z])(id|key)$", r"id\b", r"path|file|name|ur[il]|key")
+]
+
+
+class RecordField(NamedTuple):
+    """A field of a record: a feature list with one entry per frame, or a context feature.
+
+    Attributes:
+        key: Name of the field.
+        kind: Kind of the values: `bytes`, `floats`, `integers`, or `nothing` if there are none.
+        size: Bytes of the first byte string, or number of floats or integers; in a feature list, of the first frame.
+        frames: Number of frames of a feature list; 0 for a context feature.
+        values: Number of byte strings, floats or integers; in a feature list, in the first frame.
+        in_list: Whether the field is a feature list.
+    """
+
+    key: str
+    kind: str
+    size: int
+    frames: int
+    values: int
+    in_list: bool
+
+    def __str__(self) -> str:
+        if self.in_list and not self.frames:
+            return f"'{self.key}' (no frames)"
+        each = f"{self.frames:,} frames of " if self.in_list else ""
+        if self.kind == "nothing":
+            return f"'{self.key}' ({each}nothing)"
+        if self.kind == "bytes" and self.values != 1:
+            return f"'{self.key}' ({each}{self.values:,} byte strings)"
+        kind = self.kind.removesuffix("s") if self.kind != "bytes" and self.size == 1 else self.kind
+        return f"'{self.key}' ({each}{self.size:,} {kind})"
+
+
+def fields_of(payload: bytes) -> tuple[RecordField, ...]:
+    """List the fields of a record, feature lists first, each by name.
+
+    Args:
+        payload: Serialized `SequenceExample` or `Example`. Anything else has no fields.
+    """
+    record = parse(payload)
+    if record is None:
+        return ()
+    lists = record.feature_lists.feature_list
+    context = record.context.feature
+    found = [_field(key, lists[key].feature[:1], len(lists[key].feature), in_list=True) for key in sorted(lists)]
+    return (*found, *(_field(key, [context[key]], 0, in_list=False) for key in sorted(context)))
+
+
+def parse(payload: bytes) -> Any:
+    """Parse a `SequenceExample` or `Example`; return None if the payload is neither.
+
+    An Example is a SequenceExample without feature lists, because both keep their features in field 1.
+    """
+    try:
+        return tf.train.SequenceExample.FromString(payload)
+    except Exception:  # the protobuf implementations raise different errors
+        return None
+
+
+def values_of(feature: Any) -> Sequence[Any]:
+    """Return the byte strings, floats or integers of a feature."""
+    kind = feature.WhichOneof("kind")
+    values: Sequence[Any] = getattr(feature, kind).value if kind else ()
+    return values
+
+
+def describe_fields(fields: Sequence[RecordField]) -> str:
+    """Describe what a record has: names, kinds, sizes and numbers of frames of its fields."""
+    parts = []
+    for title, in_list in (("feature lists", True), ("context features", False)):
+        chosen = [str(each) for each in fields if each.in_list == in_list]
+        more = f" and {len(chosen) - MAX_DESCRIBED:,} more" if len(chosen) > MAX_DESCRIBED else ""
+        parts.append(f"{title} {', '.join(chosen[:MAX_DESCRIBED])}{more}" if chosen else f"no {title}")
+    return "; ".join(parts)
+
+
+def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
+    """Find the features, classes, length and layout that fit records.
+
+    Args:
+        payloads: Serialized records, which are read once.
+
+    Returns:
+        The format. Features are ordered by size, the largest first. `num_classes` is the largest label plus 1, or the
+        default if there are no labels; `max_frames` is the length of the longest video.
+
+    Raises:
+        DataError: The records have no features of frames or videos, or no id. The message tells what they have.
+    """
+    seen = _Seen()
+    first: bytes | None = None
+    for payload in payloads:
+        first = payload if first is None else first
+        seen.add(payload)
+    if first is None:
+        raise DataError("There is no record.")
+    features, frames = seen.features()
+    video_id = seen.id_key()
+    missing = [name for name, found in (("features of frames or videos", features), ("id", video_id)) if not found]
+    if missing:
+        has = describe_fields(fields_of(first)) if seen.records else "neither a SequenceExample nor an Example"
+        raise DataError(f"The records have no {' and no '.join(missing)}. The first record has: {has}.")
+    labels = seen.labels_key()
+    found = seen.numbers.get(labels, _Numbers())
+    form: Literal["numbers", "multi_hot"] = "multi_hot" if found.is_vector else "numbers"
+    classes = found.length if found.is_vector else found.largest + 1
+    return DataSpec(
+        features=features,
+        max_frames=max(seen.longest, 1),
+        num_classes=min(classes, MAX_CLASSES) if classes else DataSpec().num_classes,
+        layout=RecordLayout(id="" if video_id in ID_KEYS else video_id, labels=labels, label_form=form, frames=frames),
+    )
+
+
+def _field(key: str, first: Sequence[Any], frames: int, *, in_list: bool) -> RecordField:
+    values = values_of(first[0]) if first else ()
+    kind = KINDS[first[0].WhichOneof("kind") if first and values else None]
+    size = len(values[0]) if kind == "bytes" else len(values)
+    return RecordField(key, kind, size, frames, len(values), in_list)
+
+
+@dataclass
+class _Numbers:
+    """Numbers of a context feature in all records.
+
+    Attributes:
+        largest: Largest number; -1 without any.
+        lengths: Numbers of values that occur.
+        binary: Whether all numbers are 0 or 1.
+        is_set: Whether all could be ascending lists of different class numbers.
+        integers: Whether all are stored as integers.
+    """
+
+    largest: int = -1
+    lengths: set[int] = field(default_factory=set)
+    binary: bool = True
+    is_set: bool = True
+    integers: bool = True
+
+    def add(self, values: Sequence[float], *, integers: bool) -> None:
+        if not len(values):
+            return
+        self.largest = max(self.largest, *(int(each) for each in values if math.isfinite(each)))
+        self.lengths.add(len(values))
+        self.binary &= all(each in (0, 1) for each in values)
+        self.is_set &= all(one < other for one, other in pairwise(values))
+        self.integers &= integers
+
+    @property
+    def length(self) -> int:
+        """Length of the vectors, 0 if they differ or there are none."""
+        return next(iter(self.lengths)) if len(self.lengths) == 1 else 0
+
+    @property
+    def is_vector(self) -> bool:
+        """True if the numbers are a 0 or 1 for every class."""
+        return self.binary and self.length > 1 and (not self.is_set or not self.integers)
+
+
+class _Seen:
+    """Fields that have been seen in records."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.longest = 0
+        self.numbers: dict[str, _Numbers] = {}
+        # Kind and size of every frame or video, by key.
+        self._listed: dict[str, Counter[tuple[str, int]]] = {}
+        self._context: dict[str, Counter[tuple[str, int]]] = {}
+        # Pairs of feature lists that have equally many frames, counted in records.
+        self._pairs: Counter[frozenset[str]] = Counter()
+        self._ids: dict[str, set[bytes]] = {}
+
+    def add(self, payload: bytes) -> None:
+        record = parse(payload)
+        if record is None:
+            return
+        self.records += 1
+        frames = {}
+        for key, each in record.feature_lists.feature_list.items():
+            frames[key] = len(each.feature)
+            shapes = ((one.WhichOneof("kind"), values_of(one)) for one in each.feature)
+            self._listed.setdefault(key, Counter()).update(Counter(_shape(kind, values) for kind, values in shapes))
+        self._pairs.update(frozenset((a, b)) for a in frames for b in frames if frames[a] == frames[b])
+        self.longest = max([self.longest, *(count for key, count in frames.items() if not _OTHER_NAME.search(key))])
+        for key, feature in record.context.feature.items():
+            kind, values = feature.WhichOneof("kind"), values_of(feature)
+            self._context.setdefault(key, Counter())[_shape(kind, values)] += 1
+            if kind == "int64_list" or (kind == "float_list" and _LABEL_NAME.search(key)):
+                self.numbers.setdefault(key, _Numbers()).add(values, integers=kind == "int64_list")
+            elif kind == "bytes_list" and len(values) == 1 and 0 < len(values[0]) <= _MAX_ID_BYTES:
+                known = self._ids.setdefault(key, set())
+                if self.records <= _COMPARED_IDS:
+                    known.add(values[0])
+
+    def features(self) -> tuple[dict[str, int], Literal["bytes", "floats"]]:
+        """Return names and sizes of the features, and the form of their frames; without frames, those of means."""
+        found = {form: self._frame_features(form) for form in ("bytes", "floats")}
+        if found["bytes"] or found["floats"]:
+            form: Literal["bytes", "floats"] = (
+                "floats" if sum(found["floats"].values()) > sum(found["bytes"].values()) else "bytes"
+            )
+            return found[form], form
+        means = _sizes(self._context, "floats", self.records)
+        means.pop(self.labels_key(), None)
+        if any(key.startswith(_MEAN) for key in means):
+            means = {key.removeprefix(_MEAN): size for key, size in means.items() if key.startswith(_MEAN)}
+        return means, "bytes"
+
+    def _frame_features(self, form: str) -> dict[str, int]:
+        sizes = _sizes(self._listed, form)
+        first = next(iter(sizes), "")
+        # Features of one video have equally many frames; other lists go on another clock.
+        return {key: size for key, size in sizes.items() if self._pairs[frozenset((first, key))] > self.records / 2}
+
+    def id_key(self) -> str:
+        """Return the key of the id; empty if there is none."""
+        for key in ID_KEYS:
+            if key in self._ids:
+                return key
+        compared = min(self.records, _COMPARED_IDS)
+        distinct = sorted(key for key, values in self._ids.items() if len(values) == compared)
+        named = [key for pattern in _ID_NAMES for key in distinct if pattern.search(key)]
+        return next(iter([*named, *distinct]), "")
+
+    def labels_key(self) -> str:
+        """Return the key of the labels; `labels` if there are none."""
+        usable = [key for key, each in self.numbers.items() if each.integers or each.is_vector]
+        named = [key for key in usable if _LABEL_NAME.search(key) and not _OTHER_NAME.search(key)]
+        return "labels" if "labels" in named or not named else min(named, key=lambda key: (len(key), key))
+
+
+def _shape(kind: str | None, values: Sequence[Any]) -> tuple[str, int]:
+    if kind == "bytes_list" and len(values) == 1:
+        return "bytes", len(values[0])
+    return (KINDS[kind] if kind != "bytes_list" else "byte strings"), len(values)
+
+
+def _sizes(seen: Mapping[str, Counter[tuple[str, int]]], form: str, records: int = 0) -> dict[str, int]:
+    """Return the sizes of the fields that mostly have the same kind and size, the largest first."""
+    sizes = {}
+    for key, shapes in seen.items():
+        ((kind, size), count), *_ = shapes.most_common(1) or [(("", 0), 0)]
+        mostly = count > max(shapes.total(), records) / 2
+        if kind == form and size > 1 and mostly and not _OTHER_NAME.search(key) and not _LABEL_NAME.search(key):
+            sizes[key] = size
+    return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))
