@@ -1,55 +1,81 @@
-"""Vocabularies: class names from and to CSV files."""
+"""Vocabularies: class names from text files, and to CSV files."""
 
+import codecs
 import csv
 import io
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from yt8m.errors import DataError
-from yt8m.storage import read_text
+from yt8m.storage import read_bytes
 
 _LOGGER = logging.getLogger("yt8m.export")
 
+# Names of columns in lower case, the most specific first: a table may have a number in `label` and a name in `name`.
+_INDEX_COLUMNS = ("index", "class_index", "label_index", "class_id", "label_id", "id", "class", "label")
+_NAME_COLUMNS = ("name", "display_name", "class_name", "label_name", "label", "class")
+_DELIMITERS = ",;\t"
+_EXPECTED = (
+    "Expected a CSV file whose first line names a column of class numbers, 'Index', and one of class names, 'Name', or "
+    "a text file with one name per line, in the order of the classes"
+)
+_QUOTES = "Close it, or write it twice and put the whole cell in quotation marks."
+# Byte order marks and the encodings that they stand for. Excel writes all of them.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+class _Row(NamedTuple):
+    """A class number and a name, with the line of the file on which they begin."""
+
+    line: int
+    index: str
+    name: str | None
+
 
 def read_vocabulary(uri: str, num_classes: int) -> dict[int, str]:
-    """Read class names from a CSV file with columns `Index` and `Name`, such as YouTube-8M's `vocabulary.csv`.
+    """Read class names from a CSV file such as YouTube-8M's or AudioSet's, or from a text file with a name per line.
 
-    Rows are identified by `Index`, since YouTube-8M's vocabulary is not sorted by it. Logs a warning with the number of
-    classes that have no row.
+    The columns may be `Index` and `Name`, `index` and `display_name`, and other usual names, in any case; commas,
+    semicolons or tabs separate them. Rows are identified by their class number, since YouTube-8M's vocabulary is not
+    sorted by it. Logs a warning with the number of classes that have no name, and of names that occur twice.
 
     Args:
-        uri: URI of the file, in UTF-8 with or without a byte order mark (Excel writes one).
+        uri: URI of the file, in UTF-8 with or without a byte order mark, or in UTF-16 with one.
         num_classes: Number of classes of the model.
 
     Returns:
         Names by class.
 
     Raises:
-        DataError: A column or cell is missing, or an index is not a number, not a class of the model, or a duplicate.
-        StorageError: The file does not exist.
+        DataError: The file is not text, a quotation mark is not closed, columns or cells are missing, or a class number
+            is not a number, not a class of the model, or a duplicate.
+        StorageError: The file does not exist or cannot be read.
     """
-    rows = csv.DictReader(io.StringIO(read_text(uri).removeprefix("\ufeff")))
-    columns = rows.fieldnames or []
-    for column in ("Index", "Name"):
-        if column not in columns:
-            raise DataError(f"{uri}: expected a column '{column}', received {', '.join(columns) or 'nothing'}.")
     names: dict[int, str] = {}
-    for row in rows:
-        line = f"{uri}: line {rows.line_num}"
-        # Missing cells of a short row are None.
-        index, name = row["Index"] or "", row["Name"]
-        if not index.isdecimal():
-            raise DataError(f"{line}: Index: expected a class number, received '{index}'.")
-        if int(index) >= num_classes:
-            raise DataError(f"{line}: Index: expected one of {num_classes} classes from 0, received {index}.")
-        if int(index) in names:
-            raise DataError(f"{line}: Index: class {index} occurs twice.")
-        if name is None:
-            raise DataError(f"{line}: Name: missing; the row has fewer cells than the header.")
-        names[int(index)] = name
-    if missing := num_classes - len(names):
-        _LOGGER.warning("%s: %d of %d classes have no name.", uri, missing, num_classes)
+    for row in _rows(uri, _decode(uri, read_bytes(uri))):
+        line = f"{uri}: line {row.line}"
+        if not (row.index.isascii() and row.index.isdecimal()):
+            raise DataError(f"{line}: expected a class number, received '{row.index[:80]}'.")
+        index = int(row.index)
+        if index >= num_classes:
+            raise DataError(
+                f"{line}: class {index}, but there are {num_classes} classes, from 0. Give the vocabulary of this data, "
+                "or correct the number of classes."
+            )
+        if index in names:
+            raise DataError(f"{line}: class {index} occurs twice. Remove one of the rows.")
+        if row.name is None:
+            raise DataError(f"{line}: the name is missing: the row has fewer cells than the first line.")
+        names[index] = row.name
+    if not names:
+        raise DataError(f"{uri}: no class in it. {_EXPECTED}.")
+    _warn(uri, names, num_classes)
     return names
 
 
@@ -59,3 +85,130 @@ def write_vocabulary(path: Path, names: Mapping[int, str]) -> None:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("Index", "Name"))
         rows.writerows(names.items())
+
+
+def _decode(uri: str, content: bytes) -> str:
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        byte = content[error.start : error.start + 1].hex()
+        raise DataError(f"{uri}: line {line}: not UTF-8 (byte 0x{byte}). Save the file as UTF-8.") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise DataError(f"{uri}: line {line}: a NUL byte, so this is no text file in UTF-8. {_EXPECTED}, in UTF-8.")
+    if not text.strip():
+        raise DataError(f"{uri}: the file is empty. {_EXPECTED}.")
+    # Lines end in \n, \r\n or \r.
+    return io.StringIO(text, newline=None).read()
+
+
+def _rows(uri: str, text: str) -> Iterator[_Row]:
+    """Read a table, or one name per line."""
+    lines = text.split("\n")
+    header = next(line for line in lines if line.strip())
+    for delimiter in _DELIMITERS:
+        columns = [cell.strip().casefold() for cell in next(csv.reader([header], delimiter=delimiter), [])]
+        index = next((name for name in _INDEX_COLUMNS if name in columns), None)
+        name = next((name for name in _NAME_COLUMNS if name in columns and name != index), None)
+        if index and name:
+            yield from _table(uri, text, delimiter, columns.index(index), columns.index(name))
+            return
+    if any(delimiter in header for delimiter in _DELIMITERS) and not uri.endswith(".txt"):
+        raise DataError(f"{uri}: the first line is '{header[:200]}'. {_EXPECTED}.")
+    has_header = header.strip().strip('"').casefold() in {*_NAME_COLUMNS, *_INDEX_COLUMNS}
+    yield from _list(lines, has_header=has_header)
+
+
+def _list(lines: Sequence[str], *, has_header: bool) -> Iterator[_Row]:
+    last = max(number for number, line in enumerate(lines) if line.strip())
+    names = [(number, line.strip()) for number, line in enumerate(lines[: last + 1], 1)]
+    for index, (number, name) in enumerate(names[1:] if has_header else names):
+        yield _Row(number, str(index), name)
+
+
+def _table(uri: str, text: str, delimiter: str, index: int, name: int) -> Iterator[_Row]:
+    """Read the rows of a table.
+
+    Args:
+        uri: URI of the file, for messages.
+        text: Content of the file.
+        delimiter: Character between the cells.
+        index: Position of the column with class numbers.
+        name: Position of the column with names.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    header: list[str] = []
+    while True:
+        start = rows.line_num + 1
+        try:
+            cells = next(rows, None)
+        except csv.Error as error:
+            raise DataError(f"{uri}: line {start}: {_reason(str(error), rows.line_num - start)}") from None
+        if cells is None:
+            return
+        if not any(cell.strip() for cell in cells):
+            continue
+        if not header:
+            header = cells
+            continue
+        _refuse_swallowed_rows(f"{uri}: line {start}", cells, header, delimiter, {index, name})
+        while len(cells) > len(header) and not cells[-1].strip():
+            cells.pop()
+        if len(cells) > len(header) and name == len(header) - 1:
+            cells[name:] = [delimiter.join(cells[name:])]  # a name with commas and without quotation marks
+        if len(cells) > len(header):
+            raise DataError(
+                f"{uri}: line {start}: {len(cells)} cells, but the first line has {len(header)}. Put cells that contain "
+                f"'{delimiter}' in quotation marks."
+            )
+        named = cells[name].strip() if name < len(cells) else None
+        yield _Row(start, cells[index].strip() if index < len(cells) else "", named)
+
+
+def _reason(error: str, lines: int) -> str:
+    """Explain an error of the parser, a number of lines behind the beginning of the row."""
+    if "unexpected end of data" in error or "field larger" in error:
+        return f"a quotation mark is opened and never closed. {_QUOTES}"
+    if lines:
+        return f"a quotation mark is opened, and the next one, {_later(lines)}, does not end a cell. {_QUOTES}"
+    return f"{error}. Put cells with quotation marks in quotation marks, and write those inside twice."
+
+
+def _later(lines: int) -> str:
+    return f"{lines} line{'s' * (lines > 1)} later"
+
+
+def _refuse_swallowed_rows(
+    place: str, cells: Sequence[str], header: Sequence[str], delimiter: str, one_line: set[int]
+) -> None:
+    """Refuse a cell that took the following rows in, because its quotation mark was meant to be a character.
+
+    Cells of other columns than those for numbers and names may have line breaks, but no line that looks like a row.
+    """
+    for number, cell in enumerate(cells):
+        _, *others = cell.split("\n")
+        if not others:
+            continue
+        column = header[number] if number < len(header) else f"column {number + 1}"
+        looks_like_rows = any(line.partition(delimiter)[0].strip().isdecimal() and delimiter in line for line in others)
+        if number in one_line or looks_like_rows:
+            raise DataError(
+                f"{place}: {column}: a quotation mark is opened, and closed only {_later(len(others))}, so that the "
+                f"rows between are part of one cell. {_QUOTES}"
+            )
+
+
+def _warn(uri: str, names: Mapping[int, str], num_classes: int) -> None:
+    if missing := num_classes - sum(map(bool, names.values())):
+        _LOGGER.warning("%s: %d of %d classes have no name.", uri, missing, num_classes)
+    seen: dict[str, int] = {}
+    twice = [(seen.setdefault(name, index), index) for index, name in names.items() if name]
+    twice = [(first, second) for first, second in twice if first != second]
+    if twice:
+        first, second = twice[0]
+        _LOGGER.warning(
+            "%s: %d classes have the name of another one, for instance '%s' of %d and %d.",
+            uri, len(twice), names[first], first, second,
+        )  # fmt: skip
