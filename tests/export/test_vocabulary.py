@@ -1,8 +1,9 @@
 import logging
+import re
 
 import pytest
 
-from yt8m.errors import DataError
+from yt8m.errors import DataError, StorageError
 from yt8m.export.vocabulary import read_vocabulary
 
 
@@ -25,20 +26,84 @@ def test_a_file_written_by_excel_is_read(vocabulary):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "index,mid,display_name\n0,/m/00,Game\n1,/m/01,Car, new\n",
+        "Index;Name\r\n0;Game\r\n1;Car, new\r\n",
+        "LABEL\tNAME\n1\tCar, new\n0\tGame\n",
+        'Name,Index\n\n"Car, new",1\nGame,0\n',
+        'class,label\r0,Game\r1,"Car, new"\r',
+        "Game\nCar, new\n",
+        "name\nGame\nCar, new\n\n",
+        'Index,Name,Text\n0,Game,"two\nlines"\n1,"Car, new",x\n',
+    ],
+)
+def test_other_columns_and_lists_of_names_are_read(vocabulary, content):
+    assert read_vocabulary(vocabulary(content), 2) == {0: "Game", 1: "Car, new"}
+
+
+def test_a_text_file_has_a_name_per_line_whatever_is_in_it(tmp_path):
+    (tmp_path / "names.txt").write_text("Male speech, man\n5; 6\n")
+    assert read_vocabulary(str(tmp_path / "names.txt"), 2) == {0: "Male speech, man", 1: "5; 6"}
+
+
+def test_a_file_in_utf_16_is_read(tmp_path):
+    (tmp_path / "classes.csv").write_bytes("Index\tName\r\n0\täöü\r\n".encode("utf-16"))
+    assert read_vocabulary(str(tmp_path / "classes.csv"), 1) == {0: "äöü"}
+
+
+OPEN = "Index,Name,Text\n0,Game,x\n1,Car,{}\n2,Dog,y\n"
+
+
+@pytest.mark.parametrize(
     ("content", "problem"),
     [
-        ("", "expected a column 'Index', received nothing"),
-        ("index,name\n0,Game\n", "expected a column 'Index', received index, name"),
-        ("Index,Name\n0,Game\n1\n", "line 3: Name: missing"),
-        ("Name,Index\nGame\n", "line 2: Index: expected a class number, received ''"),
-        ("Index,Name\n-1,Game\n", "line 2: Index: expected a class number, received '-1'"),
-        ("Index,Name\n0,Game\n3,Car\n", "line 3: Index: expected one of 3 classes from 0, received 3"),
-        ("Index,Name\n0,Game\n0,Car\n", "line 3: Index: class 0 occurs twice"),
+        ("", "the file is empty. Expected a CSV file"),
+        ("Index,Name\n", "no class in it. Expected a CSV file"),
+        ("Id,Count\n0,5\n", "the first line is 'Id,Count'. Expected a CSV file"),
+        ("0,Game\n1,Car\n", "the first line is '0,Game'. Expected a CSV file"),
+        ("Index,Name\n0,Game\n1\n", "line 3: the name is missing"),
+        ("Name,Index\nGame\n", "line 2: expected a class number, received ''"),
+        ("Index,Name\n-1,Game\n", "line 2: expected a class number, received '-1'"),
+        ("Index,Name\n0,Game\n3,Car\n", "line 3: class 3, but there are 3 classes"),
+        ("Game\nCar\nDog\nCat\n", "line 4: class 3, but there are 3 classes"),
+        ("Index,Name\n0,Game\n0,Car\n", "line 3: class 0 occurs twice"),
+        ("Index,Name,Text\n0,Car, new,x\n", "line 2: 4 cells, but the first line has 3"),
+        ("Index,Name\n0,G\0\n", "line 2: a NUL byte"),
+        (OPEN.format('"open'), "line 3: a quotation mark is opened and never closed"),
+        (OPEN.format('"' + "x" * 200_000), "line 3: a quotation mark is opened and never closed"),
+        (OPEN.format('"open') + '3,Cat,closed"\n', "line 3: Text: a quotation mark is opened, and closed only 2 lines"),
+        (OPEN.format('"open') + '3,Cat,"b"\n', "line 3: a quotation mark is opened, and the next one, 2 lines later"),
+        ('Index,Name\n0,"Game\n1,Car"\n', "line 2: Name: a quotation mark is opened, and closed only 1 line later"),
+        ('Index,Name\n0,"Ga"me\n', "line 2: ',' expected after '\"'"),
     ],
 )
 def test_an_invalid_file_is_named_with_line_and_problem(vocabulary, content, problem):
-    with pytest.raises(DataError, match=rf"classes\.csv: {problem}"):
+    with pytest.raises(DataError, match=rf"classes\.csv: {re.escape(problem)}"):
         read_vocabulary(vocabulary(content), 3)
+
+
+def test_a_file_in_another_encoding_is_named_with_the_line(tmp_path):
+    (tmp_path / "classes.csv").write_bytes("Index,Name\n0,Spiel\n1,ä\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"classes\.csv: line 3: not UTF-8 \(byte 0xe4\)\. Save the file as UTF-8"):
+        read_vocabulary(str(tmp_path / "classes.csv"), 2)
+
+
+def test_a_folder_and_a_missing_file_are_named(tmp_path):
+    with pytest.raises(StorageError, match="Is a directory"):
+        read_vocabulary(str(tmp_path), 2)
+    with pytest.raises(StorageError, match=r"missing\.csv: there is no such file"):
+        read_vocabulary(str(tmp_path / "missing.csv"), 2)
+
+
+def test_names_that_occur_twice_are_counted_in_a_warning(vocabulary, caplog):
+    read_vocabulary(vocabulary("Index,Name\n0,Game\n1,Car\n2,Game\n"), 3)
+    assert "1 classes have the name of another one, for instance 'Game' of 0 and 2" in caplog.text
+
+
+def test_an_empty_name_is_none_as_in_the_vocabulary_of_youtube_8m(vocabulary, caplog):
+    assert read_vocabulary(vocabulary("Index,Name\n0,\n1,Car\n"), 2) == {0: "", 1: "Car"}
+    assert "1 of 2 classes have no name" in caplog.text
 
 
 def test_classes_without_a_name_are_counted_in_a_warning(vocabulary, caplog):

@@ -65,8 +65,8 @@ def read_vocabulary(uri: str, num_classes: int) -> dict[int, str]:
         index = int(row.index)
         if index >= num_classes:
             raise DataError(
-                f"{line}: class {index}, but there are {num_classes} classes, from 0. Give the vocabulary of this data, "
-                "or correct the number of classes."
+                f"{line}: class {index}, but there are {num_classes} classes, from 0. Give the vocabulary of this "
+                "data, or correct the number of classes."
             )
         if index in names:
             raise DataError(f"{line}: class {index} occurs twice. Remove one of the rows.")
@@ -160,8 +160,8 @@ def _table(uri: str, text: str, delimiter: str, index: int, name: int) -> Iterat
             cells[name:] = [delimiter.join(cells[name:])]  # a name with commas and without quotation marks
         if len(cells) > len(header):
             raise DataError(
-                f"{uri}: line {start}: {len(cells)} cells, but the first line has {len(header)}. Put cells that contain "
-                f"'{delimiter}' in quotation marks."
+                f"{uri}: line {start}: {len(cells)} cells, but the first line has {len(header)}. Put cells that "
+                f"contain '{delimiter}' in quotation marks."
             )
         named = cells[name].strip() if name < len(cells) else None
         yield _Row(start, cells[index].strip() if index < len(cells) else "", named)
