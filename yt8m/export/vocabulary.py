@@ -34,7 +34,7 @@ class _Row(NamedTuple):
     """A class number and a name, with the line of the file on which they begin."""
 
     line: int
-    index: str
+    number: str
     name: str | None
 
 
@@ -60,9 +60,9 @@ def read_vocabulary(uri: str, num_classes: int) -> dict[int, str]:
     names: dict[int, str] = {}
     for row in _rows(uri, _decode(uri, read_bytes(uri))):
         line = f"{uri}: line {row.line}"
-        if not (row.index.isascii() and row.index.isdecimal()):
-            raise DataError(f"{line}: expected a class number, received '{row.index[:80]}'.")
-        index = int(row.index)
+        if not (row.number.isascii() and row.number.isdecimal()):
+            raise DataError(f"{line}: expected a class number, received '{row.number[:80]}'.")
+        index = int(row.number)
         if index >= num_classes:
             raise DataError(
                 f"{line}: class {index}, but there are {num_classes} classes, from 0. Give the vocabulary of this "
