@@ -2,7 +2,7 @@
 
 - `format`: features, classes and length of the videos; quantization of features to bytes.
 - `description`: what the shards of a folder hold, in `dataset.json` beside them.
-- `tfrecord`: framing of TFRecord files, without TensorFlow.
+- `tfrecord`, `encoding`, `shards`: framing of TFRecord files, records and shards, without TensorFlow.
 - `parsing`: parse a record into a video.
 - `stream`, `reading`, `read_report`: read shards as batches of videos, and report bad data.
 - `checking`: statistics and defects of shards, reasons of bad records, and what records of other layouts hold.

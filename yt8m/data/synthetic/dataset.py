@@ -11,17 +11,14 @@ import numpy as np
 
 from yt8m import storage
 from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
+from yt8m.data.encoding import FrameBuffer, encode_video
 from yt8m.data.format import DataSpec
-from yt8m.data.synthetic.encoding import FrameBuffer, encode_video
+from yt8m.data.shards import LEAST_TRAINING_SHARDS, LEAST_VALIDATION_SHARDS, is_complete, shard_name, shard_sizes
 from yt8m.data.synthetic.presets import Preset
 from yt8m.data.synthetic.video import VideoSource
-from yt8m.data.tfrecord import inspect_framing, write_record
+from yt8m.data.tfrecord import write_record
 from yt8m.errors import DataError
 from yt8m.progress import progress
-
-# Minimum numbers of shards, even if the shards become small: the hold-out consists of whole shards.
-_MIN_TRAINING_SHARDS = 4
-_MIN_VALIDATION_SHARDS = 8
 
 
 @dataclass(frozen=True)
@@ -56,17 +53,15 @@ def plan_shards(preset: Preset, validation_share: float, test_share: float) -> l
     """
     validation, test = round(preset.videos * validation_share), round(preset.videos * test_share)
     splits = (
-        ("train", preset.videos - validation - test, preset.videos_per_shard, _MIN_TRAINING_SHARDS),
-        ("validate", validation, preset.videos_per_validation_shard, _MIN_VALIDATION_SHARDS),
+        ("train", preset.videos - validation - test, preset.videos_per_shard, LEAST_TRAINING_SHARDS),
+        ("validate", validation, preset.videos_per_validation_shard, LEAST_VALIDATION_SHARDS),
         ("test", test, preset.videos_per_validation_shard, 1),
     )
     shards: list[ShardPlan] = []
     first = 0
-    for split, total, per_shard, min_shards in splits:
-        count = min(total, max(min_shards, -(-total // per_shard)))
-        for number in range(count):
-            size = total * (number + 1) // count - total * number // count
-            shards.append(ShardPlan(f"{split}{number:04}.tfrecord", len(shards), first, size, split != "test"))
+    for split, total, per_shard, least in splits:
+        for number, size in enumerate(shard_sizes(total, per_shard, least)):
+            shards.append(ShardPlan(shard_name(split, number), len(shards), first, size, split != "test"))
             first += size
     return shards
 
@@ -115,7 +110,7 @@ def write_shards(
         Number of videos in shards that existed before.
     """
     places = {shard: storage.join(uri, shard.name) for shard in shards}
-    missing = [shard for shard in shards if not _is_complete(places[shard], shard.videos)]
+    missing = [shard for shard in shards if not is_complete(places[shard], shard.videos)]
     total = sum(shard.videos for shard in shards)
     done = total - sum(shard.videos for shard in missing)
     lock = Lock()
@@ -148,16 +143,6 @@ def _write_shard(
             labels = video.labels if shard.labeled else None
             write_record(file, encode_video(video.id, labels, T, buffers.values()))
             advance(1)
-
-
-def _is_complete(place: str, videos: int) -> bool:
-    """Check that a shard exists and has all its videos; remote shards are written atomically and not read."""
-    if not storage.exists(place):
-        return False
-    if storage.is_remote(place):
-        return True
-    framing = inspect_framing(storage.stage_in(place), verify_payloads=False)
-    return framing.damage is None and framing.records == videos
 
 
 def _difference(found: DatasetDescription, wanted: DatasetDescription) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from yt8m.data.synthetic.encoding import FrameBuffer, encode_video, varint
+from yt8m.data.encoding import FrameBuffer, encode_video, varint
 from yt8m.data.tfrecord import write_record
 
 SIZES = {"rgb": 1024, "audio": 128}
