@@ -15,15 +15,16 @@ class ExpandedRecipe:
     everything random from the recipe's `seed`.
 
     Args:
-        raw: The recipe as read from YAML, of any shape.
+        raw: The recipe as read from YAML without grids, of any shape.
+        origins: Place where the values at a path of `raw` were written, if it is another.
 
     Attributes:
         data: The expanded data, as the schema requires it.
     """
 
-    def __init__(self, raw: Mapping[str, Any]) -> None:
+    def __init__(self, raw: Mapping[str, Any], origins: Mapping[FieldPath, FieldPath]) -> None:
         self.data: dict[str, Any] = dict(copy.deepcopy(raw))
-        self._origins: dict[FieldPath, FieldPath] = {}
+        self._origins = dict(origins)
         shared = mapping_at({"training": self.data.pop("training", {})}, "training")
         seed = {"seed": self.data["seed"] if isinstance(self.data.get("seed"), int) else 0}
         families = mapping_at(self.data, "families")
