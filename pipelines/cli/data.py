@@ -78,6 +78,9 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None)
     The report counts the videos, frames, labels and bytes of all shards that match GLOB. The expected features and
     classes are those of YouTube-8M, or those that dataset.json beside the shards describes, unless the
     options say otherwise. Exit code 1 means that damaged shards or bad records were found.
+
+    GLOB is a path, or a pattern in quotes: "videos/*.tfrecord". A path that exists is taken as it is, and leading
+    folders that exist are names, even with brackets. In the rest, [[] stands for a [.
     """
     from yt8m.data.partition import list_shards
 

@@ -79,7 +79,12 @@ image_option = click.option(
     "--image", default="", help="Container image of the steps.  [default: the image that `make image` builds]"
 )
 input_option = click.option(
-    "--input", "inputs", required=True, multiple=True, metavar="GLOB", help="Glob pattern of shards; may be repeated."
+    "--input",
+    "inputs",
+    required=True,
+    multiple=True,
+    metavar="GLOB",
+    help="Path or glob pattern of shards; may be repeated. Leading folders that exist are names, even with brackets.",
 )
 on_bad_option = click.option(
     "--on-bad",

@@ -7,7 +7,6 @@ from typing import Literal, NamedTuple
 from pipelines.recipe.schema import DataConfig
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
-from yt8m.storage.interface import MissingObjectError
 
 # Whether to read fingerprints. `if possible` goes without them if a store cannot be reached or denies access.
 ReadData = bool | Literal["if possible"]
@@ -40,7 +39,7 @@ def find_fingerprints(data: DataConfig, source: str, read_data: ReadData = True)
         read_data: Whether to read them.
 
     Raises:
-        ConfigError: No file matches a pattern, in a store that can be reached.
+        ConfigError: A pattern matches no file, or something that cannot be read, in a store that can be reached.
         StorageError: A store cannot be reached or denies access, and the fingerprints are required.
     """
     patterns = [(key, pattern) for key in ("training", "validation") for pattern in getattr(data, key)]
@@ -62,19 +61,15 @@ def find_fingerprints(data: DataConfig, source: str, read_data: ReadData = True)
 
 
 def _list(patterns: Sequence[_Pattern], source: str) -> list[str]:
-    found: list[str] = []
+    listed: list[str] = []
     for key, pattern in patterns:
-        try:
-            uris = storage.list_uris(pattern)
-        except MissingObjectError:  # the bucket
-            uris = []
-        if not uris:
+        found = storage.find_files(pattern, ending=".npz" if key == "generate.means" else ".tfrecord")
+        if found.problem:
             raise ConfigError(
-                f"{source}: data.{key}: no file matches '{pattern}'. Say where it is, for a run with "
-                f"`--set data.{key}=...`."
+                f"{source}: data.{key}: {found.problem} For a run, `--set data.{key}=...` names other files."
             )
-        found += uris
-    return found
+        listed += found.uris
+    return listed
 
 
 def _list_in_time(patterns: Sequence[_Pattern], source: str) -> list[str]:

@@ -21,8 +21,8 @@ from yt8m import storage
 from yt8m.config import Config
 from yt8m.errors import ConfigError
 from yt8m.storage.cache import FOLDER_VARIABLE, cache_folder
-from yt8m.storage.local import local_path
-from yt8m.storage.remote import WILDCARDS
+from yt8m.storage.local import split_pattern
+from yt8m.storage.patterns import has_wildcards
 
 # Label of a run's containers, with the run's folder as its value.
 LABEL = "yt8m.root"
@@ -106,9 +106,9 @@ def _credentials() -> dict[str, str]:
 
 def _mount_points(pattern: str) -> set[str]:
     """Return the folder or file that contains all matches of a glob pattern, and the targets of symbolic links."""
-    path = local_path(pattern)
+    path, rest = split_pattern(pattern)
     links = (Path(uri) for uri in storage.list_uris(pattern) if Path(uri).is_symlink())
-    paths = {Path(*takewhile(lambda part: not set(part) & set(WILDCARDS), path.parts))}
+    paths = {Path(path, *takewhile(lambda part: not has_wildcards(part), Path(rest).parts))}
     paths |= {link.resolve().parent for link in links}
     if Path(path.anchor) in paths:
         raise ConfigError(

@@ -35,7 +35,8 @@ class DataConfig(Config):
 
     Attributes:
         generate: Synthetic videos to generate under the run's root. Null if the shards exist already.
-        training: Glob patterns of the training shards. Not allowed with `generate`.
+        training: Paths or glob patterns of the training shards. Not allowed with `generate`. A path that exists is
+            taken as it is, and leading folders that exist are names, even with brackets.
         validation: Glob patterns of the validation shards, some of which are held out. Not allowed with `generate`.
         holdout_shards: Number of validation shards that no model trains on. The others are training shards as well
             (the paper: 800).

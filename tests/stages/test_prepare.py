@@ -97,6 +97,15 @@ def test_a_shard_that_two_globs_match_counts_once(folder, shards):
     assert partition.num_training_videos == 14
 
 
+def test_a_shard_that_two_spellings_of_its_path_reach_counts_once(folder, shards):
+    (folder / "linked").symlink_to(folder)
+    again = (f"{folder}/../{folder.name}/train*", f"{folder}/linked/train*")
+    partition, _ = run(folder, shards, training=(f"{folder}/train*", *again))
+    assert partition.num_training_videos == 14
+    with pytest.raises(DataError, match="both a training and a validation shard"):
+        run(folder, shards, training=(f"{folder}/linked/validate*",))
+
+
 def test_data_with_other_features_is_refused_with_the_first_reason(folder, shards):
     with pytest.raises(DataError, match=r"no usable video in the training shards .*rgb of frame 0 has 4 bytes, not 5"):
         run(folder, shards, spec=DataSpec(features={"rgb": 5, "audio": 2}, num_classes=10))

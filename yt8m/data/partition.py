@@ -90,22 +90,20 @@ def list_shards(place: str, patterns: Iterable[str]) -> list[str]:
 
     Args:
         place: Option or key that holds the patterns, for error messages.
-        patterns: Paths, URIs or glob patterns.
+        patterns: Paths, URIs or glob patterns; see `yt8m.storage.patterns`. A shard that is reached over several
+            spellings of its path is listed under the first one.
 
     Raises:
-        DataError: A pattern matches no shard.
+        DataError: A pattern matches no shard, or something that cannot be read.
     """
-    uris: dict[str, None] = {}
+    uris: dict[str, str] = {}
     for pattern in patterns:
-        matches = storage.list_uris(pattern)
-        if not matches and storage.exists(pattern):
-            raise DataError(
-                f"{place}: '{pattern}' is a folder. Give its shards: '{storage.join(pattern, '*.tfrecord')}'."
-            )
-        if not matches:
-            raise DataError(f"{place}: no shard matches '{pattern}'. Check the path; a pattern needs * or ?.")
-        uris |= dict.fromkeys(matches)
-    return list(uris)
+        found = storage.find_files(pattern, "shard", ".tfrecord")
+        if found.problem:
+            raise DataError(f"{place}: {found.problem}")
+        for uri in found.uris:
+            uris.setdefault(storage.identity(uri), uri)
+    return list(uris.values())
 
 
 def split_shards(
@@ -125,7 +123,8 @@ def split_shards(
     Raises:
         DataError: A shard is in both lists, there are too few validation shards, or no training shard is left.
     """
-    both = sorted(set(training) & set(validation))
+    files = set(map(storage.identity, training))
+    both = sorted(uri for uri in validation if storage.identity(uri) in files)
     if both:
         raise DataError(
             f"{both[0]}: both a training and a validation shard ({len(both)} such shards). Change the patterns so that "

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from yt8m.errors import StorageError
-from yt8m.storage.interface import FileStat, ListedFile
+from yt8m.storage.interface import FileStat, ListedFile, MissingObjectError
 from yt8m.storage.local import publish_directory
 from yt8m.storage.stores import STORES, store_of
 from yt8m.storage.transfer import FolderUpload, ReadAhead
@@ -25,7 +25,9 @@ __all__ = [
     "ListedFile",
     "ReadAhead",
     "exists",
+    "find_files",
     "fingerprints",
+    "identity",
     "is_remote",
     "join",
     "list_files",
@@ -48,12 +50,46 @@ def list_uris(pattern: str | Path) -> list[str]:
     """List the files that match a glob pattern.
 
     Args:
-        pattern: URI with `*`, `?`, `[...]` or `**`. A URI without wildcards matches itself.
+        pattern: URI with `*`, `?`, `[...]` or `**`. A file that exists matches itself, and leading folders that exist
+            are names, even with such letters; see `yt8m.storage.patterns`.
 
     Returns:
         Absolute URIs, sorted. The list is empty when nothing matches.
     """
     return store_of(pattern).list_uris(str(pattern))
+
+
+class Found(NamedTuple):
+    """The files that a pattern names.
+
+    Attributes:
+        uris: Absolute URIs, sorted.
+        problem: Why there are none, or what the pattern matches besides that cannot be read. Empty if all is well.
+    """
+
+    uris: list[str]
+    problem: str
+
+
+def find_files(pattern: str, noun: str = "file", ending: str = "") -> Found:
+    """List the files that a pattern names, and explain what a user must correct.
+
+    Args:
+        pattern: Path, URI or glob pattern; see `list_uris`.
+        noun: Name for a file of this kind in the explanation.
+        ending: Usual ending of such files.
+    """
+    store = store_of(pattern)
+    try:
+        uris = store.list_uris(pattern)
+        return Found(uris, store.explain(pattern, uris, noun, ending))
+    except MissingObjectError:  # the bucket
+        return Found([], f"no {noun} matches '{pattern}'. There is no such bucket.")
+
+
+def identity(uri: str | Path) -> str:
+    """Return a text that is the same for all spellings of a file's URI: links, `..` and relative paths."""
+    return store_of(uri).identity(str(uri))
 
 
 def list_files(folder: str | Path) -> list[ListedFile]:

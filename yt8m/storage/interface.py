@@ -50,6 +50,12 @@ class Store(Protocol):
     def list_uris(self, pattern: str) -> list[str]:
         """List the files that match a glob pattern, sorted."""
 
+    def explain(self, pattern: str, found: Sequence[str], noun: str, ending: str) -> str:
+        """Explain why a pattern names no files, or names others that cannot be read; empty if all is well."""
+
+    def identity(self, uri: str) -> str:
+        """Return a text that is the same for all spellings of the URI of one file."""
+
     def list_files(self, folder: str) -> list[ListedFile]:
         """List all files below a folder, hidden ones included, sorted."""
 

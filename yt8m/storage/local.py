@@ -11,12 +11,14 @@ import glob
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from yt8m.errors import StorageError
 from yt8m.storage.interface import FileStat, ListedFile
+from yt8m.storage.patterns import blocked_parent, count_names, why_no_match, why_unreadable
 
 _SUFFIX = ".tmp"
 # Pattern of the random part that `tempfile` puts between prefix and suffix.
@@ -30,8 +32,24 @@ class LocalStore:
 
     def list_uris(self, pattern: str) -> list[str]:
         """List the files that match a glob pattern (`**` for any number of folders), as sorted absolute paths."""
-        found = glob.glob(str(local_path(pattern)), recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
-        return sorted(path for path in found if Path(path).is_file())
+        return [path for path in _matches(pattern) if os.path.isfile(path)]  # noqa: PTH113 - many paths
+
+    def explain(self, pattern: str, found: Sequence[str], noun: str, ending: str) -> str:
+        """Explain why a pattern names no files, or names others that cannot be read; empty if all is well."""
+        matches = [Path(path) for path in _matches(pattern)]
+        unreadable = next(filter(None, map(why_unreadable, matches)), "")
+        if unreadable or found:
+            return unreadable
+        path = local_path(pattern)
+        if path in matches:
+            return f"'{pattern}' is a folder. Give its {noun}s: '{pattern.rstrip('/')}/*{ending}'."
+        if matches:
+            return f"'{pattern}' matches only folders. Give their {noun}s: '{pattern.rstrip('/')}/*{ending}'."
+        return blocked_parent(path) or why_no_match(pattern, noun, self.list_uris)
+
+    def identity(self, uri: str) -> str:
+        """Return the path of a file without links, which is the same for all spellings of its path."""
+        return os.path.realpath(local_path(uri))
 
     def list_files(self, folder: str) -> list[ListedFile]:
         """List all files below a folder, hidden ones included, sorted, as absolute paths. Links are not followed."""
@@ -54,16 +72,19 @@ class LocalStore:
 
     def exists(self, uri: str) -> bool:
         """Return whether a file or folder exists."""
-        return local_path(uri).exists()
+        return os.path.exists(local_path(uri))  # noqa: PTH110 - Path.exists fails for names that are too long
 
     def stat(self, uri: str) -> FileStat:
         """Return size and fingerprint of a file."""
         with _storage_errors(uri):
             status = local_path(uri).stat()
+        if not (S_ISREG(status.st_mode) or S_ISDIR(status.st_mode)):
+            raise StorageError(f"{uri}: {why_unreadable(local_path(uri))}")
         return FileStat(status.st_size, f"{status.st_size}-{status.st_mtime_ns}")
 
     def read_bytes(self, uri: str) -> bytes:
         """Read a whole file."""
+        self.stat(uri)
         with _storage_errors(uri):
             return local_path(uri).read_bytes()
 
@@ -110,7 +131,27 @@ def publish_directory(path: Path) -> Iterator[Path]:
 
 def local_path(uri: str) -> Path:
     """Return the absolute path of a local URI, because pipeline steps do not share a working directory."""
-    return Path(uri.removeprefix("file://")).expanduser().absolute()
+    path = Path(uri.removeprefix("file://"))
+    with suppress(RuntimeError):  # the name begins with ~, but there is no such user
+        path = path.expanduser()
+    return path.absolute()
+
+
+def split_pattern(pattern: str) -> tuple[Path, str]:
+    """Split a local pattern into the path that is a name and the rest, which is a pattern or empty."""
+    parts = local_path(pattern).parts
+    names = count_names(parts, lambda number: os.path.lexists(Path(*parts[:number])))
+    return Path(*parts[:names]), "/".join(parts[names:])
+
+
+def _matches(pattern: str) -> list[str]:
+    """Return the paths of everything that matches a pattern, sorted."""
+    path, rest = split_pattern(pattern)
+    if not rest:
+        return [str(path)] if os.path.lexists(path) else []
+    # Path.glob refuses absolute patterns and skips links that lead nowhere.
+    found = glob.glob(f"{glob.escape(str(path))}/{rest}", recursive=True)  # noqa: PTH207
+    return sorted(str(Path(each)) for each in found)
 
 
 def _swap(new: Path, target: Path) -> None:

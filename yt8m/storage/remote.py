@@ -25,12 +25,12 @@ from yt8m.storage.interface import (
     ObjectInfo,
     ObjectPath,
 )
+from yt8m.storage.patterns import WILDCARDS, count_names, why_no_match
 from yt8m.storage.ranges import download
 from yt8m.storage.retry import retried
 
 Result = TypeVar("Result")
 
-WILDCARDS = "*?["
 # Attempts to read an object that arrives damaged or is rewritten during the transfer. Failed requests are retried
 # within each attempt.
 TRANSFERS = 4
@@ -58,9 +58,25 @@ class RemoteStore:
     def list_uris(self, pattern: str) -> list[str]:
         """List the objects that match a glob pattern (`**` for any number of folders), sorted."""
         path = ObjectPath.parse(pattern)
-        keys = (found.uri for found in self._objects(path, _fixed_prefix(path.key), None))
-        matching = sorted(key for key in keys if _matches(key, path.key) and not key.endswith("/"))
+        parts = path.key.split("/")
+        names = count_names(parts, lambda number: self._is_name(path, "/".join(parts[:number]), number == len(parts)))
+        literal, patterns = parts[:names], parts[names:]
+        prefix = "/".join([*literal, _fixed_prefix("/".join(patterns))] if patterns else literal)
+        keys = (found.uri for found in self._objects(path, prefix, None))
+        matching = sorted(key for key in keys if _matches(key, literal, patterns) and not key.endswith("/"))
         return [str(ObjectPath(path.scheme, path.bucket, key)) for key in matching]
+
+    def explain(self, pattern: str, found: Sequence[str], noun: str, ending: str) -> str:
+        """Explain why a pattern names no objects; empty if it names some."""
+        if found:
+            return ""
+        if self.exists(pattern):
+            return f"'{pattern}' is a folder. Give its {noun}s: '{pattern.rstrip('/')}/*{ending}'."
+        return why_no_match(pattern, noun, self.list_uris)
+
+    def identity(self, uri: str) -> str:
+        """Return the URI itself, since an object has one name."""
+        return uri
 
     def list_files(self, folder: str) -> list[ListedFile]:
         """List all objects below a folder, sorted."""
@@ -155,6 +171,13 @@ class RemoteStore:
         client = self._make_client()
         return retried("listing", path, client, partial(client.objects, path.bucket, prefix, limit))
 
+    def _is_name(self, path: ObjectPath, key: str, is_object: bool) -> bool:
+        """Return whether there is an object of this name, or a folder of this name with objects."""
+        # A store lists names in order: an object comes before those that only begin with its name.
+        return any(
+            not is_object or found.uri == key for found in self._objects(path, key if is_object else f"{key}/", 1)
+        )
+
     def _remove(self, paths: Sequence[ObjectPath]) -> None:
         client = self._make_client()
         keys = [path.key for path in paths]
@@ -190,9 +213,10 @@ def _fixed_prefix(pattern: str) -> str:
     return pattern[: min(ends)] if ends else pattern
 
 
-def _matches(key: str, pattern: str) -> bool:
-    """Match an object's name against a pattern by the rules of `glob`, with `**` for any number of folders."""
-    return _match_parts(key.split("/"), pattern.split("/"))
+def _matches(key: str, names: Sequence[str], patterns: Sequence[str]) -> bool:
+    """Match an object's name against names, then patterns by the rules of `glob` (`**` for any number of folders)."""
+    parts = key.split("/")
+    return parts[: len(names)] == list(names) and _match_parts(parts[len(names) :], patterns)
 
 
 def _match_parts(parts: Sequence[str], patterns: Sequence[str]) -> bool:

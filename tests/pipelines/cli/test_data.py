@@ -91,6 +91,16 @@ def test_a_folder_is_refused_with_the_pattern_of_its_shards(run, tmp_path):
     assert f"'{tmp_path}' is a folder. Give its shards: '{tmp_path}/*.tfrecord'" in result.stderr
 
 
+def test_shards_with_brackets_in_their_paths_are_found(run, tmp_path, shards):
+    folder = tmp_path / "my videos [final]"
+    folder.mkdir()
+    shards.write(folder / "Title [dQw4w9WgXcQ].tfrecord", [shards.video_of(5)])
+    shards.describe(folder)
+
+    assert run(folder / "Title [dQw4w9WgXcQ].tfrecord").exit_code == 0
+    assert run(folder / "*.tfrecord").exit_code == 0
+
+
 def test_different_data_sets_are_not_checked_together_without_options(run, tmp_path, shards):
     for name, frames in (("one", 5), ("two", 4)):
         (tmp_path / name).mkdir()
