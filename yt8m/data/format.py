@@ -12,6 +12,12 @@ from yt8m.errors import suggest
 # Floats that a byte stands for in YouTube-8M, from its lowest to its highest value.
 YT8M_RANGE = (-2.0, 2.0)
 
+# Largest absolute value of a range. Squares of larger values could overflow.
+LARGEST_VALUE = 1e12
+
+# One number for all columns of a frame, or an array with one for each.
+Scale = float | NDArray[np.float32]
+
 
 class RecordLayout(Config):
     """Keys and forms of what records hold, for shards that differ from YouTube-8M's.
@@ -56,6 +62,12 @@ class DataSpec(Config):
                 raise ValueError(f"ranges: no feature '{name}'. {suggest(name, self.features)}")
             if low >= high:
                 raise ValueError(f"ranges.{name}: expected [lowest, highest], received [{low}, {high}]")
+            values = dequantize(np.arange(256, dtype=np.uint8), low, high) if max(-low, high) <= LARGEST_VALUE else []
+            if len(np.unique(values)) < 256:
+                raise ValueError(
+                    f"ranges.{name}: expected a range whose 256 values differ as 32-bit floats and are at most "
+                    f"{LARGEST_VALUE:.0e}, received [{low}, {high}]. Scale or shift the feature"
+                )
         return self
 
     def range_of(self, feature: str) -> tuple[float, float]:
@@ -66,6 +78,42 @@ class DataSpec(Config):
     def num_features(self) -> int:
         """Size `D` of a frame with all its features."""
         return sum(self.features.values())
+
+    def scale_and_offset(self) -> tuple[Scale, Scale]:
+        """Return scale and offset with which `value = byte * scale + offset` for the columns of a frame.
+
+        Returns:
+            Two numbers if all features have the same range, otherwise two arrays float32 (D,).
+        """
+        found = [scale_and_offset(*self.range_of(name)) for name in self.features]
+        if len(set(found)) == 1:
+            return found[0]
+        columns = np.repeat(np.array(found), list(self.features.values()), axis=0).astype(np.float32)
+        return columns[:, 0], columns[:, 1]
+
+    def difference(self, other: Self) -> str:
+        """Tell in which respects a model made for these videos does not fit others.
+
+        A model depends on the features in their order, their ranges and the classes. It does not depend on the length
+        of videos and on the layout of records.
+
+        Returns:
+            A text such as `num_classes 10 and 12`, first what these videos have, then what the others have. Empty if
+            models fit both.
+        """
+        one, two = (
+            {
+                "features": dict(each.features),
+                "ranges": {name: list(each.range_of(name)) for name in sorted(each.features)},
+                "num_classes": each.num_classes,
+            }
+            for each in (self, other)
+        )
+        # Compared as text, because the order of features matters.
+        differing = [key for key in one if str(one[key]) != str(two[key])]
+        if "features" in differing and self.features.keys() != other.features.keys():
+            differing.remove("ranges")
+        return "; ".join(f"{key} {one[key]} and {two[key]}" for key in differing)
 
 
 def mean_name(feature: str) -> str:
@@ -83,8 +131,16 @@ def scale_and_offset(low: float, high: float) -> tuple[float, float]:
     return (high - low) / 255, (high - low) / 512 + low
 
 
-def dequantize(array: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Convert bytes in YouTube-8M's range to the float values they encode, in the same shape."""
-    scale, offset = scale_and_offset(*YT8M_RANGE)
+def dequantize(
+    array: NDArray[np.uint8], low: float = YT8M_RANGE[0], high: float = YT8M_RANGE[1]
+) -> NDArray[np.float32]:
+    """Convert bytes to the float values they stand for, in the same shape.
+
+    Args:
+        array: Bytes.
+        low: Lowest value of the feature's range.
+        high: Highest value of the feature's range.
+    """
+    scale, offset = scale_and_offset(low, high)
     values: NDArray[np.float32] = array.astype(np.float32) * np.float32(scale) + np.float32(offset)
     return values

@@ -4,7 +4,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from yt8m.data.format import YT8M_RANGE, DataSpec, mean_name, scale_and_offset
+from yt8m.data.format import DataSpec, mean_name
 
 Tensor = Any
 
@@ -84,7 +84,7 @@ def _frame_from_means(context: dict[str, Tensor], spec: DataSpec, *, with_frames
     kept = tf.cast(ok, tf.int32)
     if not with_frames:
         return tf.zeros([kept, 0], tf.uint8), ok
-    scale, offset = scale_and_offset(*YT8M_RANGE)
-    levels = tf.clip_by_value(tf.round((means - offset) / scale), 0.0, 255.0)
-    frame = tf.reshape(levels[: kept * spec.num_features], [kept, spec.num_features])
+    scale, offset = spec.scale_and_offset()
+    values = tf.reshape(means[: kept * spec.num_features], [kept, spec.num_features])
+    frame = tf.clip_by_value(tf.round((values - offset) / scale), 0.0, 255.0)
     return tf.cast(frame, tf.uint8), ok

@@ -104,7 +104,7 @@ class EnsembleModule(tf.Module):  # type: ignore[misc]
             runs.append(self._add(member, mode, initial))
             on_member(member.name)
         self.initializer = DequantizeOnLoad(initial, f"initializer_{identity}")
-        dequantize = Dequantize(name="dequantize")
+        dequantize = Dequantize(spec, name="dequantize")
 
         def mean(frames: Tensor, num_frames: Tensor) -> Tensor:
             videos = tf.shape(num_frames)[0]

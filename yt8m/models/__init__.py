@@ -100,6 +100,6 @@ def build_from_bytes(config: ModelConfig, spec: DataSpec) -> Any:
     from yt8m.models.pooled import frame_inputs
 
     inputs = frame_inputs(spec, dtype="uint8")
-    frames = Dequantize(name="dequantize")(inputs["frames"], inputs["num_frames"])
+    frames = Dequantize(spec, name="dequantize")(inputs["frames"], inputs["num_frames"])
     core = build(config, spec)
     return keras.Model(inputs, core({"frames": frames, "num_frames": inputs["num_frames"]}), name=config.architecture)

@@ -73,7 +73,7 @@ def test_a_missing_shard_is_named(tmp_path, shards):
 
 def test_distributions_and_statistics_of_no_values_are_none():
     assert Distribution.of(np.zeros(0, np.int64)) is None
-    assert ByteStatistics.of(np.zeros(256, np.int64)) is None
+    assert ByteStatistics.of(np.zeros(256, np.int64), -2.0, 2.0) is None
 
 
 def test_real_shards_have_the_published_statistics(real_data):

@@ -102,7 +102,10 @@ def _report(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadRepor
         unseen_classes=tuple(np.flatnonzero(tally.class_counts == 0).tolist()),
         duplicate_ids=duplicates,
         num_duplicate_ids=num_duplicates,
-        features=dict(zip(spec.features, map(ByteStatistics.of, tally.histograms), strict=True)),
+        features={
+            name: ByteStatistics.of(histogram, *spec.range_of(name))
+            for name, histogram in zip(spec.features, tally.histograms, strict=True)
+        },
         damaged_shards=tuple(damaged),
         bad_records=tuple(bad),
         num_bad_records=found.total_bad_records,

@@ -65,8 +65,14 @@ class ByteStatistics(Config):
     value_mean: float
 
     @classmethod
-    def of(cls, histogram: NDArray[np.int64]) -> Self | None:
-        """Compute statistics from a histogram of bytes, int64 (256,); return None if it is empty."""
+    def of(cls, histogram: NDArray[np.int64], low: float, high: float) -> Self | None:
+        """Compute the statistics of a feature; return None if it has no bytes.
+
+        Args:
+            histogram: How often every byte occurs, int64 (256,).
+            low: Lowest value of the feature's range.
+            high: Highest value of the feature's range.
+        """
         total = int(histogram.sum())
         if not total:
             return None
@@ -79,7 +85,7 @@ class ByteStatistics(Config):
             standard_deviation=float(np.sqrt(histogram @ (levels - mean) ** 2 / total)),
             maximum=int(occurring[-1]),
             saturated_share=float((histogram[0] + histogram[255]) / total),
-            value_mean=float(histogram @ dequantize(levels.astype(np.uint8)).astype(np.float64) / total),
+            value_mean=float(histogram @ dequantize(levels.astype(np.uint8), low, high).astype(np.float64) / total),
         )
 
 
