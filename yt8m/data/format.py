@@ -62,8 +62,7 @@ class DataSpec(Config):
                 raise ValueError(f"ranges: no feature '{name}'. {suggest(name, self.features)}")
             if low >= high:
                 raise ValueError(f"ranges.{name}: expected [lowest, highest], received [{low}, {high}]")
-            values = dequantize(np.arange(256, dtype=np.uint8), low, high) if max(-low, high) <= LARGEST_VALUE else []
-            if len(np.unique(values)) < 256:
+            if max(-low, high) > LARGEST_VALUE or not _bytes_differ(low, high):
                 raise ValueError(
                     f"ranges.{name}: expected a range whose 256 values differ as 32-bit floats and are at most "
                     f"{LARGEST_VALUE:.0e}, received [{low}, {high}]. Scale or shift the feature"
@@ -144,3 +143,8 @@ def dequantize(
     scale, offset = scale_and_offset(low, high)
     values: NDArray[np.float32] = array.astype(np.float32) * np.float32(scale) + np.float32(offset)
     return values
+
+
+def _bytes_differ(low: float, high: float) -> bool:
+    """Check that the 256 bytes stand for different 32-bit floats."""
+    return len(np.unique(dequantize(np.arange(256, dtype=np.uint8), low, high))) == 256
