@@ -216,14 +216,12 @@ class Recipe(Config):
     def _imports_fit(self) -> Self:
         if not self.families and not self.imported:
             raise ValueError("expected families, or an ensemble with members of other runs")
-        spec = self.data.resolve_spec().model_copy(update={"max_frames": 1})
+        spec = self.data.resolve_spec()
         for name, model in self.imported.items():
-            # Compared as text, because the order of features matters.
-            data = model.data.model_copy(update={"max_frames": 1})
-            if data.model_dump_json() != spec.model_dump_json():
+            if difference := model.data.difference(spec):
                 raise ValueError(
-                    f"the videos of {model.run} have {data.num_classes} classes and features {data.features}, those of "
-                    f"this recipe {spec.num_classes} and {spec.features}. Take models of a run with the same data"
+                    f"the videos of {model.run} differ from those of this recipe ({difference}). Take models of a run "
+                    "with the same data"
                 )
             if name in self.members() and not model.member:
                 raise ValueError(f"{model.run} did not quantize {name}, so it cannot be a member. Leave it out")

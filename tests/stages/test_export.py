@@ -28,7 +28,8 @@ from yt8m.stages.export import ExportConfig, export
 
 def test_the_export_describes_itself(exported, toy_models):
     described = ExportDescription.load(exported)
-    assert described.data == SPEC
+    assert described.data == SPEC.model_copy(update={"ranges": {"rgb": (-2.0, 2.0), "audio": (-2.0, 2.0)}})
+    assert "255 / (high - low)" in described.quantization
     assert {name: member.weight for name, member in described.members.items()} == SHARES
     sizes = {name: (folder / "weights.safetensors").stat().st_size for name, folder in toy_models.items()}
     assert {name: member.size_bytes for name, member in described.members.items()} == sizes
@@ -200,7 +201,7 @@ def test_a_partition_of_other_videos_is_refused_before_anything_is_written(toy_m
     partition = write_partition(tmp_path, SPEC.model_copy(update={"num_classes": 31}))
     members = {"first": write_member(tmp_path / "member", toy_models["first"])}
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
-    with pytest.raises(DataError, match=r"member/model: made for 30 classes .*, but the data have 31 classes"):
+    with pytest.raises(DataError, match=r"member/model: the model was made for other videos \(num_classes 30 and 31: "):
         export_members(tmp_path, members, weights, partition)
     assert not (tmp_path / "export").exists()
 

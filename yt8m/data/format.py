@@ -9,6 +9,10 @@ from pydantic import Field, PositiveInt, model_validator
 from yt8m.config import Config
 from yt8m.errors import suggest
 
+# Formulas of YouTube-8M with the lowest and the highest value of a feature's range.
+DEQUANTIZATION = "value = byte * (high - low) / 255 + (high - low) / 512 + low"
+QUANTIZATION = "byte = round((value - low - (high - low) / 512) * 255 / (high - low)), at least 0 and at most 255"
+
 # Floats that a byte stands for in YouTube-8M, from its lowest to its highest value.
 YT8M_RANGE = (-2.0, 2.0)
 
@@ -121,7 +125,7 @@ def mean_name(feature: str) -> str:
 
 
 def scale_and_offset(low: float, high: float) -> tuple[float, float]:
-    """Return scale and offset of YouTube-8M's dequantization, with which `value = byte * scale + offset`.
+    """Return scale and offset of `DEQUANTIZATION`, with which `value = byte * scale + offset`.
 
     Args:
         low: Lowest value of the range.

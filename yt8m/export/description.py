@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from yt8m.config import Config
-from yt8m.data.format import DataSpec
+from yt8m.data.format import QUANTIZATION, DataSpec
 from yt8m.errors import DataError
 from yt8m.models.files import WEIGHTS_FILE, read_description
 from yt8m.storage import read_text
@@ -40,7 +40,8 @@ class ExportDescription(Config):
 
     Attributes:
         format: Version of this description.
-        data: Features, number of classes and maximum frames of the videos.
+        data: Features, number of classes and maximum frames of the videos, and the range of every feature.
+        quantization: Formula by which a client makes the bytes of a feature, with `low` and `high` of its range.
         members: Members by name.
         mode: `load` or `compact`, as in `EnsembleModule`.
         top_k: Number of classes that the top-k signatures return.
@@ -49,6 +50,7 @@ class ExportDescription(Config):
 
     format: Literal[1] = 1
     data: DataSpec
+    quantization: str = QUANTIZATION
     members: dict[str, MemberDescription] = Field(min_length=1)
     mode: Literal["load", "compact"]
     top_k: PositiveInt

@@ -7,6 +7,7 @@ import jinja2
 from pydantic import PositiveInt
 
 from yt8m.config import Config
+from yt8m.data.format import DEQUANTIZATION
 from yt8m.export.description import ExportDescription
 from yt8m.export.latency import Latency
 
@@ -85,5 +86,10 @@ def render_card(facts: CardFacts, texts: CardTexts) -> str:
     )
     template = environment.from_string(resources.files("yt8m.export").joinpath("model_card.j2").read_text("utf-8"))
     return template.render(
-        facts=facts, texts=texts, description=facts.description, data=facts.description.data, unmeasured=MemberGaps()
+        facts=facts,
+        texts=texts,
+        description=facts.description,
+        data=facts.description.data,
+        dequantization=DEQUANTIZATION,
+        unmeasured=MemberGaps(),
     )

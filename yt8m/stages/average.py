@@ -108,9 +108,11 @@ def _average(
 ) -> StageResult:
     """Train further and save the model that is kept. Nothing refers to the training afterwards."""
     from yt8m.training.holdout import holdout_gap  # noqa: PLC0415 - imports Keras, which recipes do not need
+    from yt8m.training.inference import check_spec  # noqa: PLC0415
     from yt8m.training.run import TrainingRun  # noqa: PLC0415
 
     before, description = Provenance.load(model), read_description(model)
+    check_spec(model, description.data, shards.spec)
     run = TrainingRun.of(
         lambda: load_model(model).model,
         shards,

@@ -11,6 +11,7 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import Member
@@ -99,15 +100,13 @@ def export(
         DataError: A member is missing or damaged, the partition's videos differ from those that the members were
             trained on, the vocabulary is invalid, or shards cannot be read.
     """
-    # These import TensorFlow and Keras; recipes need ExportConfig only.
-    from yt8m.export.saved_model import write_saved_model  # noqa: PLC0415
-    from yt8m.training.inference import check_spec  # noqa: PLC0415
+    from yt8m.export.saved_model import write_saved_model  # noqa: PLC0415 - TensorFlow; recipes need ExportConfig only
 
     start = time.monotonic()
     ensemble = EnsembleWeights.load(weights)
     models = _model_folders(ensemble, members, str(weights))
-    description = _describe(ensemble, models, config)
-    check_spec(next(iter(models.values())), description.data, Partition.load(partition).spec)
+    spec = Partition.load(partition).spec
+    description = _describe(ensemble, models, spec, config)
     budget = config.budget_bytes or ensemble.budget_bytes
     names = read_vocabulary(config.vocabulary, description.data.num_classes) if config.vocabulary else {}
 
@@ -161,17 +160,21 @@ def _model_folders(ensemble: EnsembleWeights, members: Mapping[str, Path], sourc
     return {name: Member.open(name, members[name]).model for name in ensemble.members}
 
 
-def _describe(ensemble: EnsembleWeights, folders: Mapping[str, Path], config: ExportConfig) -> ExportDescription:
+def _describe(
+    ensemble: EnsembleWeights, folders: Mapping[str, Path], spec: DataSpec, config: ExportConfig
+) -> ExportDescription:
+    """Describe the exported model, after a check that all members fit each other and the hold-out videos."""
+    from yt8m.training.inference import check_spec  # noqa: PLC0415 - Keras
+
     first, *others = folders
     models: dict[str, ModelDescription] = {name: read_description(folder) for name, folder in folders.items()}
-    data = models[first].data
     for name in others:
-        # Compared as text, because the order of features matters.
-        if models[name].data.model_dump_json() != data.model_dump_json():
+        if difference := models[name].data.difference(models[first].data):
             raise ConfigError(
-                f"{folders[name]}: data: expected {data.model_dump_json()} as '{first}' has, received "
-                f"{models[name].data.model_dump_json()}. Members must be trained on the same kind of data."
+                f"{folders[name]}: '{name}' was made for other videos than '{first}' ({difference}). Members must be "
+                "trained on the same kind of data."
             )
+    check_spec(folders[first], models[first].data, spec)
     described = {
         name: MemberDescription(
             weight=ensemble.members[name],
@@ -181,10 +184,11 @@ def _describe(ensemble: EnsembleWeights, folders: Mapping[str, Path], config: Ex
         for name, folder in folders.items()
     }
     return ExportDescription(
-        data=data,
+        # Programs that read the description need not know the default range.
+        data=spec.model_copy(update={"ranges": {name: spec.range_of(name) for name in spec.features}}),
         members=described,
         mode=config.mode,
-        top_k=min(config.top_k, data.num_classes),
+        top_k=min(config.top_k, spec.num_classes),
         identity=ensemble_digest(folders, ensemble.members),
     )
 

@@ -39,7 +39,7 @@ def load_predictor(folder: Path, spec: DataSpec) -> Predictor:
 
 
 def check_spec(folder: Path, received: DataSpec, expected: DataSpec) -> None:
-    """Check that a model fits the features and classes of the data.
+    """Check that a model fits the features, their ranges and the classes of the data.
 
     Args:
         folder: Folder of the model, for errors.
@@ -47,15 +47,12 @@ def check_spec(folder: Path, received: DataSpec, expected: DataSpec) -> None:
         expected: What the data have.
 
     Raises:
-        DataError: The model was trained on other features, on features in another order, or on other classes.
+        DataError: The model was trained on other features, ranges or classes, or on features in another order.
     """
-    # The order decides which bytes of a frame belong to a feature.
-    made_for, given = list(received.features.items()), list(expected.features.items())
-    if (made_for, received.num_classes) != (given, expected.num_classes):
+    if difference := received.difference(expected):
         raise DataError(
-            f"{folder}: made for {received.num_classes} classes and features {received.features} in this order, but "
-            f"the data have {expected.num_classes} classes and features {expected.features}. Give a model and a "
-            "partition of the same data."
+            f"{folder}: the model was made for other videos ({difference}: the model's and those of the data). Give a "
+            "model and data with the same features in the same order, the same ranges and the same classes."
         )
 
 
