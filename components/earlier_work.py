@@ -13,7 +13,7 @@ from yt8m.records.record import NodeRecord, record_uri, records_of_work
 
 # Parameters that do not change what a stage computes. The content of records and data counts, and the key without its
 # mark, which decides where to look for records.
-_FREE_PARAMETERS = {"root", "key", "data_version", "records"}
+_FREE_PARAMETERS = {"root", "key", "data_version", "records", "named_files"}
 # Number of records of runs on other data to compare.
 _MOST_RECORDS = 8
 

@@ -62,13 +62,15 @@ def export(
     from yt8m.stages.export import export as run_stage
 
     step = Step(locals(), "export")
+    settings = step.parse(ExportConfig)
+    step.inputs.add_content("vocabulary", settings.vocabulary)
     result = step.run(
         run_stage,
         partition=Path(partition.path),
         records=step.inputs.records(),
         members=step.inputs.fan_in("member"),
         weights=Path(weights.path),
-        config=step.parse(ExportConfig),
+        config=settings,
         output=Path(exported.path),
         card=Path(card.path),
     )

@@ -1,5 +1,6 @@
 """What a step reads: local paths of its artifacts, artifacts of other runs, records; and digests of their content."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -80,6 +81,11 @@ class Inputs:
         uris = {uri for pattern in patterns for uri in storage.list_uris(pattern)}
         if uris:
             self.digests["data"] = digest(files=storage.fingerprints(uris))
+
+    def add_content(self, name: str, uri: str) -> None:
+        """Look at the content of a file that the step reads by its address; do nothing if the address is empty."""
+        if uri:
+            self.digests[name] = hashlib.sha256(storage.read_bytes(uri)).hexdigest()
 
 
 def _digest_of(path: Path) -> str:

@@ -14,6 +14,7 @@ def prepare(
     page: Output[HTML],
     shards: Input[Artifact] = None,  # only for lineage
     attempt: str = "",
+    named_files: str = "",
 ) -> None:
     """Split the shards into training and hold-out, count videos and classes, and find damage.
 
@@ -28,17 +29,21 @@ def prepare(
         page: Page with the statistics of the data.
         shards: The generated shards, if the pipeline generates them.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
+        named_files: Files that only later steps read, by key of the recipe, on one line. Empty if they were looked at
+            before.
     """
     from pathlib import Path
 
     from components.step import Step
     from yt8m import storage
+    from yt8m.stages.named_files import check_named_files
     from yt8m.stages.prepare import PrepareConfig
     from yt8m.stages.prepare import prepare as run_stage
 
     step = Step(locals(), "prepare")
     generated = storage.join(root, "data", data_key)
     settings = step.parse(PrepareConfig, {"{data}": generated})
+    check_named_files(named_files, settings.spec.num_classes)
     step.inputs.add_data([*settings.training, *settings.validation])
     result = step.run(run_stage, config=settings, output=Path(partition.path))
     step.finish(result, sections=["data"])

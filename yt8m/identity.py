@@ -31,6 +31,7 @@ INFRASTRUCTURE: Mapping[str, str] = {
     "yt8m.identity": "decides whether work is repeated, not what comes out of it",
     "yt8m.progress": "progress lines in logs",
     "yt8m.report.node_page": "draws a node's page for the user interface after the work is done",
+    "yt8m.stages.named_files": "refuses files that a later step cannot read; computes nothing",
     "yt8m.storage": "moves bytes and verifies their checksums, whichever way they travel",
     "yt8m.training.tensorboard": "logs for TensorBoard, which no step reads",
 }

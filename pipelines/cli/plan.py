@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from pipelines.cli import plan_report as report
-from pipelines.cli.format import table_console
+from pipelines.cli.format import say, table_console
 from pipelines.cli.options import cluster_file_option, offloaded_option, recipe_argument, settings_option
 from pipelines.cli.quiet_import import import_quietly
 from pipelines.cost.dataset import DatasetSize
@@ -19,6 +20,9 @@ from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
 from yt8m.training.throughput import Throughput, gpu_by_name, rates_by_model
+
+if TYPE_CHECKING:
+    from pipelines.kubeflow.compile import Compilation
 
 # Numbers of GPUs for which the duration of the run is computed by default.
 GPU_COUNTS = (1, 8, 32)
@@ -109,6 +113,8 @@ def plan(  # noqa: PLR0917 click passes them by name
 
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     loaded, planned = compilation.recipe, compilation.plan
+    resources = compilation.resources(cluster_file)
+    notes = _look_at_files(compilation, is_for_cluster=resources is not None)
     dataset = _dataset_size(loaded, data, videos, holdout, size)
     chosen = gpu_by_name(gpu) if gpu else None
     architectures = {name: model.model.architecture for name, model in loaded.models().items()}
@@ -121,12 +127,13 @@ def plan(  # noqa: PLR0917 click passes them by name
     estimates = estimate_models(loaded)
     report.show_nodes(console, planned, listed=nodes)
     report.show_models(console, loaded, estimates, dataset)
-    resources = compilation.resources(cluster_file)
     compiled = compilation.build(PROCESS_IMAGE, resources)
     run = run_size(*compiled.specs)
     report.show_pipeline(console, planned, compiled_bytes(compiled), run)
     report.show_retries(console, planned, resources)
     run.check(planned.name, offloaded=offloaded)
+    for note in notes:
+        say(console, note)
     if not dataset:
         return
     traffic = Traffic(loaded, planned, dataset, estimates)
@@ -141,6 +148,23 @@ def plan(  # noqa: PLR0917 click passes them by name
         report.show_rates(console, dataset, estimates, throughput, seconds)
         report.show_hours(console, traffic, schedule, gpus or GPU_COUNTS, shared_rate)
         report.show_assumptions(console, throughput, gpu or "", estimates)
+
+
+def _look_at_files(compilation: "Compilation", *, is_for_cluster: bool) -> list[str]:
+    """Look at the files that the run would read; return what is missing or out of reach, in lines of text.
+
+    Raises:
+        ConfigError: A file of the recipe cannot be used.
+    """
+    from pipelines.graph.fingerprints import missing_files
+    from pipelines.graph.named_files import look_at_named_files
+
+    recipe, source = compilation.recipe, compilation.source
+    here = not is_for_cluster
+    named = look_at_named_files(recipe, compilation.plan, source, "if possible", steps_are_here=here)
+    notes = [f"{key}: {uri} was not looked at." for key, uri in named.unread.items()]
+    missing = missing_files(recipe.data, source) if here else ""
+    return [*notes, f"Missing for a run on this machine: {missing}"] if missing else notes
 
 
 def _dataset_size(

@@ -121,6 +121,8 @@ def submit(  # noqa: PLR0917 click passes them by name
     size.check(name, offloaded=offloaded)
     if compilation.unread:
         say(console, f"The data have no fingerprints: {compilation.unread}. The step `prepare` will look at them.")
+    for key, uri in compilation.unread_files.items():
+        say(console, f"{key}: {uri} cannot be looked at from here. The step `prepare` will look at it.")
     if dry_run:
         os.environ.setdefault(DEADLINE_VARIABLE, RECORDS_DEADLINE_SECONDS)
         for line in (f"{name}: {size}", *forecast(specs[0], root), *advice, "Nothing was submitted."):

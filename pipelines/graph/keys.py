@@ -36,6 +36,7 @@ class Work(Config):
         inputs: What the node reads: artifacts by parameter, numbered ones as `<parameter>.<name>`, records as
             `records.<node>`.
         data: Fingerprint of every shard that the node reads from outside the run, by URI.
+        named: Hash of the content of every other file that only this node reads, by URI.
         imported: Name of the work that made each file that the node reads from another run, by URI.
         mark: Short hash of all shards that the run reads from outside; empty if it reads none or their fingerprints are
             not known.
@@ -51,6 +52,7 @@ class Work(Config):
     inputs: Mapping[str, Input]
     data: Mapping[str, str]
     labels: Mapping[str, Any]
+    named: Mapping[str, str] = {}
     imported: Mapping[str, str] = {}
     mark: str = ""
 
@@ -66,7 +68,7 @@ class Work(Config):
             code=self.code,
             config=self.config,
             inputs={name: (unmarked(each.key), each.output) for name, each in self.inputs.items()},
-            data={**self.imported, **({} if self.mark else self.data)},
+            data={**self.imported, **self.named, **({} if self.mark else self.data)},
         )
         return marked(key, self.mark)
 
@@ -108,11 +110,14 @@ def plan_work(
         plan: The nodes.
         files_of: Returns the hashes of the files that decide what a node does, by path.
         packages: Package versions by name.
-        data: Fingerprints of the files that the run reads from outside, by URI; read by nodes without dependencies.
+        data: Fingerprints of the files that the run reads from outside, by URI. Those that no node names are read by
+            the nodes without dependencies.
     """
     works: dict[str, Work] = {}
     generates = any(node.stage == "generate" for node in plan.nodes.values())
-    mark = digest(files=dict(data))[:MARK_DIGITS] if data and not generates else ""
+    named = {uri for node in plan.nodes.values() for uri in node.reads}
+    shards = {uri: each for uri, each in data.items() if uri not in named}
+    mark = digest(files=shards)[:MARK_DIGITS] if shards and not generates else ""
 
     def read(ref: Ref) -> Input:
         return Input(ref.node, ref.output, works[ref.node].key)
@@ -129,7 +134,8 @@ def plan_work(
             # By way of JSON, so that a work that was saved and read again is equal.
             config=json.loads(json.dumps(node.config)),
             inputs=inputs,
-            data={} if node.imported or node.dependencies else data,
+            data={} if node.imported or node.dependencies else shards,
+            named={uri: data[uri] for uri in node.reads if uri in data},
             labels=json.loads(json.dumps(_labels(node))),
             imported=node.imported,
             mark=mark,

@@ -39,6 +39,7 @@ class Node:
         records: Names of the nodes whose records it reads.
         imported: What it reads of other runs: URI -> name of the work that made it. The component gets the URIs by name
             in the parameter `imported`.
+        reads: URIs of further files that the recipe names and that only this node reads.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Node:
     fan_in: Mapping[str, Mapping[str, Ref]] = field(default_factory=dict)
     records: tuple[str, ...] = ()
     imported: Mapping[str, str] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
 
     def references(self) -> Iterator[Ref]:
         """Iterate over all artifacts that the node reads."""

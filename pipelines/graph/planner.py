@@ -206,6 +206,7 @@ class _Planner:
             **read,
             records=tuple(self.nodes),
             code=frozenset(self.models[name].model.architecture for name in members),
+            reads=tuple(filter(None, [self.recipe.export.vocabulary])),
         )
 
     def _add_optional_stages(self, model: str = "", **fields: Any) -> None:

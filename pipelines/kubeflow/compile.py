@@ -13,6 +13,7 @@ from kfp.compiler import Compiler, KubernetesManifestOptions
 
 from pipelines.graph.fingerprints import ReadData, find_fingerprints
 from pipelines.graph.keys import find_work
+from pipelines.graph.named_files import look_at_named_files
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.component import Form
 from pipelines.kubeflow.image import ImageName
@@ -39,6 +40,7 @@ class Compilation:
 
     Attributes:
         unread: Why the shards have no fingerprints, so that every run looks at them. Empty if they have.
+        unread_files: Other files that could not be looked at, by key of the recipe. The step `prepare` looks at them.
 
     Raises:
         ConfigError: All problems of the recipe, or a missing file that the recipe reads.
@@ -49,7 +51,9 @@ class Compilation:
         self.recipe = check_recipe(raw, source)
         self.plan = make_plan(self.recipe)
         fingerprints, self.unread = find_fingerprints(self.recipe.data, source, read_data)
-        self.work = find_work(self.plan, fingerprints)
+        named = look_at_named_files(self.recipe, self.plan, source, read_data)
+        self.unread_files = named.unread
+        self.work = find_work(self.plan, {**fingerprints, **named.digests})
 
     def save_recipe(self, path: Path) -> None:
         """Write the recipe with all settings applied, as a file that `yt8m run` can read."""
@@ -70,7 +74,8 @@ class Compilation:
 
     def build(self, image: str = "none", cluster: ClusterConfig | None = None, *, form: Form = "cluster") -> "Compiled":
         """Compile the recipe's pipeline; see `PipelineBuilder`."""
-        pipeline = PipelineBuilder(self.plan, self.work, image, cluster, form).build(dump_line(self.raw))
+        builder = PipelineBuilder(self.plan, self.work, image, cluster, form, self.unread_files)
+        pipeline = builder.build(dump_line(self.raw))
         if form == "cluster":
             spec, platforms = share(*_specs(pipeline))
             pipeline.component_spec.implementation.graph = json_format.ParseDict(spec, type(pipeline.pipeline_spec)())

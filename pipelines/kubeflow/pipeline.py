@@ -3,7 +3,7 @@
 import inspect
 from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ class PipelineBuilder:
         image: Container image of the steps.
         cluster: Resources of the steps in the cluster. None: the defaults of the cluster.
         form: Form of the steps' commands.
+        unread: URIs of files that the step `prepare` is to look at, by key of the recipe.
     """
 
     plan: Plan
@@ -48,6 +49,7 @@ class PipelineBuilder:
     image: str
     cluster: ClusterConfig | None = None
     form: Form = "cluster"
+    unread: Mapping[str, str] = field(default_factory=dict)
 
     def build(self, recipe: str = "") -> Any:
         """Build the pipeline, which keeps the recipe's text for reruns. Its parameter `root` is the run's root."""
@@ -119,7 +121,8 @@ class PipelineBuilder:
     def _reads_unknown_data(self, node: Node) -> bool:
         """Return whether a node reads files from outside that have no fingerprint, so that it has to look at them."""
         reads_data = not node.dependencies and (node.stage == "prepare" or bool(node.config.get("means")))
-        return reads_data and not self.work[node.name].data
+        work = self.work[node.name]
+        return (reads_data and not work.data) or any(uri not in work.named for uri in node.reads)
 
     def _parameters(self, node: Node, root: Any) -> dict[str, Any]:
         fan_in = next(iter(node.fan_in.values()), {})
@@ -133,6 +136,7 @@ class PipelineBuilder:
             "key": self.work[node.name].key,
             "data_key": self.work[generated[0]].key if generated else "",
             "data_version": "" if generated else self.work[node.name].data_version,
+            "named_files": dump_line(self.unread) if self.unread else "",
             **node.arguments,
         }
 

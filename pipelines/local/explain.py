@@ -190,7 +190,7 @@ def _content(ref: Input, outputs: Mapping[str, str]) -> str:
 
 def _differences(before: Work, now: Work) -> Iterator[str]:
     """List the differences between two works of a node, except for their inputs."""
-    read = [{**work.files, **work.data, **work.imported} for work in (before, now)]
+    read = [{**work.files, **work.data, **work.named, **work.imported} for work in (before, now)]
     yield from _file_changes(*read)
     yield from _changes("package ", before.packages, now.packages)
     yield from _changes("configuration ", _flatten(before.config), _flatten(now.config))

@@ -1,6 +1,7 @@
 """The partition of a data set into training and hold-out shards."""
 
 import hashlib
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -96,20 +97,19 @@ def list_shards(place: str, patterns: Iterable[str]) -> list[str]:
     Raises:
         DataError: A pattern matches no shard, or something that cannot be read.
     """
-    uris: dict[str, str] = {}
+    uris: list[str] = []
     for pattern in patterns:
         found = storage.find_files(pattern, "shard", ".tfrecord")
         if found.problem:
             raise DataError(f"{place}: {found.problem}")
-        for uri in found.uris:
-            uris.setdefault(storage.identity(uri), uri)
-    return list(uris.values())
+        uris += found.uris
+    return list(_one_per_file(uris).values())
 
 
 def split_shards(
     training: Sequence[str], validation: Sequence[str], holdout_shards: int, seed: int
 ) -> tuple[list[str], list[str]]:
-    """Divide shards at random into a training and a hold-out list.
+    """Divide shards at random into a training and a hold-out list. Several paths to one local file are one shard.
 
     Args:
         training: URIs of the training shards.
@@ -123,20 +123,53 @@ def split_shards(
     Raises:
         DataError: A shard is in both lists, there are too few validation shards, or no training shard is left.
     """
-    files = set(map(storage.identity, training))
-    both = sorted(uri for uri in validation if storage.identity(uri) in files)
+    sides = [_one_per_file(uris) for uris in (training, validation)]
+    both = [(sides[0][file], uri) for file, uri in sides[1].items() if file in sides[0]]
+    training, validation = [list(side.values()) for side in sides]
     if both:
-        raise DataError(
-            f"{both[0]}: both a training and a validation shard ({len(both)} such shards). Change the patterns so that "
-            "only one of them matches it."
-        )
+        raise DataError(_both_sides(both, validation))
+    most = len(validation) - (not training)
+    if len(validation) == 1 and not training:
+        raise DataError(f"all shards are held out; none is left to train on. {_only_one_shard(validation[0])}")
     if holdout_shards > len(validation):
         raise DataError(
             f"holdout_shards: {holdout_shards} shards to hold out, but there are {len(validation)} validation shards. "
-            "Hold out fewer, or provide more validation shards."
+            f"Hold out at most {most}, or provide more validation shards."
         )
     chosen = set(np.random.default_rng(seed).permutation(len(validation))[:holdout_shards].tolist())
     kept = [uri for number, uri in enumerate(validation) if number not in chosen]
     if not training and not kept:
-        raise DataError("holdout_shards: all shards are held out; none is left to train on. Hold out fewer shards.")
+        raise DataError(
+            "holdout_shards: all shards are held out; none is left to train on. "
+            f"Hold out at most {most}, or give training shards."
+        )
     return [*training, *kept], [uri for number, uri in enumerate(validation) if number in chosen]
+
+
+def _one_per_file(uris: Iterable[str]) -> dict[str, str]:
+    """Return the first URI of each file, by what identifies the file."""
+    found: dict[str, str] = {}
+    for uri in uris:
+        found.setdefault(storage.identity(uri), uri)
+    return found
+
+
+def _both_sides(both: Sequence[tuple[str, str]], validation: Sequence[str]) -> str:
+    one, other = both[0]
+    same = "" if one == other else f" (as {one})"
+    problem = f"{other}: both a training and a validation shard{same}"
+    if len(validation) == 1:
+        return f"{problem}. {_only_one_shard(other)}"
+    return (
+        f"{problem} ({len(both)} such shards). Let only a pattern of data.validation match them: validation shards "
+        "that are not held out are training shards anyway."
+    )
+
+
+def _only_one_shard(uri: str) -> str:
+    folder = storage.join(uri.rpartition("/")[0] or ".", "shards")
+    return (
+        "The hold-out needs a shard of its own. Divide the videos among several shards: `yt8m data split "
+        f'{shlex.quote(uri)} --out {shlex.quote(folder)}`. Then give data.validation: ["{folder}/*.tfrecord"], '
+        "no data.training, and data.holdout_shards: 2."
+    )

@@ -28,7 +28,7 @@ from yt8m.identity import digest, unmarked
 _READS_AT_ONCE = 8
 # Fields that do not count when a step reads the record: they say where and when the work was done, not what came out.
 _VOLATILE = {"artifacts", "copies", "files", "inputs", "kept", "ended"}
-_VOLATILE_PARAMETERS = {"root", "key", "data_version", "records"}
+_VOLATILE_PARAMETERS = {"root", "key", "data_version", "records", "named_files"}
 
 
 class StoredFile(Config):

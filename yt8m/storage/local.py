@@ -48,8 +48,13 @@ class LocalStore:
         return blocked_parent(path) or why_no_match(pattern, noun, self.list_uris)
 
     def identity(self, uri: str) -> str:
-        """Return the path of a file without links, which is the same for all spellings of its path."""
-        return os.path.realpath(local_path(uri))
+        """Return the path of a file without links, or the number of a file that several hard links lead to."""
+        path = os.path.realpath(local_path(uri))
+        with suppress(OSError):
+            status = Path(path).stat()
+            if status.st_nlink > 1 and not Path(path).is_dir():
+                return f"{status.st_dev}:{status.st_ino}"
+        return path
 
     def list_files(self, folder: str) -> list[ListedFile]:
         """List all files below a folder, hidden ones included, sorted, as absolute paths. Links are not followed."""

@@ -43,11 +43,13 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Make:
 
 
 def test_shards_that_can_be_read_have_fingerprints(store: Make, tmp_path: Path) -> None:
-    (tmp_path / "a.tfrecord").write_text("1")
-    store(lambda _: [str(tmp_path / "a.tfrecord")])
+    files = [str(tmp_path / name) for name in ("a.tfrecord", "b.tfrecord")]
+    for file in files:
+        Path(file).write_text("1")
+    store(lambda _: files)
     found = find_fingerprints(data("mem://b/*"), "recipe", "if possible")
     assert found == find_fingerprints(data(f"{tmp_path}/*"), "recipe")
-    assert list(found.files) == [str(tmp_path / "a.tfrecord")]
+    assert list(found.files) == files
     assert not found.unread
 
 
@@ -101,7 +103,8 @@ def test_generated_shards_need_none() -> None:
 def test_without_fingerprints_kubeflow_executes_the_step_that_looks_at_the_shards(
     raw: dict[str, Any], tmp_path: Path
 ) -> None:
-    (tmp_path / "a.tfrecord").write_text("1")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.tfrecord").write_text("1")
     raw["data"] = {"validation": [f"{tmp_path}/*.tfrecord"], "holdout_shards": 1}
     for read_data in (True, False):
         compilation = Compilation(raw, "recipe", read_data=read_data)

@@ -88,7 +88,11 @@ def test_work_that_was_written_and_read_is_the_same() -> None:
 
 def on_shards(small: Small, folder: Path) -> Recipe:
     def changes(raw: dict[str, Any]) -> None:
-        raw["data"] = {"validation": [f"{folder}/*.tfrecord"], "holdout_shards": 1}
+        raw["data"] = {
+            "training": [f"{folder}/?.tfrecord"], "validation": [f"{folder}/held.tfrecord"], "holdout_shards": 1
+        }  # fmt: skip
+
+    (folder / "held.tfrecord").write_text("3")
 
     return small(changes)
 
@@ -108,7 +112,7 @@ def test_changed_and_added_shards_are_noticed(small: Small, tmp_path: Path) -> N
 
 def test_shards_that_are_not_there_are_told(small: Small, tmp_path: Path) -> None:
     recipe = on_shards(small, tmp_path)
-    with pytest.raises(ConfigError, match=r"small\.yaml: data\.validation: no file matches '.*tfrecord'"):
+    with pytest.raises(ConfigError, match=r"small\.yaml: data\.training: no file matches '.*tfrecord'"):
         work_of(recipe)
     work = find_work(make_plan(recipe), find_fingerprints(recipe.data, "small.yaml", read_data=False).files)
     assert work["prepare"].data_version == ""

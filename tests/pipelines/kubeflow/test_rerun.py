@@ -106,7 +106,7 @@ def test_settings_have_the_same_effect_as_on_the_recipe(spec: Spec) -> None:
     [
         ("train-linear", "training.epochs=5", "also train-other, which would not be executed. Choose a narrower"),
         ("prepare", "training.epochs=5", "Add --downstream|does not change prepare. It changes train-"),
-        ("train-linear", "data.generate.videos=3", "does not change train-linear"),
+        ("train-linear", "data.generate.videos=300", "does not change train-linear"),
         ("generate", "data.generate.max_frames=5", "also prepare, .*Add --downstream"),
         ("train-linear", "training.epochs=2", "It changes no node at all"),
         ("train-linear", "families.logistic.average=always", "changes the nodes of the run"),

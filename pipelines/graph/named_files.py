@@ -1,0 +1,84 @@
+"""Files that a recipe names and that only late nodes read, looked at when a run starts."""
+
+import hashlib
+from collections.abc import Mapping
+from functools import partial
+from typing import NamedTuple
+
+from pipelines.graph.fingerprints import ReadData, in_time
+from pipelines.graph.plan import Plan
+from pipelines.recipe.schema import Recipe
+from yt8m import storage
+from yt8m.errors import ConfigError, StorageError
+from yt8m.stages.named_files import VOCABULARY_KEY, check_named_file
+
+
+class NamedFiles(NamedTuple):
+    """What is known of the files that a recipe names.
+
+    Attributes:
+        digests: Hash of the content of the files that a node reads, by URI. Models of other runs have none: the names
+            of the works that made them tell them apart.
+        unread: URIs of those that could not be looked at, by key of the recipe, for the step `prepare` to look at.
+    """
+
+    digests: Mapping[str, str]
+    unread: Mapping[str, str]
+
+
+def look_at_named_files(
+    recipe: Recipe, plan: Plan, source: str, read_data: ReadData = True, *, steps_are_here: bool | None = None
+) -> NamedFiles:
+    """Look at every file that only late nodes of a run read.
+
+    Args:
+        recipe: The recipe.
+        plan: Its plan, which tells what is read of models of other runs.
+        source: Origin of the recipe, for error messages.
+        read_data: Whether to look at the files. `if possible` goes without if their store does not answer.
+        steps_are_here: Whether the steps see the paths of this machine. None means only if all files must be read.
+
+    Raises:
+        ConfigError: A file does not exist or cannot be used.
+        StorageError: A store cannot be reached or denies access, and the files must be read.
+    """
+    here = read_data is True if steps_are_here is None else steps_are_here
+    digests: dict[str, str] = {}
+    unread: dict[str, str] = {}
+    answers = bool(read_data)
+    for key, uri in _named_files(recipe, plan).items():
+        remote = storage.is_remote(uri)
+        if not (answers if remote else here and read_data):
+            unread[key] = uri
+            continue
+        try:
+            look = partial(_look, key, uri, recipe)
+            digest = in_time(look, uri) if remote and read_data == "if possible" else look()
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from None
+        except StorageError as error:
+            if not remote:
+                raise ConfigError(f"{source}: {key}: {error}") from None
+            if read_data is True:
+                raise
+            unread[key], answers = uri, False
+            continue
+        digests |= {uri: digest} if digest else {}
+    return NamedFiles(digests, unread)
+
+
+def _look(key: str, uri: str, recipe: Recipe) -> str:
+    """Check a file; return the hash of its content, empty if it is a model."""
+    check_named_file(key, uri, recipe.data.resolve_spec().num_classes)
+    return hashlib.sha256(storage.read_bytes(uri)).hexdigest()[:16] if key == VOCABULARY_KEY else ""
+
+
+def _named_files(recipe: Recipe, plan: Plan) -> dict[str, str]:
+    """Return the URIs of the files by key of the recipe."""
+    named = {VOCABULARY_KEY: recipe.export.vocabulary} if recipe.export.vocabulary else {}
+    read = {uri for node in plan.nodes.values() for uri in node.imported}
+    for name, model in recipe.imported.items():
+        for what in ("weights", "predictions", "member"):
+            if getattr(model, what) in read:
+                named[f"from: {model.run}: {name}: {what}"] = getattr(model, what)
+    return named
