@@ -152,4 +152,3 @@ def _check_division(sides: Sequence[Sequence[str]], data: DataConfig, source: st
         split_shards(training, validation, data.holdout_shards, seed=0)
     except DataError as error:
         raise ConfigError(f"{source}: data: {error}") from None
-
