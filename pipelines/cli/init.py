@@ -1,0 +1,88 @@
+"""`yt8m init`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipelines.cli.quiet_import import import_quietly
+from pipelines.init import FIRST, RECIPE
+from pipelines.init.shards import find_shards
+from yt8m.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pipelines.init.survey import Survey
+    from pipelines.init.write import Recipes
+
+# Patterns of a side to print.
+MAX_PATTERNS = 5
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("more", nargs=-1, metavar="[GLOB...]")
+@click.option(
+    "--data",
+    "places",
+    required=True,
+    multiple=True,
+    metavar="GLOB...",
+    help="Shards: a folder, for instance one that `yt8m data import` wrote, or glob patterns.",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the recipes that are in DIR.")
+def init(folder: Path, more: tuple[str, ...], places: tuple[str, ...], overwrite: bool) -> None:
+    """Write recipes for your own shards into DIR.
+
+    Looks at the shards, and writes recipe.yaml, with models and trainings that suit the number of videos and classes,
+    and first.yaml, a first run that takes minutes on two cores. Comments in the recipes say why every number is what
+    it is. Which shards are for training and which are held out is read from their names (train..., validate...,
+    test...); of shards with other names, a fifth is held out.
+    """
+    existing = [name for name in (RECIPE, FIRST) if (folder / name).exists()]
+    if existing and not overwrite:
+        raise ConfigError(
+            f"{folder / existing[0]}: exists already. Give another folder, or --overwrite to replace your recipes."
+        )
+    shards = find_shards([*places, *more])
+    import_quietly("tensorflow")
+    import_quietly("keras")
+    from pipelines.init.survey import survey
+    from pipelines.init.write import write_recipes
+
+    found = survey(shards)
+    recipes = write_recipes(found, folder)
+    _show(found, recipes)
+
+
+def _show(survey: "Survey", recipes: "Recipes") -> None:
+    """Print what the shards hold, what was written, and the two commands to go on with."""
+    from pipelines.init.recipes import describe_data, describe_time
+
+    click.echo(f"Data: {describe_data(survey)}")
+    for name, side in survey.sides.items():
+        about = "" if side.counted else "about "
+        click.echo(f"  {name}: {about}{side.videos:,} videos in {len(side.shards.uris):,} shards")
+        for pattern in side.shards.patterns[:MAX_PATTERNS]:
+            click.echo(f"    {pattern}")
+    first, full = recipes.first, recipes.full
+    scale = full.draft.scale
+    if "training" not in survey.sides:
+        click.echo(
+            f"  Their names do not say which are for training. {scale.holdout_shards} of them, chosen at random, are "
+            f"held out: {scale.holdout_videos:,} videos."
+        )
+    elif "test" in survey.sides:
+        click.echo("  The test shards are not used. Evaluate the exported model with them at the end.")
+    for written, what in ((first, "a first run"), (full, "all videos")):
+        models = ", ".join(written.recipe.models())
+        click.echo(f"Wrote {written.draft.path}: {what}; {models}")
+    if first.draft.sampled:
+        click.echo(f"Wrote {first.draft.path.parent / 'sample'}: videos of the first run, copied from your shards")
+    videos = first.draft.scale.training_videos + first.draft.scale.holdout_videos
+    click.echo(
+        f"\nStart with {videos:,} videos. Estimated from the models' arithmetic, from rates measured on two cores, and "
+        f"from the starts of all steps: {describe_time(first.seconds)}.\n"
+        f"  {first.draft.command}\n"
+        f"Then train everything, {describe_time(full.seconds)}.\n"
+        f"  {full.draft.command}"
+    )

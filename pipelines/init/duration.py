@@ -1,0 +1,38 @@
+"""Estimate of how long a recipe runs on two cores."""
+
+from pipelines.cost.dataset import DatasetSize
+from pipelines.cost.hours import NodeTimes
+from pipelines.cost.models import ModelEstimate
+from pipelines.graph.planner import make_plan
+from pipelines.recipe.schema import Recipe
+from yt8m.training.throughput import BANDWIDTH_SHARE, COMPUTE_SHARE, Gpu, Throughput
+
+CORES = 2
+# FLOP/s and bytes/s that small models reach on two cores of an AMD EPYC (docs/results.md).
+FLOP_RATE, BYTE_RATE = 40e9, 3e9
+# Seconds that a node takes besides its work: start, imports, and TensorFlow's compilation.
+_START_SECONDS = {"train": 10.0, "average": 12.0, "soft_targets": 8.0}
+_OTHER_START_SECONDS = 4.0
+
+
+def seconds_on_two_cores(recipe: Recipe, estimates: dict[str, ModelEstimate], training: int, holdout: int) -> float:
+    """Estimate how long a recipe runs, all nodes one after the other.
+
+    Args:
+        recipe: The recipe.
+        estimates: Sizes and arithmetic of its models.
+        training: Number of training videos.
+        holdout: Number of hold-out videos.
+    """
+    plan = make_plan(recipe)
+    throughput = Throughput(
+        # The rates of the data sheet, of which `Throughput` assumes these shares.
+        gpu=Gpu(FLOP_RATE / COMPUTE_SHARE, FLOP_RATE / COMPUTE_SHARE, BYTE_RATE / BANDWIDTH_SHARE, 0, ""),
+        cpus=CORES,
+        flops={name: estimate.flops for name, estimate in estimates.items()},
+        training={name: model.training for name, model in recipe.models().items()},
+        given={},
+    )
+    dataset = DatasetSize.of_counts(training, holdout, None, recipe.data.resolve_spec())
+    work = sum(NodeTimes(recipe, plan, dataset, throughput).seconds.values())
+    return work + sum(_START_SECONDS.get(node.stage, _OTHER_START_SECONDS) for node in plan.nodes.values())

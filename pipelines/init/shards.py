@@ -1,0 +1,144 @@
+"""The shards of a data set: where they are, which side they are on, and the patterns that match them."""
+
+import glob
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from yt8m import storage
+from yt8m.data.partition import list_shards
+from yt8m.errors import DataError
+from yt8m.storage.patterns import has_wildcards
+
+# Words that begin a part of the name of a shard or its folder, and the side that they mean.
+_WORDS = {"train": "training", "valid": "validation", "val": "validation", "dev": "validation", "eval": "validation"}
+_SIDE = re.compile(rf"(?:^|[^a-z])({'|'.join([*_WORDS, 'test'])})")
+# Endings of shards in a folder that is given as a whole, the first that exists, also one folder deeper.
+_ENDINGS = ("*.tfrecord", "*.tfrecords", "*tfrecord*")
+_LEAST_SHARDS = 2
+_STATS_AT_ONCE = 16
+
+_SPLIT_SHARD = """\
+  import tensorflow as tf
+  records = tf.data.TFRecordDataset({shard!r})
+  for number in range(10):
+      with tf.io.TFRecordWriter(f"shard{{number}}.tfrecord") as shard:
+          for record in records.shard(10, number).as_numpy_iterator():
+              shard.write(record)"""
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Shards of one side.
+
+    Attributes:
+        uris: Absolute paths or URIs.
+        patterns: Absolute patterns that match these shards and no others.
+        sizes: Bytes of each shard.
+    """
+
+    uris: tuple[str, ...]
+    patterns: tuple[str, ...]
+    sizes: tuple[int, ...]
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of all shards."""
+        return sum(self.sizes)
+
+
+def find_shards(places: Sequence[str]) -> dict[str, Shards]:
+    """Find the shards of a data set and divide them by their names.
+
+    Args:
+        places: Folders, shards, and glob patterns of shards.
+
+    Returns:
+        The shards of `training`, `validation` and `test`. Shards that are not divided are all in `validation`, some of
+        which are held out while the others train.
+
+    Raises:
+        DataError: A place has no shards, or there are too few to hold one out.
+    """
+    uris = list_shards("--data", [pattern for place in places for pattern in _patterns_of(place)])
+    sides = _divide(uris)
+    labeled = [uri for side, found in sides.items() if side != "test" for uri in found]
+    if len(labeled) < _LEAST_SHARDS:
+        raise DataError(_too_few(labeled, sides.get("test", [])))
+    return {side: _of(found) for side, found in sides.items()}
+
+
+def _patterns_of(place: str) -> list[str]:
+    """Return the patterns of the shards in a folder, or the place itself if it is no folder."""
+    if has_wildcards(place) and not storage.exists(place):
+        return [place]
+    for folders in ("", "*/"):
+        for ending in _ENDINGS:
+            pattern = storage.join(place, folders + ending)
+            if storage.list_uris(pattern):
+                return [pattern]
+    return [place]
+
+
+def _divide(uris: Sequence[str]) -> dict[str, list[str]]:
+    """Divide shards by the names of their files, or else of their folders."""
+    for part in (-1, -2):
+        found = [_SIDE.search(uri.split("/")[part].lower()) for uri in uris]
+        if all(found):
+            sides: dict[str, list[str]] = {}
+            for uri, match in zip(uris, found, strict=True):
+                sides.setdefault(_WORDS.get(match[1], "test") if match else "", []).append(uri)
+            if {"training", "validation"} <= sides.keys():
+                return sides
+            test = sides.pop("test", [])
+            rest = [uri for shards in sides.values() for uri in shards]
+            return {"validation": rest, "test": test} if rest and test else {"validation": rest or test}
+    return {"validation": list(uris)}
+
+
+def _of(uris: Sequence[str]) -> Shards:
+    with ThreadPoolExecutor(_STATS_AT_ONCE) as pool:
+        sizes = tuple(status.size for status in pool.map(storage.stat, uris))
+    return Shards(tuple(uris), tuple(_shortest_patterns(uris)), sizes)
+
+
+def _too_few(labeled: Sequence[str], test: Sequence[str]) -> str:
+    name = labeled[0] if labeled else test[0]
+    beside = f" besides {len(test)} for the test" if test and labeled else ""
+    return (
+        f"--data: {name} is the only shard{beside}, but whole shards are held out to measure the models, so that at "
+        "least two are needed. Write the videos into several shards: `yt8m data import` does it from features in "
+        ".npy, Parquet, CSV or HDF5 files. Or copy the records of the shard:\n"
+        f"{_SPLIT_SHARD.format(shard=name)}"
+    )
+
+
+def _shortest_patterns(uris: Iterable[str]) -> list[str]:
+    """Return a pattern for the shards of each folder, or the shards themselves where none matches them alone."""
+    folders: dict[str, list[str]] = {}
+    for uri in uris:
+        folder, _, name = uri.rpartition("/")
+        folders.setdefault(folder, []).append(name)
+    return [f"{folder}/{name}" for folder, names in folders.items() for name in _shortest_names(folder, names)]
+
+
+def _shortest_names(folder: str, names: Sequence[str]) -> Sequence[str]:
+    if len(names) == 1:
+        return names
+    prefix = _common_start(names)
+    suffix = _common_start([name[len(prefix) :][::-1] for name in names])[::-1]
+    for start in (prefix.rstrip("0123456789"), prefix):
+        pattern = f"{glob.escape(start)}*{glob.escape(suffix)}"
+        if len(storage.list_uris(f"{folder}/{pattern}")) == len(names):
+            return [pattern]
+    return names
+
+
+def _common_start(names: Sequence[str]) -> str:
+    """Return the letters with which all names begin."""
+    first, last = min(names), max(names)
+    length = next(
+        (number for number, (one, two) in enumerate(zip(first, last, strict=False)) if one != two), len(first)
+    )
+    return first[:length]

@@ -1,0 +1,170 @@
+"""What a data set holds: sides, numbers of videos, features, classes and frames, from looking at its records."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from pipelines.init.shards import Shards
+from yt8m import storage
+from yt8m.data.checking.layout import fields_of, guess_spec
+from yt8m.data.description import DatasetDescription
+from yt8m.data.format import DataSpec
+from yt8m.data.tfrecord import inspect_framing, read_payloads
+from yt8m.errors import DataError
+
+# Shards of a side to open, evenly spread. Those of an object store must be downloaded as a whole.
+_OPENED_SHARDS, _OPENED_REMOTE_SHARDS = 200, 8
+# Bytes of records to read from the opened shards together.
+_READ_BYTES = 256 << 20
+# Classes of YouTube-8M that a part of its records may miss.
+_UNSEEN_CLASSES = 500
+
+
+@dataclass(frozen=True)
+class Side:
+    """A side of a data set.
+
+    Attributes:
+        shards: Its shards.
+        records: Number of records of each shard that was opened.
+        videos: Number of videos, which is an estimate unless `counted`.
+        counted: Whether all shards were opened, or the data set's description has their number.
+    """
+
+    shards: Shards
+    records: Mapping[str, int]
+    videos: int
+    counted: bool
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a data set holds.
+
+    Attributes:
+        spec: Features, classes, length and layout of the videos.
+        sides: `training`, `validation` and `test`; a data set that is not divided has no `training`.
+        described: Whether the data set has a description. Otherwise `spec` fits the records that were read.
+        vocabulary: File with the names of the classes; empty if there is none.
+        read: Number of records that were read to find `spec`; 0 with a description.
+    """
+
+    spec: DataSpec
+    sides: Mapping[str, Side]
+    described: bool
+    vocabulary: str
+    read: int
+
+    @property
+    def videos(self) -> int:
+        """Number of videos with labels to train on and to hold out."""
+        return sum(side.videos for name, side in self.sides.items() if name != "test")
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the shards with these videos."""
+        return sum(side.shards.num_bytes for name, side in self.sides.items() if name != "test")
+
+    @property
+    def complete(self) -> bool:
+        """Whether all records were read to find `spec`."""
+        return self.counted and self.read >= self.videos
+
+    @property
+    def counted(self) -> bool:
+        """Whether all numbers of videos are exact."""
+        return all(side.counted for side in self.sides.values())
+
+
+def survey(shards: Mapping[str, Shards]) -> Survey:
+    """Look at the shards of a data set.
+
+    Args:
+        shards: The shards of each side; see `find_shards`.
+
+    Raises:
+        ConfigError: A file `dataset.json` beside the shards does not describe them.
+        DataError: The shards hold no records that a model can learn from, or different ones. The message tells what
+            they have.
+    """
+    uris = [uri for side in shards.values() for uri in side.uris]
+    described = {folder: DatasetDescription.in_folder(folder) for folder in {uri.rpartition("/")[0] for uri in uris}}
+    (folder, description), *others = described.items()
+    for other, second in others:
+        if (description and description.data) != (second and second.data):
+            raise DataError(
+                f"--data: {folder} and {other} hold different data, as their dataset.json say. Give shards of one "
+                "data set."
+            )
+    sides = {name: _open(side) for name, side in shards.items()}
+    _check_records(sides)
+    if description:
+        vocabulary = storage.join(folder, description.vocabulary) if description.vocabulary else ""
+        return Survey(description.data, sides, True, vocabulary, 0)
+    labeled = [side for name, side in sides.items() if name != "test"]
+    mean_bytes = sum(side.shards.num_bytes for side in labeled) / max(sum(side.videos for side in labeled), 1)
+    wanted = round(_READ_BYTES / max(mean_bytes, 1) / len(labeled))
+    payloads = [payload for side in labeled for payload in take_records(side.records, wanted)]
+    return Survey(_find_spec(payloads, uris[0]), sides, False, "", len(payloads))
+
+
+def take_records(records: Mapping[str, int], number: int) -> Iterator[bytes]:
+    """Yield about so many records, evenly from the beginnings of shards.
+
+    Args:
+        records: Number of records of each shard.
+        number: Number of records to take from all of them.
+    """
+    share = min(number / max(sum(records.values()), 1), 1.0)
+    for uri, count in records.items():
+        yield from read_payloads(storage.stage_in(uri), 0, ceil(count * share))
+
+
+def _open(shards: Shards) -> Side:
+    """Count the records of shards, or of some of them."""
+    limit = _OPENED_REMOTE_SHARDS if storage.is_remote(shards.uris[0]) else _OPENED_SHARDS
+    chosen = np.unique(np.linspace(0, len(shards.uris) - 1, min(limit, len(shards.uris))).round().astype(int)).tolist()
+    records, opened_bytes = {}, 0
+    for number in chosen:
+        uri = shards.uris[number]
+        records[uri] = inspect_framing(storage.stage_in(uri), verify_payloads=False).records
+        opened_bytes += shards.sizes[number]
+    found = sum(records.values())
+    counted = len(chosen) == len(shards.uris)
+    videos = found if counted else round(found * shards.num_bytes / max(opened_bytes, 1))
+    return Side(shards, records, videos, counted)
+
+
+def _check_records(sides: Mapping[str, Side]) -> None:
+    """Check that the sides to train on and to hold out have records."""
+    for name, side in sides.items():
+        if name != "test" and not any(side.records.values()):
+            uri = side.shards.uris[0]
+            damage = inspect_framing(storage.stage_in(uri), verify_payloads=False).damage
+            raise DataError(
+                f"--data: no records in the {name} shards. {uri}: {damage.reason if damage else 'it is empty'}. Give "
+                "TFRecord files; `yt8m data import` makes them from .npy, Parquet, CSV and HDF5 files."
+            )
+
+
+def _find_spec(payloads: Sequence[bytes], uri: str) -> DataSpec:
+    """Find the format that fits records."""
+    try:
+        spec = guess_spec(payloads)
+    except DataError as error:
+        raise DataError(f"--data: {uri}: {error}") from None
+    key = spec.layout.labels
+    if not any(field.key == key and field.values for payload in payloads for field in fields_of(payload)):
+        raise DataError(
+            f"--data: {uri}: the records have no labels, so that no model can learn from them. Give labeled shards; "
+            "`yt8m data check` tells what a record has."
+        )
+    own = DataSpec()
+    if spec.features == own.features and own.num_classes - _UNSEEN_CLASSES < spec.num_classes <= own.num_classes:
+        # YouTube-8M, of which the records that were read need not have the last classes.
+        spec = spec.model_copy(
+            update={"num_classes": own.num_classes, "max_frames": min(spec.max_frames, own.max_frames)}
+        )
+    return spec

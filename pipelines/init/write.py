@@ -1,0 +1,77 @@
+"""Choice and writing of the two recipes of a data set: the first run, and the whole experiment."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipelines.init import FIRST, RECIPE
+from pipelines.init.recipes import Draft, WrittenRecipe
+from pipelines.init.sample import FOLDER, write_sample
+from pipelines.init.scale import Scale
+from pipelines.init.survey import Survey
+from yt8m import storage
+
+# Bounds of the first run: estimated seconds, which leave room for slower machines within 15 minutes; training videos;
+# bytes of records to copy.
+TARGET_SECONDS = 300.0
+_MOST_VIDEOS = 3000
+_MOST_BYTES = 300 << 20
+# Fewest training videos of a sample.
+_LEAST_VIDEOS = 200
+# A sample of more than this share of the videos is no shorter than all of them.
+_NEARLY_ALL = 0.8
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """The recipes of a data set.
+
+    Attributes:
+        first: The first run.
+        full: The experiment with all videos.
+    """
+
+    first: WrittenRecipe
+    full: WrittenRecipe
+
+
+def write_recipes(survey: Survey, folder: Path) -> Recipes:
+    """Write the recipes of a data set, and if it is large a sample for the first run.
+
+    Args:
+        survey: What the data set holds.
+        folder: Folder of the recipes. Recipes and sample of an earlier call are replaced.
+
+    Raises:
+        ConfigError: The folder of the sample has other files.
+    """
+    scale = Scale.of(survey)
+    patterns = {name: side.shards.patterns for name, side in survey.sides.items() if name != "test"}
+    shards = len(survey.sides["validation"].shards.uris)
+    full = WrittenRecipe(Draft(survey, scale, patterns, shards, folder / RECIPE))
+    first = _first_run(full.draft, folder)
+    for written in (first, full):
+        with storage.open_atomic(written.draft.path, "w") as file:
+            file.write(written.text)
+    return Recipes(first, full)
+
+
+def _first_run(full: Draft, folder: Path) -> WrittenRecipe:
+    """Choose the first run: all videos if they are few, otherwise a sample, which is written."""
+    survey, scale = full.survey, full.scale
+    whole = replace(full, path=folder / FIRST, first=True)
+    share = min(1.0, _MOST_VIDEOS / scale.training_videos, _MOST_BYTES / survey.num_bytes)
+    trial = WrittenRecipe(replace(whole, scale=scale.first_run(share)))
+    if trial.seconds > TARGET_SECONDS:
+        share *= max(TARGET_SECONDS - trial.start_seconds, 0) / (trial.seconds - trial.start_seconds)
+    if share > _NEARLY_ALL:
+        return WrittenRecipe(replace(whole, scale=scale.first_run(1.0)))
+    place = folder / FOLDER
+    wanted = scale.first_run(max(share, min(_LEAST_VIDEOS / scale.training_videos, 1.0)))
+    copied = write_sample(survey, wanted.training_videos, wanted.holdout_videos, place)
+    patterns = {
+        name: (str(place.absolute() / f"{side}*.tfrecord"),)
+        for name, side in (("training", "train"), ("validation", "validate"))
+    }
+    held_out = len(list(place.glob("validate*")))
+    sizes = replace(wanted, training_videos=copied["train"], holdout_videos=copied["validate"], holdout_shards=held_out)
+    return WrittenRecipe(replace(whole, scale=sizes, patterns=patterns, holdout_of=held_out, sampled=True))
