@@ -99,7 +99,7 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None)
 
 def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
     """Return the features and classes to expect of all shards: from their data set's description and the options."""
-    from yt8m.data.description import DatasetDescription
+    from yt8m.data.description import DatasetDescription, complete
     from yt8m.data.format import DataSpec
 
     given = {"num_classes": options["classes"], "max_frames": options["max_frames"]}
@@ -109,8 +109,8 @@ def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
     specs = {}
     for folder, uri in {uri.rpartition("/")[0]: uri for uri in uris}.items():
         description = DatasetDescription.of_shard(uri)
-        described = description.data.model_dump() if description else {}
-        specs[folder] = DataSpec.parse(described | changes, "data check")
+        expected = complete(changes, description.data) if description else changes
+        specs[folder] = DataSpec.parse(expected, "data check")
     (first, spec), *others = specs.items()
     for folder, other in others:
         if other != spec:

@@ -51,6 +51,7 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     as_json: bool,
 ) -> None:
     """Evaluate a trained, quantized or exported model on labeled shards."""
+    from yt8m.data.description import check_model_fits
     from yt8m.data.partition import list_shards
     from yt8m.stages.evaluate import EvaluateConfig, spec_of
     from yt8m.stages.evaluate import evaluate as run_stage
@@ -61,7 +62,9 @@ def evaluate(  # noqa: PLR0917 click passes them by name
 
     with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
         partition = Path(folder) / "partition.json"
-        hold_out_all(list_shards("--input", inputs), spec_of(model), on_bad).save(partition)
+        shards, spec = list_shards("--input", inputs), spec_of(model)
+        check_model_fits(spec, shards, classes=True)
+        hold_out_all(shards, spec, on_bad).save(partition)
         metrics = run_stage(partition=partition, model=model, config=config, predictions=predictions).metrics
     if as_json:
         click.echo(json.dumps({name: metrics[name] for name in SHOWN}))

@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf import json_format
 from kfp.compiler import Compiler, KubernetesManifestOptions
 
+from pipelines.graph.described import complete_spec
 from pipelines.graph.fingerprints import ReadData, find_fingerprints
 from pipelines.graph.keys import find_work
 from pipelines.graph.named_files import look_at_named_files
@@ -39,6 +40,7 @@ class Compilation:
         read_data: Whether to look at the shards. `if possible` goes without if their store does not answer.
 
     Attributes:
+        raw: The recipe, completed by the descriptions beside the shards.
         unread: Why the shards have no fingerprints, so that every run looks at them. Empty if they have.
         unread_files: Other files that could not be looked at, by key of the recipe. The step `prepare` looks at them.
 
@@ -47,8 +49,8 @@ class Compilation:
     """
 
     def __init__(self, raw: Mapping[str, Any], source: str, *, read_data: ReadData) -> None:
-        self.raw, self.source = raw, source
-        self.recipe = check_recipe(raw, source)
+        self.raw, self.source = complete_spec(raw, source, read_data), source
+        self.recipe = check_recipe(self.raw, source)
         self.plan = make_plan(self.recipe)
         fingerprints, self.unread = find_fingerprints(self.recipe.data, source, read_data)
         named = look_at_named_files(self.recipe, self.plan, source, read_data)

@@ -40,7 +40,9 @@ class DataConfig(Config):
         validation: Glob patterns of the validation shards, some of which are held out. Not allowed with `generate`.
         holdout_shards: Number of validation shards that no model trains on. The others are training shards as well
             (the paper: 800).
-        spec: Features, classes and length of the videos. Not allowed with `generate`, which determines them.
+        spec: Features, classes and length of the videos. Keys that are left out come from the file `dataset.json`
+            beside the shards, which `yt8m data generate` and `yt8m data import` write; without one, they are
+            YouTube-8M's. Not allowed with `generate`, which determines them.
         on_bad: What happens to damaged shards and bad records: `skip` skips and reports them, `fail` stops the run.
     """
 

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from yt8m.data.description import DatasetDescription
+from yt8m.data.description import DatasetDescription, complete, contradiction
+from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError
 
 DATA = {"features": {"rgb": 4, "audio": 2}, "num_classes": 10, "max_frames": 5}
@@ -66,3 +67,44 @@ def test_kinds_are_of_existing_classes(tmp_path):
     write(tmp_path, data=DATA, seed=0, videos={}, shards={}, generation=generation)
     with pytest.raises(ConfigError, match=r"class_kinds\.first: class 10 is not one of 10"):
         DatasetDescription.in_folder(str(tmp_path))
+
+
+DESCRIBED = DataSpec(features={"inc3": 16, "vggish": 4}, num_classes=5, max_frames=7, ranges={"inc3": (0.0, 6.0)})
+
+
+@pytest.mark.parametrize(
+    ("written", "completed"),
+    [
+        ({}, DESCRIBED),
+        ({"max_frames": 3}, DESCRIBED.model_copy(update={"max_frames": 3})),
+        ({"num_classes": None}, DESCRIBED),
+        ({"features": {"vggish": 4}}, DataSpec(features={"vggish": 4}, num_classes=5, max_frames=7)),
+        (
+            {"ranges": {"vggish": [0.0, 1.0]}},
+            DESCRIBED.model_copy(update={"ranges": {"inc3": (0.0, 6.0), "vggish": (0.0, 1.0)}}),
+        ),
+    ],
+)
+def test_a_specification_is_completed_by_the_description(written, completed):
+    assert DataSpec.parse(complete(written, DESCRIBED), "test") == completed
+
+
+def test_nothing_is_added_where_the_data_are_as_in_youtube_8m():
+    assert complete({}, DataSpec()) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"features": {"vggish": 4, "inc3": 16}, "max_frames": 100, "layout": {"id": "key"}}, ""),
+        ({"features": {"inc3": 16}}, ""),
+        ({"features": {"inc3": 8, "vggish": 4}}, "features {'inc3': 8, 'vggish': 4} and {'inc3': 16, 'vggish': 4}"),
+        ({"features": {"rgb": 16}, "ranges": {}}, "features {'rgb': 16} and {'inc3': 16, 'vggish': 4}"),
+        ({"num_classes": 6}, "num_classes 6 and 5"),
+        ({"ranges": {}}, "ranges {'inc3': [-2.0, 2.0], 'vggish': [-2.0, 2.0]} and {'inc3': [0.0, 6.0], 'vggish':"),
+    ],
+)
+def test_contradictions_are_features_sizes_classes_and_ranges(changes, said):
+    spec = DataSpec.parse(DESCRIBED.model_dump(mode="json") | changes, "test")
+    assert contradiction(spec, DESCRIBED).startswith(said)
+    assert bool(contradiction(spec, DESCRIBED)) == bool(said)

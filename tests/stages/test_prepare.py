@@ -136,3 +136,42 @@ def test_real_shards_are_divided(real_data, tmp_path):
     ]
     assert 2.5 < result.metrics["mean_labels"] < 3.5
     assert np.argmax(partition.class_counts) == 0  # "Game"
+
+
+def test_shards_that_are_described_as_other_data_are_refused_before_they_are_read(folder, shards):
+    shards.describe(folder, data=shards.spec.model_dump(mode="json") | {"num_classes": 12, "ranges": {"rgb": [0, 6]}})
+    with pytest.raises(
+        DataError, match=r"data\.spec: differs from .*/dataset\.json \(ranges .*; num_classes 10 and 12"
+    ):
+        run(folder, shards)
+    agreeing = shards.spec.model_copy(update={"num_classes": 12, "ranges": {"rgb": (0.0, 6.0)}})
+    assert run(folder, shards, spec=agreeing)[0].spec == agreeing
+
+
+def test_sides_that_are_described_as_different_data_are_refused(folder, shards):
+    (folder / "other").mkdir()
+    for path in folder.glob("validate*"):
+        path.rename(folder / "other" / path.name)
+    shards.describe(folder)
+    shards.describe(folder / "other", data=shards.spec.model_dump(mode="json") | {"ranges": {"audio": [0, 6]}})
+    with pytest.raises(DataError, match=rf"{folder} and {folder}/other hold different data.*audio.*6\.0"):
+        run(folder, shards, validation=(f"{folder}/other/*.tfrecord",))
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_sides_whose_classes_have_different_names_are_refused(folder, shards, same):
+    (folder / "other").mkdir()
+    for path in folder.glob("validate*"):
+        path.rename(folder / "other" / path.name)
+    for place, names in (
+        (folder, "0,cat\n1,dog\n"),
+        (folder / "other", "0,cat\n1,dog\n" if same else "0,dog\n1,cat\n"),
+    ):
+        shards.describe(place, vocabulary="vocabulary.csv")
+        (place / "vocabulary.csv").write_text("Index,Name\n" + names)
+    validation = (f"{folder}/other/*.tfrecord",)
+    if same:
+        run(folder, shards, validation=validation)
+        return
+    with pytest.raises(DataError, match=r"hold different data.*names of classes"):
+        run(folder, shards, validation=validation)

@@ -1,7 +1,8 @@
 """Description of a data set: the file `dataset.json` beside its shards."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 from pydantic import NonNegativeInt, model_validator
@@ -9,7 +10,8 @@ from pydantic import NonNegativeInt, model_validator
 from yt8m import storage
 from yt8m.config import Config, ConfigFile
 from yt8m.data.format import DataSpec
-from yt8m.errors import ConfigError
+from yt8m.errors import ConfigError, DataError
+from yt8m.yaml_files import dump_line
 
 DESCRIPTION_NAME = "dataset.json"
 
@@ -110,7 +112,128 @@ class DatasetDescription(ConfigFile):
     @classmethod
     def of_shard(cls, uri: str) -> Self | None:
         """Read the description of a shard's data set like `in_folder`; return None if the data set has none."""
-        return cls.in_folder(uri.rpartition("/")[0])
+        return cls.in_folder(_folder(uri))
+
+
+def descriptions_of(uris: Iterable[str]) -> dict[str, DatasetDescription]:
+    """Read the descriptions beside shards, by folder; folders without one are left out.
+
+    Raises:
+        ConfigError: A file of that name has another content.
+        StorageError: A file cannot be read.
+    """
+    found = {folder: DatasetDescription.in_folder(folder) for folder in dict.fromkeys(map(_folder, uris))}
+    return {folder: description for folder, description in found.items() if description}
+
+
+def complete(written: Mapping[str, Any], described: DataSpec) -> dict[str, Any]:
+    """Fill in the keys that a specification leaves out.
+
+    Args:
+        written: A `DataSpec` as plain data, with any of its keys.
+        described: What the description of the data says.
+
+    Returns:
+        The specification as plain data. Keys in which the data do not differ from YouTube-8M's are not added.
+    """
+    given = {key: value for key, value in written.items() if value is not None}
+    spec = {**described.model_dump(mode="json", exclude_defaults=True), **given}
+    features, ranges = spec.get("features", described.features), given.get("ranges", {})
+    if described.ranges and isinstance(features, dict) and isinstance(ranges, dict):
+        known = {name: list(bounds) for name, bounds in described.ranges.items() if name in features}
+        spec["ranges"] = {**known, **ranges}
+    return spec
+
+
+def contradiction(spec: DataSpec, described: DataSpec, *, classes: bool = True) -> str:
+    """Tell what a specification says otherwise than the description of the data.
+
+    Features may be left out and have another order, and the length and the layout of records may be others.
+
+    Args:
+        spec: The specification.
+        described: What the description says.
+        classes: Whether the number of classes counts.
+
+    Returns:
+        A text such as `num_classes 10 and 12`, first the specification's, then the description's. Empty if both agree.
+    """
+    kept = {name: described.features[name] for name in spec.features if name in described.features}
+    ranges = {name: described.range_of(name) for name in kept}
+    if kept != spec.features:
+        return f"features {dict(spec.features)} and {dict(described.features)}"
+    num_classes = described.num_classes if classes else spec.num_classes
+    return spec.difference(spec.model_copy(update={"ranges": ranges, "num_classes": num_classes}))
+
+
+def check_described(found: Mapping[str, DatasetDescription], spec: DataSpec) -> None:
+    """Check that data sets agree with each other and with a recipe.
+
+    Args:
+        found: Descriptions by folder, as `descriptions_of` returns them.
+        spec: The recipe's specification of the data.
+
+    Raises:
+        DataError: They differ in features, sizes, classes, names of classes or ranges.
+    """
+    for (first, one), (second, other) in pairwise(found.items()):
+        names = [name for name in spec.features if name in one.data.features]
+        kept = DataSpec.model_construct(
+            features={name: one.data.features[name] for name in names},
+            ranges={name: one.data.range_of(name) for name in names},
+            num_classes=one.data.num_classes,
+        )
+        if difference := contradiction(kept, other.data) or _other_names(first, one, second, other):
+            raise DataError(
+                f"{first} and {second} hold different data, as their {DESCRIPTION_NAME} say ({difference}). Take all "
+                "shards of a run from one data set, or write both data sets with the same features, ranges and classes."
+            )
+    for folder, description in found.items():
+        if difference := contradiction(spec, description.data):
+            raise DataError(
+                f"data.spec: differs from {storage.join(folder, DESCRIPTION_NAME)} ({difference}: the recipe's and the "
+                f"data's). Leave the key out of data.spec, or write what the data have: {_line(description.data)}"
+            )
+
+
+def check_model_fits(spec: DataSpec, uris: Iterable[str], *, classes: bool) -> None:
+    """Check that a model can read shards, as far as their descriptions tell.
+
+    Args:
+        spec: What the model was made for.
+        uris: URIs of the shards.
+        classes: Whether the number of classes counts, because labels are read.
+
+    Raises:
+        ConfigError: A file `dataset.json` beside the shards is no description of them.
+        DataError: The shards have other features, sizes, ranges or classes.
+    """
+    for folder, description in descriptions_of(uris).items():
+        if difference := contradiction(spec, description.data, classes=classes):
+            raise DataError(
+                f"{folder}: the model was made for other videos than {DESCRIPTION_NAME} describes ({difference}: the "
+                "model's and the data's). Give shards of the data set that the model was trained on, or shards that "
+                "were written with the same features and ranges."
+            )
+
+
+def _other_names(first: str, one: DatasetDescription, second: str, other: DatasetDescription) -> str:
+    """Tell whether classes with the same number have different names in two data sets."""
+    places = [storage.join(first, one.vocabulary), storage.join(second, other.vocabulary)]
+    if not (one.vocabulary and other.vocabulary and all(map(storage.exists, places))):
+        return ""
+    same = storage.read_bytes(places[0]) == storage.read_bytes(places[1])
+    return "" if same else f"names of classes in {places[0]} and {places[1]}"
+
+
+def _line(spec: DataSpec) -> str:
+    """Write a specification as a line for a recipe's section `data`, with what differs from YouTube-8M's format."""
+    always = {"features": dict(spec.features), "num_classes": spec.num_classes, "max_frames": spec.max_frames}
+    return f"`spec: {dump_line({**always, **spec.model_dump(mode='json', exclude_defaults=True)})}`"
+
+
+def _folder(uri: str) -> str:
+    return uri.rpartition("/")[0]
 
 
 def _without_format_1(text: str) -> str:

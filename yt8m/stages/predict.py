@@ -14,6 +14,7 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
+from yt8m.data.description import check_model_fits
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import list_shards
 from yt8m.errors import ConfigError, DataError, WorkerError
@@ -69,14 +70,15 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
     Raises:
         ConfigError: The output is a folder or has an unknown suffix, or the range exceeds the shards.
         StorageError: The kind of storage is unknown, or a file cannot be read or written.
-        DataError: There is no exported model, no shard or no usable video, the vocabulary is invalid, or `on_bad` is
-            `fail` and a record is bad.
+        DataError: There is no exported model, no shard or no usable video, the shards are described as other data than
+            the model's, the vocabulary is invalid, or `on_bad` is `fail` and a record is bad.
         WorkerError: A worker process died; finished shards are kept.
     """
     start = time.monotonic()
     _check_output(output)
     description = ExportDescription.load(model)
     shards = list_shards("inputs", inputs)
+    check_model_fits(description.data, shards, classes=False)
     vocabulary = _vocabulary_uri(model, config)
     file_format = _file_format(output, vocabulary, description, config)
     tasks = _tasks(shards, description, output, vocabulary, config)

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from yt8m.config import Config
+from yt8m.data.description import check_described, descriptions_of
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, list_shards, split_shards
 from yt8m.data.read_report import ReadReport
@@ -51,8 +52,10 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         first bad records).
 
     Raises:
-        DataError: A pattern matches no shard, a shard is on both sides, there are too few validation shards, a side has
-            no usable video, or (under `on_bad="fail"`) a record is bad or a shard damaged.
+        ConfigError: A file `dataset.json` beside the shards is no description of them.
+        DataError: The description of the shards says something else than the configuration or than that of other
+            shards, a pattern matches no shard, a shard is on both sides, there are too few validation shards, a side
+            has no usable video, or (under `on_bad="fail"`) a record is bad or a shard damaged.
     """
     from yt8m.data.scan import scan_shards  # noqa: PLC0415 - TensorFlow; recipes need PrepareConfig only
 
@@ -63,6 +66,8 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         config.holdout_shards,
         config.seed,
     )
+    # Before hours of reading.
+    check_described(descriptions_of([*training_uris, *holdout_uris]), config.spec)
     report = ReadReport()
     training = scan_shards(training_uris, config.spec, config.on_bad, report, "training shards")
     holdout = scan_shards(holdout_uris, config.spec, config.on_bad, report, "hold-out shards")

@@ -1,0 +1,116 @@
+"""Recipes take what they leave out from the descriptions beside the shards, and must not contradict them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines.cli import main
+from pipelines.kubeflow.compile import Compilation
+from pipelines.recipe.load import read_recipe
+from tests.support.paths import REPOSITORY
+from yt8m.data.format import DataSpec
+from yt8m.errors import ConfigError
+from yt8m.storage.local import LocalStore
+from yt8m.storage.stores import STORES
+
+DATA = {"features": {"inc3": 16, "vggish": 4}, "num_classes": 5, "max_frames": 7, "ranges": {"inc3": [0.0, 6.0]}}
+
+
+def describe(folder: Path, **changes: Any) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "train.tfrecord").touch()
+    (folder / "validate.tfrecord").touch()
+    text = json.dumps({"format": 2, "data": DATA | changes, "seed": 0, "videos": {}, "shards": {}})
+    (folder / "dataset.json").write_text(text)
+    return folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., list[str]]:
+    """Return settings of a recipe with shards in these folders."""
+
+    def make(training: str, validation: str, *more: str) -> list[str]:
+        shards = [f"data.training=['{training}/train*']", f"data.validation=['{validation}/validate*']"]
+        return ["data.generate=null", "data.holdout_shards=1", *shards, *more]
+
+    return make
+
+
+def compiled(settings: list[str], **options: Any) -> Compilation:
+    recipe = REPOSITORY / "pipelines" / "recipes" / "smoke.yaml"
+    return Compilation(read_recipe(recipe, settings), "smoke", **{"read_data": False, **options})
+
+
+def plan(settings: list[str]) -> Result:
+    options = [part for setting in settings for part in ("--set", setting)]
+    return CliRunner().invoke(main, ["plan", str(REPOSITORY / "pipelines" / "recipes" / "smoke.yaml"), *options])
+
+
+def test_missing_keys_come_from_the_description_and_stay_in_the_saved_recipe(tmp_path, settings):
+    folder = describe(tmp_path / "data")
+    compilation = compiled(settings(folder, folder, "data.spec.max_frames=3"))
+    expected = DataSpec.parse(DATA | {"max_frames": 3}, "test")
+    assert compilation.recipe.data.resolve_spec() == expected
+    assert DataSpec.parse(compilation.plan.nodes["prepare"].config["spec"], "test") == expected
+    compilation.save_recipe(tmp_path / "recipe.json")
+    (folder / "dataset.json").unlink()
+    again = Compilation(read_recipe(tmp_path / "recipe.json"), "again", read_data=False)
+    assert again.recipe.data.resolve_spec() == expected
+
+
+def test_data_sets_without_a_description_have_the_default(tmp_path, settings):
+    folder = describe(tmp_path / "data")
+    (folder / "dataset.json").unlink()
+    compilation = compiled(settings(folder, folder))
+    assert compilation.recipe.data.resolve_spec() == DataSpec()
+    assert "spec" not in compilation.raw["data"]
+
+
+def test_descriptions_in_stores_are_read_as_fingerprints_are(tmp_path, settings, monkeypatch):
+    class Remote(LocalStore):
+        remote = True
+
+        def list_uris(self, pattern: str) -> list[str]:
+            return super().list_uris(pattern.removeprefix("mem://"))
+
+    monkeypatch.setitem(STORES, "mem", Remote())
+    folder = describe(tmp_path / "data")
+    given = settings(f"mem://{folder}", f"mem://{folder}")
+    for read_data, classes in ((False, 3862), (True, 5), ("if possible", 5)):
+        assert compiled(given, read_data=read_data).recipe.data.resolve_spec().num_classes == classes
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("data.spec.num_classes=6", "num_classes 6 and 5"),
+        ("data.spec.features={inc3: 8}", "features {'inc3': 8} and {'inc3': 16, 'vggish': 4}"),
+        ("data.spec.ranges={inc3: [-2.0, 2.0]}", "ranges {'inc3': [-2.0, 2.0]"),
+    ],
+)
+def test_a_recipe_that_contradicts_the_description_is_refused_by_plan_with_the_line_to_paste(
+    tmp_path, settings, setting, said
+):
+    folder = describe(tmp_path / "data")
+    result = plan(settings(folder, folder, setting))
+    assert result.exit_code == 2
+    assert f"data.spec: differs from {folder}/dataset.json ({said}" in result.stderr
+    line = "spec: {features: {inc3: 16, vggish: 4}, num_classes: 5, max_frames: 7, ranges: {inc3: [0.0, 6.0]}}"
+    assert line in result.stderr
+
+
+def test_sides_with_different_descriptions_are_refused(tmp_path, settings):
+    one, two = describe(tmp_path / "one"), describe(tmp_path / "two", ranges={"inc3": [0.0, 7.0]})
+    with pytest.raises(ConfigError, match=rf"{one} and {two} hold different data.*7\.0"):
+        compiled(settings(one, two))
+
+
+def test_another_file_of_this_name_is_refused(tmp_path, settings):
+    folder = describe(tmp_path / "data")
+    (folder / "dataset.json").write_text("[]")
+    with pytest.raises(ConfigError, match=r"dataset\.json: not a description of the shards beside it"):
+        compiled(settings(folder, folder))
