@@ -1,4 +1,5 @@
 import csv
+import json
 import multiprocessing
 import shutil
 import time
@@ -236,6 +237,18 @@ def test_impossible_requests_are_refused_with_the_reason(model, shards, tmp_path
     (tmp_path / "classes.csv").write_text("Index,Name\n30,Game\n")
     with pytest.raises(DataError, match=r"classes\.csv: line 2: Index: expected one of 30 classes from 0"):
         run(model, shards, tmp_path / "out.parquet", vocabulary=str(tmp_path / "classes.csv"))
+
+
+def test_shards_with_other_ranges_than_the_models_are_refused(model, shards, tmp_path):
+    data = SPEC.model_dump(mode="json") | {"num_classes": 99, "ranges": {"audio": [0.0, 6.0]}}
+    description = tmp_path / "test" / "dataset.json"
+    description.write_text(json.dumps({"data": data, "seed": 0, "videos": {}, "shards": {}}))
+    with pytest.raises(
+        DataError, match=r"made for other videos than dataset\.json describes \(ranges .*'audio': \[-2\.0"
+    ):
+        run(model, shards, tmp_path / "out.csv")
+    description.write_text(description.read_text().replace("[0.0, 6.0]", "[-2.0, 2.0]"))
+    assert run(model, shards, tmp_path / "out.csv").metrics["videos"] == 10
 
 
 def test_an_unwritable_output_is_refused_before_the_model_is_loaded(tmp_path):
