@@ -24,7 +24,7 @@ class Advance(Protocol):
 
 
 @contextmanager
-def progress(description: str, total: int, unit: str = "videos", done: int = 0) -> Iterator[Advance]:
+def progress(description: str, total: int | None, unit: str = "videos", done: int = 0) -> Iterator[Advance]:
     """Show how much work is done, how fast it goes and how long the rest will take.
 
     The first call of the yielded function only starts the clock, because compiling a model or opening files takes
@@ -32,7 +32,7 @@ def progress(description: str, total: int, unit: str = "videos", done: int = 0) 
 
     Args:
         description: Name of the work.
-        total: Number of units to do, including `done`.
+        total: Number of units to do, including `done`; None if it is not known.
         unit: Name of the units, in the plural.
         done: Number of units that an earlier process did. They do not count in the rate.
 
@@ -88,7 +88,8 @@ def duration(seconds: float) -> str:
 
 def _line(task: Task, details: list[str]) -> str:
     share = f" ({task.percentage:.0f}%)" if task.total else ""
-    start = f"{task.description}: {task.completed:.0f}/{task.total:.0f} {task.fields['unit']}{share}"
+    of_total = "" if task.total is None else f"/{task.total:.0f}"
+    start = f"{task.description}: {task.completed:.0f}{of_total} {task.fields['unit']}{share}"
     return ", ".join([start, *filter(None, details)])
 
 

@@ -38,15 +38,21 @@ class Generation(Config):
 
 
 class Imported(Config):
-    """Where the videos of an imported data set come from.
+    """Where the videos of an imported data set come from, and how they were divided.
 
     Attributes:
         sources: Files and folders that were imported, as they were given.
-        clipped: Share of the values outside the range, by feature.
+        clipped: Share of the values outside the range, by feature. Bytes clip them.
+        split: Share of the labeled videos that each side was to get.
+        groups: Number of groups that were kept on one side; 0 without groups.
+        content: Digest of the videos with their labels and groups.
     """
 
     sources: tuple[str, ...]
     clipped: Mapping[str, float] = {}
+    split: Mapping[str, float] = {}
+    groups: int = 0
+    content: str = ""
 
 
 class DatasetDescription(ConfigFile):
@@ -83,6 +89,14 @@ class DatasetDescription(ConfigFile):
     def class_kinds(self) -> Mapping[str, tuple[int, ...]]:
         """Classes by kind of evidence; empty if the videos have no kinds."""
         return self.generation.class_kinds if self.generation else {}
+
+    def difference(self, wanted: Self) -> str:
+        """Tell in which respects this data set is another one than a wanted one; empty if it is the same."""
+        here, there = (_facts(each) for each in (self, wanted))
+        differing = [key for key in there if here.get(key) != there[key]]
+        return "; ".join(f"{key} {here.get(key)!r} instead of {there[key]!r}" for key in differing) or (
+            "" if self == wanted else "made by another version"
+        )
 
     @classmethod
     def parse_json(cls, text: str, source: str) -> Self:
@@ -234,6 +248,13 @@ def _line(spec: DataSpec) -> str:
 
 def _folder(uri: str) -> str:
     return uri.rpartition("/")[0]
+
+
+def _facts(description: DatasetDescription) -> dict[str, Any]:
+    """Return what tells data sets apart, without the classes of kinds, which follow from the rest."""
+    facts = description.model_dump(mode="json")
+    origin = (facts.pop("generation") or {}) | (facts.pop("imported") or {})
+    return facts | origin | {"class_kinds": None}
 
 
 def _without_format_1(text: str) -> str:

@@ -26,9 +26,7 @@ class FrameBuffer:
     """
 
     def __init__(self, name: str, size: int, max_frames: int) -> None:
-        header = b""
-        for _ in ("value", "bytes_list", "feature"):
-            header = _FIELD_1 + varint(len(header) + size) + header
+        header = _frame_header(size)
         self._name = name.encode()
         self._rows = np.empty((max_frames, len(header) + size), np.uint8)
         self._rows[:, : len(header)] = np.frombuffer(header, np.uint8)
@@ -85,6 +83,18 @@ def varint(number: int) -> bytes:
         number >>= 7
     encoded.append(number)
     return bytes(encoded)
+
+
+def frame_bytes(size: int) -> int:
+    """Return the number of bytes of a frame of `size` values in a record."""
+    return len(_frame_header(size)) + size
+
+
+def _frame_header(size: int) -> bytes:
+    header = b""
+    for _ in ("value", "bytes_list", "feature"):
+        header = _FIELD_1 + varint(len(header) + size) + header
+    return header
 
 
 def _delimited(tag: bytes, content: bytes) -> bytes:

@@ -134,6 +134,21 @@ def scale_and_offset(low: float, high: float) -> tuple[float, float]:
     return (high - low) / 255, (high - low) / 512 + low
 
 
+def quantize(array: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+    """Convert floats to the bytes that stand for the nearest values of a range, in the same shape.
+
+    Args:
+        array: Floats. Those outside the range are clipped.
+        low: Lowest value of the feature's range.
+        high: Highest value of the feature's range.
+    """
+    scale, offset = scale_and_offset(low, high)
+    with np.errstate(over="ignore"):
+        levels = np.rint((array - np.float32(offset)) / np.float32(scale))
+    quantized: NDArray[np.uint8] = np.clip(levels, 0, 255, out=levels).astype(np.uint8)
+    return quantized
+
+
 def dequantize(
     array: NDArray[np.uint8], low: float = YT8M_RANGE[0], high: float = YT8M_RANGE[1]
 ) -> NDArray[np.float32]:

@@ -16,7 +16,8 @@ import google_crc32c
 
 _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
-_OVERHEAD: int = _HEADER.size + _FOOTER.size
+# Bytes of a record beside its payload.
+RECORD_OVERHEAD: int = _HEADER.size + _FOOTER.size
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,8 @@ def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool
     length, length_checksum = _HEADER.unpack(header)
     if _masked_checksum(header[:8]) != length_checksum:
         return _foreign_format(header) if offset == 0 else "the checksum of the record's length does not match"
-    if left < length + _OVERHEAD:
-        return f"truncated: {left} bytes left, but the record has {length + _OVERHEAD}"
+    if left < length + RECORD_OVERHEAD:
+        return f"truncated: {left} bytes left, but the record has {length + RECORD_OVERHEAD}"
     if verify_payloads:
         payload_end = offset + _HEADER.size + length
         (payload_checksum,) = _FOOTER.unpack(content[payload_end : payload_end + _FOOTER.size])
@@ -120,7 +121,7 @@ def _foreign_format(header: bytes) -> str:
 
 def _end_of(content: mmap.mmap | bytes, offset: int) -> int:
     length, _ = _HEADER.unpack(content[offset : offset + _HEADER.size])
-    return offset + int(length) + _OVERHEAD
+    return offset + int(length) + RECORD_OVERHEAD
 
 
 def _masked_checksum(data: bytes) -> int:

@@ -5,7 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from threading import Lock
-from typing import Any
 
 import numpy as np
 
@@ -80,7 +79,10 @@ def start_dataset(uri: str, description: DatasetDescription) -> None:
     place = storage.join(uri, DESCRIPTION_NAME)
     if found := DatasetDescription.in_folder(uri):
         if found != description:
-            raise DataError(f"{place}: {_difference(found, description)}. Choose another folder or remove this one.")
+            raise DataError(
+                f"{place}: the folder holds another data set ({found.difference(description)}). Choose another folder "
+                "or remove this one."
+            )
         return
     if foreign := storage.list_uris(storage.join(uri, "*.tfrecord")):
         raise DataError(
@@ -143,16 +145,3 @@ def _write_shard(
             labels = video.labels if shard.labeled else None
             write_record(file, encode_video(video.id, labels, T, buffers.values()))
             advance(1)
-
-
-def _difference(found: DatasetDescription, wanted: DatasetDescription) -> str:
-    here, there = (_facts(each) for each in (found, wanted))
-    differing = [key for key in there if here.get(key) != there[key]]
-    shown = "; ".join(f"{key} {here.get(key)!r} instead of {there[key]!r}" for key in differing)
-    return f"the folder holds another data set ({shown or 'made by another version'})"
-
-
-def _facts(description: DatasetDescription) -> dict[str, Any]:
-    """Return what tells data sets apart, without the classes of kinds, which follow from the rest."""
-    facts = description.model_dump(mode="json")
-    return {**facts, **(facts.pop("generation") or {}), "class_kinds": None}
