@@ -68,10 +68,10 @@ def _show(survey: "Survey", recipes: "Recipes") -> None:
     scale = full.draft.scale
     if "training" not in survey.sides:
         click.echo(
-            f"  Their names do not say which are for training. {scale.holdout_shards} of them, chosen at random, are "
-            f"held out: {scale.holdout_videos:,} videos."
+            f"  Their names do not divide them into training and validation. {scale.holdout_shards} of "
+            f"{full.draft.holdout_of:,}, chosen at random, are held out: {scale.holdout_videos:,} videos."
         )
-    elif "test" in survey.sides:
+    if "test" in survey.sides:
         click.echo("  The test shards are not used. Evaluate the exported model with them at the end.")
     for written, what in ((first, "a first run"), (full, "all videos")):
         models = ", ".join(written.recipe.models())

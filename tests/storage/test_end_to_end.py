@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from pipelines.cli import main
 from pipelines.cli.data import check
 from tests.storage.fault_proxy import Plan
+from tests.support.recipes import load_recipe
 from tests.support.toy_ensemble import export_ensemble, write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
 from tests.support.weights import read_weights
@@ -221,3 +223,14 @@ def test_means_in_an_object_store_give_the_same_videos_as_a_local_file(remote, t
             }
         else:
             assert storage.read_bytes(there) == Path(here).read_bytes()
+
+
+@pytest.mark.parametrize("place", ["", "/*.tfrecord"])
+def test_recipes_for_shards_in_an_object_store(remote, tmp_path, place):
+    generate(config=DATA, output_uri=remote.uri)
+    result = CliRunner().invoke(main, ["init", str(tmp_path / "own"), "--data", remote.uri + place])
+    assert result.exit_code == 0, result.output
+    for name in ("first.yaml", "recipe.yaml"):
+        data = load_recipe(tmp_path / "own" / name).data
+        assert (data.training, data.validation) == tuple((pattern,) for pattern in globs(remote.uri))
+        assert data.resolve_spec() == DATA.resolve().spec

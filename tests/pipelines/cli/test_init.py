@@ -1,55 +1,268 @@
-"""`yt8m init` on small data sets of several shapes."""
+"""`yt8m init` on small data sets of several shapes; `yt8m plan` loads what it writes."""
 
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
-from pipelines.recipe.load import check_recipe, read_recipe
+from pipelines.init import write
 from pipelines.recipe.schema import Recipe
-from tests.support.videos import video_of, write_shard
+from tests.support.recipes import load_recipe
+from tests.support.videos import Video, video_of, write_shard
+from yt8m.data.description import DatasetDescription
 from yt8m.data.format import DataSpec
+from yt8m.data.tfrecord import inspect_framing, read_payloads
+
+SIZES = {"rgb": 8, "audio": 4}
 
 
-def init(folder: Path, *arguments: object) -> Result:
+def init(folder: Path | str, *arguments: object) -> Result:
     return CliRunner().invoke(main, ["init", str(folder), *map(str, arguments)])
 
 
-def recipe_of(folder: Path, name: str = "recipe.yaml") -> Recipe:
-    return check_recipe(read_recipe(folder / name), name)
-
-
-def write_shards(folder: Path, *, names: str = "{side}{number}.tfrecord", shards: int = 5, **options: object) -> None:
-    """Write small shards, the last of which is for validation."""
+def write_shards(folder: Path, names: Sequence[str], videos: int = 20, classes: int = 3, **sizes: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    sizes = options.pop("sizes", {"rgb": 8, "audio": 4})
-    for number in range(shards):
-        side = "validate" if number == shards - 1 else "train"
-        videos = [
-            video_of(20 * number + n, num_frames=2 + n % 4, labels=[n % 3], **sizes)  # type: ignore[arg-type]
-            for n in range(20)
-        ]
-        write_shard(folder / names.format(side=side, number=number), videos)
+    for number, name in enumerate(names):
+        made = [video_of(videos * number + n, 2 + n % 4, [n % classes], **(sizes or SIZES)) for n in range(videos)]
+        write_shard(folder / name, made)
 
 
-def plans(folder: Path) -> str:
-    """Return what `yt8m plan` prints for both recipes."""
-    printed = ""
-    for name in ("first.yaml", "recipe.yaml"):
-        result = CliRunner().invoke(main, ["plan", str(folder / name)])
-        assert result.exit_code == 0, result.output
-        printed += result.output
-    return printed
+def recipe_of(folder: Path, name: str = "recipe.yaml") -> Recipe:
+    """Read a recipe, which `yt8m plan` must accept, too."""
+    result = CliRunner().invoke(main, ["plan", str(folder / name)])
+    assert result.exit_code == 0, result.output
+    return load_recipe(folder / name)
+
+
+DIVIDED = ["train0.tfrecord", "train1.tfrecord", "train2.tfrecord", "validate0.tfrecord"]
 
 
 def test_divided_shards_with_two_features(tmp_path: Path) -> None:
-    write_shards(tmp_path / "data")
+    write_shards(tmp_path / "data", DIVIDED)
     result = init(tmp_path / "own", "--data", tmp_path / "data")
     assert result.exit_code == 0, result.output
-    assert "Data: 100 videos; rgb 8 + audio 4 features, 3 classes, up to 5 frames" in result.output
-    recipe = recipe_of(tmp_path / "own")
+    assert "Data: 80 videos; rgb 8 + audio 4 features, 3 classes, up to 5 frames" in result.output
+    recipe, first = recipe_of(tmp_path / "own"), recipe_of(tmp_path / "own", "first.yaml")
+    assert recipe.data == first.data
     assert recipe.data.training == (f"{tmp_path}/data/train*.tfrecord",)
-    assert recipe.data.validation == (f"{tmp_path}/data/validate4.tfrecord",)
+    assert recipe.data.validation == (f"{tmp_path}/data/validate0.tfrecord",)
     assert recipe.data.holdout_shards == 1
-    assert recipe.data.resolve_spec() == DataSpec(features={"rgb": 8, "audio": 4}, num_classes=3, max_frames=5)
-    assert "dbof" in plans(tmp_path / "own")
+    assert recipe.data.resolve_spec() == DataSpec(features=SIZES, num_classes=3, max_frames=5)
+
+
+def test_the_two_commands_to_go_on_with_are_printed(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    result = init(tmp_path / "my own", "--data", tmp_path / "data")
+    commands = [line.strip() for line in result.output.splitlines() if line.startswith("  yt8m")]
+    assert commands == [
+        f"yt8m run '{tmp_path}/my own/first.yaml' --root '{tmp_path}/my own/first-run'",
+        f"yt8m run '{tmp_path}/my own/recipe.yaml' --root '{tmp_path}/my own/run'",
+    ]
+    assert re.search(r"Estimated from .*: about \d+ minutes on two cores", result.output)
+
+
+def test_every_number_has_a_comment(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    init(tmp_path / "own", "--data", tmp_path / "data")
+    for name in ("first.yaml", "recipe.yaml"):
+        lines = (tmp_path / "own" / name).read_text().splitlines()
+        for key in ("holdout_shards", "epochs", "batch_size", "learning_rate", "batch_norm_momentum", "search"):
+            (place,) = [number for number, line in enumerate(lines) if line.strip().startswith(f"{key}:")]
+            comment = "".join(each for each in lines[place - 2 : place + 1] if "#" in each)
+            assert re.search(r"\d", comment.partition("#")[2]), key
+        assert lines[0].startswith("# yaml-language-server: $schema=")
+
+
+@pytest.mark.parametrize("folder", ["data", "my videos [final]"])
+def test_shards_that_are_not_divided_are_held_out_in_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    write_shards(tmp_path / folder, [f"clips-{number:05}-of-00010.tfrecord" for number in range(10)], clip=6)
+    monkeypatch.chdir(tmp_path)
+    result = init("own", "--data", f"{folder}/*.tfrecord")
+    assert result.exit_code == 0, result.output
+    assert "2 of 10, chosen at random, are held out: 40 videos" in result.output
+    recipe = recipe_of(tmp_path / "own")
+    assert recipe.data.training == ()
+    assert recipe.data.validation == (f"{tmp_path}/{folder}/clips-*-of-00010.tfrecord",)
+    assert recipe.data.holdout_shards == 2
+    assert recipe.data.resolve_spec().features == {"clip": 6}
+
+
+def test_names_that_the_shell_put_in_place_of_a_pattern(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    result = init(tmp_path / "own", "--data", *sorted((tmp_path / "data").iterdir()))
+    assert result.exit_code == 0, result.output
+    assert recipe_of(tmp_path / "own").data.training == (f"{tmp_path}/data/train*.tfrecord",)
+
+
+def test_sides_in_folders_and_a_test_side(tmp_path: Path) -> None:
+    for side in ("bal_train", "eval", "test"):
+        write_shards(tmp_path / "set" / side, ["0a.tfrecord", "0b.tfrecord"])
+    result = init(tmp_path / "own", "--data", tmp_path / "set")
+    assert result.exit_code == 0, result.output
+    assert "The test shards are not used." in result.output
+    data = recipe_of(tmp_path / "own").data
+    assert data.training == (f"{tmp_path}/set/bal_train/*.tfrecord",)
+    assert data.validation == (f"{tmp_path}/set/eval/*.tfrecord",)
+    assert data.holdout_shards == 2
+
+
+def test_a_description_decides_and_its_vocabulary_is_exported(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    (tmp_path / "data" / "vocabulary.csv").write_text("Index,Name\n0,cat\n1,dog\n2,owl\n")
+    spec = DataSpec(features=SIZES, num_classes=3, max_frames=9, ranges={"rgb": (0.0, 6.0)})
+    DatasetDescription(
+        data=spec,
+        seed=0,
+        videos={"train": 60, "validate": 20},
+        shards={"train": 3, "validate": 1},
+        vocabulary="vocabulary.csv",
+    ).save(tmp_path / "data" / "dataset.json")
+    assert init(tmp_path / "own", "--data", tmp_path / "data").exit_code == 0
+    recipe = recipe_of(tmp_path / "own")
+    assert recipe.data.resolve_spec() == spec
+    assert recipe.export.vocabulary == f"{tmp_path}/data/vocabulary.csv"
+
+
+def test_records_of_another_layout(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for number in range(3):
+        videos = [
+            Video(b"%d" % n, [n % 5], {"audio_embedding": [bytes(range(16))] * 10}, id_name="video_id")
+            for n in range(20)
+        ]
+        write_shard(tmp_path / "data" / f"{number}.tfrecord", videos)
+    assert init(tmp_path / "own", "--data", tmp_path / "data").exit_code == 0
+    spec = recipe_of(tmp_path / "own").data.resolve_spec()
+    assert (spec.features, spec.num_classes, spec.max_frames) == ({"audio_embedding": 16}, 5, 10)
+
+
+def test_video_level_records_get_no_recurrent_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "data").mkdir()
+    for number in range(3):
+        videos = [Video(b"%d" % n, [n % 2], means={"rgb": [0.5] * 6}) for n in range(20)]
+        write_shard(tmp_path / "data" / f"{number}.tfrecord", videos)
+    monkeypatch.setattr("pipelines.init.scale.LEVELS", pretend_many())
+    assert init(tmp_path / "own", "--data", tmp_path / "data").exit_code == 0
+    recipe = recipe_of(tmp_path / "own")
+    assert recipe.data.resolve_spec().max_frames == 1
+    assert "rnn" not in recipe.families
+    assert "netfv" in recipe.families
+
+
+def pretend_many() -> tuple[object, ...]:
+    """Return levels as if these few videos were as many as the largest level needs."""
+    from pipelines.init.scale import LEVELS  # noqa: PLC0415
+
+    return (LEVELS[0], LEVELS[-1]._replace(least_videos=1))
+
+
+def test_a_large_data_set_gets_a_sample_for_the_first_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shards(tmp_path / "data", DIVIDED, videos=40)
+    monkeypatch.setattr(write, "_MOST_VIDEOS", 30)
+    monkeypatch.setattr(write, "_LEAST_VIDEOS", 10)
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 0, result.output
+    first = recipe_of(tmp_path / "own", "first.yaml").data
+    assert first.training == (f"{tmp_path}/own/sample/train*.tfrecord",)
+    copied = list((tmp_path / "own" / "sample").iterdir())
+    assert 30 <= sum(inspect_framing(path, verify_payloads=True).records for path in copied) <= 50
+    originals = set(records(tmp_path / "data"))
+    assert set(records(tmp_path / "own" / "sample")) < originals
+    assert recipe_of(tmp_path / "own").data.training == (f"{tmp_path}/data/train*.tfrecord",)
+
+
+def records(folder: Path) -> Iterator[bytes]:
+    for path in sorted(folder.glob("*.tfrecord")):
+        yield from read_payloads(path, 0, inspect_framing(path, verify_payloads=True).records)
+
+
+def test_existing_recipes_are_not_overwritten_unless_asked(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "recipe.yaml").write_text("mine")
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert "exists already" in result.stderr
+    assert "--overwrite" in result.stderr
+    assert [path.name for path in (tmp_path / "own").iterdir()] == ["recipe.yaml"]
+    assert (tmp_path / "own" / "recipe.yaml").read_text() == "mine"
+    assert init(tmp_path / "own", "--data", tmp_path / "data", "--overwrite").exit_code == 0
+    assert recipe_of(tmp_path / "own").name == "own"
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["all.tfrecord"], "all.tfrecord is the only shard"),
+        (["train.tfrecord", "test.tfrecord"], "is the only shard besides 1 for the test"),
+    ],
+)
+def test_one_shard_is_refused_with_the_remedy(tmp_path: Path, names: list[str], said: str) -> None:
+    write_shards(tmp_path / "data", names)
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert "yt8m data import" in result.stderr
+    assert not (tmp_path / "own").exists()
+
+
+def test_the_remedy_for_one_shard_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shards(tmp_path / "data", ["all.tfrecord"])
+    said = init(tmp_path / "own", "--data", tmp_path / "data").stderr
+    script = "\n".join(line[2:] for line in said.splitlines()[1:])
+    (tmp_path / "split").mkdir()
+    monkeypatch.chdir(tmp_path / "split")
+    exec(compile(script, "remedy", "exec"), {})
+    assert sorted(records(tmp_path / "split")) == sorted(records(tmp_path / "data"))
+    assert init(tmp_path / "own", "--data", tmp_path / "split").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (video_of(1, labels=None), "have no labels"),
+        (Video(labels=[1]), "no features of frames or videos"),
+        (b"neither", "neither a SequenceExample nor an Example"),
+    ],
+)
+def test_records_that_nothing_can_learn_from_are_refused(tmp_path: Path, record: Video | bytes, said: str) -> None:
+    (tmp_path / "data").mkdir()
+    for name in DIVIDED:
+        write_shard(tmp_path / "data" / name, [record] * 4)
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "the file is empty"), (b"clip,label\nv1,cat\n" * 9, "not a TFRecord file"), (b"\x1f\x8b" * 20, "gzip")],
+)
+def test_files_without_records_are_refused(tmp_path: Path, content: bytes, said: str) -> None:
+    for number in range(2):
+        (tmp_path / f"{number}.tfrecord").write_bytes(content)
+    result = init(tmp_path / "own", "--data", tmp_path)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
+def test_shards_of_two_data_sets_are_refused(tmp_path: Path) -> None:
+    for name, classes in (("one", 3), ("two", 4)):
+        write_shards(tmp_path / name, DIVIDED)
+        spec = DataSpec(features=SIZES, num_classes=classes, max_frames=5)
+        DatasetDescription(data=spec, seed=0, videos={}, shards={}).save(tmp_path / name / "dataset.json")
+    result = init(tmp_path / "own", "--data", tmp_path / "one", "--data", tmp_path / "two")
+    assert result.exit_code == 2
+    assert "hold different data" in result.stderr
+
+
+def test_a_place_without_shards_is_refused(tmp_path: Path) -> None:
+    result = init(tmp_path / "own", "--data", tmp_path / "none*")
+    assert result.exit_code == 2
+    assert "no shard matches" in result.stderr
