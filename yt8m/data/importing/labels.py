@@ -1,93 +1,240 @@
-"""Labels of videos from a file of `id, labels`, and names of classes."""
+"""Labels of videos from a file of `id, labels`."""
 
-from collections.abc import Iterable, Sequence
-from typing import Literal, Self
+import json
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-LabelForm = Literal["auto", "numbers", "names", "multi_hot"]
+import numpy as np
 
+from yt8m import storage
+from yt8m.data.importing.label_forms import LabelForm, LabelReader
+from yt8m.data.importing.readers.array_files import NpyRows
+from yt8m.data.importing.readers.checked import id_text
+from yt8m.data.importing.readers.paths import format_of
+from yt8m.data.importing.readers.table_files import find_column, open_table
+from yt8m.data.importing.vocabulary import Vocabulary
+from yt8m.errors import DataError, suggest
 
-class Vocabulary:
-    """Names of classes by number.
+__all__ = ["LabelForm", "LabelTable", "Vocabulary", "read_labels"]
 
-    Args:
-        names: Name by class number. Numbers may be missing.
-        where: File that they come from, or empty if they were made from labels.
-    """
-
-    def __init__(self, names: dict[int, str], where: str = "") -> None:
-        self.names = names
-        self.where = where
-
-    @classmethod
-    def of(cls, names: Iterable[str]) -> Self:
-        """Make a vocabulary of distinct names, which are numbered in sorted order."""
-        return cls(dict(enumerate(sorted(set(names)))))
-
-    @classmethod
-    def read(cls, uri: str) -> Self:
-        """Read a CSV file with columns `Index` and `Name`, or AudioSet's `index,mid,display_name`.
-
-        Raises:
-            DataError: A column is missing, or a number or name is not valid or occurs twice. The message names file and
-                row.
-            StorageError: The file does not exist.
-        """
-        raise NotImplementedError
-
-    def numbers_of(self, labels: Sequence[str | int], where: str) -> tuple[int, ...]:
-        """Return the sorted, distinct class numbers of labels; numbers stay as they are.
-
-        Args:
-            labels: Names or class numbers of one video.
-            where: Place of the labels, for error messages.
-
-        Raises:
-            DataError: A label is not in the vocabulary.
-        """
-        raise NotImplementedError
+_IDS = ("id", "ids", "video_id", "video")
+_LABELS = ("labels", "label", "class", "classes")
+_JSON = (".json", ".jsonl", ".ndjson")
+_ROWS_AT_ONCE = 8192
 
 
 class LabelTable:
-    """Labels of videos by id, in about 30 bytes per video.
+    """Labels of videos by id, in about 60 bytes per video.
+
+    Args:
+        rows: Id and labels of every row. Several rows of a video are joined.
+        uri: File, for error messages.
 
     Attributes:
-        is_named: Whether labels are names. Otherwise they are class numbers.
         names: Distinct names, sorted; empty if labels are numbers.
         largest: Largest class number; -1 if labels are names.
         merged: Number of labels that were given more than once for a video.
     """
 
-    is_named: bool
-    names: tuple[str, ...]
-    largest: int
-    merged: int
+    def __init__(self, rows: Iterator[tuple[str, tuple[str | int, ...]]], uri: str) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - loads only when needed
+
+        self._uri = uri
+        hashes, codes, ends = array("q"), array("i"), array("q", [0])
+        numbers: dict[str, int] = {}
+        parts: list[Any] = []
+        ids: list[str] = []
+        for identity, labels in rows:
+            hashes.append(hash(identity))
+            ids.append(identity)
+            codes.extend(each if isinstance(each, int) else numbers.setdefault(each, len(numbers)) for each in labels)
+            ends.append(len(codes))
+            if len(ids) == _ROWS_AT_ONCE:
+                parts.append(pa.array(ids, pa.large_string()))
+                ids.clear()
+        parts.append(pa.array(ids, pa.large_string()))
+        self._ids = pa.concat_arrays(parts)
+        self._ends = np.frombuffer(ends, np.int64)
+        self._codes = np.frombuffer(codes, np.int32) if codes else np.zeros(0, np.int32)
+        self.names = tuple(sorted(numbers))
+        self.largest = -1 if numbers else int(self._codes.max(initial=-1))
+        if numbers:
+            self._codes = np.argsort([numbers[name] for name in self.names]).astype(np.int32)[self._codes]
+        keys = np.frombuffer(hashes, np.int64) if hashes else np.zeros(0, np.int64)
+        self._order = np.argsort(keys, kind="stable").astype(np.int32)
+        self._hashes = keys[self._order]
+        self.merged, self._num_ids = self._count()
 
     def __len__(self) -> int:
-        """Return the number of ids in the file."""
-        raise NotImplementedError
+        """Return the number of videos in the file."""
+        return self._num_ids
+
+    @property
+    def is_named(self) -> bool:
+        """Whether labels are names. Otherwise they are class numbers."""
+        return bool(self.names)
 
     def get(self, video: str) -> tuple[str | int, ...] | None:
         """Return the distinct labels of a video (empty if the file says so), or None if the file lacks its id."""
-        raise NotImplementedError
+        rows = self._rows(video)
+        if not rows:
+            return None
+        codes = dict.fromkeys(
+            code for row in rows for code in self._codes[self._ends[row] : self._ends[row + 1]].tolist()
+        )
+        return tuple(self.names[code] for code in codes) if self.names else tuple(codes)
 
     def where(self, video: str) -> str:
         """Return the place of a video's first row, for error messages, for instance `labels.csv: row 17`."""
-        raise NotImplementedError
+        rows = self._rows(video)
+        return f"{self._uri}: row {rows[0] + 1}" if rows else self._uri
+
+    def _rows(self, video: str) -> list[int]:
+        key = np.int64(hash(video))
+        first, end = np.searchsorted(self._hashes, key), np.searchsorted(self._hashes, key, "right")
+        # Different ids may have the same hash.
+        return [row for row in self._order[first:end].tolist() if self._ids[row].as_py() == video]
+
+    def _count(self) -> tuple[int, int]:
+        """Return the number of repeated labels of a video, and the number of videos."""
+        starts = np.ones(len(self._hashes), bool)
+        starts[1:] = self._hashes[1:] != self._hashes[:-1]
+        video = np.empty(len(starts), np.int64)
+        video[self._order] = np.cumsum(starts)
+        pairs = np.repeat(video * (int(self._codes.max(initial=0)) + 1), np.diff(self._ends))
+        pairs += self._codes
+        pairs.sort()
+        return int((pairs[1:] == pairs[:-1]).sum()), int(starts.sum())
 
 
-def read_labels(uri: str, form: LabelForm = "auto", vocabulary: Vocabulary | None = None) -> LabelTable:
-    """Read labels from CSV, TSV, Parquet, JSON or JSON lines.
+def read_labels(
+    uri: str,
+    form: LabelForm = "auto",
+    vocabulary: Vocabulary | None = None,
+    *,
+    separator: str = "",
+    id_column: str = "",
+    labels_column: str = "",
+) -> LabelTable:
+    """Read labels from CSV, TSV, Parquet, JSON or JSON lines, or an array of NumPy.
 
     Args:
-        uri: File with columns (or keys) `id` and `labels`: a row per video with a list of labels, or with labels
-            separated by `|`, `;`, `,` or spaces; or a row per pair of id and label. JSON may be an object of lists by
-            id, too.
+        uri: File with columns (or keys) `id` and `labels`: a row per video with a list of labels, or with several
+            labels in a text; or a row per pair of id and label. JSON may be an object of lists by id, too. An array has
+            a row for every row of stacked features, whose ids are their numbers.
         form: Form of the labels. With `auto`, labels are numbers if all of them are, and names otherwise; a file with
             both is refused.
         vocabulary: Names of classes. Labels that are not among them are refused.
+        separator: Text between the labels of a cell. Empty means `|` or `;`, and for numbers also commas and spaces.
+        id_column: Column of the ids. Empty means the one called `id`, `ids`, `video_id` or `video`.
+        labels_column: Column of the labels. Empty means the one called `labels`, `label`, `class` or `classes`.
 
     Raises:
         DataError: The file cannot be read, or a label is not valid. The message names file and row.
         StorageError: The file does not exist.
     """
-    raise NotImplementedError
+    cells = _cells(uri, id_column, labels_column)
+    reader = LabelReader(form, separator, vocabulary)
+
+    def rows() -> Iterator[tuple[str, tuple[str | int, ...]]]:
+        for row, (identity, value) in enumerate(cells, start=1):
+            where = f"{uri}: row {row}"
+            labels = reader.read(() if value is None else value, where) or ()
+            if vocabulary:
+                vocabulary.numbers_of(labels, where)
+                _refuse_doubt(labels, where, form, vocabulary)
+            yield id_text(identity, where), labels
+
+    table = LabelTable(rows(), uri)
+    if not len(table):
+        raise DataError(f"{uri}: expected labels, received no row.")
+    return table
+
+
+def _refuse_doubt(labels: Sequence[str | int], where: str, form: LabelForm, vocabulary: Vocabulary) -> None:
+    """Refuse a number that is the name of another class."""
+    for label in labels if form == "auto" else ():
+        if isinstance(label, int) and vocabulary.has(str(label)) and vocabulary.names.get(label) != str(label):
+            raise DataError(
+                f"{where}: label {label} is the number of a class and the name of another in {vocabulary.where}. Say "
+                "--label-form numbers or --label-form names."
+            )
+
+
+def _cells(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[Any, Any]]:
+    """Read id and labels of every row."""
+    name = uri.lower()
+    if name.endswith(_JSON):
+        yield from _from_json(uri, id_column, labels_column)
+        return
+    format_name = format_of(uri)
+    if format_name == "npy":
+        with storage.stage_in(uri).open("rb") as file:
+            array = NpyRows(file, uri)
+            if len(array.shape) not in (1, 2):
+                raise DataError(f"{uri}: expected an array of labels for every row, received the shape {array.shape}.")
+            for row in range(array.shape[0]):
+                yield str(row), array.read(1)[0]
+        return
+    if format_name not in ("csv", "parquet"):
+        raise DataError(f"{uri}: expected labels in CSV, Parquet, JSON, JSON lines or .npy, received {format_name}.")
+    table = open_table(uri, format_name)
+    ids, labels = _columns(list(table.types), id_column, labels_column, uri)
+    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
+
+    for batch in table.batches({ids: pa.string(), labels: pa.string()}):
+        yield from zip(batch.column(ids).to_pylist(), batch.column(labels).to_pylist(), strict=True)
+
+
+def _columns(names: Sequence[str], id_column: str, labels_column: str, where: str) -> tuple[str, str]:
+    """Return the columns of ids and labels; of two columns, the other one needs no known name."""
+    for name in (id_column, labels_column):
+        if name and name not in names:
+            raise DataError(f"{where}: no column '{name}'. {suggest(name, names)}")
+    ids, labels = id_column or find_column(names, _IDS), labels_column or find_column(names, _LABELS)
+    if len(names) == 2:
+        ids = ids or next((each for each in names if labels and each != labels), "")
+        labels = labels or next((each for each in names if ids and each != ids), "")
+    if not ids or not labels or ids == labels:
+        raise DataError(
+            f"{where}: expected the columns 'id' and 'labels', received {', '.join(names) or 'none'}. Rename the "
+            "columns, or add a first line with their names if it is missing."
+        )
+    return ids, labels
+
+
+def _from_json(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[Any, Any]]:
+    text = storage.read_text(uri).removeprefix("\ufeff")
+    lines = text.splitlines() if uri.lower().endswith((".jsonl", ".ndjson")) else []
+    try:
+        data: Any = [_parse(line) for line in lines if line.strip()] if lines else _parse(text)
+    except ValueError as error:
+        raise DataError(f"{uri}: cannot be read as JSON: {error}.") from None
+    if isinstance(data, Mapping) and data and all(isinstance(each, Mapping) for each in data.values()):
+        raise DataError(f"{uri}: expected an object of lists of labels by id, received an object of objects.")
+    if isinstance(data, Mapping):
+        yield from data.items()
+        return
+    if not isinstance(data, list):
+        raise DataError(
+            f"{uri}: expected an object {{id: [labels]}} or a list of {{id, labels}}, received {type(data).__name__}."
+        )
+    for row, entry in enumerate(data, start=1):
+        if not isinstance(entry, Mapping):
+            raise DataError(f"{uri}: row {row}: expected an object with id and labels, received {entry!r}.")
+        ids, labels = _columns(list(entry), id_column, labels_column, f"{uri}: row {row}")
+        yield entry[ids], entry[labels]
+
+
+def _parse(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_distinct)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key '{twice}' occurs twice in an object")
+    return found

@@ -1,52 +1,21 @@
-"""Sources of videos: what the given paths hold, and the options that say how to read them."""
+"""The source of videos that given paths hold."""
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterable, Sequence
 
-from yt8m.config import Config
-from yt8m.data.importing.video import VideoSource
+from yt8m.data.importing.label_forms import LabelReader
+from yt8m.data.importing.options import SourceOptions
+from yt8m.data.importing.readers.array_videos import ArrayVideos
+from yt8m.data.importing.readers.checked import CheckedSource
+from yt8m.data.importing.readers.joined import JoinedSource
+from yt8m.data.importing.readers.paths import common_format, expand, split_names
+from yt8m.data.importing.readers.table_videos import TableVideos
+from yt8m.data.importing.video import RawVideo, VideoSource
+from yt8m.data.importing.vocabulary import Vocabulary
 
-
-class SourceOptions(Config):
-    """Reading of files that do not say themselves what they hold. Everything can usually be left out.
-
-    In messages, an option appears as the command's option, for instance `--id-column` for `id_column`.
-
-    Attributes:
-        layout: What one video is. `file`: one file, or one group of an HDF5 file; rows are its frames. `row`: one row
-            of a table, or one entry of the first axis of an array. `frame`: consecutive rows with the same id, one row
-            per frame. `auto` finds it out, and refuses files that can be read in two ways.
-        features: Columns, arrays or data sets to import, in this order. Numbered columns such as `rgb_0` to `rgb_1023`
-            are one feature `rgb`. Empty means everything that looks like features: lists of numbers and numbered
-            columns in tables, all arrays without another meaning in other files.
-        id_column: Column, array or data set with the ids. Empty means the one called `id`, `ids`, `video_id` or
-            `video`. Videos that are files or groups have their names as ids, without the extension. Rows of arrays
-            without ids have their numbers, from 0.
-        ids: File with the ids of the rows of stacked arrays: an array of NumPy (`.npy`), or a text file with one id per
-            line. Empty if the source has its own ids.
-        frame_column: Column with the number or time of the frame, in tables with one row per frame. It must increase
-            within a video. Empty means the one called `frame`, `frame_index`, `frame_number`, `frame_idx` or
-            `frame_id`.
-        labels_column: Column, array or data set with the labels. Empty means the one called `labels` or `label`.
-        group_column: Column, array or data set with the group, for the split. Empty means the one called `group`.
-        label_form: Form of the source's own labels. `numbers` for class numbers, `names` for names of classes,
-            `multi_hot` for a 0 or 1 for every class. `auto` finds it out.
-        uint8: Meaning of features that are stored as bytes. `quantized`: YouTube-8M's bytes, which stand for -2 to 2.
-            `values`: plain numbers from 0 to 255. `refuse`: neither is assumed, and such features are refused.
-    """
-
-    layout: Literal["auto", "file", "row", "frame"] = "auto"
-    features: tuple[str, ...] = ()
-    id_column: str = ""
-    ids: str = ""
-    frame_column: str = ""
-    labels_column: str = ""
-    group_column: str = ""
-    label_form: Literal["auto", "numbers", "names", "multi_hot"] = "auto"
-    uint8: Literal["refuse", "quantized", "values"] = "refuse"
+__all__ = ["SourceOptions", "open_source"]
 
 
-def open_source(paths: Sequence[str], options: SourceOptions) -> VideoSource:
+def open_source(paths: Sequence[str], options: SourceOptions, vocabulary: Vocabulary | None = None) -> VideoSource:
     """Open files as one source of videos.
 
     Args:
@@ -54,6 +23,7 @@ def open_source(paths: Sequence[str], options: SourceOptions) -> VideoSource:
             feature; the videos of several features are joined by their ids. A path that exists is taken as it is.
             Files are read in the order of their names.
         options: Options that say how to read the files.
+        vocabulary: Names of classes, which tell commas and spaces in the source's own labels from separators.
 
     Returns:
         The source. Its first video has been read, so `features` is known.
@@ -61,4 +31,14 @@ def open_source(paths: Sequence[str], options: SourceOptions) -> VideoSource:
     Raises:
         DataError: Nothing was found, formats are mixed or unknown, or the files can be read in several ways.
     """
-    raise NotImplementedError
+    labels = LabelReader(options.label_form, options.label_separator, vocabulary)
+    sources = {name: _open(some, options, labels) for name, some in split_names(paths).items()}
+    return sources[""] if "" in sources else JoinedSource(sources)
+
+
+def _open(paths: Sequence[str], options: SourceOptions, labels: LabelReader) -> VideoSource:
+    files = expand(paths)
+    format_name = common_format(files)
+    is_table = format_name in ("parquet", "csv")
+    videos: Iterable[RawVideo] = (TableVideos if is_table else ArrayVideos)(files, format_name, options)
+    return CheckedSource(videos, ", ".join(paths), options.uint8, labels)

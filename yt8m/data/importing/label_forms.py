@@ -1,0 +1,167 @@
+"""Forms in which one video's labels are written."""
+
+import ast
+import re
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import numpy as np
+
+from yt8m.data.importing.vocabulary import Vocabulary
+from yt8m.errors import DataError
+
+LabelForm = Literal["auto", "numbers", "names", "multi_hot"]
+
+_NUMBER = re.compile(r"\s*-?\d+(\.0*)?\s*")
+# Separators that are always understood. A comma or a space may be a part of a name.
+_SEPARATORS = ("|", ";")
+_MIXED = "Say --label-form names if numbers are names, too, or --label-form numbers if all should be class numbers."
+
+
+class LabelReader:
+    """Reader of labels, which are all names or all class numbers.
+
+    With the form `auto`, the first labels decide which of both.
+
+    Args:
+        form: Form of the labels.
+        separator: Text between the labels of a cell. Empty means `|` or `;`, and for numbers also commas and spaces.
+        vocabulary: Names of classes, which tell commas and spaces in names from separators.
+    """
+
+    def __init__(self, form: LabelForm = "auto", separator: str = "", vocabulary: Vocabulary | None = None) -> None:
+        self._form = form
+        self._separator = separator
+        self._vocabulary = vocabulary
+        self._decided: tuple[str, str, str | int] | None = None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the labels read so far are names."""
+        return self._form == "names" or (self._decided is not None and self._decided[0] == "names")
+
+    def read(self, value: Any, where: str) -> tuple[str | int, ...] | None:
+        """Return the labels of a video in their order, or None if there is no value at all.
+
+        Args:
+            value: Text, a number, a list or an array.
+            where: Place of the labels, for error messages.
+
+        Raises:
+            DataError: The labels cannot be read as the form demands, or differ from those before.
+        """
+        if value is None:
+            return None
+        if isinstance(value, np.ndarray | np.generic):
+            value = value.tolist()
+        if self._form == "multi_hot":
+            return self._of_vector(self._split(value, where), where)
+        items = [each for each in self._split(value, where) if not _is_empty(each)]
+        if any(isinstance(each, bool) for each in items) or _looks_multi_hot(items):
+            if items and all(isinstance(each, bool) for each in items):
+                return self._of_vector(items, where)
+            raise DataError(
+                f"{where}: labels: {len(items)} values that are all 0 or 1 can be read in two ways. Say "
+                "--label-form multi_hot if they are a 0 or 1 for every class, or --label-form numbers if they are "
+                "the classes 0 and 1."
+            )
+        return tuple(self._label(each, where) for each in items)
+
+    def _split(self, value: Any, where: str) -> list[Any]:
+        if isinstance(value, bytes):
+            value = _decoded(value, where)
+        if not isinstance(value, str):
+            return list(value) if isinstance(value, list | tuple) else [value]
+        return self._split_text(value.strip(), where)
+
+    def _split_text(self, text: str, where: str) -> list[Any]:
+        if text.startswith("[") and text.endswith("]"):
+            try:
+                return list(ast.literal_eval(text))
+            except (ValueError, SyntaxError, TypeError):
+                raise DataError(f"{where}: labels: expected a list such as [1, 2], received {text!r}.") from None
+        if not self._separator and self._has_all([text]):
+            return [text]
+        separator = self._separator or next((each for each in _SEPARATORS if each in text), "")
+        if separator:
+            return [each.strip() for each in text.split(separator)]
+        return self._split_doubtful(text, where)
+
+    def _split_doubtful(self, text: str, where: str) -> list[Any]:
+        """Split at commas or spaces, unless they may be a part of a name."""
+        for doubtful in (",", None):
+            parts = [each.strip() for each in text.split(doubtful)]
+            if len(parts) > 1 and (all(map(_NUMBER.fullmatch, parts)) or self._has_all(parts)):
+                return parts
+        if "," in text and self._form != "numbers" and not self._vocabulary:
+            raise DataError(
+                f"{where}: labels: {text!r} can be read in two ways. Say --label-separator ',' if commas separate "
+                "labels, or --label-separator '|' if the comma is a part of the name."
+            )
+        return [text]
+
+    def _has_all(self, parts: Iterable[str]) -> bool:
+        return self._vocabulary is not None and all(map(self._vocabulary.has, parts))
+
+    def _label(self, value: Any, where: str) -> str | int:
+        if isinstance(value, bytes):
+            value = _decoded(value, where)
+        if not isinstance(value, str | int | float):
+            raise DataError(f"{where}: labels: expected names or class numbers, received {value!r}.")
+        if self._form == "names":
+            return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+        number = _number(value)
+        if self._form == "numbers":
+            if number is None:
+                raise DataError(f"{where}: labels: expected a class number, received {value!r}.")
+            return _positive(number, where)
+        # A text such as 007 is a name, since nobody writes the number 7 like this.
+        label = value if isinstance(value, str) and (number is None or str(number) != value) else number
+        if label is None:
+            raise DataError(f"{where}: labels: expected a whole class number, received {value!r}.")
+        kind = "names" if isinstance(label, str) else "numbers"
+        self._decided = self._decided or (kind, where, label)
+        if kind != self._decided[0]:
+            raise DataError(
+                f"{where}: labels: {value!r} is a {kind[:-1]}, but {self._decided[2]!r} in {self._decided[1]} is a "
+                f"{self._decided[0][:-1]}. {_MIXED}"
+            )
+        return label if isinstance(label, str) else _positive(label, where)
+
+    def _of_vector(self, values: list[Any], where: str) -> tuple[int, ...]:
+        """Return the classes of a vector with a 0 or 1 for every class."""
+        numbers = [_number(each) for each in values]
+        if bad := [value for value, number in zip(values, numbers, strict=True) if number not in (0, 1)]:
+            raise DataError(f"{where}: labels: expected a 0 or 1 for every class, received {bad[0]!r}.")
+        self._decided = self._decided or ("numbers", where, 0)
+        return tuple(index for index, number in enumerate(numbers) if number)
+
+
+def _number(value: Any) -> int | None:
+    if isinstance(value, str):
+        return int(float(value)) if _NUMBER.fullmatch(value) else None
+    return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
+
+
+def _positive(number: int, where: str) -> int:
+    if number < 0:
+        raise DataError(f"{where}: labels: expected a class number from 0, received {number}.")
+    return number
+
+
+def _is_empty(value: Any) -> bool:
+    if isinstance(value, str | bytes):
+        return not value.strip()
+    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
+
+
+def _looks_multi_hot(items: list[Any]) -> bool:
+    """Return whether these are more zeros and ones than there are classes 0 and 1."""
+    return len(items) > 2 and {_number(each) for each in items} <= {0, 1}
+
+
+def _decoded(value: bytes, where: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        raise DataError(f"{where}: labels: expected text in UTF-8, received {value!r}.") from None

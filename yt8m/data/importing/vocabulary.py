@@ -1,0 +1,101 @@
+"""Names of classes and their numbers."""
+
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+from yt8m.data.importing.readers.table_files import read_columns
+from yt8m.errors import DataError, suggest
+
+_INDEX, _NAME, _MID = "index", "name", "mid"
+_COLUMNS = {_INDEX: (_INDEX,), _NAME: (_NAME, "display_name"), _MID: (_MID,)}
+
+
+class Vocabulary:
+    """Names of classes by number.
+
+    Args:
+        names: Name by class number. Numbers may be missing.
+        where: File that they come from, or empty if they were made from labels.
+        aliases: Further names, such as AudioSet's machine ids.
+    """
+
+    def __init__(self, names: dict[int, str], where: str = "", aliases: dict[str, int] | None = None) -> None:
+        self.names = names
+        self.where = where
+        self._numbers = dict(aliases or {})
+        self._ambiguous: dict[str, tuple[int, int]] = {}
+        for number, name in names.items():
+            if self._numbers.setdefault(name, number) != number:
+                self._ambiguous[name] = (self._numbers[name], number)
+
+    @classmethod
+    def of(cls, names: Iterable[str]) -> Self:
+        """Make a vocabulary of distinct names, which are numbered in sorted order."""
+        return cls(dict(enumerate(sorted(set(names)))))
+
+    @classmethod
+    def read(cls, uri: str) -> Self:
+        """Read a CSV file with columns `Index` and `Name`, or AudioSet's `index,mid,display_name`.
+
+        Raises:
+            DataError: A column is missing, or a number or name is not valid or occurs twice. The message names file and
+                row.
+            StorageError: The file does not exist.
+        """
+        names: dict[int, str] = {}
+        aliases: dict[str, int] = {}
+        table = read_columns(uri, _COLUMNS, required=(_INDEX, _NAME))
+        for row, (index, name, mid) in enumerate(zip(table[_INDEX], table[_NAME], table[_MID], strict=True), start=1):
+            where = f"{uri}: row {row}"
+            number = (index or "").strip()
+            if not (number.isascii() and number.isdecimal()):
+                raise DataError(f"{where}: Index: expected a class number, received {index!r}.")
+            if int(number) in names:
+                raise DataError(f"{where}: Index: class {number} occurs twice.")
+            if not name:
+                raise DataError(f"{where}: Name: the name of class {number} is empty.")
+            names[int(number)] = name
+            if mid:
+                aliases[mid] = int(number)
+        if not names:
+            raise DataError(f"{uri}: expected a row for every class, received no row.")
+        return cls(names, uri, aliases)
+
+    def has(self, name: str) -> bool:
+        """Return whether a class has this name."""
+        return name in self._numbers
+
+    def numbers_of(self, labels: Sequence[str | int], where: str) -> tuple[int, ...]:
+        """Return the sorted, distinct class numbers of labels.
+
+        Args:
+            labels: Names or class numbers of one video.
+            where: Place of the labels, for error messages.
+
+        Raises:
+            DataError: A label is not in the vocabulary.
+        """
+        return tuple(sorted({self._number_of(each, where) for each in labels}))
+
+    def _number_of(self, label: str | int, where: str) -> int:
+        source = self.where or "the vocabulary"
+        if isinstance(label, int):
+            if label not in self.names:
+                raise DataError(
+                    f"{where}: unknown label {label}: {source} has {len(self.names)} classes, up to number "
+                    f"{max(self.names)}. If labels are names that look like numbers, say --label-form names."
+                )
+            return label
+        if label in self._ambiguous:
+            first, second = self._ambiguous[label]
+            raise DataError(f"{where}: label '{label}': {source} has two classes of this name, {first} and {second}.")
+        if label not in self._numbers:
+            few = self.names.values() if len(self.names) <= 20 else ()
+            hint = suggest(label, few) if few else _nearest(label, self.names.values())
+            raise DataError(f"{where}: unknown label '{label}': it is not in {source}. {hint}")
+        return self._numbers[label]
+
+
+def _nearest(label: str, names: Iterable[str]) -> str:
+    """Return the first sentence of a suggestion, without the list of all names."""
+    return suggest(label, names).partition(" Known:")[0]
