@@ -1,10 +1,11 @@
 """Quick scan of shards: counts of videos, classes and frames, without reading the frames."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m import storage
@@ -30,11 +31,37 @@ class Scan:
         shards: Shards with at least one usable video.
         class_counts: Number of videos per class, int64 (C,).
         num_frames: Total number of frames.
+        labeled: Number of videos with a label, by shard.
+        id_hashes: Hash of the id of every video, int64 (N,), in the order of the shards.
     """
 
     shards: tuple[Shard, ...]
     class_counts: NDArray[np.int64]
     num_frames: int
+    labeled: Mapping[str, int]
+    id_hashes: NDArray[np.int64]
+
+    @property
+    def videos(self) -> int:
+        """Number of usable videos `N`."""
+        return len(self.id_hashes)
+
+    def shard_of(self, video: int) -> str:
+        """Return the URI of the shard with the video of this index."""
+        ends = np.cumsum([shard.videos for shard in self.shards])
+        return self.shards[int(np.searchsorted(ends, video, side="right"))].uri
+
+    def without(self, part: "Scan") -> "Scan":
+        """Return the counts without those of some of the shards."""
+        left_out = {shard.uri for shard in part.shards}
+        kept = [shard.uri not in left_out for shard in self.shards]
+        return Scan(
+            shards=tuple(shard for shard in self.shards if shard.uri not in left_out),
+            class_counts=self.class_counts - part.class_counts,
+            num_frames=self.num_frames - part.num_frames,
+            labeled={uri: count for uri, count in self.labeled.items() if uri not in left_out},
+            id_hashes=self.id_hashes[np.repeat(kept, [shard.videos for shard in self.shards])],
+        )
 
 
 def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: ReadReport, description: str) -> Scan:
@@ -56,20 +83,40 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
     """
     videos = np.zeros(len(uris), np.int64)
     class_counts = np.zeros(spec.num_classes, np.int64)
+    labeled = np.zeros(len(uris), np.int64)
+    id_hashes = [np.zeros(0, np.int64)]
     frames = 0
-    columns = ("shard", "num_frames", "labels")
     stream = stream_videos(uris, spec, on_bad, report, with_frames=False)
-    counted = stream.map(lambda video: {name: video[name] for name in columns})
+    counted = stream.map(_counted_columns)
     for batch in iterate_with_progress(counted, uris, report, description):
         videos += np.bincount(batch["shard"], minlength=len(uris))
         class_counts += batch["labels"].sum(0, dtype=np.int64)
         frames += int(batch["num_frames"].sum())
+        labeled += np.bincount(batch["shard"], batch["labels"].any(1), minlength=len(uris)).astype(np.int64)
+        id_hashes.append(batch["id_hashes"])
     shards = tuple(
         Shard(uri=uri, videos=int(count), size_bytes=storage.stat(uri).size, checksum=report.checksums[uri])
         for uri, count in zip(uris, videos, strict=True)
         if count
     )
-    return Scan(shards, class_counts, frames)
+    by_uri = dict(zip(uris, labeled.tolist(), strict=True))
+    return Scan(
+        shards, class_counts, frames, {shard.uri: by_uri[shard.uri] for shard in shards}, np.concatenate(id_hashes)
+    )
+
+
+def _counted_columns(video: dict[str, Any]) -> dict[str, Any]:
+    # A hash takes 8 bytes, whatever the length of the id.
+    hashes = tf.strings.to_hash_bucket_fast(video["ids"], np.iinfo(np.int64).max)
+    return {name: video[name] for name in ("shard", "num_frames", "labels")} | {"id_hashes": hashes}
+
+
+def read_ids(uri: str, spec: DataSpec) -> list[str]:
+    """Read the ids of the usable videos of a shard, in file order."""
+    videos = stream_videos([uri], spec, "skip", ReadReport(log=False), with_frames=False)
+    with data_errors():
+        ids = list(videos.map(lambda video: video["ids"]).as_numpy_iterator())
+    return [video_id.decode("utf-8", "replace") for video_id in ids]
 
 
 def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partition:

@@ -1,8 +1,10 @@
 """Stage `prepare`: divides shards into a training and a hold-out list, and counts their videos."""
 
+import logging
 import time
+from collections.abc import Container
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -14,6 +16,11 @@ from yt8m.data.partition import Partition, list_shards, split_shards
 from yt8m.data.read_report import ReadReport
 from yt8m.errors import DataError
 from yt8m.stages.result import StageResult
+
+if TYPE_CHECKING:
+    from yt8m.data.scan import Scan
+
+_LOGGER = logging.getLogger("yt8m.data")
 
 # Maximum number of bad records in the partition; further ones are only counted.
 MAX_LISTED_RECORDS = 1000
@@ -48,16 +55,27 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         output: Path for the partition, a JSON file.
 
     Returns:
-        Metrics with counts and sizes; details `digest` (of the partition), `damaged_shards` and `skipped_records` (the
-        first bad records).
+        Metrics with counts and sizes; details `digest` (of the partition), `damaged_shards`, `skipped_records` (the
+        first bad records), `copies` (shards that are left out, because another one has their content) and `doubts`
+        (sentences about what may be wrong with the data).
 
     Raises:
         ConfigError: A file `dataset.json` beside the shards is no description of them.
         DataError: The description of the shards says something else than the configuration or than that of other
-            shards, a pattern matches no shard, a shard is on both sides, there are too few validation shards, a side
-            has no usable video, or (under `on_bad="fail"`) a record is bad or a shard damaged.
+            shards, a pattern matches no shard, a shard or most hold-out videos are on both sides, there are too few
+            validation shards, a side has no usable video or no label, all training videos have the same labels, or
+            (under `on_bad="fail"`) a record is bad or a shard damaged.
     """
-    from yt8m.data.scan import scan_shards  # noqa: PLC0415 - TensorFlow; recipes need PrepareConfig only
+    # TensorFlow; recipes need PrepareConfig only.
+    from yt8m.data.scan import scan_shards  # noqa: PLC0415
+    from yt8m.data.sides import (  # noqa: PLC0415
+        Sides,
+        check_labels,
+        check_shared_videos,
+        figures_of,
+        find_copies,
+        find_doubts,
+    )
 
     start = time.monotonic()
     training_uris, holdout_uris = split_shards(
@@ -74,6 +92,17 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     for side, scan, uris in (("training", training, training_uris), ("hold-out", holdout, holdout_uris)):
         if not scan.shards:
             raise DataError(_nothing_usable(side, uris, report))
+    sides = Sides(training, holdout)
+    check_labels(sides, config.spec)
+    copies = find_copies(sides)
+    if copies:
+        sides = Sides(*(_without(scan, copies, config) for scan in sides))
+        training, holdout = sides
+    check_shared_videos(sides, config.spec)
+    doubts = list(find_doubts(sides, copies, config.spec))
+    for doubt in doubts:
+        _LOGGER.warning("%s", doubt)
+    training_uris, holdout_uris = ([uri for uri in uris if uri not in copies] for uris in (training_uris, holdout_uris))
     damaged, bad = report.findings_in([*training_uris, *holdout_uris])
     partition = Partition(
         spec=config.spec,
@@ -83,12 +112,22 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         class_counts=tuple(training.class_counts.tolist()),
         damaged_shards=tuple(damaged),
         skipped_records=tuple(bad[:MAX_LISTED_RECORDS]),
-        num_skipped_records=report.total_bad_records,
+        num_skipped_records=sum(report.num_bad_records.get(uri, 0) for uri in (*training_uris, *holdout_uris)),
         on_bad=config.on_bad,
     )
     partition.save(output)
     frames = training.num_frames + holdout.num_frames
-    return _result(partition, frames, time.monotonic() - start)
+    result = _result(partition, frames, time.monotonic() - start)
+    found = {"copies": [f"{copy} has the content of {original}" for copy, original in copies.items()], "doubts": doubts}
+    return StageResult(result.metrics | figures_of(sides, copies), result.details | found)
+
+
+def _without(scan: "Scan", copies: Container[str], config: PrepareConfig) -> "Scan":
+    """Return the counts of a side without copies, which are read again to subtract theirs."""
+    from yt8m.data.scan import scan_shards  # noqa: PLC0415
+
+    uris = [shard.uri for shard in scan.shards if shard.uri in copies]
+    return scan.without(scan_shards(uris, config.spec, "skip", ReadReport(log=False), "copies")) if uris else scan
 
 
 def _nothing_usable(side: str, uris: list[str], report: ReadReport) -> str:

@@ -1,0 +1,210 @@
+"""Checks of the two sides of a partition: labels, copies of shards, and videos on both sides.
+
+What no model can be trained on or measured with is refused. What may be wrong is told in a sentence.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from yt8m import storage
+from yt8m.data.checking.layout import describe_fields, fields_of, guess_spec
+from yt8m.data.format import DataSpec
+from yt8m.data.scan import Scan, read_ids
+from yt8m.data.tfrecord import inspect_framing, read_payloads
+from yt8m.errors import DataError
+
+# Share of the videos of a side that should have a label. YouTube-8M's all have one.
+LEAST_LABELED = 0.9
+# Share of the hold-out's labels that may be of classes without a training video.
+MOST_UNTRAINED = 0.01
+# Share of the hold-out's videos that may be training videos, too, before the data are refused.
+MOST_SHARED = 0.5
+# Records of which the layout of the labels is guessed.
+_GUESSED = 100
+_MOST_LISTED = 3
+
+
+class Sides(NamedTuple):
+    """Scans of the two sides."""
+
+    training: Scan
+    holdout: Scan
+
+    @property
+    def by_name(self) -> dict[str, Scan]:
+        """The scans by name of the side, for messages."""
+        return {"training": self.training, "hold-out": self.holdout}
+
+    @property
+    def untrained(self) -> list[int]:
+        """Classes that have videos on the hold-out, but none in training."""
+        return np.flatnonzero((self.training.class_counts == 0) & (self.holdout.class_counts > 0)).tolist()
+
+    @property
+    def shared(self) -> int:
+        """Number of hold-out videos whose id a training video has."""
+        return int(np.isin(self.holdout.id_hashes, self.training.id_hashes).sum())
+
+
+def check_labels(sides: Sides, spec: DataSpec) -> None:
+    """Check that both sides have labels, and that those of the training videos differ.
+
+    Raises:
+        DataError: They do not. The message says what the records have.
+    """
+    for name, scan in sides.by_name.items():
+        if not scan.class_counts.any():
+            raise DataError(
+                f"no labeled video in the {name} shards ({len(scan.shards)}): {_instead_of_labels(scan, spec)}"
+            )
+    if _same_labels(sides.training) and sides.training.videos > 1:
+        raise DataError(
+            f"all {sides.training.videos:,} training videos have the same labels ({_classes(sides.training)}): there "
+            "is nothing to tell apart. Add videos of other classes. If the labels are a 0 or 1 for every class, set "
+            "data.spec.layout.label_form to multi_hot."
+        )
+
+
+def find_copies(sides: Sides) -> dict[str, str]:
+    """Find shards that have the content of another one of their side.
+
+    Returns:
+        URI of the first shard with this content, by URI of the copy.
+
+    Raises:
+        DataError: A hold-out shard has the content of a training shard.
+    """
+    originals: dict[str, dict[tuple[object, ...], str]] = {}
+    copies = {}
+    for name, scan in sides.by_name.items():
+        ends = np.cumsum([shard.videos for shard in scan.shards])
+        originals[name] = {}
+        for shard, end in zip(scan.shards, ends, strict=True):
+            # A checksum of 32 bits alone would be equal by chance for some of thousands of shards.
+            ids = scan.id_hashes[end - shard.videos : end].tobytes()
+            content = (shard.checksum, shard.size_bytes, ids)
+            first = originals[name].setdefault(content, shard.uri)
+            copies |= {shard.uri: first} if first != shard.uri else {}
+    both = originals["training"].keys() & originals["hold-out"].keys()
+    pairs = sorted((originals["hold-out"][content], originals["training"][content]) for content in both)
+    if pairs:
+        listed = "; ".join(f"{one} and {other}" for one, other in pairs[:_MOST_LISTED])
+        raise DataError(
+            f"{len(pairs)} hold-out shards have the same content as training shards: {listed}"
+            f"{'; ...' * (len(pairs) > _MOST_LISTED)}. Remove one of each pair, or change the patterns so that they "
+            "match only one."
+        )
+    return copies
+
+
+def check_shared_videos(sides: Sides, spec: DataSpec) -> None:
+    """Check that the hold-out measures more than what was learned by heart.
+
+    Raises:
+        DataError: Most hold-out videos are training videos, too. Ids that do not tell videos apart prove nothing.
+    """
+    distinct = len(np.unique(sides.holdout.id_hashes))
+    if sides.shared > MOST_SHARED * sides.holdout.videos and distinct > sides.holdout.videos / 2:
+        raise DataError(
+            f"{_shared(sides, spec)} Take the hold-out from other videos. If these are different videos, give each an "
+            "id of its own."
+        )
+
+
+def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iterator[str]:
+    """Yield a sentence for everything that may be wrong with the data, but does not prevent a training.
+
+    Args:
+        sides: The sides, without copies.
+        copies: Copies that were left out; see `find_copies`.
+        spec: Features and classes.
+    """
+    if copies:
+        copy, original = next(iter(copies.items()))
+        yield f"{_count(len(copies), 'shard')} left out as copies, for instance {copy} of {original}."
+    if sides.shared:
+        yield _shared(sides, spec)
+    for name, scan in sides.by_name.items():
+        if repeated := scan.videos - len(np.unique(scan.id_hashes)):
+            yield f"{repeated:,} of {scan.videos:,} {name} videos have the id of another one of these."
+        labeled = sum(scan.labeled.values())
+        if labeled < LEAST_LABELED * scan.videos:
+            yield f"Only {labeled:,} of {scan.videos:,} {name} videos have a label ({labeled / scan.videos:.1%})."
+        if unlabeled := [uri for uri, count in scan.labeled.items() if not count]:
+            yield (
+                f"{len(unlabeled)} of {len(scan.labeled)} {name} shards have no labeled video, for instance "
+                f"{unlabeled[0]}. Test shards have none."
+            )
+    if _same_labels(sides.holdout):
+        yield f"All hold-out videos have the same labels ({_classes(sides.holdout)}), so that they measure little."
+    elif (sides.holdout.class_counts > 0).sum() == 1:
+        yield f"Only one class has videos on the hold-out ({_classes(sides.holdout)})."
+    untrained = sides.holdout.class_counts[sides.untrained].sum() / sides.holdout.class_counts.sum()
+    if untrained > MOST_UNTRAINED:
+        yield (
+            f"{len(sides.untrained)} classes of hold-out videos have no training video. They are {untrained:.1%} of "
+            "the hold-out's labels."
+        )
+
+
+def figures_of(sides: Sides, copies: Mapping[str, str]) -> dict[str, float]:
+    """Return metrics of labels, copies and repeated videos."""
+    scans = sides.by_name.values()
+    return {
+        "unlabeled_videos": float(sum(scan.videos - sum(scan.labeled.values()) for scan in scans)),
+        "holdout_classes_without_training_video": float(len(sides.untrained)),
+        "holdout_videos_in_training": float(sides.shared),
+        "repeated_videos": float(sum(scan.videos - len(np.unique(scan.id_hashes)) for scan in scans)),
+        "copied_shards": float(len(copies)),
+    }
+
+
+def _instead_of_labels(scan: Scan, spec: DataSpec) -> str:
+    """Say what the records of a side have instead of labels, and what to do."""
+    wanted = spec.layout.labels
+    path = storage.stage_in(scan.shards[0].uri)
+    records = min(inspect_framing(path, verify_payloads=False).records, _GUESSED)
+    payloads = list(read_payloads(path, 0, records))
+    fields = fields_of(payloads[0])
+    if any(field.key == wanted for field in fields):
+        has = f"their '{wanted}' are empty"
+    else:
+        has = f"the records have no '{wanted}'; the first has {describe_fields(fields)}"
+    try:
+        layout = guess_spec(payloads).layout
+    except DataError:
+        layout = spec.layout
+    if layout.labels != wanted:
+        return (
+            f"{has}. If '{layout.labels}' are the labels, set "
+            f"data.spec.layout: {{labels: {layout.labels}, label_form: {layout.label_form}}}."
+        )
+    return f"{has}. Give labeled shards; test shards have no labels, and labels of segments are not those of videos."
+
+
+def _same_labels(scan: Scan) -> bool:
+    return bool(np.isin(scan.class_counts, (0, scan.videos)).all())
+
+
+def _classes(scan: Scan) -> str:
+    classes = np.flatnonzero(scan.class_counts).tolist()
+    more = f" and {len(classes) - _MOST_LISTED} more" if len(classes) > _MOST_LISTED else ""
+    return f"class{'es' * (len(classes) > 1)} {', '.join(map(str, classes[:_MOST_LISTED]))}{more}"
+
+
+def _shared(sides: Sides, spec: DataSpec) -> str:
+    """Describe the videos on both sides, with the first of them."""
+    number = int(np.flatnonzero(np.isin(sides.holdout.id_hashes, sides.training.id_hashes))[0])
+    other = int(np.flatnonzero(sides.training.id_hashes == sides.holdout.id_hashes[number])[0])
+    uri = sides.holdout.shard_of(number)
+    before = sum(shard.videos for shard in sides.holdout.shards[: [s.uri for s in sides.holdout.shards].index(uri)])
+    return (
+        f"{sides.shared:,} of {sides.holdout.videos:,} hold-out videos are training videos, too, for instance "
+        f"'{read_ids(uri, spec)[number - before]}' in {uri} and {sides.training.shard_of(other)}."
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
