@@ -1,4 +1,4 @@
-"""`yt8m data`: generation and checks of shards."""
+"""`yt8m data`: generation, checks and division of shards."""
 
 import sys
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ MAX_SHOWN = 20
 
 @click.group()
 def data() -> None:
-    """Generate or check shards."""
+    """Generate, check or divide shards."""
 
 
 @data.command()
@@ -77,7 +77,7 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None)
 
     The report counts the videos, frames, labels and bytes of all shards that match GLOB. The expected features and
     classes are those of YouTube-8M, or those that dataset.json beside the shards describes, unless the
-    options say otherwise. Exit code 1 means that damaged shards or bad records were found.
+    options say otherwise. Exit code 1 means that damaged shards, bad records or ids of several videos were found.
 
     GLOB is a path, or a pattern in quotes: "videos/*.tfrecord". A path that exists is taken as it is, and leading
     folders that exist are names, even with brackets. In the rest, [[] stands for a [.
@@ -94,7 +94,25 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None)
         click.echo(report.model_dump_json(indent=1))
     else:
         _show(report, Console())
-    sys.exit(0 if report.healthy else 1)
+    sys.exit(0 if report.healthy and not report.num_duplicate_ids else 1)
+
+
+@data.command()
+@click.argument("patterns", nargs=-1, required=True, metavar="GLOB...")
+@click.option("--out", required=True, metavar="DIR", help="Folder or URI for the new shards, without shards yet.")
+@click.option("--shards", type=int, default=10, show_default=True, metavar="N", help="Number of shards to write.")
+def split(patterns: tuple[str, ...], out: str, shards: int) -> None:
+    """Divide the videos of shards among N shards of equal size, so that some of them can be held out.
+
+    The hold-out of a recipe consists of whole shards. This command makes several of one, with the same records.
+    """
+    from yt8m.data.division import divide_shards
+    from yt8m.data.partition import list_shards
+
+    folder = out if "://" in out else str(Path(out).absolute())
+    done = divide_shards(list_shards("GLOB", patterns), folder, shards)
+    click.echo(f"{done.pattern}: {done.videos:,} videos in {shards} shards")
+    click.echo(f'In a recipe: data: {{validation: ["{done.pattern}"], holdout_shards: {max(1, shards // 5)}}}')
 
 
 def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
@@ -144,7 +162,12 @@ def _show(report: "CheckReport", console: Console) -> None:
     _list(console, "Bad records", [str(record) for record in report.bad_records], report.num_bad_records)
     duplicates = [f"{each.id}: {', '.join(each.shards)}" for each in report.duplicate_ids]
     _list(console, "Duplicate ids", duplicates, report.num_duplicate_ids)
-    if report.healthy:
+    if report.healthy and report.num_duplicate_ids:
+        console.print(
+            f"[yellow]Every record of every shard is a usable video, but {report.num_duplicate_ids:,} ids belong to "
+            "several videos: a copy in the training shards makes a hold-out video worthless. Remove the copies.[/]"
+        )
+    elif report.healthy:
         console.print("[green]Every record of every shard is a usable video.[/]")
 
 

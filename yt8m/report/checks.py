@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from yt8m.report.summary import Check, Final, Search
+from yt8m.report.summary import Check, Data, Final, Search
 from yt8m.report.summary_tables import Tables
 
 # Maximum difference between the GAP of the exported model and that of the search on the same videos.
@@ -11,9 +11,9 @@ EXPORT_TOLERANCE = 1e-4
 QUANTIZATION_TOLERANCE = 1e-3
 
 
-def build_checks(final: Final, tables: Tables, search: Search | None) -> tuple[Check, ...]:
+def build_checks(final: Final, tables: Tables, search: Search | None, data: Data | None = None) -> tuple[Check, ...]:
     """Compare the run's figures with expectations, as far as the run has the figures."""
-    return (*_final_checks(final, search), *_table_checks(tables))
+    return (*_final_checks(final, search), *_table_checks(tables), *(_data_checks(data) if data else ()))
 
 
 def _final_checks(final: Final, search: Search | None) -> Iterator[Check]:
@@ -52,3 +52,11 @@ def _table_checks(tables: Tables) -> Iterator[Check]:
         small = min(changes) >= -QUANTIZATION_TOLERANCE
         text = f"Quantization costs {'at most' if small else 'some model more than'} {QUANTIZATION_TOLERANCE} GAP."
         yield Check(passed=small, text=text)
+
+
+def _data_checks(data: Data) -> Iterator[Check]:
+    for doubt in data.doubts:
+        yield Check(passed=False, text=doubt)
+    # Records of earlier versions do not tell which videos are on both sides.
+    if not data.doubts and "holdout_videos_in_training" in data.figures:
+        yield Check(passed=True, text="The videos have labels, and none is on both sides.")

@@ -39,9 +39,10 @@ def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[
     run = Run(records, students)
     prepare = run.first("prepare")
     final, tables, search = _final(run), build_tables(run), _search(run)
+    data = _data(prepare) if prepare else None
     return Summary(
         final=final,
-        checks=build_checks(final, tables, search),
+        checks=build_checks(final, tables, search, data),
         tables=tables,
         models=tuple(_model(model) for model in run.models.values()),
         selections=tuple(_selection(record) for record in run.of("select_teachers")),
@@ -49,7 +50,7 @@ def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[
         export=_export(run),
         class_kinds=_class_kinds(run),
         curves=tuple(curve for model in run.models.values() if (curve := _curve(model)).points),
-        data=_data(prepare) if prepare else None,
+        data=data,
         nodes=tuple(
             NodeTime(node=record.node, stage=record.stage, seconds=record.seconds)
             for record in run.records
@@ -100,6 +101,8 @@ def _data(prepare: NodeRecord) -> Data:
         figures=prepare.metrics,
         damaged_shards=tuple(map(str, prepare.details.get("damaged_shards", ()))),
         skipped_records=tuple(map(str, prepare.details.get("skipped_records", ()))),
+        copies=tuple(map(str, prepare.details.get("copies", ()))),
+        doubts=tuple(map(str, prepare.details.get("doubts", ()))),
     )
 
 

@@ -119,12 +119,16 @@ class Data(Config):
         figures: Metrics of the prepare stage.
         damaged_shards: Shards that could be read only in part, with the reason.
         skipped_records: First records that were skipped, with the reason.
+        copies: Shards that were left out, because another one has their content.
+        doubts: Sentences about what may be wrong with the data.
     """
 
     spec: dict[str, Any] = Field(default={})
     figures: dict[str, float] = Field(default={})
     damaged_shards: tuple[str, ...] = ()
     skipped_records: tuple[str, ...] = ()
+    copies: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 class Guard(Config):
