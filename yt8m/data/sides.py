@@ -77,7 +77,7 @@ def find_copies(sides: Sides) -> dict[str, str]:
         DataError: A hold-out shard has the content of a training shard.
     """
     originals: dict[str, dict[tuple[object, ...], str]] = {}
-    copies = {}
+    copies: dict[str, str] = {}
     for name, scan in sides.by_name.items():
         ends = np.cumsum([shard.videos for shard in scan.shards])
         originals[name] = {}
