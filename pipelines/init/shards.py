@@ -2,6 +2,7 @@
 
 import glob
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,14 +19,6 @@ _SIDE = re.compile(rf"(?:^|[^a-z])({'|'.join([*_WORDS, 'test'])})")
 _ENDINGS = ("*.tfrecord", "*.tfrecords", "*tfrecord*")
 _LEAST_SHARDS = 2
 _STATS_AT_ONCE = 16
-
-_SPLIT_SHARD = """\
-  import tensorflow as tf
-  records = tf.data.TFRecordDataset({shard!r})
-  for number in range(10):
-      with tf.io.TFRecordWriter(f"shard{{number}}.tfrecord") as shard:
-          for record in records.shard(10, number).as_numpy_iterator():
-              shard.write(record)"""
 
 
 @dataclass(frozen=True)
@@ -104,13 +97,14 @@ def _of(uris: Sequence[str]) -> Shards:
 
 
 def _too_few(labeled: Sequence[str], test: Sequence[str]) -> str:
-    name = labeled[0] if labeled else test[0]
-    beside = f" besides {len(test)} for the test" if test and labeled else ""
+    (uri,) = labeled or test[:1]
+    beside = f" besides {len(test)} for the test" if test else ""
+    folder = storage.join(uri.rpartition("/")[0], "shards")
     return (
-        f"--data: {name} is the only shard{beside}, but whole shards are held out to measure the models, so that at "
-        "least two are needed. Write the videos into several shards: `yt8m data import` does it from features in "
-        ".npy, Parquet, CSV or HDF5 files. Or copy the records of the shard:\n"
-        f"{_SPLIT_SHARD.format(shard=name)}"
+        f"--data: {uri} is the only shard{beside}, but the videos on which models are measured need a shard of their "
+        f"own. Divide its videos among several: `yt8m data split {shlex.quote(uri)} --out {shlex.quote(folder)}`. Then "
+        f"give --data {shlex.quote(folder)}. Videos of one source, such as clips of one film, must stay together: "
+        "import these with `yt8m data import --group-column`."
     )
 
 

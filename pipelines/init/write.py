@@ -14,7 +14,7 @@ from yt8m import storage
 # bytes of records to copy.
 TARGET_SECONDS = 300.0
 _MOST_VIDEOS = 3000
-_MOST_BYTES = 300 << 20
+_MOST_BYTES = 600 << 20
 # Fewest training videos of a sample.
 _LEAST_VIDEOS = 200
 # A sample of more than this share of the videos is no shorter than all of them.

@@ -1,9 +1,12 @@
 """`yt8m init` on small data sets of several shapes; `yt8m plan` loads what it writes."""
 
+import json
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -207,19 +210,19 @@ def test_one_shard_is_refused_with_the_remedy(tmp_path: Path, names: list[str], 
     result = init(tmp_path / "own", "--data", tmp_path / "data")
     assert result.exit_code == 2
     assert said in result.stderr
-    assert "yt8m data import" in result.stderr
+    assert "yt8m data split" in result.stderr
     assert not (tmp_path / "own").exists()
 
 
-def test_the_remedy_for_one_shard_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_remedy_for_one_shard_works(tmp_path: Path) -> None:
     write_shards(tmp_path / "data", ["all.tfrecord"])
     said = init(tmp_path / "own", "--data", tmp_path / "data").stderr
-    script = "\n".join(line[2:] for line in said.splitlines()[1:])
-    (tmp_path / "split").mkdir()
-    monkeypatch.chdir(tmp_path / "split")
-    exec(compile(script, "remedy", "exec"), {})
-    assert sorted(records(tmp_path / "split")) == sorted(records(tmp_path / "data"))
-    assert init(tmp_path / "own", "--data", tmp_path / "split").exit_code == 0
+    (command,) = re.findall(r"`yt8m ([^`]+)`\. Then", said)
+    (arguments,) = re.findall(r"give (--data \S+)\. ", said)
+    assert CliRunner().invoke(main, shlex.split(command)).exit_code == 0
+    result = init(tmp_path / "own", *shlex.split(arguments))
+    assert result.exit_code == 0, result.output
+    assert recipe_of(tmp_path / "own").data.holdout_shards == 2
 
 
 @pytest.mark.parametrize(
@@ -266,3 +269,25 @@ def test_a_place_without_shards_is_refused(tmp_path: Path) -> None:
     result = init(tmp_path / "own", "--data", tmp_path / "none*")
     assert result.exit_code == 2
     assert "no shard matches" in result.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_first_run_of_a_small_data_set_is_better_than_label_frequencies(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    looks = rng.normal(size=(6, 24))
+    (tmp_path / "data").mkdir()
+    for number, name in enumerate([*DIVIDED, "train3.tfrecord"]):
+        videos = []
+        for each in range(120):
+            label = int(rng.integers(6))
+            values = looks[label] + rng.normal(size=(8, 24))
+            frames = np.clip(values * 32 + 128, 0, 255).astype(np.uint8)
+            videos.append(Video(b"%d-%d" % (number, each), [label], {"clip": [row.tobytes() for row in frames]}))
+        write_shard(tmp_path / "data" / name, videos)
+    assert init(tmp_path / "own", "--data", tmp_path / "data").exit_code == 0
+    root = tmp_path / "own" / "first-run"
+    result = CliRunner().invoke(main, ["run", str(tmp_path / "own" / "first.yaml"), "--root", str(root)])
+    assert result.exit_code == 0, result.output
+    final = json.loads((root / "summary.json").read_text())["final"]
+    assert final["gap"] > final["baseline_gap"] + 0.2
