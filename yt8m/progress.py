@@ -60,12 +60,11 @@ def progress(description: str, total: int | None, unit: str = "videos", done: in
         display.advance(identifier, amount)
         now = time.monotonic()
         first_step = first_step or (now, task.completed)
-        pace = _pace(task, *first_step)
         if live:
-            display.update(identifier, pace=" ".join(pace), note=note or task.fields["note"])
+            display.update(identifier, pace=" ".join(_pace(task, *first_step)), note=note or task.fields["note"])
         elif now - last_line >= SECONDS_BETWEEN_LINES or task.completed == task.total:
             last_line = now
-            sys.stderr.write(_line(task, [*pace, note]) + "\n")
+            sys.stderr.write(_line(task, [*_pace(task, *first_step), note]) + "\n")
             sys.stderr.flush()
 
     with display if live else nullcontext():

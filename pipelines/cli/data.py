@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipelines.cli.data_import import import_command
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import DataError
 
@@ -22,7 +23,10 @@ MAX_SHOWN = 20
 
 @click.group()
 def data() -> None:
-    """Generate, check or divide shards."""
+    """Import, generate, check or divide shards."""
+
+
+data.add_command(import_command)
 
 
 @data.command()

@@ -29,7 +29,7 @@ COMMANDS = {
     "compile": ("pipelines.cli.compile:compile_recipe", "Compile a recipe to a Kubeflow pipeline."),
     "evaluate": ("pipelines.cli.evaluate:evaluate", "Evaluate a model on labeled shards."),
     "predict": ("pipelines.cli.predict:predict", "Predict shards with an exported model."),
-    "data": ("pipelines.cli.data:data", "Generate or check shards."),
+    "data": ("pipelines.cli.data:data", "Import, generate or check shards."),
 }
 
 

@@ -18,7 +18,7 @@ _ZERO = _BINS // 2
 # Rounding of levels that were computed elsewhere; they are 0.016 apart.
 _LEVEL_TOLERANCE = 1e-5
 # Counting many values at once is faster.
-_BUFFERED_VALUES = 1 << 20
+_BUFFERED_VALUES = 1 << 17
 # In narrower ranges, the floats of 256 bytes could not be told apart.
 _LEAST_WIDTH = 1e-30
 _LEAST_RELATIVE_WIDTH = 1e-4

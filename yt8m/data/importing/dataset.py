@@ -1,0 +1,179 @@
+"""Import of own videos as a data set in YouTube-8M's format."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+from yt8m import storage
+from yt8m.data.description import DatasetDescription, Imported
+from yt8m.data.encoding import FrameBuffer, encode_video
+from yt8m.data.format import YT8M_RANGE, DataSpec, quantize
+from yt8m.data.importing.labels import LabelTable
+from yt8m.data.importing.output import VOCABULARY_NAME, find_dataset, publish_dataset
+from yt8m.data.importing.plan import ShardPlan, plan_shards
+from yt8m.data.importing.report import ImportReport
+from yt8m.data.importing.shard_files import ShardFiles
+from yt8m.data.importing.survey import ClassNumbers, ContentDigest, Survey, cut_frames, labels_of, num_frames
+from yt8m.data.importing.target import DEFAULT_SPLIT, ImportConfig, Target
+from yt8m.data.importing.video import VideoSource
+from yt8m.data.importing.vocabulary import Vocabulary
+from yt8m.data.shards import is_complete
+from yt8m.errors import DataError
+from yt8m.progress import progress
+
+
+def import_dataset(
+    source: VideoSource,
+    labels: LabelTable | None,
+    config: ImportConfig,
+    output_uri: str,
+    *,
+    dry_run: bool = False,
+    target: Target | None = None,
+) -> ImportReport:
+    """Write videos as shards `train####.tfrecord`, `validate####.tfrecord` and `test####.tfrecord`.
+
+    Every video becomes a `SequenceExample` with `id`, `labels` and a list of bytes per feature. A video with one vector
+    is a video of one frame: YouTube-8M's video-level records hold floats, which readers would quantize to the same
+    bytes. Without labels, all videos are in test shards. If only some videos have no labels, these are in
+    `unlabeled-test####.tfrecord`.
+
+    The videos are read twice: to measure and count, then to write. Ids stay on the disk; memory grows by about 70 bytes
+    a video. The folder appears with all shards, `vocabulary.csv` and `dataset.json`, or not at all. The order of the
+    videos, the seed and the options determine all bytes.
+
+    Args:
+        source: Videos.
+        labels: Labels by id, instead of those of the source; None if there is no such file.
+        config: Options of the import.
+        output_uri: Folder for the shards.
+        dry_run: Whether to write nothing.
+        target: Features and classes of `config`, if they were read before.
+
+    Returns:
+        What was written, or would be. If the folder already has this data set, nothing is written.
+
+    Raises:
+        DataError: A video or label cannot be used, there are too few videos, or the folder holds something else.
+        StorageError: A file cannot be read or written.
+    """
+    found = find_dataset(output_uri)
+    target = target or Target.of(config)
+    features = target.features_in_order(source.features)
+    survey, names, num_classes = _survey(source, labels, config, target)
+    shares = config.split or (DEFAULT_SPLIT if survey.has_labels else {"test": 1.0})
+    plan = plan_shards(
+        survey, features, num_classes, shares, seed=config.seed, videos_per_shard=config.videos_per_shard
+    )
+    ranges = {name: survey.ranges[name] for name in features}
+    max_frames = min(survey.longest, config.max_frames or survey.longest)
+    described = {"features": features, "num_classes": num_classes, "max_frames": max_frames}
+    changed_ranges = {name: each for name, each in ranges.items() if each != YT8M_RANGE}
+    spec = DataSpec.parse(described | {"ranges": changed_ranges}, "data import")
+    description = DatasetDescription(
+        data=spec,
+        seed=config.seed,
+        videos=plan.videos,
+        shards=plan.shards,
+        vocabulary=VOCABULARY_NAME if names else "",
+        imported=Imported(
+            sources=config.sources,
+            clipped={name: survey.clipped[name] for name in features},
+            split=shares,
+            groups=survey.num_groups,
+            content=survey.content,
+        ),
+    )
+    report = ImportReport.of(description, survey, plan, labels)
+    if found:
+        if difference := found.difference(_renamed(description, found)):
+            raise DataError(f"--out: {output_uri} holds another data set: {difference}. Give a new folder.")
+        places = [storage.join(output_uri, name) for name in plan.names]
+        if all(is_complete(place, size) for place, size in zip(places, plan.sizes, strict=True)):
+            return report.model_copy(update={"was_complete": True})
+    if not dry_run:
+        with publish_dataset(output_uri, description) as folder:
+            limit = config.max_frames
+            _write_shards(folder, output_uri, source, labels, max_frames=limit, survey=survey, plan=plan, spec=spec)
+            if names:
+                _write_vocabulary(folder / VOCABULARY_NAME, names)
+    return report
+
+
+def _survey(
+    source: VideoSource, labels: LabelTable | None, config: ImportConfig, target: Target
+) -> tuple[Survey, Mapping[int, str], int]:
+    """Read all videos; return what is known about them, the names of the classes and their number."""
+    vocabulary = target.vocabulary
+    if labels and labels.is_named and not vocabulary:
+        vocabulary = Vocabulary.of(labels.names)
+    numbers = ClassNumbers(vocabulary, target.num_classes)
+    with progress("Reading videos", None) as advance:
+        survey = Survey(source, labels, numbers, ranges=target.ranges, max_frames=config.max_frames, advance=advance)
+    if not survey.videos:
+        raise DataError("SOURCE: no video in it. Give files or folders with videos.")
+    if labels and not survey.matched:
+        example = next(iter(source)).id
+        raise DataError(
+            f"--labels: none of its {len(labels)} ids is the id of a video. The first of {survey.videos} videos is "
+            f"'{example}'. Ids of files are their names without ending. Correct the ids of one of the two."
+        )
+    largest = max(int(survey.classes.max(initial=0)), labels.largest if labels else 0)
+    if survey.names and not target.vocabulary:
+        largest = max(survey.names)
+    num_classes = target.num_classes or largest + 1
+    names = survey.names
+    if not names and survey.has_labels:
+        names = {number: str(number) for number in range(num_classes)}
+    return survey, names, num_classes
+
+
+def _renamed(description: DatasetDescription, found: DatasetDescription) -> DatasetDescription:
+    """Return a description with another one's names of the source files, which may be written in several ways."""
+    assert description.imported
+    assert found.imported
+    imported = description.imported.model_copy(update={"sources": found.imported.sources})
+    return description.model_copy(update={"imported": imported})
+
+
+def _write_shards(
+    folder: Path,
+    place: str,
+    source: VideoSource,
+    labels: LabelTable | None,
+    *,
+    max_frames: int | None,
+    survey: Survey,
+    plan: ShardPlan,
+    spec: DataSpec,
+) -> None:
+    """Read the videos again and append each to its shard."""
+    changed = DataError("SOURCE: the files changed while they were read. Import them again.")
+    buffers = {name: FrameBuffer(name, size, spec.max_frames) for name, size in spec.features.items()}
+    ranges = {name: spec.range_of(name) for name in spec.features}
+    digest = ContentDigest()
+    first = number = 0
+    with ShardFiles(folder, place) as files, progress("Writing videos", survey.videos) as advance:
+        for number, full in enumerate(source, 1):
+            video = cut_frames(full, max_frames)
+            T = num_frames(video)
+            if number > survey.videos or spec.max_frames < T:
+                raise changed
+            digest.add(video, labels_of(full, labels))
+            for name, buffer in buffers.items():
+                buffer.frames(T)[:] = quantize(video.features[name], *ranges[name])
+            end = first + int(survey.class_counts[number - 1])
+            classes = survey.classes[first:end].tolist()
+            record = encode_video(full.id.encode(), classes or None, T, buffers.values())
+            files.write(plan.names[plan.places[number - 1]], record)
+            first = end
+            advance()
+    if digest.hexdigest() != survey.content:
+        raise changed
+
+
+def _write_vocabulary(path: Path, names: Mapping[int, str]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(("Index", "Name"))
+        rows.writerows(sorted(names.items()))

@@ -1,0 +1,186 @@
+"""The first pass over videos to import: counts, labels, groups, ranges and a digest, in a few bytes per video."""
+
+import hashlib
+from array import array
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yt8m.data.importing.labels import LabelTable
+from yt8m.data.importing.ranges import ValueRange
+from yt8m.data.importing.video import SourceVideo, VideoSource
+from yt8m.data.importing.vocabulary import Vocabulary
+from yt8m.errors import DataError
+
+MOST_CLASSES = 65536
+
+
+class ContentDigest:
+    """Digest of the videos of a source in their order."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, video: SourceVideo, labels: Sequence[str | int]) -> None:
+        """Add a video with the labels that count."""
+        about = [video.id, video.group, sorted(labels), *video.features]
+        self._hash.update(repr(about).encode("utf-8", "surrogatepass"))
+        for values in video.features.values():
+            self._hash.update(f"{values.shape}".encode())
+            self._hash.update(np.ascontiguousarray(values).data)
+
+    def hexdigest(self) -> str:
+        """Return the digest of all videos so far."""
+        return self._hash.hexdigest()
+
+
+class ClassNumbers:
+    """Class numbers of labels. Names without a vocabulary are numbered in sorted order once all are known.
+
+    Args:
+        vocabulary: Names of the classes; None if it is to be made from the labels.
+        num_classes: Number of classes; None if the labels decide it.
+    """
+
+    def __init__(self, vocabulary: Vocabulary | None, num_classes: int | None) -> None:
+        self._vocabulary = vocabulary
+        self._limit = num_classes or MOST_CLASSES
+        self._is_given = num_classes is not None
+        # Numbers of names in the order in which they appeared.
+        self._found: dict[str, int] = {}
+
+    def of(self, labels: Sequence[str | int], where: str) -> list[int]:
+        """Return the class numbers of a video's labels, each once; they may be renumbered by `finish`.
+
+        Raises:
+            DataError: A label is unknown.
+        """
+        if self._vocabulary:
+            numbers = list(self._vocabulary.numbers_of(labels, where))
+        else:
+            numbers = sorted({self._number_of(label) for label in labels})
+        if numbers and max(numbers) >= self._limit:
+            remedy = "Correct the label, or the number of classes." if self._is_given else "Give names as labels."
+            raise DataError(f"{where}: label {max(numbers)}: expected a class from 0 to {self._limit - 1}. {remedy}")
+        if numbers and numbers[0] < 0:
+            raise DataError(f"{where}: label {numbers[0]}: expected the number of a class, from 0.")
+        return numbers
+
+    def finish(self, numbers: NDArray[np.uint16]) -> tuple[NDArray[np.uint16], dict[int, str]]:
+        """Renumber names in sorted order.
+
+        Args:
+            numbers: Class numbers of all videos, as `of` returned them.
+
+        Returns:
+            The final numbers, and the names by class; the names are empty if labels are numbers without a vocabulary.
+        """
+        if self._vocabulary:
+            return numbers, self._vocabulary.names
+        if not self._found:
+            return numbers, {}
+        names = sorted(self._found)
+        places = np.empty(len(names), np.uint16)
+        places[[self._found[name] for name in names]] = np.arange(len(names))
+        return places[numbers], dict(enumerate(names))
+
+    def _number_of(self, label: str | int) -> int:
+        return label if isinstance(label, int) else self._found.setdefault(label, len(self._found))
+
+
+class Survey:
+    """What is known about all videos after the first pass, with about 20 bytes per video.
+
+    Attributes:
+        videos: Number of videos.
+        frames: Number of frames of all videos, after truncation.
+        longest: Number of frames of the longest video, before truncation.
+        shortest: Number of frames of the shortest video.
+        cut: Number of videos that are longer than the limit.
+        ids_bytes: Length of all ids.
+        matched: Number of videos that the file of labels has.
+        has_labels: Whether any video has labels.
+        names: Names by class; empty if labels are numbers without a vocabulary.
+        classes: Classes of all videos, one video after the other.
+        class_counts: Number of classes of every video.
+        groups: Number of every video's group; None without groups.
+        num_groups: Number of groups, of which videos without a group are one each.
+        ranges: Range by feature.
+        clipped: Share of the values that are clipped, by feature.
+        content: Digest of the videos.
+    """
+
+    def __init__(
+        self,
+        source: VideoSource,
+        labels: LabelTable | None,
+        numbers: ClassNumbers,
+        *,
+        ranges: Mapping[str, tuple[float, float]],
+        max_frames: int | None,
+        advance: Callable[[], object],
+    ) -> None:
+        self.videos = self.frames = self.longest = self.cut = self.ids_bytes = self.matched = 0
+        self.shortest = np.iinfo(np.int64).max
+        values = {name: ValueRange(ranges.get(name)) for name in source.features}
+        classes, counts, groups = array("H"), array("H"), array("Q")
+        has_groups, digest = False, ContentDigest()
+        for full in source:
+            video, given = cut_frames(full, max_frames), labels_of(full, labels)
+            self.matched += labels is not None and (bool(given) or labels.get(full.id) is not None)
+            found = numbers.of(given, labels.where(full.id) if labels else full.where) if given else []
+            classes.extend(found)
+            counts.append(len(found))
+            groups.append(_hash_of(video.group) if video.group else _hash_of(f"\0{self.videos}"))
+            has_groups = has_groups or bool(video.group)
+            digest.add(video, given)
+            for name, array_of in video.features.items():
+                values[name].add(array_of)
+            self._count(full, video)
+            advance()
+        self.classes, self.names = numbers.finish(np.frombuffer(classes, np.uint16))
+        self.class_counts = np.frombuffer(counts, np.uint16)
+        self.has_labels = bool(self.class_counts.any())
+        self.groups: NDArray[np.uint32] | None = None
+        self.num_groups = 0
+        if has_groups:
+            self.groups, self.num_groups = _number_groups(groups)
+        measured = {name: each.measure() for name, each in values.items()}
+        self.ranges = {name: found_range for name, (found_range, _) in measured.items()}
+        self.clipped = {name: clipped for name, (_, clipped) in measured.items()}
+        self.content = digest.hexdigest()
+
+    def _count(self, full: SourceVideo, video: SourceVideo) -> None:
+        length = num_frames(full)
+        self.videos += 1
+        self.frames += num_frames(video)
+        self.longest, self.shortest = max(self.longest, length), min(self.shortest, length)
+        self.cut += num_frames(video) < length
+        self.ids_bytes += len(full.id.encode())
+
+
+def labels_of(video: SourceVideo, labels: LabelTable | None) -> tuple[str | int, ...]:
+    """Return the labels of a video: those of the labels' file, if there is one, otherwise its own; empty if none."""
+    return (labels.get(video.id) if labels else video.labels) or ()
+
+
+def cut_frames(video: SourceVideo, max_frames: int | None) -> SourceVideo:
+    """Return a video with at most `max_frames` frames."""
+    if max_frames is None or num_frames(video) <= max_frames:
+        return video
+    return video._replace(features={name: values[:max_frames] for name, values in video.features.items()})
+
+
+def num_frames(video: SourceVideo) -> int:
+    """Return the number of frames `T` of a video."""
+    return len(next(iter(video.features.values())))
+
+
+def _hash_of(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _number_groups(groups: "array[int]") -> tuple[NDArray[np.uint32], int]:
+    names, numbers = np.unique(np.frombuffer(groups, np.uint64), return_inverse=True)
+    return numbers.astype(np.uint32), len(names)
