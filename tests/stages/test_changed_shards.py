@@ -23,7 +23,8 @@ def write(tmp_path: Path, shards: SimpleNamespace) -> Write:
     """Return a function that writes a shard with a number of videos."""
 
     def write_shard(name: str, count: int) -> None:
-        shards.write(tmp_path / name, [shards.video_of(n, labels=[n % 10]) for n in range(count)])
+        first = 100 * (sum(name.encode()) % 90)
+        shards.write(tmp_path / name, [shards.video_of(first + n, labels=[n % 10]) for n in range(count)])
 
     return write_shard
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -175,3 +177,135 @@ def test_sides_whose_classes_have_different_names_are_refused(folder, shards, sa
         return
     with pytest.raises(DataError, match=r"hold different data.*names of classes"):
         run(folder, shards, validation=validation)
+
+
+def write_side(folder, shards, side, videos):
+    names = sorted(folder.glob(f"{side}*.tfrecord"))
+    for number, path in enumerate(names):
+        shards.write(path, videos[number :: len(names)])
+
+
+def unlabeled(shards, number, **fields):
+    """Make a record without `labels`, but with other integers."""
+    import tensorflow as tf  # noqa: PLC0415 - most tests do without
+
+    record = tf.train.SequenceExample.FromString(shards.video_of(number, labels=None).serialize())
+    for key, values in fields.items():
+        record.context.feature[key].int64_list.value.extend(values)
+    return record.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "the records have no 'labels'; .*'id' .*Give labeled shards; test shards have no labels"),
+        ({"segment_labels": [3]}, "no 'labels'; .*'segment_labels'.* labels of segments are not those of videos"),
+        ({"label": [3]}, r"'label' \(1 integer\)\. .*data\.spec\.layout: \{labels: label, label_form: numbers\}"),
+        ({"labels": []}, "their 'labels' are empty"),
+    ],
+)
+def test_training_without_any_label_is_refused_with_what_the_records_have_instead(folder, shards, fields, said):
+    write_side(folder, shards, "train", [unlabeled(shards, 500 + number, **fields) for number in range(6)])
+    with pytest.raises(DataError, match=rf"no labeled video in the training shards \(2\): .*{said}"):
+        run(folder, shards, validation=(f"{folder}/validate0*",))
+
+
+def test_a_hold_out_without_any_label_is_refused(folder, shards):
+    write_side(folder, shards, "validate", [unlabeled(shards, 500 + number) for number in range(6)])
+    with pytest.raises(DataError, match=r"no labeled video in the hold-out shards \(1\): the records have no 'labels'"):
+        run(folder, shards)
+
+
+def test_training_videos_with_equal_labels_are_refused(folder, shards):
+    for labels in ([4], list(range(10))):
+        write_side(folder, shards, "train", [shards.video_of(500 + number, labels=labels) for number in range(6)])
+        with pytest.raises(
+            DataError, match=r"all 6 training videos have the same labels \(class.*label_form to multi_hot"
+        ):
+            run(folder, shards, validation=(f"{folder}/validate0*",))
+
+
+def test_a_copy_of_a_training_shard_on_the_hold_out_is_refused(folder, shards):
+    for copy, original in (("validate1", "train0"), ("validate2", "train1"), ("validate0", "train1")):
+        (folder / f"{copy}.tfrecord").write_bytes((folder / f"{original}.tfrecord").read_bytes())
+    with pytest.raises(DataError, match=r"2 hold-out shards have .*validate[01]\.tfrecord and .*train[01]\.tfrecord; "):
+        run(folder, shards, holdout_shards=3)
+
+
+def test_a_copy_within_a_side_is_used_once_and_told(folder, shards, caplog):
+    before, expected = run(folder, shards)
+    (folder / "train0 (1).tfrecord").write_bytes((folder / "train0.tfrecord").read_bytes())
+    partition, result = run(folder, shards)
+
+    assert partition.class_counts == before.class_counts
+    assert sorted(shard.checksum for shard in partition.training) == sorted(each.checksum for each in before.training)
+    for name in ("training_videos", "training_shards", "mean_frames", "mean_labels", "repeated_videos"):
+        assert result.metrics[name] == expected.metrics[name]
+    assert result.metrics["copied_shards"] == 1
+    assert result.details["copies"] == [f"{folder}/train0.tfrecord has the content of {folder}/train0 (1).tfrecord"]
+    assert "1 shard left out as copies" in result.details["doubts"][0]
+    assert "1 shard left out as copies" in caplog.text
+
+
+@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+def test_a_link_is_the_shard_that_it_leads_to(folder, shards, link):
+    before, _ = run(folder, shards)
+    getattr(folder / "train9.tfrecord", link)(folder / "train0.tfrecord")
+    partition, result = run(folder, shards)
+    assert (partition.num_training_videos, result.metrics["copied_shards"]) == (before.num_training_videos, 0)
+
+    getattr(folder / "validate9.tfrecord", link)(folder / "train0.tfrecord")
+    with pytest.raises(
+        DataError, match=r"validate9\.tfrecord: both a training .* \(as .*train0\.tfrecord\) \(1 such shards"
+    ):
+        run(folder, shards)
+
+
+def test_one_shard_for_everything_is_refused_with_the_command_that_divides_it(folder, shards):
+    one = f"{folder}/train0.tfrecord"
+    for training in ((), (f"{folder}/../{folder.name}/train0.tfrecord",)):
+        with pytest.raises(DataError, match=rf"yt8m data split {one} --out {folder}/shards`"):
+            run(folder, shards, training=training, validation=(one,))
+
+
+def test_hold_out_videos_that_are_training_videos_are_told_and_most_of_them_refused(folder, shards, caplog):
+    videos = [shards.video_of(100 + number, labels=[number % 3]) for number in range(5)]
+    shards.write(folder / "validate0.tfrecord", [*videos, shards.video_of(3, labels=[3])])
+    _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
+    told = f"1 of 6 hold-out videos are training videos, too, for instance '0003' in {folder}/validate0.tfrecord and "
+    assert result.metrics["holdout_videos_in_training"] == 1
+    assert f"{told}{folder}/train0.tfrecord." in result.details["doubts"]
+    assert told in caplog.text
+
+    others = [shards.video_of(number, labels=[1]) for number in (1, 2, 10)]
+    shards.write(folder / "validate0.tfrecord", [*videos[:2], *others])
+    with pytest.raises(DataError, match=r"3 of 5 hold-out videos are training videos, too, .*'0001'.* other videos"):
+        run(folder, shards, validation=(f"{folder}/validate0*",))
+
+
+def test_ids_that_all_videos_share_prove_no_copies(folder, shards):
+    for side, count in (("train", 8), ("validate", 6)):
+        videos = [shards.video_of(number, labels=[number % 4]) for number in range(count)]
+        write_side(folder, shards, side, [replace(video, id=b"clip") for video in videos])
+    _, result = run(folder, shards)
+    assert "training videos have the id of another one of these." in str(result.details["doubts"])
+
+
+def test_doubtful_labels_are_told(folder, shards):
+    videos = [shards.video_of(number, labels=[number % 3] if number < 4 else None) for number in range(8)]
+    shards.write(folder / "train0.tfrecord", videos[:4])
+    shards.write(folder / "train1.tfrecord", videos[4:])
+    _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
+
+    assert result.metrics["unlabeled_videos"] == 4
+    assert result.metrics["holdout_classes_without_training_video"] == 1
+    assert result.details["doubts"] == [
+        "Only 4 of 8 training videos have a label (50.0%).",
+        f"1 of 2 training shards have no labeled video, for instance {folder}/train1.tfrecord. Test shards have none.",
+        "All hold-out videos have the same labels (class 5), so that they measure little.",
+        "1 classes of hold-out videos have no training video. They are 100.0% of the hold-out's labels.",
+    ]
+    videos = [shards.video_of(100, labels=[1]), shards.video_of(101, labels=None)]
+    shards.write(folder / "validate0.tfrecord", videos)
+    _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
+    assert "Only one class has videos on the hold-out (class 1)." in result.details["doubts"]
