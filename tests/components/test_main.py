@@ -106,6 +106,15 @@ def test_an_error_that_a_user_can_fix_has_no_traceback(tmp_path: Path, config: P
     assert "Traceback" not in done.stderr
 
 
+def test_prepare_refuses_a_file_that_only_a_later_step_reads(tmp_path: Path, config: PrepareConfig) -> None:
+    given = json.loads(executor_input(tmp_path, config))
+    given["inputs"]["parameterValues"]["named_files"] = "{export.vocabulary: /none.csv}"
+    done = run_entry("prepare", json.dumps(given))
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: export.vocabulary: /none.csv: there is no such file.")
+    assert not (tmp_path / "partition").exists()
+
+
 def test_a_stage_that_the_image_lacks_is_refused_with_the_remedy(tmp_path: Path, config: PrepareConfig) -> None:
     done = run_entry("collect", executor_input(tmp_path, config))
     assert done.returncode == 2

@@ -184,5 +184,18 @@ def test_failed_checks_name_the_problem(full_run):
     assert failed == ["The exported model is over its budget."]
 
 
+def test_doubts_about_the_data_are_checks_that_fail():
+    figures = {"holdout_videos_in_training": 0.0}
+    doubts = ["1 of 6 hold-out videos are training videos, too."]
+    prepared = {"stage": "prepare", "metrics": figures, "details": {"doubts": doubts, "copies": ["b has that of a"]}}
+    summary = summarize(prepared)
+    assert [(check.passed, check.text) for check in summary.checks] == [(False, doubts[0])]
+    assert (summary.data.doubts, summary.data.copies) == (tuple(doubts), ("b has that of a",))
+
+    (check,) = summarize({"stage": "prepare", "metrics": figures}).checks
+    assert (check.passed, check.text) == (True, "The videos have labels, and none is on both sides.")
+    assert summarize({"stage": "prepare", "metrics": {"training_videos": 5.0}}).checks == ()
+
+
 def test_the_order_of_the_records_does_not_change_the_figures(summary, full_run):
     assert build_summary([NodeRecord(**record) for record in reversed(full_run)]).final == summary.final

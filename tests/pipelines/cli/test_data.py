@@ -91,6 +91,18 @@ def test_a_folder_is_refused_with_the_pattern_of_its_shards(run, tmp_path):
     assert f"'{tmp_path}' is a folder. Give its shards: '{tmp_path}/*.tfrecord'" in result.stderr
 
 
+def test_ids_of_several_videos_fail_the_check(run, tmp_path, shards):
+    shards.describe(tmp_path)
+    shards.write(tmp_path / "a.tfrecord", [shards.video_of(1), shards.video_of(2)])
+    shards.write(tmp_path / "b.tfrecord", [shards.video_of(2), shards.video_of(3)])
+    result = run(tmp_path / "*.tfrecord")
+
+    assert result.exit_code == 1
+    assert f"0002: {tmp_path}/a.tfrecord, {tmp_path}/b.tfrecord" in result.stdout
+    assert "but 1 ids belong to several videos" in " ".join(result.stdout.split())
+    assert run(tmp_path / "a.tfrecord").exit_code == 0
+
+
 def test_shards_with_brackets_in_their_paths_are_found(run, tmp_path, shards):
     folder = tmp_path / "my videos [final]"
     folder.mkdir()

@@ -129,3 +129,25 @@ def test_how_often_steps_are_tried_is_told(tmp_path: Path) -> None:
     assert "Retries: a step is tried up to 3 times." in " ".join(plan(SMOKE).output.split())
     path.write_text("training: {retries: {count: 1}}")
     assert "up to 3 x 81 attempts" in " ".join(plan(SMOKE, "--cluster", str(path)).output.split())
+
+
+def test_shards_that_are_not_there_yet_are_told_and_those_that_cannot_be_divided_refused(tmp_path: Path) -> None:
+    given = ["--set", "data.generate=null", "--set", f"data.training=['{tmp_path}/t*.tfrecord']"]
+    given += ["--set", f"data.validation=['{tmp_path}/v*.tfrecord']", "--set", "data.holdout_shards=1"]
+    (tmp_path / "v0.tfrecord").write_text("a shard")
+    result = plan(SMOKE, *given)
+    assert result.exit_code == 0, result.output
+    assert f"Missing for a run on this machine: {SMOKE}: data.training: no file matches" in result.output.replace(
+        "\n", " "
+    )
+
+    (tmp_path / "t0.tfrecord").hardlink_to(tmp_path / "v0.tfrecord")
+    result = plan(SMOKE, *given)
+    assert result.exit_code == 2
+    assert (
+        f"{tmp_path}/v0.tfrecord: both a training and a validation shard (as {tmp_path}/t0.tfrecord)" in result.stderr
+    )
+
+    result = plan(SMOKE, *given, "--set", "data.training=[]")
+    assert result.exit_code == 2
+    assert f"`yt8m data split {tmp_path}/v0.tfrecord --out {tmp_path}/shards`" in result.stderr

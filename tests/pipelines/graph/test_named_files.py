@@ -1,0 +1,137 @@
+"""Files that only late nodes read are looked at when a run starts."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from pipelines.cli import main
+from pipelines.graph import named_files
+from pipelines.kubeflow.compile import Compilation
+from pipelines.kubeflow.spec import SpecGraph
+from pipelines.recipe.schema import Recipe
+from tests.support.finished_runs import write_summary
+from tests.support.paths import SMOKE
+from yt8m.errors import ConfigError, StorageError
+from yt8m.identity import unmarked
+from yt8m.stages.named_files import check_named_files
+
+KEY = "export.vocabulary"
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> Path:
+    (tmp_path / "names.csv").write_text("Index,Name\n0,Game\n1,Car\n")
+    return tmp_path / "names.csv"
+
+
+def invoke(command: str, *arguments: object) -> Result:
+    return CliRunner().invoke(main, [command, str(SMOKE), *map(str, arguments)])
+
+
+@pytest.mark.parametrize("command", ["plan", "run"])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (None, "there is no such file"),
+        ('Index,Name\n0,"Game\n1,Car\n', "line 2: a quotation mark is opened and never closed"),
+        ("Index,Name\n24,Game\n", "line 2: class 24, but there are 24 classes"),
+    ],
+)
+def test_a_vocabulary_that_cannot_be_used_is_refused_before_anything_runs(
+    tmp_path: Path, command: str, content: str | None, said: str
+) -> None:
+    path = tmp_path / "names.csv"
+    if content:
+        path.write_text(content)
+    root = ["--root", tmp_path / "root"] if command == "run" else []
+    result = invoke(command, "--set", f"{KEY}={path}", *root)
+    assert result.exit_code == 2
+    assert f"{SMOKE}: {KEY}: {path}: {said}" in result.stderr
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_folder_in_the_place_of_a_vocabulary_is_refused(tmp_path: Path) -> None:
+    result = invoke("plan", "--set", f"{KEY}={tmp_path}")
+    assert (result.exit_code, f"{KEY}: {tmp_path}: Is a directory." in result.stderr) == (2, True)
+
+
+def test_the_plan_of_a_run_in_a_cluster_leaves_its_paths_to_the_cluster(tmp_path: Path) -> None:
+    (tmp_path / "cluster.yaml").write_text("{}\n")
+    result = invoke("plan", "--set", f"{KEY}=/volume/names.csv", "--cluster", tmp_path / "cluster.yaml")
+    assert result.exit_code == 0, result.output
+    assert f"{KEY}: /volume/names.csv was not looked at." in result.output
+
+
+def test_a_changed_vocabulary_changes_the_keys_of_export_and_report_alone(raw: dict[str, Any], names: Path) -> None:
+    raw["export"] = {"vocabulary": str(names)}
+
+    def keys() -> dict[str, str]:
+        return {name: unmarked(work.key) for name, work in Compilation(raw, "r", read_data=True).work.items()}
+
+    before = keys()
+    assert keys() == before
+    names.write_text("Index,Name\n0,Game\n1,Dog\n")
+    after = keys()
+    assert {name for name in before if before[name] != after[name]} == {"export", "report"}
+
+
+@pytest.mark.parametrize("read_data", [False, "if possible", True])
+def test_in_a_cluster_prepare_looks_at_what_could_not_be_looked_at(
+    raw: dict[str, Any], names: Path, read_data: Any
+) -> None:
+    raw["export"] = {"vocabulary": str(names)}
+    compilation = Compilation(raw, "r", read_data=read_data)
+    graph = SpecGraph(compilation.build("image:1").specs[0])
+    unread = read_data is not True
+    assert dict(compilation.unread_files) == ({KEY: str(names)} if unread else {})
+    assert (str(names) in graph.constant("prepare", "named_files")) is unread
+    # Without its hash, KFP's cache could return the export with an older vocabulary.
+    assert bool(graph.task("export").get("cachingOptions")) is not unread
+
+
+def test_prepare_refuses_what_a_later_step_cannot_read(names: Path) -> None:
+    check_named_files("", 2)
+    check_named_files(f"{{{KEY}: {names}}}", 2)
+    with pytest.raises(ConfigError, match=rf"{KEY}: {names}: line 3: class 1, but there are 1 classes"):
+        check_named_files(f"{{{KEY}: {names}}}", 1)
+    with pytest.raises(ConfigError, match=rf"{KEY}: /none\.csv: there is no such file"):
+        check_named_files(f"{{{KEY}: /none.csv}}", 1)
+
+
+def test_a_store_that_denies_access_is_asked_once_and_left_to_prepare(
+    raw: dict[str, Any], small: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def deny(key: str, uri: str, num_classes: int) -> None:
+        asked.append(uri)
+        raise StorageError(f"{uri}: access denied")
+
+    monkeypatch.setattr(named_files, "check_named_file", deny)
+    raw["families"] = {"dbof": {"from": str(write_summary(tmp_path / "first", small()))}}
+    raw |= {"students": {}, "teacher_groups": {}, "ensemble": {"members": ["dbof-a"]}}
+    raw["export"] = {"vocabulary": "gs://bucket/names.csv"}
+    compilation = Compilation(raw, "r", read_data="if possible")
+    assert asked == ["gs://bucket/names.csv"]
+    assert set(compilation.unread_files.values()) == {"gs://bucket/names.csv", "gs://bucket/dbof-a/member"}
+    with pytest.raises(StorageError, match=r"names\.csv: access denied"):
+        Compilation(raw, "r", read_data=True)
+
+
+def test_models_of_another_run_that_are_gone_are_refused_when_the_run_starts(
+    raw: dict[str, Any], small: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    run = write_summary(tmp_path / "first", small())
+    summary = run / "summary.json"
+    summary.write_text(summary.read_text().replace("gs://bucket", str(tmp_path)))
+    raw["families"] = {"dbof": {"from": str(run)}}
+    raw |= {"students": {}, "teacher_groups": {}, "ensemble": {"members": ["dbof-a"]}}
+    with pytest.raises(
+        ConfigError, match=rf"r: from: {run}: dbof-a: member: {tmp_path}/dbof-a/member: there is no such"
+    ):
+        Compilation(raw, "r", read_data=True)
+    (tmp_path / "dbof-a" / "member").mkdir(parents=True)
+    Compilation(raw, "r", read_data=True)
