@@ -148,7 +148,7 @@ def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
 def _parse_features(text: str) -> dict[str, int]:
     features = {}
     for part in text.split(","):
-        name, _, size = part.partition("=")
+        name, _, size = part.rpartition("=")
         if not name or not size.isdecimal():
             raise DataError(f"--features: '{part}' is not NAME=SIZE. Write for instance rgb=1024,audio=128.")
         features[name] = int(size)
@@ -160,7 +160,7 @@ def _show(report: "CheckReport", console: Console) -> None:
     table.add_column(style="bold")
     table.add_column()
     for name, value in report.summary():
-        table.add_row(name, escape(value))
+        table.add_row(escape(name), escape(value))
     console.print(table)
     _list(console, "Damaged shards", [str(shard) for shard in report.damaged_shards], len(report.damaged_shards))
     _list(console, "Bad records", [str(record) for record in report.bad_records], report.num_bad_records)

@@ -43,11 +43,9 @@ class DatasetSize:
         """
         partition = Partition.load(uri)
         spec = recipe.data.resolve_spec()
-        if (partition.spec.features, partition.spec.num_classes) != (spec.features, spec.num_classes):
+        if difference := partition.spec.difference(spec):
             raise ConfigError(
-                f"{uri}: the partition has {partition.spec.num_classes} classes and features "
-                f"{partition.spec.features}, but the recipe has {spec.num_classes} classes and features "
-                f"{spec.features}. Give the partition of this recipe's data."
+                f"{uri}: the partition differs from the recipe ({difference}). Give the partition of the recipe's data."
             )
         return cls(
             partition.num_training_videos,

@@ -1,10 +1,11 @@
 """Format of the videos of a data set: features, classes, length, and features as bytes."""
 
+import unicodedata
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, field_validator, model_validator
 
 from yt8m.config import Config
 from yt8m.errors import suggest
@@ -58,6 +59,17 @@ class DataSpec(Config):
     max_frames: PositiveInt = 300
     ranges: dict[str, tuple[float, float]] = Field(default={})
     layout: RecordLayout = RecordLayout()
+
+    @field_validator("features")
+    @classmethod
+    def _features_have_names(cls, features: dict[str, int]) -> dict[str, int]:
+        for name in features:
+            if not name or any(unicodedata.category(letter) == "Cc" for letter in name):
+                raise ValueError(
+                    f"expected the features' keys in the records, received {name!r}. A key has at least one character, "
+                    "and no control characters such as line breaks"
+                )
+        return features
 
     @model_validator(mode="after")
     def _ranges_are_of_features(self) -> Self:

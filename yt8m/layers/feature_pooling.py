@@ -15,7 +15,7 @@ class FeaturePooling(keras.layers.Layer):
 
     Args:
         features: Size of every feature, in the order of the columns of a frame.
-        poolings: Pooling layer of every feature, named after the feature. It is called with frames
+        poolings: Pooling layer of every feature, with a name of its own. It is called with frames
             `(B, T, D_feature)`, `frame_mask` and `training`, returns `(B, P)`, and implements `compute_output_shape`.
         num_sampled_frames: Number of frames to sample in training; see `SampleFrames`.
         normalize_input: Whether frames are batch-normalized before pooling.
@@ -30,7 +30,7 @@ class FeaturePooling(keras.layers.Layer):
         `(B, sum of P)`, the concatenated descriptors of the features.
 
     Weights:
-        `input_normalization/*` `(D,)`; `<feature>/*` of each pooling layer.
+        `input_normalization/*` `(D,)`; `<name>/*` of each pooling layer.
 
     Reference:
         - The winners' models; [Miech et al., 2017](https://arxiv.org/abs/1706.06905), section 3.

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import PositiveInt, ValidationInfo, field_validator
 
 from yt8m.data.format import DataSpec
-from yt8m.models.pooled import PooledConfig, build_pooled
+from yt8m.models.pooled import PooledConfig, build_pooled, layer_name
 
 
 class DBoFConfig(PooledConfig):
@@ -67,7 +67,7 @@ def build(config: DBoFConfig, spec: DataSpec) -> Any:
 
     def pooling(feature: str, num_clusters: int) -> Any:
         if config.pooling in ("max", "average"):
-            return ClassicDBoF(num_clusters, config.pooling, name=feature)
-        return DBoF(num_clusters, gated=feature == gated_feature, name=feature)
+            return ClassicDBoF(num_clusters, config.pooling, name=layer_name(feature))
+        return DBoF(num_clusters, gated=feature == gated_feature, name=layer_name(feature))
 
     return build_pooled(config, spec, pooling)

@@ -80,7 +80,8 @@ def count_flops(config: ModelConfig, spec: DataSpec) -> ModelFlops:
 
 
 def _is_applied_per_frame(name: str) -> bool:
-    return name.startswith("pooling/") and "/gate" not in name
+    parts = name.split("/")  # the second one is named after a feature
+    return parts[0] == "pooling" and not any(part.startswith("gate") for part in parts[2:])
 
 
 def _training_frames(config: ModelConfig, spec: DataSpec) -> int:

@@ -95,5 +95,6 @@ def set_initial_predictions(network: Any, probabilities: ArrayLike) -> None:
     """
     from yt8m.layers.all_layers import all_layers
 
-    (head,) = (layer for layer in all_layers(network) if layer.name == "head")
+    # Not found by its name, which a feature may have as well.
+    (head,) = (layer for layer in all_layers(network) if hasattr(layer, "set_initial_predictions"))
     head.set_initial_predictions(probabilities)

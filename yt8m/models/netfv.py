@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import PositiveFloat, ValidationInfo, field_validator
 
 from yt8m.data.format import DataSpec
-from yt8m.models.pooled import PooledConfig, build_pooled
+from yt8m.models.pooled import PooledConfig, build_pooled, layer_name
 
 
 class NetFVConfig(PooledConfig):
@@ -56,7 +56,7 @@ def build(config: NetFVConfig, spec: DataSpec) -> Any:
     from yt8m.layers.netfv import NetFV
 
     def pooling(feature: str, num_clusters: int) -> Any:
-        return NetFV(num_clusters, config.coupled, config.coupling_factor, name=feature)
+        return NetFV(num_clusters, config.coupled, config.coupling_factor, name=layer_name(feature))
 
     return build_pooled(config, spec, pooling)
 

@@ -3,7 +3,7 @@
 from typing import Any, Literal
 
 from yt8m.data.format import DataSpec
-from yt8m.models.pooled import PooledConfig, build_pooled
+from yt8m.models.pooled import PooledConfig, build_pooled, layer_name
 
 
 class NetVLADConfig(PooledConfig):
@@ -44,7 +44,9 @@ def build(config: NetVLADConfig, spec: DataSpec) -> Any:
     """Build a NetVLAD model; see `yt8m.models.architecture.Architecture.build`."""
     from yt8m.layers.netvlad import NetVLAD
 
-    return build_pooled(config, spec, lambda feature, clusters: NetVLAD(clusters, config.centers, name=feature))
+    return build_pooled(
+        config, spec, lambda feature, clusters: NetVLAD(clusters, config.centers, name=layer_name(feature))
+    )
 
 
 def pooling_products(config: NetVLADConfig, spec: DataSpec) -> int:

@@ -7,7 +7,7 @@ from pydantic import PositiveInt
 from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError
 from yt8m.models.head import Head, LogisticConfig
-from yt8m.models.pooled import PooledConfig, build_pooled
+from yt8m.models.pooled import PooledConfig, build_pooled, layer_name
 
 
 class NeXtVLADConfig(PooledConfig):
@@ -76,7 +76,7 @@ def build(config: NeXtVLADConfig, spec: DataSpec) -> Any:
     groups = config.groups(spec)
 
     def pooling(feature: str, num_clusters: int) -> Any:
-        return NeXtVLAD(num_clusters, groups[feature], config.expansion, name=feature)
+        return NeXtVLAD(num_clusters, groups[feature], config.expansion, name=layer_name(feature))
 
     return build_pooled(config, spec, pooling, INITIALIZER)
 

@@ -1,5 +1,7 @@
 """Architectures that pool frames independently of their order: shared configuration and model structure."""
 
+import hashlib
+import re
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -82,6 +84,16 @@ class PooledConfig(OrderFreeConfig):
         return {first: self.num_clusters, **dict.fromkeys(others, rest)}
 
 
+def layer_name(feature: str) -> str:
+    """Return the name of the layer that pools a feature, which becomes part of the names of its weights.
+
+    Names of features come from records and may have any characters, but those of layers must not. A name of letters,
+    digits, `_`, `.` and `-` stays as it is. In others, a digest tells names apart that differ only in other characters.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_.-]", "_", feature)
+    return plain if plain == feature else f"{plain}-{hashlib.sha256(feature.encode()).hexdigest()[:8]}"
+
+
 def frame_inputs(spec: DataSpec, dtype: str = "float32") -> dict[str, Any]:
     """Create the symbolic inputs of a model: frames `(B, T, D)` and num_frames `(B,)`."""
     import keras
@@ -100,8 +112,8 @@ def build_pooled(
     Args:
         config: Configuration of the model.
         spec: Features and classes of the data.
-        pooling: Function that creates the pooling layer of a feature from the feature's name, which must become the
-            name of the layer, and the number of clusters.
+        pooling: Function that creates the pooling layer of a feature from the feature's name, of which `layer_name`
+            makes the name of the layer, and the number of clusters.
         hidden_initializer: Initializer of the hidden layer's weight matrix. The default is the winners' normal
             distribution with standard deviation `1 / sqrt(K)`.
 

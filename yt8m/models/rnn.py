@@ -7,7 +7,7 @@ from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 from yt8m.data.format import DataSpec
 from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.head import Head, LogisticConfig, classify
-from yt8m.models.pooled import frame_inputs
+from yt8m.models.pooled import frame_inputs, layer_name
 
 
 class RNNConfig(ArchitectureConfig):
@@ -61,7 +61,9 @@ def build(config: RNNConfig, spec: DataSpec) -> Any:
     per_feature = config.branches == "per_feature"
     features = spec.features if per_feature else {"frames": spec.num_features}
     units = config.branch_units(spec) if per_feature else {"frames": config.units}
-    encoders = {name: RecurrentEncoder(units[name], config.cell, per_feature, name=name) for name in features}
+    encoders = {
+        name: RecurrentEncoder(units[name], config.cell, per_feature, name=layer_name(name)) for name in features
+    }
     inputs = frame_inputs(spec)
     pool = FeaturePooling(features, encoders, "all", normalize_input=per_feature, name="pooling")
     descriptor = pool(inputs["frames"], inputs["num_frames"])
