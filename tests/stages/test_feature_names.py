@@ -1,6 +1,7 @@
 """Features whose names no layer can have go through all stages, from shards to predictions."""
 
 import json
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -9,7 +10,7 @@ from pipelines.cli import main
 from tests.support.videos import video_of, write_shard
 
 SIZES = {"image/rgb": 6, "bild größe [x]": 3, "head": 2}
-RECIPE = {
+RECIPE: dict[str, Any] = {
     "name": "names",
     "data": {"holdout_shards": 1, "spec": {"features": SIZES, "num_classes": 5, "max_frames": 4}},
     "training": {"epochs": 1, "batch_size": 4, "initial_bias": "class_frequencies"},
