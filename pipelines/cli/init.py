@@ -56,7 +56,8 @@ def init(folder: Path, more: tuple[str, ...], places: tuple[str, ...], overwrite
 
 def _show(survey: "Survey", recipes: "Recipes") -> None:
     """Print what the shards hold, what was written, and the two commands to go on with."""
-    from pipelines.init.recipes import describe_data, describe_time
+    from pipelines.init.duration import describe_time
+    from pipelines.init.recipes import describe_data
 
     click.echo(f"Data: {describe_data(survey)}")
     for name, side in survey.sides.items():

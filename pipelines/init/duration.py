@@ -13,6 +13,7 @@ FLOP_RATE, BYTE_RATE = 40e9, 3e9
 # Seconds that a node takes besides its work: start, imports, and TensorFlow's compilation.
 _START_SECONDS = {"train": 10.0, "average": 12.0, "soft_targets": 8.0}
 _OTHER_START_SECONDS = 4.0
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 def seconds_on_two_cores(recipe: Recipe, estimates: dict[str, ModelEstimate], training: int, holdout: int) -> float:
@@ -36,3 +37,11 @@ def seconds_on_two_cores(recipe: Recipe, estimates: dict[str, ModelEstimate], tr
     dataset = DatasetSize.of_counts(training, holdout, None, recipe.data.resolve_spec())
     work = sum(NodeTimes(recipe, plan, dataset, throughput).seconds.values())
     return work + sum(_START_SECONDS.get(node.stage, _OTHER_START_SECONDS) for node in plan.nodes.values())
+
+
+def describe_time(seconds: float) -> str:
+    """Describe an estimated time on two cores: `about 12 minutes on two cores`."""
+    for size, unit, limit in ((_MINUTE, "minutes", 120), (_HOUR, "hours", 72)):
+        if seconds < limit * size:
+            return f"about {max(round(seconds / size), 2)} {unit} on two cores"
+    return f"about {seconds / _DAY:,.0f} days on two cores, so use GPUs: `yt8m plan` computes their hours"

@@ -14,7 +14,7 @@ import jinja2
 from rich.filesize import decimal
 
 from pipelines.cost.models import estimate_models
-from pipelines.init.duration import seconds_on_two_cores
+from pipelines.init.duration import describe_time, seconds_on_two_cores
 from pipelines.init.scale import DECAYS, KEPT_CLASSES, MOST_GATED_CLASSES, Scale
 from pipelines.init.survey import Survey
 from pipelines.recipe.load import check_recipe
@@ -36,7 +36,6 @@ _FIRST_RUN_FRAMES = 32
 # Training sets between these sizes are kept in memory, where the default would read them again for every pass.
 _MEMORY = (512 << 20, 4_000_000_000)
 _NEXTVLAD_GROUPS = 8
-_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 
 
 @dataclass(frozen=True)
@@ -150,14 +149,6 @@ def _name(path: Path) -> str:
 
 def _describe_features(spec: DataSpec) -> str:
     return " + ".join(f"{name} {size:,}" for name, size in spec.features.items())
-
-
-def describe_time(seconds: float) -> str:
-    """Describe an estimated time on two cores: `about 12 minutes on two cores`."""
-    for size, unit, limit in ((_MINUTE, "minutes", 120), (_HOUR, "hours", 72)):
-        if seconds < limit * size:
-            return f"about {max(round(seconds / size), 2)} {unit} on two cores"
-    return f"about {seconds / _DAY:,.0f} days on two cores, so use GPUs: `yt8m plan` computes their hours"
 
 
 def describe_data(survey: Survey) -> str:

@@ -14,6 +14,7 @@ from yt8m.storage.patterns import has_wildcards
 
 # Words that begin a part of the name of a shard or its folder, and the side that they mean.
 _WORDS = {"train": "training", "valid": "validation", "val": "validation", "dev": "validation", "eval": "validation"}
+SIDES = ("training", "validation", "test")
 _SIDE = re.compile(rf"(?:^|[^a-z])({'|'.join([*_WORDS, 'test'])})")
 # Endings of shards in a folder that is given as a whole, the first that exists, also one folder deeper.
 _ENDINGS = ("*.tfrecord", "*.tfrecords", "*tfrecord*")
@@ -59,7 +60,7 @@ def find_shards(places: Sequence[str]) -> dict[str, Shards]:
     labeled = [uri for side, found in sides.items() if side != "test" for uri in found]
     if len(labeled) < _LEAST_SHARDS:
         raise DataError(_too_few(labeled, sides.get("test", [])))
-    return {side: _of(found) for side, found in sides.items()}
+    return {side: _of(sides[side]) for side in SIDES if side in sides}
 
 
 def _patterns_of(place: str) -> list[str]:

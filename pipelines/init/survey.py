@@ -1,14 +1,14 @@
 """What a data set holds: sides, numbers of videos, features, classes and frames, from looking at its records."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
 
+from pipelines.init.records import check_labels, find_spec
 from pipelines.init.shards import Shards
 from yt8m import storage
-from yt8m.data.checking.layout import fields_of, guess_spec
 from yt8m.data.description import DatasetDescription
 from yt8m.data.format import DataSpec
 from yt8m.data.tfrecord import inspect_framing, read_payloads
@@ -18,8 +18,8 @@ from yt8m.errors import DataError
 _OPENED_SHARDS, _OPENED_REMOTE_SHARDS = 200, 8
 # Bytes of records to read from the opened shards together.
 _READ_BYTES = 256 << 20
-# Classes of YouTube-8M that a part of its records may miss.
-_UNSEEN_CLASSES = 500
+# Records of a described data set in which to look for labels.
+_CHECKED_LABELS = 200
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,16 @@ def survey(shards: Mapping[str, Shards]) -> Survey:
             )
     sides = {name: _open(side) for name, side in shards.items()}
     _check_records(sides)
+    labeled = [side for name, side in sides.items() if name != "test"]
     if description:
+        for side in labeled:
+            check_labels(list(take_records(side.records, _CHECKED_LABELS)), description.data, side.shards.uris[0])
         vocabulary = storage.join(folder, description.vocabulary) if description.vocabulary else ""
         return Survey(description.data, sides, True, vocabulary, 0)
-    labeled = [side for name, side in sides.items() if name != "test"]
     mean_bytes = sum(side.shards.num_bytes for side in labeled) / max(sum(side.videos for side in labeled), 1)
     wanted = round(_READ_BYTES / max(mean_bytes, 1) / len(labeled))
     payloads = [payload for side in labeled for payload in take_records(side.records, wanted)]
-    return Survey(_find_spec(payloads, uris[0]), sides, False, "", len(payloads))
+    return Survey(find_spec(payloads, uris[0]), sides, False, "", len(payloads))
 
 
 def take_records(records: Mapping[str, int], number: int) -> Iterator[bytes]:
@@ -147,24 +149,3 @@ def _check_records(sides: Mapping[str, Side]) -> None:
                 f"--data: no records in the {name} shards. {uri}: {damage.reason if damage else 'it is empty'}. Give "
                 "TFRecord files; `yt8m data import` makes them from .npy, Parquet, CSV and HDF5 files."
             )
-
-
-def _find_spec(payloads: Sequence[bytes], uri: str) -> DataSpec:
-    """Find the format that fits records."""
-    try:
-        spec = guess_spec(payloads)
-    except DataError as error:
-        raise DataError(f"--data: {uri}: {error}") from None
-    key = spec.layout.labels
-    if not any(field.key == key and field.values for payload in payloads for field in fields_of(payload)):
-        raise DataError(
-            f"--data: {uri}: the records have no labels, so that no model can learn from them. Give labeled shards; "
-            "`yt8m data check` tells what a record has."
-        )
-    own = DataSpec()
-    if spec.features == own.features and own.num_classes - _UNSEEN_CLASSES < spec.num_classes <= own.num_classes:
-        # YouTube-8M, of which the records that were read need not have the last classes.
-        spec = spec.model_copy(
-            update={"num_classes": own.num_classes, "max_frames": min(spec.max_frames, own.max_frames)}
-        )
-    return spec

@@ -144,6 +144,18 @@ def test_records_of_another_layout(tmp_path: Path) -> None:
     assert (spec.features, spec.num_classes, spec.max_frames) == ({"audio_embedding": 16}, 5, 10)
 
 
+def test_ranges_of_features_stored_as_floats_are_measured(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        videos = [Video(b"%d" % n, [n % 2], means={"clip": list(rng.uniform(0, 40, 6))}) for n in range(20)]
+        write_shard(tmp_path / "data" / f"{number}.tfrecord", videos)
+    assert init(tmp_path / "own", "--data", tmp_path / "data").exit_code == 0
+    low, high = recipe_of(tmp_path / "own").data.resolve_spec().ranges["clip"]
+    assert 0 <= low < 1
+    assert 39 < high < 41
+
+
 def test_video_level_records_get_no_recurrent_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     for number in range(3):
@@ -263,6 +275,17 @@ def test_shards_of_two_data_sets_are_refused(tmp_path: Path) -> None:
     result = init(tmp_path / "own", "--data", tmp_path / "one", "--data", tmp_path / "two")
     assert result.exit_code == 2
     assert "hold different data" in result.stderr
+
+
+def test_a_described_data_set_without_labels_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("test0.tfrecord", "test1.tfrecord"):
+        write_shard(tmp_path / "data" / name, [video_of(1, labels=())])
+    spec = DataSpec(features=SIZES, num_classes=3, max_frames=5)
+    DatasetDescription(data=spec, seed=0, videos={"test": 2}, shards={"test": 2}).save(tmp_path / "data/dataset.json")
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert "have no labels" in result.stderr
 
 
 def test_a_place_without_shards_is_refused(tmp_path: Path) -> None:
