@@ -166,13 +166,16 @@ def _show(report: "CheckReport", console: Console) -> None:
     _list(console, "Bad records", [str(record) for record in report.bad_records], report.num_bad_records)
     duplicates = [f"{each.id}: {', '.join(each.shards)}" for each in report.duplicate_ids]
     _list(console, "Duplicate ids", duplicates, report.num_duplicate_ids)
+    usable = "Every record of every shard is a usable video"
     if report.healthy and report.num_duplicate_ids:
         console.print(
-            f"[yellow]Every record of every shard is a usable video, but {report.num_duplicate_ids:,} ids belong to "
-            "several videos: a copy in the training shards makes a hold-out video worthless. Remove the copies.[/]"
+            f"[yellow]{usable}, but several videos have the same id ({report.num_duplicate_ids:,} such ids): a copy in "
+            "the training shards makes a hold-out video worthless. Remove the copies.[/]"
         )
+    elif report.healthy and not report.labels:
+        console.print(f"[yellow]{usable}, but none has a label: they serve for predictions, not for training.[/]")
     elif report.healthy:
-        console.print("[green]Every record of every shard is a usable video.[/]")
+        console.print(f"[green]{usable}.[/]")
 
 
 def _list(console: Console, title: str, lines: list[str], total: int) -> None:

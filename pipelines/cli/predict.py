@@ -17,8 +17,9 @@ from yt8m.errors import ConfigError
 )
 @click.option(
     "--vocabulary",
-    metavar="FILE.csv",
-    help="Class names for a .parquet file: columns Index and Name.  [default: the model's own]",
+    metavar="FILE",
+    help="Class names for a .parquet file: CSV with columns Index and Name, or a name per line.  "
+    "[default: the model's own]",
 )
 @click.option("--batch-size", type=int, metavar="N", help="Videos per batch.  [default: 128]")
 @click.option("--workers", type=int, metavar="N", help="Number of processes on this machine.  [default: 1]")

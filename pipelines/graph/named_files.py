@@ -47,7 +47,10 @@ def look_at_named_files(
     unread: dict[str, str] = {}
     answers = bool(read_data)
     for key, uri in _named_files(recipe, plan).items():
-        remote = storage.is_remote(uri)
+        try:
+            remote = storage.is_remote(uri)
+        except StorageError as error:  # an unknown kind of storage
+            raise ConfigError(f"{source}: {key}: {error}") from None
         if not (answers if remote else here and read_data):
             unread[key] = uri
             continue

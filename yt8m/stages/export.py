@@ -44,7 +44,9 @@ class ExportingConfig(Config):
             model. `compact` keeps them quantized in memory and dequantizes them one at a time in every call.
         budget_bytes: Maximum bytes of the SavedModel. None means the budget of `search_weights`.
         top_k: Number of classes that the model returns.
-        vocabulary: CSV file of class names with columns `Index` and `Name`, copied into the model. Empty means none.
+        vocabulary: File of class names, which are copied into the model: CSV with columns `Index` and `Name`, as
+            YouTube-8M's, or `index` and `display_name`, as AudioSet's, or a text file with one name per line. It is
+            read when the run starts, and a change repeats the export alone. Empty means none.
         latency_batch_sizes: Batch sizes for which the latency of the exported model is measured.
         card: Texts of the model card.
     """

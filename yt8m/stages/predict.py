@@ -37,8 +37,8 @@ class PredictConfig(Config):
         workers: Number of processes on this machine. Each loads the whole model.
         shard_range: Indices of the first shard to predict and of the one after the last. None means all shards. Calls
             with a range write parts only; a final call without a range joins them.
-        vocabulary: CSV file of class names with columns `Index` and `Name`, for Parquet. Empty takes the model's own
-            vocabulary, if it has one.
+        vocabulary: File of class names for Parquet, in any form that `export.vocabulary` of a recipe may have. Empty
+            takes the model's own vocabulary, if it has one.
         on_bad: `skip` skips and counts bad records and damaged shards, `fail` raises an error.
     """
 

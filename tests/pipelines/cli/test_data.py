@@ -99,8 +99,16 @@ def test_ids_of_several_videos_fail_the_check(run, tmp_path, shards):
 
     assert result.exit_code == 1
     assert f"0002: {tmp_path}/a.tfrecord, {tmp_path}/b.tfrecord" in result.stdout
-    assert "but 1 ids belong to several videos" in " ".join(result.stdout.split())
+    assert "but several videos have the same id (1 such ids)" in " ".join(result.stdout.split())
     assert run(tmp_path / "a.tfrecord").exit_code == 0
+
+
+def test_videos_without_labels_are_told(run, tmp_path, shards):
+    shards.describe(tmp_path)
+    shards.write(tmp_path / "a.tfrecord", [shards.video_of(1, labels=None)])
+    result = run(tmp_path / "a.tfrecord")
+    assert result.exit_code == 0
+    assert "but none has a label: they serve for predictions, not for training" in " ".join(result.stdout.split())
 
 
 def test_shards_with_brackets_in_their_paths_are_found(run, tmp_path, shards):
