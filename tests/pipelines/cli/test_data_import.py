@@ -1,0 +1,434 @@
+"""`yt8m data import`: from files of every format, written by their usual libraries, to shards that are read back."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner
+
+from pipelines.cli import main
+from tests.support.paths import REPOSITORY, names_in
+from yt8m.data.description import DatasetDescription
+from yt8m.data.format import scale_and_offset
+from yt8m.data.reading import data_errors, read_videos
+
+NAMES = ("bird", "cat", "dog, barking", "ünïcode")
+SIZES = {"rgb": 5, "audio": 2}
+COUNT = 60
+
+
+@dataclass
+class Own:
+    """Own videos: features, labels and group by id."""
+
+    features: dict[str, dict[str, np.ndarray]]
+    labels: dict[str, list[str]]
+    groups: dict[str, str]
+
+
+def _own(least_frames: int = 1, most_frames: int = 4) -> Own:
+    rng = np.random.default_rng(0)
+    ids = [f"clip {number}" for number in rng.permutation(COUNT)]
+    lengths = {video: int(rng.integers(least_frames, most_frames + 1)) for video in ids}
+    features = {
+        video: {
+            name: (rng.normal(3 * place, 1 + place, (frames, size))).astype(np.float32)
+            for place, (name, size) in enumerate(SIZES.items())
+        }
+        for video, frames in lengths.items()
+    }
+    labels = {video: [NAMES[number % 4], NAMES[0]][: 1 + (number % 4 > 2)] for number, video in enumerate(ids)}
+    return Own(features, labels, {video: f"source {number % 12}" for number, video in enumerate(ids)})
+
+
+def _labels_csv(folder: Path, own: Own) -> list[str]:
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(("id", "labels"))
+        rows.writerows((video, "|".join(labels)) for video, labels in own.labels.items())
+    return ["--labels", str(folder / "labels.csv"), "--label-separator", "|"]
+
+
+def _labels_json(folder: Path, own: Own) -> list[str]:
+    (folder / "labels.json").write_text(json.dumps(own.labels))
+    return ["--labels", str(folder / "labels.json")]
+
+
+def _labels_parquet(folder: Path, own: Own) -> list[str]:
+    table = pa.table({"id": list(own.labels), "labels": list(own.labels.values())})
+    pa.parquet.write_table(table, folder / "labels.parquet")
+    return ["--labels", str(folder / "labels.parquet")]
+
+
+def _npy_files(folder: Path, own: Own) -> list[str]:
+    for name in SIZES:
+        (folder / name).mkdir()
+        for video, features in own.features.items():
+            np.save(folder / name / f"{video}.npy", features[name])
+    return [f"rgb={folder / 'rgb'}", f"audio={folder / 'audio'}", *_labels_csv(folder, own)]
+
+
+def _npy_stacked(folder: Path, own: Own) -> list[str]:
+    for name in SIZES:
+        np.save(folder / f"{name}.npy", np.stack([features[name] for features in own.features.values()]))
+    (folder / "ids.txt").write_text("".join(f"{video}\n" for video in own.features))
+    arrays = [f"rgb={folder / 'rgb.npy'}", f"audio={folder / 'audio.npy'}"]
+    return [*arrays, "--ids", str(folder / "ids.txt"), *_labels_json(folder, own)]
+
+
+def _npz_files(folder: Path, own: Own) -> list[str]:
+    (folder / "videos").mkdir()
+    for video, features in own.features.items():
+        arrays: dict[str, Any] = dict(features)
+        np.savez(folder / "videos" / f"{video}.npz", **arrays)
+    return [str(folder / "videos" / "*.npz"), *_labels_parquet(folder, own)]
+
+
+def _npz_stacked(folder: Path, own: Own) -> list[str]:
+    stacked: dict[str, Any] = {
+        name: np.concatenate([features[name] for features in own.features.values()]) for name in SIZES
+    }
+    np.savez_compressed(folder / "videos.npz", id=np.array(list(own.features)), **stacked)
+    return [str(folder / "videos.npz"), *_labels_csv(folder, own)]
+
+
+def _parquet_videos(folder: Path, own: Own) -> list[str]:
+    columns: dict[str, Any] = {"video_id": list(own.features), "tags": list(own.labels.values())}
+    columns |= {"channel": list(own.groups.values())}
+    columns |= {name: [features[name].tolist() for features in own.features.values()] for name in SIZES}
+    pa.parquet.write_table(pa.table(columns), folder / "videos.parquet", row_group_size=17)
+    return [str(folder / "videos.parquet"), "--labels-column", "tags", "--group-column", "channel"]
+
+
+def _frame_rows(own: Own) -> dict[str, list[Any]]:
+    rows: dict[str, list[Any]] = {"id": [], "t": []}
+    for video, features in own.features.items():
+        for frame, values in enumerate(features["rgb"]):
+            rows["id"].append(video)
+            rows["t"].append(frame)
+            for name, size in SIZES.items():
+                for column in range(size):
+                    rows.setdefault(f"{name}_{column}", []).append(features[name][frame, column])
+            del values
+    return rows
+
+
+def _parquet_frames(folder: Path, own: Own) -> list[str]:
+    pa.parquet.write_table(pa.table(_frame_rows(own)), folder / "frames.parquet", row_group_size=13)
+    return [str(folder / "frames.parquet"), "--frame-column", "t", *_labels_csv(folder, own)]
+
+
+def _csv_videos(folder: Path, own: Own) -> list[str]:
+    rows = _frame_rows(own)
+    del rows["t"]
+    rows["labels"] = ["|".join(labels) for labels in own.labels.values()]
+    pa.csv.write_csv(pa.table(rows), folder / "videos.csv")
+    return [str(folder / "videos.csv"), "--label-separator", "|"]
+
+
+def _csv_frames(folder: Path, own: Own) -> list[str]:
+    pa.csv.write_csv(pa.table(_frame_rows(own)), folder / "frames.csv")
+    return [str(folder / "frames.csv"), "--frame-column", "t", *_labels_json(folder, own)]
+
+
+def _hdf5_groups(folder: Path, own: Own) -> list[str]:
+    with h5py.File(folder / "videos.h5", "w") as file:
+        for video, features in own.features.items():
+            group = file.create_group(video)
+            for name, values in features.items():
+                group.create_dataset(name, data=values)
+    return [str(folder / "videos.h5"), *_labels_csv(folder, own)]
+
+
+def _hdf5_stacked(folder: Path, own: Own) -> list[str]:
+    with h5py.File(folder / "videos.h5", "w") as file:
+        file.create_dataset("id", data=list(own.features), dtype=h5py.string_dtype())
+        for name in SIZES:
+            file.create_dataset(name, data=np.concatenate([each[name] for each in own.features.values()]))
+    return [str(folder / "videos.h5"), *_labels_parquet(folder, own)]
+
+
+# Functions that write a format, with the shortest and longest video that it can hold here.
+FORMATS: dict[str, tuple[Callable[[Path, Own], list[str]], int, int]] = {
+    "npy, a file per video": (_npy_files, 1, 4),
+    "npy, stacked videos of equal length": (_npy_stacked, 3, 3),
+    "npz, a file per video": (_npz_files, 1, 4),
+    "npz, stacked vectors": (_npz_stacked, 1, 1),
+    "parquet, a row per video": (_parquet_videos, 1, 4),
+    "parquet, a row per frame": (_parquet_frames, 1, 4),
+    "csv, a row per video": (_csv_videos, 1, 1),
+    "csv, a row per frame": (_csv_frames, 1, 4),
+    "hdf5, a group per video": (_hdf5_groups, 1, 4),
+    "hdf5, stacked vectors": (_hdf5_stacked, 1, 1),
+}
+
+
+def _run(*arguments: Any):
+    return CliRunner().invoke(main, ["data", "import", *map(str, arguments)])
+
+
+def _read_back(folder: Path) -> dict[str, tuple[str, list[str], np.ndarray]]:
+    """Read shards by the project's reader: side, names of labels, and floats by id."""
+    description = DatasetDescription.in_folder(str(folder))
+    spec = description.data
+    with (folder / description.vocabulary).open(encoding="utf-8", newline="") as file:
+        names = {int(row["Index"]): row["Name"] for row in csv.DictReader(file)}
+    scale = np.concatenate([np.full(size, scale_and_offset(*spec.range_of(n))[0]) for n, size in spec.features.items()])
+    offset = np.concatenate(
+        [np.full(size, scale_and_offset(*spec.range_of(n))[1]) for n, size in spec.features.items()]
+    )
+    found = {}
+    for side, count in description.shards.items():
+        shards = sorted(map(str, folder.glob(f"{side}*.tfrecord")))
+        assert len(shards) == count
+        with data_errors():
+            for batch in read_videos(shards, spec, batch_size=16, on_bad="fail").as_numpy_iterator():
+                for place, identity in enumerate(batch["ids"]):
+                    frames = batch["frames"][place, : batch["num_frames"][place]] * scale + offset
+                    labels = [names[number] for number in np.flatnonzero(batch["labels"][place]).tolist()]
+                    assert identity.decode() not in found
+                    found[identity.decode()] = (side, labels, frames)
+    return found
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_files_become_shards_that_hold_the_same(name: str, tmp_path: Path) -> None:
+    write, least, most = FORMATS[name]
+    own = _own(least, most)
+    (tmp_path / "in").mkdir()
+    arguments = write(tmp_path / "in", own)
+    result = _run(*arguments, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+
+    description = DatasetDescription.in_folder(str(tmp_path / "out"))
+    assert dict(description.data.features) in (SIZES, dict(reversed(SIZES.items())))
+    assert description.data.max_frames == max(len(each["rgb"]) for each in own.features.values())
+    found = _read_back(tmp_path / "out")
+    assert found.keys() == own.features.keys()
+    sides: dict[str, set[str]] = {}
+    for video, features in own.features.items():
+        side, labels, frames = found[video]
+        assert set(labels) == set(own.labels[video])
+        place = 0
+        for feature, size in description.data.features.items():
+            low, high = description.data.range_of(feature)
+            expected, decoded = features[feature], frames[:, place : place + size]
+            inside = (expected >= low) & (expected <= high)
+            assert np.all(np.abs(decoded - expected)[inside] <= (high - low) / 510 * 1.001)
+            assert inside.mean() > 0.9
+            place += size
+        sides.setdefault(own.groups[video], set()).add(side)
+    assert set(description.videos) == {"train", "validate", "test"}
+    if "--group-column" in arguments:
+        assert all(len(each) == 1 for each in sides.values())
+    else:
+        assert description.videos == {"train": 48, "validate": 6, "test": 6}
+    check = CliRunner().invoke(main, ["data", "check", str(tmp_path / "out" / "*.tfrecord")])
+    assert check.exit_code == 0, check.output
+
+
+def _clip_folder(folder: Path, count: int = 30, size: int = 4) -> None:
+    folder.mkdir()
+    for number in range(count):
+        np.save(folder / f"clip{number:04}.npy", np.random.default_rng(number).normal(size=(2, size)))
+
+
+def _labels_of(path: Path, count: int = 30, name: Callable[[int], str] = lambda number: f"class{number % 3}") -> None:
+    path.write_text("id,labels\n" + "".join(f"clip{number:04},{name(number)}\n" for number in range(count)))
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> tuple[Path, Path]:
+    """Return a folder of small videos and the file of their labels."""
+    _clip_folder(tmp_path / "clips")
+    _labels_of(tmp_path / "labels.csv")
+    return tmp_path / "clips", tmp_path / "labels.csv"
+
+
+def test_the_command_tells_what_it_wrote_and_how_to_go_on(clips, tmp_path: Path) -> None:
+    arguments = (f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out")
+    dry = _run(*arguments, "--dry-run")
+    assert dry.exit_code == 0, dry.output
+    assert names_in(tmp_path) == ["clips", "labels.csv"]
+    real = _run(*arguments)
+    told = dry.stdout.partition("dry run: nothing was written")[0]
+    assert real.stdout.startswith(told)
+    for said in (
+        "videos 30",
+        "frames per video 2 to 2, mean 2.0",
+        "4 values in bytes from",
+        "of the values are outside and clipped",
+        "classes 3",
+        "videos without labels 0",
+        "labels without a video 0",
+        "train 24 videos (80.0%) in 4 shards",
+        "size about ",
+    ):
+        assert said in re.sub(" +", " ", told)
+    assert f'yt8m data check "{tmp_path}/out/*.tfrecord"' in real.stdout
+    assert f'yt8m init EXPERIMENT --data "{tmp_path}/out/*.tfrecord"' in real.stdout
+    assert "spec: {features: {rgb: 4}, num_classes: 3, max_frames: 2, ranges: {rgb: [" in real.stdout
+    again = _run(*arguments)
+    assert "already complete: nothing was written" in again.stdout
+    other = _run(*arguments, "--seed", "1")
+    assert other.exit_code == 2
+    assert "holds another data set: seed 0 instead of 1" in other.stderr
+
+
+def test_new_videos_are_imported_like_others(clips, tmp_path: Path) -> None:
+    assert _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out").exit_code == 0
+    _clip_folder(tmp_path / "new", count=3)
+    result = _run(f"rgb={tmp_path / 'new'}", "--like", tmp_path / "out", "--out", tmp_path / "out2")
+    assert result.exit_code == 0, result.output
+    one, two = (DatasetDescription.in_folder(str(tmp_path / name)) for name in ("out", "out2"))
+    assert two.videos == {"test": 3}
+    assert one.data == two.data
+    assert "yt8m predict --model MODEL" in result.stdout
+
+
+def test_ranges_shares_and_length_can_be_given(clips, tmp_path: Path) -> None:
+    options = ("--range", "rgb=-1,1.5", "--split", "train=0.5,validate=0.5", "--max-frames", "1", "--classes", "9")
+    result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    description = DatasetDescription.in_folder(str(tmp_path / "out"))
+    assert description.data.range_of("rgb") == (-1, 1.5)
+    assert description.videos == {"train": 15, "validate": 15}
+    assert (description.data.max_frames, description.data.num_classes) == (1, 9)
+    assert "6 of them without a video" in result.stdout
+
+
+def _put_nan(clips: Path) -> None:
+    np.save(clips / "clip0011.npy", np.array([[0, 1, 2, 3], [0, np.nan, 2, 3]]))
+
+
+def _put_other_size(clips: Path) -> None:
+    np.save(clips / "clip0011.npy", np.zeros((2, 5)))
+
+
+def _put_duplicate(clips: Path) -> None:
+    (clips / "sub").mkdir()
+    np.save(clips / "sub" / "clip0011.npy", np.zeros((2, 4)))
+
+
+def _put_unknown_label(clips: Path) -> None:
+    _labels_of(clips.parent / "labels.csv", name=lambda number: "clas1" if number == 11 else f"class{number % 3}")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_put_nan, "clip0011.npy"),
+        (_put_other_size, "clip0011.npy"),
+        (_put_duplicate, "clip0011"),
+        (_put_unknown_label, "labels.csv: row 12"),
+    ],
+)
+def test_unusable_videos_are_refused_and_nothing_is_left(clips, tmp_path: Path, spoil, said: str) -> None:
+    spoil(clips[0])
+    (tmp_path / "vocabulary.csv").write_text("Index,Name\n0,class0\n1,class1\n2,class2\n")
+    names = names_in(tmp_path)
+    sources = [f"rgb={clips[0]}/**/*.npy"]
+    result = _run(
+        *sources, "--labels", clips[1], "--vocabulary", tmp_path / "vocabulary.csv", "--out", tmp_path / "out"
+    )
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert names_in(tmp_path) == names
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--split", "train:0.8"], "'train:0.8' is not NAME=SHARE"),
+        (["--split", "train=0.8"], "add up to 1"),
+        (["--range", "rgb"], "'rgb' is not NAME=LOW,HIGH"),
+        (["--range", "rgb=2,-2"], "expected [lowest, highest]"),
+        (["--range", "audio=-2,2"], "no feature 'audio'"),
+        (["--classes", "2"], "expected a class from 0 to 1"),
+        (["--like", "nowhere"], "--like: nowhere has no dataset.json"),
+    ],
+)
+def test_unusable_options_are_refused(clips, tmp_path: Path, options: list[str], said: str) -> None:
+    result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out", *options)
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_of_other_videos_are_refused(clips, tmp_path: Path) -> None:
+    clips[1].write_text("id,labels\na.npy,x\nb.npy,y\n")
+    result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "none of its 2 ids is the id of a video" in result.stderr
+
+
+@pytest.mark.slow  # starts processes and writes a few thousand videos
+def test_a_killed_import_leaves_nothing_and_can_be_repeated(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "all.npy", rng.normal(size=(3000, 20, 64)).astype(np.float32))
+    (tmp_path / "labels.csv").write_text("id,labels\n" + "".join(f"{number},{number % 5}\n" for number in range(3000)))
+    out = tmp_path / "to" / "out"
+    out.parent.mkdir()
+    arguments = ["data", "import", f"rgb={tmp_path / 'all.npy'}", "--labels", str(tmp_path / "labels.csv"), "--out"]
+    command = [sys.executable, "-m", "pipelines", *arguments, str(out)]
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and not list(out.parent.glob("**/*.tfrecord")):
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not out.exists()
+    assert list(out.parent.glob(".*/*.tfrecord"))
+    assert not list(out.parent.glob("**/dataset.json"))
+    subprocess.run(command, env=environment, check=True, capture_output=True)
+    assert names_in(out.parent) == ["out"]
+    assert sum(DatasetDescription.in_folder(str(out)).videos.values()) == 3000
+    assert CliRunner().invoke(main, ["data", "check", str(out / "*.tfrecord")]).exit_code == 0
+
+
+_MEASURE = """
+import resource, sys
+from click.testing import CliRunner
+from pipelines.cli.data import data
+assert CliRunner().invoke(data, sys.argv[1:]).exit_code == 0
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.slow  # imports tens of thousands of videos
+def test_memory_grows_by_at_most_200_bytes_a_video(tmp_path: Path) -> None:
+    def peak(count: int) -> int:
+        ids = [f"video-{number:08}" for number in range(count)]
+        values = np.random.default_rng(0).normal(size=(count, 4)).astype(np.float32)
+        table = {"id": ids} | {f"rgb_{column}": values[:, column] for column in range(4)}
+        pa.parquet.write_table(pa.table(table), tmp_path / f"{count}.parquet", row_group_size=2000)
+        labels = [f"{video},class {n % 40}|class {n % 7}\n" for n, video in enumerate(ids)]
+        (tmp_path / f"{count}.csv").write_text("id,labels\n" + "".join(labels))
+        arguments = [
+            tmp_path / f"{count}.parquet",
+            "--labels",
+            tmp_path / f"{count}.csv",
+            "--out",
+            tmp_path / f"{count}",
+        ]
+        command = [sys.executable, "-c", _MEASURE, "import", *map(str, arguments)]
+        environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
+        return int(subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout)
+
+    few, many = peak(20_000), peak(60_000)
+    assert (many - few) / 40_000 <= 200
