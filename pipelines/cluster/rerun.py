@@ -209,7 +209,7 @@ def _new_image(graph: SpecGraph, name: str, image: str) -> str:
 def _read_data(graph: SpecGraph) -> ReadData:
     """Return whether to look at the shards, so that steps have the same keys as in the run if nothing has changed."""
     if any(graph.constant(name, "data_version") for name in graph.nodes):
-        return True
+        return "in stores"
     # A run that generates its shards has read other files, if any, when it was submitted.
     return "if possible" if any(graph.constant(name, "data_key") for name in graph.nodes) else False
 

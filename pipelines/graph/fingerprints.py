@@ -10,7 +10,8 @@ from yt8m.data.partition import split_shards
 from yt8m.errors import ConfigError, DataError, StorageError
 
 # Whether to read fingerprints. `if possible` goes without them if a store cannot be reached or denies access.
-ReadData = bool | Literal["if possible"]
+# `in stores` requires them like True, but paths are those of the steps' containers, not of this machine.
+ReadData = bool | Literal["if possible", "in stores"]
 
 # Seconds that a store has to answer, where it is not sure that it can be reached.
 SECONDS_TO_LIST = 10.0
@@ -55,7 +56,7 @@ def find_fingerprints(data: DataConfig, source: str, read_data: ReadData = True)
         _check_division([[name for name in names if name.startswith(split)] for split in SPLITS], data, source)
     if not patterns:
         return Fingerprints({})
-    if read_data is True:
+    if read_data in {True, "in stores"}:
         return Fingerprints(storage.fingerprints(_list(patterns, data, source)))
     if read_data is False:
         return Fingerprints({}, "the shards were not looked at")

@@ -62,7 +62,7 @@ def look_at_named_files(
         except StorageError as error:
             if not remote:
                 raise ConfigError(f"{source}: {key}: {error}") from None
-            if read_data is True:
+            if read_data != "if possible":
                 raise
             unread[key], answers = uri, False
             continue

@@ -135,3 +135,8 @@ def test_models_of_another_run_that_are_gone_are_refused_when_the_run_starts(
         Compilation(raw, "r", read_data=True)
     (tmp_path / "dbof-a" / "member").mkdir(parents=True)
     Compilation(raw, "r", read_data=True)
+
+
+def test_a_rerun_in_a_cluster_does_not_look_for_the_paths_of_the_containers(raw: dict[str, Any]) -> None:
+    raw["export"] = {"vocabulary": "/volume/names.csv"}
+    assert dict(Compilation(raw, "r", read_data="in stores").unread_files) == {KEY: "/volume/names.csv"}
