@@ -11,6 +11,7 @@ from importlib.util import find_spec
 
 from components.logs import quiet_logs
 from yt8m.errors import ConfigError, UserError
+from yt8m.keras_settings import check_backend
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
     os.environ["_KFP_RUNTIME"] = "true"
     quiet_logs()
     try:
+        check_backend()
         _execute(stage, executor_input)
     except UserError as error:
         sys.stderr.write(f"Error: {error}\n")

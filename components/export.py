@@ -58,10 +58,12 @@ def export(
     from pathlib import Path
 
     from components.step import Step
+    from yt8m.keras_settings import use_tensorflow
     from yt8m.stages.export import ExportConfig
     from yt8m.stages.export import export as run_stage
 
     step = Step(locals(), "export")
+    use_tensorflow()  # models that were trained with another backend are exported as well
     settings = step.parse(ExportConfig)
     step.inputs.add_content("vocabulary", settings.vocabulary)
     result = step.run(

@@ -9,6 +9,7 @@ import click
 
 from yt8m import __version__
 from yt8m.errors import UserError
+from yt8m.keras_settings import check_backend
 
 # TensorFlow's C++ code prints only errors, once it is imported; see `quiet_import`.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -32,6 +33,9 @@ COMMANDS = {
     "data": ("pipelines.cli.data:data", "Import, generate or check shards."),
 }
 
+# Commands that import Keras, TensorFlow (which imports Keras), or start steps that do.
+_USE_KERAS = {"init", "plan", "run", "rerun", "evaluate", "predict", "data"}
+
 
 class LazyGroup(click.Group):
     """A group of commands that imports a command only when it is called: TensorFlow and KFP take seconds to import."""
@@ -44,6 +48,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command."""
         del ctx
+        if cmd_name in _USE_KERAS:
+            check_backend()
         return resolve_name(COMMANDS[cmd_name][0]) if cmd_name in COMMANDS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -38,7 +38,7 @@ def run_step(command: Sequence[str], printed: Callable[[str], None]) -> int:
         The step's exit status; negative for the signal that ended the step.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(IMPORTED))
+    context.set_forkserver_preload(list(IMPORTED) if _has_default_backend() else [])
     reader, writer = context.Pipe(duplex=False)
     process = context.Process(target=_execute, args=(writer, command[_SOURCE], command[_SOURCE + 1 :]))
     process.start()
@@ -49,6 +49,11 @@ def run_step(command: Sequence[str], printed: Callable[[str], None]) -> int:
     process.join()
     assert process.exitcode is not None
     return process.exitcode
+
+
+def _has_default_backend() -> bool:
+    """Return whether all steps have the same backend of Keras, which is chosen when it is imported."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow"
 
 
 def _execute(output: Connection, source: str, arguments: Sequence[str]) -> None:
