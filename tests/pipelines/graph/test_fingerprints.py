@@ -112,3 +112,9 @@ def test_without_fingerprints_kubeflow_executes_the_step_that_looks_at_the_shard
         caching = {name: graph.task(name).get("cachingOptions", {}) for name in graph.nodes}
         assert bool(compilation.unread) is not read_data
         assert [name for name, each in caching.items() if not each] == ([] if read_data else ["prepare"])
+
+
+def test_a_hold_out_of_more_shards_than_will_be_generated_is_refused() -> None:
+    generated = DataConfig.parse({"generate": {"preset": "smoke"}, "holdout_shards": 100}, "data")
+    with pytest.raises(ConfigError, match="recipe: data: holdout_shards: 100 shards to hold out, but there are"):
+        find_fingerprints(generated, "recipe", read_data=False)
