@@ -225,6 +225,14 @@ def test_training_videos_with_equal_labels_are_refused(folder, shards):
             run(folder, shards, validation=(f"{folder}/validate0*",))
 
 
+def test_a_hold_out_of_other_classes_than_those_in_training_is_refused(folder, shards):
+    write_side(folder, shards, "train", [shards.video_of(500 + number, labels=[number % 3]) for number in range(6)])
+    with pytest.raises(
+        DataError, match=r"no training video has a class .* \(class 5 there, classes 0, 1, 2 in training"
+    ):
+        run(folder, shards, validation=(f"{folder}/validate0*",))
+
+
 def test_a_copy_of_a_training_shard_on_the_hold_out_is_refused(folder, shards):
     for copy, original in (("validate1", "train0"), ("validate2", "train1"), ("validate0", "train1")):
         (folder / f"{copy}.tfrecord").write_bytes((folder / f"{original}.tfrecord").read_bytes())
@@ -295,6 +303,7 @@ def test_doubtful_labels_are_told(folder, shards):
     videos = [shards.video_of(number, labels=[number % 3] if number < 4 else None) for number in range(8)]
     shards.write(folder / "train0.tfrecord", videos[:4])
     shards.write(folder / "train1.tfrecord", videos[4:])
+    shards.write(folder / "validate0.tfrecord", [shards.video_of(100 + number, labels=[1, 5]) for number in range(3)])
     _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
 
     assert result.metrics["unlabeled_videos"] == 4
@@ -302,8 +311,8 @@ def test_doubtful_labels_are_told(folder, shards):
     assert result.details["doubts"] == [
         "Only 4 of 8 training videos have a label (50.0%).",
         f"1 of 2 training shards have no labeled video, for instance {folder}/train1.tfrecord. Test shards have none.",
-        "All hold-out videos have the same labels (class 5), so that they measure little.",
-        "1 classes of hold-out videos have no training video. They are 100.0% of the hold-out's labels.",
+        "All hold-out videos have the same labels (classes 1, 5), so that they measure little.",
+        "Classes of hold-out videos without a training video: 1, with 50.0% of the hold-out's labels.",
     ]
     videos = [shards.video_of(100, labels=[1]), shards.video_of(101, labels=None)]
     shards.write(folder / "validate0.tfrecord", videos)

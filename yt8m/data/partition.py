@@ -127,7 +127,7 @@ def split_shards(
     both = [(sides[0][file], uri) for file, uri in sides[1].items() if file in sides[0]]
     training, validation = [list(side.values()) for side in sides]
     if both:
-        raise DataError(_both_sides(both, validation))
+        raise DataError(_both_sides(both, files=len(sides[0] | sides[1])))
     most = len(validation) - (not training)
     if len(validation) == 1 and not training:
         raise DataError(f"all shards are held out; none is left to train on. {_only_one_shard(validation[0])}")
@@ -154,11 +154,11 @@ def _one_per_file(uris: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _both_sides(both: Sequence[tuple[str, str]], validation: Sequence[str]) -> str:
+def _both_sides(both: Sequence[tuple[str, str]], *, files: int) -> str:
     one, other = both[0]
     same = "" if one == other else f" (as {one})"
     problem = f"{other}: both a training and a validation shard{same}"
-    if len(validation) == 1:
+    if files == 1:
         return f"{problem}. {_only_one_shard(other)}"
     return (
         f"{problem} ({len(both)} such shards). Let only a pattern of data.validation match them: validation shards "

@@ -65,6 +65,12 @@ def check_labels(sides: Sides, spec: DataSpec) -> None:
             "is nothing to tell apart. Add videos of other classes. If the labels are a 0 or 1 for every class, set "
             "data.spec.layout.label_form to multi_hot."
         )
+    if not sides.holdout.class_counts[sides.training.class_counts > 0].any():
+        raise DataError(
+            f"no training video has a class of the hold-out videos ({_classes(sides.holdout)} there, "
+            f"{_classes(sides.training)} in training). Take both from the same data, or mix their videos with `yt8m "
+            "data split`."
+        )
 
 
 def find_copies(sides: Sides) -> dict[str, str]:
@@ -144,8 +150,8 @@ def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iter
     untrained = sides.holdout.class_counts[sides.untrained].sum() / sides.holdout.class_counts.sum()
     if untrained > MOST_UNTRAINED:
         yield (
-            f"{len(sides.untrained)} classes of hold-out videos have no training video. They are {untrained:.1%} of "
-            "the hold-out's labels."
+            f"Classes of hold-out videos without a training video: {len(sides.untrained)}, with {untrained:.1%} of the "
+            "hold-out's labels."
         )
 
 
