@@ -216,7 +216,7 @@ def test_means_in_an_object_store_give_the_same_videos_as_a_local_file(remote, t
     for here in storage.list_uris(tmp_path / "videos" / "*"):
         there = storage.join(remote.uri, "videos", Path(here).name)
         if here.endswith(".json"):
-            assert json.loads(storage.read_text(there))["means"] == {
+            assert json.loads(storage.read_text(there))["generation"]["means"] == {
                 "file": "means.npz",
                 "videos": 16,
                 "sha256": hashlib.sha256((tmp_path / "means.npz").read_bytes()).hexdigest(),
