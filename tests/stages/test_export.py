@@ -148,7 +148,7 @@ def test_the_vocabulary_is_exported_with_the_model(toy_models, tmp_path):
 def test_a_vocabulary_of_other_classes_is_refused(toy_models, tmp_path):
     (tmp_path / "classes.csv").write_text("Index,Name\n30,Game\n")
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
-    with pytest.raises(DataError, match="line 2: Index: expected one of 30 classes from 0"):
+    with pytest.raises(DataError, match="line 2: class 30, but there are 30 classes"):
         export_ensemble(toy_models, weights, tmp_path, vocabulary=str(tmp_path / "classes.csv"))
 
 
