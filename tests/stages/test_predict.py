@@ -235,7 +235,7 @@ def test_impossible_requests_are_refused_with_the_reason(model, shards, tmp_path
     with pytest.raises(ConfigError, match="a submission has no class names"):
         run(model, shards, tmp_path / "out.csv", vocabulary="classes.csv")
     (tmp_path / "classes.csv").write_text("Index,Name\n30,Game\n")
-    with pytest.raises(DataError, match=r"classes\.csv: line 2: Index: expected one of 30 classes from 0"):
+    with pytest.raises(DataError, match=r"classes\.csv: line 2: class 30, but there are 30 classes"):
         run(model, shards, tmp_path / "out.parquet", vocabulary=str(tmp_path / "classes.csv"))
 
 

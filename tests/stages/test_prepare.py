@@ -245,12 +245,11 @@ def test_a_copy_within_a_side_is_used_once_and_told(folder, shards, caplog):
     (folder / "train0 (1).tfrecord").write_bytes((folder / "train0.tfrecord").read_bytes())
     partition, result = run(folder, shards)
 
-    assert partition.class_counts == before.class_counts
-    assert sorted(shard.checksum for shard in partition.training) == sorted(each.checksum for each in before.training)
+    assert partition.digest == before.digest
     for name in ("training_videos", "training_shards", "mean_frames", "mean_labels", "repeated_videos"):
         assert result.metrics[name] == expected.metrics[name]
     assert result.metrics["copied_shards"] == 1
-    assert result.details["copies"] == [f"{folder}/train0.tfrecord has the content of {folder}/train0 (1).tfrecord"]
+    assert result.details["copies"] == [f"{folder}/train0 (1).tfrecord has the content of {folder}/train0.tfrecord"]
     assert "1 shard left out as copies" in result.details["doubts"][0]
     assert "1 shard left out as copies" in caplog.text
 

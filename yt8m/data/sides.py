@@ -25,6 +25,9 @@ MOST_SHARED = 0.5
 _GUESSED = 100
 _MOST_LISTED = 3
 
+# Checksum, size, and ids of the videos of a shard.
+Content = tuple[str, int, bytes]
+
 
 class Sides(NamedTuple):
     """Scans of the two sides."""
@@ -77,22 +80,24 @@ def find_copies(sides: Sides) -> dict[str, str]:
     """Find shards that have the content of another one of their side.
 
     Returns:
-        URI of the first shard with this content, by URI of the copy.
+        URI of the shard with the shortest name that has this content, by URI of the copy.
 
     Raises:
         DataError: A hold-out shard has the content of a training shard.
     """
-    originals: dict[str, dict[tuple[object, ...], str]] = {}
+    originals: dict[str, dict[Content, str]] = {}
     copies: dict[str, str] = {}
     for name, scan in sides.by_name.items():
+        equal: dict[Content, list[str]] = {}
         ends = np.cumsum([shard.videos for shard in scan.shards])
-        originals[name] = {}
         for shard, end in zip(scan.shards, ends, strict=True):
             # A checksum of 32 bits alone would be equal by chance for some of thousands of shards.
             ids = scan.id_hashes[end - shard.videos : end].tobytes()
-            content = (shard.checksum, shard.size_bytes, ids)
-            first = originals[name].setdefault(content, shard.uri)
-            copies |= {shard.uri: first} if first != shard.uri else {}
+            equal.setdefault((shard.checksum, shard.size_bytes, ids), []).append(shard.uri)
+        # The names of copies are usually longer: `train0 (1).tfrecord`.
+        originals[name] = {content: min(uris, key=lambda uri: (len(uri), uri)) for content, uris in equal.items()}
+        for content, uris in equal.items():
+            copies |= {uri: originals[name][content] for uri in uris if uri != originals[name][content]}
     both = originals["training"].keys() & originals["hold-out"].keys()
     pairs = sorted((originals["hold-out"][content], originals["training"][content]) for content in both)
     if pairs:
