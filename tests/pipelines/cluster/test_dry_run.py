@@ -222,3 +222,22 @@ def test_the_image_of_a_digest_needs_a_second_one_for_gpus(recorded: RecordedClu
     gpu = f"127.0.0.1:1/yt8m@sha256:{'cd' * 32}"
     given = submit("--dry-run", "--set", f"cluster={{training: {{image: '{gpu}'}}}}", image=image)
     assert f"Image {gpu}: cannot" in given.output
+
+
+def test_a_vocabulary_in_a_store_is_read_and_a_path_of_the_containers_is_left_to_prepare(
+    recorded: RecordedCluster,
+) -> None:
+    recorded.objects["names.csv"] = b"Index,Name\n0,Game\n99,Car\n"
+    refused = submit("--dry-run", "--set", f"export.vocabulary=s3://{BUCKET}/names.csv")
+    assert refused.exit_code == 2
+    assert f"export.vocabulary: s3://{BUCKET}/names.csv: line 3: class 99, but there are 24 classes" in refused.output
+    missing = submit("--dry-run", "--set", f"export.vocabulary=s3://{BUCKET}/none.csv")
+    assert (missing.exit_code, "none.csv: there is no such file" in missing.output) == (2, True)
+
+    told = submit("--dry-run", "--set", "export.vocabulary=/volume/names.csv")
+    assert told.exit_code == 0, told.output
+    text = " ".join(told.output.split())
+    assert (
+        "export.vocabulary: /volume/names.csv cannot be looked at from here. The step `prepare` will look at it."
+        in text
+    )
