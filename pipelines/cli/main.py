@@ -17,6 +17,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Module and name of each command, and its line in the help of `yt8m`.
 COMMANDS = {
     "init": ("pipelines.cli.init:init", "Write recipes for your own shards."),
+    "recipe": ("pipelines.cli.recipe:recipe", "Explain the keys of recipes; print their JSON Schema."),
     "plan": ("pipelines.cli.plan:plan", "Show nodes, model sizes, storage and GPU hours of a recipe."),
     "run": ("pipelines.cli.run:run", "Run a recipe on this machine, or resume an interrupted run."),
     "submit": ("pipelines.cli.submit:submit", "Run a recipe on Kubeflow Pipelines."),

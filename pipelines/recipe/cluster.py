@@ -6,7 +6,8 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import PositiveInt, model_validator
 
-from pipelines.recipe.steps import Bytes, MountPath, ObjectName, OverrideConfig, StepConfig, Variable
+from pipelines.recipe.notations import Bytes, MountPath, ObjectName, Variable
+from pipelines.recipe.steps import OverrideConfig, StepConfig
 from pipelines.stages import STAGES
 from yt8m.config import Config
 from yt8m.errors import ConfigError, suggest
@@ -17,8 +18,8 @@ class SecretConfig(Config):
     """A Kubernetes secret that the steps can read. Its values are not part of the pipeline.
 
     Attributes:
-        name: Name of the secret.
-        environment: Environment variable for each key of the secret.
+        name: Name of the secret in the namespace of the runs.
+        environment: Name of an environment variable for each key of the secret: `{key: VARIABLE}`.
         mount_path: Folder in the container with one file for each key. Empty means no folder.
         optional: Whether steps start if the secret does not exist.
     """

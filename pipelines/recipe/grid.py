@@ -9,13 +9,34 @@ from math import prod
 from typing import Any, NamedTuple
 
 from pipelines.recipe.schema import MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN
-from yt8m.config import FieldPath
+from yt8m.config import Config, FieldPath
 from yt8m.errors import suggest
+from yt8m.models import ModelConfig
+from yt8m.training.config import TrainingConfig
 from yt8m.yaml_files import mapping_at
 
 # Key under `candidates` that no candidate can have as its name.
 GRID = "grid"
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+class GridConfig(Config):
+    """Candidates for all combinations of values, or a list of several such grids.
+
+    In `model` and `training`, a list stands for several values, and every combination of values is a candidate. A list
+    as a value is written as a list within the list.
+
+    Attributes:
+        name: Name of the candidates. `{KEY}` stands for the value of a key of `model` or `training`, such as
+            `netvlad-{num_clusters}-{hidden_units}`. Two keys with the same name differ in their paths:
+            `{model.head.kind}`. All keys that vary must be in the name. In names, 0.001 is `1e-3` and 0.95 is `95e-2`.
+        model: Architecture and sizes of the models, as for a candidate, with lists of values.
+        training: Options of the trainings, as for a candidate, with lists of values.
+    """
+
+    name: str
+    model: ModelConfig
+    training: TrainingConfig = TrainingConfig()
 
 
 class _Choice(NamedTuple):
@@ -128,7 +149,7 @@ def _check_shape(grid: Any) -> None:
         raise _GridError(
             "", f"expected a mapping with name, model and training, or a list of such. Received: {grid!r}."
         )
-    if (empty := _empty_list(grid)) is not None:
+    if empty := next(_empty_lists(grid), None):
         raise _GridError(_text(("", *empty)), "the list is empty. Give at least one value.")
     lists = [path[-1] for path, value in _leaves(grid) if isinstance(value, list)]
     if "name" not in grid and not lists:
@@ -158,8 +179,14 @@ def _leaves(entry: Any, path: FieldPath = ()) -> Iterator[tuple[FieldPath, Any]]
         yield path, entry
 
 
-def _empty_list(entry: Any) -> FieldPath | None:
-    return next((path for path, value in _leaves(entry) if value == []), None)
+def _empty_lists(entry: Any) -> Iterator[FieldPath]:
+    """Iterate over the paths of lists that stand for no value. A list within a list is a value."""
+    for path, value in _leaves(entry):
+        if value == []:
+            yield path
+        elif isinstance(value, list):
+            for index, each in enumerate(value):
+                yield from ((*path, index, *inner) for inner in _empty_lists(each) if inner)
 
 
 def _count(entry: Any) -> int:

@@ -5,8 +5,9 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
+from pipelines.recipe.schema import FamilyConfig
 from yt8m.config import Config
 from yt8m.errors import ConfigError
 from yt8m.report.artifacts import ModelArtifacts
@@ -51,11 +52,27 @@ def resolve_imports(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
     return {**resolved, "imported": imports.models} if imports.models else resolved
 
 
-class _Entry(Config):
-    """What a recipe says of another run: its address, and the names of the wanted models, where none means all."""
+class ModelImport(Config):
+    """Trained models of another run, as members of the ensemble.
+
+    Attributes:
+        run: The other run: the root of a local run, or the path or URI of its `summary.json`.
+        names: Names of the models to take. Empty means all members of that run.
+    """
 
     run: str = Field(alias="from")
     names: tuple[str, ...] = ()
+
+
+class FamilyImport(ModelImport):
+    """The trained candidates of another run's family of the same name, in place of a family.
+
+    Attributes:
+        names: Names of the candidates to take. Empty means all.
+        ensemble_size: Number of candidates whose mean prediction teaches (the paper: 3).
+    """
+
+    ensemble_size: PositiveInt = FamilyConfig.model_fields["ensemble_size"].default
 
 
 class _Imports:
@@ -75,7 +92,7 @@ class _Imports:
             family: The family whose candidates to take. Empty means the members of the run.
             own: Names of the models that this recipe trains.
         """
-        entry = _Entry.parse(written, f"{self._source}: {place}")
+        entry = ModelImport.parse(written, f"{self._source}: {place}")
         try:
             run = self._read(entry.run)
             models = run.candidates(family, entry.names) if family else run.members(entry.names)

@@ -1,5 +1,6 @@
 """The schema of recipes: an experiment as data, which decides the graph of its run."""
 
+import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, Self, get_type_hints
@@ -34,12 +35,14 @@ class DataConfig(Config):
     """The videos of the experiment.
 
     Attributes:
-        generate: Synthetic videos to generate under the run's root. Null if the shards exist already.
-        training: Paths or glob patterns of the training shards. Not allowed with `generate`. A path that exists is
-            taken as it is, and leading folders that exist are names, even with brackets.
-        validation: Glob patterns of the validation shards, some of which are held out. Not allowed with `generate`.
-        holdout_shards: Number of validation shards that no model trains on. The others are training shards as well
-            (the paper: 800).
+        generate: Synthetic videos to generate under the run's root, to try things on. Null if the shards exist already.
+        training: Paths or glob patterns of the training shards, such as `["/data/train*.tfrecord"]`, local or `gs://`
+            or `s3://`. A path that exists is taken as it is, and leading folders that exist are names, even with
+            brackets. Not allowed with `generate`.
+        validation: Paths or glob patterns of the validation shards, some of which are held out. Required without
+            `generate`, and not allowed with it.
+        holdout_shards: Number of validation shards that no model trains on, with which everything is measured and
+            selected (the paper: 800). The others are training shards as well.
         spec: Features, classes and length of the videos. Keys that are left out come from the file `dataset.json`
             beside the shards, which `yt8m data generate` and `yt8m data import` write; without one, they are
             YouTube-8M's. Not allowed with `generate`, which determines them.
@@ -62,8 +65,8 @@ class CandidateConfig(Config):
     """A model trained on labels.
 
     Attributes:
-        model: Architecture and sizes of the model.
-        training: Options of the training. The recipe's section `training` has the defaults.
+        model: Architecture and sizes of the model. `architecture` decides which other keys there are.
+        training: Options of the training that differ from the recipe's section `training`.
     """
 
     model: ModelConfig
@@ -93,16 +96,19 @@ class ImportedModel(CandidateConfig):
 
 
 class FamilyConfig(Config):
-    """A group of candidates, the best combination of which is selected as teachers.
+    """Candidates that compete, the best combination of which teaches the students of the family.
 
-    `{from: RUN}` takes the trained candidates of another run's family of the same name; `names` and `ensemble_size` may
-    stand beside it. RUN is the root of a local run, or the URI of a summary; see `pipelines.recipe.imports`.
+    The models of a family usually have one architecture in several sizes. `{from: RUN}` in place of a family takes
+    trained candidates of another run.
 
     Attributes:
-        average: When the averaged weights of a candidate replace the trained ones: `always`, `never`, or `if_better`
-            on the hold-out.
-        ensemble_size: Number of candidates in the combination (the paper: 3).
-        candidates: The models by name.
+        average: Whether the averaged weights of a candidate replace the trained ones (the paper: always for RNN and
+            DBoF, never for NetFV and NetVLAD): `always`, `never`, or `if_better` on the hold-out. The recipe's section
+            `averaging` says how they are made.
+        ensemble_size: Number of candidates whose mean prediction teaches students: the combination of this size with
+            the best GAP (the paper: 3). Without students, it has no effect.
+        candidates: The models by name: lower-case letters, digits and hyphens. Instead of a name, `grid` stands for
+            combinations of values. At most 16.
     """
 
     average: AveragePolicy = "never"
@@ -111,18 +117,21 @@ class FamilyConfig(Config):
 
 
 class StudentConfig(Config):
-    """A model trained on labels and soft targets.
+    """A model trained on labels and soft targets of teachers.
 
     Attributes:
-        learn_from: The family or teacher group whose soft targets the student learns from.
-        like: A candidate or student from which the student takes the model, the options of training and the averaging
-            that it does not set itself. A candidate that is equal in all three is the student's baseline in the
-            report's table of distillation.
-        model: Architecture and sizes of the model.
-        training: Options of the training.
-        label_weight: Weight of the labels in the loss, lambda in the paper's equation 2. The soft targets have the
-            remaining weight.
-        average: When averaged weights replace the trained ones; see `FamilyConfig`.
+        like: Name of the candidate or student from which the student takes `model`, `average` and all options of
+            `training` that it does not set itself. A candidate that is equal in all three is the student's baseline in
+            the report's table of distillation.
+        learn_from: Name of the family or teacher group whose soft targets the student learns from.
+        model: Architecture and sizes of the model, as for a candidate. By default those of the model in `like`; without
+            `like`, required.
+        training: Options of the training that differ from those of the model in `like`, or without it from the section
+            `training`.
+        label_weight: Weight of the labels in the loss, lambda in the paper's equation 2 (the paper: 0.5). The soft
+            targets have the remaining weight.
+        average: Whether averaged weights replace the trained ones, as for a family: `always`, `never` or `if_better`.
+            By default that of the model in `like`; without `like`, `never`.
     """
 
     learn_from: str
@@ -134,12 +143,13 @@ class StudentConfig(Config):
 
 
 class SoftTargetsSection(SoftTargetsConfig):
-    """Prediction and storage of soft targets.
+    """Prediction and storage of soft targets, the teachers' probabilities for the training videos.
 
     An `encoding.top_k` that is not smaller than the number of classes keeps all classes, in the dense encoding.
 
     Attributes:
-        workers: Number of nodes that divide the shards among themselves, for each group of teachers.
+        workers: Number of nodes that divide the shards among themselves, for each group of teachers. More are faster in
+            a cluster.
     """
 
     workers: PositiveInt = Field(default=1, le=MAX_WORKERS)
@@ -149,10 +159,10 @@ class EnsembleConfig(Config):
     """The ensemble that is exported.
 
     Attributes:
-        members: Models that the search may choose from. Empty: all students, or all candidates if there are none.
-            `{from: RUN}`, alone or in the list, stands for all members of another run, or for those listed beside it in
-            `names`.
-        search: Options of the search for weights, and the byte budget.
+        members: Names of the models that the search may choose from, at most 20. Empty means all students, or all
+            candidates if there are none. `{from: RUN}`, alone or in the list, stands for all members of another run, or
+            for those listed beside it in `names`.
+        search: Options of the search for members and weights, and the size of the exported model.
     """
 
     members: tuple[str, ...] = Field(default=(), max_length=MAX_MEMBERS)
@@ -162,10 +172,13 @@ class EnsembleConfig(Config):
 def _stages_config() -> type[Config]:
     """Make the type of the section `stages`: the configuration of each optional stage, null by default."""
     fields: dict[str, Any] = {}
+    lines: list[str] = []
     for name in (stage.name for stage in STAGES.values() if stage.reads):
         function = getattr(import_module(f"yt8m.stages.{name}"), name)
         fields[name] = (get_type_hints(function).get("config", Config) | None, None)
-    return create_model("StagesConfig", __base__=Config, **fields)
+        lines.append(f"    {name}: {(inspect.getdoc(function) or '').partition(chr(10))[0]}")
+    doc = "\n".join(["Optional stages, by name.", *(["", "Attributes:", *lines] if lines else [])])
+    return create_model("StagesConfig", __base__=Config, __doc__=doc, **fields)
 
 
 if TYPE_CHECKING:  # type checkers cannot use a class that a function makes
@@ -175,25 +188,29 @@ else:
 
 
 class Recipe(Config):
-    """A whole experiment.
+    """A whole experiment, from videos to an exported model.
 
     Attributes:
-        name: Name of the pipeline.
-        description: Purpose of the experiment, in a sentence or two.
-        seed: Default of all seeds.
-        data: The videos.
-        families: Groups of candidates by name. May be empty if the ensemble has members of other runs.
-        teacher_groups: Students that teach together, equally weighted, by name of the group.
-        students: Models trained on soft targets, by name.
-        soft_targets: How soft targets are made and stored.
-        averaging: How weights are averaged, for all models whose family or student asks for it.
-        evaluation: How models are measured.
-        quantization: How weights are quantized.
-        ensemble: The ensemble that is exported.
+        name: Name of the pipeline: lower-case letters, digits and hyphens.
+        description: Purpose of the experiment, in a sentence or two, for the report and user interfaces.
+        seed: Default of all other keys `seed`. The same recipe and seed give the same numbers on the same kind of
+            machine.
+        data: The videos: shards that exist, or synthetic ones to generate.
+        families: Families of candidates by name, one for each kind of model to try. May be empty if the ensemble has
+            members of other runs.
+        students: Models that learn from teachers, by name. Often students are what is exported, and candidates only
+            teach.
+        teacher_groups: Students that teach a second level of students together, equally weighted: lists of their names,
+            by name of the group.
+        soft_targets: How the teachers' predictions for the training videos are made and stored.
+        averaging: How weights are averaged, for all models whose family or student has `average`.
+        evaluation: How models are measured on the hold-out.
+        quantization: How weights are stored in fewer bits.
+        ensemble: Which models are combined to the exported one, and how large it may be.
         imported: Models of other runs by name, which the entries `from` of families and members fill in.
-        export: How the ensemble is exported.
-        stages: Optional stages by name, each with its configuration. Null: the stage does not run.
-        cluster: Resources of the steps in a Kubernetes cluster. Null: the defaults of the cluster. Local runs ignore
+        export: How the ensemble is exported as one TensorFlow SavedModel.
+        stages: Optional stages by name, each with its configuration. Null or absent: the stage does not run.
+        cluster: Resources of the steps in a Kubernetes cluster. Null means the cluster's defaults. Local runs ignore
             it.
     """
 

@@ -1,12 +1,10 @@
 """The schema of what steps get in a cluster: resources, nodes, retries, and what differs for some stages and models."""
 
-import re
 from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BeforeValidator,
     ByteSize,
     Field,
@@ -18,42 +16,10 @@ from pydantic import (
     model_validator,
 )
 
+from pipelines.recipe.notations import Bytes, Cpu, LabelKey, LabelValue
 from pipelines.stages import STAGES
 from yt8m.config import Config
 from yt8m.errors import suggest
-
-
-def _text(pattern: str, expected: str, longest: int = 253) -> AfterValidator:
-    """Make a validator of strings; an empty string means "not set" and is valid."""
-    compiled = re.compile(pattern)
-
-    def check(value: str) -> str:
-        if value and (not compiled.fullmatch(value) or len(value) > longest):
-            raise ValueError(f"expected {expected}")
-        return value
-
-    return AfterValidator(check)
-
-
-# Notations of quantities that KFP accepts, a subset of those of Kubernetes.
-Cpu = Annotated[str, _text(r"([0-9]*\.)?[0-9]+m?", "a string with CPUs, such as '4', '0.5' or '500m'")]
-Bytes = Annotated[str, _text(r"[0-9]+([EPTGMK]i?)?", "a number of bytes such as 16Gi or 16G")]
-ObjectName = Annotated[
-    str,
-    _text(
-        r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?", "the name of a Kubernetes object: lower-case letters, digits, hyphens, dots"
-    ),
-]
-LabelKey = Annotated[
-    str,
-    _text(r"([a-z0-9.-]+/)?[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", "the key of a label, such as cloud.google.com/gke-spot"),
-]
-LabelValue = Annotated[
-    str,
-    _text(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?", "the value of a label: at most 63 letters, digits, '-', '_', '.'", 63),
-]
-Variable = Annotated[str, _text(r"[A-Za-z_][A-Za-z0-9_]*", "the name of an environment variable")]
-MountPath = Annotated[str, _text(r"/.+", "an absolute path")]
 
 
 class GpuConfig(Config):

@@ -30,9 +30,10 @@ class RecordLayout(Config):
     Attributes:
         id: Key of the video's id. Empty means `id`, or `video_id` in records without it.
         labels: Key of the labels.
-        label_form: `numbers` for the numbers of the video's classes, `multi_hot` for a 0 or 1 for every class.
-        frames: `bytes` for a string of quantized values per frame, `floats` for a list of floats per frame, which
-            readers quantize to the range of the feature.
+        label_form: `numbers` if a record has the numbers of the video's classes, `multi_hot` if it has a 0 or 1 for
+            every class.
+        frames: `bytes` if a frame is a string of quantized values, `floats` if it is a list of floats, which readers
+            quantize to the range of the feature.
     """
 
     id: str = ""
@@ -45,13 +46,14 @@ class DataSpec(Config):
     """Features, classes and length of the videos; the defaults are YouTube-8M's (2018).
 
     Attributes:
-        features: Name and size of every frame feature, in the order in which they are concatenated.
-        num_classes: Number of classes `C`; labels are 0 to `C - 1`.
-        max_frames: Maximum number of frames `T` per video; longer videos are truncated (YouTube-8M: 300, though a few
-            videos have 301).
-        ranges: Floats that the bytes of a feature stand for, from the lowest to the highest, by feature. Features
-            without a range have YouTube-8M's, from -2 to 2.
-        layout: Keys and forms of what records hold.
+        features: Name and size of every frame feature, in the order in which models see them (the paper: {rgb: 1024,
+            audio: 128}). The name is the key in the records, or for videos of a single mean frame `mean_NAME` or the
+            name.
+        num_classes: Number of classes `C` (the paper: 3862). Labels are the numbers 0 to `C - 1`.
+        max_frames: Largest number of frames `T` per video (the paper: 300). Longer videos are truncated.
+        ranges: Lowest and highest float that the bytes of a feature stand for, by feature: `{rgb: [0.0, 6.5]}` (the
+            paper: -2 to 2). Features without a range have YouTube-8M's, from -2 to 2.
+        layout: Keys and forms of what records hold, for shards that differ from YouTube-8M's.
     """
 
     features: dict[str, PositiveInt] = Field(default={"rgb": 1024, "audio": 128}, min_length=1)

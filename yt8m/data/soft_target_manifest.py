@@ -25,7 +25,7 @@ class SoftTargetEncoding(Config):
     with their classes in 4 K bytes; every other class gets the mean of the omitted ones, which preserves the sum.
 
     Attributes:
-        top_k: Number of probabilities `K` to store. None means dense encoding.
+        top_k: Number of largest probabilities `K` to store for each video. Null means all of them, the dense encoding.
     """
 
     top_k: PositiveInt | None = None

@@ -13,11 +13,11 @@ from yt8m.export.latency import Latency
 
 
 class CardTexts(Config):
-    """Texts of the model card that only the makers of the model can write.
+    """Texts of the model card, which only the makers of the model can write.
 
     Attributes:
         title: Heading of the card.
-        data: Description of the training data.
+        data: What the training data is.
         intended_use: Purpose of the model, and uses it is not suited for.
         data_license: License of the training data.
         model_license: License of the model.

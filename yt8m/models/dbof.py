@@ -11,33 +11,37 @@ from yt8m.models.pooled import PooledConfig, build_pooled, layer_name
 class DBoFConfig(PooledConfig):
     """Deep bag of frames: a histogram of visual words over the frames of a video.
 
-    The winners' DBoF1 has `pooling: gated, num_clusters: 6144, hidden_units: 1536`. The classic form (Abu-El-Haija
+    The paper's DBoF1 has `pooling: gated, num_clusters: 6144, hidden_units: 1536`. The classic form (Abu-El-Haija
     et al. 2016, section 5.1.2) has `pooling: max, branches: joint` with `hidden_batch_norm` and `hidden_relu6`.
 
     Attributes:
         architecture: `dbof`.
-        num_clusters: Number of clusters `K` for the first feature, rgb (the winners: 3684, 4096, 6144).
-        cluster_divisor: Other features, such as audio, have `K // cluster_divisor` clusters, at least 2 (the winners:
+        num_clusters: Number of clusters `K` for the first feature, such as rgb (the paper: 6144, 4096, 3684). More
+            clusters make a larger, slower and usually better model.
+        cluster_divisor: The other features, such as audio, have `K // cluster_divisor` clusters, at least 2 (the paper:
             8).
-        hidden_units: Number of units `H` of the hidden layer (the winners: 920, 1024, 1536).
-        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (Abu-El-Haija et al. 2016:
-            yes; the winners: no).
-        hidden_relu6: Whether relu6 follows the hidden layer (Abu-El-Haija et al. 2016: yes; the winners: no).
-        context_gating: Whether the hidden layer is gated, Miech et al. 2017, section 3.3 (the winners: no).
+        hidden_units: Number of units `H` of the hidden layer between the pooling and the head (the paper: 1536, 1024,
+            920).
+        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (the paper: false;
+            Abu-El-Haija et al. 2016: true).
+        hidden_relu6: Whether relu6 follows the hidden layer (the paper: false; Abu-El-Haija et al. 2016: true).
+        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, Miech et al. 2017,
+            section 3.3 (the paper: false).
         gating_remove_diagonal: Whether a gate ignores the unit it gates, `gating_remove_diag` in the code of Miech et
-            al. (the winners: no).
+            al. (the paper: false). Only with `context_gating`.
         gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, Lin et al.
-            2018; null for a full matrix (the winners: null).
-        dropout: Fraction of pooled values dropped in training (the winners: none).
-        num_sampled_frames: Number of frames sampled with replacement per video in training, `max_frames` (the paper,
-            section 4.1: 300, the length of its longest videos), or `all` to use every real frame once. Inference uses
-            all frames.
-        normalize_input: Whether frames are batch-normalized before pooling (the winners: yes).
-        head: Layers from the hidden layer to probabilities (the winners: a mixture of experts).
-        pooling: `gated` or `soft` sum soft assignments over frames, with gates on the first feature or without (the
-            winners' code). `max` or `average` pool relu6 codes (Abu-El-Haija et al. 2016).
-        branches: `per_feature` pools each feature with its own clusters (the winners), `joint` all features with the
-            same ones (Abu-El-Haija et al. 2016, and the winners' `DbofModel`).
+            2018 (the paper: null). Null means gates from a full matrix.
+        dropout: Fraction of pooled values dropped in training (the paper: 0).
+        num_sampled_frames: Number of frames that training draws with replacement from each video (the paper: 300).
+            `max_frames` means as many as the longest videos have, `all` uses every real frame once. Inference uses all
+            frames.
+        normalize_input: Whether frames are batch-normalized before pooling (the paper: true).
+        head: Layers from the hidden layer to probabilities (the paper: moe).
+        pooling: How frames become one vector (the paper: gated). `gated` and `soft` sum soft assignments of frames to
+            clusters, with learned gates on the first feature or without. `max` and `average` pool relu6 codes of the
+            frames (Abu-El-Haija et al. 2016).
+        branches: `per_feature` pools each feature with its own clusters, `joint` all features with the same ones, as
+            Abu-El-Haija et al. 2016 (the paper: per_feature).
     """
 
     architecture: Literal["dbof"] = "dbof"

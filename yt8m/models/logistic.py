@@ -12,11 +12,10 @@ class FrameLevelLogisticConfig(OrderFreeConfig):
 
     Attributes:
         architecture: `logistic`.
-        num_sampled_frames: Number of frames sampled with replacement per video in training, `max_frames` (the paper,
-            section 4.1: 300, the length of its longest videos), or `all` to use every real frame once. Inference uses
-            all frames.
-        normalize_input: Whether frames are batch-normalized before pooling (the winners: yes).
-        head: Layers from the mean frame to probabilities (Abu-El-Haija et al. 2016: logistic).
+        num_sampled_frames: Number of frames that training draws with replacement from each video. `max_frames` means as
+            many as the longest videos have, `all` uses every real frame once. Inference uses all frames.
+        normalize_input: Whether frames are batch-normalized before the mean is taken.
+        head: Layers from the mean frame to probabilities; Abu-El-Haija et al. 2016 have a logistic one.
     """
 
     architecture: Literal["logistic"] = "logistic"

@@ -16,27 +16,29 @@ class NetFVConfig(PooledConfig):
 
     Attributes:
         architecture: `netfv`.
-        num_clusters: Number of clusters `K` for the first feature, rgb (the winners: 96).
-        cluster_divisor: Other features, such as audio, have `K // cluster_divisor` clusters, at least 2 (the winners:
+        num_clusters: Number of clusters `K` for the first feature, such as rgb (the paper: 96). More clusters make a
+            larger, slower and usually better model.
+        cluster_divisor: The other features, such as audio, have `K // cluster_divisor` clusters, at least 2 (the paper:
             2).
-        hidden_units: Number of units `H` of the hidden layer (the winners: 1540).
-        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (the winners: no).
-        hidden_relu6: Whether relu6 follows the hidden layer (the winners: no).
-        context_gating: Whether the hidden layer is gated, Miech et al. 2017, section 3.3 (the winners: yes).
+        hidden_units: Number of units `H` of the hidden layer between the pooling and the head (the paper: 1540).
+        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (the paper: false).
+        hidden_relu6: Whether relu6 follows the hidden layer (the paper: false).
+        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, Miech et al. 2017,
+            section 3.3 (the paper: true).
         gating_remove_diagonal: Whether a gate ignores the unit it gates, `gating_remove_diag` in the code of Miech et
-            al. (the winners: no).
+            al. (the paper: false). Only with `context_gating`.
         gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, Lin et al.
-            2018; null for a full matrix (the winners: null).
-        dropout: Fraction of pooled values dropped in training (the winners: none).
-        num_sampled_frames: Number of frames sampled with replacement per video in training, `max_frames` (the paper,
-            section 4.1: 300, the length of its longest videos), or `all` to use every real frame once. Inference uses
-            all frames.
-        normalize_input: Whether frames are batch-normalized before pooling (the winners: yes).
-        head: Layers from the hidden layer to probabilities (the winners: a mixture of experts, labels gated by
-            probabilities).
+            2018 (the paper: null). Null means gates from a full matrix.
+        dropout: Fraction of pooled values dropped in training (the paper: 0).
+        num_sampled_frames: Number of frames that training draws with replacement from each video (the paper: 300).
+            `max_frames` means as many as the longest videos have, `all` uses every real frame once. Inference uses all
+            frames.
+        normalize_input: Whether frames are batch-normalized before pooling (the paper: true).
+        head: Layers from the hidden layer to probabilities (the paper: moe with label_gating: probabilities).
         coupled: Whether the cluster centers are tied to `coupling_factor` times the weight matrix of the assignment,
-            `fv_couple_weights` in the code of Miech et al. (the winners: no).
-        coupling_factor: Factor of tied centers, `fv_coupling_factor` in the code of Miech et al. (0.01 there).
+            `fv_couple_weights` in the code of Miech et al. (the paper: false).
+        coupling_factor: Factor of tied centers, `fv_coupling_factor` in the code of Miech et al., which has 0.01. Only
+            with `coupled`.
     """
 
     architecture: Literal["netfv"] = "netfv"

@@ -11,23 +11,24 @@ from yt8m.models.pooled import frame_inputs, layer_name
 
 
 class RNNConfig(ArchitectureConfig):
-    """A bidirectional recurrent layer and a forward one, whose final state describes the video (the winners' code).
+    """A bidirectional recurrent layer and a forward one, whose final state describes the video.
 
-    The winners' RNN2 has `cell: lstm, units: 1024`, RNN3 `cell: gru, units: 1024`. All real frames are read in order,
-    in training and in inference.
+    The paper's RNN2 has `cell: lstm, units: 1024`, RNN3 `cell: gru, units: 1024`. All real frames are read in
+    order, in training and in inference.
 
     Attributes:
         architecture: `rnn`.
-        cell: `lstm`, whose cell state describes the video, or `gru` (the winners' code has both).
-        units: Number of units of the forward layer, even (the winners: 1024). Each direction of the bidirectional layer
+        cell: Kind of cell (the paper: lstm for RNN2, gru for RNN3): `lstm`, whose cell state describes the video, or
+            `gru`, which is smaller and faster.
+        units: Number of units of the forward layer, even (the paper: 1024). Each direction of the bidirectional layer
             has half of them.
-        branches: `joint` reads all features together (the winners' RNN2 and RNN3). `per_feature` has one branch per
-            feature with batch normalization, a dense relu6 layer and a recurrent stack. The branch of the first feature
-            has `units` units, the others `units // unit_divisor`, rounded down to an even number, at least 2 (the
-            winners' code: GRU, 1024 and 128). The dense layer has a bias; in the winners' code it has a second batch
-            normalization instead.
-        unit_divisor: Divisor of the units of all branches but the first; see `branches` (the winners: 8).
-        head: Layers from the final state to probabilities (the winners: logistic).
+        branches: `joint` reads all features together. `per_feature` has one branch per feature with batch
+            normalization, a dense relu6 layer and a recurrent stack (the paper: joint). The branch of the first feature
+            has `units` units, the others `units // unit_divisor`, rounded down to an even number, at least 2. The dense
+            layer has a bias; in the winners' code it has a second batch normalization instead.
+        unit_divisor: Divisor of the units of all branches but the first; see `branches` (the paper: 8, in its code's
+            per_feature). Only with `branches: per_feature`.
+        head: Layers from the final state to probabilities (the paper: logistic).
     """
 
     architecture: Literal["rnn"] = "rnn"

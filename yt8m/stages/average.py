@@ -18,14 +18,16 @@ from yt8m.training.provenance import Provenance
 
 
 class AveragingConfig(Config):
-    """Further training and the decay of the average.
+    """Further training at a lower learning rate, over which weights are averaged exponentially.
 
     Attributes:
-        epochs: Number of further epochs (about 2; the winners' code).
-        averaged_steps: Number N of averaged steps, for a decay of 1 - 1/N per step (2,000 to 3,000; the winners' code).
-            If the training has far fewer steps, the average stays near the initial weights.
-        learning_rate_divisor: Divisor of the final learning rate of the model (5; the winners' code).
-        batch_size: Number of hold-out videos per batch.
+        epochs: Number of further passes over the training videos (the paper: about 2).
+        averaged_steps: Number `N` of steps over which weights are averaged, with a decay of `1 - 1/N` per step (the
+            paper: 2000 to 3000). If the training has far fewer steps, the average stays near the initial weights.
+        learning_rate_divisor: Divisor of the model's final learning rate, with which the further training begins (the
+            paper: 5).
+        batch_size: Number of hold-out videos per batch, when the average is measured. It changes speed and memory, not
+            results.
     """
 
     epochs: PositiveInt = 2

@@ -26,12 +26,12 @@ _SPEED = ("seconds", "videos_per_second")
 
 
 class EvaluateConfig(Config):
-    """Configuration of the evaluation.
+    """How models are measured on the hold-out videos.
 
     Attributes:
-        batch_size: Number of videos per batch.
-        top_k: Number of classes per video to store in the predictions, which `select_teachers` and `search_weights`
-            read.
+        batch_size: Number of videos per batch. It changes speed and memory, not results.
+        top_k: Number of classes per video whose probabilities are kept as predictions, from which teachers are selected
+            and the weights of the ensemble searched. At least 20, which the metric GAP@20 reads.
     """
 
     batch_size: PositiveInt = 128

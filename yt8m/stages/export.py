@@ -41,14 +41,16 @@ class ExportingConfig(Config):
 
     Attributes:
         mode: `load` dequantizes the weights once, when the model is loaded; calls are as fast as those of a float
-            model. `compact` keeps them quantized in memory and dequantizes them one at a time in every call.
-        budget_bytes: Maximum bytes of the SavedModel. None means the budget of `search_weights`.
-        top_k: Number of classes that the model returns.
+            model. `compact` keeps them quantized in memory and dequantizes them one at a time in every call (the paper:
+            compact).
+        budget_bytes: Largest size of the SavedModel in bytes. Null means that of the search,
+            `ensemble.search.budget_bytes`.
+        top_k: Number of classes that the model returns for a video, the most likely first (the paper: 20).
         vocabulary: File of class names, which are copied into the model: CSV with columns `Index` and `Name`, as
             YouTube-8M's, or `index` and `display_name`, as AudioSet's, or a text file with one name per line. It is
             read when the run starts, and a change repeats the export alone. Empty means none.
         latency_batch_sizes: Batch sizes for which the latency of the exported model is measured.
-        card: Texts of the model card.
+        card: Texts of the model card, which is written beside the model.
     """
 
     mode: Literal["load", "compact"] = "load"

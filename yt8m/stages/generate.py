@@ -25,23 +25,23 @@ _MISSING_SHARE = 0.2
 
 
 class GenerateConfig(Config):
-    """Configuration of a synthetic data set.
+    """Synthetic videos in YouTube-8M's format.
 
     Attributes:
-        preset: Name of a set of sizes: `smoke`, `demo` or `yt8m` (see `yt8m.data.synthetic.presets`). None means `yt8m`
-            with `means`, otherwise `demo`.
-        videos: Number of videos in all splits together. None means the preset's number.
-        seed: Random seed; the same seed gives the same bytes.
-        means: Path or URI of an `.npz` of real video means to build frames around (see
-            `yt8m.data.synthetic.real_means`). None means procedural videos (see `yt8m.data.synthetic.procedural`).
-        max_frames: Length of the longest video in frames. Procedural videos are shortened in proportion, real ones are
-            truncated. None means the preset's length.
-        missing_share: Share of the labels that are withheld from procedural videos, in every split. None means 0.2.
-            Not allowed with `means`, whose labels are real.
+        preset: Name of a set of sizes: `smoke` for tests, `demo` for minutes of training, `yt8m` as the original. Null
+            means `yt8m` with `means`, otherwise `demo`.
+        videos: Number of videos in all splits together. Null means the preset's number.
+        seed: Seed of the videos; the same seed gives the same bytes. The default is the recipe's `seed`.
+        means: Path or URI of an `.npz` of the means, labels and lengths of real videos, around which frames are built;
+            `yt8m/data/synthetic/real_means.py` has the format. Null means made-up videos.
+        max_frames: Length of the longest video in frames. Made-up videos are shortened in proportion, real ones are
+            truncated. Null means the preset's length.
+        missing_share: Share of the labels that are withheld from made-up videos, in every split. Null means 0.2. Not
+            allowed with `means`, whose labels are real.
         validation_share: Share of the videos in validation shards.
         test_share: Share of the videos in unlabeled test shards.
-        videos_per_shard: Number of videos in a training shard. None means the preset's number.
-        threads: Number of shards written in parallel, which does not change the result. None means one per core.
+        videos_per_shard: Number of videos in a training shard. Null means the preset's number.
+        threads: Number of shards written in parallel, which does not change the result. Null means one per core.
     """
 
     preset: Literal["smoke", "demo", "yt8m"] | None = None

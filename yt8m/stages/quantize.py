@@ -27,8 +27,11 @@ class QuantizationConfig(Config):
     """How weights are quantized.
 
     Attributes:
-        method: `uniform` (the paper's), `uniform_per_channel`, `kmeans`, `quantile` or `float16`.
-        threshold_elements: Only variables with more elements than this are quantized. The paper's 17,000 by default.
+        method: How a weight becomes a byte (the paper: uniform): `uniform` with 256 equally spaced values per variable,
+            `uniform_per_channel` with 256 for each output of a layer, `kmeans` or `quantile` with values that follow
+            the weights; or two bytes, `float16`.
+        threshold_elements: Only variables with more elements than this are quantized (the paper: 17_000), the others
+            stay float32.
     """
 
     method: Method = "uniform"

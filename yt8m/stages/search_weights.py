@@ -26,17 +26,19 @@ from yt8m.stages.result import StageResult
 
 
 class SearchConfig(Config):
-    """Configuration of the search.
+    """How the members of the ensemble and their weights are searched, within a size.
 
     Attributes:
-        budget_bytes: Maximum bytes of the exported model. The challenge's 2^30 by default.
-        size_margin: Overhead of the exported model to reserve, as a fraction of its members' bytes.
-        trials: Number of weightings that each of the two search methods may score.
+        budget_bytes: Largest size of the exported model in bytes (the paper: 1_073_741_824, the limit of the
+            challenge).
+        size_margin: What the exported model takes besides its members, as a fraction of their bytes. The graph of small
+            models is large in proportion.
+        trials: Number of weightings that each of the two search methods, random and guided, may score.
         min_gain_errors: Gain in standard errors that searched weights need to replace the flat average; 0 always takes
             the best weights. The default is 2, as the best of many weightings gains about 1.5 by chance.
         search_share: Fraction of the hold-out videos on which weights are searched. The others give the reported GAP.
-        seed: Seed of the hold-out split and of both methods.
-        top_k: Number of predictions per video that count in GAP.
+        seed: Seed of the division of the hold-out and of both methods. The default is the recipe's `seed`.
+        top_k: Number of predictions per video that count in GAP (the paper: 20).
     """
 
     budget_bytes: PositiveInt = 2**30

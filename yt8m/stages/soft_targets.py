@@ -26,8 +26,8 @@ class SoftTargetsConfig(Config):
     """Prediction and storage of soft targets.
 
     Attributes:
-        encoding: Encoding in float16, dense or top K.
-        batch_size: Number of videos per batch.
+        encoding: How the probabilities are stored.
+        batch_size: Number of videos per batch. It changes speed and memory, not results.
     """
 
     encoding: SoftTargetEncoding = SoftTargetEncoding()

@@ -11,37 +11,38 @@ from yt8m.layers import BATCH_NORM_MOMENTUM
 class TrainingConfig(Config):
     """Epochs, optimizer, precision and checkpoints of a training.
 
-    The defaults are the winners', taken from the paper, their code or their configurations. Settings marked
-    "ours" did not exist there.
+    The defaults are the paper's, or those of its authors' published code and configurations.
 
     Attributes:
-        epochs: Number of passes over the training videos (about 10; their code).
-        batch_size: Videos per step (80 to 256; paper, section 4.1). Videos that do not fill a last batch are dropped;
-            these are different videos in every epoch.
-        learning_rate: Initial learning rate of Adam (2e-4; their configurations).
-        learning_rate_decay: Factor by which the learning rate is multiplied at every step of the staircase (0.8; 0.95
-            for DBoF and RNN; their configurations).
-        decay_examples: Training videos between two steps of the staircase, repeated ones included (4,000,000; their
-            configurations).
-        clip_norm: Norm to which each gradient tensor is clipped (1.0; their code). Null does not clip.
-        batch_norm_momentum: Momentum of the moving statistics of batch normalization (0.999; their code). The
-            statistics start at 0 and 1 and need some thousand steps to converge; shorter trainings need a smaller
-            momentum, such as 0.9.
-        initial_bias: Initial biases of the head: `zero` (the winners), or `class_frequencies`, with which the model
-            first predicts every class by its frequency in the training videos (ours). With zero, it takes thousands of
-            steps until the predictions of rare classes have decreased, and soft targets of teachers in that phase
-            teach nothing else.
-        seed: Seed of initial weights, order of videos, frame sampling and dropout. The same seed and configuration give
-            the same weights.
-        precision: `float32`, or `mixed_bfloat16`, which computes in bfloat16 and keeps weights, batch statistics and
-            loss in float32 (ours).
-        jit_compile: Whether XLA compiles the training step. `auto` compiles on accelerators only (ours).
+        epochs: Number of passes over the training videos (the paper: about 10; 20 for RNN2).
+        batch_size: Number of videos per step (the paper: 80 for DBoF and NetFV, 160 for NetVLAD, 256 for LSTM, 220 for
+            GRU). Videos that do not fill a last batch are dropped; these are different videos in every epoch.
+        learning_rate: Learning rate of Adam at the beginning (the paper: 2.0e-4). A run with few steps needs a higher
+            one, such as 0.004 for a few hundred steps.
+        learning_rate_decay: Factor by which the learning rate is multiplied after every `decay_examples` videos; 1
+            keeps the rate (the paper: 0.8; 0.95 for DBoF and RNN).
+        decay_examples: Number of training videos after which the learning rate decays, repeated ones included (the
+            paper: 4_000_000). Shorter trainings need a smaller number, or the rate stays as it is.
+        clip_norm: Norm to which the gradient of each weight matrix is clipped (the paper: 1.0). Null does not clip.
+        batch_norm_momentum: Momentum of the moving statistics of batch normalization (the paper: 0.999). The statistics
+            start at 0 and 1 and need some thousand steps to converge; shorter trainings need a smaller momentum, such
+            as 0.9.
+        initial_bias: Initial biases of the head (the paper: zero): `zero`, or `class_frequencies`, with which the model
+            first predicts every class by its frequency in the training videos. With zero, it takes thousands of steps
+            until the predictions of rare classes have decreased, and soft targets of teachers in that phase teach
+            nothing else.
+        seed: Seed of initial weights, order of videos, frame sampling and dropout. The default is the recipe's `seed`.
+            The same seed and configuration give the same weights.
+        precision: Number format of the computation (the paper: float32): `float32`, or `mixed_bfloat16`, which computes
+            in bfloat16 and keeps weights, batch statistics and loss in float32. It is faster on GPUs that support it.
+        jit_compile: Whether XLA compiles the training step: the first step takes longer, the others less time. `auto`
+            compiles on accelerators only.
         memory_bytes: Largest training set, in bytes including padding, that is kept in memory and shuffled as a whole.
-            Larger ones are read from their shards in every epoch and shuffled within a buffer (ours).
-        checkpoint_every_seconds: Seconds between two checkpoints within an epoch. Every epoch ends with a checkpoint,
-            too (ours).
+            Larger ones are read from their shards in every epoch and shuffled within a buffer.
+        checkpoint_every_seconds: Seconds between two checkpoints within an epoch, from which an interrupted training
+            continues. Every epoch ends with a checkpoint, too.
         checkpoint_every_steps: Steps between two checkpoints within an epoch, in addition to those by time. 0 disables
-            them (ours).
+            them.
     """
 
     epochs: PositiveInt = 10
