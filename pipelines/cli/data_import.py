@@ -9,9 +9,12 @@ import click
 from rich.console import Console
 
 from pipelines.cli.format import say
+from yt8m.errors import DataError
 
 if TYPE_CHECKING:
+    from yt8m.data.importing.labels import LabelTable
     from yt8m.data.importing.report import ImportReport
+    from yt8m.data.importing.target import Target
 
 EPILOG = """\b
 Examples:
@@ -80,13 +83,25 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             show_default=True,
             help="What is one video: a file (or group of HDF5), a row, or consecutive rows of frames.",
         ),
-        click.option("--features", metavar="NAME,...", help="Features to import, in this order.  [default: all]"),
-        click.option("--id-column", metavar="NAME", help=f"{column} with the ids.  [default: id, video_id, ...]"),
+        click.option(
+            "--feature",
+            "features",
+            multiple=True,
+            metavar="NAME",
+            help="Feature to import; may be repeated, in the order to keep.  [default: all]",
+        ),
+        click.option(
+            "--id-column",
+            metavar="NAME",
+            help=f"{column} with the ids, in SOURCE and --labels.  [default: id, video_id, ...]",
+        ),
         click.option("--ids", metavar="FILE", help="Ids of the rows of stacked arrays: a text file, or .npy."),
         click.option("--frame-column", metavar="NAME", help="Column with the number or time of a frame."),
         click.option("--labels-column", metavar="NAME", help=f"{column} with the labels, in SOURCE or --labels."),
         click.option(
-            "--group-column", metavar="NAME", help=f"{column} with a group that stays on one side.  [default: group]"
+            "--group-column",
+            metavar="NAME",
+            help=f"{column} with a group that stays on one side, in SOURCE or --labels.  [default: group]",
         ),
         click.option(
             "--label-form",
@@ -153,26 +168,52 @@ def import_command(
     all its files or not at all.
     """
     from yt8m.data.importing.dataset import import_dataset
-    from yt8m.data.importing.labels import read_labels
     from yt8m.data.importing.source import SourceOptions, open_source
     from yt8m.data.importing.target import ImportConfig, Target
 
     given = {name: value for name, value in options.items() if value is not None}
-    if "features" in given:
-        given["features"] = [name.strip() for name in given["features"].split(",")]
     reading = {name: given.pop(name) for name in SourceOptions.model_fields if name in given}
     folder = out if "://" in out else str(Path(out).expanduser().absolute())
     limits = {name: (low, high) for name, low, high in ranges}
     config = ImportConfig.parse(given | {"sources": paths, "ranges": limits}, "data import")
     target = Target.of(config)
-    table = None
-    if labels:
-        form, separator = reading["label_form"], reading.get("label_separator", "")
-        column = reading.pop("labels_column", "")
-        table = read_labels(labels, form, target.vocabulary, separator=separator, labels_column=column)
-    source = open_source(paths, SourceOptions.parse(reading, "data import"), target.vocabulary)
-    report = import_dataset(source, table, config, folder, dry_run=dry_run, target=target)
+    table, groups = _label_tables(labels, reading, target) if labels else (None, None)
+    source_options = SourceOptions.parse(reading, "data import")
+    try:
+        source = open_source(paths, source_options, target.vocabulary)
+    except DataError:
+        if not (labels and source_options.id_column):
+            raise
+        # The column may be one of the labels' file alone.
+        source_options = source_options.model_copy(update={"id_column": ""})
+        source = open_source(paths, source_options, target.vocabulary)
+    report = import_dataset(source, table, config, folder, dry_run=dry_run, target=target, groups=groups)
     _show(report, folder, dry_run=dry_run)
+
+
+def _label_tables(uri: str, reading: dict[str, Any], target: "Target") -> tuple["LabelTable", "LabelTable | None"]:
+    """Read labels from a file, and groups if it has them.
+
+    Args:
+        uri: File of labels.
+        reading: Options of the source. Those that name columns of labels or groups in the file are removed.
+        target: What the data set is to match.
+    """
+    from yt8m.data.importing.labels import read_labels
+    from yt8m.data.importing.readers.paths import format_of
+    from yt8m.data.importing.readers.table_files import open_table
+
+    is_table = not uri.lower().endswith((".json", ".jsonl", ".ndjson", ".npy"))
+    columns = list(open_table(uri, format_of(uri)).types) if is_table else []
+    labels = reading.pop("labels_column", "")
+    ids = reading.get("id_column", "") if reading.get("id_column") in columns else ""
+    form, separator = reading["label_form"], reading.get("label_separator", "")
+    table = read_labels(uri, form, target.vocabulary, separator=separator, id_column=ids, labels_column=labels)
+    group = reading.get("group_column", "group")
+    if group not in columns:
+        return table, None
+    reading.pop("group_column", None)
+    return table, read_labels(uri, "names", separator="\0", id_column=ids, labels_column=group)
 
 
 def _show(report: "ImportReport", folder: str, *, dry_run: bool) -> None:

@@ -290,6 +290,39 @@ def test_the_command_tells_what_it_wrote_and_how_to_go_on(clips, tmp_path: Path)
     assert "holds another data set: seed 0 instead of 1" in other.stderr
 
 
+def test_groups_may_be_in_the_file_of_labels(clips, tmp_path: Path) -> None:
+    rows = "".join(f"clip{n:04},class{n % 3},part|{n % 10},{n}\n" for n in range(30))
+    clips[1].write_text("name,class,source,frames\n" + rows)
+    options = ("--id-column", "name", "--labels-column", "class", "--group-column", "source")
+    result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out", *options)
+    assert result.exit_code == 0, result.output
+    assert re.search("groups +10, each on one side", result.stdout)
+    sides: dict[int, set[str]] = {}
+    for video, (side, labels, _) in _read_back(tmp_path / "out").items():
+        number = int(video.removeprefix("clip"))
+        assert labels == [f"class{number % 3}"]
+        sides.setdefault(number % 10, set()).add(side)
+    assert all(len(each) == 1 for each in sides.values())
+    misspelled = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "two", *options[:-1], "sources")
+    assert misspelled.exit_code == 2
+    assert "sources" in misspelled.stderr
+
+
+def test_quantized_bytes_stay_as_they_are(tmp_path: Path) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (20, 3, 4)).astype(np.uint8)
+    np.save(tmp_path / "all.npy", levels)
+    _labels = "".join(f"{number},{number % 2 + 1}\n" for number in range(20))
+    (tmp_path / "labels.csv").write_text("id,labels\n" + _labels)
+    options = ("--labels", tmp_path / "labels.csv", "--uint8", "quantized", "--out", tmp_path / "out")
+    result = _run(f"rgb={tmp_path / 'all.npy'}", *options)
+    assert result.exit_code == 0, result.output
+    assert DatasetDescription.in_folder(str(tmp_path / "out")).data.range_of("rgb") == (-2, 2)
+    expected = levels * (4 / 255) + 4 / 512 - 2
+    for video, (_, labels, frames) in _read_back(tmp_path / "out").items():
+        assert frames == pytest.approx(expected[int(video)], abs=1e-5)
+        assert labels == [str(int(video) % 2 + 1)]
+
+
 def test_new_videos_are_imported_like_others(clips, tmp_path: Path) -> None:
     assert _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out").exit_code == 0
     _clip_folder(tmp_path / "new", count=3)

@@ -13,7 +13,7 @@ from yt8m.data.importing.output import VOCABULARY_NAME, find_dataset, publish_da
 from yt8m.data.importing.plan import ShardPlan, plan_shards
 from yt8m.data.importing.report import ImportReport
 from yt8m.data.importing.shard_files import ShardFiles
-from yt8m.data.importing.survey import ClassNumbers, ContentDigest, Survey, cut_frames, labels_of, num_frames
+from yt8m.data.importing.survey import ClassNumbers, ContentDigest, LabeledVideos, Survey, cut_frames, num_frames
 from yt8m.data.importing.target import DEFAULT_SPLIT, ImportConfig, Target
 from yt8m.data.importing.video import VideoSource
 from yt8m.data.importing.vocabulary import Vocabulary
@@ -30,6 +30,7 @@ def import_dataset(
     *,
     dry_run: bool = False,
     target: Target | None = None,
+    groups: LabelTable | None = None,
 ) -> ImportReport:
     """Write videos as shards `train####.tfrecord`, `validate####.tfrecord` and `test####.tfrecord`.
 
@@ -49,6 +50,7 @@ def import_dataset(
         output_uri: Folder for the shards.
         dry_run: Whether to write nothing.
         target: Features and classes of `config`, if they were read before.
+        groups: Groups by id, instead of those of the source; None if there is no such file.
 
     Returns:
         What was written, or would be. If the folder already has this data set, nothing is written.
@@ -60,7 +62,8 @@ def import_dataset(
     found = find_dataset(output_uri)
     target = target or Target.of(config)
     features = target.features_in_order(source.features)
-    survey, names, num_classes = _survey(source, labels, config, target)
+    videos = LabeledVideos(source, labels, groups)
+    survey, names, num_classes = _survey(videos, labels, config, target)
     shares = config.split or (DEFAULT_SPLIT if survey.has_labels else {"test": 1.0})
     plan = plan_shards(
         survey, features, num_classes, shares, seed=config.seed, videos_per_shard=config.videos_per_shard
@@ -94,14 +97,14 @@ def import_dataset(
     if not dry_run:
         with publish_dataset(output_uri, description) as folder:
             limit = config.max_frames
-            _write_shards(folder, output_uri, source, labels, max_frames=limit, survey=survey, plan=plan, spec=spec)
+            _write_shards(folder, output_uri, videos, max_frames=limit, survey=survey, plan=plan, spec=spec)
             if names:
                 _write_vocabulary(folder / VOCABULARY_NAME, names)
     return report
 
 
 def _survey(
-    source: VideoSource, labels: LabelTable | None, config: ImportConfig, target: Target
+    source: LabeledVideos, labels: LabelTable | None, config: ImportConfig, target: Target
 ) -> tuple[Survey, Mapping[int, str], int]:
     """Read all videos; return what is known about them, the names of the classes and their number."""
     vocabulary = target.vocabulary
@@ -109,7 +112,7 @@ def _survey(
         vocabulary = Vocabulary.of(labels.names)
     numbers = ClassNumbers(vocabulary, target.num_classes)
     with progress("Reading videos", None) as advance:
-        survey = Survey(source, labels, numbers, ranges=target.ranges, max_frames=config.max_frames, advance=advance)
+        survey = Survey(source, numbers, ranges=target.ranges, max_frames=config.max_frames, advance=advance)
     if not survey.videos:
         raise DataError("SOURCE: no video in it. Give files or folders with videos.")
     if labels and not survey.matched:
@@ -139,8 +142,7 @@ def _renamed(description: DatasetDescription, found: DatasetDescription) -> Data
 def _write_shards(
     folder: Path,
     place: str,
-    source: VideoSource,
-    labels: LabelTable | None,
+    source: LabeledVideos,
     *,
     max_frames: int | None,
     survey: Survey,
@@ -159,7 +161,7 @@ def _write_shards(
             T = num_frames(video)
             if number > survey.videos or spec.max_frames < T:
                 raise changed
-            digest.add(video, labels_of(full, labels))
+            digest.add(video)
             for name, buffer in buffers.items():
                 buffer.frames(T)[:] = quantize(video.features[name], *ranges[name])
             end = first + int(survey.class_counts[number - 1])

@@ -2,7 +2,7 @@
 
 import hashlib
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,42 @@ from yt8m.errors import DataError
 MOST_CLASSES = 65536
 
 
+class LabeledVideos:
+    """Videos of a source with the labels and groups that count: those of files, or else their own.
+
+    Args:
+        source: Videos.
+        labels: Labels by id, instead of those of the source; None if there is no such file.
+        groups: Groups by id, instead of those of the source; None if there is no such file.
+    """
+
+    def __init__(self, source: VideoSource, labels: LabelTable | None, groups: LabelTable | None) -> None:
+        self.features = source.features
+        self._source, self._labels, self._groups = source, labels, groups
+
+    def __iter__(self) -> Iterator[SourceVideo]:
+        """Read the videos."""
+        for video in self._source:
+            labels = self._labels.get(video.id) if self._labels else video.labels
+            group = video.group
+            if self._groups:
+                group = "|".join(map(str, self._groups.get(video.id) or ()))
+            yield video._replace(labels=labels, group=group)
+
+    def where_labels(self, video: SourceVideo) -> str:
+        """Return the place of a video's labels for error messages."""
+        return self._labels.where(video.id) if self._labels else video.where
+
+
 class ContentDigest:
     """Digest of the videos of a source in their order."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
 
-    def add(self, video: SourceVideo, labels: Sequence[str | int]) -> None:
-        """Add a video with the labels that count."""
-        about = [video.id, video.group, sorted(labels), *video.features]
+    def add(self, video: SourceVideo) -> None:
+        """Add a video."""
+        about = [video.id, video.group, sorted(video.labels or ()), *video.features]
         self._hash.update(repr(about).encode("utf-8", "surrogatepass"))
         for values in video.features.values():
             self._hash.update(f"{values.shape}".encode())
@@ -99,7 +126,7 @@ class Survey:
         shortest: Number of frames of the shortest video.
         cut: Number of videos that are longer than the limit.
         ids_bytes: Length of all ids.
-        matched: Number of videos that the file of labels has.
+        matched: Number of videos with labels, or with an empty list of labels.
         has_labels: Whether any video has labels.
         names: Names by class; empty if labels are numbers without a vocabulary.
         classes: Classes of all videos, one video after the other.
@@ -113,8 +140,7 @@ class Survey:
 
     def __init__(
         self,
-        source: VideoSource,
-        labels: LabelTable | None,
+        source: LabeledVideos,
         numbers: ClassNumbers,
         *,
         ranges: Mapping[str, tuple[float, float]],
@@ -127,14 +153,13 @@ class Survey:
         classes, counts, groups = array("H"), array("H"), array("Q")
         has_groups, digest = False, ContentDigest()
         for full in source:
-            video, given = cut_frames(full, max_frames), labels_of(full, labels)
-            self.matched += labels is not None and (bool(given) or labels.get(full.id) is not None)
-            found = numbers.of(given, labels.where(full.id) if labels else full.where) if given else []
+            video = cut_frames(full, max_frames)
+            found = numbers.of(full.labels, source.where_labels(full)) if full.labels else []
             classes.extend(found)
             counts.append(len(found))
             groups.append(_hash_of(video.group) if video.group else _hash_of(f"\0{self.videos}"))
             has_groups = has_groups or bool(video.group)
-            digest.add(video, given)
+            digest.add(video)
             for name, array_of in video.features.items():
                 values[name].add(array_of)
             self._count(full, video)
@@ -154,15 +179,11 @@ class Survey:
     def _count(self, full: SourceVideo, video: SourceVideo) -> None:
         length = num_frames(full)
         self.videos += 1
+        self.matched += full.labels is not None
         self.frames += num_frames(video)
         self.longest, self.shortest = max(self.longest, length), min(self.shortest, length)
         self.cut += num_frames(video) < length
         self.ids_bytes += len(full.id.encode())
-
-
-def labels_of(video: SourceVideo, labels: LabelTable | None) -> tuple[str | int, ...]:
-    """Return the labels of a video: those of the labels' file, if there is one, otherwise its own; empty if none."""
-    return (labels.get(video.id) if labels else video.labels) or ()
 
 
 def cut_frames(video: SourceVideo, max_frames: int | None) -> SourceVideo:

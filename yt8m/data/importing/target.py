@@ -121,7 +121,7 @@ class Target(NamedTuple):
         if self.features is not None and dict(self.features) != dict(features):
             raise DataError(
                 f"--like: expected the features {_list(self.features)}, received {_list(features)}. Choose features "
-                "with --features, and name files as NAME=PATH."
+                "with --feature, and name files as NAME=PATH."
             )
         for name in self.ranges:
             if name not in features:
