@@ -114,6 +114,17 @@ def test_separate_calls_for_parts_give_the_same_file(model, shards, tmp_path, en
     assert apart.read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["a" * 246 + ".tfrecord", "語" * 82 + ".tfrecord"])
+def test_names_of_shards_and_outputs_may_be_as_long_as_the_file_system_allows(model, tmp_path, name):
+    shard = write_shard(tmp_path / name, [video_of(1, labels=None, **SIZES)])
+    output = tmp_path / ("p" * 251 + ".csv")
+    run(model, shard, output, shard_range=(0, 1))
+    assert run(model, shard, output).metrics["resumed_shards"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, output.name])
+    with pytest.raises(ConfigError, match="at most 255 bytes, received one of 256"):
+        run(model, shard, tmp_path / ("p" * 252 + ".csv"))
+
+
 @pytest.mark.slow
 def test_several_processes_write_the_same_file(model, shards, tmp_path):
     run(model, shards, tmp_path / "one.csv")
@@ -154,10 +165,11 @@ def test_an_interrupted_call_continues_at_the_shard_where_it_stopped(model, shar
     run(model, shards, tmp_path / "whole.csv")
     whole = ShardPredictor.predict
 
-    def interrupted(self, task):
-        if task.shard.endswith("b.tfrecord"):
-            raise KeyboardInterrupt
-        return whole(self, task)
+    def interrupted(self, tasks):
+        for task, done in zip(tasks, whole(self, tasks), strict=False):
+            yield done
+            if task.shard.endswith("a.tfrecord"):
+                raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
         patch.setattr(ShardPredictor, "predict", interrupted)

@@ -37,6 +37,15 @@ def test_a_publication_removes_temporaries_that_a_killed_process_left(tmp_path: 
     assert model == "model"
 
 
+def test_temporaries_in_a_folder_of_many_files_are_removed_by_a_new_process(tmp_path: Path) -> None:
+    for number in range(1200):
+        (tmp_path / f"{number}").touch()
+    killed("publish_file", tmp_path / "model [1]")
+    with storage.publish_file(tmp_path / "model [1]"):
+        pass
+    assert not [name for name in names_in(tmp_path) if name.startswith(".")]
+
+
 @pytest.mark.parametrize("function", ["publish_file", "publish_directory"])
 def test_temporaries_of_running_processes_stay(tmp_path: Path, function: str) -> None:
     publish = getattr(storage, function)

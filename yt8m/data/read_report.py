@@ -107,6 +107,12 @@ class ReadReport:
         bad = [record for record in self.bad_records.values() if record.shard in place]
         return damaged, sorted(bad, key=lambda record: (place[record.shard], record.record))
 
+    def pop_shard(self, shard: str) -> tuple[int, list[BadRecord], DamagedShard | None]:
+        """Remove a shard that has been read; return the number of its bad records, the first ones, and its damage."""
+        keys = sorted(key for key in list(self.bad_records) if key[0] == shard)  # a copy: other threads add records
+        bad = [self.bad_records.pop(key) for key in keys]
+        return self.num_bad_records.pop(shard, 0), bad, self.damaged_shards.pop(shard, None)
+
     @property
     def total_bad_records(self) -> int:
         """Number of bad records in all shards that were read to their end or damage."""

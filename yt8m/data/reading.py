@@ -13,7 +13,7 @@ from yt8m.data.read_report import ReadReport
 from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.data.stream import OnBad, ShardStream, data_errors
 
-__all__ = ["VideosInMemory", "data_errors", "read_videos", "stream_videos"]
+__all__ = ["VideosInMemory", "data_errors", "read_shards", "read_videos", "stream_videos"]
 
 Tensor = Any
 Dataset = Any
@@ -106,6 +106,43 @@ def read_videos(
         batch_size, drop_remainder=drop_remainder, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     return batches.prefetch(2)
+
+
+def read_shards(
+    shards: Sequence[str],
+    spec: DataSpec,
+    *,
+    batch_size: int,
+    on_bad: OnBad,
+    report: ReadReport,
+    with_labels: bool = True,
+) -> Dataset:
+    """Read videos in file order like `read_videos`, but every shard starts a new batch.
+
+    The shards are one stream, because building a stream takes longer than reading a small shard.
+
+    Args:
+        shards: Paths or URIs of TFRecord files.
+        spec: Features, classes and length of the videos.
+        batch_size: Largest number of videos per batch.
+        on_bad: Treatment of bad records; see `read_videos`.
+        report: Collector of bad records and damaged shards. It has those of a shard before the next shard's first batch
+            is returned.
+        with_labels: Whether to read and check the labels.
+
+    Returns:
+        `tf.data.Dataset` of pairs: the index of the shard, int64, and a batch of `read_videos`.
+    """
+    stream = ShardStream(shards, spec, on_bad, report, with_labels=with_labels)
+
+    def finish(video: dict[str, Any]) -> dict[str, Any]:
+        return pad_frames({name: video[name] for name in video if name != "shard"}, spec.max_frames)
+
+    def batches_of(shard: Tensor) -> Dataset:
+        padded = stream.videos(shard).map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        return padded.batch(batch_size).map(lambda batch: (shard, batch))
+
+    return _interleave(batches_of, tf.data.Dataset.range(len(shards)), 1).prefetch(2)
 
 
 class VideosInMemory:

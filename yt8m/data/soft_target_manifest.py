@@ -11,6 +11,7 @@ from yt8m.config import Config, ConfigFile
 from yt8m.data.partition import Partition
 from yt8m.data.tfrecord import inspect_framing, read_payloads
 from yt8m.errors import DataError
+from yt8m.storage.names import fitting_name
 
 # Overhead of a record: TFRecord's frame, the Example's tags, the video's id; with top-K encoding also the probability
 # of all other classes.
@@ -137,7 +138,7 @@ def sidecar_name(shard_index: int, shard_uri: str) -> str:
         shard_index: Index of the shard in the partition's training list.
         shard_uri: URI of the shard.
     """
-    return f"{shard_index:05d}-{shard_uri.rsplit('/', 1)[-1]}"
+    return fitting_name(f"{shard_index:05d}-{shard_uri.rsplit('/', 1)[-1]}")
 
 
 def sidecar_fault(path: Path, recipe_hash: str, videos: int | None = None) -> str:

@@ -1,6 +1,9 @@
 """Exported models in use: loaded with TensorFlow alone, called through their signatures."""
 
 import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,9 @@ from numpy.typing import NDArray
 from yt8m.data.format import DataSpec
 from yt8m.errors import DataError
 from yt8m.export.description import ExportDescription
+
+# Letters in the path of a model that TensorFlow takes for a pattern when it looks for the weights.
+_PATTERN_LETTERS = set("*?[\\")
 
 
 class ExportedModel:
@@ -25,12 +31,14 @@ class ExportedModel:
 
     def __init__(self, directory: str | Path) -> None:
         self.description = ExportDescription.load(Path(directory))
-        try:
-            self._model = tf.saved_model.load(str(directory))
-        except (OSError, ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: truncated weights
-            raise DataError(
-                f"{directory}: TensorFlow cannot load this SavedModel ({error}). Export it again."
-            ) from error
+        with _plain_path(str(directory)) as path:
+            try:
+                self._model = tf.saved_model.load(path)
+            except (OSError, ValueError, IndexError, tf.errors.OpError) as error:  # IndexError: truncated weights
+                reason = str(error).replace(path, str(directory))
+                raise DataError(
+                    f"{directory}: TensorFlow cannot load this SavedModel ({reason}). Export it again."
+                ) from error
 
     @property
     def spec(self) -> DataSpec:
@@ -73,3 +81,20 @@ class ExportedModel:
         function = self._model.signatures[signature]
         outputs: dict[str, Any] = function(frames=tf.constant(frames), num_frames=tf.constant(num_frames))
         return outputs
+
+
+@contextmanager
+def _plain_path(directory: str) -> Iterator[str]:
+    """Yield a path of a folder from which TensorFlow can load: the path itself, or that of a link without brackets."""
+    if not _PATTERN_LETTERS & set(directory):
+        yield directory
+        return
+    with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
+        if _PATTERN_LETTERS & set(folder):
+            raise DataError(
+                f"{directory}: TensorFlow cannot load a model below a folder with one of * ? [ \\ in its name, and the "
+                f"folder for temporary files has one, too: {tempfile.gettempdir()}. Move the model, or set TMPDIR."
+            )
+        link = Path(folder, "model")
+        link.symlink_to(Path(directory).absolute(), target_is_directory=True)
+        yield str(link)

@@ -1,16 +1,16 @@
 """Prediction of shards with one exported model, in this process or in a pool of processes."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import tensorflow as tf
 
 from yt8m import storage
 from yt8m.data.read_report import ReadReport
-from yt8m.data.reading import data_errors, read_videos
+from yt8m.data.reading import data_errors, read_shards
 from yt8m.export.exported_model import ExportedModel
 from yt8m.export.prediction_files import PredictionFormat, TopBatch
 from yt8m.export.shard_task import ShardResult, ShardTask
@@ -34,61 +34,75 @@ class ShardPredictor:
         self._batch_size = batch_size
         self._on_bad = on_bad
 
-    def predict(self, task: ShardTask) -> ShardResult:
-        """Predict one shard; write its predictions and its `ShardResult`, each file atomically.
+    def predict(self, tasks: Sequence[ShardTask]) -> Iterator[ShardResult]:
+        """Predict shards in their order; write the predictions and the `ShardResult` of each, every file atomically.
+
+        Yields:
+            The result of each shard, when its files are written.
 
         Raises:
-            DataError: A record is bad or the shard is damaged, and `on_bad` is `fail`.
-            StorageError: The shard cannot be read.
+            DataError: A record is bad or a shard is damaged, and `on_bad` is `fail`.
+            StorageError: A shard cannot be read.
         """
         report = ReadReport()
-        batches = _Counted(self._predictions(task.shard, report))
-        with data_errors(), storage.publish_file(task.part) as path:
-            self._format.write_part(path, batches)
-        done = _summarize_reading(task.shard, report, batches.videos)
-        done.save(task.record)
-        return done
+        with data_errors():
+            batches = _ShardBatches(self._batches([task.shard for task in tasks], report))
+            for number, task in enumerate(tasks):
+                videos = 0
 
-    def _predictions(self, shard: str, report: ReadReport) -> Iterator[TopBatch]:
-        videos = read_videos(
-            [shard],
+                def predictions(number: int = number) -> Iterator[TopBatch]:
+                    nonlocal videos
+                    for batch in batches.of_shard(number):
+                        videos += len(batch["ids"])
+                        yield self._top(batch)
+
+                with storage.publish_file(task.part) as path:
+                    self._format.write_part(path, predictions())
+                done = _summarize_reading(task, report, videos)
+                done.save(task.record)
+                yield done
+
+    def _batches(self, shards: Sequence[str], report: ReadReport) -> Iterator[tuple[Any, Any]]:
+        return read_shards(
+            shards,
             self._model.spec,
             batch_size=self._batch_size,
             on_bad=self._on_bad,
             report=report,
             with_labels=False,
-        )
-        for batch in videos:
-            classes, scores = self._model.top(batch["frames"], batch["num_frames"])
-            ids = [video.decode("utf-8", errors="replace") for video in batch["ids"].numpy()]
-            yield TopBatch(ids, classes, scores)
+        ).as_numpy_iterator()
+
+    def _top(self, batch: dict[str, Any]) -> TopBatch:
+        classes, scores = self._model.top(batch["frames"], batch["num_frames"])
+        return TopBatch([video.decode("utf-8", errors="replace") for video in batch["ids"]], classes, scores)
 
 
-class _Counted:
-    """Iterator over batches that counts their videos."""
+class _ShardBatches:
+    """The batches of consecutive shards, taken shard by shard."""
 
-    def __init__(self, batches: Iterator[TopBatch]) -> None:
+    def __init__(self, batches: Iterator[tuple[Any, Any]]) -> None:
         self._batches = batches
-        self.videos = 0
+        self._next = next(batches, None)
 
-    def __iter__(self) -> Iterator[TopBatch]:
-        for batch in self._batches:
-            self.videos += len(batch.ids)
-            yield batch
+    def of_shard(self, number: int) -> Iterator[dict[str, Any]]:
+        """Yield the batches of a shard, none if it has no video. Shards before it have been taken completely."""
+        while self._next is not None and self._next[0] == number:
+            yield self._next[1]
+            self._next = next(self._batches, None)
 
 
-def _summarize_reading(shard: str, report: ReadReport, videos: int) -> ShardResult:
+def _summarize_reading(task: ShardTask, report: ReadReport, videos: int) -> ShardResult:
     """Summarize the reading of a shard, up to its end or its damage."""
-    damaged, bad = report.findings_in([shard])
-    size = storage.stat(shard).size
-    read = damaged[0].offset if damaged else size
+    bad_records, bad, damage = report.pop_shard(task.shard)
+    read = damage.offset if damage else task.size
+    findings = [*bad, damage] if damage else bad
     return ShardResult(
         videos=videos,
-        bad_records=report.total_bad_records,
-        damaged=bool(damaged),
+        bad_records=bad_records,
+        damaged=damage is not None,
         read_bytes=read,
-        lost_bytes=size - read,
-        problem=next((str(finding) for finding in (*bad, *damaged)), ""),
+        lost_bytes=task.size - read,
+        problem=str(findings[0]) if findings else "",
     )
 
 
@@ -105,10 +119,10 @@ def start_worker(workers: int, *arguments: object) -> None:
     _make_predictor = cache(partial(ShardPredictor, *arguments))  # type: ignore[arg-type]
 
 
-def predict_in_worker(task: ShardTask) -> ShardResult:
+def predict_in_worker(tasks: Sequence[ShardTask]) -> list[ShardResult]:
     """Call `ShardPredictor.predict` in a pool process."""
     assert _make_predictor is not None
-    return _make_predictor().predict(task)
+    return list(_make_predictor().predict(tasks))
 
 
 _make_predictor: Callable[[], ShardPredictor] | None = None

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from yt8m.config import ConfigFile
 
+RECORD_SUFFIX = ".json"
+
 
 @dataclass(frozen=True)
 class ShardTask:
@@ -11,16 +13,18 @@ class ShardTask:
 
     Attributes:
         shard: URI of the shard.
+        size: Size of the shard in bytes.
         part: URI of the file that receives the shard's predictions.
     """
 
     shard: str
+    size: int
     part: str
 
     @property
     def record(self) -> str:
         """URI of the shard's `ShardResult`, which is written last."""
-        return f"{self.part}.json"
+        return f"{self.part}{RECORD_SUFFIX}"
 
 
 class ShardResult(ConfigFile):

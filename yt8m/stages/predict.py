@@ -5,7 +5,7 @@ import multiprocessing
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,14 +19,19 @@ from yt8m.data.format import DataSpec
 from yt8m.data.partition import list_shards
 from yt8m.errors import ConfigError, DataError, WorkerError
 from yt8m.export.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
-from yt8m.export.shard_task import ShardResult, ShardTask
+from yt8m.export.shard_task import RECORD_SUFFIX, ShardResult, ShardTask
 from yt8m.export.vocabulary import read_vocabulary
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
 from yt8m.storage.local import local_path
+from yt8m.storage.names import LONGEST_NAME, fitting_name
 
 if TYPE_CHECKING:
     from yt8m.export.prediction_files import PredictionFormat
+
+# Most shards that a worker is given at a time, most bytes of them, and least number of such groups for each worker, so
+# that none is idle for long at the end.
+_SHARDS_TOGETHER, _BYTES_TOGETHER, _GROUPS_PER_WORKER = 64, 64 << 20, 4
 
 
 class PredictConfig(Config):
@@ -86,17 +91,20 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
     if not 0 <= first < last <= len(tasks):
         raise ConfigError(f"shard_range: expected part of 0:{len(tasks)}, received {first}:{last}.")
     chosen = tasks[first:last]
-    todo = [task for task in chosen if not storage.exists(task.record)]
+    finished = {file.uri.rpartition("/")[2] for file in storage.list_files(_parts_folder(output))}
+    todo = [task for task in chosen if task.record.rpartition("/")[2] not in finished]
     videos = 0
     with progress("predict", len(chosen), unit="shards", done=len(chosen) - len(todo)) as advance:
         for done in _run(todo, model, file_format, config):
             videos += done.videos
             advance(note=f"{videos:,} videos, {videos / (time.monotonic() - start):.0f}/s")
-    found = [ShardResult.load(task.record) for task in chosen]
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda task: ShardResult.load(task.record), chosen))
     if config.shard_range is None:
         _check_usable(found, description.data, output)
+        parts = [task.part for task in tasks]
         with storage.publish_file(output) as path:
-            file_format.join((storage.stage_in(task.part) for task in tasks), path)
+            file_format.join(map(storage.ReadAhead(parts).stage_in, parts), path)
         _remove_parts(output)
     seconds = time.monotonic() - start
     return StageResult(
@@ -113,6 +121,9 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
 
 def _check_output(output: str) -> None:
     """Refuse an output that could not be written at the end."""
+    length = len(Path(output).name.encode())
+    if length > LONGEST_NAME:
+        raise ConfigError(f"output: a file name has at most {LONGEST_NAME} bytes, received one of {length}.")
     if not storage.is_remote(output) and local_path(output).is_dir():
         raise ConfigError(f"output: expected the name of a file, received the folder '{output}'.")
 
@@ -145,18 +156,21 @@ def _tasks(
     names = storage.stat(vocabulary).fingerprint if vocabulary else ""
     settings = f"{description.identity} {description.top_k} {names} {config.on_bad}"
     tasks = []
-    for shard in shards:
-        content = f"{settings} {shard} {storage.stat(shard).fingerprint}"
+    for shard, found in storage.stats(shards).items():
+        content = f"{settings} {shard} {found.fingerprint}"
         digest = hashlib.sha256(content.encode()).hexdigest()[:16]
-        part = f"{shard.rpartition('/')[2]}-{digest}{Path(output).suffix}"
-        tasks.append(ShardTask(shard, storage.join(f"{output}.parts", part)))
+        part = fitting_name(f"{shard.rpartition('/')[2]}-{digest}{Path(output).suffix}", len(RECORD_SUFFIX))
+        tasks.append(ShardTask(shard, found.size, storage.join(_parts_folder(output), part)))
     return tasks
 
 
 def _run(
     tasks: Sequence[ShardTask], model: Path, file_format: "PredictionFormat", config: PredictConfig
 ) -> Iterator[ShardResult]:
-    """Predict shards in this process or in several ones, and yield their results in any order."""
+    """Predict shards in this process or in several ones, and yield their results in any order.
+
+    A process predicts several small shards at a time, because every start of a stream takes time.
+    """
     from yt8m.export.shard_predictor import (  # noqa: PLC0415 - TensorFlow
         ShardPredictor,
         predict_in_worker,
@@ -165,19 +179,18 @@ def _run(
 
     arguments = (model, file_format, config.batch_size, config.on_bad)
     workers = min(config.workers, len(tasks))
-    if workers <= 1:
-        predictor = ShardPredictor(*arguments) if tasks else None
-        for task in tasks:
-            assert predictor
-            yield predictor.predict(task)
+    if not tasks:
+        return
+    if workers == 1:
+        yield from ShardPredictor(*arguments).predict(tasks)
         return
     # TensorFlow does not survive a fork.
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, spawn, start_worker, (workers, *arguments)) as pool:
         try:
-            futures = [pool.submit(predict_in_worker, task) for task in tasks]
+            futures = [pool.submit(predict_in_worker, group) for group in _groups(tasks, workers)]
             for future in as_completed(futures):
-                yield future.result()
+                yield from future.result()
         except BrokenProcessPool:
             raise WorkerError(
                 f"workers: one of {workers} processes died, probably for lack of memory: each holds the whole model. "
@@ -185,6 +198,19 @@ def _run(
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _groups(tasks: Sequence[ShardTask], workers: int) -> Iterator[list[ShardTask]]:
+    """Divide the shards into groups of neighbors that are predicted together, several for each worker."""
+    most_shards = min(_SHARDS_TOGETHER, -(-len(tasks) // (workers * _GROUPS_PER_WORKER)))
+    group: list[ShardTask] = []
+    for task in tasks:
+        size = sum(each.size for each in group) + task.size
+        if group and (len(group) == most_shards or size > _BYTES_TOGETHER):
+            yield group
+            group = []
+        group.append(task)
+    yield group
 
 
 def _totals(found: Sequence[ShardResult]) -> dict[str, float]:
@@ -215,8 +241,14 @@ def _check_usable(found: Sequence[ShardResult], spec: DataSpec, output: str) -> 
     )
 
 
+def _parts_folder(output: str) -> str:
+    """Return the URI of the folder with the predictions of each shard."""
+    folder, slash, name = output.rpartition("/")
+    return f"{folder}{slash}{fitting_name(f'{name}.parts')}"
+
+
 def _remove_parts(output: str) -> None:
     """Remove the parts of a local output. Parts in an object store are left to its lifecycle rules."""
-    parts = local_path(f"{output}.parts")
+    parts = local_path(_parts_folder(output))
     if parts.is_dir():
         shutil.rmtree(parts)

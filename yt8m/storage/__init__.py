@@ -40,6 +40,7 @@ __all__ = [
     "remove",
     "stage_in",
     "stat",
+    "stats",
 ]
 
 # Number of files to look at in parallel. Object stores take some hundredths of a second for each.
@@ -129,11 +130,16 @@ def stat(uri: str | Path) -> FileStat:
     return store_of(uri).stat(str(uri))
 
 
-def fingerprints(uris: Iterable[str]) -> dict[str, str]:
-    """Return the fingerprints of many files by URI; see `stat`."""
-    files = sorted(uris)
+def stats(uris: Iterable[str]) -> dict[str, FileStat]:
+    """Return sizes and fingerprints of many files by URI, in their order; see `stat`."""
+    files = list(uris)
     with ThreadPoolExecutor(_LOOKS_AT_ONCE) as pool:
-        return {uri: found.fingerprint for uri, found in zip(files, pool.map(stat, files), strict=True)}
+        return dict(zip(files, pool.map(stat, files), strict=True))
+
+
+def fingerprints(uris: Iterable[str]) -> dict[str, str]:
+    """Return the fingerprints of many files by URI, sorted; see `stat`."""
+    return {uri: found.fingerprint for uri, found in stats(sorted(uris)).items()}
 
 
 def read_bytes(uri: str | Path) -> bytes:

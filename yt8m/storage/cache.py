@@ -21,6 +21,7 @@ from threading import Lock
 from yt8m.errors import StorageError
 from yt8m.storage.checksums import chunks_of
 from yt8m.storage.interface import ObjectInfo
+from yt8m.storage.names import tail_of
 from yt8m.storage.retry import deadline_seconds
 
 _LOGGER = logging.getLogger("yt8m.storage")
@@ -306,4 +307,4 @@ def _lock_name(copy: Path) -> str:
 def _name(uri: str, fingerprint: str) -> str:
     """Return the file name of a copy: unique for its content, with the ending of the object's name."""
     digest = hashlib.sha256(f"{uri}\0{fingerprint}".encode()).hexdigest()[:32]
-    return f"{digest}-{uri.rpartition('/')[2][-100:]}"
+    return f"{digest}-{tail_of(uri)}"

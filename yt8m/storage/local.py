@@ -11,6 +11,7 @@ import glob
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,11 +19,17 @@ from stat import S_ISDIR, S_ISREG
 
 from yt8m.errors import StorageError
 from yt8m.storage.interface import FileStat, ListedFile
+from yt8m.storage.names import fitting_name
 from yt8m.storage.patterns import blocked_parent, count_names, why_no_match, why_unreadable
 
 _SUFFIX = ".tmp"
-# Pattern of the random part that `tempfile` puts between prefix and suffix.
-_RANDOM = "????????"
+# Further suffix of a folder that is being replaced.
+_REPLACED = ".old"
+# Length of the random part that `tempfile` puts between prefix and suffix.
+_RANDOM_LETTERS = 8
+# Folders of this many files are not listed again for this time; the lists are kept with the time of their end.
+_MANY_FILES, _SECONDS_KEPT = 1000, 60.0
+_LISTINGS: dict[Path, tuple[float, list[str]]] = {}
 
 
 class LocalStore:
@@ -164,7 +171,7 @@ def _swap(new: Path, target: Path) -> None:
     if not target.exists():
         new.rename(target)
         return
-    old = new.with_name(f"{new.name}.old")
+    old = new.with_name(f"{new.name}{_REPLACED}")
     target.rename(old)
     new.rename(target)
     _remove(old)
@@ -183,7 +190,7 @@ def _temporary(target: Path, uri: str, *, folder: bool) -> Iterator[Path]:
 
 def _make_temporary(target: Path, *, folder: bool) -> tuple[Path, int]:
     """Make a temporary and lock it; make another one if a process removed it before it was locked."""
-    prefix = f".{target.name}."
+    prefix = _prefix(target)
     while True:
         if folder:
             path = Path(tempfile.mkdtemp(prefix=prefix, suffix=_SUFFIX, dir=target.parent))
@@ -200,9 +207,18 @@ def _make_temporary(target: Path, *, folder: bool) -> tuple[Path, int]:
             os.close(lock)
 
 
+def _prefix(target: Path) -> str:
+    """Return the beginning of the names of a target's temporaries."""
+    return f".{fitting_name(target.name, len(f'..{_SUFFIX}{_REPLACED}') + _RANDOM_LETTERS)}."
+
+
 def _remove_stale(target: Path) -> None:
     """Remove the temporaries that killed processes left beside a target."""
-    for path in target.parent.glob(f".{glob.escape(target.name)}.{_RANDOM}{_SUFFIX}*"):
+    prefix = _prefix(target)
+    for name in _temporaries_in(target.parent):
+        if not (name.startswith(prefix) and name[len(prefix) + _RANDOM_LETTERS :].startswith(_SUFFIX)):
+            continue
+        path = target.parent / name
         with suppress(OSError):  # another process holds the lock or has just removed it
             lock = os.open(path, os.O_RDONLY)
             try:
@@ -210,6 +226,22 @@ def _remove_stale(target: Path) -> None:
                 _remove(path)
             finally:
                 os.close(lock)
+
+
+def _temporaries_in(folder: Path) -> list[str]:
+    """List the names in a folder that may be those of temporaries. In a folder of many files, new ones may be missing.
+
+    Otherwise writing many small files into one folder would take most of its time for listing it.
+    """
+    now = time.monotonic()
+    until, names = _LISTINGS.get(folder, (now, []))
+    if now < until:
+        return names
+    found = os.listdir(folder) if folder.is_dir() else []  # noqa: PTH208 - many names
+    names = [name for name in found if name.startswith(".") and _SUFFIX in name]
+    if len(found) >= _MANY_FILES:
+        _LISTINGS[folder] = now + _SECONDS_KEPT, names
+    return names
 
 
 def _remove(path: Path) -> None:

@@ -25,6 +25,7 @@ from yt8m.storage.interface import (
     ObjectInfo,
     ObjectPath,
 )
+from yt8m.storage.names import tail_of
 from yt8m.storage.patterns import WILDCARDS, count_names, why_no_match
 from yt8m.storage.ranges import download
 from yt8m.storage.retry import retried
@@ -156,7 +157,7 @@ class RemoteStore:
             raise StorageError(f"{uri}: the object's name is missing. Write {path.scheme}://{path.bucket}/NAME.")
         client = self._make_client()
         with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
-            file = Path(folder) / path.key.rpartition("/")[2][-100:]
+            file = Path(folder) / tail_of(path.key)
             file.touch()
             yield file
             retried("writing", path, client, partial(client.upload, path, file))
