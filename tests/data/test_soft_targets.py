@@ -262,6 +262,13 @@ def test_shards_of_the_same_name_have_different_sidecars():
     assert sidecar_name(12, "/a/0.tfrecord") == "00012-0.tfrecord"
 
 
+def test_sidecars_of_shards_with_the_longest_names_can_be_written(tmp_path: Path) -> None:
+    names = {sidecar_name(1, f"/a/{letter * (246 // len(letter.encode()))}.tfrecord") for letter in "aé語"}
+    for name in names:
+        assert write_soft_targets(str(tmp_path / name), [], SoftTargetEncoding(), "hash") == 0
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
 @pytest.mark.parametrize(("top_k", "classes"), [(None, 3862), (100, 3862), (5000, 3862)])
 def test_soft_targets_take_as_many_bytes_as_their_file(top_k: int | None, classes: int, tmp_path: Path) -> None:
     encoding, path = SoftTargetEncoding(top_k=top_k), tmp_path / "soft.tfrecord"

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,10 +16,12 @@ from click.testing import CliRunner
 from pipelines.cli.predict import predict as command
 from tests.support.toy_ensemble import SPEC, export_ensemble, write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
+from yt8m.data import stream
 from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError, WorkerError
 from yt8m.export.exported_model import ExportedModel
 from yt8m.export.shard_predictor import ShardPredictor
+from yt8m.export.shard_task import ShardResult
 from yt8m.stages.predict import PredictConfig, predict
 
 SIZES: dict[str, Any] = {"rgb": 12, "audio": 4}
@@ -159,6 +162,34 @@ def test_an_error_in_a_worker_is_raised_unchanged(model, shards, tmp_path):
         run(model, shards, tmp_path / "out.csv", workers=2, on_bad="fail")
     with pytest.raises(DataError, match="TensorFlow cannot load this SavedModel"):
         run(cut_off(model, tmp_path / "cut"), shards, tmp_path / "out.csv", workers=2)
+
+
+def test_many_shards_are_read_by_one_stream_and_told_apart(model, tmp_path, monkeypatch):
+    traced = Mock(wraps=stream.parse_record)
+    monkeypatch.setattr(stream, "parse_record", traced)
+    good, bad = ([video_of(n, labels=None, **SIZES) for n in range(3)], b"no video")
+    for number, records in enumerate(([good[0]], [], [bad, bad], [good[1], bad, good[2]], [bad], [])):
+        write_shard(tmp_path / f"{number}.tfrecord", records)
+    damaged = tmp_path / "3.tfrecord"
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+
+    run(model, str(tmp_path / "0.tfrecord"), tmp_path / "one.csv")
+    calls = traced.call_count
+    run(model, str(tmp_path / "*.tfrecord"), tmp_path / "out.csv", shard_range=(0, 6))
+    assert traced.call_count == 2 * calls  # as often as for one shard
+
+    paths = sorted((tmp_path / "out.csv.parts").glob("*.json"))
+    found = [ShardResult.load(path) for path in paths]
+    assert [(each.videos, each.bad_records, each.damaged) for each in found] == [
+        *[(1, 0, False), (0, 0, True), (0, 2, False)],
+        *[(1, 1, True), (0, 1, False), (0, 0, True)],
+    ]
+    assert "1.tfrecord: damaged at byte 0" in found[1].problem
+    assert "2.tfrecord: record 0" in found[2].problem
+    assert "3.tfrecord: record 1" in found[3].problem
+    assert [each.lost_bytes > 0 for each in found] == [False, False, False, True, False, False]
+    run(model, str(tmp_path / "*.tfrecord"), tmp_path / "out.csv")
+    assert [line[:4] for line in (tmp_path / "out.csv").read_text().splitlines()[1:]] == ["0000", "0001"]
 
 
 def test_an_interrupted_call_continues_at_the_shard_where_it_stopped(model, shards, tmp_path, monkeypatch):
