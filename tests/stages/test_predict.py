@@ -17,6 +17,7 @@ from pipelines.cli.predict import predict as command
 from tests.support.toy_ensemble import SPEC, export_ensemble, write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
 from yt8m.data import stream
+from yt8m.data.parsing import parse_record
 from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError, WorkerError
 from yt8m.export.exported_model import ExportedModel
@@ -165,10 +166,11 @@ def test_an_error_in_a_worker_is_raised_unchanged(model, shards, tmp_path):
 
 
 def test_many_shards_are_read_by_one_stream_and_told_apart(model, tmp_path, monkeypatch):
-    traced = Mock(wraps=stream.parse_record)
+    traced = Mock(wraps=parse_record)
     monkeypatch.setattr(stream, "parse_record", traced)
-    good, bad = ([video_of(n, labels=None, **SIZES) for n in range(3)], b"no video")
-    for number, records in enumerate(([good[0]], [], [bad, bad], [good[1], bad, good[2]], [bad], [])):
+    good, bad = [video_of(n, labels=None, **SIZES) for n in range(3)], b"no video"
+    contents: list[list[Any]] = [[good[0]], [], [bad, bad], [good[1], bad, good[2]], [bad], []]
+    for number, records in enumerate(contents):
         write_shard(tmp_path / f"{number}.tfrecord", records)
     damaged = tmp_path / "3.tfrecord"
     damaged.write_bytes(damaged.read_bytes()[:-1])

@@ -63,14 +63,15 @@ class ShardPredictor:
                 yield done
 
     def _batches(self, shards: Sequence[str], report: ReadReport) -> Iterator[tuple[Any, Any]]:
-        return read_shards(
+        batches = read_shards(
             shards,
             self._model.spec,
             batch_size=self._batch_size,
             on_bad=self._on_bad,
             report=report,
             with_labels=False,
-        ).as_numpy_iterator()
+        )
+        yield from batches.as_numpy_iterator()
 
     def _top(self, batch: dict[str, Any]) -> TopBatch:
         classes, scores = self._model.top(batch["frames"], batch["num_frames"])
