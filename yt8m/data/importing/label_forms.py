@@ -13,6 +13,8 @@ from yt8m.errors import DataError
 LabelForm = Literal["auto", "numbers", "names", "multi_hot"]
 
 _NUMBER = re.compile(r"\s*-?\d+(\.0*)?\s*")
+# Numbers as programs write them. A text such as 007 is none.
+_DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 # Separators that are always understood. A comma or a space may be a part of a name.
 _SEPARATORS = ("|", ";")
 _MIXED = "Say --label-form names if numbers are names, too, or --label-form numbers if all should be class numbers."
@@ -116,9 +118,13 @@ class LabelReader:
                 raise DataError(f"{where}: labels: expected a class number, received {value!r}.")
             return _positive(number, where)
         # A text such as 007 is a name, since nobody writes the number 7 like this.
-        label = value if isinstance(value, str) and (number is None or str(number) != value) else number
+        is_name = isinstance(value, str) and not _DECIMAL.fullmatch(value.strip())
+        label = value if is_name else number
         if label is None:
-            raise DataError(f"{where}: labels: expected a whole class number, received {value!r}.")
+            raise DataError(
+                f"{where}: labels: expected a whole class number, received {value!r}. If it is a name, say "
+                "--label-form names."
+            )
         kind = "names" if isinstance(label, str) else "numbers"
         self._decided = self._decided or (kind, where, label)
         if kind != self._decided[0]:
@@ -145,7 +151,10 @@ def _number(value: Any) -> int | None:
 
 def _positive(number: int, where: str) -> int:
     if number < 0:
-        raise DataError(f"{where}: labels: expected a class number from 0, received {number}.")
+        raise DataError(
+            f"{where}: labels: expected a class number from 0, received {number}. If it is a name, say "
+            "--label-form names."
+        )
     return number
 
 

@@ -21,7 +21,7 @@ __all__ = ["LabelForm", "LabelTable", "Vocabulary", "read_labels"]
 _IDS = ("id", "ids", "video_id", "video")
 _LABELS = ("labels", "label", "class", "classes")
 _JSON = (".json", ".jsonl", ".ndjson")
-_ROWS_AT_ONCE = 8192
+_ROWS_AT_ONCE = 1024
 
 
 class LabelTable:
@@ -206,13 +206,16 @@ def _columns(names: Sequence[str], id_column: str, labels_column: str, where: st
 
 def _from_json(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[Any, Any]]:
     text = storage.read_text(uri).removeprefix("\ufeff")
-    lines = text.splitlines() if uri.lower().endswith((".jsonl", ".ndjson")) else []
     try:
-        data: Any = [_parse(line) for line in lines if line.strip()] if lines else _parse(text)
+        data = _parse(text)
     except ValueError as error:
-        raise DataError(f"{uri}: cannot be read as JSON: {error}.") from None
+        if not str(error).startswith("Extra data: line 2"):
+            raise DataError(f"{uri}: cannot be read as JSON: {error}.") from None
+        data = list(_lines(text, uri))
     if isinstance(data, Mapping) and data and all(isinstance(each, Mapping) for each in data.values()):
         raise DataError(f"{uri}: expected an object of lists of labels by id, received an object of objects.")
+    if isinstance(data, Mapping) and find_column(data, _IDS) and find_column(data, _LABELS):
+        data = [data]
     if isinstance(data, Mapping):
         yield from data.items()
         return
@@ -225,6 +228,15 @@ def _from_json(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[A
             raise DataError(f"{uri}: row {row}: expected an object with id and labels, received {entry!r}.")
         ids, labels = _columns(list(entry), id_column, labels_column, f"{uri}: row {row}")
         yield entry[ids], entry[labels]
+
+
+def _lines(text: str, uri: str) -> Iterator[Any]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            if line.strip():
+                yield _parse(line)
+        except ValueError as error:
+            raise DataError(f"{uri}: line {number}: cannot be read as JSON: {error}.") from None
 
 
 def _parse(text: str) -> Any:

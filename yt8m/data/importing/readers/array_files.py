@@ -3,7 +3,6 @@
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
@@ -124,7 +123,7 @@ class NumpyFile:
         self._members: Mapping[str, str] | None = None
         if path.lower().endswith(".npz"):
             with readable(path, "arrays of NumPy"):
-                self._archive = stack.enter_context(_open_archive(self._local))
+                self._archive = stack.enter_context(zipfile.ZipFile(self._local))
                 files = [each for each in self._archive.namelist() if each.endswith(".npy")]
             self._members = {each.removesuffix(".npy"): each for each in files}
 
@@ -152,10 +151,3 @@ def numpy_sets(path: str) -> Iterator[ArraySet]:
     """Open a file, and close it after use."""
     with ExitStack() as stack:
         yield NumpyFile(path, stack)
-
-
-def _open_archive(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except zipfile.BadZipFile as error:
-        raise OSError(str(error)) from None

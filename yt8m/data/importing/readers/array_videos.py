@@ -23,7 +23,7 @@ _GROUPS = ("groups", "group")
 _LENGTHS = ("lengths", "num_frames", "n_frames", "length")
 _OFFSETS = ("offsets",)
 _BLOCK_BYTES = 8 << 20
-_MOST_ROWS = 8192
+_MOST_ROWS = 1024
 
 
 class Roles(NamedTuple):
@@ -90,9 +90,10 @@ class ArrayVideos:
             rest = [each for each in names if each not in (ids, labels, groups, lengths, offsets)]
             chosen = [each for each in rest if _is_feature(arrays.open(each))]
         if not chosen:
+            received = ", ".join(f"{each} {_describe(arrays.open(each))}" for each in names) or "no array"
             raise DataError(
-                f"{arrays.where}: expected arrays of numbers as features, received {', '.join(names) or 'no array'}. "
-                "Name the features with --feature."
+                f"{arrays.where}: expected features as arrays of numbers with one to three axes, (videos, frames, "
+                f"values), received {received}. Name the features with --feature."
             )
         return Roles(ids, labels, groups, lengths, offsets, tuple(chosen))
 
@@ -253,6 +254,10 @@ def _guess(arrays: ArraySet, roles: Roles, has_ids: bool, is_single: bool) -> st
 
 def _is_feature(rows: Rows) -> bool:
     return 1 <= len(rows.shape) <= 3 and rows.dtype.kind in "fiub"
+
+
+def _describe(rows: Rows) -> str:
+    return f"({rows.dtype}, shape {rows.shape})"
 
 
 def _named(name: str, option: str, names: Sequence[str], where: str) -> str:

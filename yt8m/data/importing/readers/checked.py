@@ -106,8 +106,9 @@ class CheckedSource:
             )
         if not np.isfinite(matrix).all():
             frame, column = np.argwhere(~np.isfinite(matrix))[0]
+            place = raw.where_frame(int(frame)) if len(matrix) > 1 else raw.where
             raise DataError(
-                f"{raw.where_frame(int(frame))}: {name}: value {column} (counted from 0): expected a finite number, "
+                f"{place}: {name}: value {column} (counted from 0): expected a finite number, "
                 f"received {'NaN or nothing' if np.isnan(matrix[frame, column]) else 'an infinite one'}. Remove the "
                 "video or repeat its extraction."
             )

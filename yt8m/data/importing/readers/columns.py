@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -98,6 +98,15 @@ def is_list(kind: Any) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
 
 
+def is_number(kind: Any) -> bool:
+    """Return whether the cells of a column are numbers."""
+    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
+
+    return bool(
+        pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)
+    )
+
+
 def is_nested(kind: Any) -> bool:
     """Return whether the cells of a column are lists of lists: the frames of a video."""
     import pyarrow as pa  # noqa: PLC0415 - loads only when needed
@@ -108,14 +117,14 @@ def is_nested(kind: Any) -> bool:
 
 
 def feature_values(
-    batch: "pa.RecordBatch", columns: Sequence[str], where: str
+    batch: "pa.RecordBatch", columns: Sequence[str], where: Callable[[int], str]
 ) -> NDArray[Any] | list[NDArray[Any] | None]:
     """Return the values of a feature in every row of a batch.
 
     Args:
         batch: Rows.
         columns: Column of lists, or columns of numbers.
-        where: Feature and first row, for error messages.
+        where: Function that returns the place of a row of the batch, for error messages.
 
     Raises:
         DataError: Cells are no numbers.
@@ -126,10 +135,10 @@ def feature_values(
     if isinstance(column, pa.FixedShapeTensorArray) and not column.null_count:
         return column.to_numpy_ndarray()  # type: ignore[no-any-return]
     if pa.types.is_string(column.type):
-        return [_parsed(cell, where) for cell in column.to_pylist()]
+        return [_parsed(cell, where(row)) for row, cell in enumerate(column.to_pylist())]
     if is_list(column.type):
         return _lists(column.storage if isinstance(column, pa.ExtensionArray) else column, where)
-    arrays = [_numbers(batch.column(name), where) for name in columns]
+    arrays = [_numbers(batch.column(name), where(0)) for name in columns]
     return np.stack(arrays, axis=1)
 
 
@@ -141,18 +150,18 @@ def _parsed(cell: str, where: str) -> NDArray[Any] | None:
         raise DataError(f"{where}: expected a list such as [0.5, 1.25], received {cell[:60]!r}.") from None
 
 
-def _lists(column: "pa.Array", where: str) -> NDArray[Any] | list[NDArray[Any] | None]:
+def _lists(column: "pa.Array", where: Callable[[int], str]) -> NDArray[Any] | list[NDArray[Any] | None]:
     if is_list(column.type.value_type):
-        return [_frames(cell.values, where) if cell.is_valid else None for cell in column]
+        return [_frames(cell.values, where(row)) if cell.is_valid else None for row, cell in enumerate(column)]
     sizes = np.unique(column.value_lengths().to_numpy(zero_copy_only=False))
     if len(sizes) == 1 and sizes[0] == sizes[0]:  # all rows have the same size, and none is missing
-        return _numbers(column.flatten(), where).reshape(len(column), int(sizes[0]))
-    return [_numbers(cell.values, where) if cell.is_valid else None for cell in column]
+        return _numbers(column.flatten(), where(0)).reshape(len(column), int(sizes[0]))
+    return [_numbers(cell.values, where(row)) if cell.is_valid else None for row, cell in enumerate(column)]
 
 
 def _frames(frames: "pa.Array", where: str) -> NDArray[Any]:
     """Return the frames of a video as a matrix."""
-    values = _lists(frames, where)
+    values = _lists(frames, lambda frame: f"{where}: frame {frame} (counted from 0)")
     if isinstance(values, np.ndarray):
         return values
     for index, frame in enumerate(values):
@@ -165,23 +174,18 @@ def _frames(frames: "pa.Array", where: str) -> NDArray[Any]:
 
 def _numbers(column: "pa.Array", where: str) -> NDArray[Any]:
     """Return numbers as an array; missing ones are NaN."""
-    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
-
-    kind = column.type
-    if not (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_boolean(kind)):
-        raise DataError(f"{where}: expected numbers, received values of type {kind}.")
+    if not is_number(column.type):
+        raise DataError(f"{where}: expected numbers, received values of type {column.type}.")
     values: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     return values if values.dtype != object else values.astype(np.float64)
 
 
 def _numbered(types: Mapping[str, Any], path: str) -> dict[str, tuple[str, ...]]:
     """Return the features that consist of numbered columns, from 0 or 1."""
-    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
-
     found: dict[str, dict[int, str]] = {}
     for name, kind in types.items():
         match = _NUMBERED.fullmatch(name)
-        if match and (pa.types.is_floating(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        if match and not is_list(kind):
             columns = found.setdefault(match[1] or UNNAMED, {})
             if int(match[2]) in columns:
                 raise DataError(f"{path}: the columns '{columns[int(match[2])]}' and '{name}' have the same number.")
@@ -189,7 +193,8 @@ def _numbered(types: Mapping[str, Any], path: str) -> dict[str, tuple[str, ...]]
     features = {}
     for feature, columns in found.items():
         first = min(columns)
-        if len(columns) < 2 or first > 1:
+        # A column of text may be one of numbers with a wrong cell, which is told when it is converted.
+        if len(columns) < 2 or first > 1 or not any(map(is_number, map(types.get, columns.values()))):
             continue
         for number in range(first, first + len(columns)):
             if number not in columns:

@@ -1,6 +1,9 @@
 """Tables in Parquet and CSV files, read in batches."""
 
 import os
+import re
+import zipfile
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +17,17 @@ if TYPE_CHECKING:
 
 # Bytes of a batch of rows in memory.
 _BATCH_BYTES = 8 << 20
-_MOST_ROWS = 8192
+_MOST_ROWS = 1024
 # A row of a CSV file must fit in a block.
 _CSV_BLOCK_BYTES = 4 << 20
+
+
+_ERRORS = (
+    OSError, ValueError, KeyError, RuntimeError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
+# Rows in messages of pyarrow, which count the header.
+_CSV_ROW = re.compile(r"Row #(\d+): ")
 
 
 class TableFile(Protocol):
@@ -83,6 +94,7 @@ class CsvTable:
 
     def batches(self, columns: Mapping[str, Any]) -> Iterator["pa.RecordBatch"]:
         """Read some columns, with the given types."""
+        import pyarrow as pa  # noqa: PLC0415 - loads only when needed
         from pyarrow import csv  # noqa: PLC0415 - loads only when needed
 
         convert = csv.ConvertOptions(
@@ -90,7 +102,20 @@ class CsvTable:
         )
         with readable(self._path, "CSV"):
             reader = self._open(convert)
-        yield from _guarded(self._path, "CSV", reader)
+        row = 1
+        for batch in _guarded(self._path, "CSV", reader):
+            _refuse_line_breaks(batch, self._path, row)
+            row += len(batch)
+            yield from (batch.slice(start, _MOST_ROWS) for start in range(0, len(batch), _MOST_ROWS))
+
+        # PyArrow takes all that follows an open quotation mark as one cell, to the end of the file.
+        with readable(self._path, "CSV"), pa.input_stream(str(self._local)) as file:
+            marks = sum(block.count(b'"') for block in iter(lambda: file.read(1 << 20), b""))
+        if marks % 2:
+            raise DataError(
+                f"{self._path}: expected quotation marks in pairs, received {marks}: one is opened and never closed. "
+                "Write a quotation mark in a cell twice, and put the cell in quotation marks."
+            )
 
     def _open(self, convert: Any) -> Any:
         from pyarrow import csv  # noqa: PLC0415 - loads only when needed
@@ -165,17 +190,39 @@ def readable(path: str, kind: str) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, EOFError, MemoryError, NotImplementedError) as error:
+    except _ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"{path}: cannot be read as {kind}: {reason.rstrip('.')[:500]}. {_remedy(reason)}") from error
+        row = _CSV_ROW.search(reason)
+        where = f"{path}: row {int(row[1]) - 1}" if row else path  # without the header
+        text = _CSV_ROW.sub("", reason).rstrip(".")[:500]
+        raise DataError(f"{where}: cannot be read as {kind}: {text}. {_remedy(reason)}") from error
 
 
 def _remedy(reason: str) -> str:
-    if "straddling" in reason or "block boundar" in reason or "out of sync" in reason:
-        return "Is a quotation mark opened and never closed?"
     if "utf8" in reason.lower() or "utf-8" in reason.lower():
         return "Save the file as UTF-8."
+    if "straddling" in reason or "block boundar" in reason or "out of sync" in reason or '"' in reason:
+        return "Is a quotation mark opened and never closed?"
+    if "columns, got" in reason:
+        return "Every row needs as many cells as the first line."
+    if "conversion error" in reason:
+        return "Correct the cell."
     return "The file may be truncated, damaged, or of another format than its name says."
+
+
+def _refuse_line_breaks(batch: "pa.RecordBatch", path: str, first_row: int) -> None:
+    """Refuse cells of text that took the following rows in."""
+    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
+    from pyarrow import compute  # noqa: PLC0415
+
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_string(column.type):
+            row = compute.index(compute.match_substring(column, "\n"), True).as_py()
+            if row >= 0:
+                raise DataError(
+                    f"{path}: row {first_row + row}: {name}: a cell with a line break. Is a quotation mark opened and "
+                    "never closed?"
+                )
 
 
 def _list_type(cell: Any) -> Any:
@@ -207,4 +254,6 @@ def _delimiter(path: str, local: Path) -> str:
 
     with readable(path, "CSV"), pa.input_stream(str(local)) as file:
         line = file.read(1 << 16).partition(b"\n")[0]
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise DataError(f"{path}: expected text in UTF-8, received UTF-16. Save the file as UTF-8.")
     return next((each.decode() for each in (b",", b";", b"\t") if each in line), ",")

@@ -1,6 +1,6 @@
 """Videos in tables: one row per video or per frame."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +53,7 @@ class TableVideos:
             first_row=row,
             ids=[stem(path)] * len(batch) if self._layout == "file" else batch.column(columns.id).to_pylist(),
             arrays={
-                name: feature_values(batch, parts, f"{path}: rows {row} to {row + len(batch) - 1}: {name}")
-                for name, parts in columns.features.items()
+                name: feature_values(batch, parts, _places(path, row, name)) for name, parts in columns.features.items()
             },
             labels=None if labels is None else [() if each is None else each for each in labels],
             groups=_cells(batch, columns.group),
@@ -93,6 +92,10 @@ class TableVideos:
             "this can be read in two ways. Say --layout frame if a row is a frame. If a row is a video, ids must be "
             "distinct: remove one of both rows, or say --layout row to see all checks."
         )
+
+
+def _places(path: str, first_row: int, feature: str) -> Callable[[int], str]:
+    return lambda index: f"{path}: row {first_row + index}: {feature}"
 
 
 def _cells(batch: "pa.RecordBatch", column: str) -> list[Any] | None:
