@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +32,7 @@ def some_videos(count: int = 4, seed: int = 0, **sizes: int) -> dict[str, dict[s
     }
 
 
-def read(*paths: Path | str, **options: object) -> list[SourceVideo]:
+def read(*paths: Path | str, **options: Any) -> list[SourceVideo]:
     """Read all videos of a source, twice, and return them if both passes are equal."""
     source = open_source([str(path) for path in paths], SourceOptions(**options))
     videos, again = list(source), list(source)
@@ -46,7 +47,7 @@ def write_npz_files(folder: Path, videos: Videos) -> Path:
     """Write a file per video."""
     folder.mkdir()
     for identity, features in videos.items():
-        np.savez(folder / f"{identity}.npz", **features)
+        np.savez(folder / f"{identity}.npz", **dict[str, Any](features))
     return folder
 
 
@@ -72,7 +73,7 @@ def write_padded_npz(path: Path, videos: Videos) -> Path:
         )
         for name in next(iter(videos.values()))
     }
-    np.savez_compressed(path, ids=np.array(list(videos)), num_frames=np.array(lengths), **arrays)
+    np.savez_compressed(path, ids=np.array(list(videos)), num_frames=np.array(lengths), **dict[str, Any](arrays))
     return path
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from yt8m.data.importing.labels import LabelTable, read_labels
+from yt8m.data.importing.labels import LabelForm, LabelTable, read_labels
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.errors import DataError, StorageError
 
@@ -84,7 +84,7 @@ def test_numpy_rows(tmp_path: Path) -> None:
         (["\"['a', 'b, c']\"", "a", "a"], "auto", [("a", "b, c"), ("a",), ("a",)]),
     ],
 )
-def test_forms_of_labels(tmp_path: Path, cells: list[str], form: str, expected: list[tuple]) -> None:
+def test_forms_of_labels(tmp_path: Path, cells: list[str], form: LabelForm, expected: list[tuple]) -> None:
     path = tmp_path / "labels.csv"
     path.write_text("id,labels\n" + "".join(f"{index},{cell}\n" for index, cell in enumerate(cells)), encoding="utf-8")
     table = read_labels(str(path), form)

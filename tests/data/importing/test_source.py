@@ -1,7 +1,7 @@
 """Sources: all formats of the same videos give the same stream, in bounded memory."""
 
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,7 +26,7 @@ from tests.support.sources import (
 )
 from yt8m.data.importing.source import SourceOptions, open_source
 
-FORMATS: dict[str, Callable[[Path, Videos], list[Path | str]]] = {
+FORMATS: dict[str, Callable[[Path, Videos], Sequence[Path | str]]] = {
     "npz, one file per video": lambda folder, videos: [write_npz_files(folder / "npz", videos)],
     "npy, one folder per feature": lambda folder, videos: write_npy_folders(folder / "npy", videos),
     "npz, stacked and padded": lambda folder, videos: [write_padded_npz(folder / "padded.npz", videos)],
@@ -84,7 +84,7 @@ def _tiny(folder: Path, count: int) -> Videos:
     return some_videos(count, rgb=2, audio=2)
 
 
-def _peak(sources: list[Path | str]) -> int:
+def _peak(sources: Sequence[Path | str]) -> int:
     """Return the most memory that two passes over a source take."""
     list(open_source([str(each) for each in sources], SourceOptions()))  # loads modules
     tracemalloc.start()

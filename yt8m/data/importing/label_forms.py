@@ -118,8 +118,8 @@ class LabelReader:
                 raise DataError(f"{where}: labels: expected a class number, received {value!r}.")
             return _positive(number, where)
         # A text such as 007 is a name, since nobody writes the number 7 like this.
-        is_name = isinstance(value, str) and not _DECIMAL.fullmatch(value.strip())
-        label = value if is_name else number
+        named = value if isinstance(value, str) and not _DECIMAL.fullmatch(value.strip()) else None
+        label = number if named is None else named
         if label is None:
             raise DataError(
                 f"{where}: labels: expected a whole class number, received {value!r}. If it is a name, say "
