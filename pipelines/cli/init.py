@@ -56,6 +56,7 @@ def init(folder: Path, more: tuple[str, ...], places: tuple[str, ...], overwrite
 
 def _show(survey: "Survey", recipes: "Recipes") -> None:
     """Print what the shards hold, what was written, and the two commands to go on with."""
+    from pipelines.graph.planner import make_plan
     from pipelines.init.duration import describe_time
     from pipelines.init.recipes import describe_data
 
@@ -80,10 +81,9 @@ def _show(survey: "Survey", recipes: "Recipes") -> None:
     if first.draft.sampled:
         click.echo(f"Wrote {first.draft.path.parent / 'sample'}: videos of the first run, copied from your shards")
     videos = first.draft.scale.training_videos + first.draft.scale.holdout_videos
+    click.echo(f"\nStart with {videos:,} videos, {describe_time(first.seconds)}:\n  {first.draft.command}")
+    click.echo(f"Then train everything, {describe_time(full.seconds)}:\n  {full.draft.command}")
     click.echo(
-        f"\nStart with {videos:,} videos. Estimated from the models' arithmetic, from rates measured on two cores, and "
-        f"from the starts of all steps: {describe_time(first.seconds)}.\n"
-        f"  {first.draft.command}\n"
-        f"Then train everything, {describe_time(full.seconds)}.\n"
-        f"  {full.draft.command}"
+        "Times are computed from the models' arithmetic, rates measured on two cores, and the starts of "
+        f"{len(make_plan(first.recipe).nodes)} and {len(make_plan(full.recipe).nodes)} steps."
     )

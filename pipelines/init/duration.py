@@ -9,7 +9,7 @@ from yt8m.training.throughput import BANDWIDTH_SHARE, COMPUTE_SHARE, Gpu, Throug
 
 CORES = 2
 # FLOP/s and bytes/s that small models reach on two cores of an AMD EPYC (docs/results.md).
-FLOP_RATE, BYTE_RATE = 40e9, 3e9
+FLOP_RATE, BYTE_RATE = 30e9, 2.5e9
 # Seconds that a node takes besides its work: start, imports, and TensorFlow's compilation.
 _START_SECONDS = {"train": 10.0, "average": 12.0, "soft_targets": 8.0}
 _OTHER_START_SECONDS = 4.0

@@ -17,12 +17,12 @@ from pipelines.cost.models import estimate_models
 from pipelines.init.duration import describe_time, seconds_on_two_cores
 from pipelines.init.scale import DECAYS, KEPT_CLASSES, MOST_GATED_CLASSES, Scale
 from pipelines.init.survey import Survey
+from pipelines.recipe.json_schema import modeline
 from pipelines.recipe.load import check_recipe
 from pipelines.recipe.schema import MAX_NAME_LENGTH, Recipe
 from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.yaml_files import parse_yaml
 
-SCHEMA_NAME = "recipe.schema.json"
 # Budgets of exported models are round numbers, and never more than the challenge's.
 _MOST_BYTES = 2**30
 _BUDGETS = [*(digit * 10**power for power in range(6, 9) for digit in (1, 2, 5)), _MOST_BYTES]
@@ -112,7 +112,7 @@ def _values(draft: Draft) -> dict[str, Any]:
     gated = level.second_level and scale.head == "moe" and spec.num_classes <= MOST_GATED_CLASSES
     sampled = draft.first and spec.max_frames > _FIRST_RUN_FRAMES
     return {
-        "schema": SCHEMA_NAME,
+        "modeline": modeline(),
         "first": draft.first,
         "sample": draft.sampled,
         "survey": survey,

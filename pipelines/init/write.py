@@ -1,5 +1,6 @@
 """Choice and writing of the two recipes of a data set: the first run, and the whole experiment."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from pipelines.init.recipes import Draft, WrittenRecipe
 from pipelines.init.sample import FOLDER, write_sample
 from pipelines.init.scale import Scale
 from pipelines.init.survey import Survey
+from pipelines.recipe.json_schema import SCHEMA_FILE, recipe_schema
 from yt8m import storage
 
 # Bounds of the first run: estimated seconds, which leave room for slower machines within 15 minutes; training videos;
@@ -35,7 +37,7 @@ class Recipes:
 
 
 def write_recipes(survey: Survey, folder: Path) -> Recipes:
-    """Write the recipes of a data set, and if it is large a sample for the first run.
+    """Write the recipes of a data set with their schema, and if it is large a sample for the first run.
 
     Args:
         survey: What the data set holds.
@@ -49,9 +51,11 @@ def write_recipes(survey: Survey, folder: Path) -> Recipes:
     shards = len(survey.sides["validation"].shards.uris)
     full = WrittenRecipe(Draft(survey, scale, patterns, shards, folder / RECIPE))
     first = _first_run(full.draft, folder)
-    for written in (first, full):
-        with storage.open_atomic(written.draft.path, "w") as file:
-            file.write(written.text)
+    texts = {written.draft.path: written.text for written in (first, full)}
+    texts[folder / SCHEMA_FILE] = json.dumps(recipe_schema(), indent=1) + "\n"
+    for path, text in texts.items():
+        with storage.open_atomic(path, "w") as file:
+            file.write(text)
     return Recipes(first, full)
 
 

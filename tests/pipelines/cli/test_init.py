@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from pipelines.cli import main
 from pipelines.init import write
+from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
 from tests.support.recipes import load_recipe
 from tests.support.videos import Video, video_of, write_shard
 from yt8m.data.description import DatasetDescription
-from yt8m.data.format import DataSpec
+from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.data.tfrecord import inspect_framing, read_payloads
 
 SIZES = {"rgb": 8, "audio": 4}
@@ -64,7 +66,17 @@ def test_the_two_commands_to_go_on_with_are_printed(tmp_path: Path) -> None:
         f"yt8m run '{tmp_path}/my own/first.yaml' --root '{tmp_path}/my own/first-run'",
         f"yt8m run '{tmp_path}/my own/recipe.yaml' --root '{tmp_path}/my own/run'",
     ]
-    assert re.search(r"Estimated from .*: about \d+ minutes on two cores", result.output)
+    assert re.search(r"Start with 80 videos, about \d+ minutes on two cores:", result.output)
+    assert re.search(r"Times are computed from .* starts of 8 and 10 steps\.", result.output)
+
+
+def test_editors_find_the_schema_beside_the_recipes(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    init(tmp_path / "own", "--data", tmp_path / "data")
+    for name in ("first.yaml", "recipe.yaml"):
+        (line, *_) = (tmp_path / "own" / name).read_text().splitlines()
+        schema = json.loads((tmp_path / "own" / line.removeprefix("# yaml-language-server: $schema=")).read_text())
+        assert list(Draft202012Validator(schema).iter_errors(read_recipe(tmp_path / "own" / name))) == []
 
 
 def test_every_number_has_a_comment(tmp_path: Path) -> None:
@@ -76,7 +88,6 @@ def test_every_number_has_a_comment(tmp_path: Path) -> None:
             (place,) = [number for number, line in enumerate(lines) if line.strip().startswith(f"{key}:")]
             comment = "".join(each for each in lines[place - 2 : place + 1] if "#" in each)
             assert re.search(r"\d", comment.partition("#")[2]), key
-        assert lines[0].startswith("# yaml-language-server: $schema=")
 
 
 @pytest.mark.parametrize("folder", ["data", "my videos [final]"])
@@ -132,16 +143,31 @@ def test_a_description_decides_and_its_vocabulary_is_exported(tmp_path: Path) ->
 
 
 def test_records_of_another_layout(tmp_path: Path) -> None:
+    import tensorflow as tf  # noqa: PLC0415 - most tests do without
+
+    rng = np.random.default_rng(0)
     (tmp_path / "data").mkdir()
-    for number in range(3):
-        videos = [
-            Video(b"%d" % n, [n % 5], {"audio_embedding": [bytes(range(16))] * 10}, id_name="video_id")
-            for n in range(20)
-        ]
-        write_shard(tmp_path / "data" / f"{number}.tfrecord", videos)
-    assert init(tmp_path / "own", "--data", tmp_path / "data").exit_code == 0
+    for shard in range(3):
+        records = []
+        for number in range(20):
+            record = tf.train.SequenceExample()
+            record.context.feature["clip/data_path"].bytes_list.value.append(b"%d/%d.mp4" % (shard, number))
+            record.context.feature["label_vector"].int64_list.value.extend(
+                [int(number % 3 == each) for each in range(3)]
+            )
+            for _ in range(number % 4 + 1):
+                values = record.feature_lists.feature_list["RGB/feature/floats"].feature.add().float_list.value
+                values.extend(rng.uniform(0, 12, 16))
+            records.append(record.SerializeToString())
+        write_shard(tmp_path / "data" / f"{shard}.tfrecord", records)
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 0, result.output
     spec = recipe_of(tmp_path / "own").data.resolve_spec()
-    assert (spec.features, spec.num_classes, spec.max_frames) == ({"audio_embedding": 16}, 5, 10)
+    assert (spec.features, spec.num_classes, spec.max_frames) == ({"RGB/feature/floats": 16}, 3, 4)
+    assert spec.layout == RecordLayout(
+        id="clip/data_path", labels="label_vector", label_form="multi_hot", frames="floats"
+    )
+    assert spec.range_of("RGB/feature/floats") == pytest.approx((0, 12), abs=0.1)
 
 
 def test_ranges_of_features_stored_as_floats_are_measured(tmp_path: Path) -> None:
