@@ -30,8 +30,11 @@ def run(root: Path, *settings: str, runner: str = "subprocess", explain: str = "
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The root of a finished run; the variable SMOKE_ROOT names one that is there, to save the time."""
-    folder = Path(os.environ.get("SMOKE_ROOT") or tmp_path_factory.mktemp("smoke"))
+    """The root of a finished run; the variable SMOKE_ROOT names one that is there, to save the time.
+
+    Its name has letters with a meaning in patterns: everything below such a folder must be found, written and loaded.
+    """
+    folder = Path(os.environ.get("SMOKE_ROOT") or tmp_path_factory.mktemp("smoke") / "run [v1] *?")
     run(folder)
     return folder
 

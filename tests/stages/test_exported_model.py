@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import numpy as np
 import pytest
@@ -124,8 +125,8 @@ def test_a_signature_outlives_the_object_it_was_loaded_with(exported):
     np.testing.assert_array_equal(outputs["probabilities"], load(exported).probabilities(frames, num_frames))
 
 
-def test_a_read_only_folder_is_enough(exported, tmp_path):
-    copy = tmp_path / "read-only"
+def test_a_read_only_folder_of_any_name_is_enough(exported, tmp_path):
+    copy = tmp_path / "mod [v1] *?\\"
     shutil.copytree(exported, copy)
     before = sorted(copy.rglob("*"))
     for path in [copy, *before]:
@@ -135,6 +136,19 @@ def test_a_read_only_folder_is_enough(exported, tmp_path):
         ExportedModel(copy).probabilities(frames, num_frames), load(exported).probabilities(frames, num_frames)
     )
     assert sorted(copy.rglob("*")) == before
+
+
+def test_a_model_that_cannot_be_loaded_is_named_by_its_own_path(exported, tmp_path, monkeypatch):
+    copy = tmp_path / "mod [v1]"
+    shutil.copytree(exported, copy)
+    (copy / "variables" / "variables.index").unlink()
+    with pytest.raises(DataError) as raised:
+        ExportedModel(copy)
+    assert str(raised.value).startswith(f"{copy}: TensorFlow cannot load this SavedModel")
+    assert tempfile.gettempdir() + "/yt8m-" not in str(raised.value)
+    monkeypatch.setattr(tempfile, "tempdir", str(copy))
+    with pytest.raises(DataError, match="Move the model, or set TMPDIR"):
+        ExportedModel(copy)
 
 
 def test_frames_beyond_the_longest_video_are_cut(exported):
