@@ -4,9 +4,10 @@ from functools import partial
 
 import click
 
+from pipelines.cli import watch
 from pipelines.cli.format import table_console
 from pipelines.cli.options import cluster_options, local_root
-from pipelines.cli.watch import SECONDS_BETWEEN_REQUESTS, cluster_reader, show_run
+from pipelines.cli.watch import cluster_reader, show_run
 from pipelines.cluster.access import ClusterAccess
 from pipelines.local.folder import view_folder
 
@@ -30,4 +31,4 @@ def status(run: str, access: ClusterAccess, follow: bool) -> None:
         return
     from pipelines.cluster.client import Cluster
 
-    show_run(console, cluster_reader(Cluster(access), run), SECONDS_BETWEEN_REQUESTS, follow=follow)
+    show_run(console, cluster_reader(Cluster(access), run), watch.SECONDS_BETWEEN_REQUESTS, follow=follow)

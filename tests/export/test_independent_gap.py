@@ -41,6 +41,7 @@ def evaluated(model: Path, pattern: str) -> dict[str, float]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_an_independent_script_measures_the_same_gap_on_synthetic_shards(tmp_path):
     generate(config=GenerateConfig(preset="smoke", videos=400), output_uri=str(tmp_path / "data"))
     model = exported(tmp_path, PRESETS["smoke"].spec)

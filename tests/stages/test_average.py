@@ -60,6 +60,7 @@ def test_policy_if_better_keeps_the_better_original(small_partition, trained, tm
     assert Provenance.load(tmp_path / "averaged") == Provenance.load(trained)
 
 
+@pytest.mark.slow
 def test_an_averaging_whose_measuring_or_policy_changed_trains_nothing(small_partition, trained, tmp_path, no_training):
     first = run(small_partition, trained, tmp_path)
     weights = folder_digest(tmp_path / "averaged")

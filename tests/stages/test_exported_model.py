@@ -250,6 +250,7 @@ def test_one_member_with_all_the_weight_is_that_member(toy_models, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_two_exports_in_one_process_keep_their_own_weights(toy_models, tmp_path):
     frames, num_frames = random_videos(LENGTHS)
     loaded = {}

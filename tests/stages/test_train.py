@@ -140,6 +140,7 @@ def test_the_training_needs_no_memory_while_the_model_is_measured(small_partitio
     run(small_partition, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_same_configuration_gives_the_same_weights_and_another_seed_others(small_partition, trained, tmp_path):
     _, again = run(small_partition, tmp_path / "again")
     _, other = run(small_partition, tmp_path / "other", seed=4)
@@ -148,6 +149,7 @@ def test_the_same_configuration_gives_the_same_weights_and_another_seed_others(s
 
 
 @pytest.mark.parametrize("memory_bytes", [0, pytest.param(1 << 20, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_an_interrupted_training_continues_in_its_data(small_partition, tmp_path, monkeypatch, memory_bytes):
     settings = {"memory_bytes": memory_bytes, "checkpoint_every_steps": 1, "seed": 0}
     _, whole = run(small_partition, tmp_path / "whole", **settings)

@@ -79,6 +79,7 @@ def test_data_check_reads_an_object_store(remote):
 
 
 @pytest.mark.parametrize("remote", ["gs"], indirect=True)
+@pytest.mark.slow
 def test_reading_survives_a_bad_network_and_gives_the_same_videos(remote, tmp_path):
     generate(config=DATA, output_uri=remote.uri)
     partition = make_partition(remote.uri, tmp_path / "partition.json")

@@ -144,6 +144,7 @@ def test_less_than_a_batch_of_videos_is_an_error():
         Steps.of(7, 1, 8)
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_any_moment_continues(uninterrupted, tmp_path):
     program = (
         "import itertools, sys, time, numpy as np\n"

@@ -116,6 +116,7 @@ def execute(root: Path, containers: Containers) -> tuple[bool, LocalRun, list[Ev
         return run.execute(pipeline, lambda event, _: events.append(event)), run, events
 
 
+@pytest.mark.slow
 def test_a_node_whose_record_is_gone_is_executed_again(tmp_path: Path) -> None:
     _, before, _ = execute(tmp_path, None)
     Path(before.state.nodes["first"].outputs["record"]).unlink()
@@ -204,7 +205,7 @@ with lock_root(root) as lock:
 """
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("how", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT])
 def test_a_stopped_run_ends_its_steps_and_can_be_continued(
     tmp_path: Path, containers: Containers, how: signal.Signals
 ) -> None:
