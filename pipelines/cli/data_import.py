@@ -238,8 +238,10 @@ def _next_steps(report: "ImportReport", folder: str) -> Iterable[str]:
 
     description = report.description
     yield f'\nyt8m data check "{folder}/*.tfrecord"'
-    if "train" not in description.videos or "validate" not in description.videos:
+    if not {"train", "validate"} & description.videos.keys():
         yield f'yt8m predict --model MODEL --input "{folder}/*.tfrecord" --output predictions.parquet'
+        return
+    if not {"train", "validate"} <= description.videos.keys():
         return
     yield f'yt8m init EXPERIMENT --data "{folder}/*.tfrecord"'
     keys = {"features", "num_classes", "max_frames", *(["ranges"] if description.data.ranges else [])}

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -190,7 +190,7 @@ def test_the_number_of_classes_can_be_given(tmp_path: Path) -> None:
     source = OwnVideos(40, labels=lambda number: (number % 3,))
     assert _import(tmp_path / "three", source).description.data.num_classes == 3
     assert _import(tmp_path / "five", source, classes=5).description.data.num_classes == 5
-    with pytest.raises(DataError, match=r"row 2: label 2: expected a class from 0 to 1"):
+    with pytest.raises(DataError, match="row 2: labels 2: expected classes from 0 to 1, received 2"):
         _import(tmp_path / "two", source, classes=2)
     with pytest.raises(DataError, match=r"row 0: label -1: expected the number of a class"):
         _import(tmp_path / "two", OwnVideos(40, labels=lambda _: (-1,)))
@@ -262,6 +262,12 @@ class _Changing(OwnVideos):
             yield video._replace(id="other") if self.passes == 2 and number == 30 else video
 
 
+class _Listed(list[SourceVideo]):
+    """Videos in a list."""
+
+    features: ClassVar = {"rgb": 6, "audio/2": 3}
+
+
 class _Failing(OwnVideos):
     """Videos of which one cannot be used in the second pass."""
 
@@ -293,6 +299,12 @@ def test_nothing_is_left_of_a_failed_import(tmp_path: Path, source: OwnVideos, s
 def test_shares_that_make_no_whole_are_refused(split: dict[str, float], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         ImportConfig(split=split)
+
+
+def test_ids_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    source = [OwnVideos(1).video(0)._replace(id="\udcff")]
+    with pytest.raises(DataError, match=r"row 0: the id '\\udcff' is not valid UTF-8"):
+        _import(tmp_path / "out", _Listed(source))
 
 
 def test_too_few_videos_are_refused(tmp_path: Path) -> None:

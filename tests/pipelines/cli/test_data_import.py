@@ -392,7 +392,7 @@ def test_unusable_videos_are_refused_and_nothing_is_left(clips, tmp_path: Path, 
         (["--range", "rgb"], "'rgb' is not NAME=LOW,HIGH"),
         (["--range", "rgb=2,-2"], "expected [lowest, highest]"),
         (["--range", "audio=-2,2"], "no feature 'audio'"),
-        (["--classes", "2"], "expected a class from 0 to 1"),
+        (["--classes", "2"], "expected classes from 0 to 1"),
         (["--like", "nowhere"], "--like: nowhere has no dataset.json"),
     ],
 )

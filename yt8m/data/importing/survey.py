@@ -88,8 +88,11 @@ class ClassNumbers:
         else:
             numbers = sorted({self._number_of(label) for label in labels})
         if numbers and max(numbers) >= self._limit:
-            remedy = "Correct the label, or the number of classes." if self._is_given else "Give names as labels."
-            raise DataError(f"{where}: label {max(numbers)}: expected a class from 0 to {self._limit - 1}. {remedy}")
+            remedy = "Correct the labels, or the number of classes." if self._is_given else "Give names as labels."
+            raise DataError(
+                f"{where}: labels {', '.join(map(str, labels))}: expected classes from 0 to {self._limit - 1}, "
+                f"received {max(numbers)}. {remedy}"
+            )
         if numbers and numbers[0] < 0:
             raise DataError(f"{where}: label {numbers[0]}: expected the number of a class, from 0.")
         return numbers
@@ -183,7 +186,10 @@ class Survey:
         self.frames += num_frames(video)
         self.longest, self.shortest = max(self.longest, length), min(self.shortest, length)
         self.cut += num_frames(video) < length
-        self.ids_bytes += len(full.id.encode())
+        try:
+            self.ids_bytes += len(full.id.encode())
+        except UnicodeEncodeError:
+            raise DataError(f"{full.where}: the id {full.id!r} is not valid UTF-8. Rename the video.") from None
 
 
 def cut_frames(video: SourceVideo, max_frames: int | None) -> SourceVideo:
