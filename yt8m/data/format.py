@@ -16,6 +16,8 @@ QUANTIZATION = "byte = round((value - low - (high - low) / 512) * 255 / (high - 
 
 # Floats that a byte stands for in YouTube-8M, from its lowest to its highest value.
 YT8M_RANGE = (-2.0, 2.0)
+# Keys of the id in YouTube-8M of 2018 and 2016.
+ID_KEYS = ("id", "video_id")
 
 # Largest absolute value of a range. Squares of larger values could overflow.
 LARGEST_VALUE = 1e12
@@ -31,15 +33,20 @@ class RecordLayout(Config):
         id: Key of the video's id. Empty means `id`, or `video_id` in records without it.
         labels: Key of the labels.
         label_form: `numbers` if a record has the numbers of the video's classes, `multi_hot` if it has a 0 or 1 for
-            every class.
+            every class as integers, `multi_hot_floats` if it has them as floats.
         frames: `bytes` if a frame is a string of quantized values, `floats` if it is a list of floats, which readers
             quantize to the range of the feature.
     """
 
     id: str = ""
     labels: str = Field(default="labels", min_length=1)
-    label_form: Literal["numbers", "multi_hot"] = "numbers"
+    label_form: Literal["numbers", "multi_hot", "multi_hot_floats"] = "numbers"
     frames: Literal["bytes", "floats"] = "bytes"
+
+    @property
+    def id_keys(self) -> tuple[str, ...]:
+        """Keys of the video's id; the first one in a record counts."""
+        return (self.id,) if self.id else ID_KEYS
 
 
 class DataSpec(Config):

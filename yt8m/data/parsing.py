@@ -19,7 +19,7 @@ def parse_record(
 
     Args:
         payload: Serialized record, string scalar.
-        spec: Expected features, classes and length.
+        spec: Expected features, classes, length and layout.
         with_frames: Whether to read the frames. Otherwise `frames` has shape (T', 0).
         with_labels: Whether to read and check the labels. Otherwise `labels` is all 0.
 
@@ -27,17 +27,23 @@ def parse_record(
         The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,), `ids`
         string; and a bool scalar, True if the video is usable. If it is not, `explain_bad_record` tells why.
     """
-    strings = {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True) for name in spec.features}
-    features = _context_features(spec, with_labels=with_labels)
-    context, lists = tf.io.parse_single_sequence_example(payload, features, strings)
-    video_id = tf.concat([context["id"].values, context["video_id"].values, [""]], 0)[0]
-    given = context["labels"].values if with_labels else tf.zeros([0], tf.int64)
-    labels, labels_ok = _multi_hot(given, spec.num_classes)
-    counts = tf.stack([tf.size(lists[name]) for name in spec.features])
+    layout = spec.layout
+    features = dict.fromkeys(layout.id_keys, tf.io.VarLenFeature(tf.string))
+    if with_labels:
+        kind = tf.float32 if layout.label_form == "multi_hot_floats" else tf.int64
+        features |= {layout.labels: tf.io.VarLenFeature(kind)}
+    features |= {mean_name(name): tf.io.VarLenFeature(tf.float32) for name in spec.features}
+    context, lists = tf.io.parse_single_sequence_example(payload, features, frame_lists(spec))
+    video_id = tf.concat([*(context[key].values for key in layout.id_keys), [""]], 0)[0]
+    given = context[layout.labels].values if with_labels else tf.zeros([0], tf.int64)
+    read_labels = _labels_of_numbers if layout.label_form == "numbers" else _labels_of_vector
+    labels, labels_ok = read_labels(given, spec.num_classes)
+    counts = tf.stack([tf.shape(lists[name])[0] for name in spec.features])
+    means = {name: context[mean_name(name)].values for name in spec.features}
     frames, frames_ok = tf.cond(
         tf.reduce_any(counts > 0),
-        lambda: _frames_from_bytes(lists, counts, spec, with_frames=with_frames),
-        lambda: _frame_from_means(context, spec, with_frames=with_frames),
+        lambda: _frames_of_lists(lists, counts, spec, with_frames=with_frames),
+        lambda: _frame_of_values(means, payload, spec, with_frames=with_frames),
     )
     frames = tf.ensure_shape(frames, [None, spec.num_features if with_frames else 0])
     video = {"frames": frames, "num_frames": tf.shape(frames)[0], "labels": labels, "ids": video_id}
@@ -50,41 +56,68 @@ def pad_frames(video: dict[str, Tensor], max_frames: int) -> dict[str, Tensor]:
     return video | {"frames": tf.ensure_shape(frames, [max_frames, None])}
 
 
-def _context_features(spec: DataSpec, *, with_labels: bool) -> dict[str, Any]:
-    features = {"id": tf.string, "video_id": tf.string} | ({"labels": tf.int64} if with_labels else {})
-    features |= {mean_name(name): tf.float32 for name in spec.features}
-    return {name: tf.io.VarLenFeature(dtype) for name, dtype in features.items()}
+def frame_lists(spec: DataSpec) -> dict[str, Any]:
+    """Return what TensorFlow's parsers need to know of the feature lists with frames, by name."""
+    if spec.layout.frames == "floats":
+        shapes = {name: ([size], tf.float32) for name, size in spec.features.items()}
+    else:
+        shapes = {name: ([], tf.string) for name in spec.features}
+    return {name: tf.io.FixedLenSequenceFeature(*shape, allow_missing=True) for name, shape in shapes.items()}
 
 
-def _multi_hot(labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
-    inside = (labels >= 0) & (labels < num_classes)
-    places = tf.boolean_mask(labels, inside)[:, None]
-    ones = tf.ones_like(places[:, 0], tf.uint8)
-    return tf.tensor_scatter_nd_update(tf.zeros([num_classes], tf.uint8), places, ones), tf.reduce_all(inside)
+def quantize_floats(values: Tensor, spec: DataSpec) -> Tensor:
+    """Quantize floats (..., D) to bytes in the ranges of their features, uint8 (..., D)."""
+    scale, offset = spec.scale_and_offset()
+    return tf.cast(tf.clip_by_value(tf.round((values - offset) / scale), 0.0, 255.0), tf.uint8)
 
 
-def _frames_from_bytes(
+def _labels_of_numbers(labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    places = tf.clip_by_value(labels, 0, num_classes - 1)
+    ones = tf.ones_like(places, tf.uint8)
+    multi_hot = tf.tensor_scatter_nd_update(tf.zeros([num_classes], tf.uint8), places[:, None], ones)
+    # Vectors of zeros and ones name class 0 or 1 repeatedly.
+    different = tf.size(tf.unique(labels).y) == tf.size(labels)
+    return multi_hot, tf.reduce_all(places == labels) & different
+
+
+def _labels_of_vector(vector: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
+    size = tf.size(vector)
+    ok = tf.reduce_all((vector == 0) | (vector == 1)) & ((size == num_classes) | (size == 0))
+    labels = tf.cast(tf.pad(vector[:num_classes], [[0, tf.maximum(num_classes - size, 0)]]) == 1, tf.uint8)
+    return tf.ensure_shape(labels, [num_classes]), ok
+
+
+def _frames_of_lists(
     lists: dict[str, Tensor], counts: Tensor, spec: DataSpec, *, with_frames: bool
 ) -> tuple[Tensor, Tensor]:
-    right_sizes = [tf.reduce_all(tf.strings.length(lists[name]) == size) for name, size in spec.features.items()]
-    ok = tf.reduce_all(right_sizes) & (tf.reduce_min(counts) == tf.reduce_max(counts))
+    if spec.layout.frames == "floats":
+        values_ok = [tf.reduce_all(tf.math.is_finite(lists[name])) for name in spec.features]
+    else:
+        values_ok = [tf.reduce_all(tf.strings.length(lists[name]) == size) for name, size in spec.features.items()]
+    ok = tf.reduce_all(values_ok) & (tf.reduce_min(counts) == tf.reduce_max(counts))
     kept = tf.minimum(tf.reduce_min(counts), spec.max_frames)
     if not with_frames:
         return tf.zeros([kept, 0], tf.uint8), ok
+    if spec.layout.frames == "floats":
+        return quantize_floats(tf.concat([lists[name][:kept] for name in spec.features], 1), spec), ok
     # fixed_length truncates or pads strings of a wrong length, so that the record survives to be reported.
     frames = [tf.io.decode_raw(lists[name][:kept], tf.uint8, fixed_length=size) for name, size in spec.features.items()]
     return tf.concat(frames, 1), ok
 
 
-def _frame_from_means(context: dict[str, Tensor], spec: DataSpec, *, with_frames: bool) -> tuple[Tensor, Tensor]:
-    """Return the quantized means as the only frame, or no frame if they are unusable."""
-    means = tf.concat([context[mean_name(name)].values for name in spec.features], 0)
-    sizes_ok = [tf.size(context[mean_name(name)]) == size for name, size in spec.features.items()]
-    ok = tf.reduce_all(sizes_ok) & tf.reduce_all(tf.math.is_finite(means))
+def _frame_of_values(
+    means: dict[str, Tensor], payload: Tensor, spec: DataSpec, *, with_frames: bool
+) -> tuple[Tensor, Tensor]:
+    """Return the quantized features of a video as the only frame, or no frame if they are unusable."""
+    sizes = list(spec.features.values())
+    counts = tf.stack([tf.size(each) for each in means.values()])
+    # Records with other names are parsed again; this slice is empty for the rest, which is faster than a condition.
+    others = payload[None][: tf.cast(tf.reduce_any(counts != sizes), tf.int32)]
+    plain = tf.io.parse_example(others, dict.fromkeys(means, tf.io.VarLenFeature(tf.float32)))
+    counts += tf.stack([tf.size(plain[name].values) for name in means])
+    frame = tf.concat([each for name, mean in means.items() for each in (mean, plain[name].values)], 0)
+    ok = tf.reduce_all(counts == sizes) & tf.reduce_all(tf.math.is_finite(frame))
     kept = tf.cast(ok, tf.int32)
     if not with_frames:
         return tf.zeros([kept, 0], tf.uint8), ok
-    scale, offset = spec.scale_and_offset()
-    values = tf.reshape(means[: kept * spec.num_features], [kept, spec.num_features])
-    frame = tf.clip_by_value(tf.round((values - offset) / scale), 0.0, 255.0)
-    return tf.cast(frame, tf.uint8), ok
+    return quantize_floats(tf.reshape(frame[: kept * spec.num_features], [kept, spec.num_features]), spec), ok

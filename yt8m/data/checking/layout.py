@@ -10,11 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
-from yt8m.data.format import DataSpec, RecordLayout
+from yt8m.data.format import ID_KEYS, DataSpec, RecordLayout
 from yt8m.errors import DataError
 
 KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers", None: "nothing"}
-ID_KEYS = ("id", "video_id")
 # Maximum number of fields in a description; further ones are only counted.
 MAX_DESCRIBED = 20
 MAX_CLASSES = 65536
