@@ -75,6 +75,12 @@ def generate(out: str, **options: str | int | None) -> None:
 @click.option(
     "--max-frames", type=int, metavar="N", help="Maximum number of frames per video; longer videos are truncated."
 )
+@click.option(
+    "--layout",
+    metavar="KEY=VALUE,...",
+    help="Keys and forms of records that differ from YouTube-8M's: id, labels, label_form, frames; for instance "
+    "id=clip/data_path,frames=floats.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
 def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None) -> None:
     """Check shards and list every damaged shard and bad record.
@@ -127,6 +133,8 @@ def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
     given = {"num_classes": options["classes"], "max_frames": options["max_frames"]}
     if options["features"]:
         given["features"] = _parse_features(options["features"])
+    if options["layout"]:
+        given["layout"] = _parse_layout(options["layout"])
     changes = {name: value for name, value in given.items() if value is not None}
     specs = {}
     for folder, uri in {uri.rpartition("/")[0]: uri for uri in uris}.items():
@@ -140,7 +148,7 @@ def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
             difference = "; ".join(f"{name} {one[name]} and {two[name]}" for name in one if one[name] != two[name])
             raise DataError(
                 f"GLOB: {first} and {folder} hold different data ({difference}). Check them separately, or give what "
-                "to expect of both: --features, --classes and --max-frames."
+                "to expect of both: --features, --classes, --max-frames and --layout."
             )
     return spec
 
@@ -155,6 +163,16 @@ def _parse_features(text: str) -> dict[str, int]:
     return features
 
 
+def _parse_layout(text: str) -> dict[str, str]:
+    layout = {}
+    for part in text.split(","):
+        key, _, value = part.partition("=")
+        if not key or not value:
+            raise DataError(f"--layout: '{part}' is not KEY=VALUE. Write for instance id=clip/data_path,frames=floats.")
+        layout[key] = value
+    return layout
+
+
 def _show(report: "CheckReport", console: Console) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
@@ -164,6 +182,8 @@ def _show(report: "CheckReport", console: Console) -> None:
     console.print(table)
     _list(console, "Damaged shards", [str(shard) for shard in report.damaged_shards], len(report.damaged_shards))
     _list(console, "Bad records", [str(record) for record in report.bad_records], report.num_bad_records)
+    if report.diagnosis:
+        console.print(f"\n{escape(report.diagnosis)}", soft_wrap=True, highlight=False)
     duplicates = [f"{each.id}: {', '.join(each.shards)}" for each in report.duplicate_ids]
     _list(console, "Duplicate ids", duplicates, report.num_duplicate_ids)
     usable = "Every record of every shard is a usable video"

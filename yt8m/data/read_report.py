@@ -11,6 +11,8 @@ _LOGGER = logging.getLogger("yt8m.data")
 # Bad records kept per shard; further ones are only counted, because a wrong configuration makes millions of them.
 # The limit is per shard, so that the kept ones do not depend on the order in which shards are read.
 MAX_KEPT_RECORDS = 100
+# Contents of bad records that are kept to tell what they have.
+MAX_SAMPLES = 20
 
 
 class BadRecord(Config):
@@ -61,6 +63,7 @@ class ReadReport:
         num_bad_records: Number of bad records, by shard, for shards that were read to their end or damage.
         damaged_shards: Damaged shards, by URI.
         checksums: Content checksums, by shard, for shards that were read to their end or damage.
+        samples: Contents of some bad records, for a diagnosis of what they have.
     """
 
     log: bool = True
@@ -68,11 +71,14 @@ class ReadReport:
     num_bad_records: dict[str, int] = field(default_factory=dict)
     damaged_shards: dict[str, DamagedShard] = field(default_factory=dict)
     checksums: dict[str, str] = field(default_factory=dict)
+    samples: list[bytes] = field(default_factory=list)
     # Indices of the bad records in shards that are still being read.
     _open: dict[str, set[int]] = field(default_factory=dict)
 
-    def add_bad_record(self, record: BadRecord) -> None:
-        """Add a bad record."""
+    def add_bad_record(self, record: BadRecord, payload: bytes = b"") -> None:
+        """Add a bad record with its content."""
+        if payload and len(self.samples) < MAX_SAMPLES:
+            self.samples.append(payload)
         numbers = self._open.setdefault(record.shard, set())
         numbers.add(record.record)
         if len(numbers) <= MAX_KEPT_RECORDS:

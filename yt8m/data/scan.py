@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m import storage
+from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
@@ -125,7 +126,13 @@ def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partitio
     Raises:
         DataError: No video has a label, or as in `scan_shards`.
     """
-    scan = scan_shards(uris, spec, on_bad, ReadReport(), "shards")
+    report = ReadReport()
+    scan = scan_shards(uris, spec, on_bad, report, "shards")
+    if not scan.shards:
+        damaged, bad = report.findings_in(uris)
+        first = next(map(str, [*damaged, *bad]), f"{uris[0]}: no record")
+        has = diagnose(report.samples, spec)
+        raise DataError(f"no usable video in {len(uris)} shards. First problem: {first}. {has}".strip())
     if not scan.class_counts.any():
         raise DataError(
             f"{uris[0]}: no labeled video in {len(uris)} shards. Give labeled shards, or use `yt8m predict`."

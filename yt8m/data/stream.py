@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from yt8m import storage
+from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.format import DataSpec
 from yt8m.data.parsing import parse_record
@@ -143,8 +144,9 @@ class ShardStream:
         video_id, reason = explain_bad_record(payload, self._spec, with_labels=self._with_labels)
         bad = BadRecord(shard=uri, record=number, id=video_id, reason=reason or "TensorFlow cannot parse it")
         if self._on_bad == "fail":
-            raise DataError(f"{bad}. Repair the shard, or set on_bad to 'skip'.")
-        self._report.add_bad_record(bad)
+            diagnosis = diagnose([payload], self._spec, with_labels=self._with_labels)
+            raise DataError(f"{bad}. {diagnosis}{' ' if diagnosis else ''}Repair the shard, or set on_bad to 'skip'.")
+        self._report.add_bad_record(bad, payload)
 
     def _finish_shard(self, uri: str, records: int) -> None:
         framing = inspect_framing(storage.stage_in(uri), verify_payloads=False)

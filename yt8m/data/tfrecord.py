@@ -18,6 +18,17 @@ _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
 # Bytes of a record beside its payload.
 RECORD_OVERHEAD: int = _HEADER.size + _FOOTER.size
+# First bytes of files in other formats.
+_FOREIGN = {
+    b"\x93NUMPY": "a NumPy array",
+    b"PAR1": "a Parquet table",
+    b"\x89HDF": "an HDF5 file",
+    b"PK\x03\x04": "a zip archive or NumPy's .npz",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"\x89PNG": "a PNG image",
+    b"\x00\x00\x00\x18ftyp": "an MP4 video",
+    b"\x00\x00\x00\x20ftyp": "an MP4 video",
+}
 
 
 @dataclass(frozen=True)
@@ -104,7 +115,7 @@ def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool
     header = content[offset : offset + _HEADER.size]
     length, length_checksum = _HEADER.unpack(header)
     if _masked_checksum(header[:8]) != length_checksum:
-        return _foreign_format(header) if offset == 0 else "the checksum of the record's length does not match"
+        return _foreign_format(content[:64]) if offset == 0 else "the checksum of the record's length does not match"
     if left < length + RECORD_OVERHEAD:
         return f"truncated: {left} bytes left, but the record has {length + RECORD_OVERHEAD}"
     if verify_payloads:
@@ -115,8 +126,17 @@ def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool
     return ""
 
 
-def _foreign_format(header: bytes) -> str:
-    return "a gzip archive, not a TFRecord file; unpack it" if header[:2] == b"\x1f\x8b" else "not a TFRecord file"
+def _foreign_format(start: bytes) -> str:
+    """Name the format of a file that is no TFRecord file, from its first bytes."""
+    if start.startswith(b"\x1f\x8b"):
+        return "a gzip archive, not a TFRecord file; unpack it"
+    known = next((name for magic, name in _FOREIGN.items() if start.startswith(magic)), "")
+    if not known and start.lstrip()[:1] in (b"{", b"["):
+        known = "JSON"
+    elif not known and all(32 <= byte < 127 or byte in b"\t\r\n" or byte > 127 for byte in start):
+        known = "text, perhaps CSV"
+    remedy = "; `yt8m data import` makes shards of NumPy, Parquet, CSV and HDF5 files"
+    return f"not a TFRecord file but {known}{remedy}" if known else "not a TFRecord file"
 
 
 def _end_of(content: mmap.mmap | bytes, offset: int) -> int:

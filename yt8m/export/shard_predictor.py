@@ -9,6 +9,8 @@ from typing import Any, Literal
 import tensorflow as tf
 
 from yt8m import storage
+from yt8m.data.checking.diagnosis import diagnose
+from yt8m.data.format import DataSpec
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_shards
 from yt8m.export.exported_model import ExportedModel
@@ -58,7 +60,7 @@ class ShardPredictor:
 
                 with storage.publish_file(task.part) as path:
                     self._format.write_part(path, predictions())
-                done = _summarize_reading(task, report, videos)
+                done = _summarize_reading(task, report, videos, self._model.spec)
                 done.save(task.record)
                 yield done
 
@@ -92,7 +94,7 @@ class _ShardBatches:
             self._next = next(self._batches, None)
 
 
-def _summarize_reading(task: ShardTask, report: ReadReport, videos: int) -> ShardResult:
+def _summarize_reading(task: ShardTask, report: ReadReport, videos: int, spec: DataSpec) -> ShardResult:
     """Summarize the reading of a shard, up to its end or its damage."""
     bad_records, bad, damage = report.pop_shard(task.shard)
     read = damage.offset if damage else task.size
@@ -104,6 +106,7 @@ def _summarize_reading(task: ShardTask, report: ReadReport, videos: int) -> Shar
         read_bytes=read,
         lost_bytes=task.size - read,
         problem=str(findings[0]) if findings else "",
+        diagnosis="" if videos else diagnose(report.samples, spec, with_labels=False),
     )
 
 

@@ -37,6 +37,7 @@ class ShardResult(ConfigFile):
         read_bytes: Bytes before the damage, or the size of an undamaged shard.
         lost_bytes: Bytes after the damage.
         problem: Description of the first bad record or of the damage. Empty if there is neither.
+        diagnosis: What the bad records of a shard without a usable video have; often empty.
     """
 
     videos: int
@@ -45,3 +46,4 @@ class ShardResult(ConfigFile):
     read_bytes: int
     lost_bytes: int
     problem: str
+    diagnosis: str = ""

@@ -234,10 +234,11 @@ def _check_usable(found: Sequence[ShardResult], spec: DataSpec, output: str) -> 
     _remove_parts(output)
     bad_records, damaged = sum(each.bad_records for each in found), sum(each.damaged for each in found)
     first = next((f" The first: {each.problem}." for each in found if each.problem), "")
-    features = ", ".join(f"{name} of {size} bytes" for name, size in spec.features.items())
+    diagnosis = next((f" {each.diagnosis}" for each in found if each.diagnosis), "")
+    features = ", ".join(f"{name} of {size} values" for name, size in spec.features.items())
     raise DataError(
         f"inputs: no usable video in {len(found)} shards: {bad_records:,} bad records, {damaged:,} damaged shards."
-        f"{first} The model takes {features}: give shards that have them. `yt8m data check` shows what these contain."
+        f"{first}{diagnosis} The model takes {features}: give shards that have them."
     )
 
 

@@ -91,7 +91,7 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     holdout = scan_shards(holdout_uris, config.spec, config.on_bad, report, "hold-out shards")
     for side, scan, uris in (("training", training, training_uris), ("hold-out", holdout, holdout_uris)):
         if not scan.shards:
-            raise DataError(_nothing_usable(side, uris, report))
+            raise DataError(_nothing_usable(side, uris, report, config.spec))
     sides = Sides(training, holdout)
     check_labels(sides, config.spec)
     copies = find_copies(sides)
@@ -130,12 +130,15 @@ def _without(scan: "Scan", copies: Container[str], config: PrepareConfig) -> "Sc
     return scan.without(scan_shards(uris, config.spec, "skip", ReadReport(log=False), "copies")) if uris else scan
 
 
-def _nothing_usable(side: str, uris: list[str], report: ReadReport) -> str:
+def _nothing_usable(side: str, uris: list[str], report: ReadReport, spec: DataSpec) -> str:
+    from yt8m.data.checking.diagnosis import diagnose  # noqa: PLC0415 - TensorFlow
+
     damaged, bad = report.findings_in(uris)
     first = next(map(str, [*damaged, *bad]), f"{uris[0]}: no record")
+    remedy = diagnose(report.samples, spec) or "Check the features and classes of the recipe."
     return (
-        f"no usable video in the {side} shards ({len(uris)} shards). First problem: {first}. Check the features and "
-        "classes of the recipe, and the glob patterns of the shards."
+        f"no usable video in the {side} shards ({len(uris)} shards). First problem: {first}. {remedy} If these are not "
+        "the shards you meant, check the glob patterns."
     )
 
 

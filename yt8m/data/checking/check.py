@@ -8,6 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m import storage
+from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.report import ByteStatistics, CheckReport, Distribution, find_duplicates
 from yt8m.data.format import DataSpec
 from yt8m.data.read_report import ReadReport
@@ -109,4 +110,20 @@ def _report(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadRepor
         damaged_shards=tuple(damaged),
         bad_records=tuple(bad),
         num_bad_records=found.total_bad_records,
+        diagnosis=_diagnosis(spec, tally, found),
     )
+
+
+def _diagnosis(spec: DataSpec, tally: _Tally, found: ReadReport) -> str:
+    num_labels = tally.column("num_labels")
+    # Few bad records among good ones are no other layout.
+    if found.total_bad_records > len(num_labels):
+        return diagnose(found.samples, spec)
+    both = tally.class_counts[:2] == (num_labels > 0).sum()
+    if num_labels.any() and spec.layout.label_form == "numbers" and set(num_labels) <= {0, 2} and both.all():
+        return (
+            "Every labeled video has exactly the classes 0 and 1. If the labels are a 0 or 1 for each of two classes, "
+            "set --classes 2 --layout label_form=multi_hot; in the recipe, "
+            "`data: {spec: {num_classes: 2, layout: {label_form: multi_hot}}}`."
+        )
+    return ""

@@ -132,7 +132,9 @@ def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
         raise DataError(f"The records have no {' and no '.join(missing)}. The first record has: {has}.")
     labels = seen.labels_key()
     found = seen.numbers.get(labels, _Numbers())
-    form: Literal["numbers", "multi_hot"] = "multi_hot" if found.is_vector else "numbers"
+    form: Literal["numbers", "multi_hot", "multi_hot_floats"] = "numbers"
+    if found.is_vector:
+        form = "multi_hot" if found.integers else "multi_hot_floats"
     classes = found.length if found.is_vector else found.largest + 1
     return DataSpec(
         features=features,

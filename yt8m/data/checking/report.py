@@ -123,6 +123,7 @@ class CheckReport(Config):
         damaged_shards: Shards that cannot be read to their end.
         bad_records: First bad records of every shard.
         num_bad_records: Total number of bad records.
+        diagnosis: What the bad records have and how to read them, or doubts about the labels; often empty.
     """
 
     spec: DataSpec
@@ -143,6 +144,7 @@ class CheckReport(Config):
     damaged_shards: tuple[DamagedShard, ...]
     bad_records: tuple[BadRecord, ...]
     num_bad_records: int
+    diagnosis: str = ""
 
     @property
     def healthy(self) -> bool:
