@@ -26,7 +26,7 @@ def test_videos_bytes_and_frames_are_read_from_a_partition(small: Callable[..., 
 
 
 def test_a_partition_of_other_data_is_refused(small: Callable[..., Recipe], tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="3862 classes"):
+    with pytest.raises(ConfigError, match="num_classes 3862 and 24"):
         DatasetSize.of_partition(partition(tmp_path, DataSpec()), small())
 
 
