@@ -93,7 +93,7 @@ def _changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 def _copy(execution: Execution, record: NodeRecord, say: Callable[[str], None]) -> str:
     """Copy the files of an earlier execution; say why not, if some are missing."""
-    artifacts, missing = find_files(record)
+    artifacts, missing = find_files(record, execution.root)
     if missing:
         return f"{missing[0]} is gone or incomplete ({len(missing)} such files)"
     outputs = {name: path for name, path in execution.outputs.items() if name not in drawn(execution.stage)}

@@ -380,6 +380,20 @@ def test_the_spelling_of_the_root_does_not_matter(train: Runs, tmp_path: Path) -
     assert train.stage.calls == 1
 
 
+@pytest.mark.parametrize(("stage", "calls"), [("train", 0), ("generate", 1)])
+def test_a_root_that_was_moved_keeps_its_work_except_files_that_others_name_by_their_address(
+    stage: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = Runs(stage, tmp_path / "run [1]", monkeypatch).execute("first")
+    before = [content(path) for path in first.values()]
+    (tmp_path / "run [1]").rename(tmp_path / "moved")
+    runs = Runs(stage, tmp_path / "moved", monkeypatch)
+    second = runs.execute("second")
+    assert runs.stage.calls == calls
+    if not calls:
+        assert [content(path) for path in second.values()] == before
+
+
 def test_files_of_an_earlier_execution_replace_those_that_were_never_uploaded(train: Runs, tmp_path: Path) -> None:
     first = train.execute("first")
     train.execute("second")

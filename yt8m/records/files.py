@@ -1,7 +1,7 @@
 """Files of a node's work, as its record lists them: whether they are all there, and copies of them."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -45,8 +45,13 @@ def missing_files(record: NodeRecord) -> list[str]:
     return find_files(record)[1]
 
 
-def find_files(record: NodeRecord) -> tuple[Mapping[str, str], list[str]]:
+def find_files(record: NodeRecord, root: str = "") -> tuple[Mapping[str, str], list[str]]:
     """Find artifacts whose files are all there, among those of the last execution and the earlier ones.
+
+    Args:
+        record: The record.
+        root: URI of the root in which the record lies. If it is another one than that of the execution, because the
+            folder was moved or copied, the files are also looked for in the same places below it.
 
     Returns:
         URI of each artifact, and the URIs of missing files: none, or those of the last execution.
@@ -57,10 +62,19 @@ def find_files(record: NodeRecord) -> tuple[Mapping[str, str], list[str]]:
     """
     missing = _missing(record, record.artifacts)
     if missing:
-        for artifacts in record.copies:
+        places = [record.artifacts, *record.copies]
+        for artifacts in (*record.copies, *_moved(places, str(record.parameters.get("root", "")), root)):
             if not _missing(record, artifacts):
                 return artifacts, []
     return record.artifacts, missing
+
+
+def _moved(places: Iterable[Mapping[str, str]], before: str, now: str) -> Iterator[Mapping[str, str]]:
+    """Yield artifacts with their URIs below another root. Nothing if the root is the same."""
+    old, new = before.rstrip("/") + "/", now.rstrip("/") + "/"
+    if before and now and old != new:
+        for artifacts in places:
+            yield {name: new + uri.removeprefix(old) if uri.startswith(old) else uri for name, uri in artifacts.items()}
 
 
 def _missing(record: NodeRecord, artifacts: Mapping[str, str]) -> list[str]:
