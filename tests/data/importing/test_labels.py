@@ -132,11 +132,15 @@ def test_csv_that_cannot_be_used(tmp_path: Path, content: str, message: str) -> 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"a": [1], "a": [2]}', "the key 'a' occurs twice"),
+        ('{"a": [1], "b" [2]}', "cannot be read as JSON: Expecting ':'"),
+        ('{"a": [1] "b": [2]}', "cannot be read as JSON: Expecting ',' or '}'"),
+        ('"a"', r"cannot be read as JSON: Expecting '{' or '\['"),
+        ("", "cannot be read as JSON"),
+        ("{}", "received no row"),
         ('{"a": [1', "cannot be read as JSON"),
         ("[1, 2]", "row 1: expected an object with id and labels, received 1"),
         ('{"a": [1, "x"]}', "row 1: labels: 'x' is a name"),
-        ('{"a": {"b": 1}}', "received an object of objects"),
+        ('{"a": {"b": 1}}', "row 1: labels: expected names or class numbers, received {'b': 1}"),
         ('{"id": "a", "labels": 1}\n{"id": "b"', "line 2: cannot be read as JSON"),
     ],
 )
@@ -177,15 +181,26 @@ def test_labels_that_a_vocabulary_lacks(tmp_path: Path, vocabulary: Vocabulary) 
         read_labels(str(path), vocabulary=vocabulary)
 
 
-def test_tables_need_little_memory(tmp_path: Path) -> None:
-    few, many = 2000, 10_000
+@pytest.mark.parametrize("name", ["labels.csv", "object.json", "list.json", "labels.jsonl"])
+def test_tables_need_little_memory(tmp_path: Path, name: str) -> None:
+    few, many = 2000, 8000
     peaks = []
     for count in (few, many):
-        path = tmp_path / f"{count}.csv"
-        path.write_text("id,labels\n" + "".join(f"v{index:06},{index % 7}|{index % 5 + 7}\n" for index in range(count)))
+        rows = {f"v{index:06}": [index % 7, index % 5 + 7] for index in range(count)}
+        entries = [{"id": video, "labels": labels} for video, labels in rows.items()]
+        texts = {
+            "labels.csv": "id,labels\n"
+            + "".join(f"{video},{first}|{second}\n" for video, (first, second) in rows.items()),
+            "object.json": json.dumps(rows, indent=1),
+            "list.json": json.dumps(entries),
+            "labels.jsonl": "\n".join(map(json.dumps, entries)),
+        }
+        path = tmp_path / name
+        path.write_text(texts[name])
         tracemalloc.start()
         table = read_labels(str(path))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
+        assert len(table) == count
         assert table.get("v001999") == (1999 % 7, 1999 % 5 + 7)
-    assert (peaks[1] - peaks[0]) / (many - few) < 120
+    assert (peaks[1] - peaks[0]) / (many - few) < 160

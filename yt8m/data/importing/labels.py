@@ -1,6 +1,7 @@
 """Labels of videos from a file of `id, labels`."""
 
 import json
+import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,10 @@ __all__ = ["LabelForm", "LabelTable", "Vocabulary", "read_labels"]
 _IDS = ("id", "ids", "video_id", "video")
 _LABELS = ("labels", "label", "class", "classes")
 _JSON = (".json", ".jsonl", ".ndjson")
+# Characters of the first of many JSON lines.
+_LONGEST_LINE = 1 << 14
+# Punctuation between the entries of a JSON object or list.
+_PUNCTUATION = re.compile(r"\s*([,:\[\]{}])\s*")
 _ROWS_AT_ONCE = 1024
 
 
@@ -206,47 +211,67 @@ def _columns(names: Sequence[str], id_column: str, labels_column: str, where: st
 
 def _from_json(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[Any, Any]]:
     text = storage.read_text(uri).removeprefix("\ufeff")
-    try:
-        data = _parse(text)
-    except ValueError as error:
-        if not str(error).startswith("Extra data: line 2"):
-            raise DataError(f"{uri}: cannot be read as JSON: {error}.") from None
-        data = list(_lines(text, uri))
-    if isinstance(data, Mapping) and data and all(isinstance(each, Mapping) for each in data.values()):
-        raise DataError(f"{uri}: expected an object of lists of labels by id, received an object of objects.")
-    if isinstance(data, Mapping) and find_column(data, _IDS) and find_column(data, _LABELS):
-        data = [data]
-    if isinstance(data, Mapping):
-        yield from data.items()
-        return
-    if not isinstance(data, list):
-        raise DataError(
-            f"{uri}: expected an object {{id: [labels]}} or a list of {{id, labels}}, received {type(data).__name__}."
-        )
-    for row, entry in enumerate(data, start=1):
+    entries: Iterator[tuple[str | None, Any]]
+    if uri.lower().endswith(_JSON[1:]) or _is_lines(text, id_column, labels_column):
+        del text
+        entries = _lines(uri)
+    else:
+        entries = _entries(text, uri)
+    for row, (key, entry) in enumerate(entries, start=1):
+        if key is not None:
+            yield key, entry
+            continue
         if not isinstance(entry, Mapping):
             raise DataError(f"{uri}: row {row}: expected an object with id and labels, received {entry!r}.")
         ids, labels = _columns(list(entry), id_column, labels_column, f"{uri}: row {row}")
         yield entry[ids], entry[labels]
 
 
-def _lines(text: str, uri: str) -> Iterator[Any]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            if line.strip():
-                yield _parse(line)
-        except ValueError as error:
-            raise DataError(f"{uri}: line {number}: cannot be read as JSON: {error}.") from None
+def _is_lines(text: str, id_column: str, labels_column: str) -> bool:
+    """Return whether the first line is an object with id and labels."""
+    try:
+        first = json.loads(text[:_LONGEST_LINE].partition("\n")[0])
+    except ValueError:
+        return False
+    if not isinstance(first, Mapping):
+        return False
+    ids, labels = id_column or find_column(first, _IDS), labels_column or find_column(first, _LABELS)
+    return ids in first and labels in first
 
 
-def _parse(text: str) -> Any:
-    return json.loads(text, object_pairs_hook=_distinct)
+def _lines(uri: str) -> Iterator[tuple[None, Any]]:
+    with storage.stage_in(uri).open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                if line.strip():
+                    yield None, json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{uri}: line {number}: cannot be read as JSON: {error}.") from None
 
 
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key '{twice}' occurs twice in an object")
-    return found
+def _entries(text: str, uri: str) -> Iterator[tuple[str | None, Any]]:
+    """Decode an object or list entry by entry, because all of them together need much memory."""
+    decode = json.JSONDecoder().raw_decode
+    end = 0
+
+    def step(position: int, expected: str) -> str:
+        nonlocal end
+        match = _PUNCTUATION.match(text, position)
+        if not match or match[1] not in expected:
+            raise json.JSONDecodeError(f"Expecting {' or '.join(map(repr, expected))}", text, position)
+        end = match.end()
+        return match[1]
+
+    try:
+        closing = {"{": "}", "[": "]"}[step(0, "{[")]
+        is_done = text.startswith(closing, end)
+        while not is_done:
+            key: str | None = None
+            if closing == "}":
+                key, end = decode(text, end)
+                step(end, ":")
+            entry, end = decode(text, end)
+            yield key, entry
+            is_done = step(end, f",{closing}") == closing
+    except ValueError as error:
+        raise DataError(f"{uri}: cannot be read as JSON: {error}.") from None

@@ -32,13 +32,16 @@ def open_source(paths: Sequence[str], options: SourceOptions, vocabulary: Vocabu
         DataError: Nothing was found, formats are mixed or unknown, or the files can be read in several ways.
     """
     labels = LabelReader(options.label_form, options.label_separator, vocabulary)
-    sources = {name: _open(some, options, labels) for name, some in split_names(paths).items()}
+    sources = {name: _open(some, name, options, labels) for name, some in split_names(paths).items()}
     return sources[""] if "" in sources else JoinedSource(sources)
 
 
-def _open(paths: Sequence[str], options: SourceOptions, labels: LabelReader) -> VideoSource:
+def _open(paths: Sequence[str], name: str, options: SourceOptions, labels: LabelReader) -> VideoSource:
     files = expand(paths)
     format_name = common_format(files)
-    is_table = format_name in ("parquet", "csv")
-    videos: Iterable[RawVideo] = (TableVideos if is_table else ArrayVideos)(files, format_name, options)
+    videos: Iterable[RawVideo]
+    if format_name in ("parquet", "csv"):
+        videos = TableVideos(files, format_name, options)
+    else:
+        videos = ArrayVideos(files, format_name, options, name)
     return CheckedSource(videos, ", ".join(paths), options.uint8, labels)

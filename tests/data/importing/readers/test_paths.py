@@ -82,6 +82,15 @@ def test_features_of_several_folders(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found[2].features["rgb"], videos["clip002"]["rgb"])
 
 
+def test_names_of_files_that_end_with_the_feature(tmp_path: Path) -> None:
+    for name, size in (("rgb", 3), ("audio", 2)):
+        for video in "ab":
+            np.save(tmp_path / f"{video}_{name}.npy", np.ones((2, size)))
+    videos = read(f"rgb={tmp_path}/*_rgb.npy", f"audio={tmp_path}/*_audio.npy")
+    assert [(video.id, len(video.features)) for video in videos] == [("a", 2), ("b", 2)]
+    assert [video.id for video in read(f"{tmp_path}/*_rgb.npy")] == ["a_rgb", "b_rgb"]
+
+
 def test_features_that_do_not_fit(tmp_path: Path) -> None:
     sources = write_npy_folders(tmp_path, some_videos())
     np.save(tmp_path / "audio" / "clip002.npy", np.ones((7, 2)))

@@ -11,7 +11,7 @@ from yt8m import storage
 from yt8m.data.importing.options import SourceOptions
 from yt8m.data.importing.readers.array_files import ArraySet, NpyRows, Rows, numpy_sets
 from yt8m.data.importing.readers.hdf5_files import hdf5_sets
-from yt8m.data.importing.readers.paths import PathList
+from yt8m.data.importing.readers.paths import PathList, stem
 from yt8m.data.importing.readers.rows import Block, videos_of_frames, videos_of_rows
 from yt8m.data.importing.readers.table_files import find_column, readable
 from yt8m.data.importing.video import RawVideo
@@ -53,10 +53,14 @@ class ArrayVideos:
         files: Files.
         format_name: `npy`, `npz` or `hdf5`.
         options: Options of the source.
+        feature: Name of the only feature, or empty. If all files end with it, as in `clip7_rgb.npy`, it is no part of
+            the ids.
     """
 
-    def __init__(self, files: PathList, format_name: str, options: SourceOptions) -> None:
+    def __init__(self, files: PathList, format_name: str, options: SourceOptions, feature: str) -> None:
         self._files = files
+        endings = [f"{separator}{feature}" for separator in "_-." if feature]
+        self._ending = next((each for each in endings if all(stem(path).endswith(each) for path in files)), "")
         self._open: Callable[[str], Iterator[ArraySet]] = hdf5_sets if format_name == "hdf5" else numpy_sets
         self._options = options
         self._is_single = sum(1 for _ in islice(self._sets(), 2)) == 1
@@ -106,7 +110,7 @@ class ArrayVideos:
             if length.size == 1:  # the other frames are padding
                 features = {name: values[: int(length.item())] for name, values in features.items()}
         return RawVideo(
-            id=arrays.open(roles.ids).whole() if roles.ids else arrays.id,
+            id=arrays.open(roles.ids).whole() if roles.ids else arrays.id.removesuffix(self._ending),
             arrays=features,
             file=arrays.where,
             labels=arrays.open(roles.labels).whole() if roles.labels else None,
@@ -143,7 +147,7 @@ class ArrayVideos:
             elif roles.ids:
                 ids = opened[roles.ids].read(count).tolist()
             else:
-                prefix = "" if self._is_single else f"{arrays.id}:"
+                prefix = "" if self._is_single else f"{arrays.id.removesuffix(self._ending)}:"
                 ids = [f"{prefix}{row}" for row in range(start, start + count)]
             yield Block(
                 file=arrays.where,
