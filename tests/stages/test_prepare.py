@@ -201,7 +201,7 @@ def unlabeled(shards, number, **fields):
         ({}, "the records have no 'labels'; .*'id' .*Give labeled shards; test shards have no labels"),
         ({"segment_labels": [3]}, "no 'labels'; .*'segment_labels'.* labels of segments are not those of videos"),
         ({"label": [3]}, r"'label' \(1 integer\)\. .*data\.spec\.layout: \{labels: label, label_form: numbers\}"),
-        ({"labels": []}, "their 'labels' are empty"),
+        ({"labels": []}, "'labels' is empty in their records"),
     ],
 )
 def test_training_without_any_label_is_refused_with_what_the_records_have_instead(folder, shards, fields, said):

@@ -180,7 +180,7 @@ def _instead_of_labels(scan: Scan, spec: DataSpec) -> str:
     payloads = list(read_payloads(path, 0, records))
     fields = fields_of(payloads[0])
     if any(field.key == wanted for field in fields):
-        has = f"their '{wanted}' are empty"
+        has = f"'{wanted}' is empty in their records"
     else:
         has = f"the records have no '{wanted}'; the first has {describe_fields(fields)}"
     try:
