@@ -1,5 +1,6 @@
 """`yt8m init`."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,10 @@ def init(folder: Path, more: tuple[str, ...], places: tuple[str, ...], overwrite
     it is. Which shards are for training and which are held out is read from their names (train..., validate...,
     test...); of shards with other names, a fifth is held out.
     """
+    if re.match(r"\w+:/", str(folder)) or (folder.exists() and not folder.is_dir()):
+        raise ConfigError(
+            f"DIR: expected a folder on this machine, received '{folder}'. Only --data may be in a store."
+        )
     existing = [name for name in (RECIPE, FIRST) if (folder / name).exists()]
     if existing and not overwrite:
         raise ConfigError(

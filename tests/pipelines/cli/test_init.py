@@ -314,6 +314,16 @@ def test_a_described_data_set_without_labels_is_refused(tmp_path: Path) -> None:
     assert "have no labels" in result.stderr
 
 
+@pytest.mark.parametrize("folder", ["gs://bucket/own", "file"])
+def test_recipes_need_a_folder_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.chdir(tmp_path)
+    result = init(folder, "--data", tmp_path)
+    assert result.exit_code == 2
+    assert "expected a folder on this machine" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_a_place_without_shards_is_refused(tmp_path: Path) -> None:
     result = init(tmp_path / "own", "--data", tmp_path / "none*")
     assert result.exit_code == 2
