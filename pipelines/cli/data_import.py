@@ -244,8 +244,7 @@ def _next_steps(report: "ImportReport", folder: str) -> Iterable[str]:
     if not {"train", "validate"} <= description.videos.keys():
         return
     yield f'yt8m init EXPERIMENT --data "{folder}/*.tfrecord"'
-    keys = {"features", "num_classes", "max_frames", *(["ranges"] if description.data.ranges else [])}
-    spec = description.data.model_dump(mode="json", include=keys)
+    spec = description.data.model_dump(mode="json", exclude={"layout"})
     yield "\ndata:"
     for side, split in (("training", "train"), ("validation", "validate")):
         yield f"  {side}: {json.dumps([f'{folder}/{split}*.tfrecord'], ensure_ascii=False)}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from yt8m import storage
 from yt8m.data.description import DatasetDescription, Imported
 from yt8m.data.encoding import FrameBuffer, encode_video
-from yt8m.data.format import YT8M_RANGE, DataSpec, quantize
+from yt8m.data.format import DataSpec, quantize
 from yt8m.data.importing.labels import LabelTable
 from yt8m.data.importing.output import VOCABULARY_NAME, find_dataset, publish_dataset
 from yt8m.data.importing.plan import ShardPlan, plan_shards
@@ -71,8 +71,7 @@ def import_dataset(
     ranges = {name: survey.ranges[name] for name in features}
     max_frames = min(survey.longest, config.max_frames or survey.longest)
     described = {"features": features, "num_classes": num_classes, "max_frames": max_frames}
-    changed_ranges = {name: each for name, each in ranges.items() if each != YT8M_RANGE}
-    spec = DataSpec.parse(described | {"ranges": changed_ranges}, "data import")
+    spec = DataSpec.parse(described | {"ranges": ranges}, "data import")
     description = DatasetDescription(
         data=spec,
         seed=config.seed,

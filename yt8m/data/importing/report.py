@@ -54,7 +54,7 @@ class ImportReport(Config):
             size_bytes=plan.size_bytes,
             unlabeled=survey.videos - labeled,
             labels_without_video=len(labels) - survey.matched if labels else None,
-            unseen_classes=description.data.num_classes - len(set(survey.classes.tolist())),
+            unseen_classes=description.data.num_classes - len(np.unique(survey.classes)),
             one_sided_classes=plan.one_sided,
         )
 
