@@ -6,7 +6,7 @@ from yt8m.data.importing.label_forms import LabelReader
 from yt8m.data.importing.options import SourceOptions
 from yt8m.data.importing.readers.array_videos import ArrayVideos
 from yt8m.data.importing.readers.checked import CheckedSource
-from yt8m.data.importing.readers.joined import JoinedSource
+from yt8m.data.importing.readers.joined import JoinedSource, NamedVideos
 from yt8m.data.importing.readers.paths import common_format, expand, split_names
 from yt8m.data.importing.readers.table_videos import TableVideos
 from yt8m.data.importing.video import RawVideo, VideoSource
@@ -44,4 +44,5 @@ def _open(paths: Sequence[str], name: str, options: SourceOptions, labels: Label
         videos = TableVideos(files, format_name, options)
     else:
         videos = ArrayVideos(files, format_name, options, name)
+    videos = NamedVideos(videos, name) if name else videos
     return CheckedSource(videos, ", ".join(paths), options.uint8, labels)

@@ -98,6 +98,9 @@ def test_features_that_do_not_fit(tmp_path: Path) -> None:
         DataError, match=r"video 'clip002': expected equal numbers of frames .*, received rgb 3 .*, audio 7"
     ):
         read(*sources)
+    np.save(tmp_path / "audio" / "clip002.npy", np.ones((3, 1)))
+    with pytest.raises(DataError, match=r"audio/clip002\.npy: audio: expected 2 values per frame, .*, received 1"):
+        read(*sources)
     (tmp_path / "audio" / "clip002.npy").unlink()
     with pytest.raises(DataError, match=r"rgb/clip002\.npy: video 'clip002' has the feature 'rgb' and lacks 'audio'"):
         read(*sources)

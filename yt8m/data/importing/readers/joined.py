@@ -1,13 +1,32 @@
 """Features of the same videos from several sources, joined by their ids."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m.data.importing.video import SourceVideo, VideoSource
+from yt8m.data.importing.video import RawVideo, SourceVideo, VideoSource
 from yt8m.errors import DataError
+
+
+class NamedVideos:
+    """Videos whose only feature gets another name.
+
+    Args:
+        videos: Videos.
+        name: Name of the feature.
+    """
+
+    def __init__(self, videos: Iterable[RawVideo], name: str) -> None:
+        self._videos, self._name = videos, name
+
+    def __iter__(self) -> Iterator[RawVideo]:
+        for video in self._videos:
+            if len(video.arrays) == 1:
+                yield video._replace(arrays={self._name: next(iter(video.arrays.values()))})
+            else:
+                yield video
 
 
 class JoinedSource:
