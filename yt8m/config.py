@@ -19,6 +19,7 @@ from yt8m.yaml_files import dump_line, parse_line
 FieldPath = tuple[int | str, ...]
 
 _UNKNOWN_TAG = "unknown_tag"
+_MAPPING_ERRORS = ("dict_type", "mapping_type", "model_type", "model_attributes_type")
 _TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
 # Key of the digest of the full configuration in `Config.dump_changes`.
 _DEFAULTS = "defaults"
@@ -47,6 +48,11 @@ class Config(BaseModel):
 
     # This mark makes pydantic skip the method above for parsed and nested data, so that one error lists all problems.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def written_keys(cls) -> list[str]:
+        """Return the keys that people can write, which errors suggest."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
 
     @classmethod
     def parse(cls, data: Any, source: str) -> Self:
@@ -222,8 +228,7 @@ def _format_path(path: FieldPath) -> str:
 def _describe(details: ErrorDetails, owner: Any) -> str:
     if details["type"] == "extra_forbidden":
         key = str(details["loc"][-1])
-        known = [field.alias or name for name, field in owner.model_fields.items()]
-        return f"unknown key '{key}'. {owner.absent_keys.get(key) or suggest(key, known)}"
+        return f"unknown key '{key}'. {owner.absent_keys.get(key) or suggest(key, owner.written_keys())}"
     if details["type"] in ("missing", "union_tag_not_found"):
         return "required, but missing."
     if details["type"] == _UNKNOWN_TAG:
@@ -232,6 +237,8 @@ def _describe(details: ErrorDetails, owner: Any) -> str:
     received = details["input"]
     is_whole = isinstance(received, dict | list | BaseModel) or details["type"] == "json_invalid"
     shown = "" if is_whole else f" Received: {received!r}."
+    if details["type"] in _MAPPING_ERRORS:
+        message, shown = "expected a mapping of keys to values", " Received: a list." if is_whole else shown
     number = _EXPONENT.fullmatch(received) if isinstance(received, str) and details["type"] == "float_type" else None
     remedy = f" YAML reads this as text. Write {number[1]}{number[2] or '.0'}e{int(number[3]):+d}." if number else ""
     return f"{message[:1].lower()}{message[1:].rstrip('.')}.{shown}{remedy}"

@@ -12,6 +12,19 @@ from yt8m.errors import ConfigError
 # PyYAML's wheels contain libyaml, which is ten times as fast as PyYAML's Python code.
 FASTEST_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FASTEST_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+# What to do about problems, by a part of PyYAML's description.
+_REMEDIES = {
+    r"'\t'": "Indent with spaces, not tabs.",
+    "mapping values are not allowed": "Indent the keys of a mapping equally, and put texts with a colon in quotes.",
+    "expected <block end>": "Indent the keys of a mapping equally.",
+    "duplicate key": "Remove one of the two.",
+    "undefined alias": "Write &NAME at the first use of the value, above this line.",
+    "single document": "Keep one document: remove the line `---` and what follows, or write two files.",
+    "quoted scalar": "Close the quotation marks.",
+    "flow mapping": "Close the brackets: {key: value, key: value}.",
+    "flow sequence": "Close the brackets: [value, value].",
+    "unhashable key": "Replace what is in double braces, or put it in quotes.",
+}
 # More columns than any text has.
 _ONE_LINE = 2**31 - 1
 
@@ -31,7 +44,7 @@ def read_yaml(path: Path, what: str) -> Any:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}. Give the path of {what}.") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"{path}: not a text file. Give the path of {what}.") from None
+        raise ConfigError(f"{path}: not a text file in UTF-8. Give the path of {what}.") from None
     return parse_yaml(text, str(path))
 
 
@@ -52,10 +65,26 @@ def parse_yaml(text: str, source: str) -> Any:
         data = yaml.load(text, Loader=_UniqueKeys)  # a SafeLoader, which creates plain data only
         json.dumps(data, default=str)
     except yaml.YAMLError as error:
-        raise ConfigError(f"{source}: invalid YAML: {' '.join(str(error).split())}") from None
+        raise ConfigError(f"{source}: {_describe(error)}") from None
     except (TypeError, ValueError) as error:  # such as a 13th month, a date as a key, or a mapping within itself
         raise ConfigError(f"{source}: unusable YAML: {error}. Write plain keys and values.") from None
     return data
+
+
+def _describe(error: yaml.YAMLError) -> str:
+    """Return place, problem and remedy of an error of PyYAML."""
+    if not isinstance(error, yaml.MarkedYAMLError) or not error.problem_mark:
+        return f"invalid YAML: {' '.join(str(error).split())}"
+    mark, start = error.problem_mark, error.context_mark
+    begun = f" that begins in line {start.line + 1}" if start and start.line != mark.line else ""
+    problem = f"{error.context}{begun}: {error.problem}" if error.context else error.problem or ""
+    snippet = (mark.get_snippet(indent=0) or "").partition("\n")[0].strip()
+    remedies = (hint for part, hint in _REMEDIES.items() if part in problem)
+    received = f" Received: {snippet}" if snippet else ""
+    return (
+        f"line {mark.line + 1}, column {mark.column + 1}: invalid YAML: {problem}. {next(remedies, '')}".strip()
+        + received
+    )
 
 
 def mapping_at(data: Any, *keys: int | str) -> dict[Any, Any]:
@@ -111,8 +140,9 @@ class _UniqueKeys(yaml.SafeLoader):
     """Loader that rejects duplicate keys of a mapping. PyYAML would silently use the last one."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"duplicate key '{key}'", node.start_mark)
+        keys = [key for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        values = [key.value for key in keys]
+        for index, key in enumerate(keys):
+            if key.value in values[:index]:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key '{key.value}'", key.start_mark)
         return super().construct_mapping(node, deep)

@@ -36,7 +36,11 @@ def read_recipe(path: Path, settings: Sequence[str] = ()) -> dict[str, Any]:
     """
     data = read_yaml(path, "a recipe")
     if not isinstance(data, dict):
-        raise ConfigError(f"{path}: a recipe is a mapping of sections. Received: {type(data).__name__}.")
+        received = {type(None): "nothing", list: "a list", str: "a text"}.get(type(data), "a single value")
+        raise ConfigError(
+            f"{path}: a recipe is a mapping of sections such as data and families. Received: {received}. "
+            "`yt8m recipe explain` lists the sections."
+        )
     return apply_settings(data, settings)
 
 
@@ -72,7 +76,10 @@ def check_recipe(raw: Mapping[str, Any], source: str) -> Recipe:
     try:
         recipe = Recipe.model_validate_json(json.dumps(expanded.data))
     except ValidationError as error:
-        lines = [line.removeprefix(f"{source}: ") for line in describe_errors(error, Recipe, source, expanded.origin)]
+        lines = [
+            _with_command(line.removeprefix(f"{source}: "))
+            for line in describe_errors(error, Recipe, source, expanded.origin)
+        ]
         # Of two problems at one place, the one about references is more specific than the one about types.
         places = {_place(problem) for problem in problems}
         problems = [line for line in lines if _place(line) not in places] + problems
@@ -83,6 +90,17 @@ def check_recipe(raw: Mapping[str, Any], source: str) -> Recipe:
 
 def _place(problem: str) -> str:
     return problem.partition(": ")[0]
+
+
+def _with_command(problem: str) -> str:
+    """Add the command that explains the known keys to a problem with an unknown one."""
+    place, _, text = problem.partition(": ")
+    if not text.startswith("unknown key"):
+        return problem
+    key = text.split("'")[1]
+    section = place.removesuffix(key).removesuffix(".")
+    colon = " YAML needs a space after a colon." if ":" in key else ""
+    return f"{problem}{colon} `yt8m recipe explain{f' {section}' if section else ''}` explains them."
 
 
 def _apply(raw: dict[str, Any], setting: str) -> None:

@@ -246,6 +246,11 @@ class Recipe(Config):
                 raise ValueError(f"{model.run} did not quantize {name}, so it cannot be a member. Leave it out")
         return self
 
+    @classmethod
+    def written_keys(cls) -> list[str]:
+        """Return the sections that people can write: `training` is not in this class, `imported` is filled in."""
+        return [*(name for name in super().written_keys() if name != "imported"), "training"]
+
     def candidates(self) -> dict[str, CandidateConfig]:
         """Return the candidates of all families by name."""
         return {name: model for family in self.families.values() for name, model in family.candidates.items()}

@@ -229,7 +229,7 @@ def test_a_mistake_in_a_model_that_others_inherit_is_reported_once(small: Small)
         ("data.validation=['x*']", "data.validation", "not allowed together with data.generate"),
         ("data.generate=null", "data.validation", "required, but missing"),
         ("training=3", "training", "expected a mapping"),
-        ("families=null", "families", "should be"),
+        ("families=null", "families", "expected a mapping"),
         ("something=1", "something", "unknown key"),
     ],
 )
@@ -255,8 +255,17 @@ def test_a_cycle_over_several_students_is_found(small: Small) -> None:
     [
         ("a: [", "invalid YAML"),
         ("- a", "a recipe is a mapping"),
-        ("a: 1\na: 2", "duplicate key 'a'"),
-        ("", "NoneType"),
+        ("a: 1\na: 2", "invalid YAML in line 2, column 1: duplicate key 'a'. Remove one of the two."),
+        ("", "Received: nothing"),
+        ("# only a comment", "Received: nothing"),
+        ("hello", "Received: a text"),
+        ("a:\n\tb: 1", "line 2, column 1: .*Indent with spaces, not tabs."),
+        ("a: {b: 1}\n  c: 2", "line 2, .*Indent the keys of a mapping equally"),
+        ("a: {b: 1,\nc: 2\nd: 3", "flow mapping that begins in line 1: .*Close the brackets"),
+        ('a: "b\nc: 2', "Close the quotation marks"),
+        ("a: {{ b }}", "Replace what is in double braces"),
+        ("a: *b", "undefined alias 'b'. Write &NAME"),
+        ("a: 1\n---\nb: 2", "line 2, column 1: .*Keep one document"),
         ("2001-01-01: a", "keys must be str"),
         ("a: 2001-13-01", "month must be in"),
         ("a: &a [*a]", "Circular reference"),
@@ -267,6 +276,30 @@ def test_a_file_without_a_recipe_is_refused(tmp_path: Path, text: str, reason: s
     path.write_text(text)
     with pytest.raises(ConfigError, match=reason):
         load_recipe(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_recipe_may_come_from_windows(tmp_path: Path, encoding: str, line_end: str) -> None:
+    path = tmp_path / "recipe.yaml"
+    path.write_bytes((RECIPES / "smoke.yaml").read_text().replace("\n", line_end).encode(encoding))
+    assert load_recipe(path) == load_recipe(RECIPES / "smoke.yaml")
+
+
+def test_an_unknown_key_comes_with_the_nearest_and_the_command_that_explains_the_others(small: Small) -> None:
+    (told,) = problems(small, "trainig={}")
+    assert "Did you mean 'training'?" in told
+    assert "imported" not in told
+    assert told.endswith(" `yt8m recipe explain` explains them.")
+    (told,) = problems(small, "families.dbof.candidates.dbof-a.model.hiden_units=3")
+    assert told.endswith("`yt8m recipe explain families.dbof.candidates.dbof-a.model` explains them.")
+    (told,) = problems(small, "training={'epochs:3': null}")
+    assert "YAML needs a space after a colon. `yt8m recipe explain training` explains them." in told
+
+
+def test_a_list_in_place_of_a_mapping_is_told(small: Small) -> None:
+    assert "students: expected a mapping of keys to values. Received: a list." in problems(small, "students=[a, b]")
+    assert "data: expected a mapping of keys to values. Received: None." in problems(small, "data=")
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
