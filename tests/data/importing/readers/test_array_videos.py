@@ -55,6 +55,14 @@ def test_two_readings_of_one_array(tmp_path: Path) -> None:
         read(tmp_path / "x.npy")
 
 
+def test_an_array_per_video(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", clip1=VALUES, clip2=VALUES[:2])
+    with pytest.raises(
+        DataError, match=r"received clip1 \(3, 4\), clip2 \(2, 4\). If every array is a video, save a file"
+    ):
+        read(tmp_path / "x.npz")
+
+
 def test_ids_of_rows_from_a_file(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", VALUES)
     (tmp_path / "ids.txt").write_text("clip b\nclip a\nclip c\n")

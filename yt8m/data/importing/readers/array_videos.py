@@ -249,6 +249,13 @@ def _guess(arrays: ArraySet, roles: Roles, has_ids: bool, is_single: bool) -> st
     if len(sizes) == 1 and counts & sizes:
         return "row"
     name, shape = first
+    if len(sizes) > 1:
+        received = ", ".join(f"{name} {shape}" for name, shape in [*shapes.items()][:3])
+        raise DataError(
+            f"{arrays.where}: expected an array for every feature, all with as many videos or frames, received "
+            f"{received}. If every array is a video, save a file or a group of HDF5 for each video, or choose the "
+            "features with --feature."
+        )
     raise DataError(
         f"{arrays.where}: {name}: an array of the shape {shape} can be read in two ways. Say --layout row if it has "
         f"{shape[0]} videos with a vector of {shape[-1]} values each, or --layout file if it is one video of "
