@@ -81,10 +81,8 @@ def _describe(error: yaml.YAMLError) -> str:
     snippet = (mark.get_snippet(indent=0) or "").partition("\n")[0].strip()
     remedies = (hint for part, hint in _REMEDIES.items() if part in problem)
     received = f" Received: {snippet}" if snippet else ""
-    return (
-        f"line {mark.line + 1}, column {mark.column + 1}: invalid YAML: {problem}. {next(remedies, '')}".strip()
-        + received
-    )
+    place = f"line {mark.line + 1}, column {mark.column + 1}"
+    return f"invalid YAML in {place}: {problem}. {next(remedies, '')}".strip() + received
 
 
 def mapping_at(data: Any, *keys: int | str) -> dict[Any, Any]:

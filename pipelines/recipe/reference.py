@@ -177,7 +177,7 @@ class Reference:
         meaning, _, paper = entry["description"].partition(PAPER)
         default = in_yaml(entry["default"]) if "default" in entry else ""
         default = _REQUIRED if name in required or "const" in entry else default
-        kind = " or ".join(self._types(entry))
+        kind = _or(self._types(entry))
         return Key(name, kind, default, meaning, paper, kind.startswith(("mapping", "list")))
 
     def _types(self, schema: Schema, *, plural: bool = False) -> list[str]:
@@ -192,12 +192,12 @@ class Reference:
         noun = several if plural else singular
         if "prefixItems" in schema:
             inner = self._types(schema["prefixItems"][0], plural=True)
-            return [f"{noun} of {len(schema['prefixItems'])} {' or '.join(inner)}"]
+            return [f"{noun} of {len(schema['prefixItems'])} {_or(inner)}"]
         if "items" in schema:
-            return [f"{noun} of {' or '.join(self._types(schema['items'], plural=True))}{_range(schema)}"]
+            return [f"{noun} of {_or(self._types(schema['items'], plural=True))}{_range(schema)}"]
         if isinstance(others := schema.get("additionalProperties"), dict):
             noun = "mappings" if plural else "mapping"
-            return [f"{noun} from names to {' or '.join(self._types(others, plural=True))}"]
+            return [f"{noun} from names to {_or(self._types(others, plural=True))}"]
         return [noun + _range(schema)]
 
 
@@ -270,6 +270,10 @@ def _is_entry(path: Sequence[str], wanted: Sequence[str]) -> bool:
 
 def _fits(path: Sequence[str], wanted: Sequence[str]) -> bool:
     return len(path) == len(wanted) and all(part in (ANY_NAME, word) for part, word in zip(path, wanted, strict=True))
+
+
+def _or(words: Sequence[str]) -> str:
+    return " or ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
 def _range(schema: Schema) -> str:
