@@ -144,6 +144,20 @@ def test_hdf5_attributes_and_nested_groups(tmp_path: Path) -> None:
     np.testing.assert_array_equal(videos[0].features["rgb"], VALUES + 1)
 
 
+def test_hdf5_with_names_of_classes_beside_the_videos(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        file["class_names"] = ["x", "y"]
+        for name in ("a", "b"):
+            file[f"{name}/rgb"] = VALUES
+    assert [video.id for video in read(tmp_path / "x.h5")] == ["a", "b"]
+
+
+def test_ids_that_do_not_fit(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", ids=np.array(["a", "b"]), rgb=VALUES)
+    with pytest.raises(DataError, match=r"x\.npz: ids: expected 3 entries, one for each video, .* shape \(2,\)"):
+        read(tmp_path / "x.npz")
+
+
 def test_features_that_are_chosen(tmp_path: Path) -> None:
     write_npz_files(tmp_path / "npz", some_videos())
     assert list(read(tmp_path / "npz", features=("audio", "rgb"))[0].features) == ["audio", "rgb"]

@@ -238,7 +238,8 @@ def _guess(arrays: ArraySet, roles: Roles, has_ids: bool, is_single: bool) -> st
     shapes = {name: arrays.open(name).shape for name in roles.features}
     first, sizes = next(iter(shapes.items())), {shape[0] for shape in shapes.values()}
     counts = {size for name in roles[:4] if name for size in arrays.open(name).shape[:1]}
-    if has_ids or roles.offsets or (counts & sizes and roles.ids and arrays.open(roles.ids).shape):
+    ids = arrays.open(roles.ids).shape if roles.ids else ()
+    if has_ids or roles.offsets or (ids and (ids[0] > 1 or ids[0] in sizes)):
         return "row"
     if roles.lengths and arrays.open(roles.lengths).shape not in ((), (1,)):
         return "row"

@@ -118,8 +118,10 @@ def _id_of(name: str, inner: int) -> str:
 
 def _groups(group: Any, path: str) -> Iterator[Any]:
     with readable(path, "HDF5"):
-        has_data, inner = bool(_data_sets(group)), iter(group)
-    if has_data:
+        data, inner = _data_sets(group), iter(group)
+        # Beside groups of videos, the outermost group may have names of classes and the like.
+        is_beside = group.name == "/" and len(data) < len(group) and all(group[name].ndim < 2 for name in data)
+    if data and not is_beside:
         yield group
     while True:
         with readable(path, "HDF5"):
