@@ -65,6 +65,20 @@ def test_a_pattern_without_files_is_an_error_where_the_store_answers(store: Make
         find_fingerprints(data("mem://b/*"), "recipe", "if possible")
 
 
+def test_means_and_shards_with_brackets_in_their_paths_are_found(tmp_path: Path) -> None:
+    folder = tmp_path / "br [1]"
+    folder.mkdir()
+    for name in ("means.npz", "a [1].tfrecord", "b.tfrecord"):
+        (folder / name).write_text("1")
+    means = DataConfig.parse({"generate": {"means": f"{folder}/means.npz"}, "holdout_shards": 1}, "data")
+    assert list(find_fingerprints(means, "recipe").files) == [f"{folder}/means.npz"]
+    named = DataConfig(training=(f"{folder}/a [1].tfrecord",), validation=(f"{folder}/b*",), holdout_shards=1)
+    for config in (data(f"{folder}/*.tfrecord"), named):
+        assert list(find_fingerprints(config, "recipe").files) == [f"{folder}/a [1].tfrecord", f"{folder}/b.tfrecord"]
+    with pytest.raises(ConfigError, match=r"recipe: data\.validation: '.*br \[1\]' is a folder"):
+        find_fingerprints(data(str(folder)), "recipe")
+
+
 def test_a_store_that_denies_access_gives_no_fingerprints_and_the_reason(store: Make) -> None:
     def deny(_: str) -> list[str]:
         raise StorageError("mem://b: access denied")

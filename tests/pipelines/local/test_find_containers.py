@@ -91,6 +91,12 @@ def test_targets_of_symbolic_links_are_mounted(small: Small, tmp_path: Path) -> 
     assert {str(tmp_path / "videos"), str(tmp_path / "store")} <= set(needs.read_only)
 
 
+def test_a_folder_with_brackets_in_its_name_is_mounted(small: Small, tmp_path: Path) -> None:
+    (tmp_path / "my videos [final]").mkdir()
+    needs = find_containers(reading(small, f"{tmp_path}/my videos [final]/*.tfrecord"), "image:1")
+    assert f"{tmp_path}/my videos [final]" in needs.read_only
+
+
 def test_files_in_the_root_folder_are_refused(small: Small) -> None:
     with pytest.raises(ConfigError, match=r"'/\*.tfrecord' is in the root folder"):
         find_containers(reading(small, "/*.tfrecord"), "image:1")
