@@ -1,14 +1,19 @@
 """Client that sends the first records of a shard: `python client.py http://HOST SHARD.tfrecord [SIGNATURE]`.
 
 SIGNATURE is `serialized` (default) or `serialized_probabilities`, which take records, or `serving_default` or
-`probabilities`, which take frames and their number. The model card describes all four.
+`probabilities`, which take frames and their number. The model card describes all four. For frames, the client needs
+the model's description: `--description MODEL/assets.extra/ensemble.json`.
 """
 
+import argparse
 import base64
 import json
 import sys
+import urllib.error
 import urllib.request
+from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -17,18 +22,62 @@ def serialized(records):
     return [{"b64": base64.b64encode(record).decode()} for record in records]
 
 
-def dense(records):
+def dense(records, data):
     """Return the instances for the signatures that take frames, with features in the order of the model."""
-    lists = [tf.train.SequenceExample.FromString(record).feature_lists.feature_list for record in records]
-    features = [[[each.bytes_list.value[0] for each in of[name].feature] for name in ("rgb", "audio")] for of in lists]
-    videos = [[list(b"".join(frame)) for frame in zip(*each, strict=True)] for each in features]
+    videos = [frames_of(record, number, data).tolist() for number, record in enumerate(records)]
     padding = [[0] * len(videos[0][0])] * max(map(len, videos))  # all videos of a batch have the same length
     return [{"frames": (each + padding)[: len(padding)], "num_frames": len(each)} for each in videos]
 
 
-host, shard, signature = [*sys.argv[1:], "serialized"][:3]
-records = list(tf.data.TFRecordDataset(shard).take(8).as_numpy_iterator())
-instances = serialized(records) if signature.startswith("serialized") else dense(records)
-body = json.dumps({"signature_name": signature, "instances": instances}).encode()
-answer = urllib.request.urlopen(f"{host}/v1/models/yt8m:predict", body).read()
+def frames_of(payload, number, data):
+    """Return the frames of a record, or its means as the only frame: uint8 (T, D)."""
+    record = tf.train.SequenceExample.FromString(payload)
+    lists, context = record.feature_lists.feature_list, record.context.feature
+    parts = []
+    for name, size in data["features"].items():
+        if name in lists and lists[name].feature:
+            frames = [frame_of(each, name, data) for each in lists[name].feature]
+        else:
+            key = next((key for key in (f"mean_{name}", name) if key in context and context[key].float_list.value), "")
+            frames = [frame_of(context[key], name, data)] if key else []
+        if not frames or {len(each) for each in frames} != {size}:
+            sys.exit(
+                f"record {number}: no frames of {size} values of '{name}'. It has the feature lists {sorted(lists)}, "
+                f"and the context features {sorted(context)}. Send records with the features of the model."
+            )
+        parts.append(np.stack(frames))
+    if len({len(each) for each in parts}) > 1:
+        sys.exit(f"record {number}: features have different numbers of frames, {[len(each) for each in parts]}.")
+    return np.concatenate(parts, axis=1)
+
+
+def frame_of(feature, name, data):
+    """Return the bytes of a frame, which are quantized if the frame holds floats."""
+    if feature.bytes_list.value:
+        return np.frombuffer(feature.bytes_list.value[0], np.uint8)
+    low, high = data["ranges"].get(name, (-2.0, 2.0))
+    scale, offset = (high - low) / 255, (high - low) / 512 + low
+    values = np.array(feature.float_list.value, np.float32)
+    return np.clip(np.rint((values - np.float32(offset)) / np.float32(scale)), 0, 255).astype(np.uint8)
+
+
+parser = argparse.ArgumentParser(description="Send the first records of a shard to a served model.")
+parser.add_argument("host")
+parser.add_argument("shard")
+parser.add_argument("signature", nargs="?", default="serialized")
+parser.add_argument("--description", help="ensemble.json of the model, for the signatures that take frames")
+parser.add_argument("--model", default="yt8m", help="name of the served model")
+arguments = parser.parse_args()
+records = list(tf.data.TFRecordDataset(arguments.shard).take(8).as_numpy_iterator())
+if arguments.signature.startswith("serialized"):
+    instances = serialized(records)
+elif arguments.description:
+    instances = dense(records, json.loads(Path(arguments.description).read_text(encoding="utf-8"))["data"])
+else:
+    sys.exit("--description: give assets.extra/ensemble.json of the model, which names its features.")
+body = json.dumps({"signature_name": arguments.signature, "instances": instances}).encode()
+try:
+    answer = urllib.request.urlopen(f"{arguments.host}/v1/models/{arguments.model}:predict", body).read()
+except urllib.error.HTTPError as error:
+    sys.exit(f"{arguments.host}: {error.code} {error.reason}: {error.read().decode('utf-8', 'replace')}")
 print(json.loads(answer)["predictions"])  # noqa: T201

@@ -74,7 +74,7 @@ def values_of(instances, spec):
 
 
 @pytest.fixture
-def ask(service, tmp_path):
+def ask(service, model, tmp_path):
     """Function that runs the client on videos, and returns its output and the batch of videos."""
 
     address, asked = service
@@ -84,6 +84,7 @@ def ask(service, tmp_path):
         videos = [video_of(number, num_frames=2 + number, **sizes) for number in range(2)]
         shard = write_shard(tmp_path / "a.tfrecord", videos)
         command = [sys.executable, FOLDER / "client.py", address, shard, *signature]
+        command += ["--description", model / "assets.extra" / "ensemble.json"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         assert asked == [*signature, "serialized"][:1]
@@ -107,6 +108,19 @@ def test_the_client_prints_the_models_predictions_by_records_or_frames(ask, mode
 def test_the_client_prints_all_probabilities_when_asked(ask, model, signature):
     predictions, *videos = ask(signature)
     np.testing.assert_allclose(predictions, ExportedModel(model).probabilities(*videos), rtol=1e-6)
+
+
+def test_the_client_says_what_records_without_the_features_have(model, tmp_path):
+    video = video_of(0, audio_embedding=128)
+    shard = write_shard(tmp_path / "a.tfrecord", [video])
+    description = str(model / "assets.extra" / "ensemble.json")
+    client = [sys.executable, str(FOLDER / "client.py"), "http://127.0.0.1:9", shard]
+    command = [*client, "serving_default", "--description", description]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "record 0: no frames of" in done.stderr
+    assert "audio_embedding" in done.stderr
 
 
 def test_the_manifest_names_the_runtime_and_the_uri_of_the_model():

@@ -4,7 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from yt8m.data.format import DataSpec
+from yt8m.data.format import DataSpec, mean_name
+from yt8m.data.parsing import frame_lists, quantize_floats
 
 Tensor = Any
 
@@ -55,18 +56,17 @@ def check_and_truncate(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tu
 
 
 def parse_records(records: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
-    """Parse serialized `tf.train.SequenceExample`s in YouTube-8M's frame-level format.
+    """Parse serialized records as the reader of shards does: frame-level or video-level ones, even mixed.
 
     Args:
-        records: Serialized records, string (B,).
-        spec: Names and sizes of the features.
+        records: Serialized `tf.train.SequenceExample`s or `tf.train.Example`s, string (B,).
+        spec: Names, sizes and ranges of the features, and the layout of the records.
 
     Returns:
         Frames uint8 (B, T, D) and num_frames int32 (B,). `T` is the length of the longest video, at most
         `max_frames + 1`: one more than used, so that `check_and_truncate` still sees which videos are too long.
     """
-    described = {name: tf.io.FixedLenSequenceFeature([], tf.string, allow_missing=True) for name in spec.features}
-    _, strings, lengths = tf.io.parse_sequence_example(records, sequence_features=described)
+    _, lists, lengths = tf.io.parse_sequence_example(records, sequence_features=frame_lists(spec))
     first = next(iter(spec.features))
     num_frames = _after(
         _assert_each(
@@ -80,8 +80,51 @@ def parse_records(records: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
     num_frames = tf.minimum(tf.cast(num_frames, tf.int32), spec.max_frames + 1)
     # Only after the check: features of different lengths cannot be concatenated.
     with tf.control_dependencies([num_frames]):
-        parts = [_decode(name, strings[name][:, : spec.max_frames + 1], num_frames, spec) for name in spec.features]
-        return tf.concat(parts, axis=2), num_frames
+        kept = {name: lists[name][:, : spec.max_frames + 1] for name in spec.features}
+        if spec.layout.frames == "floats":
+            frames = quantize_floats(_after(_assert_finite(kept, spec), value=tf.concat(list(kept.values()), 2)), spec)
+        else:
+            frames = tf.concat([_decode(name, kept[name], num_frames, spec) for name in spec.features], axis=2)
+        return _with_video_level(records, frames, num_frames, spec)
+
+
+def _with_video_level(records: Tensor, frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
+    """Add the only frame of the records that have no feature lists."""
+    places = tf.where(tf.equal(num_frames, 0))[:, 0]
+    keys = [key for name in spec.features for key in (mean_name(name), name)]
+    found = tf.io.parse_example(
+        tf.gather(records, places), dict.fromkeys(keys, tf.io.RaggedFeature(tf.float32, row_splits_dtype=tf.int32))
+    )
+    values, counts = [], []
+    for name, size in spec.features.items():
+        mean, plain = found[mean_name(name)], found[name]
+        given = mean.row_lengths() > 0
+        dense = [each.to_tensor(shape=[None, size]) for each in (mean, plain)]
+        values.append(tf.where(given[:, None], *dense))
+        counts.append(tf.where(given, mean.row_lengths(), plain.row_lengths()))
+    rows = tf.concat(values, axis=1)
+    right = tf.reduce_all([count == size for count, size in zip(counts, spec.features.values(), strict=True)], axis=0)
+    check = _assert_each(
+        right & tf.reduce_all(tf.math.is_finite(rows), axis=1),
+        f"each record needs feature lists {_names(spec)}, or floats {_names(spec, 'mean_')} that are finite; first "
+        f"wrong records of those without these lists, and their floats for {_names(spec)}:",
+        [],
+        *counts,
+        numbers=places,
+    )
+    rows = quantize_floats(_after(check, value=rows), spec)
+    # A batch without any list has no room for a frame.
+    room = tf.cast(tf.equal(tf.shape(frames)[1], 0), tf.int32)
+    frames = tf.pad(frames, [[0, 0], [0, room], [0, 0]])
+    frames = tf.tensor_scatter_nd_update(frames, tf.stack([places, tf.zeros_like(places)], axis=1), rows)
+    return frames, tf.maximum(num_frames, 1)
+
+
+def _assert_finite(lists: dict[str, Tensor], spec: DataSpec) -> Any:
+    finite = [tf.reduce_all(tf.math.is_finite(values), axis=(1, 2)) for values in lists.values()]
+    return _assert_each(
+        tf.reduce_all(finite, axis=0), f"all values of {_names(spec)} must be finite; first wrong records:", []
+    )
 
 
 def _decode(name: str, strings: Tensor, num_frames: Tensor, spec: DataSpec) -> Tensor:
@@ -98,14 +141,20 @@ def _decode(name: str, strings: Tensor, num_frames: Tensor, spec: DataSpec) -> T
     return tf.io.decode_raw(_after(check, value=strings), tf.uint8, fixed_length=size)
 
 
-def _names(spec: DataSpec) -> str:
-    return ", ".join(spec.features)
+def _names(spec: DataSpec, prefix: str = "") -> str:
+    return ", ".join(f"{prefix}{name}" for name in spec.features)
 
 
-def _assert_each(right: Tensor, message: str, values: list[Any], *of_each: Tensor) -> Any:
-    """Assert `right` (B,) for every video; the message ends with `values`, the wrong videos, and their `of_each`."""
+def _assert_each(
+    right: Tensor, message: str, values: list[Any], *of_each: Tensor, numbers: Tensor | None = None
+) -> Any:
+    """Assert `right` (N,) for every video; the message ends with `values`, the wrong videos, and their `of_each`.
+
+    `numbers` int64 (N,) are the indices of the videos in the batch; without them, all of the batch are asserted.
+    """
     wrong = tf.where(~right)[:SHOWN, 0]
-    data = [message, *values, wrong, *(tf.gather(each, wrong) for each in of_each)]
+    shown = wrong if numbers is None else tf.gather(numbers, wrong)
+    data = [message, *values, shown, *(tf.gather(each, wrong) for each in of_each)]
     return tf.debugging.Assert(tf.reduce_all(right), data, summarize=SHOWN)
 
 

@@ -154,3 +154,27 @@ def test_unusable_options_of_generate_are_refused(tmp_path: Path) -> None:
     result = CliRunner().invoke(generate, ["--out", str(tmp_path), "--videos", "0"])
     assert isinstance(result.exception, ConfigError)
     assert "data generate: videos:" in str(result.exception)
+
+
+def test_the_check_says_once_what_foreign_records_have_and_reads_them_with_the_options(run, tmp_path, shards):
+    videos = [shards.video_of(n, x=6) for n in range(30)]
+    for video in videos:
+        video.id_name = "clip/key"
+    path = shards.write(tmp_path / "a", videos)
+    result = run(path)
+    assert result.exit_code == 1
+    assert result.stdout.count("The records have:") == 1
+    options = ["--features", "x=6", "--layout", "id=clip/key"]
+    assert f"`yt8m data check` with {' '.join(options)}" in result.stdout
+    assert run(path, *options).exit_code == 0
+    wrong = run(path, "--layout", "id")
+    assert wrong.exit_code == 2
+    assert "--layout: 'id' is not KEY=VALUE" in wrong.stderr
+
+
+@pytest.mark.parametrize(("labels", "doubtful"), [([[0, 1], [1, 0]], True), ([[0, 1], [1]], False)])
+def test_two_classes_for_every_video_are_doubtful(run, tmp_path, shards, labels, doubtful):
+    videos = [shards.video_of(n, labels=given) for n, given in enumerate(labels)]
+    result = run(shards.write(tmp_path / "a", videos), *SMALL)
+    assert result.exit_code == 0
+    assert ("label_form=multi_hot" in result.stdout) == doubtful

@@ -1,0 +1,115 @@
+"""What bad records have, and the settings that read them."""
+
+import pytest
+import tensorflow as tf
+
+from tests.support.videos import Video, video_of
+from yt8m.data.checking.diagnosis import diagnose
+from yt8m.data.checking.layout import fields_of, guess_spec
+from yt8m.data.format import DataSpec, RecordLayout
+from yt8m.errors import DataError
+
+
+def mediapipe(number: int, *, with_id: bool) -> bytes:
+    record = tf.train.SequenceExample()
+    context = record.context.feature
+    context["clip/data_path"].bytes_list.value.append(b"/videos/clip%d.mp4" % number)
+    context["clip/start/timestamp"].int64_list.value.append(0)
+    context["RGB/feature/rate"].float_list.value.append(1.0)
+    if with_id:
+        context["id"].bytes_list.value.append(b"clip%d" % number)
+    for name, size in (("RGB", 1024), ("AUDIO", 128)):
+        for _ in range(5):
+            record.feature_lists.feature_list[f"{name}/feature/floats"].feature.add().float_list.value.extend(
+                [0.5] * size
+            )
+            record.feature_lists.feature_list[f"{name}/feature/timestamp"].feature.add().int64_list.value.append(0)
+    return bytes(record.SerializeToString())
+
+
+def audioset(number: int) -> bytes:
+    video = video_of(number, num_frames=10, labels=[7], audio_embedding=128)
+    video.id_name = "video_id"
+    return video.serialize()
+
+
+def vector(number: int) -> bytes:
+    labels = [0] * 5
+    labels[number] = 1
+    return video_of(number, labels=labels, rgb=16, audio=4).serialize()
+
+
+FLOATS = "{RGB/feature/floats: 1024, AUDIO/feature/floats: 128}"
+OPTIONS = "--features RGB/feature/floats=1024,AUDIO/feature/floats=128"
+
+
+@pytest.mark.parametrize(
+    ("records", "spec", "sentences"),
+    [
+        (
+            [mediapipe(n, with_id=False) for n in range(3)],
+            DataSpec(),
+            ["'RGB/feature/floats' (5 frames of 1,024 floats)", f"{OPTIONS} --layout id=clip/data_path,frames=floats",
+             f"`data: {{spec: {{features: {FLOATS}, layout: {{id: clip/data_path, frames: floats}}}}}}`"],
+        ),
+        (
+            [mediapipe(n, with_id=True) for n in range(3)],
+            DataSpec(),
+            [f"{OPTIONS} --layout frames=floats",
+             f"`data: {{spec: {{features: {FLOATS}, layout: {{frames: floats}}}}}}`"],
+        ),
+        (
+            [audioset(n) for n in range(3)],
+            DataSpec(),
+            ["'audio_embedding' (10 frames of 128 bytes)", "'video_id' (4 bytes)", "--features audio_embedding=128",
+             "`data: {spec: {features: {audio_embedding: 128}}}`"],
+        ),
+        (
+            [vector(n) for n in range(3)],
+            DataSpec(features={"rgb": 16, "audio": 4}, num_classes=5),
+            ["'labels' (5 integers)", "--layout label_form=multi_hot",
+             "`data: {spec: {layout: {label_form: multi_hot}}}`"],
+        ),
+        (
+            [Video(means={"inc3": [0.5] * 6}).serialize()],
+            DataSpec(),
+            ["'mean_inc3' (6 floats)", "--features inc3=6"],
+        ),
+    ],
+)  # fmt: skip
+def test_the_diagnosis_tells_what_records_have_and_what_to_paste(records, spec, sentences):
+    found = diagnose(records, spec)
+    for sentence in sentences:
+        assert sentence in found
+
+
+def test_what_no_setting_maps_is_told():
+    record = tf.train.Example()
+    record.features.feature["id"].bytes_list.value.append(b"v")
+    record.features.feature["rgb"].bytes_list.value.append(bytes(3 * 1024))
+    found = diagnose([record.SerializeToString()], DataSpec())
+    assert "'rgb' holds 3 frames of 1,024 bytes in one feature" in found
+    assert "`yt8m data import`" in found
+    assert diagnose([b"\xff\xff rubbish"], DataSpec()) == ""
+
+
+def test_records_are_guessed_with_classes_length_and_layout():
+    records = [video_of(n, num_frames=2 + n, labels=[n, 4], rgb=16, audio=4).serialize() for n in range(3)]
+    assert guess_spec(records) == DataSpec(features={"rgb": 16, "audio": 4}, num_classes=5, max_frames=4)
+    assert guess_spec([mediapipe(n, with_id=False) for n in range(2)]).layout == RecordLayout(
+        id="clip/data_path", frames="floats"
+    )
+
+
+def test_the_error_of_a_guess_tells_what_the_first_record_has():
+    with pytest.raises(DataError, match=r"no features.*no feature lists; context features 'id' \(4 bytes\)"):
+        guess_spec([Video(labels=None).serialize()])
+
+
+def test_fields_are_listed_with_kind_and_size():
+    fields = fields_of(mediapipe(0, with_id=True))
+    assert [str(field) for field in fields][:2] == [
+        "'AUDIO/feature/floats' (5 frames of 128 floats)",
+        "'AUDIO/feature/timestamp' (5 frames of 1 integer)",
+    ]
+    assert ("id", "bytes", 5, 0, 1, False) in fields
