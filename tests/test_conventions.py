@@ -14,8 +14,9 @@ PACKAGES = ("yt8m", "components", "pipelines")
 LEAST_LINES = 40
 MOST_MODULES = 15
 # Lines of all Python in `pipelines`, so that the code around Kubeflow stays smaller than the library it serves.
-# A third of them are commands for clusters: connection, state of runs, logs, artifacts, reruns, schedules, pruning.
-MOST_PIPELINE_LINES = 11000
+# A quarter are commands for clusters: connection, state of runs, logs, artifacts, reruns, schedules, pruning. A quarter
+# write, expand, check and explain recipes.
+MOST_PIPELINE_LINES = 14000
 # Folders with one module per layer, per model or per command.
 LARGE_FOLDERS = {"yt8m/layers", "yt8m/models", "pipelines/cli"}
 # First words of docstrings of functions, which should begin with a verb.
