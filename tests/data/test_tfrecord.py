@@ -118,3 +118,23 @@ def test_payloads_are_found_by_number(tmp_path):
 
     assert list(read_payloads(tmp_path / "shard", 1, 3)) == [b"", b"ccc"]
     assert inspect_framing(tmp_path / "shard", verify_payloads=True).records == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        (b"\x93NUMPY\x01\x00" + bytes(60), "a NumPy array"),
+        (b"PAR1" + bytes(60), "a Parquet table"),
+        (b"\x89HDF\r\n" + bytes(60), "an HDF5 file"),
+        (b"PK\x03\x04" + bytes(60), "a zip archive"),
+        (b'{"id": "a", "labels": [1]}', "JSON"),
+        (b"id,labels\nvideo,3\n", "text, perhaps CSV"),
+    ],
+)
+def test_files_of_other_formats_are_named_with_a_remedy(tmp_path, content, name):
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    damage = inspect_framing(path, verify_payloads=True).damage
+    assert damage
+    assert damage.reason.startswith(f"not a TFRecord file but {name}")
+    assert "`yt8m data import`" in damage.reason

@@ -245,7 +245,8 @@ def test_shards_without_usable_videos_are_an_error_with_the_reason(model, tmp_pa
     (tmp_path / "other1.tfrecord").write_bytes(b"no shard at all")
     told = (
         r"no usable video in 2 shards: 3 bad records, 1 damaged shards\. The first: .*other0\.tfrecord: record 0 "
-        r"\(id 0000\): rgb of frame 0 has 7 bytes, not 12\. The model takes rgb of 12 bytes, audio of 4 bytes"
+        r"\(id 0000\): rgb of frame 0 has 7 bytes, not 12\. The records have: .*'rgb' \(.* of 7 bytes\).* "
+        r"The model takes rgb of 12 values, audio of 4 values"
     )
     # A part may be empty because the other parts have the videos.
     part = run(model, f"{tmp_path}/other*.tfrecord", tmp_path / "out.csv", shard_range=(0, 2))
