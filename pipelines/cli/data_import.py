@@ -129,7 +129,7 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--out", required=True, metavar="DIR", help="New folder or URI for the shards.")
 @click.option("--labels", metavar="FILE", help="CSV, Parquet or JSON file with id and labels, names or numbers.")
 @click.option(
-    "--vocabulary", metavar="FILE", help="CSV file with Index and Name of the classes.  [default: from labels]"
+    "--vocabulary", metavar="FILE", help="Names of the classes: CSV, or one per line.  [default: from labels]"
 )
 @click.option("--classes", type=int, metavar="N", help="Number of classes.  [default: from labels or vocabulary]")
 @click.option(

@@ -16,10 +16,10 @@ from tests.support.toy_ensemble import (
     write_weights,
 )
 from yt8m.data.format import DataSpec
+from yt8m.data.vocabulary import read_vocabulary
 from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.export.budget import directory_bytes
 from yt8m.export.description import ExportDescription
-from yt8m.export.vocabulary import read_vocabulary
 from yt8m.models.files import read_description
 from yt8m.records.record import NodeRecord
 from yt8m.stages.evaluate import EvaluateConfig, evaluate

@@ -1,7 +1,7 @@
 """Videos in TFRecord shards: their format, reading, checking, partition and soft targets.
 
 - `format`: features, classes and length of the videos; quantization of features to bytes.
-- `description`: what the shards of a folder hold, in `dataset.json` beside them.
+- `description`, `vocabulary`: what shards hold, and the names of their classes, in files beside them.
 - `tfrecord`, `encoding`, `shards`: framing of TFRecord files, records and shards, without TensorFlow.
 - `parsing`: parse a record into a video.
 - `stream`, `reading`, `read_report`: read shards as batches of videos, and report bad data.
@@ -11,6 +11,7 @@
 - `synthetic`: generated data sets.
 
 May import `yt8m.predictions`, `yt8m.storage`, `yt8m.progress`, `yt8m.config` and `yt8m.errors`. Layers and everything
-above them may import it. `format`, `description`, `tfrecord`, `partition`, `read_report`, `checking.report`,
-`soft_target_manifest` and `synthetic` do not import TensorFlow, so that checking a recipe takes only a moment.
+above them may import it. `format`, `description`, `vocabulary`, `tfrecord`, `partition`, `read_report`,
+`checking.report`, `soft_target_manifest` and `synthetic` do not import TensorFlow, so that checking a recipe takes only
+a moment.
 """

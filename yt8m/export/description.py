@@ -16,7 +16,6 @@ from yt8m.storage import read_text
 # Folder that TensorFlow reserves for additional files in a SavedModel.
 EXTRA_FOLDER = "assets.extra"
 DESCRIPTION_FILE = "ensemble.json"
-VOCABULARY_FILE = "vocabulary.csv"
 CARD_FILE = "README.md"
 GRAPH_FILE = "saved_model.pb"
 

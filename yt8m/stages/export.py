@@ -13,6 +13,7 @@ from yt8m import storage
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
+from yt8m.data.vocabulary import VOCABULARY_NAME, read_vocabulary, write_vocabulary
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import Member
 from yt8m.errors import ConfigError, DataError, suggest
@@ -20,14 +21,12 @@ from yt8m.export.budget import check_budget, directory_bytes
 from yt8m.export.description import (
     CARD_FILE,
     EXTRA_FOLDER,
-    VOCABULARY_FILE,
     ExportDescription,
     MemberDescription,
     ensemble_digest,
 )
 from yt8m.export.latency import measure_latency
 from yt8m.export.model_card import CardFacts, CardTexts, MemberGaps, render_card
-from yt8m.export.vocabulary import read_vocabulary, write_vocabulary
 from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
 from yt8m.quantization.files import count_by_bits
 from yt8m.records.record import NodeRecord
@@ -118,7 +117,7 @@ def export(
         """Write everything except the card; return the bytes written."""
         write_saved_model(folder, models, described)
         if names:
-            write_vocabulary(folder / EXTRA_FOLDER / VOCABULARY_FILE, names)
+            write_vocabulary(folder / EXTRA_FOLDER / VOCABULARY_NAME, names)
         return directory_bytes(folder)
 
     def size_of(member: str) -> int:

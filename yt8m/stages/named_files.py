@@ -5,8 +5,8 @@ otherwise in the step `prepare`.
 """
 
 from yt8m import storage
+from yt8m.data.vocabulary import read_vocabulary
 from yt8m.errors import ConfigError, DataError
-from yt8m.export.vocabulary import read_vocabulary
 from yt8m.yaml_files import parse_line
 
 VOCABULARY_KEY = "export.vocabulary"

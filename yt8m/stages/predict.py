@@ -17,10 +17,10 @@ from yt8m.config import Config
 from yt8m.data.description import check_model_fits
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import list_shards
+from yt8m.data.vocabulary import VOCABULARY_NAME, read_vocabulary
 from yt8m.errors import ConfigError, DataError, WorkerError
-from yt8m.export.description import EXTRA_FOLDER, VOCABULARY_FILE, ExportDescription
+from yt8m.export.description import EXTRA_FOLDER, ExportDescription
 from yt8m.export.shard_task import RECORD_SUFFIX, ShardResult, ShardTask
-from yt8m.export.vocabulary import read_vocabulary
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
 from yt8m.storage.local import local_path
@@ -130,7 +130,7 @@ def _check_output(output: str) -> None:
 
 def _vocabulary_uri(model: Path, config: PredictConfig) -> str:
     """Return the URI of the class names; empty if there are none."""
-    own = model / EXTRA_FOLDER / VOCABULARY_FILE
+    own = model / EXTRA_FOLDER / VOCABULARY_NAME
     return config.vocabulary or (str(own) if own.is_file() else "")
 
 

@@ -67,8 +67,7 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
             (under `on_bad="fail"`) a record is bad or a shard damaged.
     """
     # TensorFlow; recipes need PrepareConfig only.
-    from yt8m.data.scan import scan_shards  # noqa: PLC0415
-    from yt8m.data.sides import (  # noqa: PLC0415
+    from yt8m.data.checking.sides import (  # noqa: PLC0415
         Sides,
         check_labels,
         check_shared_videos,
@@ -76,6 +75,7 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         find_copies,
         find_doubts,
     )
+    from yt8m.data.scan import scan_shards  # noqa: PLC0415
 
     start = time.monotonic()
     training_uris, holdout_uris = split_shards(

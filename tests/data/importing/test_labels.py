@@ -150,6 +150,22 @@ def test_json_that_cannot_be_used(tmp_path: Path, content: str, message: str) ->
         read_labels(str(tmp_path / "labels.json"))
 
 
+@pytest.mark.parametrize("name", ["dog\ncat", "dog\0cat", "dog\ud800"])
+@pytest.mark.parametrize("form", ["auto", "names"])
+def test_names_that_a_vocabulary_cannot_hold(tmp_path: Path, name: str, form: LabelForm) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps({"a": ["cat"], "b": [name]}))
+    with pytest.raises(DataError, match=r"labels\.json: row 2: labels: expected names of classes, received 'dog"):
+        read_labels(str(path), form)
+
+
+def test_space_around_names_does_not_count(tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps({"a": [" dog "], "b": ["dog", "cat\n"]}))
+    table = read_labels(str(path))
+    assert (table.get("a"), table.get("b")) == (("dog",), ("dog", "cat"))
+
+
 def test_files_that_are_missing_or_of_other_formats(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no such file"):
         read_labels(str(tmp_path / "none.csv"))

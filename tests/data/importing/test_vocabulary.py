@@ -25,11 +25,11 @@ def test_file_in_any_order_and_with_other_columns(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("Index,Title\n0,a\n", "expected a column 'name', received Index, Title"),
-        ("Index,Name\n0,a\n0,b\n", "row 2: Index: class 0 occurs twice"),
-        ("Index,Name\nx,a\n", "row 1: Index: expected a class number, received 'x'"),
-        ("Index,Name\n0,\n", "row 1: Name: the name of class 0 is empty"),
-        ("Index,Name\n", "received no row"),
+        ("Index,Title\n0,a\n", "the first line is 'Index,Title'. Expected a CSV file"),
+        ("Index,Name\n0,a\n0,b\n", "line 3: class 0 occurs twice"),
+        ("Index,Name\nx,a\n", "line 2: expected a class number, received 'x'"),
+        ("Index,Name\n0,\n", "line 2: the name of class 0 is empty"),
+        ("Index,Name\n", "no class in it"),
         ('Index,Name\n0,"a\n1,b\n', "never closed"),
     ],
 )
@@ -47,3 +47,30 @@ def test_name_of_two_classes(tmp_path: Path) -> None:
     assert vocabulary.numbers_of(("b", 1), "here") == (1, 2)
     with pytest.raises(DataError, match=r"here: label 'a': .* two classes of this name, 0 and 1"):
         vocabulary.numbers_of(("a",), "here")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "index,mid,display_name\n0,/m/00,Game\n1,/m/01,Car, new\n",
+        "Index;Name\r\n0;Game\r\n1;Car, new\r\n",
+        "Game\nCar, new\n",
+        'Index,Name,Text\n0,Game,"two\nlines"\n1,"Car, new",x\n',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_all_forms_of_vocabularies_are_read(tmp_path: Path, content: str, encoding: str) -> None:
+    path = tmp_path / "classes.csv"
+    path.write_bytes(content.encode(encoding))
+    vocabulary = Vocabulary.read(str(path))
+    assert vocabulary.names == {0: "Game", 1: "Car, new"}
+    assert vocabulary.numbers_of(("Car, new", 0), "here") == (0, 1)
+
+
+def test_machine_ids_of_audioset_are_names_too(tmp_path: Path) -> None:
+    path = tmp_path / "class_labels_indices.csv"
+    path.write_text("index,mid,display_name\n1,/m/04rlf,Music\n0,/m/09x0r,Speech\n")
+    vocabulary = Vocabulary.read(str(path))
+    assert vocabulary.names == {0: "Speech", 1: "Music"}
+    assert vocabulary.numbers_of(("/m/04rlf",), "here") == vocabulary.numbers_of(("Music",), "here") == (1,)
+    assert vocabulary.has("/m/09x0r")

@@ -403,6 +403,14 @@ def test_unusable_options_are_refused(clips, tmp_path: Path, options: list[str],
     assert not (tmp_path / "out").exists()
 
 
+def test_a_vocabulary_of_too_many_classes_is_refused(clips, tmp_path: Path) -> None:
+    vocabulary = tmp_path / "sparse.csv"
+    vocabulary.write_text("Index,Name\n65536,class0\n")
+    result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--vocabulary", vocabulary, "--out", tmp_path / "out")
+    assert result.exit_code == 2, result.output
+    assert f"--vocabulary: {vocabulary} has a class 65536, but there may be 65536 classes" in result.stderr
+
+
 def test_labels_of_other_videos_are_refused(clips, tmp_path: Path) -> None:
     clips[1].write_text("id,labels\na.npy,x\nb.npy,y\n")
     result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out")

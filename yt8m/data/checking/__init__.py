@@ -1,6 +1,7 @@
-"""Checks of shards: statistics, defects, and what records of other layouts hold.
+"""Checks of shards: statistics, defects, the two sides, and what records of other layouts hold.
 
 - `check`, `report`: statistics and defects of shards, for `yt8m data check`.
+- `sides`: labels, copies and videos on both sides of a partition, for `prepare`.
 - `explain`: reasons why records are not usable videos.
 - `diagnosis`: what bad records have, and the settings that read them.
 - `layout`: fields of records, and the format that fits them.

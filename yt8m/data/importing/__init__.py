@@ -4,7 +4,7 @@
 - `source`, `options`: the source of all given paths, and the options that say how to read them.
 - `readers`: reading and checking of each format.
 - `labels`, `label_forms`: labels of videos from a file of `id, labels`, and the forms in which they are written.
-- `vocabulary`: names of classes and their numbers.
+- `vocabulary`: class numbers of labels, by the names of the classes.
 - `target`: options of an import, and what the data set is to match.
 - `survey`, `ranges`: the first pass over the videos, and the ranges of features that it measures.
 - `split`, `plan`: which video goes to which side and shard.

@@ -1,6 +1,5 @@
 """Import of own videos as a data set in YouTube-8M's format."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from yt8m.data.description import DatasetDescription, Imported
 from yt8m.data.encoding import FrameBuffer, encode_video
 from yt8m.data.format import DataSpec, quantize
 from yt8m.data.importing.labels import LabelTable
-from yt8m.data.importing.output import VOCABULARY_NAME, find_dataset, publish_dataset
+from yt8m.data.importing.output import find_dataset, publish_dataset
 from yt8m.data.importing.plan import ShardPlan, plan_shards
 from yt8m.data.importing.report import ImportReport
 from yt8m.data.importing.shard_files import ShardFiles
@@ -18,6 +17,7 @@ from yt8m.data.importing.target import DEFAULT_SPLIT, ImportConfig, Target
 from yt8m.data.importing.video import VideoSource
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.data.shards import is_complete
+from yt8m.data.vocabulary import VOCABULARY_NAME, write_vocabulary
 from yt8m.errors import DataError
 from yt8m.progress import progress
 
@@ -98,7 +98,7 @@ def import_dataset(
             limit = config.max_frames
             _write_shards(folder, output_uri, videos, max_frames=limit, survey=survey, plan=plan, spec=spec)
             if names:
-                _write_vocabulary(folder / VOCABULARY_NAME, names)
+                write_vocabulary(folder / VOCABULARY_NAME, dict(sorted(names.items())))
     return report
 
 
@@ -171,10 +171,3 @@ def _write_shards(
             advance()
     if digest.hexdigest() != survey.content:
         raise changed
-
-
-def _write_vocabulary(path: Path, names: Mapping[int, str]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("Index", "Name"))
-        rows.writerows(sorted(names.items()))

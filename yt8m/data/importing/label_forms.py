@@ -17,6 +17,8 @@ _NUMBER = re.compile(r"\s*-?\d+(\.0*)?\s*")
 _DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 # Separators that are always understood. A comma or a space may be a part of a name.
 _SEPARATORS = ("|", ";")
+# Characters that a text file with the names of the classes cannot hold.
+_UNUSABLE = re.compile("[\0\n\r\ud800-\udfff]")
 _MIXED = "Say --label-form names if numbers are names, too, or --label-form numbers if all should be class numbers."
 
 
@@ -111,7 +113,8 @@ class LabelReader:
         if not isinstance(value, str | int | float):
             raise DataError(f"{where}: labels: expected names or class numbers, received {value!r}.")
         if self._form == "names":
-            return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+            whole = isinstance(value, float) and value.is_integer()
+            return _name(str(int(value)) if whole else str(value), where)
         number = _number(value)
         if self._form == "numbers":
             if number is None:
@@ -132,7 +135,7 @@ class LabelReader:
                 f"{where}: labels: {value!r} is a {kind[:-1]}, but {self._decided[2]!r} in {self._decided[1]} is a "
                 f"{self._decided[0][:-1]}. {_MIXED}"
             )
-        return label if isinstance(label, str) else _positive(label, where)
+        return _name(label, where) if isinstance(label, str) else _positive(label, where)
 
     def _of_vector(self, values: list[Any], where: str) -> tuple[int, ...]:
         """Return the classes of a vector with a 0 or 1 for every class."""
@@ -141,6 +144,16 @@ class LabelReader:
             raise DataError(f"{where}: labels: expected a 0 or 1 for every class, received {bad[0]!r}.")
         self._decided = self._decided or ("numbers", where, 0)
         return tuple(index for index, number in enumerate(numbers) if number)
+
+
+def _name(text: str, where: str) -> str:
+    name = text.strip()
+    if _UNUSABLE.search(name):
+        raise DataError(
+            f"{where}: labels: expected names of classes, received {text[:80]!r}. Remove line breaks and "
+            "characters that no text file can hold."
+        )
+    return name
 
 
 def _number(value: Any) -> int | None:

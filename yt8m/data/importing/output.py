@@ -11,8 +11,6 @@ from yt8m import storage
 from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
 from yt8m.errors import DataError
 
-VOCABULARY_NAME = "vocabulary.csv"
-
 # Files that an import writes.
 _OWN_FILES = re.compile(r"(train|validate|test|unlabeled-test)\d{4,}\.tfrecord|vocabulary\.csv|dataset\.json")
 _REMEDY = "Give a new folder."

@@ -27,7 +27,8 @@ class ImportConfig(Config):
         ranges: Floats that the bytes of a feature stand for, from the lowest to the highest. Those of other features
             are measured.
         like: Folder or `dataset.json` of another data set whose features, ranges, classes and vocabulary to use.
-        vocabulary: CSV file with columns `Index` and `Name`. Empty means to number the names in sorted order.
+        vocabulary: File of class names, in any form that `export.vocabulary` of a recipe may have. Empty means to
+            number the names in sorted order.
         classes: Number of classes. None means as many as labels or vocabulary have.
         max_frames: Number of frames after which videos are cut. None means that the longest video stays whole.
         videos_per_shard: Largest number of videos of a shard. Shards are also at most about 100 MB.
@@ -92,6 +93,11 @@ class Target(NamedTuple):
             return cls(None, config.ranges, None, config.classes)
         vocabulary = Vocabulary.read(config.vocabulary)
         num_classes = max(vocabulary.names) + 1
+        if num_classes > MOST_CLASSES:
+            raise DataError(
+                f"--vocabulary: {config.vocabulary} has a class {num_classes - 1}, but there may be {MOST_CLASSES} "
+                "classes, from 0. Number the classes without large gaps."
+            )
         if config.classes is not None and config.classes < num_classes:
             raise DataError(
                 f"--classes: {config.classes}, but {config.vocabulary} has a class {num_classes - 1}. Leave one out."

@@ -1,13 +1,10 @@
-"""Names of classes and their numbers."""
+"""Class numbers of labels, by the names of the classes."""
 
 from collections.abc import Iterable, Sequence
 from typing import Self
 
-from yt8m.data.importing.readers.table_files import read_columns
+from yt8m.data.vocabulary import read_classes
 from yt8m.errors import DataError, suggest
-
-_INDEX, _NAME, _MID = "index", "name", "mid"
-_COLUMNS = {_INDEX: (_INDEX,), _NAME: (_NAME, "display_name"), _MID: (_MID,)}
 
 
 class Vocabulary:
@@ -35,31 +32,18 @@ class Vocabulary:
 
     @classmethod
     def read(cls, uri: str) -> Self:
-        """Read a CSV file with columns `Index` and `Name`, or AudioSet's `index,mid,display_name`.
+        """Read a file in any form that `yt8m.data.vocabulary` knows. AudioSet's machine ids are names, too.
 
         Raises:
-            DataError: A column is missing, or a number or name is not valid or occurs twice. The message names file and
-                row.
+            DataError: The file cannot be used, or a class has no name. The message names file and line.
             StorageError: The file does not exist.
         """
-        names: dict[int, str] = {}
-        aliases: dict[str, int] = {}
-        table = read_columns(uri, _COLUMNS, required=(_INDEX, _NAME))
-        for row, (index, name, mid) in enumerate(zip(table[_INDEX], table[_NAME], table[_MID], strict=True), start=1):
-            where = f"{uri}: row {row}"
-            number = (index or "").strip()
-            if not (number.isascii() and number.isdecimal()):
-                raise DataError(f"{where}: Index: expected a class number, received {index!r}.")
-            if int(number) in names:
-                raise DataError(f"{where}: Index: class {number} occurs twice.")
-            if not name:
-                raise DataError(f"{where}: Name: the name of class {number} is empty.")
-            names[int(number)] = name
-            if mid:
-                aliases[mid] = int(number)
-        if not names:
-            raise DataError(f"{uri}: expected a row for every class, received no row.")
-        return cls(names, uri, aliases)
+        classes = read_classes(uri)
+        for each in classes:
+            if not each.name:
+                raise DataError(f"{each.where}: the name of class {each.number} is empty. Give the class a name.")
+        aliases = {each.alias: each.number for each in classes if each.alias}
+        return cls({each.number: each.name for each in classes}, uri, aliases)
 
     def has(self, name: str) -> bool:
         """Return whether a class has this name."""

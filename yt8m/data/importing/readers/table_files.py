@@ -149,37 +149,6 @@ def find_column(names: Collection[str], known: Sequence[str]) -> str:
     return next((folded[each] for each in known if each in folded), "")
 
 
-def read_columns(
-    uri: str, known: Mapping[str, Sequence[str]], required: Sequence[str]
-) -> dict[str, Sequence[str | None]]:
-    """Read a small CSV file as text.
-
-    Args:
-        uri: File.
-        known: Possible names of each column.
-        required: Columns that must be there.
-
-    Returns:
-        Cells by column; None for all rows where the file lacks a column.
-
-    Raises:
-        DataError: A required column is missing, or the file cannot be read.
-    """
-    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
-
-    table = open_table(uri, "csv")
-    found = {column: find_column(table.types, names) for column, names in known.items()}
-    for column in required:
-        if not found[column]:
-            raise DataError(f"{uri}: expected a column '{column}', received {', '.join(table.types)}.")
-    batches = list(table.batches({name: pa.string() for name in found.values() if name}))
-    rows = sum(map(len, batches))
-    return {
-        column: [cell for batch in batches for cell in batch.column(name).to_pylist()] if name else [None] * rows
-        for column, name in found.items()
-    }
-
-
 @contextmanager
 def readable(path: str, kind: str) -> Iterator[None]:
     """Turn a library's errors on a file into a `DataError` that names it.

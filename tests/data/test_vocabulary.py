@@ -1,10 +1,11 @@
+import gzip
 import logging
 import re
 
 import pytest
 
+from yt8m.data.vocabulary import read_classes, read_vocabulary, write_vocabulary
 from yt8m.errors import DataError, StorageError
-from yt8m.export.vocabulary import read_vocabulary
 
 
 @pytest.fixture
@@ -52,6 +53,35 @@ def test_a_file_in_utf_16_is_read(tmp_path):
     assert read_vocabulary(str(tmp_path / "classes.csv"), 1) == {0: "äöü"}
 
 
+def test_a_compressed_file_is_read(tmp_path):
+    path = tmp_path / "classes.csv.gz"
+    content = gzip.compress(b"Index,Name\n0,Game\n")
+    path.write_bytes(content)
+    assert read_vocabulary(str(path), 1) == {0: "Game"}
+    path.write_bytes(content[:-9])
+    with pytest.raises(DataError, match=r"classes\.csv\.gz: cannot be decompressed"):
+        read_vocabulary(str(path), 1)
+
+
+def test_machine_ids_of_audioset_are_aliases(vocabulary):
+    uri = vocabulary("index,mid,display_name\n1,/m/01,Car\n0,/m/00,Game\n2,,Dog\n")
+    assert [(each.number, each.name, each.alias) for each in read_classes(uri)] == [
+        (1, "Car", "/m/01"),
+        (0, "Game", "/m/00"),
+        (2, "Dog", ""),
+    ]
+
+
+def test_the_number_of_classes_need_not_be_known(vocabulary):
+    assert [each.number for each in read_classes(vocabulary("Index,Name\n70000,Game\n"))] == [70000]
+
+
+def test_names_that_were_written_are_read(tmp_path):
+    names = {5: 'say "c"', 0: "a, b", 2: "", 3: "äöü", 1: "7;8\t9"}
+    write_vocabulary(tmp_path / "classes.csv", names)
+    assert read_vocabulary(str(tmp_path / "classes.csv"), 6) == names
+
+
 OPEN = "Index,Name,Text\n0,Game,x\n1,Car,{}\n2,Dog,y\n"
 
 
@@ -64,6 +94,7 @@ OPEN = "Index,Name,Text\n0,Game,x\n1,Car,{}\n2,Dog,y\n"
         ("0,Game\n1,Car\n", "the first line is '0,Game'. Expected a CSV file"),
         ("Index,Name\n0,Game\n1\n", "line 3: the name is missing"),
         ("Name,Index\nGame\n", "line 2: expected a class number, received ''"),
+        (f"Index,Name\n{'9' * 5000},Game\n", f"line 2: expected a class number, received '{'9' * 80}'"),
         ("Index,Name\n-1,Game\n", "line 2: expected a class number, received '-1'"),
         ("Index,Name\n0,Game\n3,Car\n", "line 3: class 3, but there are 3 classes"),
         ("Game\nCar\nDog\nCat\n", "line 4: class 3, but there are 3 classes"),

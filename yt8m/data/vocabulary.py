@@ -1,9 +1,11 @@
-"""Vocabularies: class names from text files, and to CSV files."""
+"""Vocabularies: names of classes, from text files and to CSV files."""
 
 import codecs
 import csv
+import gzip
 import io
 import logging
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +13,17 @@ from typing import NamedTuple
 from yt8m.errors import DataError
 from yt8m.storage import read_bytes
 
-_LOGGER = logging.getLogger("yt8m.export")
+_LOGGER = logging.getLogger("yt8m.data")
+
+# Name of a vocabulary beside shards and in an exported model.
+VOCABULARY_NAME = "vocabulary.csv"
 
 # Names of columns in lower case, the most specific first: a table may have a number in `label` and a name in `name`.
 _INDEX_COLUMNS = ("index", "class_index", "label_index", "class_id", "label_id", "id", "class", "label")
 _NAME_COLUMNS = ("name", "display_name", "class_name", "label_name", "label", "class")
+# Further names of the classes, which AudioSet has.
+_ALIAS_COLUMN = "mid"
+_MOST_DIGITS = 9
 _DELIMITERS = ",;\t"
 _EXPECTED = (
     "Expected a CSV file whose first line names a column of class numbers, 'Index', and one of class names, 'Name', or "
@@ -28,59 +36,102 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_GZIP = b"\x1f\x8b"
+
+
+class ClassName(NamedTuple):
+    """A class of a vocabulary.
+
+    Attributes:
+        number: Number of the class.
+        name: Its name; empty if it has none.
+        alias: Its machine id in AudioSet's vocabulary, otherwise empty.
+        where: File and line, for error messages.
+    """
+
+    number: int
+    name: str
+    alias: str
+    where: str
+
+
+class _Columns(NamedTuple):
+    """Positions of columns of a table; None where there is no column."""
+
+    number: int
+    name: int
+    alias: int | None
 
 
 class _Row(NamedTuple):
-    """A class number and a name, with the line of the file on which they begin."""
+    """The cells of a class, with the line of the file on which they begin."""
 
     line: int
     number: str
     name: str | None
+    alias: str = ""
 
 
 def read_vocabulary(uri: str, num_classes: int) -> dict[int, str]:
-    """Read class names from a CSV file such as YouTube-8M's or AudioSet's, or from a text file with a name per line.
+    """Read the class names of a model; see `read_classes`.
 
-    The columns may be `Index` and `Name`, `index` and `display_name`, and other usual names, in any case; commas,
-    semicolons or tabs separate them. Rows are identified by their class number, since YouTube-8M's vocabulary is not
-    sorted by it. Logs a warning with the number of classes that have no name, and of names that occur twice.
+    Logs a warning with the number of classes that have no name, and of names that occur twice.
 
     Args:
-        uri: URI of the file, in UTF-8 with or without a byte order mark, or in UTF-16 with one.
+        uri: URI of the file.
         num_classes: Number of classes of the model.
 
     Returns:
         Names by class.
-
-    Raises:
-        DataError: The file is not text, a quotation mark is not closed, columns or cells are missing, or a class number
-            is not a number, not a class of the model, or a duplicate.
-        StorageError: The file does not exist or cannot be read.
     """
-    names: dict[int, str] = {}
-    for row in _rows(uri, _decode(uri, read_bytes(uri))):
-        line = f"{uri}: line {row.line}"
-        if not (row.number.isascii() and row.number.isdecimal()):
-            raise DataError(f"{line}: expected a class number, received '{row.number[:80]}'.")
-        index = int(row.number)
-        if index >= num_classes:
-            raise DataError(
-                f"{line}: class {index}, but there are {num_classes} classes, from 0. Give the vocabulary of this "
-                "data, or correct the number of classes."
-            )
-        if index in names:
-            raise DataError(f"{line}: class {index} occurs twice. Remove one of the rows.")
-        if row.name is None:
-            raise DataError(f"{line}: the name is missing: the row has fewer cells than the first line.")
-        names[index] = row.name
-    if not names:
-        raise DataError(f"{uri}: no class in it. {_EXPECTED}.")
+    names = {each.number: each.name for each in read_classes(uri, num_classes)}
     _warn(uri, names, num_classes)
     return names
 
 
+def read_classes(uri: str, num_classes: int | None = None) -> list[ClassName]:
+    """Read classes from a CSV file such as YouTube-8M's or AudioSet's, or from a text file with a name per line.
+
+    The columns may be `Index` and `Name`, `index` and `display_name`, and other usual names, in any case; commas,
+    semicolons or tabs separate them. Rows are identified by their class number, since YouTube-8M's vocabulary is not
+    sorted by it.
+
+    Args:
+        uri: URI of the file, in UTF-8 with or without a byte order mark, or in UTF-16 with one. It may be compressed by
+            gzip.
+        num_classes: Number of classes that there are. None means that the file decides it.
+
+    Returns:
+        The classes in the order of the file.
+
+    Raises:
+        DataError: The file is not text, a quotation mark is not closed, columns or cells are missing, or a class number
+            is not a number, not one of the classes, or a duplicate.
+        StorageError: The file does not exist or cannot be read.
+    """
+    classes: dict[int, ClassName] = {}
+    for row in _rows(uri, _decode(uri, read_bytes(uri))):
+        line = f"{uri}: line {row.line}"
+        if not (row.number.isascii() and row.number.isdecimal() and len(row.number) <= _MOST_DIGITS):
+            raise DataError(f"{line}: expected a class number, received '{row.number[:80]}'.")
+        index = int(row.number)
+        if num_classes is not None and index >= num_classes:
+            raise DataError(
+                f"{line}: class {index}, but there are {num_classes} classes, from 0. Give the vocabulary of this "
+                "data, or correct the number of classes."
+            )
+        if index in classes:
+            raise DataError(f"{line}: class {index} occurs twice. Remove one of the rows.")
+        if row.name is None:
+            raise DataError(f"{line}: the name is missing: the row has fewer cells than the first line.")
+        classes[index] = ClassName(index, row.name, row.alias, line)
+    if not classes:
+        raise DataError(f"{uri}: no class in it. {_EXPECTED}.")
+    return list(classes.values())
+
+
 def write_vocabulary(path: Path, names: Mapping[int, str]) -> None:
-    """Write class names for `read_vocabulary`, without YouTube-8M's other columns, which take megabytes."""
+    """Write class names for `read_classes`, without YouTube-8M's other columns, which take megabytes."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(("Index", "Name"))
@@ -88,6 +139,11 @@ def write_vocabulary(path: Path, names: Mapping[int, str]) -> None:
 
 
 def _decode(uri: str, content: bytes) -> str:
+    if content.startswith(_GZIP):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{uri}: cannot be decompressed: {error}. Copy or download the file again.") from None
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -113,7 +169,8 @@ def _rows(uri: str, text: str) -> Iterator[_Row]:
         index = next((name for name in _INDEX_COLUMNS if name in columns), None)
         name = next((name for name in _NAME_COLUMNS if name in columns and name != index), None)
         if index and name:
-            yield from _table(uri, text, delimiter, columns.index(index), columns.index(name))
+            alias = columns.index(_ALIAS_COLUMN) if _ALIAS_COLUMN in columns else None
+            yield from _table(uri, text, delimiter, _Columns(columns.index(index), columns.index(name), alias))
             return
     if any(delimiter in header for delimiter in _DELIMITERS) and not uri.endswith(".txt"):
         raise DataError(f"{uri}: the first line is '{header[:200]}'. {_EXPECTED}.")
@@ -128,15 +185,14 @@ def _list(lines: Sequence[str], *, has_header: bool) -> Iterator[_Row]:
         yield _Row(number, str(index), name)
 
 
-def _table(uri: str, text: str, delimiter: str, index: int, name: int) -> Iterator[_Row]:
+def _table(uri: str, text: str, delimiter: str, columns: _Columns) -> Iterator[_Row]:
     """Read the rows of a table.
 
     Args:
         uri: URI of the file, for messages.
         text: Content of the file.
         delimiter: Character between the cells.
-        index: Position of the column with class numbers.
-        name: Position of the column with names.
+        columns: Positions of the columns to read.
     """
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     header: list[str] = []
@@ -153,18 +209,21 @@ def _table(uri: str, text: str, delimiter: str, index: int, name: int) -> Iterat
         if not header:
             header = cells
             continue
-        _refuse_swallowed_rows(f"{uri}: line {start}", cells, header, delimiter, {index, name})
+        _refuse_swallowed_rows(f"{uri}: line {start}", cells, header, delimiter, {columns.number, columns.name})
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()
-        if len(cells) > len(header) and name == len(header) - 1:
-            cells[name:] = [delimiter.join(cells[name:])]  # a name with commas and without quotation marks
+        if len(cells) > len(header) and columns.name == len(header) - 1:
+            cells[columns.name :] = [
+                delimiter.join(cells[columns.name :])
+            ]  # a name with commas and without quotation marks
         if len(cells) > len(header):
             raise DataError(
                 f"{uri}: line {start}: {len(cells)} cells, but the first line has {len(header)}. Put cells that "
                 f"contain '{delimiter}' in quotation marks."
             )
-        named = cells[name].strip() if name < len(cells) else None
-        yield _Row(start, cells[index].strip() if index < len(cells) else "", named)
+        found = {column: cell.strip() for column, cell in enumerate(cells)}
+        alias = "" if columns.alias is None else found.get(columns.alias, "")
+        yield _Row(start, found.get(columns.number, ""), found.get(columns.name), alias)
 
 
 def _reason(error: str, lines: int) -> str:
