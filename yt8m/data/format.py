@@ -19,6 +19,8 @@ YT8M_RANGE = (-2.0, 2.0)
 # Keys of the id in YouTube-8M of 2018 and 2016.
 ID_KEYS = ("id", "video_id")
 
+# Largest number of classes.
+MOST_CLASSES = 65536
 # Largest absolute value of a range. Squares of larger values could overflow.
 LARGEST_VALUE = 1e12
 
@@ -64,7 +66,7 @@ class DataSpec(Config):
     """
 
     features: dict[str, PositiveInt] = Field(default={"rgb": 1024, "audio": 128}, min_length=1)
-    num_classes: PositiveInt = Field(default=3862, le=65536)
+    num_classes: PositiveInt = Field(default=3862, le=MOST_CLASSES)
     max_frames: PositiveInt = 300
     ranges: dict[str, tuple[float, float]] = Field(default={})
     layout: RecordLayout = RecordLayout()

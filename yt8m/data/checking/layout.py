@@ -10,13 +10,12 @@ from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
-from yt8m.data.format import ID_KEYS, DataSpec, RecordLayout
+from yt8m.data.format import ID_KEYS, MOST_CLASSES, DataSpec, RecordLayout
 from yt8m.errors import DataError
 
 KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers", None: "nothing"}
 # Maximum number of fields in a description; further ones are only counted.
 MAX_DESCRIBED = 20
-MAX_CLASSES = 65536
 
 _MEAN = "mean_"
 _MAX_ID_BYTES = 1024
@@ -139,7 +138,7 @@ def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
     return DataSpec(
         features=features,
         max_frames=max(seen.longest, 1),
-        num_classes=min(classes, MAX_CLASSES) if classes else DataSpec().num_classes,
+        num_classes=min(classes, MOST_CLASSES) if classes else DataSpec().num_classes,
         layout=RecordLayout(id="" if video_id in ID_KEYS else video_id, labels=labels, label_form=form, frames=frames),
     )
 

@@ -60,7 +60,7 @@ class LabelReader:
             value = value.tolist()
         if self._form == "multi_hot":
             return self._of_vector(self._split(value, where), where)
-        items = [each for each in self._split(value, where) if not _is_empty(each)]
+        items = [each for each in self._split(value, where) if not is_missing(each)]
         if any(isinstance(each, bool) for each in items) or _looks_multi_hot(items):
             if items and all(isinstance(each, bool) for each in items):
                 return self._of_vector(items, where)
@@ -73,7 +73,7 @@ class LabelReader:
 
     def _split(self, value: Any, where: str) -> list[Any]:
         if isinstance(value, bytes):
-            value = _decoded(value, where)
+            value = decoded(value, f"{where}: labels")
         if not isinstance(value, str):
             return list(value) if isinstance(value, list | tuple) else [value]
         return self._split_text(value.strip(), where)
@@ -109,7 +109,7 @@ class LabelReader:
 
     def _label(self, value: Any, where: str) -> str | int:
         if isinstance(value, bytes):
-            value = _decoded(value, where)
+            value = decoded(value, f"{where}: labels")
         if not isinstance(value, str | int | float):
             raise DataError(f"{where}: labels: expected names or class numbers, received {value!r}.")
         if self._form == "names":
@@ -171,7 +171,10 @@ def _positive(number: int, where: str) -> int:
     return number
 
 
-def _is_empty(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Return whether a cell holds nothing: no value, NaN or blank text."""
+    if isinstance(value, np.generic | np.ndarray) and value.size == 1:
+        value = value.item()
     if isinstance(value, str | bytes):
         return not value.strip()
     return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
@@ -182,8 +185,13 @@ def _looks_multi_hot(items: list[Any]) -> bool:
     return len(items) > 2 and {_number(each) for each in items} <= {0, 1}
 
 
-def _decoded(value: bytes, where: str) -> str:
+def decoded(value: bytes, where: str) -> str:
+    """Decode text in UTF-8.
+
+    Raises:
+        DataError: The bytes are something else.
+    """
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise DataError(f"{where}: labels: expected text in UTF-8, received {value!r}.") from None
+        raise DataError(f"{where}: expected text in UTF-8, received {value!r}.") from None

@@ -12,6 +12,7 @@ from yt8m import storage
 from yt8m.data.importing.label_forms import LabelForm, LabelReader
 from yt8m.data.importing.readers.array_files import NpyRows
 from yt8m.data.importing.readers.checked import id_text
+from yt8m.data.importing.readers.columns import ID_COLUMNS
 from yt8m.data.importing.readers.paths import format_of
 from yt8m.data.importing.readers.table_files import find_column, open_table
 from yt8m.data.importing.vocabulary import Vocabulary
@@ -19,7 +20,6 @@ from yt8m.errors import DataError, suggest
 
 __all__ = ["LabelForm", "LabelTable", "Vocabulary", "read_labels"]
 
-_IDS = ("id", "ids", "video_id", "video")
 _LABELS = ("labels", "label", "class", "classes")
 _JSON = (".json", ".jsonl", ".ndjson")
 # Characters of the first of many JSON lines.
@@ -197,7 +197,7 @@ def _columns(names: Sequence[str], id_column: str, labels_column: str, where: st
     for name in (id_column, labels_column):
         if name and name not in names:
             raise DataError(f"{where}: no column '{name}'. {suggest(name, names)}")
-    ids, labels = id_column or find_column(names, _IDS), labels_column or find_column(names, _LABELS)
+    ids, labels = id_column or find_column(names, ID_COLUMNS), labels_column or find_column(names, _LABELS)
     if len(names) == 2:
         ids = ids or next((each for each in names if labels and each != labels), "")
         labels = labels or next((each for each in names if ids and each != ids), "")
@@ -235,7 +235,7 @@ def _is_lines(text: str, id_column: str, labels_column: str) -> bool:
         return False
     if not isinstance(first, Mapping):
         return False
-    ids, labels = id_column or find_column(first, _IDS), labels_column or find_column(first, _LABELS)
+    ids, labels = id_column or find_column(first, ID_COLUMNS), labels_column or find_column(first, _LABELS)
     return ids in first and labels in first
 
 

@@ -7,13 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from yt8m.data.format import MOST_CLASSES
 from yt8m.data.importing.labels import LabelTable
 from yt8m.data.importing.ranges import ValueRange
 from yt8m.data.importing.video import SourceVideo, VideoSource
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.errors import DataError
-
-MOST_CLASSES = 65536
 
 
 class LabeledVideos:

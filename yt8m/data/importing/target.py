@@ -8,8 +8,8 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from yt8m import storage
 from yt8m.config import Config
 from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
+from yt8m.data.format import MOST_CLASSES
 from yt8m.data.importing.split import LEAST_VIDEOS
-from yt8m.data.importing.survey import MOST_CLASSES
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.errors import DataError, suggest
 

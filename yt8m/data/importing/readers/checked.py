@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m.data.format import dequantize
-from yt8m.data.importing.label_forms import LabelReader
+from yt8m.data.importing.label_forms import LabelReader, decoded, is_missing
 from yt8m.data.importing.video import RawVideo, SourceVideo
 from yt8m.errors import DataError
 
@@ -84,7 +84,7 @@ class CheckedSource:
             received = ", ".join(f"{name} {length}" for name, length in lengths.items())
             raise DataError(f"{raw.where}: expected equal numbers of frames of all features, received {received}.")
         labels = self._labels.read(raw.labels, raw.where)
-        group = "" if _is_missing(raw.group) else _text(raw.group, f"{raw.where}: group")
+        group = "" if is_missing(raw.group) else _text(raw.group, f"{raw.where}: group")
         return SourceVideo(identity, features, raw.where, labels, group)
 
     def _matrix(self, raw: RawVideo, name: str) -> NDArray[np.float32]:
@@ -162,7 +162,7 @@ def id_text(value: Any, where: str) -> str:
     Raises:
         DataError: The id is empty, or is no text and no whole number.
     """
-    if _is_missing(value):
+    if is_missing(value):
         raise DataError(f"{where}: the id is empty. Every video needs one.")
     return _text(value, f"{where}: id")
 
@@ -170,10 +170,7 @@ def id_text(value: Any, where: str) -> str:
 def _text(value: Any, where: str) -> str:
     value = value.item() if isinstance(value, np.generic | np.ndarray) and value.size == 1 else value
     if isinstance(value, bytes):
-        try:
-            value = value.decode()
-        except UnicodeDecodeError:
-            raise DataError(f"{where}: expected text in UTF-8, received {value!r}.") from None
+        value = decoded(value, where)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, str | int) or isinstance(value, bool):
@@ -182,14 +179,6 @@ def _text(value: Any, where: str) -> str:
     if "\0" in text:
         raise DataError(f"{where}: expected text without NUL characters, received {text!r}.")
     return text
-
-
-def _is_missing(value: Any) -> bool:
-    if isinstance(value, np.generic | np.ndarray) and value.size == 1:
-        value = value.item()
-    if isinstance(value, str | bytes):
-        return not value.strip()
-    return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
 
 
 def _duplicate(identity: str, first: RawVideo, second: RawVideo) -> str:

@@ -16,7 +16,8 @@ from yt8m.errors import DataError, suggest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_IDS = ("id", "ids", "video_id", "video")
+# Usual names of the column of ids, the most usual first.
+ID_COLUMNS = ("id", "ids", "video_id", "video")
 _FRAMES = ("frame", "frame_index", "frame_number", "frame_idx", "frame_id")
 _LABELS = ("labels", "label")
 _GROUPS = ("group",)
@@ -72,7 +73,7 @@ def find_columns(types: Mapping[str, Any], options: SourceOptions, path: str) ->
             raise DataError(f"{path}: {option}: no column '{name}'. {suggest(name, types)}")
         return name or find_column(list(candidates), known)
 
-    identity = role(options.id_column, "--id-column", _IDS, plain)
+    identity = role(options.id_column, "--id-column", ID_COLUMNS, plain)
     frame = role(options.frame_column, "--frame-column", _FRAMES, plain)
     labels = role(options.labels_column, "--labels-column", _LABELS, types)
     group = role(options.group_column, "--group-column", _GROUPS, plain)
