@@ -31,7 +31,7 @@ def written(survey: Survey, *, first: bool = False) -> WrittenRecipe:
     return WrittenRecipe(Draft(survey, chosen, patterns, 2, Path("own/recipe.yaml"), first=first))
 
 
-ODD = DataSpec(features={"a b": 129, "größe": 3}, num_classes=3, max_frames=7)
+ODD = DataSpec(features={"a/b c": 129, "größe": 3}, num_classes=3, max_frames=7)
 SHAPES = [
     (12, ODD),
     (400, ODD),
