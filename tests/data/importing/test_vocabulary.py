@@ -28,7 +28,6 @@ def test_file_in_any_order_and_with_other_columns(tmp_path: Path) -> None:
         ("Index,Title\n0,a\n", "the first line is 'Index,Title'. Expected a CSV file"),
         ("Index,Name\n0,a\n0,b\n", "line 3: class 0 occurs twice"),
         ("Index,Name\nx,a\n", "line 2: expected a class number, received 'x'"),
-        ("Index,Name\n0,\n", "line 2: the name of class 0 is empty"),
         ("Index,Name\n", "no class in it"),
         ('Index,Name\n0,"a\n1,b\n', "never closed"),
     ],
@@ -38,6 +37,14 @@ def test_files_that_cannot_be_used(tmp_path: Path, content: str, message: str) -
     path.write_text(content)
     with pytest.raises(DataError, match=message):
         Vocabulary.read(str(path))
+
+
+def test_classes_without_a_name_have_their_number(tmp_path: Path) -> None:
+    path = tmp_path / "vocabulary.csv"
+    path.write_text("Index,Name\n0,\n1,\n2,b\n")
+    vocabulary = Vocabulary.read(str(path))
+    assert vocabulary.numbers_of((1, "b"), "here") == (1, 2)
+    assert not vocabulary.has("")
 
 
 def test_name_of_two_classes(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ class Vocabulary:
     """Names of classes by number.
 
     Args:
-        names: Name by class number. Numbers may be missing.
+        names: Name by class number. Numbers may be missing, and names empty: some of YouTube-8M's classes have none.
         where: File that they come from, or empty if they were made from labels.
         aliases: Further names, such as AudioSet's machine ids.
     """
@@ -22,7 +22,7 @@ class Vocabulary:
         self._numbers = dict(aliases or {})
         self._ambiguous: dict[str, tuple[int, int]] = {}
         for number, name in names.items():
-            if self._numbers.setdefault(name, number) != number:
+            if name and self._numbers.setdefault(name, number) != number:
                 self._ambiguous[name] = (self._numbers[name], number)
 
     @classmethod
@@ -35,13 +35,10 @@ class Vocabulary:
         """Read a file in any form that `yt8m.data.vocabulary` knows. AudioSet's machine ids are names, too.
 
         Raises:
-            DataError: The file cannot be used, or a class has no name. The message names file and line.
+            DataError: The file cannot be used. The message names file and line.
             StorageError: The file does not exist.
         """
         classes = read_classes(uri)
-        for each in classes:
-            if not each.name:
-                raise DataError(f"{each.where}: the name of class {each.number} is empty. Give the class a name.")
         aliases = {each.alias: each.number for each in classes if each.alias}
         return cls({each.number: each.name for each in classes}, uri, aliases)
 
