@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli.data_import import import_command
+from pipelines.cli.options import layout_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import DataError
 
@@ -75,14 +76,9 @@ def generate(out: str, **options: str | int | None) -> None:
 @click.option(
     "--max-frames", type=int, metavar="N", help="Maximum number of frames per video; longer videos are truncated."
 )
-@click.option(
-    "--layout",
-    metavar="KEY=VALUE,...",
-    help="Keys and forms of records that differ from YouTube-8M's: id, labels, label_form, frames; for instance "
-    "id=clip/data_path,frames=floats.",
-)
+@layout_option
 @click.option("--json", "as_json", is_flag=True, help="Print the whole report as JSON.")
-def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | None) -> None:
+def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | dict[str, str] | None) -> None:
     """Check shards and list every damaged shard and bad record.
 
     The report counts the videos, frames, labels and bytes of all shards that match GLOB. The expected features and
@@ -134,7 +130,7 @@ def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
     if options["features"]:
         given["features"] = _parse_features(options["features"])
     if options["layout"]:
-        given["layout"] = _parse_layout(options["layout"])
+        given["layout"] = options["layout"]
     changes = {name: value for name, value in given.items() if value is not None}
     specs = {}
     for folder, uri in {uri.rpartition("/")[0]: uri for uri in uris}.items():
@@ -161,16 +157,6 @@ def _parse_features(text: str) -> dict[str, int]:
             raise DataError(f"--features: '{part}' is not NAME=SIZE. Write for instance rgb=1024,audio=128.")
         features[name] = int(size)
     return features
-
-
-def _parse_layout(text: str) -> dict[str, str]:
-    layout = {}
-    for part in text.split(","):
-        key, _, value = part.partition("=")
-        if not key or not value:
-            raise DataError(f"--layout: '{part}' is not KEY=VALUE. Write for instance id=clip/data_path,frames=floats.")
-        layout[key] = value
-    return layout
 
 
 def _show(report: "CheckReport", console: Console) -> None:

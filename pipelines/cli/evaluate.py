@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from pipelines.cli.options import input_option, on_bad_option
+from pipelines.cli.options import input_option, layout_option, on_bad_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.predictions import DEFAULT_TOP_K
 
@@ -26,6 +26,7 @@ SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds",
 @input_option
 @click.option("--batch-size", type=int, default=128, show_default=True, metavar="N", help="Videos per batch.")
 @on_bad_option
+@layout_option
 @click.option(
     "--predictions",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -46,24 +47,27 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     inputs: tuple[str, ...],
     batch_size: int,
     on_bad: Literal["skip", "fail"],
+    layout: dict[str, str],
     predictions: Path | None,
     top_k: int,
     as_json: bool,
 ) -> None:
     """Evaluate a trained, quantized or exported model on labeled shards."""
-    from yt8m.data.description import check_model_fits
+    from yt8m.data.description import spec_of_shards
+    from yt8m.data.format import RecordLayout
     from yt8m.data.partition import list_shards
     from yt8m.stages.evaluate import EvaluateConfig, spec_of
     from yt8m.stages.evaluate import evaluate as run_stage
 
     config = EvaluateConfig.parse({"batch_size": batch_size, "top_k": top_k}, "evaluate")
+    given = RecordLayout.parse(layout, "--layout")
     import_quietly("tensorflow")
     from yt8m.data.scan import hold_out_all
 
     with tempfile.TemporaryDirectory(prefix="yt8m-") as folder:
         partition = Path(folder) / "partition.json"
-        shards, spec = list_shards("--input", inputs), spec_of(model)
-        check_model_fits(spec, shards, classes=True)
+        shards = list_shards("--input", inputs)
+        spec = spec_of_shards(spec_of(model), shards, given, classes=True)
         hold_out_all(shards, spec, on_bad).save(partition)
         metrics = run_stage(partition=partition, model=model, config=config, predictions=predictions).metrics
     if as_json:

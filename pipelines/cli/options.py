@@ -32,6 +32,24 @@ class _Header(click.ParamType[tuple[str, str]]):
         return [line for line in rv.splitlines() if line]
 
 
+class _Layout(click.ParamType[dict[str, str]]):
+    """Keys and forms of records."""
+
+    name = "KEY=VALUE,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, str]:
+        """Split a text into keys and values."""
+        if isinstance(value, dict):
+            return value
+        layout = {}
+        for part in str(value).split(","):
+            key, sign, given = part.partition("=")
+            if not key or not sign:
+                self.fail(f"'{part}' is not KEY=VALUE. Write for instance id=clip/data_path,frames=floats.", param, ctx)
+            layout[key] = given
+        return layout
+
+
 _FILE = {"type": click.Path(exists=True, dir_okay=False), "metavar": "FILE", "default": None}
 # Options of each field of `ClusterAccess`, in the order of the help.
 _ACCESS: Mapping[str, Mapping[str, Any]] = {
@@ -92,6 +110,14 @@ on_bad_option = click.option(
     default="skip",
     show_default=True,
     help="Skip damaged shards and bad records, or fail.",
+)
+layout_option = click.option(
+    "--layout",
+    type=_Layout(),
+    default={},
+    metavar="KEY=VALUE,...",
+    help="Keys and forms of the records, where they differ from those of dataset.json beside the shards, or without "
+    "this file from the model's training data or YouTube-8M's: id, labels, label_form, frames; for instance id=clip/data_path,frames=floats.",
 )
 cluster_file_option = click.option(
     "--cluster",

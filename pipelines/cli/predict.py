@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.options import input_option, on_bad_option
+from pipelines.cli.options import input_option, layout_option, on_bad_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import ConfigError
 
@@ -29,7 +29,10 @@ from yt8m.errors import ConfigError
     help="Predict only shards FIRST (from 0) to LAST (excluded). A final call without this option joins the parts.",
 )
 @on_bad_option
-def predict(model: str, inputs: tuple[str, ...], output: str, shard_range: str | None, **options: str | int) -> None:
+@layout_option
+def predict(
+    model: str, inputs: tuple[str, ...], output: str, shard_range: str | None, **options: str | int | dict[str, str]
+) -> None:
     """Predict any number of shards: write the challenge's submission file, or a table with class names.
 
     Call the command again to continue after an interruption.

@@ -11,12 +11,16 @@ from unittest.mock import Mock
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 from click.testing import CliRunner
 
+from pipelines.cli import main
 from pipelines.cli.predict import predict as command
 from tests.support.toy_ensemble import SPEC, export_ensemble, write_quantized_model, write_weights
 from tests.support.videos import video_of, write_shard
 from yt8m.data import stream
+from yt8m.data.description import DatasetDescription
+from yt8m.data.format import RecordLayout
 from yt8m.data.parsing import parse_record
 from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError, WorkerError
@@ -25,6 +29,7 @@ from yt8m.export.shard_predictor import ShardPredictor
 from yt8m.export.shard_task import ShardResult
 from yt8m.stages.predict import PredictConfig, predict
 
+FLOATS = RecordLayout(id="key", frames="floats")
 SIZES: dict[str, Any] = {"rgb": 12, "audio": 4}
 
 
@@ -325,3 +330,69 @@ def test_the_command_predicts(model, shards, tmp_path):
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert "4 videos of 1 shards" in done.stdout
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 11
+
+
+def floats_shard(folder: Path, *, labels: bool = False) -> str:
+    """Write a shard of two videos whose frames are floats, with the id in `key`."""
+    records = []
+    for number in range(2):
+        record = tf.train.SequenceExample()
+        record.context.feature["key"].bytes_list.value.append(b"v%d" % number)
+        if labels:
+            record.context.feature["labels"].int64_list.value.append(number)
+        for name, size in SIZES.items():
+            frame = record.feature_lists.feature_list[name].feature.add()
+            frame.float_list.value.extend([number - 0.5] * size)
+        records.append(bytes(record.SerializeToString()))
+    folder.mkdir()
+    return write_shard(folder / "floats.tfrecord", records)
+
+
+def test_shards_of_another_layout_are_read_as_the_message_says(model, tmp_path):
+    shard = floats_shard(tmp_path / "shards")
+    output = tmp_path / "out.csv"
+    arguments = ["predict", "--model", str(model), "--input", shard, "--output", str(output)]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 2
+    options = ["--layout", "id=key,frames=floats"]
+    assert f"`yt8m predict` and `yt8m evaluate` with {' '.join(options)}" in refused.stderr
+    assert not output.exists()
+    done = CliRunner().invoke(main, [*arguments, *options])
+    assert done.exit_code == 0, done.output
+    assert [line.split(",")[0] for line in output.read_text().splitlines()] == ["VideoId", "v0", "v1"]
+    (batch,) = read_videos([shard], SPEC.model_copy(update={"layout": FLOATS}), batch_size=9)
+    scores = ExportedModel(model).top(batch["frames"], batch["num_frames"])[1]
+    assert f"{scores[0][0]:.6f}"[:6] in output.read_text().splitlines()[1]
+
+
+def test_the_description_of_the_shards_goes_before_the_models_layout(model, shards, tmp_path):
+    described = SPEC.model_copy(update={"layout": FLOATS})
+    other = floats_shard(tmp_path / "other")
+    description = DatasetDescription(data=described, seed=0, videos={}, shards={})
+    (tmp_path / "other" / "dataset.json").write_text(description.model_dump_json())
+    run(model, other, tmp_path / "out.csv")
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
+    with pytest.raises(DataError, match="records of different layouts. Read them by separate calls"):
+        predict(model=model, inputs=[other, shards], output=str(tmp_path / "b.csv"), config=PredictConfig())
+
+
+def test_evaluation_reads_another_layout_and_tells_it(model, tmp_path):
+    arguments = ["evaluate", "--model", str(model), "--input", floats_shard(tmp_path / "shards", labels=True), "--json"]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 2
+    options = ["--layout", "id=key,frames=floats"]
+    assert f"`yt8m evaluate` with {' '.join(options)}" in refused.stderr
+    done = CliRunner().invoke(main, [*arguments, *options])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["videos"] == 2
+
+
+@pytest.mark.parametrize("name", ["predict", "evaluate"])
+def test_an_unusable_layout_is_refused(model, tmp_path, name):
+    shard = floats_shard(tmp_path / "shards")
+    output = ["--output", str(tmp_path / "out.csv")] if name == "predict" else []
+    arguments = [name, "--model", str(model), "--input", shard, *output, "--layout", "frames=texts"]
+    refused = CliRunner().invoke(main, arguments)
+    assert refused.exit_code == 2
+    assert "frames: expected" in refused.stderr
+    assert "received 'texts'" in refused.stderr

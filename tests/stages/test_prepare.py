@@ -317,3 +317,14 @@ def test_doubtful_labels_are_told(folder, shards):
     shards.write(folder / "validate0.tfrecord", videos)
     _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
     assert "Only one class has videos on the hold-out (class 1)." in result.details["doubts"]
+
+
+def test_records_of_another_layout_are_refused_with_the_line_for_the_recipe(folder, shards):
+    for path in folder.glob("*.tfrecord"):
+        videos = [shards.video_of(number, labels=[number % 3]) for number in range(6)]
+        for video in videos:
+            video.id_name = "clip/key"
+        shards.write(path, videos)
+    line = r"`data: \{spec: \{layout: \{id: clip/key\}\}\}`"
+    with pytest.raises(DataError, match=rf"no usable video in the hold-out shards.*{line}"):
+        run(folder, shards)

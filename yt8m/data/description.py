@@ -1,7 +1,7 @@
 """Description of a data set: the file `dataset.json` beside its shards."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -9,7 +9,7 @@ from pydantic import NonNegativeInt, model_validator
 
 from yt8m import storage
 from yt8m.config import Config, ConfigFile
-from yt8m.data.format import DataSpec
+from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.errors import ConfigError, DataError
 from yt8m.yaml_files import dump_line
 
@@ -156,6 +156,8 @@ def complete(written: Mapping[str, Any], described: DataSpec) -> dict[str, Any]:
     if described.ranges and isinstance(features, dict) and isinstance(ranges, dict):
         known = {name: list(bounds) for name, bounds in described.ranges.items() if name in features}
         spec["ranges"] = {**known, **ranges}
+    if isinstance(layout := given.get("layout"), dict):
+        spec["layout"] = {**described.layout.model_dump(exclude_defaults=True), **layout}
     return spec
 
 
@@ -210,25 +212,38 @@ def check_described(found: Mapping[str, DatasetDescription], spec: DataSpec) -> 
             )
 
 
-def check_model_fits(spec: DataSpec, uris: Iterable[str], *, classes: bool) -> None:
-    """Check that a model can read shards, as far as their descriptions tell.
+def spec_of_shards(spec: DataSpec, uris: Sequence[str], layout: RecordLayout, *, classes: bool) -> DataSpec:
+    """Check that a model can read shards, as far as their descriptions tell, and find the layout of their records.
 
     Args:
         spec: What the model was made for.
         uris: URIs of the shards.
+        layout: Its given keys replace those of the shards' description, or of the model if they have none.
         classes: Whether the number of classes counts, because labels are read.
+
+    Returns:
+        The model's specification with the layout of the shards.
 
     Raises:
         ConfigError: A file `dataset.json` beside the shards is no description of them.
-        DataError: The shards have other features, sizes, ranges or classes.
+        DataError: The shards have other features, sizes, ranges or classes than the model, or different layouts.
     """
-    for folder, description in descriptions_of(uris).items():
+    found = descriptions_of(uris)
+    for folder, description in found.items():
         if difference := contradiction(spec, description.data, classes=classes):
             raise DataError(
                 f"{folder}: the model was made for other videos than {DESCRIPTION_NAME} describes ({difference}: the "
                 "model's and the data's). Give shards of the data set that the model was trained on, or shards that "
                 "were written with the same features and ranges."
             )
+    layouts = {
+        folder: (found[folder].data if folder in found else spec).layout.with_keys(layout)
+        for folder in map(_folder, uris)
+    }
+    (first, one), *others = layouts.items()
+    if other := next((folder for folder, each in others if each != one), ""):
+        raise DataError(f"{first} and {other} have records of different layouts. Read them by separate calls.")
+    return spec.model_copy(update={"layout": one})
 
 
 def _other_names(first: str, one: DatasetDescription, second: str, other: DatasetDescription) -> str:

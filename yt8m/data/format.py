@@ -50,6 +50,10 @@ class RecordLayout(Config):
         """Keys of the video's id; the first one in a record counts."""
         return (self.id,) if self.id else ID_KEYS
 
+    def with_keys(self, other: Self) -> Self:
+        """Return this layout with the keys that were given to another one."""
+        return self.model_copy(update=other.model_dump(exclude_unset=True))
+
 
 class DataSpec(Config):
     """Features, classes and length of the videos; the defaults are YouTube-8M's (2018).

@@ -132,7 +132,11 @@ def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partitio
         damaged, bad = report.findings_in(uris)
         first = next(map(str, [*damaged, *bad]), f"{uris[0]}: no record")
         has = diagnose(report.samples, spec)
-        raise DataError(f"no usable video in {len(uris)} shards. First problem: {first}. {has}".strip())
+        features = ", ".join(f"{name} of {size} values" for name, size in spec.features.items())
+        raise DataError(
+            f"no usable video in {len(uris)} shards. First problem: {first}. {has}{' ' if has else ''}The model takes "
+            f"{features}: give labeled shards that have them."
+        )
     if not scan.class_counts.any():
         raise DataError(
             f"{uris[0]}: no labeled video in {len(uris)} shards. Give labeled shards, or use `yt8m predict`."

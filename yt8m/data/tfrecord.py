@@ -18,6 +18,8 @@ _HEADER = struct.Struct("<QI")
 _FOOTER = struct.Struct("<I")
 # Bytes of a record beside its payload.
 RECORD_OVERHEAD: int = _HEADER.size + _FOOTER.size
+# Fewest bytes that tell text from a record: the fourth byte of the length of a record below 16 MiB is 0.
+_UNAMBIGUOUS = 4
 # First bytes of files in other formats.
 _FOREIGN = {
     b"\x93NUMPY": "a NumPy array",
@@ -111,11 +113,16 @@ def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool
     """Describe the damage of the record at `offset`; return an empty string if there is none."""
     left = len(content) - offset
     if left < _HEADER.size:
-        return f"truncated: {left} bytes left, but a record's header has {_HEADER.size}"
+        if offset == 0 and left >= _UNAMBIGUOUS and (known := _foreign_format(content[:])):
+            return known
+        doubt = ", or not a TFRecord file" if offset == 0 else ""
+        return f"truncated: {left} bytes left, but a record's header has {_HEADER.size}{doubt}"
     header = content[offset : offset + _HEADER.size]
     length, length_checksum = _HEADER.unpack(header)
     if _masked_checksum(header[:8]) != length_checksum:
-        return _foreign_format(content[:64]) if offset == 0 else "the checksum of the record's length does not match"
+        if offset == 0:
+            return _foreign_format(content[:64]) or "not a TFRecord file"
+        return "the checksum of the record's length does not match"
     if left < length + RECORD_OVERHEAD:
         return f"truncated: {left} bytes left, but the record has {length + RECORD_OVERHEAD}"
     if verify_payloads:
@@ -127,7 +134,7 @@ def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool
 
 
 def _foreign_format(start: bytes) -> str:
-    """Name the format of a file that is no TFRecord file, from its first bytes."""
+    """Name the format of a file that is no TFRecord file, from its first bytes; empty if it is unknown."""
     if start.startswith(b"\x1f\x8b"):
         return "a gzip archive, not a TFRecord file; unpack it"
     known = next((name for magic, name in _FOREIGN.items() if start.startswith(magic)), "")
@@ -136,7 +143,7 @@ def _foreign_format(start: bytes) -> str:
     elif not known and all(32 <= byte < 127 or byte in b"\t\r\n" or byte > 127 for byte in start):
         known = "text, perhaps CSV"
     remedy = "; `yt8m data import` makes shards of NumPy, Parquet, CSV and HDF5 files"
-    return f"not a TFRecord file but {known}{remedy}" if known else "not a TFRecord file"
+    return f"not a TFRecord file but {known}{remedy}" if known else ""
 
 
 def _end_of(content: mmap.mmap | bytes, offset: int) -> int:

@@ -23,15 +23,22 @@ class ShardPredictor:
 
     Args:
         model: Folder of the exported model.
+        spec: The model's features, classes and length, and the layout of the records.
         file_format: Format of the prediction files.
         batch_size: Number of videos per batch, which bounds memory.
         on_bad: `skip` skips and counts bad records and damaged shards, `fail` raises an error.
     """
 
     def __init__(
-        self, model: Path, file_format: PredictionFormat, batch_size: int, on_bad: Literal["skip", "fail"]
+        self,
+        model: Path,
+        spec: DataSpec,
+        file_format: PredictionFormat,
+        batch_size: int,
+        on_bad: Literal["skip", "fail"],
     ) -> None:
         self._model = ExportedModel(model)
+        self._spec = spec
         self._format = file_format
         self._batch_size = batch_size
         self._on_bad = on_bad
@@ -60,14 +67,14 @@ class ShardPredictor:
 
                 with storage.publish_file(task.part) as path:
                     self._format.write_part(path, predictions())
-                done = _summarize_reading(task, report, videos, self._model.spec)
+                done = _summarize_reading(task, report, videos, self._spec)
                 done.save(task.record)
                 yield done
 
     def _batches(self, shards: Sequence[str], report: ReadReport) -> Iterator[tuple[Any, Any]]:
         batches = read_shards(
             shards,
-            self._model.spec,
+            self._spec,
             batch_size=self._batch_size,
             on_bad=self._on_bad,
             report=report,

@@ -14,8 +14,8 @@ from pydantic import PositiveInt
 
 from yt8m import storage
 from yt8m.config import Config
-from yt8m.data.description import check_model_fits
-from yt8m.data.format import DataSpec
+from yt8m.data.description import spec_of_shards
+from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.data.partition import list_shards
 from yt8m.data.vocabulary import VOCABULARY_NAME, read_vocabulary
 from yt8m.errors import ConfigError, DataError, WorkerError
@@ -45,6 +45,8 @@ class PredictConfig(Config):
         vocabulary: File of class names for Parquet, in any form that `export.vocabulary` of a recipe may have. Empty
             takes the model's own vocabulary, if it has one.
         on_bad: `skip` skips and counts bad records and damaged shards, `fail` raises an error.
+        layout: Keys and forms of the records. Keys that are not given are those of dataset.json beside the shards, or
+            of the model's training data if there is no such file.
     """
 
     batch_size: PositiveInt = 128
@@ -52,6 +54,7 @@ class PredictConfig(Config):
     shard_range: tuple[int, int] | None = None
     vocabulary: str = ""
     on_bad: Literal["skip", "fail"] = "skip"
+    layout: RecordLayout = RecordLayout()
 
 
 def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictConfig) -> StageResult:
@@ -83,10 +86,10 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
     _check_output(output)
     description = ExportDescription.load(model)
     shards = list_shards("inputs", inputs)
-    check_model_fits(description.data, shards, classes=False)
+    spec = spec_of_shards(description.data, shards, config.layout, classes=False)
     vocabulary = _vocabulary_uri(model, config)
     file_format = _file_format(output, vocabulary, description, config)
-    tasks = _tasks(shards, description, output, vocabulary, config)
+    tasks = _tasks(shards, description, spec, output, vocabulary, config)
     first, last = config.shard_range or (0, len(tasks))
     if not 0 <= first < last <= len(tasks):
         raise ConfigError(f"shard_range: expected part of 0:{len(tasks)}, received {first}:{last}.")
@@ -95,13 +98,13 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
     todo = [task for task in chosen if task.record.rpartition("/")[2] not in finished]
     videos = 0
     with progress("predict", len(chosen), unit="shards", done=len(chosen) - len(todo)) as advance:
-        for done in _run(todo, model, file_format, config):
+        for done in _run(todo, model, spec, file_format, config):
             videos += done.videos
             advance(note=f"{videos:,} videos, {videos / (time.monotonic() - start):.0f}/s")
     with ThreadPoolExecutor() as pool:
         found = list(pool.map(lambda task: ShardResult.load(task.record), chosen))
     if config.shard_range is None:
-        _check_usable(found, description.data, output)
+        _check_usable(found, spec, output)
         parts = [task.part for task in tasks]
         with storage.publish_file(output) as path:
             file_format.join(map(storage.ReadAhead(parts).stage_in, parts), path)
@@ -149,12 +152,17 @@ def _file_format(
     raise ConfigError(f"output: expected a file that ends in .csv or .parquet, received '{output}'.")
 
 
-def _tasks(
-    shards: Sequence[str], description: ExportDescription, output: str, vocabulary: str, config: PredictConfig
+def _tasks(  # noqa: PLR0917 private
+    shards: Sequence[str],
+    description: ExportDescription,
+    spec: DataSpec,
+    output: str,
+    vocabulary: str,
+    config: PredictConfig,
 ) -> list[ShardTask]:
     """List the shards with the files of their predictions, whose names hash everything that affects the content."""
     names = storage.stat(vocabulary).fingerprint if vocabulary else ""
-    settings = f"{description.identity} {description.top_k} {names} {config.on_bad}"
+    settings = f"{description.identity} {description.top_k} {names} {config.on_bad} {spec.layout!r}"
     tasks = []
     for shard, found in storage.stats(shards).items():
         content = f"{settings} {shard} {found.fingerprint}"
@@ -165,7 +173,7 @@ def _tasks(
 
 
 def _run(
-    tasks: Sequence[ShardTask], model: Path, file_format: "PredictionFormat", config: PredictConfig
+    tasks: Sequence[ShardTask], model: Path, spec: DataSpec, file_format: "PredictionFormat", config: PredictConfig
 ) -> Iterator[ShardResult]:
     """Predict shards in this process or in several ones, and yield their results in any order.
 
@@ -177,7 +185,7 @@ def _run(
         start_worker,
     )
 
-    arguments = (model, file_format, config.batch_size, config.on_bad)
+    arguments = (model, spec, file_format, config.batch_size, config.on_bad)
     workers = min(config.workers, len(tasks))
     if not tasks:
         return

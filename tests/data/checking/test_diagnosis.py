@@ -5,6 +5,7 @@ import tensorflow as tf
 
 from tests.support.videos import Video, video_of
 from yt8m.data.checking.diagnosis import diagnose
+from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.checking.layout import fields_of, guess_spec
 from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.errors import DataError
@@ -91,6 +92,79 @@ def test_what_no_setting_maps_is_told():
     assert "'rgb' holds 3 frames of 1,024 bytes in one feature" in found
     assert "`yt8m data import`" in found
     assert diagnose([b"\xff\xff rubbish"], DataSpec()) == ""
+
+
+SMALL = DataSpec(features={"rgb": 4, "audio": 2}, num_classes=5)
+
+
+def changed(**context: list[bytes] | list[int] | list[float]) -> bytes:
+    """Serialize a video with these context features instead of its own."""
+    record = tf.train.SequenceExample.FromString(video_of(1).serialize())
+    for key, values in context.items():
+        feature = record.context.feature[key]
+        feature.Clear()
+        match values:
+            case [bytes(), *_]:
+                feature.bytes_list.value.extend(values)
+            case [float(), *_]:
+                feature.float_list.value.extend(values)
+            case _:
+                feature.int64_list.value.extend(values)
+    return bytes(record.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("record", "problem", "sentence"),
+    [
+        (changed(labels=[b"cat", b"dog"]), "labels holds bytes, not integers",
+         "'labels' holds byte strings, perhaps names of classes; readers take class numbers."),
+        (changed(labels=[3.0, 4.0]), "labels holds floats, not integers",
+         "'labels' holds floats; readers take class numbers that are integers, or a 0 or 1 for every class."),
+        (changed(labels=[0.0, 1.0, 0.0, 1.0, 0.0]), "labels holds floats, not integers",
+         "--layout label_form=multi_hot_floats"),
+        (changed(id=[7]), "id holds integers, not bytes", "'id' holds integers; readers take ids that are byte strings."),
+        (changed(id=[7], video_id=[b"v"]), "id holds integers, not bytes", "--layout id=video_id"),
+        (video_of(1, rgb=2, audio=4).serialize(), "rgb of frame 0 has 2 bytes, not 4", "--features audio=4,rgb=2"),
+        (Video(labels=None, frames={"image/encoded": [b"jpeg"]}).serialize(), "no frames",
+         "Encoded images are no features: extract features with a network first."),
+        (Video(frames={"rgb": [], "audio": []}).serialize(), "no frames", "No setting reads them"),
+    ],
+)  # fmt: skip
+def test_other_records_are_told_with_what_to_do(record, problem, sentence):
+    assert explain_bad_record(record, SMALL)[1] == problem
+    assert sentence in diagnose([record], SMALL)
+
+
+def test_records_of_one_image_are_told():
+    record = tf.train.Example()
+    record.features.feature["image/encoded"].bytes_list.value.append(b"\xff\xd8\xff" + bytes(2000))
+    record.features.feature["image/class/label"].int64_list.value.append(3)
+    found = diagnose([record.SerializeToString()], SMALL)
+    assert "'image/encoded' (2,003 bytes)" in found
+    assert "Encoded images are no features" in found
+
+
+def test_labels_of_segments_alone_leave_a_video_without_labels():
+    record = changed(segment_labels=[3, 4], segment_start_times=[0, 5])
+    parsed = tf.train.SequenceExample.FromString(record)
+    del parsed.context.feature["labels"]
+    assert explain_bad_record(parsed.SerializeToString(), SMALL)[1] == ""
+    assert guess_spec([parsed.SerializeToString()]).layout == RecordLayout()
+    del parsed.feature_lists.feature_list["audio"]
+    assert "'segment_labels' are labels of segments, not of the video." in diagnose([parsed.SerializeToString()], SMALL)
+
+
+def test_empty_labels_are_no_labels():
+    assert explain_bad_record(changed(labels=[]), SMALL)[1] == ""
+
+
+def test_the_layout_alone_changes_if_it_reads_the_wanted_features():
+    record = tf.train.SequenceExample.FromString(video_of(1, rgb=4, audio=2).serialize())
+    record.context.feature["key"].CopyFrom(record.context.feature["id"])
+    del record.context.feature["id"]
+    found = diagnose([record.SerializeToString()], DataSpec(features={"rgb": 4}, num_classes=5))
+    assert "`yt8m data check`, `yt8m predict` and `yt8m evaluate` with --layout id=key;" in found
+    assert "`data: {spec: {layout: {id: key}}}`" in found
 
 
 def test_records_are_guessed_with_classes_length_and_layout():

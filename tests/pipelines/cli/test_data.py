@@ -169,7 +169,7 @@ def test_the_check_says_once_what_foreign_records_have_and_reads_them_with_the_o
     assert run(path, *options).exit_code == 0
     wrong = run(path, "--layout", "id")
     assert wrong.exit_code == 2
-    assert "--layout: 'id' is not KEY=VALUE" in wrong.stderr
+    assert "Invalid value for '--layout': 'id' is not KEY=VALUE" in " ".join(wrong.stderr.split())
 
 
 @pytest.mark.parametrize(("labels", "doubtful"), [([[0, 1], [1, 0]], True), ([[0, 1], [1]], False)])
@@ -178,3 +178,31 @@ def test_two_classes_for_every_video_are_doubtful(run, tmp_path, shards, labels,
     result = run(shards.write(tmp_path / "a", videos), *SMALL)
     assert result.exit_code == 0
     assert ("label_form=multi_hot" in result.stdout) == doubtful
+
+
+def test_the_layout_adds_to_that_of_the_description(run, tmp_path, shards):
+    described = shards.spec.model_dump() | {"layout": {"id": "key"}}
+    shards.describe(tmp_path, data=described)
+    video = shards.video_of(1, labels=[0, 1, 0, 0, 0, 0, 0, 0, 0, 1])
+    video.id_name = "key"
+    path = shards.write(tmp_path / "a.tfrecord", [video])
+    assert run(path).exit_code == 1
+    assert run(path, "--layout", "label_form=multi_hot").exit_code == 0
+    unknown = run(path, "--layout", "ids=key")
+    assert unknown.exit_code == 2
+    assert "layout.ids" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"1,2,3\n", "not a TFRecord file but text, perhaps CSV"),
+        (b"a,b", "truncated: 3 bytes left, but a record's header has 12, or not a TFRecord file"),
+        (b"\x05\0\0\0\0\0", "truncated: 6 bytes left"),
+    ],
+)
+def test_small_files_are_told_by_their_content(run, tmp_path, content, said):
+    (tmp_path / "a.tfrecord").write_bytes(content)
+    result = run(tmp_path / "a.tfrecord", *SMALL)
+    assert result.exit_code == 1
+    assert said in result.stdout

@@ -1,7 +1,7 @@
 """Diagnosis of records that are not usable videos: what they have, and the settings that read them."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yt8m.data.checking.explain import explain_bad_record
@@ -34,21 +34,25 @@ def diagnose(payloads: Sequence[bytes], spec: DataSpec, *, with_labels: bool = T
         return " ".join([*sentences, f"No setting reads them: {_IMPORT}."])
     if not with_labels:
         kept = {"labels": spec.layout.labels, "label_form": spec.layout.label_form}
-        guess = guess.model_copy(update={"layout": guess.layout.model_copy(update=kept)})
-    changes = _changes(spec, guess)
-    fitting = spec.model_copy(update=changes)
-    # The sample may hold records with other faults.
-    if changes and any(not explain_bad_record(each, fitting, with_labels=with_labels)[1] for each in payloads):
-        sentences.append(_remedy(changes, spec))
+        guess = guess.model_copy(
+            update={"layout": guess.layout.model_copy(update=kept), "num_classes": spec.num_classes}
+        )
+    # The layout comes first, because the records may have more than the wanted features.
+    for features in (spec.features, guess.features):
+        changes = _changes(spec, guess, features)
+        fitting = spec.model_copy(update=changes)
+        # The sample may hold records with other faults.
+        if changes and any(not explain_bad_record(each, fitting, with_labels=with_labels)[1] for each in payloads):
+            return " ".join([*sentences, _remedy(changes, spec)])
     return " ".join(sentences)
 
 
-def _changes(spec: DataSpec, guess: DataSpec) -> dict[str, Any]:
-    """Return the fields of a format that reads the records, as far as they differ."""
+def _changes(spec: DataSpec, guess: DataSpec, features: Mapping[str, int]) -> dict[str, Any]:
+    """Return the fields of a format that reads features of the records, as far as they differ."""
     changes: dict[str, Any] = {}
-    if dict(guess.features) != dict(spec.features):
-        changes["features"] = dict(guess.features)
-        changes["ranges"] = {name: given for name, given in spec.ranges.items() if name in guess.features}
+    if features != spec.features:
+        changes["features"] = dict(features)
+        changes["ranges"] = {name: given for name, given in spec.ranges.items() if name in features}
     if guess.layout != spec.layout:
         changes["layout"] = guess.layout
     vectors = guess.layout.label_form != "numbers"
@@ -73,8 +77,11 @@ def _remedy(changes: dict[str, Any], spec: DataSpec) -> str:
             key: value for key, value in layout if value != getattr(default, key) or value != getattr(spec.layout, key)
         }
         options.append(f"--layout {shlex.quote(','.join(f'{key}={value}' for key, value in line['layout'].items()))}")
+    commands = "`yt8m data check`"
+    if line.keys() == {"layout"}:
+        commands += ", `yt8m predict` and `yt8m evaluate`"
     return (
-        f"These settings read them: `yt8m data check` with {' '.join(options)}; in the recipe, "
+        f"These settings read them: {commands} with {' '.join(options)}; in the recipe, "
         f"`data: {dump_line({'spec': line})}`. Check that they mean what you expect."
     )
 
@@ -92,9 +99,15 @@ def _notes(fields: Sequence[RecordField], spec: DataSpec, *, with_labels: bool) 
                 f"'{name}' holds {flat.size // size:,} frames of {size:,} {flat.kind} in one feature; readers take a "
                 "feature list with one entry per frame."
             )
+    ids = [by_key[key] for key in spec.layout.id_keys if key in by_key and by_key[key].kind in ("integers", "floats")]
+    notes += [f"'{key.key}' holds {key.kind}; readers take ids that are byte strings." for key in ids]
     labels = by_key.get(spec.layout.labels)
     if with_labels and labels and labels.kind == "bytes":
         notes.append(f"'{labels.key}' holds byte strings, perhaps names of classes; readers take class numbers.")
+    if with_labels and labels and labels.kind == "floats" and spec.layout.label_form != "multi_hot_floats":
+        notes.append(
+            f"'{labels.key}' holds floats; readers take class numbers that are integers, or a 0 or 1 for every class."
+        )
     if with_labels and not labels and "segment_labels" in by_key:
         notes.append("'segment_labels' are labels of segments, not of the video.")
     return notes

@@ -129,6 +129,8 @@ def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
     if missing:
         has = describe_fields(fields_of(first)) if seen.records else "neither a SequenceExample nor an Example"
         raise DataError(f"The records have no {' and no '.join(missing)}. The first record has: {has}.")
+    # Readers also look at the first of these keys, whatever it holds.
+    usual = video_id == ID_KEYS[0] or (video_id in ID_KEYS and not seen.has_context(ID_KEYS[0]))
     labels = seen.labels_key()
     found = seen.numbers.get(labels, _Numbers())
     form: Literal["numbers", "multi_hot", "multi_hot_floats"] = "numbers"
@@ -139,7 +141,7 @@ def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
         features=features,
         max_frames=max(seen.longest, 1),
         num_classes=min(classes, MOST_CLASSES) if classes else DataSpec().num_classes,
-        layout=RecordLayout(id="" if video_id in ID_KEYS else video_id, labels=labels, label_form=form, frames=frames),
+        layout=RecordLayout(id="" if usual else video_id, labels=labels, label_form=form, frames=frames),
     )
 
 
@@ -223,6 +225,10 @@ class _Seen:
                 known = self._ids.setdefault(key, set())
                 if self.records <= _COMPARED_IDS:
                     known.add(values[0])
+
+    def has_context(self, key: str) -> bool:
+        """Check whether any record has a context feature."""
+        return key in self._context
 
     def features(self) -> tuple[dict[str, int], Literal["bytes", "floats"]]:
         """Return names and sizes of the features, and the form of their frames; without frames, those of means."""
