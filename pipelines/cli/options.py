@@ -116,8 +116,8 @@ layout_option = click.option(
     type=_Layout(),
     default={},
     metavar="KEY=VALUE,...",
-    help="Keys and forms of the records, where they differ from those of dataset.json beside the shards, or without "
-    "this file from the model's training data or YouTube-8M's: id, labels, label_form, frames; for instance id=clip/data_path,frames=floats.",
+    help="Keys and forms of the records: id, labels, label_form, frames; for instance id=clip/path,frames=floats.  "
+    "[default: those of dataset.json beside the shards; without it, of the model's training data or YouTube-8M]",
 )
 cluster_file_option = click.option(
     "--cluster",

@@ -372,7 +372,7 @@ def test_the_description_of_the_shards_goes_before_the_models_layout(model, shar
     (tmp_path / "other" / "dataset.json").write_text(description.model_dump_json())
     run(model, other, tmp_path / "out.csv")
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
-    with pytest.raises(DataError, match="records of different layouts. Read them by separate calls"):
+    with pytest.raises(DataError, match=r"records of different layouts\. Read them by separate calls"):
         predict(model=model, inputs=[other, shards], output=str(tmp_path / "b.csv"), config=PredictConfig())
 
 
@@ -394,5 +394,4 @@ def test_an_unusable_layout_is_refused(model, tmp_path, name):
     arguments = [name, "--model", str(model), "--input", shard, *output, "--layout", "frames=texts"]
     refused = CliRunner().invoke(main, arguments)
     assert refused.exit_code == 2
-    assert "frames: expected" in refused.stderr
-    assert "received 'texts'" in refused.stderr
+    assert "frames: input should be 'bytes' or 'floats'. Received: 'texts'" in refused.stderr

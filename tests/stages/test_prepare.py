@@ -320,11 +320,11 @@ def test_doubtful_labels_are_told(folder, shards):
 
 
 def test_records_of_another_layout_are_refused_with_the_line_for_the_recipe(folder, shards):
-    for path in folder.glob("*.tfrecord"):
-        videos = [shards.video_of(number, labels=[number % 3]) for number in range(6)]
+    for first, path in enumerate(folder.glob("*.tfrecord")):
+        videos = [shards.video_of(10 * first + number, labels=[number % 3]) for number in range(6)]
         for video in videos:
             video.id_name = "clip/key"
         shards.write(path, videos)
     line = r"`data: \{spec: \{layout: \{id: clip/key\}\}\}`"
-    with pytest.raises(DataError, match=rf"no usable video in the hold-out shards.*{line}"):
+    with pytest.raises(DataError, match=rf"no usable video in the training shards.*{line}"):
         run(folder, shards)

@@ -113,16 +113,14 @@ def _damage_at(content: mmap.mmap | bytes, offset: int, *, verify_payloads: bool
     """Describe the damage of the record at `offset`; return an empty string if there is none."""
     left = len(content) - offset
     if left < _HEADER.size:
-        if offset == 0 and left >= _UNAMBIGUOUS and (known := _foreign_format(content[:])):
-            return known
+        known = _foreign_format(content[:]) if offset == 0 and left >= _UNAMBIGUOUS else ""
         doubt = ", or not a TFRecord file" if offset == 0 else ""
-        return f"truncated: {left} bytes left, but a record's header has {_HEADER.size}{doubt}"
+        return known or f"truncated: {left} bytes left, but a record's header has {_HEADER.size}{doubt}"
     header = content[offset : offset + _HEADER.size]
     length, length_checksum = _HEADER.unpack(header)
     if _masked_checksum(header[:8]) != length_checksum:
-        if offset == 0:
-            return _foreign_format(content[:64]) or "not a TFRecord file"
-        return "the checksum of the record's length does not match"
+        foreign = (_foreign_format(content[:64]) or "not a TFRecord file") if offset == 0 else ""
+        return foreign or "the checksum of the record's length does not match"
     if left < length + RECORD_OVERHEAD:
         return f"truncated: {left} bytes left, but the record has {length + RECORD_OVERHEAD}"
     if verify_payloads:

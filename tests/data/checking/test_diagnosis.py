@@ -122,7 +122,8 @@ def changed(**context: list[bytes] | list[int] | list[float]) -> bytes:
          "'labels' holds floats; readers take class numbers that are integers, or a 0 or 1 for every class."),
         (changed(labels=[0.0, 1.0, 0.0, 1.0, 0.0]), "labels holds floats, not integers",
          "--layout label_form=multi_hot_floats"),
-        (changed(id=[7]), "id holds integers, not bytes", "'id' holds integers; readers take ids that are byte strings."),
+        (changed(id=[7]), "id holds integers, not bytes",
+         "'id' holds integers; readers take ids that are byte strings."),
         (changed(id=[7], video_id=[b"v"]), "id holds integers, not bytes", "--layout id=video_id"),
         (video_of(1, rgb=2, audio=4).serialize(), "rgb of frame 0 has 2 bytes, not 4", "--features audio=4,rgb=2"),
         (Video(labels=None, frames={"image/encoded": [b"jpeg"]}).serialize(), "no frames",
@@ -187,3 +188,12 @@ def test_fields_are_listed_with_kind_and_size():
         "'AUDIO/feature/timestamp' (5 frames of 1 integer)",
     ]
     assert ("id", "bytes", 5, 0, 1, False) in fields
+
+
+def test_the_key_of_the_id_is_found_among_copies_of_videos():
+    records = [changed(key=[b"%d" % (n % 2)], title=[b"title"]) for n in range(4)]
+    for n, payload in enumerate(records):
+        record = tf.train.SequenceExample.FromString(payload)
+        del record.context.feature["id"]
+        records[n] = bytes(record.SerializeToString())
+    assert guess_spec(records).layout.id == "key"

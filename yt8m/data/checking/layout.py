@@ -257,7 +257,9 @@ class _Seen:
                 return key
         compared = min(self.records, _COMPARED_IDS)
         distinct = sorted(key for key, values in self._ids.items() if len(values) == compared)
-        named = [key for pattern in _ID_NAMES for key in distinct if pattern.search(key)]
+        # Shards may hold copies of videos.
+        mostly = sorted(key for key, values in self._ids.items() if len(values) >= max(2, compared / 2))
+        named = [key for keys in (distinct, mostly) for pattern in _ID_NAMES for key in keys if pattern.search(key)]
         return next(iter([*named, *distinct]), "")
 
     def labels_key(self) -> str:
