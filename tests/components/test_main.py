@@ -14,6 +14,7 @@ from kfp import dsl
 
 from components.prepare import prepare
 from tests.support.paths import REPOSITORY
+from yt8m.data.format import RecordLayout
 from yt8m.stages.prepare import PrepareConfig
 
 SCHEMAS = {"partition": "system.Dataset", "page": "system.HTML", "executor-logs": "system.Artifact"}
@@ -104,6 +105,18 @@ def test_an_error_that_a_user_can_fix_has_no_traceback(tmp_path: Path, config: P
     assert done.stderr.startswith("Error: ")
     assert "none*" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_prepare_refuses_records_of_another_layout_with_the_line_for_the_recipe(
+    tmp_path: Path, config: PrepareConfig
+) -> None:
+    other = config.spec.model_copy(update={"layout": RecordLayout(id="key")})
+    done = run_entry("prepare", executor_input(tmp_path, config.model_copy(update={"spec": other})))
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "record 0 (id unknown): no 'key', the key of the id" in done.stderr
+    assert "`data: {spec: {layout: {id: ''}}}`" in done.stderr
+    assert not (tmp_path / "partition").exists()
 
 
 def test_prepare_refuses_a_file_that_only_a_later_step_reads(tmp_path: Path, config: PrepareConfig) -> None:

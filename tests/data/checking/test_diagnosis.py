@@ -1,5 +1,8 @@
 """What bad records have, and the settings that read them."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 import tensorflow as tf
 
@@ -97,19 +100,15 @@ def test_what_no_setting_maps_is_told():
 SMALL = DataSpec(features={"rgb": 4, "audio": 2}, num_classes=5)
 
 
-def changed(**context: list[bytes] | list[int] | list[float]) -> bytes:
+def changed(**context: Sequence[Any]) -> bytes:
     """Serialize a video with these context features instead of its own."""
     record = tf.train.SequenceExample.FromString(video_of(1).serialize())
     for key, values in context.items():
         feature = record.context.feature[key]
         feature.Clear()
-        match values:
-            case [bytes(), *_]:
-                feature.bytes_list.value.extend(values)
-            case [float(), *_]:
-                feature.float_list.value.extend(values)
-            case _:
-                feature.int64_list.value.extend(values)
+        kinds = {bytes: "bytes_list", float: "float_list", int: "int64_list"}
+        if values:
+            getattr(feature, kinds[type(values[0])]).value.extend(values)
     return bytes(record.SerializeToString())
 
 
@@ -156,7 +155,10 @@ def test_labels_of_segments_alone_leave_a_video_without_labels():
 
 
 def test_empty_labels_are_no_labels():
-    assert explain_bad_record(changed(labels=[]), SMALL)[1] == ""
+    record = tf.train.SequenceExample.FromString(changed(labels=[]))
+    assert explain_bad_record(record.SerializeToString(), SMALL)[1] == ""
+    record.context.feature["labels"].int64_list.SetInParent()
+    assert explain_bad_record(record.SerializeToString(), SMALL)[1] == ""
 
 
 def test_the_layout_alone_changes_if_it_reads_the_wanted_features():
