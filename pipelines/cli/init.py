@@ -51,24 +51,29 @@ def init(folder: Path, more: tuple[str, ...], places: tuple[str, ...], overwrite
     shards = find_shards([*places, *more])
     import_quietly("tensorflow")
     import_quietly("keras")
+    from pipelines.init.doubts import find_doubts
     from pipelines.init.survey import survey
     from pipelines.init.write import write_recipes
 
     found = survey(shards)
+    doubts = list(find_doubts(found))
     recipes = write_recipes(found, folder)
     _show(found, recipes)
+    for doubt in doubts:
+        click.echo(f"Warning: {doubt}", err=True)
 
 
 def _show(survey: "Survey", recipes: "Recipes") -> None:
     """Print what the shards hold, what was written, and the two commands to go on with."""
     from pipelines.graph.planner import make_plan
     from pipelines.init.duration import describe_time
-    from pipelines.init.recipes import describe_data
+    from pipelines.init.recipes import count, describe_data
 
     click.echo(f"Data: {describe_data(survey)}")
     for name, side in survey.sides.items():
         about = "" if side.counted else "about "
-        click.echo(f"  {name}: {about}{side.videos:,} videos in {len(side.shards.uris):,} shards")
+        title = "videos without labels, for `yt8m predict`" if name == "unlabeled" else name
+        click.echo(f"  {title}: {about}{count(side.videos, 'video')} in {count(len(side.shards.uris), 'shard')}")
         for pattern in side.shards.patterns[:MAX_PATTERNS]:
             click.echo(f"    {pattern}")
     first, full = recipes.first, recipes.full
@@ -76,7 +81,7 @@ def _show(survey: "Survey", recipes: "Recipes") -> None:
     if "training" not in survey.sides:
         click.echo(
             f"  Their names do not divide them into training and validation. {scale.holdout_shards} of "
-            f"{full.draft.holdout_of:,}, chosen at random, are held out: {scale.holdout_videos:,} videos."
+            f"{full.draft.holdout_of:,}, chosen at random, are held out: {count(scale.holdout_videos, 'video')}."
         )
     if "test" in survey.sides:
         click.echo("  The test shards are not used. Evaluate the exported model with them at the end.")

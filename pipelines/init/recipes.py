@@ -99,6 +99,7 @@ class WrittenRecipe:
             undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
         )
         environment.filters |= {"json": _json, "number": "{:,}".format, "size": decimal}
+        environment.globals["count"] = count
         source = resources.files("pipelines.init").joinpath("recipe.yaml.j2").read_text("utf-8")
         return environment.from_string(source).render(**_values(self.draft), **figures)
 
@@ -156,9 +157,19 @@ def describe_data(survey: Survey) -> str:
     spec = survey.spec
     about = "" if survey.counted else "about "
     frames = f"up to {spec.max_frames:,} frames" if spec.max_frames > 1 else "one frame (video level)"
-    return (
-        f"{about}{survey.videos:,} videos; {_describe_features(spec)} features, {spec.num_classes:,} classes, {frames}"
-    )
+    videos, classes = count(survey.videos, "video"), count(spec.num_classes, "class", "classes")
+    return f"{about}{videos}; {_describe_features(spec)} features, {classes}, {frames}"
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """Write a number with its noun: `1 class`, `2,000 classes`.
+
+    Args:
+        number: The number.
+        noun: Noun of one.
+        plural: Noun of several. Empty means the noun with an s.
+    """
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _json(value: Any) -> str:

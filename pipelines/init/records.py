@@ -1,19 +1,26 @@
 """The format of videos that fits the records of shards without a description."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from yt8m.data.checking.layout import fields_of, guess_spec, parse
+from yt8m.data.checking.diagnosis import diagnose
+from yt8m.data.checking.explain import explain_bad_record
+from yt8m.data.checking.layout import describe_fields, fields_of, guess_spec, parse
 from yt8m.data.format import DataSpec, mean_name
 from yt8m.data.importing.ranges import ValueRange
-from yt8m.errors import DataError
+from yt8m.errors import ConfigError, DataError
 
 # Classes of YouTube-8M that a part of its records may miss.
 _UNSEEN_CLASSES = 500
 # Records whose floats are measured.
 _MEASURED_RECORDS = 1000
+_SEVERAL = 2
+_ANOTHER_FORM = (
+    "Labels are class numbers, or a 0 or 1 for every class, as integers. `yt8m data import --labels` reads names of "
+    "classes from a file, and writes shards that models can learn from."
+)
 
 
 def find_spec(payloads: Sequence[bytes], uri: str) -> DataSpec:
@@ -30,6 +37,12 @@ def find_spec(payloads: Sequence[bytes], uri: str) -> DataSpec:
         spec = guess_spec(payloads)
     except DataError as error:
         raise DataError(f"--data: {uri}: {error}") from None
+    except ConfigError as error:
+        reason = str(error).removeprefix("DataSpec: ")
+        raise DataError(
+            f"--data: {uri}: the fields of its records do not fit a recipe: {reason} Rename the field in the shards, "
+            "or write the videos anew with `yt8m data import`."
+        ) from None
     check_labels(payloads, spec, uri)
     own = DataSpec()
     if spec.features != own.features:
@@ -50,9 +63,74 @@ def check_labels(payloads: Sequence[bytes], spec: DataSpec, uri: str) -> None:
     key = spec.layout.labels
     if not any(field.key == key and field.values for payload in payloads for field in fields_of(payload)):
         raise DataError(
-            f"--data: {uri}: the records have no labels, so that no model can learn from them. Give labeled shards; "
-            "`yt8m data check` tells what a record has."
+            f"--data: {uri}: the records have no labels, so that no model can learn from them. The first record has: "
+            f"{describe_fields(fields_of(payloads[0]))}. Give labeled shards; `yt8m data import --labels` writes them. "
+            "`yt8m predict` reads videos without labels."
         )
+
+
+def check_kinds(shards: Mapping[str, Sequence[bytes]], spec: DataSpec | None) -> None:
+    """Check that one format can read the features of all shards.
+
+    Args:
+        shards: Some records of each shard.
+        spec: Format of the data set's description, or None to find it.
+
+    Raises:
+        DataError: There are shards of several kinds. The message tells which ones have which features.
+    """
+    kinds: dict[str, list[str]] = {}
+    for uri, payloads in shards.items():
+        if own := _guess(payloads):
+            kinds.setdefault(_describe_kind(own, payloads[0]), []).append(uri)
+    if len(kinds) < _SEVERAL:
+        return
+    common = spec or _guess([payload for payloads in shards.values() for payload in payloads])
+    if common and all(
+        any(not explain_bad_record(payload, common, with_labels=False)[1] for payload in shards[uri])
+        for uris in kinds.values()
+        for uri in uris
+    ):
+        return
+    listed = "; ".join(f"{len(uris)} with {features}, such as {uris[0]}" for features, uris in kinds.items())
+    raise DataError(
+        f"--data: shards of different kinds, which one recipe cannot read: {listed}. Give shards of one kind."
+    )
+
+
+def check_readable(shards: Mapping[str, Sequence[bytes]], spec: DataSpec) -> None:
+    """Check that most records are usable videos.
+
+    Args:
+        shards: Some records of each shard.
+        spec: Format in which to read them.
+
+    Raises:
+        DataError: They are not. The message tells what the records have.
+    """
+    bad = [(uri, each) for uri, payloads in shards.items() for each in payloads if explain_bad_record(each, spec)[1]]
+    total = sum(map(len, shards.values()))
+    if len(bad) > total / 2:
+        uri, payload = bad[0]
+        diagnosis = diagnose([each for _, each in bad], spec) or _ANOTHER_FORM
+        remedy = "" if "data import" in diagnosis else _ANOTHER_FORM
+        raise DataError(
+            f"--data: {uri}: {explain_bad_record(payload, spec)[1]} ({len(bad):,} of {total:,} records that were read "
+            f"are no usable videos). {diagnosis}{' ' * bool(remedy)}{remedy}"
+        )
+
+
+def _describe_kind(spec: DataSpec, payload: bytes) -> str:
+    """Describe features and how they are stored: `rgb 1,024, audio 128 (bytes per frame)`."""
+    stored = f"{spec.layout.frames} per frame" if any(each.in_list for each in fields_of(payload)) else "one per video"
+    return f"{', '.join(f'{name} {size:,}' for name, size in spec.features.items())} ({stored})"
+
+
+def _guess(payloads: Sequence[bytes]) -> DataSpec | None:
+    try:
+        return guess_spec(payloads)
+    except (DataError, ConfigError):
+        return None
 
 
 def _measure_ranges(payloads: Sequence[bytes], spec: DataSpec) -> dict[str, tuple[float, float]]:

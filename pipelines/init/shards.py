@@ -3,18 +3,23 @@
 import glob
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from yt8m import storage
+from yt8m.data.importing.readers.paths import format_of
 from yt8m.data.partition import list_shards
 from yt8m.errors import DataError
 from yt8m.storage.patterns import has_wildcards
 
 # Words that begin a part of the name of a shard or its folder, and the side that they mean.
 _WORDS = {"train": "training", "valid": "validation", "val": "validation", "dev": "validation", "eval": "validation"}
-SIDES = ("training", "validation", "test")
+SIDES = ("training", "validation", "test", "unlabeled")
+# Sides that no recipe uses.
+UNUSED = ("test", "unlabeled")
+# Names of shards of videos without labels, which `yt8m data import` writes.
+_UNLABELED = re.compile(r"(?:^|[^a-z])unlabel")
 _SIDE = re.compile(rf"(?:^|[^a-z])({'|'.join([*_WORDS, 'test'])})")
 # Endings of shards in a folder that is given as a whole, the first that exists, also one folder deeper.
 _ENDINGS = ("*.tfrecord", "*.tfrecords", "*tfrecord*")
@@ -49,18 +54,31 @@ def find_shards(places: Sequence[str]) -> dict[str, Shards]:
         places: Folders, shards, and glob patterns of shards.
 
     Returns:
-        The shards of `training`, `validation` and `test`. Shards that are not divided are all in `validation`, some of
-        which are held out while the others train.
+        The shards of `training`, `validation`, `test` and `unlabeled`. Shards that are not divided are all in
+        `validation`, some of which are held out while the others train.
 
     Raises:
-        DataError: A place has no shards, or there are too few to hold one out.
+        DataError: A place has no shards.
     """
     uris = list_shards("--data", [pattern for place in places for pattern in _patterns_of(place)])
-    sides = _divide(uris)
-    labeled = [uri for side, found in sides.items() if side != "test" for uri in found]
-    if len(labeled) < _LEAST_SHARDS:
-        raise DataError(_too_few(labeled, sides.get("test", [])))
+    if other := next((uri for uri in uris if _is_source(uri)), ""):
+        raise DataError(_not_shards(other))
+    unlabeled = [uri for uri in uris if _UNLABELED.search(uri.rpartition("/")[2].lower())]
+    rest = [uri for uri in uris if uri not in set(unlabeled)]
+    # Of shards that are all named so, the records tell whether they have labels.
+    sides = _divide(rest) | ({"unlabeled": unlabeled} if unlabeled else {}) if rest else _divide(unlabeled)
     return {side: _of(sides[side]) for side in SIDES if side in sides}
+
+
+def check_enough(sides: Mapping[str, Shards]) -> None:
+    """Check that there are shards to train on and to hold out.
+
+    Raises:
+        DataError: There is only one. The message tells how to divide its videos.
+    """
+    labeled = [uri for side, found in sides.items() if side not in UNUSED for uri in found.uris]
+    if len(labeled) < _LEAST_SHARDS:
+        raise DataError(_too_few(labeled, len(sides["test"].uris) if "test" in sides else 0))
 
 
 def _patterns_of(place: str) -> list[str]:
@@ -72,7 +90,30 @@ def _patterns_of(place: str) -> list[str]:
             pattern = storage.join(place, folders + ending)
             if storage.list_uris(pattern):
                 return [pattern]
+    inside = [uri for folders in ("*", "*/*") for uri in storage.list_uris(storage.join(place, folders))]
+    if other := next((uri for uri in inside if _is_source(uri)), ""):
+        raise DataError(_not_shards(other))
+    if inside:
+        raise DataError(
+            f"--data: no shards in the folder '{place}', only other files, such as {inside[0]}. Shards are TFRecord "
+            "files with names such as train0000.tfrecord."
+        )
     return [place]
+
+
+def _is_source(uri: str) -> bool:
+    """Return whether `yt8m data import` reads files of this name."""
+    try:
+        return bool(format_of(uri))
+    except DataError:
+        return False
+
+
+def _not_shards(uri: str) -> str:
+    return (
+        f"--data: {uri} is no shard. Import your videos first: `yt8m data import` writes shards from .npy, .npz, "
+        "Parquet, CSV and HDF5 files. Then give --data the folder that it wrote."
+    )
 
 
 def _divide(uris: Sequence[str]) -> dict[str, list[str]]:
@@ -97,9 +138,9 @@ def _of(uris: Sequence[str]) -> Shards:
     return Shards(tuple(uris), tuple(_shortest_patterns(uris)), sizes)
 
 
-def _too_few(labeled: Sequence[str], test: Sequence[str]) -> str:
-    (uri,) = labeled or test[:1]
-    beside = f" besides {len(test)} for the test" if test else ""
+def _too_few(labeled: Sequence[str], test: int) -> str:
+    (uri,) = labeled
+    beside = f" besides {test} for the test" if test else ""
     folder = storage.join(uri.rpartition("/")[0], "shards")
     return (
         f"--data: {uri} is the only shard{beside}, but the videos on which models are measured need a shard of their "

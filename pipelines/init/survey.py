@@ -1,13 +1,13 @@
 """What a data set holds: sides, numbers of videos, features, classes and frames, from looking at its records."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 
 import numpy as np
 
-from pipelines.init.records import check_labels, find_spec
-from pipelines.init.shards import Shards
+from pipelines.init.records import check_kinds, check_labels, check_readable, find_spec
+from pipelines.init.shards import UNUSED, Shards, check_enough
 from yt8m import storage
 from yt8m.data.description import DatasetDescription
 from yt8m.data.format import DataSpec
@@ -20,6 +20,8 @@ _OPENED_SHARDS, _OPENED_REMOTE_SHARDS = 200, 8
 _READ_BYTES = 256 << 20
 # Records of a described data set in which to look for labels.
 _CHECKED_LABELS = 200
+# Records of a shard whose fields are compared with those of other shards.
+_COMPARED = 5
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,14 @@ class Side:
         records: Number of records of each shard that was opened.
         videos: Number of videos, which is an estimate unless `counted`.
         counted: Whether all shards were opened, or the data set's description has their number.
+        damaged: Damage of the opened shards that have one, or no record.
     """
 
     shards: Shards
     records: Mapping[str, int]
     videos: int
     counted: bool
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class Survey:
 
     Attributes:
         spec: Features, classes, length and layout of the videos.
-        sides: `training`, `validation` and `test`; a data set that is not divided has no `training`.
+        sides: `training`, `validation`, `test` and `unlabeled`; a data set that is not divided has no `training`.
         described: Whether the data set has a description. Otherwise `spec` fits the records that were read.
         vocabulary: File with the names of the classes; empty if there is none.
         read: Number of records that were read to find `spec`; 0 with a description.
@@ -60,12 +64,12 @@ class Survey:
     @property
     def videos(self) -> int:
         """Number of videos with labels to train on and to hold out."""
-        return sum(side.videos for name, side in self.sides.items() if name != "test")
+        return sum(side.videos for name, side in self.sides.items() if name not in UNUSED)
 
     @property
     def num_bytes(self) -> int:
         """Size of the shards with these videos."""
-        return sum(side.shards.num_bytes for name, side in self.sides.items() if name != "test")
+        return sum(side.shards.num_bytes for name, side in self.sides.items() if name not in UNUSED)
 
     @property
     def complete(self) -> bool:
@@ -100,16 +104,23 @@ def survey(shards: Mapping[str, Shards]) -> Survey:
             )
     sides = {name: _open(side) for name, side in shards.items()}
     _check_records(sides)
-    labeled = [side for name, side in sides.items() if name != "test"]
+    labeled = [side for name, side in sides.items() if name not in UNUSED]
+    firsts = {uri: list(take_records({uri: n}, _COMPARED)) for side in labeled for uri, n in side.records.items() if n}
+    check_kinds(firsts, description.data if description else None)
     if description:
         for side in labeled:
             check_labels(list(take_records(side.records, _CHECKED_LABELS)), description.data, side.shards.uris[0])
+        check_readable(firsts, description.data)
+        check_enough(shards)
         vocabulary = storage.join(folder, description.vocabulary) if description.vocabulary else ""
         return Survey(description.data, sides, True, vocabulary, 0)
     mean_bytes = sum(side.shards.num_bytes for side in labeled) / max(sum(side.videos for side in labeled), 1)
     wanted = round(_READ_BYTES / max(mean_bytes, 1) / len(labeled))
     payloads = [payload for side in labeled for payload in take_records(side.records, wanted)]
-    return Survey(find_spec(payloads, uris[0]), sides, False, "", len(payloads))
+    spec = find_spec(payloads, next(iter(firsts)))
+    check_readable(firsts, spec)
+    check_enough(shards)
+    return Survey(spec, sides, False, "", len(payloads))
 
 
 def take_records(records: Mapping[str, int], number: int) -> Iterator[bytes]:
@@ -128,24 +139,26 @@ def _open(shards: Shards) -> Side:
     """Count the records of shards, or of some of them."""
     limit = _OPENED_REMOTE_SHARDS if storage.is_remote(shards.uris[0]) else _OPENED_SHARDS
     chosen = np.unique(np.linspace(0, len(shards.uris) - 1, min(limit, len(shards.uris))).round().astype(int)).tolist()
-    records, opened_bytes = {}, 0
+    records, damaged, opened_bytes = {}, {}, 0
     for number in chosen:
         uri = shards.uris[number]
-        records[uri] = inspect_framing(storage.stage_in(uri), verify_payloads=False).records
+        framing = inspect_framing(storage.stage_in(uri), verify_payloads=False)
+        records[uri] = framing.records
+        if framing.damage or not framing.records:
+            damaged[uri] = framing.damage.reason if framing.damage else "no records"
         opened_bytes += shards.sizes[number]
     found = sum(records.values())
     counted = len(chosen) == len(shards.uris)
     videos = found if counted else round(found * shards.num_bytes / max(opened_bytes, 1))
-    return Side(shards, records, videos, counted)
+    return Side(shards, records, videos, counted, damaged)
 
 
 def _check_records(sides: Mapping[str, Side]) -> None:
     """Check that the sides to train on and to hold out have records."""
     for name, side in sides.items():
-        if name != "test" and not any(side.records.values()):
-            uri = side.shards.uris[0]
-            damage = inspect_framing(storage.stage_in(uri), verify_payloads=False).damage
+        if name not in UNUSED and not any(side.records.values()):
+            uri, reason = next(iter(side.damaged.items()))
             raise DataError(
-                f"--data: no records in the {name} shards. {uri}: {damage.reason if damage else 'it is empty'}. Give "
+                f"--data: no records in the {name} shards. {uri}: {reason}. Give "
                 "TFRecord files; `yt8m data import` makes them from .npy, Parquet, CSV and HDF5 files."
             )

@@ -8,6 +8,7 @@ from pipelines.init import FIRST, RECIPE
 from pipelines.init.recipes import Draft, WrittenRecipe
 from pipelines.init.sample import FOLDER, write_sample
 from pipelines.init.scale import Scale
+from pipelines.init.shards import UNUSED
 from pipelines.init.survey import Survey
 from pipelines.recipe.json_schema import SCHEMA_FILE, recipe_schema
 from yt8m import storage
@@ -47,7 +48,7 @@ def write_recipes(survey: Survey, folder: Path) -> Recipes:
         ConfigError: The folder of the sample has other files.
     """
     scale = Scale.of(survey)
-    patterns = {name: side.shards.patterns for name, side in survey.sides.items() if name != "test"}
+    patterns = {name: side.shards.patterns for name, side in survey.sides.items() if name not in UNUSED}
     shards = len(survey.sides["validation"].shards.uris)
     full = WrittenRecipe(Draft(survey, scale, patterns, shards, folder / RECIPE))
     first = _first_run(full.draft, folder)

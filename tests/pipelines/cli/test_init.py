@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from pipelines.cli import main
-from pipelines.init import write
+from pipelines.init import doubts, write
 from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
 from tests.support.recipes import load_recipe
@@ -114,8 +114,10 @@ def test_names_that_the_shell_put_in_place_of_a_pattern(tmp_path: Path) -> None:
 
 
 def test_sides_in_folders_and_a_test_side(tmp_path: Path) -> None:
-    for side in ("bal_train", "eval", "test"):
-        write_shards(tmp_path / "set" / side, ["0a.tfrecord", "0b.tfrecord"])
+    names = [f"{side}/0{part}.tfrecord" for side in ("bal_train", "eval", "test") for part in "ab"]
+    for name in names:
+        (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+    write_shards(tmp_path / "set", names)
     result = init(tmp_path / "own", "--data", tmp_path / "set")
     assert result.exit_code == 0, result.output
     assert "The test shards are not used." in result.output
@@ -174,7 +176,9 @@ def test_ranges_of_features_stored_as_floats_are_measured(tmp_path: Path) -> Non
     (tmp_path / "data").mkdir()
     rng = np.random.default_rng(0)
     for number in range(3):
-        videos = [Video(b"%d" % n, [n % 2], means={"clip": list(rng.uniform(0, 40, 6))}) for n in range(20)]
+        videos = [
+            Video(b"%d-%d" % (number, n), [n % 2], means={"clip": list(rng.uniform(0, 40, 6))}) for n in range(20)
+        ]
         write_shard(tmp_path / "data" / f"{number}.tfrecord", videos)
     assert init(tmp_path / "own", "--data", tmp_path / "data").exit_code == 0
     low, high = recipe_of(tmp_path / "own").data.resolve_spec().ranges["clip"]
@@ -185,7 +189,7 @@ def test_ranges_of_features_stored_as_floats_are_measured(tmp_path: Path) -> Non
 def test_video_level_records_get_no_recurrent_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     for number in range(3):
-        videos = [Video(b"%d" % n, [n % 2], means={"rgb": [0.5] * 6}) for n in range(20)]
+        videos = [Video(b"%d-%d" % (number, n), [n % 2], means={"rgb": [0.5] * 6}) for n in range(20)]
         write_shard(tmp_path / "data" / f"{number}.tfrecord", videos)
     monkeypatch.setattr("pipelines.init.scale.LEVELS", pretend_many())
     assert init(tmp_path / "own", "--data", tmp_path / "data").exit_code == 0
@@ -279,6 +283,159 @@ def test_records_that_nothing_can_learn_from_are_refused(tmp_path: Path, record:
     assert result.exit_code == 2
     assert said in result.stderr
     assert not (tmp_path / "own").exists()
+
+
+def write_records(folder: Path, names: Sequence[str], fields: Callable[[int], dict[str, object]]) -> None:
+    """Write shards with 12 records each, whose context has an id and the given byte string or numbers."""
+    import tensorflow as tf  # noqa: PLC0415 - most tests do without
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for shard, name in enumerate(names):
+        records = []
+        for number in range(12):
+            record = tf.train.SequenceExample()
+            record.context.feature["id"].bytes_list.value.append(b"%d-%d" % (shard, number))
+            for key, value in fields(number).items():
+                feature = record.context.feature[key]
+                if isinstance(value, bytes):
+                    feature.bytes_list.value.append(value)
+                elif isinstance(value, np.ndarray):
+                    feature.float_list.value.extend(value)
+                else:
+                    feature.int64_list.value.append(value)
+            record.feature_lists.feature_list["rgb"].feature.add().bytes_list.value.append(bytes(8))
+            records.append(record.SerializeToString())
+        write_shard(folder / name, records)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [lambda n: (b"cat", b"dog")[n % 2], lambda n: b"%d" % (n % 2), lambda n: bytes([n % 2, 1 - n % 2]),
+     lambda n: np.where(np.arange(3) == n % 3, 0.9, 0.05), lambda n: np.array([n % 3 + 0.0])],
+    ids=["names", "digits", "bytes", "probabilities", "float"],
+)  # fmt: skip
+def test_labels_that_no_reader_takes_are_refused(tmp_path: Path, labels: Callable[[int], object]) -> None:
+    write_records(tmp_path / "data", DIVIDED, lambda n: {"labels": labels(n)})
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert re.search(r"train0.tfrecord: labels holds (bytes|floats), not integers", result.stderr)
+    assert "The records have: feature lists 'rgb'" in result.stderr
+    assert "`yt8m data import --labels`" in result.stderr
+    assert not (tmp_path / "own").exists()
+
+
+@pytest.mark.parametrize(
+    ("training", "holdout", "said"),
+    [
+        ([0, 1], None, "no labeled video in the hold-out shards (1)"),
+        (None, [0, 1], "no labeled video in the training shards (3)"),
+        ([0], [0], "all 18 training videos have the same labels (class 0)"),
+        ([0, 1], [2], "no training video has a class of the hold-out videos"),
+    ],
+)
+def test_labels_that_teach_or_measure_nothing_are_refused(
+    tmp_path: Path, training: list[int] | None, holdout: list[int] | None, said: str
+) -> None:
+    (tmp_path / "data").mkdir()
+    for number, name in enumerate(DIVIDED):
+        classes = holdout if name.startswith("validate") else training
+        labels = [classes and [classes[n % len(classes)]] for n in range(6)]
+        write_shard(tmp_path / "data" / name, [video_of(6 * number + n, labels=each) for n, each in enumerate(labels)])
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "own").exists()
+
+
+def test_videos_on_both_sides_are_refused_and_a_few_are_told(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    known = list(records(tmp_path / "data"))
+    last = tmp_path / "data" / "validate0.tfrecord"
+    write_shard(last, known[:5] + known[60:])
+    result = init(tmp_path / "few", "--data", tmp_path / "data")
+    assert result.exit_code == 0
+    assert "Warning: 5 of 25 hold-out videos are training videos, too" in result.stderr
+    for copied, said in ((known[:20], "same content as training shards"), (known[19:0:-1], "19 of 19 hold-out videos")):
+        write_shard(last, copied)
+        result = init(tmp_path / "own", "--data", tmp_path / "data")
+        assert result.exit_code == 2
+        assert said in result.stderr
+        assert not (tmp_path / "own").exists()
+
+
+def test_of_large_shards_some_are_read_and_warn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shards(tmp_path / "data", DIVIDED, classes=1)
+    size = (tmp_path / "data" / "train0.tfrecord").stat().st_size
+    monkeypatch.setattr(doubts, "_SCANNED_BYTES", 2 * size)
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 0
+    assert ", 1 class, up to 5 frames" in result.output
+    assert "Warning: In 3 of 4 shards, which were read: all 40 training videos have the same labels" in result.stderr
+
+
+def test_a_side_of_huge_shards_without_labels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    write_shard(tmp_path / "data" / "validate0.tfrecord", [video_of(99, labels=None, **SIZES)] * 5)
+    monkeypatch.setattr(doubts, "_SCANNED_BYTES", 1)
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert "validate0.tfrecord: the records have no labels" in result.stderr
+
+
+def test_two_kinds_of_shards_are_refused(tmp_path: Path) -> None:
+    write_shards(tmp_path / "one", DIVIDED)
+    write_shards(tmp_path / "two", DIVIDED, inc3=6)
+    result = init(tmp_path / "own", "--data", tmp_path / "one", "--data", tmp_path / "two")
+    assert result.exit_code == 2
+    assert re.search(r"4 with rgb 8, audio 4 .*, such as \S+/one/train0\.tfrecord; 4 with inc3 6 ", result.stderr)
+    assert "Give shards of one kind." in result.stderr
+
+
+def test_damaged_and_empty_shards_are_told(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    (tmp_path / "data" / "train1.tfrecord").write_bytes(b"")
+    damaged = tmp_path / "data" / "train2.tfrecord"
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 0
+    assert "Warning: Damaged or empty shards: 2 of 4, for instance" in result.stderr
+    assert "`yt8m data check`" in result.stderr
+
+
+def test_imported_videos_without_labels_are_listed_apart(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", ["train0000.tfrecord", "validate0000.tfrecord", "test0000.tfrecord"])
+    write_shard(tmp_path / "data" / "unlabeled-test0000.tfrecord", [video_of(99, labels=None)])
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 0, result.output
+    assert f"  test: 20 videos in 1 shard\n    {tmp_path}/data/test0000.tfrecord\n" in result.output
+    assert "videos without labels, for `yt8m predict`: 1 video in 1 shard\n" in result.output
+    assert recipe_of(tmp_path / "own").data.validation == (f"{tmp_path}/data/validate0000.tfrecord",)
+
+
+def test_one_shard_without_labels_is_not_to_be_split(tmp_path: Path) -> None:
+    write_shard(tmp_path / "unlabeled-test0000.tfrecord", [video_of(1, labels=None)] * 3)
+    result = init(tmp_path / "own", "--data", tmp_path)
+    assert result.exit_code == 2
+    assert "the records have no labels" in result.stderr
+    assert "data split" not in result.stderr
+
+
+@pytest.mark.parametrize(("name", "said"), [("a.npy", "`yt8m data import`"), ("a.mp4", "only other files")])
+def test_a_folder_of_other_files_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    (tmp_path / name).write_bytes(b"1")
+    result = init(tmp_path / "own", "--data", tmp_path)
+    assert result.exit_code == 2
+    assert f"{tmp_path}/{name}" in result.stderr
+    assert said in result.stderr
+
+
+def test_a_key_that_no_recipe_can_name_is_refused_with_its_shard(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED, **{"a\tb": 6})
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert "train0.tfrecord" in result.stderr
+    assert "DataSpec" not in result.stderr
+    assert "Rename the field" in result.stderr
 
 
 @pytest.mark.parametrize(
