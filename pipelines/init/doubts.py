@@ -56,10 +56,14 @@ def find_doubts(survey: Survey) -> Iterator[str]:
         if not scan.shards:
             damaged, bad = report.findings_in(uris)
             first = next(map(str, [*damaged, *bad]), f"{uris[0]}: no record")
-            raise DataError(
-                f"--data: no usable video in the {name} shards that were read ({len(uris)}). First problem: {first}. "
+            problem = (
+                f"no usable video in {count(len(uris), 'shard')} of the {name} side. First problem: {first}. "
                 f"{diagnose(report.samples, survey.spec)}".strip()
             )
+            if read == total:
+                raise DataError(f"--data: {problem}")
+            yield f"In {read} of {total} shards, which were read: {problem}"
+            return
     if left_out := sum(report.num_bad_records.values()):
         record = next(iter(report.bad_records.values()))
         yield f"{count(left_out, 'bad record')} will be left out, for instance {record}. {_CHECK}"

@@ -375,11 +375,22 @@ def test_of_large_shards_some_are_read_and_warn(tmp_path: Path, monkeypatch: pyt
 
 def test_a_side_of_huge_shards_without_labels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_shards(tmp_path / "data", DIVIDED)
-    write_shard(tmp_path / "data" / "validate0.tfrecord", [video_of(99, labels=None, **SIZES)] * 5)
+    write_shard(tmp_path / "data" / "validate0.tfrecord", [video_of(99, labels=None, rgb=8, audio=4)] * 5)
     monkeypatch.setattr(doubts, "_SCANNED_BYTES", 1)
     result = init(tmp_path / "own", "--data", tmp_path / "data")
     assert result.exit_code == 2
     assert "validate0.tfrecord: the records have no labels" in result.stderr
+
+
+def test_a_side_without_usable_videos_is_refused(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED)
+    write_shard(
+        tmp_path / "data" / "validate0.tfrecord", [video_of(n, num_frames=0, rgb=8, audio=4) for n in range(99, 103)]
+    )
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert "no usable video in 1 shard of the hold-out side" in result.stderr
+    assert not (tmp_path / "own").exists()
 
 
 def test_two_kinds_of_shards_are_refused(tmp_path: Path) -> None:
