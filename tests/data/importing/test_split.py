@@ -49,6 +49,31 @@ def test_rare_classes_are_on_both_sides(seed: int) -> None:
     assert np.all(table[:2, several] > 0)
 
 
+@pytest.mark.parametrize(("classes", "videos"), [(500, 1000), (333, 999), (200, 1000), (5000, 6000), (1000, 1000)])
+@pytest.mark.parametrize("held_out", [0.1, 0.2])
+def test_shares_hold_with_few_videos_per_class(classes: int, videos: int, held_out: float) -> None:
+    shares = {"train": 1 - 2 * held_out, "validate": held_out, "test": held_out}
+    sides, table = _split([[number % classes] for number in range(videos)], classes, shares)
+    assert np.bincount(sides) / videos == pytest.approx(list(shares.values()), abs=0.0101)
+    # Training comes first: no class is only on another side while one has two videos for training.
+    assert np.all(table[0] > 0) or np.all(table[0] <= 1)
+    assert np.count_nonzero(table[1]) == pytest.approx(held_out * videos, rel=0.11)
+
+
+def test_frequent_classes_keep_their_shares_beside_rare_ones() -> None:
+    labels = [[number % 5] for number in range(2000)] + [[5 + number % 200] for number in range(600)]
+    _, table = _split(labels, 205)
+    assert np.all(np.abs(table[1, :5] - 40) <= 1)
+    assert np.all(table[0, 5:] > 0)
+    assert np.count_nonzero(table[1, 5:]) > 60  # a tenth of their videos, each of another class
+
+
+def test_shares_hold_if_every_group_has_classes_of_its_own() -> None:
+    groups = np.repeat(np.arange(100, dtype=np.uint32), 10)
+    sides = split_units(_videos([[number // 10] for number in range(1000)], 100).grouped(groups, 100), SHARES, 0)
+    assert np.bincount(sides) == pytest.approx([80, 10, 10], abs=1)
+
+
 def test_classes_that_share_their_videos_are_on_both_sides() -> None:
     # The two single videos of class 2 are those of classes 0 and 1, which would both go to training.
     labels = [[0, 2], [1, 2], *([[3]] * 50)]

@@ -9,6 +9,9 @@ from yt8m.errors import DataError
 
 # Least number of videos of each side. The hold-out consists of validation shards, and one alone cannot be divided.
 LEAST_VIDEOS = {"train": 2, "validate": 2, "test": 1}
+# Largest part of a side's videos, and of all videos, by which it may have more or fewer than its share.
+_SLACK_OF_SIDE = 0.1
+_SLACK_OF_ALL = 0.01
 # Units that are looked at to find one that a side can spare.
 _CANDIDATES = 1000
 _UNASSIGNED = 255
@@ -77,11 +80,13 @@ def split_units(units: Units, shares: Mapping[str, float], seed: int) -> NDArray
 
     For single videos, the rarest class comes first. Each of its videos, in random order, goes to the side that lacks
     most videos of this class, or the largest share of its videos if that is equal (Sechidis et al., On the
-    Stratification of Multi-Label Data, 2011, with the classes in a fixed order). A class with two or more videos gets
-    at least one on the training and on the validation side, as far as the other classes of its videos allow.
+    Stratification of Multi-Label Data, 2011, with the classes in a fixed order). Every class gets a video for training
+    first. Classes that are too rare for a whole video of the validation share get one while the share lasts, the less
+    rare ones first. A side may have a tenth more videos than its share, and at most 1% of all videos.
 
     Groups stay whole. From the largest to the smallest, each goes to the side where the squared differences between the
-    videos that a side has and those that it should have, of all classes and in total, increase least.
+    videos that a side has and those that it should have, of all classes and in total, increase least. A side that would
+    get more than its share takes no group, unless all would.
 
     Args:
         units: Videos, or groups of videos.
@@ -109,22 +114,31 @@ def split_units(units: Units, shares: Mapping[str, float], seed: int) -> NDArray
     else:
         sides = _assign_videos(units, list(shares.values()), names, rank)
         if {"train", "validate"} <= shares.keys():
-            _put_on_both_sides(units, sides, names)
+            _put_on_both_sides(units, sides, shares)
     _fill(units, sides, names, rank)
     return sides
+
+
+def _slack(share: float, total: int) -> float:
+    """Return by how many of `total` a side may miss its share."""
+    return max(1.0, min(_SLACK_OF_SIDE * share, _SLACK_OF_ALL) * total)
 
 
 def _assign_videos(units: Units, shares: list[float], names: list[str], rank: NDArray[np.uint32]) -> NDArray[np.uint8]:
     """Assign single videos one after the other, class by class; `rank` orders those of a class."""
     counts = np.bincount(units.classes, minlength=units.num_classes)
-    needs = _needs(counts, shares, names)
+    order = np.lexsort((np.random.default_rng(rank[:1]).permutation(len(counts)), counts))
+    needs = _needs(counts, order[np.searchsorted(counts[order], 1) :].tolist(), shares, names)
     wanted = [share * len(units.sizes) for share in shares]
+    slack = [_slack(share, len(units.sizes)) for share in shares]
     lacking = list(wanted)
     sides = np.full(len(units.sizes), _UNASSIGNED, np.uint8)
     ends = units.ends()
 
     def place(video: int, row: list[int]) -> None:
-        side = max(range(len(shares)), key=lambda each: (row[each], lacking[each] / wanted[each]))
+        # Shares add up to 1, so there is a side with less than its share.
+        free = [side for side in range(len(shares)) if lacking[side] + slack[side] >= 1]
+        side = max(free, key=lambda each: (row[each], lacking[each] / wanted[each]))
         sides[video] = side
         lacking[side] -= 1
         for number in units.classes[ends[video] : ends[video + 1]].tolist():
@@ -132,7 +146,7 @@ def _assign_videos(units: Units, shares: list[float], names: list[str], rank: ND
 
     by_class = np.lexsort((rank[units.owners], units.classes))
     starts = np.cumsum(counts) - counts
-    for number in np.argsort(counts, kind="stable").tolist():
+    for number in order.tolist():
         for entry in by_class[starts[number] : starts[number] + counts[number]]:
             video = int(units.owners[entry])
             if sides[video] == _UNASSIGNED:
@@ -143,34 +157,69 @@ def _assign_videos(units: Units, shares: list[float], names: list[str], rank: ND
     return sides
 
 
-def _needs(counts: NDArray[np.int64], shares: list[float], names: list[str]) -> list[list[int]]:
+def _needs(counts: NDArray[np.int64], order: list[int], shares: list[float], names: list[str]) -> list[list[int]]:
     """Return the number of videos that every side should get, by class.
 
     What rounding takes from a side is given to it at the next classes.
 
     Args:
         counts: Number of videos by class.
+        order: Classes with videos, the rarest first.
         shares: Share of every side.
         names: Names of the sides.
     """
-    needs: list[list[int]] = [[] for _ in counts]
+    needs = [[0] * len(shares) for _ in counts]
+    rare = 0
+    if {"train", "validate"} <= set(names):
+        rare = int(np.searchsorted(counts[order] * shares[names.index("validate")], 1))
+        _needs_of_rare(needs, counts, order[:rare], dict(zip(names, shares, strict=True)))
     owed = [0.0] * len(shares)
-    required = [side for side, name in enumerate(names) if name in {"train", "validate"}]
-    for number in np.argsort(counts, kind="stable").tolist():
-        count = int(counts[number])
-        exact = [share * count for share in shares]
+    for number in order[rare:]:
+        exact = [share * int(counts[number]) for share in shares]
         rounded = [int(each + 1e-9) for each in exact]
-        for _ in range(count - sum(rounded)):
+        for _ in range(int(counts[number]) - sum(rounded)):
             lacks = [each + debt - given for each, debt, given in zip(exact, owed, rounded, strict=True)]
             rounded[lacks.index(max(lacks))] += 1
-        if count >= len(required):
-            for side in required:
-                if not rounded[side]:
-                    rounded[rounded.index(max(rounded))] -= 1
-                    rounded[side] = 1
+        if "train" in names and not rounded[names.index("train")]:
+            rounded[rounded.index(max(rounded))] -= 1
+            rounded[names.index("train")] = 1
         owed = [debt + each - given for debt, each, given in zip(owed, exact, rounded, strict=True)]
         needs[number] = rounded
     return needs
+
+
+def _needs_of_rare(
+    needs: list[list[int]], counts: NDArray[np.int64], order: list[int], shares: Mapping[str, float]
+) -> None:
+    """Set the needs of classes of which the validation side should get less than one video.
+
+    Args:
+        needs: Number of videos by class and side, to be changed.
+        counts: Number of videos by class.
+        order: These classes, the rarest first.
+        shares: Share of every side.
+    """
+    sides = {name: side for side, name in enumerate(shares)}
+    total = int(counts[order].sum())
+    for number in order:
+        needs[number][sides["train"]] = int(counts[number])
+
+    def give(name: str, wanted: int, candidates: list[int], least: int) -> int:
+        """Move a video of each class from training to another side; return how many are still wanted."""
+        chosen = [number for number in candidates if needs[number][sides["train"]] > least][: max(wanted, 0)]
+        for number in chosen:
+            needs[number][sides["train"]] -= 1
+            needs[number][sides[name]] += 1
+        return wanted - len(chosen)
+
+    extra = int(_slack(shares["validate"], int(counts.sum())))
+    held_out = give("validate", round(shares["validate"] * total) + extra, order[::-1], 1) - extra
+    tested, before = round(shares.get("test", 0) * total), 0
+    others = sorted(order, key=lambda number: (needs[number][sides["validate"]], -counts[number]))
+    while tested != before:
+        before, tested = tested, give("test", tested, others, 1)
+    give("test", tested, order, 0)
+    give("validate", held_out, order, 0)
 
 
 def _assign_groups(
@@ -181,34 +230,46 @@ def _assign_groups(
     # Number of videos that every side should have and still lacks, by class; the last column counts all videos.
     wanted = shares[:, None] * np.append(counts, units.sizes.sum())
     lacking = wanted.copy()
+    slack = np.array([_slack(share, int(units.sizes.sum())) for share in shares])
     sides = np.full(len(units.sizes), _UNASSIGNED, np.uint8)
     ends = units.ends()
     for group in np.lexsort((rank, -units.sizes.astype(np.int64))):
         entries = slice(ends[group], ends[group + 1])
         columns = np.append(units.classes[entries].astype(np.int64), units.num_classes)
         videos = np.append(weights[entries], units.sizes[group])
-        increase = (videos**2 - 2 * videos * lacking[:, columns]) / wanted[:, columns]
-        side = int(increase.sum(1).argmin())
+        increase = ((videos**2 - 2 * videos * lacking[:, columns]) / wanted[:, columns]).sum(1)
+        left = lacking[:, -1] + slack - units.sizes[group]
+        side = int(np.where(left >= 0, increase, np.inf).argmin() if (left >= 0).any() else left.argmax())
         sides[group] = side
         lacking[side, columns] -= videos
     return sides
 
 
-def _put_on_both_sides(units: Units, sides: NDArray[np.uint8], names: list[str]) -> None:
-    """Move videos of classes that are missing on the training or validation side, where no other class suffers."""
+def _put_on_both_sides(units: Units, sides: NDArray[np.uint8], shares: Mapping[str, float]) -> None:
+    """Move videos of classes that are missing in training or validation, where shares and other classes allow it."""
+    names = list(shares)
     counts = units.class_counts(sides, len(names))
     totals = counts.sum(0)
+    sizes = np.bincount(sides, minlength=len(names))
+    wanted = np.array(list(shares.values())) * len(sides)
+    slack = np.array([_slack(share, len(sides)) for share in shares.values()])
     required = [names.index("train"), names.index("validate")]
     ends = units.ends()
-    for side in required:
-        for number in np.flatnonzero((totals >= 2) & (counts[side] == 0)):
+    for side, least in zip(required, (1, 2), strict=True):
+        for number in np.flatnonzero((totals >= least) & (counts[side] == 0)):
+            if sizes[side] + 1 > wanted[side] + slack[side]:
+                break
             for unit in units.owners[units.classes == number].tolist():
                 classes = units.classes[ends[unit] : ends[unit + 1]]
                 here = int(sides[unit])
+                if sizes[here] - 1 < wanted[here] - slack[here]:
+                    continue
                 if here in required and np.any((counts[here, classes] < 2) & (totals[classes] >= 2)):
                     continue
                 counts[here, classes] -= 1
                 counts[side, classes] += 1
+                sizes[here] -= 1
+                sizes[side] += 1
                 sides[unit] = side
                 break
 
