@@ -1,7 +1,8 @@
 """`yt8m data import`: own videos as shards in YouTube-8M's format."""
 
 import json
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +165,8 @@ def import_command(
 
     SOURCE are files, folders or patterns of .npy, .npz, Parquet, CSV or HDF5 files. NAME=SOURCE gives the files of one
     feature. Floats are quantized to bytes within a range per feature, which dataset.json keeps. The videos are divided
-    by labels, or by group, into train, validate and test shards; the same seed gives the same bytes. DIR appears with
+    by labels, or by group, into train, validate and test shards; the same seed gives the same bytes. If some videos
+    have no label, they are in unlabeled-test shards: for predictions (yt8m predict), not for training. DIR appears with
     all its files or not at all.
     """
     from yt8m.data.importing.dataset import import_dataset
@@ -177,22 +179,28 @@ def import_command(
     limits = {name: (low, high) for name, low, high in ranges}
     config = ImportConfig.parse(given | {"sources": paths, "ranges": limits}, "data import")
     target = Target.of(config)
-    table, groups = _label_tables(labels, reading, target) if labels else (None, None)
+    table, groups, columns = _label_tables(labels, reading, target) if labels else (None, None, ())
     source_options = SourceOptions.parse(reading, "data import")
     try:
         source = open_source(paths, source_options, target.vocabulary)
     except DataError:
-        if not (labels and source_options.id_column):
+        if source_options.id_column not in columns:
             raise
         # The column may be one of the labels' file alone.
         source_options = source_options.model_copy(update={"id_column": ""})
         source = open_source(paths, source_options, target.vocabulary)
-    report = import_dataset(source, table, config, folder, dry_run=dry_run, target=target, groups=groups)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing is left
+    try:
+        report = import_dataset(source, table, config, folder, dry_run=dry_run, target=target, groups=groups)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     _show(report, folder, dry_run=dry_run)
 
 
-def _label_tables(uri: str, reading: dict[str, Any], target: "Target") -> tuple["LabelTable", "LabelTable | None"]:
-    """Read labels from a file, and groups if it has them.
+def _label_tables(
+    uri: str, reading: dict[str, Any], target: "Target"
+) -> tuple["LabelTable", "LabelTable | None", Sequence[str]]:
+    """Read labels from a file, and groups if it has them; return the names of its columns, too.
 
     Args:
         uri: File of labels.
@@ -200,20 +208,18 @@ def _label_tables(uri: str, reading: dict[str, Any], target: "Target") -> tuple[
         target: What the data set is to match.
     """
     from yt8m.data.importing.labels import read_labels
-    from yt8m.data.importing.readers.paths import format_of
-    from yt8m.data.importing.readers.table_files import open_table
+    from yt8m.data.importing.readers.label_files import columns_of
 
-    is_table = not uri.lower().endswith((".json", ".jsonl", ".ndjson", ".npy"))
-    columns = list(open_table(uri, format_of(uri)).types) if is_table else []
     labels = reading.pop("labels_column", "")
+    columns = columns_of(uri, reading.get("id_column", ""), labels)
     ids = reading.get("id_column", "") if reading.get("id_column") in columns else ""
     form, separator = reading["label_form"], reading.get("label_separator", "")
     table = read_labels(uri, form, target.vocabulary, separator=separator, id_column=ids, labels_column=labels)
     group = reading.get("group_column", "group")
     if group not in columns:
-        return table, None
+        return table, None, columns
     reading.pop("group_column", None)
-    return table, read_labels(uri, "names", separator="\0", id_column=ids, labels_column=group)
+    return table, read_labels(uri, "names", separator="\0", id_column=ids, labels_column=group), columns
 
 
 def _show(report: "ImportReport", folder: str, *, dry_run: bool) -> None:
@@ -223,6 +229,8 @@ def _show(report: "ImportReport", folder: str, *, dry_run: bool) -> None:
     say(console, f"{folder}:")
     for name, text in lines:
         say(console, f"  {name:{width}}  {text}")
+    for line in report.warnings():
+        say(console, f"Warning: {line}")
     if report.was_complete:
         say(console, "already complete: nothing was written")
     if dry_run:

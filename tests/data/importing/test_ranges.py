@@ -13,7 +13,7 @@ def _measure(values, given_range=None, parts=1):
     found = ValueRange(given_range)
     for part in np.array_split(np.asarray(values, np.float32), parts):
         found.add(part)
-    return found.measure()
+    return found.measure()[:2]
 
 
 def _decoded(values, low, high):
@@ -77,6 +77,39 @@ def test_rare_activations_are_not_clipped_away() -> None:
     values = np.zeros(1_000_000, np.float32)
     values[::4000] = np.linspace(0.1, 5, 250)
     assert _measure(values) == ((0.0, 5.0), 0.0)
+
+
+@pytest.mark.parametrize("outlier", [1e9, -1e9, 3e38, 2000.0])
+def test_an_outlier_among_few_values_is_clipped(outlier: float) -> None:
+    values = np.random.default_rng(0).normal(size=960).astype(np.float32)
+    values[83] = outlier
+    (low, high), clipped = _measure(values)
+    assert -5 < low < high < 5
+    assert 1 / 960 <= clipped <= 10 / 960
+
+
+@pytest.mark.parametrize("draw", ["exponential", "standard_normal"])
+def test_few_values_without_outliers_are_not_clipped(draw: str) -> None:
+    assert _measure(getattr(np.random.default_rng(0), draw)(size=1000))[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "shared", "clipped"),
+    [((0.0, 1000.0), 1.0, 0.0), ((100.0, 200.0), 1.0, 1.0), ((0.0, 1.0), 0.01, 0.0), ((0.0, 0.5), 0.5, 0.5)],
+)
+def test_a_given_range_tells_how_many_values_share_two_bytes(limits, shared: float, clipped: float) -> None:
+    found = ValueRange(limits)
+    found.add(np.random.default_rng(0).uniform(0, 1, 100_000).astype(np.float32))
+    measured = found.measure()
+    assert measured.shared == pytest.approx(shared, abs=0.02)
+    assert measured.clipped == pytest.approx(clipped, abs=0.02)
+
+
+@pytest.mark.parametrize("values", [[0, 1], [0, 0, 0, 0.5], [7]])
+def test_values_that_are_equal_may_share_a_byte(values: list[float]) -> None:
+    found = ValueRange()
+    found.add(np.tile(np.array(values, np.float32), 1000))
+    assert found.measure().shared == 0
 
 
 def test_levels_of_youtube_8m_keep_its_range_and_stay_as_they_are() -> None:

@@ -394,6 +394,10 @@ def test_unusable_videos_are_refused_and_nothing_is_left(clips, tmp_path: Path, 
         (["--range", "audio=-2,2"], "no feature 'audio'"),
         (["--classes", "2"], "expected classes from 0 to 1"),
         (["--like", "nowhere"], "--like: nowhere has no dataset.json"),
+        (["--range", "rgb=0,100000"], "--range: rgb: 100.0% of the values become one or two of the 256 bytes"),
+        (["--range", "rgb=50,60"], "--range: rgb: 100.0% of the values are outside the range, 50 to 60"),
+        (["--id-column", "name"], "--id-column: no array 'name'"),
+        (["--labels-column", "name"], "no column 'name'"),
     ],
 )
 def test_unusable_options_are_refused(clips, tmp_path: Path, options: list[str], said: str) -> None:
@@ -416,6 +420,96 @@ def test_labels_of_other_videos_are_refused(clips, tmp_path: Path) -> None:
     result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out")
     assert result.exit_code == 2
     assert "none of its 2 ids is the id of a video" in result.stderr
+    assert "first id is 'a.npy', and the first of 30 videos is 'clip0000'" in result.stderr
+
+
+def test_space_around_ids_of_labels_does_not_count(clips, tmp_path: Path) -> None:
+    clips[1].write_text("id,labels\n" + "".join(f'" clip{number:04} ",x{number % 2}\n' for number in range(30)))
+    result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "videos without labels 0" in re.sub(" +", " ", result.stdout)
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "said"),
+    [
+        ("clip,tag,source", "clip{0:04},x,y", '--id-column "clip" --labels-column "tag"'),
+        ("clip,labels,source", "clip{0:04},x,y", 'Name the columns, for instance --id-column "clip". '),
+        ("id,cat,dog,bird", "clip{0:04},1,0,0", "a column of zeros and ones for every class: cat, dog, bird"),
+    ],
+)
+def test_columns_of_labels_that_are_not_found_are_named(clips, tmp_path: Path, header, row: str, said: str) -> None:
+    clips[1].write_text(header + "\n" + "".join(row.format(number) + "\n" for number in range(30)))
+    result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out")
+    assert result.exit_code == 2, result.output
+    assert said in result.stderr
+
+
+def test_a_wrong_column_of_ids_is_refused_with_labels_in_json(clips, tmp_path: Path) -> None:
+    rows = [{"id": f"clip{number:04}", "labels": [f"x{number % 2}"]} for number in range(30)]
+    (tmp_path / "labels.json").write_text(json.dumps(rows))
+    arguments = (f"rgb={clips[0]}", "--labels", tmp_path / "labels.json", "--out", tmp_path / "out")
+    wrong = _run(*arguments, "--id-column", "name")
+    assert wrong.exit_code == 2, wrong.output
+    assert "--id-column: no array 'name'" in wrong.stderr
+    assert _run(*arguments, "--id-column", "id").exit_code == 0
+
+
+def _table(folder: Path, count: int = 60, **columns: Any) -> Path:
+    values = np.random.default_rng(0).normal(size=(count, 4)).tolist()
+    base = {"id": [f"v{number}" for number in range(count)], "rgb": values}
+    pa.parquet.write_table(pa.table(base | columns), folder / "videos.parquet")
+    return folder / "videos.parquet"
+
+
+def test_a_column_of_booleans_is_refused_with_its_readings(tmp_path: Path) -> None:
+    path = _table(tmp_path, labels=[number % 3 == 0 for number in range(60)])
+    result = _run(path, "--out", tmp_path / "out")
+    assert result.exit_code == 2, result.output
+    assert "True can be read in several ways. Say --label-form numbers if" in result.stderr
+    for form, classes, unlabeled in (("numbers", 2, 0), ("names", 2, 0), ("multi_hot", 1, 40)):
+        done = _run(path, "--out", tmp_path / form, "--label-form", form)
+        assert done.exit_code == 0, done.output
+        assert f"classes {classes}\nvideos without labels {unlabeled}" in re.sub(
+            "\n +", "\n", re.sub(" +", " ", done.stdout)
+        )
+
+
+def test_what_may_spoil_the_training_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = _table(tmp_path, labels=["only"] * 60, title=["t"] * 60, seconds=[1.5] * 60)
+    result = _run(path, "--range", "rgb=0,2", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"Warning: rgb: \d\d\.\d% of the values are outside 0 to 2", result.stdout)
+    assert "Warning: All labeled videos have the same class" in result.stdout
+    assert "columns that are not used: title, seconds" in caplog.text
+    few = _run(_table(tmp_path, labels=[f"c{n // 2}" for n in range(60)]), "--out", tmp_path / "few")
+    assert re.search(r"Warning: \d\d of 30 classes have no video for validation\.", few.stdout)
+    assert "for training" not in few.stdout
+
+
+def test_an_output_folder_that_cannot_be_made_is_refused(clips, tmp_path: Path) -> None:
+    result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", clips[1] / "out")
+    assert result.exit_code == 2, result.output
+    assert f"--out: {clips[1]}/out cannot be made: {clips[1]} is no folder" in result.stderr
+
+
+def test_numbers_of_frames_are_those_after_the_cut(clips, tmp_path: Path) -> None:
+    result = _run(f"rgb={clips[0]}", "--out", tmp_path / "out", "--max-frames", "1")
+    assert "frames per video 1 to 1, mean 1.0; 30 videos cut after 1" in re.sub(" +", " ", result.stdout)
+
+
+def test_a_terminated_import_leaves_nothing(clips, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    def terminate(*_: Any) -> None:
+        assert list(tmp_path.glob(".out.*"))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("yt8m.data.importing.shard_files.write_record", terminate)
+    result = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert names_in(tmp_path) == ["clips", "labels.csv"]
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 @pytest.mark.slow  # starts processes and writes a few thousand videos

@@ -21,6 +21,9 @@ from yt8m.data.vocabulary import VOCABULARY_NAME, write_vocabulary
 from yt8m.errors import DataError
 from yt8m.progress import progress
 
+# Share of a feature's values that are clipped, or share two bytes, from which a given range is refused.
+_USELESS_SHARE = 0.95
+
 
 def import_dataset(
     source: VideoSource,
@@ -68,10 +71,10 @@ def import_dataset(
     plan = plan_shards(
         survey, features, num_classes, shares, seed=config.seed, videos_per_shard=config.videos_per_shard
     )
-    ranges = {name: survey.ranges[name] for name in features}
-    max_frames = min(survey.longest, config.max_frames or survey.longest)
-    described = {"features": features, "num_classes": num_classes, "max_frames": max_frames}
+    ranges = {name: survey.measured[name].limits for name in features}
+    described = {"features": features, "num_classes": num_classes, "max_frames": survey.longest}
     spec = DataSpec.parse(described | {"ranges": ranges}, "data import")
+    _refuse_useless_ranges(survey, config, target)
     description = DatasetDescription(
         data=spec,
         seed=config.seed,
@@ -80,7 +83,7 @@ def import_dataset(
         vocabulary=VOCABULARY_NAME if names else "",
         imported=Imported(
             sources=config.sources,
-            clipped={name: survey.clipped[name] for name in features},
+            clipped={name: survey.measured[name].clipped for name in features},
             split=shares,
             groups=survey.num_groups,
             content=survey.content,
@@ -117,8 +120,9 @@ def _survey(
     if labels and not survey.matched:
         example = next(iter(source)).id
         raise DataError(
-            f"--labels: none of its {len(labels)} ids is the id of a video. The first of {survey.videos} videos is "
-            f"'{example}'. Ids of files are their names without ending. Correct the ids of one of the two."
+            f"--labels: none of its {len(labels)} ids is the id of a video. Its first id is '{labels.first}', and the "
+            f"first of {survey.videos} videos is '{example}'. The id of a file is its name without ending. Correct the "
+            "ids of one of the two, or name the columns with them by --id-column."
         )
     largest = max(int(survey.classes.max(initial=0)), labels.largest if labels else 0)
     if survey.names and not target.vocabulary:
@@ -128,6 +132,22 @@ def _survey(
     if not names and survey.has_labels:
         names = {number: str(number) for number in range(num_classes)}
     return survey, names, num_classes
+
+
+def _refuse_useless_ranges(survey: Survey, config: ImportConfig, target: Target) -> None:
+    """Refuse given ranges under which the bytes of a feature say nothing."""
+    for name, measured in survey.measured.items():
+        if name not in target.ranges or max(measured.clipped, measured.shared) < _USELESS_SHARE:
+            continue
+        option = "--like" if config.like else "--range"
+        low, high = measured.limits
+        share = max(measured.clipped, measured.shared)
+        what = "are outside the range" if measured.clipped >= _USELESS_SHARE else "become one or two of the 256 bytes"
+        remedy = "Import features of the same kind" if config.like else "Give the range of the values"
+        raise DataError(
+            f"{option}: {name}: {share:.1%} of the values {what}, {low:g} to {high:g}. "
+            f"{remedy}, or leave {option} out to measure it."
+        )
 
 
 def _renamed(description: DatasetDescription, found: DatasetDescription) -> DatasetDescription:

@@ -61,8 +61,14 @@ class LabelReader:
         if self._form == "multi_hot":
             return self._of_vector(self._split(value, where), where)
         items = [each for each in self._split(value, where) if not is_missing(each)]
-        if any(isinstance(each, bool) for each in items) or _looks_multi_hot(items):
-            if items and all(isinstance(each, bool) for each in items):
+        if self._form == "auto" and len(items) == 1 and isinstance(items[0], bool):
+            raise DataError(
+                f"{where}: labels: {items[0]} can be read in several ways. Say --label-form numbers if False and True "
+                "are the classes 0 and 1, --label-form names if they are the names of two classes, or --label-form "
+                "multi_hot if True is the only class and False means no label."
+            )
+        if self._form == "auto" and (any(isinstance(each, bool) for each in items) or _looks_multi_hot(items)):
+            if all(isinstance(each, bool) for each in items):
                 return self._of_vector(items, where)
             raise DataError(
                 f"{where}: labels: {len(items)} values that are all 0 or 1 can be read in two ways. Say "

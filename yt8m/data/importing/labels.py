@@ -1,31 +1,19 @@
 """Labels of videos from a file of `id, labels`."""
 
-import json
-import re
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from yt8m import storage
 from yt8m.data.importing.label_forms import LabelForm, LabelReader
-from yt8m.data.importing.readers.array_files import NpyRows
 from yt8m.data.importing.readers.checked import id_text
-from yt8m.data.importing.readers.columns import ID_COLUMNS
-from yt8m.data.importing.readers.paths import format_of
-from yt8m.data.importing.readers.table_files import find_column, open_table
+from yt8m.data.importing.readers.label_files import read_cells
 from yt8m.data.importing.vocabulary import Vocabulary
-from yt8m.errors import DataError, suggest
+from yt8m.errors import DataError
 
 __all__ = ["LabelForm", "LabelTable", "Vocabulary", "read_labels"]
 
-_LABELS = ("labels", "label", "class", "classes")
-_JSON = (".json", ".jsonl", ".ndjson")
-# Characters of the first of many JSON lines.
-_LONGEST_LINE = 1 << 14
-# Punctuation between the entries of a JSON object or list.
-_PUNCTUATION = re.compile(r"\s*([,:\[\]{}])\s*")
 _ROWS_AT_ONCE = 1024
 
 
@@ -36,7 +24,10 @@ class LabelTable:
         rows: Id and labels of every row. Several rows of a video are joined.
         uri: File, for error messages.
 
+    Space around ids does not count.
+
     Attributes:
+        first: First id of the file.
         names: Distinct names, sorted; empty if labels are numbers.
         largest: Largest class number; -1 if labels are names.
         merged: Number of labels that were given more than once for a video.
@@ -50,7 +41,8 @@ class LabelTable:
         numbers: dict[str, int] = {}
         parts: list[Any] = []
         ids: list[str] = []
-        for identity, labels in rows:
+        for given_id, labels in rows:
+            identity = given_id.strip()
             hashes.append(hash(identity))
             ids.append(identity)
             codes.extend(each if isinstance(each, int) else numbers.setdefault(each, len(numbers)) for each in labels)
@@ -60,6 +52,7 @@ class LabelTable:
                 ids.clear()
         parts.append(pa.array(ids, pa.large_string()))
         self._ids = pa.concat_arrays(parts)
+        self.first = self._ids[0].as_py() if len(self._ids) else ""
         self._ends = np.frombuffer(ends, np.int64)
         self._codes = np.frombuffer(codes, np.int32) if codes else np.zeros(0, np.int32)
         self.names = tuple(sorted(numbers))
@@ -96,6 +89,7 @@ class LabelTable:
         return f"{self._uri}: row {rows[0] + 1}" if rows else self._uri
 
     def _rows(self, video: str) -> list[int]:
+        video = video.strip()
         key = np.int64(hash(video))
         first, end = np.searchsorted(self._hashes, key), np.searchsorted(self._hashes, key, "right")
         # Different ids may have the same hash.
@@ -139,7 +133,7 @@ def read_labels(
         DataError: The file cannot be read, or a label is not valid. The message names file and row.
         StorageError: The file does not exist.
     """
-    cells = _cells(uri, id_column, labels_column)
+    cells = read_cells(uri, id_column, labels_column)
     reader = LabelReader(form, separator, vocabulary)
 
     def rows() -> Iterator[tuple[str, tuple[str | int, ...]]]:
@@ -165,113 +159,3 @@ def _refuse_doubt(labels: Sequence[str | int], where: str, form: LabelForm, voca
                 f"{where}: label {label} is the number of a class and the name of another in {vocabulary.where}. Say "
                 "--label-form numbers or --label-form names."
             )
-
-
-def _cells(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[Any, Any]]:
-    """Read id and labels of every row."""
-    name = uri.lower()
-    if name.endswith(_JSON):
-        yield from _from_json(uri, id_column, labels_column)
-        return
-    format_name = format_of(uri)
-    if format_name == "npy":
-        with storage.stage_in(uri).open("rb") as file:
-            array = NpyRows(file, uri)
-            if len(array.shape) not in (1, 2):
-                raise DataError(f"{uri}: expected an array of labels for every row, received the shape {array.shape}.")
-            for row in range(array.shape[0]):
-                yield str(row), array.read(1)[0]
-        return
-    if format_name not in ("csv", "parquet"):
-        raise DataError(f"{uri}: expected labels in CSV, Parquet, JSON, JSON lines or .npy, received {format_name}.")
-    table = open_table(uri, format_name)
-    ids, labels = _columns(list(table.types), id_column, labels_column, uri)
-    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
-
-    for batch in table.batches({ids: pa.string(), labels: pa.string()}):
-        yield from zip(batch.column(ids).to_pylist(), batch.column(labels).to_pylist(), strict=True)
-
-
-def _columns(names: Sequence[str], id_column: str, labels_column: str, where: str) -> tuple[str, str]:
-    """Return the columns of ids and labels; of two columns, the other one needs no known name."""
-    for name in (id_column, labels_column):
-        if name and name not in names:
-            raise DataError(f"{where}: no column '{name}'. {suggest(name, names)}")
-    ids, labels = id_column or find_column(names, ID_COLUMNS), labels_column or find_column(names, _LABELS)
-    if len(names) == 2:
-        ids = ids or next((each for each in names if labels and each != labels), "")
-        labels = labels or next((each for each in names if ids and each != ids), "")
-    if not ids or not labels or ids == labels:
-        raise DataError(
-            f"{where}: expected the columns 'id' and 'labels', received {', '.join(names) or 'none'}. Rename the "
-            "columns, or add a first line with their names if it is missing."
-        )
-    return ids, labels
-
-
-def _from_json(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[Any, Any]]:
-    text = storage.read_text(uri).removeprefix("\ufeff")
-    entries: Iterator[tuple[str | None, Any]]
-    if uri.lower().endswith(_JSON[1:]) or _is_lines(text, id_column, labels_column):
-        del text
-        entries = _lines(uri)
-    else:
-        entries = _entries(text, uri)
-    for row, (key, entry) in enumerate(entries, start=1):
-        if key is not None:
-            yield key, entry
-            continue
-        if not isinstance(entry, Mapping):
-            raise DataError(f"{uri}: row {row}: expected an object with id and labels, received {entry!r}.")
-        ids, labels = _columns(list(entry), id_column, labels_column, f"{uri}: row {row}")
-        yield entry[ids], entry[labels]
-
-
-def _is_lines(text: str, id_column: str, labels_column: str) -> bool:
-    """Return whether the first line is an object with id and labels."""
-    try:
-        first = json.loads(text[:_LONGEST_LINE].partition("\n")[0])
-    except ValueError:
-        return False
-    if not isinstance(first, Mapping):
-        return False
-    ids, labels = id_column or find_column(first, ID_COLUMNS), labels_column or find_column(first, _LABELS)
-    return ids in first and labels in first
-
-
-def _lines(uri: str) -> Iterator[tuple[None, Any]]:
-    with storage.stage_in(uri).open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                if line.strip():
-                    yield None, json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{uri}: line {number}: cannot be read as JSON: {error}.") from None
-
-
-def _entries(text: str, uri: str) -> Iterator[tuple[str | None, Any]]:
-    """Decode an object or list entry by entry, because all of them together need much memory."""
-    decode = json.JSONDecoder().raw_decode
-    end = 0
-
-    def step(position: int, expected: str) -> str:
-        nonlocal end
-        match = _PUNCTUATION.match(text, position)
-        if not match or match[1] not in expected:
-            raise json.JSONDecodeError(f"Expecting {' or '.join(map(repr, expected))}", text, position)
-        end = match.end()
-        return match[1]
-
-    try:
-        closing = {"{": "}", "[": "]"}[step(0, "{[")]
-        is_done = text.startswith(closing, end)
-        while not is_done:
-            key: str | None = None
-            if closing == "}":
-                key, end = decode(text, end)
-                step(end, ":")
-            entry, end = decode(text, end)
-            yield key, entry
-            is_done = step(end, f",{closing}") == closing
-    except ValueError as error:
-        raise DataError(f"{uri}: cannot be read as JSON: {error}.") from None

@@ -34,8 +34,11 @@ def find_dataset(uri: str) -> DatasetDescription | None:
                 f"--out: {path} is a mounted or the current folder, which cannot appear as a whole. Give a folder in "
                 f"it, for instance {path / 'videos'}."
             )
-        if path.exists() and not os.access(path.parent, os.W_OK):
-            raise DataError(f"--out: the folder {path.parent} cannot be written. {_REMEDY}")
+        parent = next(each for each in path.parents if os.path.lexists(each))
+        if not parent.is_dir():
+            raise DataError(f"--out: {path} cannot be made: {parent} is no folder. {_REMEDY}")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise DataError(f"--out: {path} cannot be made: the folder {parent} cannot be written. {_REMEDY}")
     found = DatasetDescription.in_folder(uri)
     if found and not found.imported:
         raise DataError(f"--out: {uri} holds a data set that was not imported. {_REMEDY}")
@@ -62,6 +65,10 @@ def publish_dataset(uri: str, description: DatasetDescription) -> Iterator[Path]
         An empty local folder to fill with everything but `dataset.json`.
     """
     if not storage.is_remote(uri):
+        try:
+            local_folder(uri).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"--out: {uri} cannot be made: {error.strerror}. {_REMEDY}") from error
         with storage.publish_directory(local_folder(uri)) as folder:
             yield folder
             for path in folder.iterdir():

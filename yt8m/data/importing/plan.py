@@ -36,7 +36,8 @@ class ShardPlan(NamedTuple):
         sizes: Number of videos of every shard.
         places: Index of every video's shard, (N,).
         size_bytes: Size of all shards together, estimated.
-        one_sided: Number of classes with two or more videos that are missing on the training or validation side.
+        untrained: Number of classes that have videos, but none for training. 0 if there are not both sides.
+        unvalidated: Number of classes that have videos, but none for validation. 0 if there are not both sides.
     """
 
     videos: Mapping[str, int]
@@ -45,7 +46,8 @@ class ShardPlan(NamedTuple):
     sizes: list[int]
     places: NDArray[np.uint32]
     size_bytes: int
-    one_sided: int
+    untrained: int
+    unvalidated: int
 
 
 def plan_shards(
@@ -73,7 +75,7 @@ def plan_shards(
     Raises:
         DataError: There are too few videos or groups.
     """
-    sides, names, one_sided = _sides(survey, num_classes, shares, seed)
+    sides, names, missing = _sides(survey, num_classes, shares, seed)
     size_bytes = _size_bytes(survey, features)
     per_shard = max(1, min(videos_per_shard, _SHARD_BYTES * survey.videos // size_bytes))
     rng = np.random.default_rng([seed, 2])
@@ -92,7 +94,7 @@ def plan_shards(
         sizes += found
         counts[name] = len(found)
     videos = {name: int(np.count_nonzero(sides == side)) for side, name in enumerate(names)}
-    return ShardPlan(videos, counts, shards, sizes, places, size_bytes, one_sided)
+    return ShardPlan(videos, counts, shards, sizes, places, size_bytes, *missing)
 
 
 def _size_bytes(survey: Survey, features: Mapping[str, int]) -> int:
@@ -105,8 +107,8 @@ def _size_bytes(survey: Survey, features: Mapping[str, int]) -> int:
 
 def _sides(
     survey: Survey, num_classes: int, shares: Mapping[str, float], seed: int
-) -> tuple[NDArray[np.uint8], list[str], int]:
-    """Return the side of every video, the names of the sides, and the number of classes on one side only."""
+) -> tuple[NDArray[np.uint8], list[str], tuple[int, int]]:
+    """Return the side of every video, the names of the sides, and how many classes training and validation lack."""
     if not survey.has_labels and set(shares) - {"test"}:
         raise DataError(
             "--split: videos without labels can be predicted, but not trained on. Give --labels, or leave --split out."
@@ -118,10 +120,12 @@ def _sides(
     else:
         kept, groups = np.unique(survey.groups[chosen], return_inverse=True)
         found = split_units(videos.grouped(groups.astype(np.uint32), len(kept)), shares, seed)[groups]
-    counts = videos.class_counts(found, len(shares))
-    required = [side for side, name in enumerate(shares) if name in {"train", "validate"}]
-    one_sided = (counts.sum(0) >= 2) & (counts[required] == 0).any(0)
+    untrained = unvalidated = 0
+    if {"train", "validate"} <= shares.keys():
+        counts = dict(zip(shares, videos.class_counts(found, len(shares)), strict=True))
+        seen = np.sum(list(counts.values()), 0) > 0
+        untrained, unvalidated = (int((seen & (counts[side] == 0)).sum()) for side in ("train", "validate"))
     sides = np.full(survey.videos, len(shares), np.uint8)
     sides[chosen] = found
     names = [*shares, *([] if chosen.all() else [UNLABELED])]
-    return sides, names, int(one_sided.sum()) if len(required) == 2 else 0
+    return sides, names, (untrained, unvalidated)

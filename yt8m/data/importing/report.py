@@ -1,6 +1,6 @@
 """Result of an import: what was written, or would be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 import numpy as np
@@ -11,6 +11,9 @@ from yt8m.data.importing.labels import LabelTable
 from yt8m.data.importing.plan import UNLABELED, ShardPlan
 from yt8m.data.importing.survey import Survey
 
+# Share of the values outside a range above which a warning says so.
+_MUCH_CLIPPED = 0.05
+
 
 class ImportReport(Config):
     """What an import wrote, or would write.
@@ -18,14 +21,17 @@ class ImportReport(Config):
     Attributes:
         description: Content of `dataset.json`.
         frames: Number of frames of all videos.
-        shortest: Number of frames of the shortest video.
-        longest: Number of frames of the longest video, before it was cut.
+        shortest: Number of frames of the shortest video, like the others after they were cut.
+        longest: Number of frames of the longest video.
         cut: Number of videos that were cut.
         size_bytes: Size of all shards, estimated.
         unlabeled: Number of videos without labels, or with an empty list of labels.
         labels_without_video: Number of ids in the file of labels that no video has; None without such a file.
         unseen_classes: Number of classes that no video has.
-        one_sided_classes: Number of classes with two or more videos that only training or validation has.
+        untrained_classes: Number of classes that have videos, but none for training.
+        unvalidated_classes: Number of classes that have videos, but none for validation.
+        used_classes: Number of classes that have videos.
+        shared: Share of the values that the two most frequent bytes stand for, by feature.
         was_complete: Whether the folder already had this data set.
     """
 
@@ -38,7 +44,10 @@ class ImportReport(Config):
     unlabeled: int
     labels_without_video: int | None
     unseen_classes: int
-    one_sided_classes: int
+    untrained_classes: int
+    unvalidated_classes: int
+    used_classes: int
+    shared: Mapping[str, float]
     was_complete: bool = False
 
     @classmethod
@@ -55,7 +64,10 @@ class ImportReport(Config):
             unlabeled=survey.videos - labeled,
             labels_without_video=len(labels) - survey.matched if labels else None,
             unseen_classes=description.data.num_classes - len(np.unique(survey.classes)),
-            one_sided_classes=plan.one_sided,
+            used_classes=len(np.unique(survey.classes)),
+            shared={name: each.shared for name, each in survey.measured.items() if each.is_too_wide},
+            untrained_classes=plan.untrained,
+            unvalidated_classes=plan.unvalidated,
         )
 
     @property
@@ -69,7 +81,7 @@ class ImportReport(Config):
         assert imported
         yield "videos", f"{self.videos:,}"
         mean = self.frames / self.videos
-        cut = f"; {self.cut:,} videos are cut after {spec.max_frames}" if self.cut else ""
+        cut = f"; {_counted(self.cut, 'video')} cut after {spec.max_frames}" if self.cut else ""
         yield "frames per video", f"{self.shortest:,} to {self.longest:,}, mean {mean:.1f}{cut}"
         for name, size in spec.features.items():
             low, high = spec.range_of(name)
@@ -77,8 +89,6 @@ class ImportReport(Config):
             yield f"feature {name}", f"{size:,} values in bytes from {low:.6g} to {high:.6g}; {clipped}"
         unseen = f", {self.unseen_classes:,} of them without a video" if self.unseen_classes else ""
         yield "classes", f"{spec.num_classes:,}{unseen}" if self.unlabeled < self.videos else "none: no labels"
-        if self.one_sided_classes:
-            yield "classes on one side only", f"{self.one_sided_classes:,}: not both trained and validated"
         yield "videos without labels", self._unlabeled()
         if self.labels_without_video is not None:
             yield "labels without a video", f"{self.labels_without_video:,}"
@@ -86,11 +96,38 @@ class ImportReport(Config):
             yield "groups", f"{imported.groups:,}, each on one side"
         for split, videos in self.description.videos.items():
             shards = self.description.shards[split]
-            yield split, f"{videos:,} videos ({videos / self.videos:.1%}) in {shards:,} shards"
+            share = f"{videos / self.videos:.1%}"
+            yield split, f"{_counted(videos, 'video')} ({share}) in {_counted(shards, 'shard')}"
         yield "size", f"about {self.size_bytes:,} bytes"
+
+    def warnings(self) -> Iterator[str]:
+        """Yield sentences on what may spoil the training."""
+        spec, imported = self.description.data, self.description.imported
+        assert imported
+        for name, clipped in imported.clipped.items():
+            if clipped > _MUCH_CLIPPED:
+                low, high = spec.range_of(name)
+                yield f"{name}: {clipped:.1%} of the values are outside {low:g} to {high:g} and lost. Check the range."
+        for name, shared in self.shared.items():
+            low, high = spec.range_of(name)
+            yield (
+                f"{name}: {shared:.1%} of the values other than 0 become one or two of the 256 bytes from {low:g} to "
+                f"{high:g}, and can hardly be told apart. Give a narrower --range, or scale the feature, for instance "
+                "by a logarithm."
+            )
+        if self.unlabeled < self.videos and self.used_classes < 2:
+            yield "All labeled videos have the same class, so that a model has nothing to tell apart."
+        for count, purpose in ((self.untrained_classes, "training"), (self.unvalidated_classes, "validation")):
+            if count:
+                verb = "has" if count == 1 else "have"
+                yield f"{count:,} of {_counted(self.used_classes, 'class', 'classes')} {verb} no video for {purpose}."
 
     def _unlabeled(self) -> str:
         if not self.unlabeled:
             return "0"
         where = UNLABELED if UNLABELED in self.description.videos else "test"
         return f"{self.unlabeled:,}, in {where} shards: for predictions, not for training"
+
+
+def _counted(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

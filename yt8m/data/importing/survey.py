@@ -124,8 +124,8 @@ class Survey:
     Attributes:
         videos: Number of videos.
         frames: Number of frames of all videos, after truncation.
-        longest: Number of frames of the longest video, before truncation.
-        shortest: Number of frames of the shortest video.
+        longest: Number of frames of the longest video, after truncation.
+        shortest: Number of frames of the shortest video, after truncation.
         cut: Number of videos that are longer than the limit.
         ids_bytes: Length of all ids.
         matched: Number of videos with labels, or with an empty list of labels.
@@ -135,8 +135,7 @@ class Survey:
         class_counts: Number of classes of every video.
         groups: Number of every video's group; None without groups.
         num_groups: Number of groups, of which videos without a group are one each.
-        ranges: Range by feature.
-        clipped: Share of the values that are clipped, by feature.
+        measured: Range of every feature, and what its bytes do to the values.
         content: Digest of the videos.
     """
 
@@ -173,18 +172,16 @@ class Survey:
         self.num_groups = 0
         if has_groups:
             self.groups, self.num_groups = _number_groups(groups)
-        measured = {name: each.measure() for name, each in values.items()}
-        self.ranges = {name: found_range for name, (found_range, _) in measured.items()}
-        self.clipped = {name: clipped for name, (_, clipped) in measured.items()}
+        self.measured = {name: each.measure() for name, each in values.items()}
         self.content = digest.hexdigest()
 
     def _count(self, full: SourceVideo, video: SourceVideo) -> None:
-        length = num_frames(full)
+        length = num_frames(video)
         self.videos += 1
         self.matched += full.labels is not None
-        self.frames += num_frames(video)
+        self.frames += length
         self.longest, self.shortest = max(self.longest, length), min(self.shortest, length)
-        self.cut += num_frames(video) < length
+        self.cut += length < num_frames(full)
         try:
             self.ids_bytes += len(full.id.encode())
         except UnicodeEncodeError:

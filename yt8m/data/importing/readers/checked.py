@@ -107,10 +107,13 @@ class CheckedSource:
         if not np.isfinite(matrix).all():
             frame, column = np.argwhere(~np.isfinite(matrix))[0]
             place = raw.where_frame(int(frame)) if len(matrix) > 1 else raw.where
+            received = "NaN or nothing" if np.isnan(matrix[frame, column]) else "an infinite one"
+            remedy = "Remove the video or repeat its extraction."
+            if np.isfinite(value := np.atleast_2d(values)[frame, column]):
+                received, remedy = f"{value:g}, which is too large for 32-bit floats", "Scale the feature."
             raise DataError(
-                f"{place}: {name}: value {column} (counted from 0): expected a finite number, "
-                f"received {'NaN or nothing' if np.isnan(matrix[frame, column]) else 'an infinite one'}. Remove the "
-                "video or repeat its extraction."
+                f"{place}: {name}: value {column} (counted from 0): expected a finite number, received {received}. "
+                f"{remedy}"
             )
         return matrix
 

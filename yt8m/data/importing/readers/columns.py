@@ -33,6 +33,7 @@ class Columns(NamedTuple):
         labels: Labels.
         group: Groups.
         features: Columns of every feature: one of lists, or one of numbers for each value.
+        unused: Columns without a meaning, unless the features were chosen.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Columns(NamedTuple):
     labels: str
     group: str
     features: Mapping[str, tuple[str, ...]]
+    unused: tuple[str, ...] = ()
 
     def types(self, types: Mapping[str, Any]) -> dict[str, Any]:
         """Return the columns to read, with the types to which the cells of a CSV file are converted."""
@@ -88,7 +90,9 @@ def find_columns(types: Mapping[str, Any], options: SourceOptions, path: str) ->
             f"{path}: expected features in columns of lists or in numbered columns such as rgb_0, rgb_1, rgb_2, "
             f"received the columns {', '.join(types)}. Name the features with --feature."
         )
-    return Columns(identity, frame, labels, group, features)
+    used = {name for parts in features.values() for name in parts}
+    unused = () if options.features else tuple(name for name in rest if name not in used)
+    return Columns(identity, frame, labels, group, features, unused)
 
 
 def is_list(kind: Any) -> bool:

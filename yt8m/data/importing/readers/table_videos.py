@@ -1,5 +1,6 @@
 """Videos in tables: one row per video or per frame."""
 
+import logging
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ from yt8m.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+_LOGGER = logging.getLogger("yt8m.data")
+# Unused columns that a message names.
+_MOST_NAMED = 10
 
 
 class TableVideos:
@@ -30,6 +35,9 @@ class TableVideos:
         self._layout: str = options.layout
         if self._layout == "auto":
             self._layout = self._guess()
+        if unused := self._columns(open_table(files[0], format_name), files[0]).unused:
+            more = f" and {len(unused) - _MOST_NAMED} more" if len(unused) > _MOST_NAMED else ""
+            _LOGGER.warning("%s: columns that are not used: %s%s", files[0], ", ".join(unused[:_MOST_NAMED]), more)
 
     def __iter__(self) -> Iterator[RawVideo]:
         blocks = (block for path in self._files for block in self._blocks(path))
