@@ -332,6 +332,7 @@ def test_new_videos_are_imported_like_others(clips, tmp_path: Path) -> None:
     assert two.videos == {"test": 3}
     assert one.data == two.data
     assert "yt8m predict --model MODEL" in result.stdout
+    assert "3 videos (100.0%) in 1 shard\n" in result.stdout
 
 
 def test_ranges_shares_and_length_can_be_given(clips, tmp_path: Path) -> None:
