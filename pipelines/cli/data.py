@@ -155,6 +155,8 @@ def _parse_features(text: str) -> dict[str, int]:
         name, _, size = part.rpartition("=")
         if not name or not size.isdecimal():
             raise DataError(f"--features: '{part}' is not NAME=SIZE. Write for instance rgb=1024,audio=128.")
+        if name in features:
+            raise DataError(f"--features: '{name}' is given twice, with {features[name]} and {size}. Give it once.")
         features[name] = int(size)
     return features
 

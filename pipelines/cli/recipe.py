@@ -58,7 +58,9 @@ def explain(key: str | None) -> None:
     inner = [
         one for sections, each in blocks for section in sections if each for one in reference.within(section, each)
     ]
-    _show_inner({id(each): each for each in inner}.values())
+    # The command for a form without a name of its own explains the key that was asked for.
+    asked = {".".join(filter(None, [section.place, each.name])) for section, each in found if each}
+    _show_inner({id(each): each for each in inner}.values(), asked)
 
 
 @recipe.command()
@@ -95,7 +97,7 @@ def _show(sections: Sequence["Section"], key: "Key") -> None:
             _say(f"{name + ':':<11}{text}", hanging=13)
 
 
-def _show_inner(sections: Collection["Section"]) -> None:
+def _show_inner(sections: Collection["Section"], asked: Collection[str]) -> None:
     """Print the keys of a section, or the forms that a section can have."""
     from pipelines.recipe.reference import first_sentence
 
@@ -103,19 +105,23 @@ def _show_inner(sections: Collection["Section"]) -> None:
         click.echo("\n  Its keys:")
         _list(*sections)
     elif sections:
-        click.echo("\n  Its forms, with the command that lists their keys:")
+        click.echo("\n  Its forms, with their keys or the command that lists these:")
         for each in sections:
             _say(first_sentence(each.about), first=4, hanging=6)
-            click.echo(f"      yt8m recipe explain {each.place}")
+            if each.place in asked:
+                _list(each, indent=8)
+                click.echo(f"      yt8m recipe explain {each.place}.KEY")
+            else:
+                click.echo(f"      yt8m recipe explain {each.place}")
 
 
-def _list(section: "Section") -> None:
+def _list(section: "Section", indent: int = 4) -> None:
     """Print the keys of a section, one line each."""
     from pipelines.recipe.reference import first_sentence
 
     longest = max((len(key.name) for key in section.keys), default=0)
     for key in section.keys:
-        line = f"    {key.name:<{longest}}  {first_sentence(key.meaning)}"
+        line = f"{' ' * indent}{key.name:<{longest}}  {first_sentence(key.meaning)}"
         click.echo(_cut(line))
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.checking.layout import describe_fields, fields_of, guess_spec, parse
+from yt8m.data.checking.layout import fields_of, guess_spec, parse
+from yt8m.data.checking.remarks import remark_on_raw_floats
 from yt8m.data.format import DataSpec, mean_name
 from yt8m.data.importing.ranges import ValueRange
 from yt8m.errors import ConfigError, DataError
@@ -43,6 +45,8 @@ def find_spec(payloads: Sequence[bytes], uri: str) -> DataSpec:
             f"--data: {uri}: the fields of its records do not fit a recipe: {reason} Rename the field in the shards, "
             "or write the videos anew with `yt8m data import`."
         ) from None
+    if remark := remark_on_raw_floats(payloads, spec):
+        raise DataError(f"--data: {uri}: {remark}")
     check_labels(payloads, spec, uri)
     own = DataSpec()
     if spec.features != own.features:

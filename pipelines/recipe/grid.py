@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pipelines.recipe.schema import MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN
 from yt8m.config import Config, FieldPath
-from yt8m.errors import suggest
+from yt8m.errors import ConfigError, suggest
 from yt8m.models import ModelConfig
 from yt8m.training.config import TrainingConfig
 from yt8m.yaml_files import mapping_at
@@ -137,11 +137,23 @@ def _expand(grid: Any, others: Mapping[str, Any]) -> list[tuple[str, _Choice]]:
     for choice in _choices(entry):
         name = _name(grid["name"], choice)
         if name in made:
+            _check_keys(grid["name"], choice)
             raise _GridError(".name", _same_name(name, made[name], choice))
         if name in others:
             raise _GridError(".name", f"there is another candidate '{name}'. Rename it, or change the grid's name.")
         made[name] = choice
     return list(made.items())
+
+
+def _check_keys(name: str, choice: _Choice) -> None:
+    """Refuse unknown keys, whose values need not be in the name."""
+    try:
+        GridConfig.parse({"name": name, **choice.value}, GRID)
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            _, place, problem = [*line.split(": ", 2), ""][:3]
+            if problem.startswith("unknown key"):
+                raise _GridError(f".{place}", problem) from None
 
 
 def _check_shape(grid: Any) -> None:

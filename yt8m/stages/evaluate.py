@@ -1,6 +1,7 @@
 """Stage `evaluate`: computes metrics and predictions of a model on the hold-out videos."""
 
 import gc
+import logging
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,8 @@ from yt8m.models.files import WEIGHTS_FILE, read_description
 from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder
 from yt8m.stages.result import StageResult
 from yt8m.top_classes import top_classes
+
+_LOGGER = logging.getLogger("yt8m.stages")
 
 # Figures that stages have of their own work as well.
 _SPEED = ("seconds", "videos_per_second")
@@ -70,6 +73,14 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
         for classes, metrics in kinds.values():
             metrics.update(batch.probabilities[:, classes], batch.labels[:, classes])
     found = builder.build()
+    unlabeled = int((np.diff(found.label_ptr) == 0).sum())
+    # Of the hold-out of a run, prepare says it.
+    if unlabeled and not shards.training:
+        _LOGGER.warning(
+            "%s of %s videos have no labels. They are measured as videos of no class, so that every prediction for "
+            "them counts as wrong. Give labeled shards only for the metrics of labeled videos.",
+            f"{unlabeled:,}", f"{found.num_videos:,}",
+        )  # fmt: skip
     if predictions:
         found.save(predictions)
     figures = {

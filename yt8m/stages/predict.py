@@ -244,9 +244,11 @@ def _check_usable(found: Sequence[ShardResult], spec: DataSpec, output: str) -> 
     first = next((f" The first: {each.problem}." for each in found if each.problem), "")
     diagnosis = next((f" {each.diagnosis}" for each in found if each.diagnosis), "")
     features = ", ".join(f"{name} of {size} values" for name, size in spec.features.items())
+    # Files that are no TFRecord files have no record that could lack features.
+    wanted = f" The model takes {features}: give shards that have them." if bad_records else " Give other shards."
     raise DataError(
         f"inputs: no usable video in {len(found)} shards: {bad_records:,} bad records, {damaged:,} damaged shards."
-        f"{first}{diagnosis} The model takes {features}: give shards that have them."
+        f"{first}{diagnosis}{wanted}"
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,6 +18,7 @@ from yt8m.errors import DataError
 from yt8m.stages.result import StageResult
 
 if TYPE_CHECKING:
+    from yt8m.data.checking.sides import Sides
     from yt8m.data.scan import Scan
 
 _LOGGER = logging.getLogger("yt8m.data")
@@ -99,11 +100,14 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         sides = Sides(*(_without(scan, copies, config) for scan in sides))
         training, holdout = sides
     check_shared_videos(sides, config.spec)
-    doubts = list(find_doubts(sides, copies, config.spec))
-    for doubt in doubts:
-        _LOGGER.warning("%s", doubt)
     training_uris, holdout_uris = ([uri for uri in uris if uri not in copies] for uris in (training_uris, holdout_uris))
     damaged, bad = report.findings_in([*training_uris, *holdout_uris])
+    skipped = sum(report.num_bad_records.get(uri, 0) for uri in (*training_uris, *holdout_uris))
+    doubts = list(find_doubts(sides, copies, config.spec))
+    if skipped:
+        doubts += _doubts_about_records(sides, skipped, str(bad[0]), report, config.spec)
+    for doubt in doubts:
+        _LOGGER.warning("%s", doubt)
     partition = Partition(
         spec=config.spec,
         seed=config.seed,
@@ -112,7 +116,7 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         class_counts=tuple(training.class_counts.tolist()),
         damaged_shards=tuple(damaged),
         skipped_records=tuple(bad[:MAX_LISTED_RECORDS]),
-        num_skipped_records=sum(report.num_bad_records.get(uri, 0) for uri in (*training_uris, *holdout_uris)),
+        num_skipped_records=skipped,
         on_bad=config.on_bad,
     )
     partition.save(output)
@@ -140,6 +144,19 @@ def _nothing_usable(side: str, uris: list[str], report: ReadReport, spec: DataSp
         f"no usable video in the {side} shards ({len(uris)} shards). First problem: {first}. {remedy} If these are not "
         "the shards you meant, check the glob patterns."
     )
+
+
+def _doubts_about_records(
+    sides: "Sides", skipped: int, first: str, report: ReadReport, spec: DataSpec
+) -> Iterator[str]:
+    """Yield sentences about the records that were skipped."""
+    from yt8m.data.checking.remarks import remark_on_labels_from_one  # noqa: PLC0415 - TensorFlow
+
+    records = skipped + sum(scan.videos for scan in sides)
+    yield f"{skipped:,} of {records:,} records were skipped ({skipped / records:.1%}), for instance {first}."
+    class_counts = sides.training.class_counts + sides.holdout.class_counts
+    if remark := remark_on_labels_from_one(report.samples, spec, class_counts):
+        yield remark
 
 
 def _result(partition: Partition, frames: int, seconds: float) -> StageResult:

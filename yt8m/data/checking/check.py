@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from yt8m import storage
 from yt8m.data.checking.diagnosis import diagnose
+from yt8m.data.checking.remarks import remark_on_labels_from_one
 from yt8m.data.checking.report import ByteStatistics, CheckReport, Distribution, find_duplicates
 from yt8m.data.format import DataSpec
 from yt8m.data.read_report import ReadReport
@@ -117,8 +118,9 @@ def _report(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadRepor
 def _diagnosis(spec: DataSpec, tally: _Tally, found: ReadReport) -> str:
     num_labels = tally.column("num_labels")
     # Few bad records among good ones are no other layout.
-    if found.total_bad_records > len(num_labels):
-        return diagnose(found.samples, spec)
+    from_one = remark_on_labels_from_one(found.samples, spec, tally.class_counts)
+    if found.total_bad_records > len(num_labels) or from_one:
+        return from_one or diagnose(found.samples, spec)
     both = tally.class_counts[:2] == (num_labels > 0).sum()
     if num_labels.any() and spec.layout.label_form == "numbers" and set(num_labels) <= {0, 2} and both.all():
         return (

@@ -6,6 +6,12 @@ from typing import Any
 
 from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.checking.layout import RecordField, describe_fields, fields_of, guess_spec
+from yt8m.data.checking.remarks import (
+    remark_on_flat_frames,
+    remark_on_labels,
+    remark_on_raw_floats,
+    remark_on_vectors,
+)
 from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.errors import DataError
 from yt8m.yaml_files import dump_line
@@ -28,6 +34,13 @@ def diagnose(payloads: Sequence[bytes], spec: DataSpec, *, with_labels: bool = T
     if not fields:
         return ""
     sentences = [f"The records have: {describe_fields(fields)}.", *_notes(fields, spec, with_labels=with_labels)]
+    if with_labels and (remark := remark_on_labels(payloads, spec)):
+        sentences.append(remark)
+    # Other sizes of these features would be read, but as what they are not.
+    if misread := remark_on_raw_floats(payloads, spec) or remark_on_flat_frames(fields, spec):
+        return " ".join([*sentences, misread])
+    if remark := remark_on_vectors(fields, spec):
+        sentences.append(remark)
     try:
         guess = guess_spec(payloads)
     except DataError:
