@@ -106,8 +106,13 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | dict[
 @data.command()
 @click.argument("patterns", nargs=-1, required=True, metavar="GLOB...")
 @click.option("--out", required=True, metavar="DIR", help="Folder or URI for the new shards, without shards yet.")
-@click.option("--shards", type=int, default=10, show_default=True, metavar="N", help="Number of shards to write.")
-def split(patterns: tuple[str, ...], out: str, shards: int) -> None:
+@click.option(
+    "--shards",
+    type=int,
+    metavar="N",
+    help="Number of shards to write.  [default: 10, or one per video if fewer]",
+)
+def split(patterns: tuple[str, ...], out: str, shards: int | None) -> None:
     """Divide the videos of shards among N shards of equal size, so that some of them can be held out.
 
     The hold-out of a recipe consists of whole shards. This command makes several of one, with the same records.
@@ -117,8 +122,8 @@ def split(patterns: tuple[str, ...], out: str, shards: int) -> None:
 
     folder = out if "://" in out else str(Path(out).absolute())
     done = divide_shards(list_shards("GLOB", patterns), folder, shards)
-    click.echo(f"{done.pattern}: {done.videos:,} videos in {shards} shards")
-    click.echo(f'In a recipe: data: {{validation: ["{done.pattern}"], holdout_shards: {max(1, shards // 5)}}}')
+    click.echo(f"{done.pattern}: {done.videos:,} videos in {done.shards} shards")
+    click.echo(f'In a recipe: data: {{validation: ["{done.pattern}"], holdout_shards: {max(1, done.shards // 5)}}}')
 
 
 def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
@@ -150,7 +155,7 @@ def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
 
 
 def _parse_features(text: str) -> dict[str, int]:
-    features = {}
+    features: dict[str, int] = {}
     for part in text.split(","):
         name, _, size = part.rpartition("=")
         if not name or not size.isdecimal():

@@ -103,7 +103,7 @@ def _show_inner(sections: Collection["Section"], asked: Collection[str]) -> None
 
     if len(sections) == 1:
         click.echo("\n  Its keys:")
-        _list(*sections)
+        _list(next(iter(sections)))
     elif sections:
         click.echo("\n  Its forms, with their keys or the command that lists these:")
         for each in sections:

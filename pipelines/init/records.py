@@ -8,7 +8,6 @@ import numpy as np
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.checking.layout import describe_fields, fields_of, guess_spec, parse
-from yt8m.data.checking.layout import fields_of, guess_spec, parse
 from yt8m.data.checking.remarks import remark_on_raw_floats
 from yt8m.data.format import DataSpec, mean_name
 from yt8m.data.importing.ranges import ValueRange

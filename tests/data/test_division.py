@@ -79,3 +79,10 @@ def test_damaged_shards_are_refused_and_shards_are_never_replaced(one: Path, tmp
     result = split(one, "--out", tmp_path / "shards")
     assert (result.exit_code, "output.tfrecord: damaged at byte" in result.stderr) == (2, True)
     assert not (tmp_path / "shards").exists()
+
+
+def test_few_videos_make_as_many_shards(tmp_path: Path, shards: SimpleNamespace) -> None:
+    shards.write(tmp_path / "one.tfrecord", [shards.video_of(number) for number in range(3)])
+    result = split(tmp_path / "one.tfrecord", "--out", tmp_path / "shards")
+    assert (result.exit_code, len(list((tmp_path / "shards").glob("*.tfrecord")))) == (0, 3)
+    assert "holdout_shards: 1" in result.stdout

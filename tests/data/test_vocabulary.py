@@ -121,7 +121,7 @@ def test_a_file_in_another_encoding_is_named_with_the_line(tmp_path):
 
 
 def test_a_folder_and_a_missing_file_are_named(tmp_path):
-    with pytest.raises(StorageError, match="Is a directory"):
+    with pytest.raises(DataError, match="a folder, not a vocabulary"):
         read_vocabulary(str(tmp_path), 2)
     with pytest.raises(StorageError, match=r"missing\.csv: there is no such file"):
         read_vocabulary(str(tmp_path / "missing.csv"), 2)
@@ -144,3 +144,20 @@ def test_classes_without_a_name_are_counted_in_a_warning(vocabulary, caplog):
         caplog.clear()
         read_vocabulary(vocabulary("Index,Name\n0,Game\n"), 1)
         assert not caplog.records
+
+
+@pytest.mark.parametrize("content", ["- Game\n- Car\n", "0: Game\n1: Car\n", "names:\n  0: Game\n", '["Game",\n"Car"]'])
+def test_yaml_and_json_are_no_list_of_names(vocabulary, content):
+    with pytest.raises(DataError, match=r"classes\.csv: YAML or JSON"):
+        read_classes(vocabulary(content))
+
+
+def test_a_zip_archive_is_named(tmp_path):
+    (tmp_path / "classes.csv").write_bytes(b"PK\x03\x04\x14\x00")
+    with pytest.raises(DataError, match=r"classes\.csv: a ZIP archive or Excel workbook"):
+        read_classes(str(tmp_path / "classes.csv"))
+
+
+def test_an_empty_line_in_a_list_is_named(vocabulary, caplog):
+    assert read_vocabulary(vocabulary("[Game]\n\nSport: Tennis\n"), 3) == {0: "[Game]", 1: "", 2: "Sport: Tennis"}
+    assert "line 2 is empty, so that class 1 has no name" in caplog.text

@@ -181,3 +181,19 @@ def test_the_command_keeps_the_requested_number_of_predictions(trained, small_pa
     assert Predictions.load(tmp_path / "kept").top_k == 3
     with pytest.raises(ConfigError, match="top_k: input should be greater than 0"):
         CliRunner().invoke(command, [*arguments[:-1], "0"], catch_exceptions=False)
+
+
+def test_videos_without_labels_are_told(trained, tmp_path, shards, caplog):
+    videos = [shards.video_of(number, labels=[1] if number else None) for number in range(3)]
+    shards.write(tmp_path / "a.tfrecord", videos)
+    arguments = ["--model", str(trained), "--input", str(tmp_path / "a.tfrecord")]
+    assert CliRunner().invoke(command, arguments, catch_exceptions=False).exit_code == 0
+    assert "1 of 3 videos have no labels." in caplog.text
+
+
+def test_a_file_that_is_no_shard_is_not_said_to_lack_features(trained, tmp_path):
+    (tmp_path / "a.tfrecord").write_bytes(b"\x1f\x8b" + bytes(100))
+    arguments = ["--model", str(trained), "--input", str(tmp_path / "a.tfrecord")]
+    with pytest.raises(DataError, match="a gzip archive, not a TFRecord file; unpack it") as caught:
+        CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert "The model takes" not in str(caught.value)

@@ -328,3 +328,16 @@ def test_records_of_another_layout_are_refused_with_the_line_for_the_recipe(fold
     line = r"`data: \{spec: \{layout: \{id: clip/key\}\}\}`"
     with pytest.raises(DataError, match=rf"no usable video in the training shards.*{line}"):
         run(folder, shards)
+
+
+def test_skipped_records_and_labels_that_count_from_one_are_told(folder, shards, caplog):
+    videos = [shards.video_of(number, labels=[label]) for number, label in enumerate((1, 2, 9, 10))]
+    for name in ("train0", "train1", "validate0"):
+        offset = len(name) * 10 + int(name[-1])
+        shards.write(folder / f"{name}.tfrecord", [replace(each, id=each.id + b"%d" % offset) for each in videos])
+    _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
+    skipped, remark = result.details["doubts"]
+    assert skipped.startswith("3 of 12 records were skipped (25.0%), for instance ")
+    assert skipped.endswith("label 10 is not one of the 10 classes.")
+    assert "run from 1 to 10; classes count from 0" in remark
+    assert skipped in caplog.text

@@ -16,6 +16,7 @@ from yt8m.progress import progress
 
 # All shards are open at once, and processes may usually open 1,024 files.
 MOST_SHARDS = 500
+_USUAL_SHARDS = 10
 # Beginning of the names of the shards.
 NAME = "shard"
 
@@ -25,14 +26,16 @@ class Division(NamedTuple):
 
     Attributes:
         pattern: Glob pattern of the shards.
+        shards: Number of shards.
         videos: Number of records in all shards.
     """
 
     pattern: str
+    shards: int
     videos: int
 
 
-def divide_shards(uris: Sequence[str], output_uri: str, shards: int) -> Division:
+def divide_shards(uris: Sequence[str], output_uri: str, shards: int | None = None) -> Division:
     """Write the records of shards into other shards of equal size, at random, as they are.
 
     Every run of as many records as there are shards goes to all shards, so that each one gets of everything, also if
@@ -42,19 +45,20 @@ def divide_shards(uris: Sequence[str], output_uri: str, shards: int) -> Division
     Args:
         uris: Paths or URIs of the shards to divide.
         output_uri: Folder or URI of the new shards.
-        shards: Number of shards to write.
+        shards: Number of shards to write. None means 10, or as many as there are videos if these are fewer.
 
     Raises:
         ConfigError: There are too many or too few shards to write, or shards in the folder already.
         DataError: A shard is damaged, or there are fewer records than shards.
         StorageError: A shard cannot be read or written.
     """
-    if not 2 <= shards <= MOST_SHARDS:
+    if shards is not None and not 2 <= shards <= MOST_SHARDS:
         raise ConfigError(f"--shards: expected 2 to {MOST_SHARDS}, received {shards}.")
     pattern = storage.join(output_uri, "*.tfrecord")
     if storage.list_uris(pattern):
         raise ConfigError(f"--out: {output_uri} has shards already. Give another folder, or remove them first.")
     records = sum(_count(uri) for uri in uris)
+    shards = shards or max(2, min(_USUAL_SHARDS, records))
     if records < shards:
         remedy = (
             f"Give --shards {records} or less." if records > 1 else "The hold-out needs at least one, so does training."
@@ -75,7 +79,7 @@ def divide_shards(uris: Sequence[str], output_uri: str, shards: int) -> Division
             advance()
     if description:
         _copy_description(description, uris[0].rpartition("/")[0], output_uri, records, shards)
-    return Division(pattern, records)
+    return Division(pattern, shards, records)
 
 
 def _count(uri: str) -> int:

@@ -171,5 +171,5 @@ def _only_one_shard(uri: str) -> str:
     return (
         "The hold-out needs a shard of its own. Divide the videos among several shards: `yt8m data split "
         f'{shlex.quote(uri)} --out {shlex.quote(folder)}`. Then give data.validation: ["{folder}/*.tfrecord"], '
-        "no data.training, and data.holdout_shards: 2."
+        "no data.training, and the data.holdout_shards that the command prints."
     )

@@ -133,9 +133,10 @@ def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partitio
         first = next(map(str, [*damaged, *bad]), f"{uris[0]}: no record")
         has = diagnose(report.samples, spec)
         features = ", ".join(f"{name} of {size} values" for name, size in spec.features.items())
+        # Files that are no TFRecord files have no record that could lack features.
+        wanted = f"The model takes {features}: give labeled shards that have them." if bad else "Give other shards."
         raise DataError(
-            f"no usable video in {len(uris)} shards. First problem: {first}. {has}{' ' if has else ''}The model takes "
-            f"{features}: give labeled shards that have them."
+            f"no usable video in {len(uris)} shards. First problem: {first}. {has}{' ' if has else ''}{wanted}"
         )
     if not scan.class_counts.any():
         raise DataError(

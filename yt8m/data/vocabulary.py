@@ -4,7 +4,9 @@ import codecs
 import csv
 import gzip
 import io
+import json
 import logging
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +39,9 @@ _MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 _GZIP = b"\x1f\x8b"
+_ZIP = b"PK\x03\x04"
+# Lines of YAML: `- cat`, `0: cat`, `names:`.
+_YAML = re.compile(r"\s*(-\s|['\"]?\d+['\"]?\s*:\s|\w+:\s*$)")
 
 
 class ClassName(NamedTuple):
@@ -110,6 +115,8 @@ def read_classes(uri: str, num_classes: int | None = None) -> list[ClassName]:
         StorageError: The file does not exist or cannot be read.
     """
     classes: dict[int, ClassName] = {}
+    if "://" not in uri and Path(uri).is_dir():
+        raise DataError(f"{uri}: a folder, not a vocabulary. Give the file in it. {_EXPECTED}.")
     for row in _rows(uri, _decode(uri, read_bytes(uri))):
         line = f"{uri}: line {row.line}"
         if not (row.number.isascii() and row.number.isdecimal() and len(row.number) <= _MOST_DIGITS):
@@ -144,6 +151,8 @@ def _decode(uri: str, content: bytes) -> str:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{uri}: cannot be decompressed: {error}. Copy or download the file again.") from None
+    if content.startswith(_ZIP):
+        raise DataError(f"{uri}: a ZIP archive or Excel workbook. Unpack it, or save the table as CSV. {_EXPECTED}.")
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
@@ -163,7 +172,10 @@ def _decode(uri: str, content: bytes) -> str:
 def _rows(uri: str, text: str) -> Iterator[_Row]:
     """Read a table, or one name per line."""
     lines = text.split("\n")
-    header = next(line for line in lines if line.strip())
+    written = [line for line in lines if line.strip()]
+    if all(map(_YAML.match, written)) or _is_json(text) or uri.endswith((".yaml", ".yml", ".json")):
+        raise DataError(f"{uri}: YAML or JSON, of which no names are read. {_EXPECTED}.")
+    header = written[0]
     for delimiter in _DELIMITERS:
         columns = [cell.strip().casefold() for cell in next(csv.reader([header], delimiter=delimiter), [])]
         index = next((name for name in _INDEX_COLUMNS if name in columns), None)
@@ -175,13 +187,22 @@ def _rows(uri: str, text: str) -> Iterator[_Row]:
     if any(delimiter in header for delimiter in _DELIMITERS) and not uri.endswith(".txt"):
         raise DataError(f"{uri}: the first line is '{header[:200]}'. {_EXPECTED}.")
     has_header = header.strip().strip('"').casefold() in {*_NAME_COLUMNS, *_INDEX_COLUMNS}
-    yield from _list(lines, has_header=has_header)
+    yield from _list(uri, lines, has_header=has_header)
 
 
-def _list(lines: Sequence[str], *, has_header: bool) -> Iterator[_Row]:
+def _is_json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict | list)
+    except ValueError:
+        return False
+
+
+def _list(uri: str, lines: Sequence[str], *, has_header: bool) -> Iterator[_Row]:
     last = max(number for number, line in enumerate(lines) if line.strip())
     names = [(number, line.strip()) for number, line in enumerate(lines[: last + 1], 1)]
     for index, (number, name) in enumerate(names[1:] if has_header else names):
+        if not name:
+            _LOGGER.warning("%s: line %d is empty, so that class %d has no name.", uri, number, index)
         yield _Row(number, str(index), name)
 
 

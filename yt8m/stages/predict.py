@@ -18,7 +18,7 @@ from yt8m.data.description import spec_of_shards
 from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.data.partition import list_shards
 from yt8m.data.vocabulary import VOCABULARY_NAME, read_vocabulary
-from yt8m.errors import ConfigError, DataError, WorkerError
+from yt8m.errors import ConfigError, DataError, StorageError, WorkerError
 from yt8m.export.description import EXTRA_FOLDER, ExportDescription
 from yt8m.export.shard_task import RECORD_SUFFIX, ShardResult, ShardTask
 from yt8m.progress import progress
@@ -148,7 +148,11 @@ def _file_format(
         case ".csv":
             return SubmissionCsv()
         case ".parquet":
-            return PredictionsParquet(read_vocabulary(vocabulary, description.data.num_classes) if vocabulary else {})
+            try:
+                names = read_vocabulary(vocabulary, description.data.num_classes) if vocabulary else {}
+            except (DataError, StorageError) as error:
+                raise type(error)(f"vocabulary: {error}") from None
+            return PredictionsParquet(names)
     raise ConfigError(f"output: expected a file that ends in .csv or .parquet, received '{output}'.")
 
 

@@ -74,6 +74,7 @@ def test_another_file_in_the_place_of_the_description_is_refused(run, tmp_path, 
     [
         (["nothing*"], "no shard matches 'nothing*'"),
         ([__file__, "--features", "rgb"], "'rgb' is not NAME=SIZE"),
+        ([__file__, "--features", "rgb=16,rgb=4"], "'rgb' is given twice, with 16 and 4."),
         ([__file__, "--classes", "0"], "num_classes"),
     ],
 )

@@ -9,6 +9,7 @@ import yaml
 from click.testing import CliRunner
 
 from pipelines.cli import main
+from pipelines.recipe.reference import Reference
 from tests.support.paths import RECIPES, REPOSITORY
 
 
@@ -47,6 +48,22 @@ def test_options_of_models_are_explained_for_each_architecture() -> None:
     ]
     assert "hidden_units" in explain("netvlad")
     assert "yt8m recipe explain families.candidates.model.netvlad" in explain("model")
+
+
+def test_commands_lead_to_the_keys_of_families_candidates_and_grids() -> None:
+    lines = [line.split() for line in explain("families").splitlines()]
+    assert {"average", "ensemble_size", "candidates"} < {line[0] for line in lines if line}
+    assert ["yt8m", "recipe", "explain", "families.KEY"] in lines
+    assert "yt8m recipe explain families.candidates.grid" in explain("families.candidates")
+    assert "Type:      whole number" in explain("families.ensemble_size")
+    assert "Name of the candidates." in explain("families.candidates.grid.name")
+
+
+def test_every_key_is_reached_by_a_printed_path() -> None:
+    reference = Reference()
+    for section in reference.sections:
+        for key in section.keys:
+            assert (section, key) in reference.find(".".join(filter(None, [section.place, key.name])))
 
 
 def test_an_unknown_key_suggests_the_nearest_with_exit_code_2() -> None:

@@ -137,6 +137,12 @@ def test_a_grid_that_cannot_be_expanded_is_refused_at_its_place(
     assert told in problem
 
 
+def test_an_unknown_key_is_told_before_its_place_in_the_name(small: Small) -> None:
+    (problem,) = problems(small, {"name": "x", "model": {"architecture": "netvlad", "clusters": [1, 2]}})
+    assert problem.startswith("families.sweep.candidates.grid.model.clusters: unknown key 'clusters'.")
+    assert "Did you mean 'num_clusters'?" in problem
+
+
 def test_a_grid_without_a_name_shows_one(small: Small) -> None:
     (problem,) = problems(small, {"model": GRID["model"]})
     assert problem == (

@@ -11,7 +11,7 @@ from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
 from yt8m.data.format import MOST_CLASSES
 from yt8m.data.importing.split import LEAST_VIDEOS
 from yt8m.data.importing.vocabulary import Vocabulary
-from yt8m.errors import DataError, suggest
+from yt8m.errors import DataError, StorageError, suggest
 
 DEFAULT_SPLIT = {"train": 0.8, "validate": 0.1, "test": 0.1}
 
@@ -91,7 +91,10 @@ class Target(NamedTuple):
             return cls._like(config.like)
         if not config.vocabulary:
             return cls(None, config.ranges, None, config.classes)
-        vocabulary = Vocabulary.read(config.vocabulary)
+        try:
+            vocabulary = Vocabulary.read(config.vocabulary)
+        except (DataError, StorageError) as error:
+            raise type(error)(f"--vocabulary: {error}") from None
         num_classes = max(vocabulary.names) + 1
         if num_classes > MOST_CLASSES:
             raise DataError(
