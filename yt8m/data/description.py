@@ -190,7 +190,8 @@ def check_described(found: Mapping[str, DatasetDescription], spec: DataSpec) -> 
         spec: The recipe's specification of the data.
 
     Raises:
-        DataError: They differ in features, sizes, classes, names of classes or ranges.
+        DataError: They differ in features, sizes, classes, names of classes or ranges, or the data sets in the layout
+            of their records.
     """
     for (first, one), (second, other) in pairwise(found.items()):
         names = [name for name in spec.features if name in one.data.features]
@@ -199,10 +200,16 @@ def check_described(found: Mapping[str, DatasetDescription], spec: DataSpec) -> 
             ranges={name: one.data.range_of(name) for name in names},
             num_classes=one.data.num_classes,
         )
-        if difference := contradiction(kept, other.data) or _other_names(first, one, second, other):
+        differences = (
+            contradiction(kept, other.data),
+            _other_layout(one, other),
+            _other_names(first, one, second, other),
+        )
+        if difference := "; ".join(filter(None, differences)):
             raise DataError(
                 f"{first} and {second} hold different data, as their {DESCRIPTION_NAME} say ({difference}). Take all "
-                "shards of a run from one data set, or write both data sets with the same features, ranges and classes."
+                "shards of a run from one data set, or write both data sets with the same features, ranges, classes "
+                "and layout."
             )
     for folder, description in found.items():
         if difference := contradiction(spec, description.data):
@@ -244,6 +251,11 @@ def spec_of_shards(spec: DataSpec, uris: Sequence[str], layout: RecordLayout, *,
     if other := next((folder for folder, each in others if each != one), ""):
         raise DataError(f"{first} and {other} have records of different layouts. Read them by separate calls.")
     return spec.model_copy(update={"layout": one})
+
+
+def _other_layout(one: DatasetDescription, other: DatasetDescription) -> str:
+    layouts = (one.data.layout, other.data.layout)
+    return "" if layouts[0] == layouts[1] else "layout {} and {}".format(*(each.model_dump() for each in layouts))
 
 
 def _other_names(first: str, one: DatasetDescription, second: str, other: DatasetDescription) -> str:

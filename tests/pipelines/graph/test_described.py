@@ -103,9 +103,12 @@ def test_a_recipe_that_contradicts_the_description_is_refused_by_plan_with_the_l
     assert line in result.stderr
 
 
-def test_sides_with_different_descriptions_are_refused(tmp_path, settings):
-    one, two = describe(tmp_path / "one"), describe(tmp_path / "two", ranges={"inc3": [0.0, 7.0]})
-    with pytest.raises(ConfigError, match=rf"{one} and {two} hold different data.*7\.0"):
+@pytest.mark.parametrize(
+    ("changes", "said"), [({"ranges": {"inc3": [0.0, 7.0]}}, r"7\.0"), ({"layout": {"id": "video_id"}}, "'video_id'")]
+)
+def test_sides_with_different_descriptions_are_refused(tmp_path, settings, changes, said):
+    one, two = describe(tmp_path / "one"), describe(tmp_path / "two", **changes)
+    with pytest.raises(ConfigError, match=rf"{one} and {two} hold different data.*{said}"):
         compiled(settings(one, two))
 
 
