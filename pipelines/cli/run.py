@@ -89,7 +89,7 @@ def run(
 def run_compilation(
     console: Console, compilation: "Compilation", root: Path, containers: ContainerConfig | None
 ) -> None:
-    """Execute a recipe's pipeline and show it; exit with code 1 if it fails or is stopped.
+    """Execute a recipe's pipeline and show it; exit as `execute_and_show` does.
 
     Args:
         console: Console to print to.
@@ -119,7 +119,10 @@ def run_compilation(
 
 
 def execute_and_show(console: Console, execution: LocalRun, execute: Callable[[Listener], bool]) -> None:
-    """Execute a pipeline and show its progress and results; exit with code 1 if it fails or is stopped.
+    """Execute a pipeline and show its progress and results.
+
+    If a node fails with an error that the user can fix, the command exits with code 2. After other failures, and if it
+    is stopped, it exits with code 1.
 
     Args:
         console: Console to print to.
@@ -135,28 +138,30 @@ def execute_and_show(console: Console, execution: LocalRun, execute: Callable[[L
         say(console, "Stopped. The same command continues the run.")
         sys.exit(1)
     if not succeeded:
-        _show_failure(console, execution)
-        sys.exit(1)
+        sys.exit(_show_failure(console, execution))
     if execution.state.is_finished:
         _show_results(console, execution.state, time.monotonic() - start)
 
 
-def _show_failure(console: Console, execution: LocalRun) -> None:
-    """Print the failed node, the end of its log and the path of the log."""
+def _show_failure(console: Console, execution: LocalRun) -> int:
+    """Print the failed node, the end of its log and the path of the log, and return the command's exit code."""
     root = execution.state.root
     log = root / folder.LOGS_FOLDER / (f"{execution.failed}.log" if execution.failed else folder.PIPELINE_LOG)
-    for line in _last_lines(log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []):
+    lines = log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []
+    message = _user_error(lines)
+    for line in message or lines[-LAST_LINES:]:
         say(console, f"  | {line}")
     reason = f" ({execution.error})" if execution.error else ""
     what = f"Node {execution.failed} failed{reason}" if execution.failed else "The pipeline failed"
     say(console, f"{what}; its log: {log}", "bold red")
     say(console, "Fix the cause. The same command continues with this node.")
+    return 2 if message else 1
 
 
-def _last_lines(lines: list[str]) -> list[str]:
-    """Return the message of an error that is the user's to fix, otherwise the end of the log."""
+def _user_error(lines: list[str]) -> list[str]:
+    """Return the last message in a log of an error that the user can fix; none if there is no such error."""
     starts = [number for number, line in enumerate(lines) if line.startswith(USER_ERRORS)]
-    return [lines[starts[-1]].removeprefix(USER_ERRORS), *lines[starts[-1] + 1 :]] if starts else lines[-LAST_LINES:]
+    return [lines[starts[-1]].removeprefix(USER_ERRORS), *lines[starts[-1] + 1 :]] if starts else []
 
 
 def _show_results(console: Console, state: RunState, seconds: float) -> None:

@@ -75,5 +75,5 @@ def test_members_of_a_run_with_other_videos_are_refused(tmp_path: Path) -> None:
     other = {"families": {"new": {"candidates": {"new": dbof(4)}}}, "seed": 1}
     mixed = {**ensemble, "members": ["new", ensemble["members"]]}
     refused = run(tmp_path, "third", ensemble=mixed, **other)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert "videos" in refused.output

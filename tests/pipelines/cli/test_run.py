@@ -12,10 +12,10 @@ from pipelines.local.folder import lock_root
 from tests.support.paths import SMOKE
 
 
-def failure(root: Path, failed: str = "prepare", error: str = "") -> list[str]:
+def failure(root: Path, failed: str = "prepare", error: str = "", code: int = 1) -> list[str]:
     console = Console(file=io.StringIO(), width=80)
     execution = SimpleNamespace(state=SimpleNamespace(root=root), failed=failed, error=error)
-    _show_failure(console, execution)  # type: ignore[arg-type]
+    assert _show_failure(console, execution) == code  # type: ignore[arg-type]
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -35,7 +35,7 @@ def test_a_failed_node_is_shown_with_the_end_and_the_path_of_its_log(log: Path) 
 
 def test_user_errors_are_shown_without_a_traceback(log: Path) -> None:
     log.write_text("Traceback\n  somewhere\nyt8m.errors.ConfigError: a: wrong\nb: wrong, too\n")
-    assert failure(log.parents[1])[:2] == ["  | ConfigError: a: wrong", "  | b: wrong, too"]
+    assert failure(log.parents[1], code=2)[:2] == ["  | ConfigError: a: wrong", "  | b: wrong, too"]
 
 
 def test_a_failure_of_the_pipeline_itself_shows_its_log(tmp_path: Path, log: Path) -> None:

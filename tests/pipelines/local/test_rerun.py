@@ -140,7 +140,7 @@ def test_downstream_executes_all_descendants_with_the_settings(root: Path) -> No
 def test_a_failed_rerun_keeps_the_old_results(root: Path) -> None:
     recipe = (root / "recipe.json").read_text()
     setting = "families.logistic.candidates.linear.training.batch_size=100000"
-    result = call("rerun", str(root), "train-linear", "--set", setting, code=1)
+    result = call("rerun", str(root), "train-linear", "--set", setting, code=2)
     assert "Node train-linear failed" in result.output
     assert nodes_in(root, "failed") == {"train-linear"}
     assert (root / "recipe.json").read_text() == recipe
