@@ -178,7 +178,7 @@ def test_every_field_is_explained_and_its_source_named_where_the_architecture_st
         explained = dict(re.findall(r"^ {8}(\w+): (.*(?:\n {12}.*)*)", config.__doc__, flags=re.MULTILINE))
         assert set(explained) == set(config.model_fields), config.__name__
         for field in explained.keys() - {"architecture", "kind"}:
-            assert re.search(r"winners|authors|et\s+al\.|the paper", explained[field]), f"{config.__name__}.{field}"
+            assert re.search(r"winners|authors|et\s+al\.|the\s+paper", explained[field]), f"{config.__name__}.{field}"
 
 
 def test_features_after_the_first_have_their_share_of_the_clusters():

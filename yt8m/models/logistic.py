@@ -12,9 +12,10 @@ class FrameLevelLogisticConfig(OrderFreeConfig):
 
     Attributes:
         architecture: `logistic`.
-        num_sampled_frames: Number of frames that training draws with replacement from each video. `max_frames` means as
-            many as the longest videos have, `all` uses every real frame once. Inference uses all frames.
-        normalize_input: Whether frames are batch-normalized before the mean is taken.
+        num_sampled_frames: Number of frames that training draws with replacement from each video, as for the winners'
+            models. `max_frames` means as many as the longest videos have, `all` uses every real frame once. Inference
+            uses all frames.
+        normalize_input: Whether frames are batch-normalized before the mean is taken, as in the winners' models.
         head: Layers from the mean frame to probabilities; Abu-El-Haija et al. 2016 have a logistic one.
     """
 

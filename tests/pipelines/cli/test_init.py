@@ -320,7 +320,7 @@ def test_labels_that_no_reader_takes_are_refused(tmp_path: Path, labels: Callabl
     assert result.exit_code == 2
     assert re.search(r"train0.tfrecord: labels holds (bytes|floats), not integers", result.stderr)
     assert "The records have: feature lists 'rgb'" in result.stderr
-    assert "`yt8m data import --labels`" in result.stderr
+    assert "make the shards by `yt8m data import`" in result.stderr
     assert not (tmp_path / "own").exists()
 
 

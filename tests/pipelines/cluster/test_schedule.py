@@ -36,7 +36,7 @@ def test_a_schedule_starts_runs_of_the_uploaded_version_one_at_a_time(server: Kf
 
 def test_prepare_looks_at_the_data_of_every_run_of_a_schedule(server: KfpServer, recorded: RecordedCluster) -> None:
     # A store that can be read from here, so that a single run has the fingerprints of its data.
-    recorded.objects |= {f"data/{part}.tfrecord": b"shard" for part in ("train", "test")}
+    recorded.objects |= {f"data/{part}{n}.tfrecord": b"shard" for part in ("train", "test") for n in range(3)}
     data = [
         option
         for key, part in (("training", "train"), ("validation", "test"))

@@ -55,7 +55,7 @@ def test_a_vocabulary_that_cannot_be_used_is_refused_before_anything_runs(
 
 def test_a_folder_in_the_place_of_a_vocabulary_is_refused(tmp_path: Path) -> None:
     result = invoke("plan", "--set", f"{KEY}={tmp_path}")
-    assert (result.exit_code, f"{KEY}: {tmp_path}: Is a directory." in result.stderr) == (2, True)
+    assert (result.exit_code, f"{KEY}: {tmp_path}: a folder, not a vocabulary." in result.stderr) == (2, True)
 
 
 def test_the_plan_of_a_run_in_a_cluster_leaves_its_paths_to_the_cluster(tmp_path: Path) -> None:
