@@ -95,7 +95,10 @@ def ask(service, model, tmp_path):
     return ask
 
 
-@pytest.mark.parametrize("signature", [[], pytest.param(["serialized"], marks=pytest.mark.slow), ["serving_default"]])
+@pytest.mark.parametrize(
+    "signature",
+    [[], *(pytest.param([name], marks=pytest.mark.slow) for name in ("serialized", "serving_default"))],
+)
 def test_the_client_prints_the_models_predictions_by_records_or_frames(ask, model, signature):
     predictions, *videos = ask(*signature)
     classes, scores = ExportedModel(model).top(*videos)

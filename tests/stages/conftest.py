@@ -102,7 +102,7 @@ def toy_weights(tmp_path_factory) -> Path:
     return write_weights(tmp_path_factory.mktemp("weights") / "weights.json", SHARES)
 
 
-@pytest.fixture(scope="session", params=["load", "compact"])
+@pytest.fixture(scope="session", params=["load", pytest.param("compact", marks=pytest.mark.slow)])
 def exported(request, toy_models, toy_weights, tmp_path_factory) -> Path:
     """Export the ensemble of `toy_models` in each mode and return its folder; the card is beside it."""
     from tests.support.toy_ensemble import export_ensemble  # noqa: PLC0415 - imports Keras

@@ -243,6 +243,7 @@ print(fetched)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_share_a_cache(tmp_path):
     """Read five objects repeatedly in both processes, with a cache that holds three."""
     command = [sys.executable, "-c", f"from yt8m.storage import cache; cache.SECONDS_TO_OPEN = 0.5\n{_CHILD}"]

@@ -226,7 +226,7 @@ def test_means_in_an_object_store_give_the_same_videos_as_a_local_file(remote, t
             assert storage.read_bytes(there) == Path(here).read_bytes()
 
 
-@pytest.mark.parametrize("place", ["", "/*.tfrecord"])
+@pytest.mark.parametrize("place", ["", pytest.param("/*.tfrecord", marks=pytest.mark.slow)])
 def test_recipes_for_shards_in_an_object_store(remote, tmp_path, place):
     generate(config=DATA, output_uri=remote.uri)
     result = CliRunner().invoke(main, ["init", str(tmp_path / "own"), "--data", remote.uri + place])

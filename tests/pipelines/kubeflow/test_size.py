@@ -97,7 +97,9 @@ def test_a_recorded_workflow_at_its_start_has_the_computed_size() -> None:
 COMPILED = {("smoke", "plain"): 120_103, ("paper", "gke"): 317_005}
 
 
-@pytest.mark.parametrize(("recipe", "overlay"), COMPILED)
+@pytest.mark.parametrize(
+    ("recipe", "overlay"), [("smoke", "plain"), pytest.param("paper", "gke", marks=pytest.mark.slow)]
+)
 def test_sizes_at_the_start_are_those_of_the_server_s_compiler(recipe: str, overlay: str) -> None:
     cluster = load_cluster(REPOSITORY / "manifests" / "overlays" / overlay / "cluster.yaml")
     size = run_size(*compile_recipe(recipe).build(IMAGE, cluster).specs)
