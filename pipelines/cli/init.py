@@ -39,15 +39,7 @@ def init(folder: Path, more: tuple[str, ...], places: tuple[str, ...], overwrite
     it is. Which shards are for training and which are held out is read from their names (train..., validate...,
     test...); of shards with other names, a fifth is held out.
     """
-    if re.match(r"\w+:/", str(folder)) or (folder.exists() and not folder.is_dir()):
-        raise ConfigError(
-            f"DIR: expected a folder on this machine, received '{folder}'. Only --data may be in a store."
-        )
-    existing = [name for name in (RECIPE, FIRST) if (folder / name).exists()]
-    if existing and not overwrite:
-        raise ConfigError(
-            f"{folder / existing[0]}: exists already. Give another folder, or --overwrite to replace your recipes."
-        )
+    _check_folder(folder, overwrite=overwrite)
     shards = find_shards([*places, *more])
     import_quietly("tensorflow")
     import_quietly("keras")
@@ -61,6 +53,27 @@ def init(folder: Path, more: tuple[str, ...], places: tuple[str, ...], overwrite
     _show(found, recipes)
     for doubt in doubts:
         click.echo(f"Warning: {doubt}", err=True)
+
+
+def _check_folder(folder: Path, *, overwrite: bool) -> None:
+    """Check that recipes can be written into a folder.
+
+    Raises:
+        ConfigError: It is no folder and cannot become one, or it has recipes that may not be replaced.
+    """
+    if re.match(r"\w+:/", str(folder)):
+        raise ConfigError(
+            f"DIR: expected a folder on this machine, received '{folder}'. Only --data may be in a store."
+        )
+    if other := next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None):
+        raise ConfigError(
+            f"DIR: expected a folder on this machine, received '{folder}', but {other} is a file. Give another folder."
+        )
+    for path in (folder / RECIPE, folder / FIRST):
+        if path.is_dir():
+            raise ConfigError(f"{path}: a folder, where a recipe is to be. Give another folder.")
+        if path.exists() and not overwrite:
+            raise ConfigError(f"{path}: exists already. Give another folder, or --overwrite to replace your recipes.")
 
 
 def _show(survey: "Survey", recipes: "Recipes") -> None:

@@ -10,6 +10,7 @@ from pipelines.init.survey import Side, Survey, take_records
 from yt8m import storage
 from yt8m.data.checking import sides as checks
 from yt8m.data.checking.diagnosis import diagnose
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import split_shards
 from yt8m.data.read_report import ReadReport
 from yt8m.data.scan import scan_shards
@@ -39,59 +40,70 @@ def find_doubts(survey: Survey) -> Iterator[str]:
     training, validation = (
         list(survey.sides[name].shards.uris) if name in survey.sides else [] for name in ("training", "validation")
     )
-    training, holdout = split_shards(training, validation, Scale.of(survey).holdout_shards, 0)
+    divided = split_shards(training, validation, Scale.of(survey).holdout_shards, 0)
     sizes = {uri: size for side in used for uri, size in zip(side.shards.uris, side.shards.sizes, strict=True)}
-    chosen = [_within(uris, sizes) for uris in (training, holdout)]
-    if not all(chosen):
+    training, holdout = (_within(uris, sizes) for uris in divided)
+    if not (training and holdout):
         for side in used:
             check_labels(list(take_records(side.records, _CHECKED_LABELS)), survey.spec, side.shards.uris[0])
         return
-    report = ReadReport(log=False)
-    sides = checks.Sides(
-        scan_shards(chosen[0], survey.spec, "skip", report, "training shards"),
-        scan_shards(chosen[1], survey.spec, "skip", report, "hold-out shards"),
-    )
-    read, total = sum(map(len, chosen)), len(training) + len(holdout)
-    for (name, scan), uris in zip(sides.by_name.items(), chosen, strict=True):
-        if not scan.shards:
-            damaged, bad = report.findings_in(uris)
-            first = next(map(str, [*damaged, *bad]), f"{uris[0]}: no record")
-            problem = (
-                f"no usable video in {count(len(uris), 'shard')} of the {name} side. First problem: {first}. "
-                f"{diagnose(report.samples, survey.spec)}".strip()
-            )
-            if read == total:
-                raise DataError(f"--data: {problem}")
-            yield f"In {read} of {total} shards, which were read: {problem}"
-            return
-    if left_out := sum(report.num_bad_records.values()):
-        record = next(iter(report.bad_records.values()))
-        yield f"{count(left_out, 'bad record')} will be left out, for instance {record}. {_CHECK}"
+    read, total = len(training) + len(holdout), sum(map(len, divided))
     try:
-        yield from _as_prepare(sides, survey)
+        yield from _find_in(training, holdout, survey.spec)
     except DataError as error:
         if read == total:
             raise DataError(f"--data: {error}") from None
         yield f"In {read} of {total} shards, which were read: {error}"
 
 
-def _as_prepare(sides: checks.Sides, survey: Survey) -> Iterator[str]:
-    checks.check_labels(sides, survey.spec)
+def _find_in(training: Sequence[str], holdout: Sequence[str], spec: DataSpec) -> Iterator[str]:
+    """Read shards to their end, and yield a sentence for everything that may be wrong with them.
+
+    Raises:
+        DataError: `prepare` would refuse these shards.
+    """
+    report = ReadReport(log=False)
+    sides = checks.Sides(
+        scan_shards(training, spec, "skip", report, "training shards"),
+        scan_shards(holdout, spec, "skip", report, "hold-out shards"),
+    )
+    for (name, scan), uris in zip(sides.by_name.items(), (training, holdout), strict=True):
+        if not scan.shards:
+            damaged, bad = report.findings_in(uris)
+            first = next(map(str, [*damaged, *bad]), f"{uris[0]}: no record")
+            raise DataError(
+                f"no usable video in {count(len(uris), 'shard')} of the {name} side. First problem: {first}. "
+                f"{diagnose(report.samples, spec)}".strip()
+            )
+    if left_out := sum(report.num_bad_records.values()):
+        record = next(iter(report.bad_records.values()))
+        yield f"{count(left_out, 'bad record')} will be left out, for instance {record}. {_CHECK}"
+    checks.check_labels(sides, spec)
     copies = checks.find_copies(sides)
-    checks.check_shared_videos(sides, survey.spec)
-    yield from checks.find_doubts(sides, copies, survey.spec)
+    checks.check_shared_videos(sides, spec)
+    yield from checks.find_doubts(sides, copies, spec)
 
 
 def _damages(sides: Sequence[Side]) -> Iterator[str]:
+    """Yield a sentence about damaged and empty shards, if there are any."""
     damaged = {uri: reason for side in sides for uri, reason in side.damaged.items()}
     if damaged:
         uri, reason = next(iter(damaged.items()))
         opened = sum(len(side.records) for side in sides)
-        yield f"Damaged or empty shards: {len(damaged)} of {opened}, for instance {uri}: {reason}. {_CHECK}"
+        verb = "is" if len(damaged) == 1 else "are"
+        yield (
+            f"{count(len(damaged), 'shard')} of {opened} that were opened {verb} damaged or empty, for instance {uri}: "
+            f"{reason}. {_CHECK}"
+        )
 
 
 def _within(uris: Sequence[str], sizes: dict[str, int]) -> list[str]:
-    """Return all shards of a side, or as many evenly spread ones as may be read."""
+    """Return the shards of a side that may be read: all, or evenly spread ones.
+
+    Args:
+        uris: The shards.
+        sizes: Bytes of each shard.
+    """
     total = sum(sizes[uri] for uri in uris)
     step = max(-(-total // _SCANNED_BYTES), 1)
     kept = [uri for uri in uris[::step] if sizes[uri] <= _SCANNED_BYTES]

@@ -31,9 +31,9 @@ class Level(NamedTuple):
         epochs: Passes over the videos.
         batch_size: Videos per step.
         dbof: Clusters and hidden units of DBoF.
-        netvlad: Clusters, fewer and more, and hidden units of NetVLAD. Nothing: the family is left out.
-        netfv: Clusters and hidden units of NetFV.
-        rnn: Units of the recurrent family.
+        netvlad: Clusters, fewer and more, and hidden units of NetVLAD. None leaves the family out.
+        netfv: Clusters and hidden units of NetFV. None leaves the family out.
+        rnn: Units of the recurrent family. 0 leaves the family out.
         dropout: Share of the pooled values to drop.
         students: Whether students learn from the families.
         second_level: Whether a student learns from students.

@@ -83,6 +83,8 @@ def check_enough(sides: Mapping[str, Shards]) -> None:
 
 def _patterns_of(place: str) -> list[str]:
     """Return the patterns of the shards in a folder, or the place itself if it is no folder."""
+    if not place.strip():
+        raise DataError("--data: expected a folder or a pattern of shards, received an empty text.")
     if has_wildcards(place) and not storage.exists(place):
         return [place]
     for folders in ("", "*/"):
@@ -104,9 +106,10 @@ def _patterns_of(place: str) -> list[str]:
 def _is_source(uri: str) -> bool:
     """Return whether `yt8m data import` reads files of this name."""
     try:
-        return bool(format_of(uri))
+        format_of(uri)
     except DataError:
         return False
+    return True
 
 
 def _not_shards(uri: str) -> str:

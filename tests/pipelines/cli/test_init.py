@@ -409,7 +409,7 @@ def test_damaged_and_empty_shards_are_told(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-9])
     result = init(tmp_path / "own", "--data", tmp_path / "data")
     assert result.exit_code == 0
-    assert "Warning: Damaged or empty shards: 2 of 4, for instance" in result.stderr
+    assert "Warning: 2 shards of 4 that were opened are damaged or empty, for instance" in result.stderr
     assert "`yt8m data check`" in result.stderr
 
 
@@ -492,10 +492,25 @@ def test_recipes_need_a_folder_on_this_machine(tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_place_without_shards_is_refused(tmp_path: Path) -> None:
-    result = init(tmp_path / "own", "--data", tmp_path / "none*")
+@pytest.mark.parametrize(("folder", "said"), [("file/own", "file is a file"), ("own", "recipe.yaml: a folder")])
+def test_a_place_where_no_recipe_can_be_is_refused_before_the_shards_are_read(
+    tmp_path: Path, folder: str, said: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "own" / "recipe.yaml").mkdir(parents=True)
+    result = init(tmp_path / folder, "--data", tmp_path / "none", "--overwrite")
     assert result.exit_code == 2
-    assert "no shard matches" in result.stderr
+    assert said in result.stderr
+
+
+@pytest.mark.parametrize(("place", "said"), [("none*", "no shard matches"), ("", "received an empty text")])
+def test_a_place_without_shards_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = init("own", "--data", place)
+    assert result.exit_code == 2
+    assert said in result.stderr
 
 
 @pytest.mark.slow
