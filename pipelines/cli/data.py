@@ -1,5 +1,6 @@
 """`yt8m data`: generation, checks and division of shards."""
 
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,7 +124,8 @@ def split(patterns: tuple[str, ...], out: str, shards: int | None) -> None:
     folder = out if "://" in out else str(Path(out).absolute())
     done = divide_shards(list_shards("GLOB", patterns), folder, shards)
     click.echo(f"{done.pattern}: {done.videos:,} videos in {done.shards} shards")
-    click.echo(f'In a recipe: data: {{validation: ["{done.pattern}"], holdout_shards: {max(1, done.shards // 5)}}}')
+    listed = json.dumps([done.pattern], ensure_ascii=False)
+    click.echo(f"In a recipe: data: {{validation: {listed}, holdout_shards: {max(1, done.shards // 5)}}}")
 
 
 def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":

@@ -1,6 +1,7 @@
-"""`yt8m data import`: own videos as shards in YouTube-8M's format."""
+"""`yt8m data import`: your own videos as shards in YouTube-8M's format."""
 
 import json
+import shlex
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -35,29 +36,32 @@ Examples:
 """
 
 
-class _Pairs(click.ParamType[dict[str, Any]]):
-    """Text `NAME=VALUE,...` as a dictionary."""
+class _Shares(click.ParamType[dict[str, float]]):
+    """Shares of sides, `NAME=SHARE,...`, as a dictionary."""
 
     name = "NAME=SHARE,..."
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, Any]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> dict[str, float]:
         """Split a text at its commas."""
         if isinstance(value, dict):
             return value
-        shares = {}
+        shares: dict[str, float] = {}
         for part in str(value).split(","):
-            name, _, share = part.partition("=")
+            name, _, text = part.partition("=")
             try:
-                shares[name.strip()] = float(share)
+                share = float(text)
             except ValueError:
                 self.fail(
                     f"'{part}' is not NAME=SHARE. Write for instance train=0.8,validate=0.1,test=0.1.", param, ctx
                 )
+            if (side := name.strip()) in shares:
+                self.fail(f"'{side}' is given twice, with {shares[side]:g} and {share:g}. Give it once.", param, ctx)
+            shares[side] = share
         return shares
 
 
 class _Range(click.ParamType[tuple[str, float, float]]):
-    """Text `NAME=LOW,HIGH` as a tuple."""
+    """The range of a feature, `NAME=LOW,HIGH`, as a tuple."""
 
     name = "NAME=LOW,HIGH"
 
@@ -138,7 +142,7 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option(
     "--split",
-    type=_Pairs(),
+    type=_Shares(),
     help="Shares of the sides.  [default: train=0.8,validate=0.1,test=0.1; test=1 without labels]",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the split and of the order.")
@@ -161,7 +165,7 @@ def import_command(
     dry_run: bool,
     **options: Any,
 ) -> None:
-    """Write own videos as shards for training.
+    """Write your own videos as shards for training.
 
     SOURCE are files, folders or patterns of .npy, .npz, Parquet, CSV or HDF5 files. NAME=SOURCE gives the files of one
     feature. Floats are quantized to bytes within a range per feature, which dataset.json keeps. The videos are divided
@@ -176,7 +180,11 @@ def import_command(
     given = {name: value for name, value in options.items() if value is not None}
     reading = {name: given.pop(name) for name in SourceOptions.model_fields if name in given}
     folder = out if "://" in out else str(Path(out).expanduser().absolute())
-    limits = {name: (low, high) for name, low, high in ranges}
+    limits: dict[str, tuple[float, float]] = {}
+    for name, low, high in ranges:
+        if name in limits:
+            raise DataError(f"--range: '{name}' is given twice, with {limits[name]} and {(low, high)}. Give it once.")
+        limits[name] = (low, high)
     config = ImportConfig.parse(given | {"sources": paths, "ranges": limits}, "data import")
     target = Target.of(config)
     table, groups, columns = _label_tables(labels, reading, target) if labels else (None, None, ())
@@ -245,13 +253,14 @@ def _next_steps(report: "ImportReport", folder: str) -> Iterable[str]:
     from yt8m.yaml_files import dump_line
 
     description = report.description
-    yield f'\nyt8m data check "{folder}/*.tfrecord"'
+    shards = shlex.quote(f"{folder}/*.tfrecord")
+    yield f"\nyt8m data check {shards}"
     if not {"train", "validate"} & description.videos.keys():
-        yield f'yt8m predict --model MODEL --input "{folder}/*.tfrecord" --output predictions.parquet'
+        yield f"yt8m predict --model MODEL --input {shards} --output predictions.parquet"
         return
     if not {"train", "validate"} <= description.videos.keys():
         return
-    yield f'yt8m init EXPERIMENT --data "{folder}/*.tfrecord"'
+    yield f"yt8m init EXPERIMENT --data {shards}"
     spec = description.data.model_dump(mode="json", exclude={"layout"})
     yield "\ndata:"
     for side, split in (("training", "train"), ("validation", "validate")):

@@ -41,11 +41,13 @@ class _Layout(click.ParamType[dict[str, str]]):
         """Split a text into keys and values."""
         if isinstance(value, dict):
             return value
-        layout = {}
+        layout: dict[str, str] = {}
         for part in str(value).split(","):
             key, sign, given = part.partition("=")
             if not key or not sign:
                 self.fail(f"'{part}' is not KEY=VALUE. Write for instance id=clip/data_path,frames=floats.", param, ctx)
+            if key in layout:
+                self.fail(f"'{key}' is given twice, with {layout[key]} and {given}. Give it once.", param, ctx)
             layout[key] = given
         return layout
 

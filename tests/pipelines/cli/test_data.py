@@ -171,6 +171,9 @@ def test_the_check_says_once_what_foreign_records_have_and_reads_them_with_the_o
     wrong = run(path, "--layout", "id")
     assert wrong.exit_code == 2
     assert "Invalid value for '--layout': 'id' is not KEY=VALUE" in " ".join(wrong.stderr.split())
+    twice = run(path, "--layout", "id=clip/key,id=key")
+    assert twice.exit_code == 2
+    assert "'id' is given twice, with clip/key and key" in " ".join(twice.stderr.split())
 
 
 @pytest.mark.parametrize(("labels", "doubtful"), [([[0, 1], [1, 0]], True), ([[0, 1], [1]], False)])

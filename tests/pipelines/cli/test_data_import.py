@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -261,7 +262,7 @@ def clips(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_the_command_tells_what_it_wrote_and_how_to_go_on(clips, tmp_path: Path) -> None:
-    arguments = (f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "out")
+    arguments = (f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "my $out")
     dry = _run(*arguments, "--dry-run")
     assert dry.exit_code == 0, dry.output
     assert names_in(tmp_path) == ["clips", "labels.csv"]
@@ -280,8 +281,11 @@ def test_the_command_tells_what_it_wrote_and_how_to_go_on(clips, tmp_path: Path)
         "size about ",
     ):
         assert said in re.sub(" +", " ", told)
-    assert f'yt8m data check "{tmp_path}/out/*.tfrecord"' in real.stdout
-    assert f'yt8m init EXPERIMENT --data "{tmp_path}/out/*.tfrecord"' in real.stdout
+    commands = [shlex.split(line) for line in real.stdout.splitlines() if line.startswith("yt8m ")]
+    assert commands == [
+        ["yt8m", "data", "check", f"{tmp_path}/my $out/*.tfrecord"],
+        ["yt8m", "init", "EXPERIMENT", "--data", f"{tmp_path}/my $out/*.tfrecord"],
+    ]
     assert "spec: {features: {rgb: 4}, num_classes: 3, max_frames: 2, ranges: {rgb: [" in real.stdout
     again = _run(*arguments)
     assert "already complete: nothing was written" in again.stdout
@@ -390,9 +394,11 @@ def test_unusable_videos_are_refused_and_nothing_is_left(clips, tmp_path: Path, 
     [
         (["--split", "train:0.8"], "'train:0.8' is not NAME=SHARE"),
         (["--split", "train=0.8"], "add up to 1"),
+        (["--split", "train=0.5,train=0.5,validate=0.5"], "'train' is given twice, with 0.5 and 0.5"),
         (["--range", "rgb"], "'rgb' is not NAME=LOW,HIGH"),
         (["--range", "rgb=2,-2"], "expected [lowest, highest]"),
         (["--range", "audio=-2,2"], "no feature 'audio'"),
+        (["--range", "rgb=-2,2", "--range", "rgb=0,1"], "'rgb' is given twice, with (-2.0, 2.0) and (0.0, 1.0)"),
         (["--classes", "2"], "expected classes from 0 to 1"),
         (["--like", "nowhere"], "--like: nowhere has no dataset.json"),
         (["--range", "rgb=0,100000"], "--range: rgb: 100.0% of the values become one or two of the 256 bytes"),
