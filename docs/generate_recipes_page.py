@@ -28,6 +28,9 @@ same in the terminal, and `yt8m plan RECIPE` checks a recipe without running it.
 A `*` in a path stands for a name that you choose, or for the entries of a list. A key that is neither required nor has
 a default takes its value from other keys, which its meaning names. The last column has the value of
 [the paper](https://arxiv.org/abs/1810.12193), or of its authors' published code and configurations, where they say.
+Other articles are [Abu-El-Haija et al. 2016](https://arxiv.org/abs/1609.08675),
+[Miech et al. 2017](https://arxiv.org/abs/1706.06905) and, on NeXtVLAD,
+[Lin et al. 2018](https://arxiv.org/abs/1811.05014).
 
 YAML reads a number such as `1e-3` as text: write `1.0e-3` or `0.001`. Underscores may separate thousands: `4_000_000`.
 
@@ -65,7 +68,7 @@ candidates may stand beside the grid, and a list of grids in its place. In names
 
 
 def page() -> Iterator[str]:
-    """Generate the page line by line."""
+    """Yield the lines of the page."""
     reference = Reference()
     yield from HEADER.splitlines()
     for section in reference.sections:

@@ -38,26 +38,20 @@ def explain(key: str | None) -> None:
         _say("Keys of a recipe. `yt8m recipe explain KEY` explains one; docs/recipes.md has all of them.")
         _list(reference.sections[0])
         return
-    found = reference.find(key)
-    # Forms of a section often have the same key.
-    same: dict[Key | None, list[Section]] = {}
-    for section, each in found:
-        same.setdefault(each, []).append(section)
-    blocks = [
-        (sections, each) for each, group in same.items() for sections in ([group] if each else [[one] for one in group])
-    ]
-    for number, (sections, each) in enumerate(blocks):
+    found = reference.find(key)  # either keys or sections
+    keys: dict[Key, list[Section]] = {}  # forms of a section often have the same key
+    for number, (section, each) in enumerate(found):
+        if each:
+            keys.setdefault(each, []).append(section)
+            continue
+        click.echo(("\n" if number else "") + click.style(section.place, bold=True))
+        _say(section.about.partition("\n\n")[0])
+        _list(section)
+    for number, (each, sections) in enumerate(keys.items()):
         if number:
             click.echo()
-        if each is None:
-            click.echo(click.style(sections[0].place, bold=True))
-            _say(sections[0].about.partition("\n\n")[0])
-            _list(sections[0])
-        else:
-            _show(sections, each)
-    inner = [
-        one for sections, each in blocks for section in sections if each for one in reference.within(section, each)
-    ]
+        _show(sections, each)
+    inner = [one for each, sections in keys.items() for section in sections for one in reference.within(section, each)]
     # The command for a form without a name of its own explains the key that was asked for.
     asked = {".".join(filter(None, [section.place, each.name])) for section, each in found if each}
     _show_inner({id(each): each for each in inner}.values(), asked)
@@ -102,8 +96,13 @@ def _show_inner(sections: Collection["Section"], asked: Collection[str]) -> None
     from pipelines.recipe.reference import first_sentence
 
     if len(sections) == 1:
-        click.echo("\n  Its keys:")
-        _list(next(iter(sections)))
+        (section,) = sections
+        if section.keys:
+            click.echo("\n  Its keys:")
+        else:
+            click.echo()
+            _say(section.about)
+        _list(section)
     elif sections:
         click.echo("\n  Its forms, with their keys or the command that lists these:")
         for each in sections:

@@ -68,6 +68,7 @@ class FamilyImport(ModelImport):
     """The trained candidates of another run's family of the same name, in place of a family.
 
     Attributes:
+        run: The other run: the root of a local run, or the path or URI of its `summary.json`.
         names: Names of the candidates to take. Empty means all.
         ensemble_size: Number of candidates whose mean prediction teaches (the paper: 3).
     """

@@ -157,32 +157,36 @@ def _add_former_key(json: Schema) -> None:
 
 def _write_recipe(definitions: Schema) -> None:
     """Change the schema of complete recipes to that of recipes as they are written."""
-    recipe, family, candidate, student, ensemble, search, generate, training = (
+    recipe, family, candidate, student, ensemble = (
         definitions[name]["properties"]
-        for name in (
-            "Recipe",
-            "FamilyConfig",
-            "CandidateConfig",
-            "StudentConfig",
-            "EnsembleConfig",
-            "SearchConfig",
-            "GenerateConfig",
-            "TrainingConfig",
-        )
+        for name in ("Recipe", "FamilyConfig", "CandidateConfig", "StudentConfig", "EnsembleConfig")
     )
     del recipe["imported"]
     shared = {"$ref": _REFERENCE + "TrainingConfig", "description": _SHARED}
     entries = list(recipe.items())
     after = [key for key, _ in entries].index("data") + 1
     definitions["Recipe"]["properties"] = {**dict(entries[:after]), "training": shared, **dict(entries[after:])}
-    for seed in (search, generate, training):
-        del seed["seed"]["default"]  # the recipe's
+    for name in ("SearchConfig", "GenerateConfig", "TrainingConfig"):
+        del definitions[name]["properties"]["seed"]["default"]  # the recipe's
     del student["average"]["default"]  # that of the model that the student is like
     definitions["CandidateConfig"]["required"] = ["model"]
     definitions["StudentConfig"]["required"] = ["learn_from"]
     for owner, key in ((candidate, "training"), (student, "training"), (recipe, "ensemble"), (ensemble, "search")):
         owner[key] = _nullable(owner[key])
-    families = definitions["Recipe"]["properties"]["families"]
+    _allow_imports(recipe["families"], ensemble)
+    _allow_grids(family["candidates"], definitions)
+    names = {"pattern": NAME_PATTERN, "maxLength": MAX_NAME_LENGTH}
+    for named in (recipe["families"], recipe["teacher_groups"], recipe["students"], family["candidates"]):
+        named["propertyNames"] = names
+
+
+def _allow_imports(families: Schema, ensemble: Schema) -> None:
+    """Allow models of other runs in place of a family, and of the ensemble's members.
+
+    Args:
+        families: Schema of the families.
+        ensemble: Schemas of the ensemble's keys.
+    """
     families["additionalProperties"] = {
         "anyOf": [families["additionalProperties"], {"$ref": _REFERENCE + "FamilyImport"}]
     }
@@ -193,6 +197,10 @@ def _write_recipe(definitions: Schema) -> None:
         "default": members.pop("default"),
         "anyOf": [{**members, "items": {"anyOf": [members["items"], run]}}, run],
     }
+
+
+def _allow_grids(candidates: Schema, definitions: Schema) -> None:
+    """Allow a grid, or a list of grids, among the candidates of a family."""
     inside = definitions["GridConfig"]["properties"]
     name = inside.pop("name")
     definitions["GridConfig"]["properties"] = {
@@ -200,18 +208,16 @@ def _write_recipe(definitions: Schema) -> None:
         **_in_grid({"properties": inside}, definitions)["properties"],
     }
     grid = {"$ref": _REFERENCE + "GridConfig"}
-    family["candidates"]["properties"] = {
+    candidates["properties"] = {
         GRID: {
             "description": definitions["GridConfig"]["description"],
             "anyOf": [grid, {"type": "array", "items": grid}],
         }
     }
-    names = {"pattern": NAME_PATTERN, "maxLength": MAX_NAME_LENGTH}
-    for named in (recipe["families"], recipe["teacher_groups"], recipe["students"], family["candidates"]):
-        named["propertyNames"] = names
 
 
 def _nullable(entry: Schema) -> Schema:
+    """Return the schema of an entry that may also be null."""
     outside = {key: value for key, value in entry.items() if key in ("description", "default")}
     inside = {key: value for key, value in entry.items() if key not in outside}
     return {**outside, "anyOf": [inside, {"type": "null"}]}

@@ -177,7 +177,10 @@ def _stages_config() -> type[Config]:
         function = getattr(import_module(f"yt8m.stages.{name}"), name)
         fields[name] = (get_type_hints(function).get("config", Config) | None, None)
         lines.append(f"    {name}: {(inspect.getdoc(function) or '').partition(chr(10))[0]}")
-    doc = "\n".join(["Optional stages, by name.", *(["", "Attributes:", *lines] if lines else [])])
+    doc = "Optional stages, by name."
+    doc += (
+        "\n".join(["\n", "Attributes:", *lines]) if lines else " There are none; CONTRIBUTING.md shows how to add one."
+    )
     return create_model("StagesConfig", __base__=Config, __doc__=doc, **fields)
 
 

@@ -60,8 +60,8 @@ class DataSpec(Config):
 
     Attributes:
         features: Name and size of every frame feature, in the order in which models see them (the paper: {rgb: 1024,
-            audio: 128}). The name is the key in the records, or for videos of a single mean frame `mean_NAME` or the
-            name.
+            audio: 128}). The name is the key in the records. In records with one mean frame per video, the key may
+            also be `mean_NAME`.
         num_classes: Number of classes `C` (the paper: 3862). Labels are the numbers 0 to `C - 1`.
         max_frames: Largest number of frames `T` per video (the paper: 300). Longer videos are truncated.
         ranges: Lowest and highest float that the bytes of a feature stand for, by feature: `{rgb: [0.0, 6.5]}` (the

@@ -25,12 +25,12 @@ class DBoFConfig(PooledConfig):
         hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (the paper: false;
             Abu-El-Haija et al. 2016: true).
         hidden_relu6: Whether relu6 follows the hidden layer (the paper: false; Abu-El-Haija et al. 2016: true).
-        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, Miech et al. 2017,
-            section 3.3 (the paper: false).
-        gating_remove_diagonal: Whether a gate ignores the unit it gates, `gating_remove_diag` in the code of Miech et
-            al. (the paper: false). Only with `context_gating`.
-        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, Lin et al.
-            2018 (the paper: null). Null means gates from a full matrix.
+        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, as in section 3.3 of
+            Miech et al. 2017 (the paper: false).
+        gating_remove_diagonal: Whether a gate ignores the unit it gates, as with `gating_remove_diag` in the code of
+            Miech et al. (the paper: false). Only with `context_gating`.
+        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, as in Lin
+            et al. 2018 (the paper: null). Null means gates from a full matrix.
         dropout: Fraction of pooled values dropped in training (the paper: 0).
         num_sampled_frames: Number of frames that training draws with replacement from each video (the paper: 300).
             `max_frames` means as many as the longest videos have, `all` uses every real frame once. Inference uses all

@@ -14,15 +14,15 @@ class MixtureOfExpertsConfig(Config):
     Attributes:
         kind: `moe`.
         num_mixtures: Number of logistic experts per class, besides the constant one that predicts 0 (the paper: 2).
-        gate_rank: Rank of the weight matrix of the gates, `low_rank_gating` in the code of Miech et al. (the paper:
-            null). A low rank makes the head smaller; null means a full matrix.
+        gate_rank: Rank of the weight matrix of the gates, called `low_rank_gating` in the code of Miech et al. (the
+            paper: null). A low rank makes the head smaller; null means a full matrix.
         l2_penalty: Factor lambda of the penalty `lambda * ||W||^2 / 2` on the weight matrices of gates and experts (the
             paper: 1.0e-6).
         label_gating: Input of the gates on probabilities: the `probabilities` themselves (Miech et al. 2017, section
             3.3), the `input` of the head, or null for no gates (the paper: probabilities for NetVLAD and NetFV, null
-            for DBoF). They take as many weights as classes squared.
-        label_gating_remove_diagonal: Whether a gate ignores the probability it gates, `gating_remove_diag` in the code
-            of Miech et al. (the paper: false). Only with `label_gating: probabilities`.
+            for DBoF). The gates have as many weights as the number of classes squared.
+        label_gating_remove_diagonal: Whether a gate ignores the probability it gates, as with `gating_remove_diag` in
+            the code of Miech et al. (the paper: false). Only with `label_gating: probabilities`.
     """
 
     kind: Literal["moe"] = "moe"

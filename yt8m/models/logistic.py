@@ -8,15 +8,15 @@ from yt8m.models.pooled import OrderFreeConfig, frame_inputs
 
 
 class FrameLevelLogisticConfig(OrderFreeConfig):
-    """Logistic regression on the mean frame: the baseline any architecture should beat (Abu-El-Haija et al. 2016).
+    """Logistic regression on the mean frame: the baseline that any architecture should beat (Abu-El-Haija et al. 2016).
 
     Attributes:
         architecture: `logistic`.
-        num_sampled_frames: Number of frames that training draws with replacement from each video, as for the winners'
+        num_sampled_frames: Number of frames that training draws with replacement from each video, as for the paper's
             models. `max_frames` means as many as the longest videos have, `all` uses every real frame once. Inference
             uses all frames.
-        normalize_input: Whether frames are batch-normalized before the mean is taken, as in the winners' models.
-        head: Layers from the mean frame to probabilities; Abu-El-Haija et al. 2016 have a logistic one.
+        normalize_input: Whether frames are batch-normalized before the mean is taken, as in the paper's models.
+        head: Layers from the mean frame to probabilities. Abu-El-Haija et al. 2016 have a logistic head.
     """
 
     architecture: Literal["logistic"] = "logistic"

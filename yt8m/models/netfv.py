@@ -11,7 +11,7 @@ from yt8m.models.pooled import PooledConfig, build_pooled, layer_name
 class NetFVConfig(PooledConfig):
     """NetFV: first- and second-order differences of the frames from Gaussian clusters (Miech et al. 2017, section 3.1).
 
-    The winners' FVNet1 has `num_clusters: 96, hidden_units: 1540, context_gating: true` with
+    The paper's FVNet1 has `num_clusters: 96, hidden_units: 1540, context_gating: true` with
     `head: {kind: moe, label_gating: probabilities}`.
 
     Attributes:
@@ -23,12 +23,12 @@ class NetFVConfig(PooledConfig):
         hidden_units: Number of units `H` of the hidden layer between the pooling and the head (the paper: 1540).
         hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (the paper: false).
         hidden_relu6: Whether relu6 follows the hidden layer (the paper: false).
-        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, Miech et al. 2017,
-            section 3.3 (the paper: true).
-        gating_remove_diagonal: Whether a gate ignores the unit it gates, `gating_remove_diag` in the code of Miech et
-            al. (the paper: false). Only with `context_gating`.
-        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, Lin et al.
-            2018 (the paper: null). Null means gates from a full matrix.
+        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, as in section 3.3 of
+            Miech et al. 2017 (the paper: true).
+        gating_remove_diagonal: Whether a gate ignores the unit it gates, as with `gating_remove_diag` in the code of
+            Miech et al. (the paper: false). Only with `context_gating`.
+        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, as in Lin
+            et al. 2018 (the paper: null). Null means gates from a full matrix.
         dropout: Fraction of pooled values dropped in training (the paper: 0).
         num_sampled_frames: Number of frames that training draws with replacement from each video (the paper: 300).
             `max_frames` means as many as the longest videos have, `all` uses every real frame once. Inference uses all
@@ -36,9 +36,9 @@ class NetFVConfig(PooledConfig):
         normalize_input: Whether frames are batch-normalized before pooling (the paper: true).
         head: Layers from the hidden layer to probabilities (the paper: moe with label_gating: probabilities).
         coupled: Whether the cluster centers are tied to `coupling_factor` times the weight matrix of the assignment,
-            `fv_couple_weights` in the code of Miech et al. (the paper: false).
-        coupling_factor: Factor of tied centers, `fv_coupling_factor` in the code of Miech et al., which has 0.01. Only
-            with `coupled`.
+            as with `fv_couple_weights` in the code of Miech et al. (the paper: false).
+        coupling_factor: Factor of tied centers. The code of Miech et al. calls it `fv_coupling_factor` and has 0.01.
+            Only with `coupled`.
     """
 
     architecture: Literal["netfv"] = "netfv"

@@ -9,7 +9,7 @@ from yt8m.models.pooled import PooledConfig, build_pooled, layer_name
 class NetVLADConfig(PooledConfig):
     """NetVLAD: residuals of the frames from cluster centers (Arandjelovic et al. 2016; Miech et al. 2017).
 
-    The winners' NetVLAD1 has `num_clusters: 192, hidden_units: 992, context_gating: true` with
+    The paper's NetVLAD1 has `num_clusters: 192, hidden_units: 992, context_gating: true` with
     `head: {kind: moe, label_gating: probabilities}`.
 
     Attributes:
@@ -22,12 +22,12 @@ class NetVLADConfig(PooledConfig):
             1024 in a first-level teacher).
         hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer (the paper: false).
         hidden_relu6: Whether relu6 follows the hidden layer (the paper: false).
-        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, Miech et al. 2017,
-            section 3.3 (the paper: true).
-        gating_remove_diagonal: Whether a gate ignores the unit it gates, `gating_remove_diag` in the code of Miech et
-            al. (the paper: false). Only with `context_gating`.
-        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, Lin et al.
-            2018 (the paper: null). Null means gates from a full matrix.
+        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, as in section 3.3 of
+            Miech et al. 2017 (the paper: true).
+        gating_remove_diagonal: Whether a gate ignores the unit it gates, as with `gating_remove_diag` in the code of
+            Miech et al. (the paper: false). Only with `context_gating`.
+        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, as in Lin
+            et al. 2018 (the paper: null). Null means gates from a full matrix.
         dropout: Fraction of pooled values dropped in training (the paper: 0).
         num_sampled_frames: Number of frames that training draws with replacement from each video (the paper: 300).
             `max_frames` means as many as the longest videos have, `all` uses every real frame once. Inference uses all

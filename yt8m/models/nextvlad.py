@@ -20,29 +20,32 @@ class NeXtVLADConfig(PooledConfig):
 
     Attributes:
         architecture: `nextvlad`.
-        num_clusters: Number of clusters `K` for the first feature, such as rgb; its authors have 128. More clusters
-            make a larger, slower and usually better model.
-        cluster_divisor: The other features, such as audio, have `K // cluster_divisor` clusters, at least 2; its
-            authors have 2.
-        hidden_units: Number of units `H` of the hidden layer between the pooling and the head; its authors have 2048.
-        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer; its authors: yes.
-        hidden_relu6: Whether relu6 follows the hidden layer; its authors: no.
-        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, Miech et al. 2017,
-            section 3.3; its authors: yes.
-        gating_remove_diagonal: Whether a gate ignores the unit it gates, `gating_remove_diag` in the code of Miech et
-            al.; its authors: no. Only with `context_gating`.
-        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, Lin et al.
-            2018; its authors have 8. Null means gates from a full matrix.
-        dropout: Fraction of pooled values dropped in training; its authors have 0.5.
-        num_sampled_frames: Number of frames that training draws with replacement from each video; its authors have
-            `all`. `max_frames` means as many as the longest videos have, `all` uses every real frame once. Inference
-            uses all frames.
-        normalize_input: Whether frames are batch-normalized before pooling; its authors: no.
-        head: Layers from the hidden layer to probabilities; its authors have a logistic one with a penalty of 1e-5.
-        num_groups: Number of groups `G` for the first feature, such as rgb; its authors have 8. The others have `G //
-            cluster_divisor` groups, at least 1; its authors have 4. The number of groups must divide `expansion` times
-            the size of the feature.
-        expansion: Factor by which a dense layer expands each frame first; its authors have 2.
+        num_clusters: Number of clusters `K` for the first feature, such as rgb. More clusters make a larger, slower and
+            usually better model. NeXtVLAD's authors use 128.
+        cluster_divisor: The other features, such as audio, have `K // cluster_divisor` clusters, at least 2. NeXtVLAD's
+            authors use 2.
+        hidden_units: Number of units `H` of the hidden layer between the pooling and the head. NeXtVLAD's authors use
+            2048.
+        hidden_batch_norm: Whether batch normalization replaces the bias of the hidden layer, as NeXtVLAD's authors have
+            it.
+        hidden_relu6: Whether relu6 follows the hidden layer. NeXtVLAD's authors do without it.
+        context_gating: Whether each unit of the hidden layer is multiplied by a learned gate, as in section 3.3 of
+            Miech et al. 2017. NeXtVLAD's authors use these gates.
+        gating_remove_diagonal: Whether a gate ignores the unit it gates, as with `gating_remove_diag` in the code of
+            Miech et al. Only with `context_gating`. NeXtVLAD's authors do not use it.
+        gating_reduction: Reduction factor of the gates' bottleneck, which has `H // gating_reduction` units, as in Lin
+            et al. 2018, who use 8. Null means gates from a full matrix.
+        dropout: Fraction of pooled values dropped in training. NeXtVLAD's authors use 0.5.
+        num_sampled_frames: Number of frames that training draws with replacement from each video. `max_frames` means as
+            many as the longest videos have, `all` uses every real frame once, as NeXtVLAD's authors do. Inference uses
+            all frames.
+        normalize_input: Whether frames are batch-normalized before pooling. NeXtVLAD's authors do not normalize them.
+        head: Layers from the hidden layer to probabilities. NeXtVLAD's authors use a logistic head with a penalty of
+            1e-5.
+        num_groups: Number of groups `G` for the first feature, such as rgb. The others have `G // cluster_divisor`
+            groups, at least 1. The number of groups must divide `expansion` times the size of the feature. NeXtVLAD's
+            authors use 8 and 4.
+        expansion: Factor by which a dense layer expands each frame first. NeXtVLAD's authors use 2.
     """
 
     architecture: Literal["nextvlad"] = "nextvlad"

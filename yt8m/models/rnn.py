@@ -25,9 +25,9 @@ class RNNConfig(ArchitectureConfig):
         branches: `joint` reads all features together. `per_feature` has one branch per feature with batch
             normalization, a dense relu6 layer and a recurrent stack (the paper: joint). The branch of the first feature
             has `units` units, the others `units // unit_divisor`, rounded down to an even number, at least 2. The dense
-            layer has a bias; in the winners' code it has a second batch normalization instead.
-        unit_divisor: Divisor of the units of all branches but the first; see `branches` (the paper: 8, in its code's
-            per_feature). Only with `branches: per_feature`.
+            layer has a bias, where the paper's code has a second batch normalization.
+        unit_divisor: Divisor of the units of all branches but the first; see `branches` (the paper: 8, for the
+            branches per feature in its code). Only with `branches: per_feature`.
         head: Layers from the final state to probabilities (the paper: logistic).
     """
 

@@ -34,6 +34,11 @@ def test_a_section_lists_its_keys_with_one_line_each() -> None:
     assert all(len(line) <= 100 for line in lines)
 
 
+def test_a_section_without_keys_says_so() -> None:
+    assert "Its keys:" not in explain("stages")
+    assert "There are none" in explain("stages")
+
+
 def test_without_a_key_the_sections_are_listed_in_the_order_of_a_recipe() -> None:
     names = [line.split()[0] for line in explain().splitlines()[1:] if line.startswith("    ")]
     assert names[:6] == ["name", "description", "seed", "data", "training", "families"]
