@@ -106,16 +106,19 @@ def test_separator_of_labels(tmp_path: Path) -> None:
         ("id,labels\na,007\nb,12\n", "row 2: labels: '12' is a number, but '007'"),
         ('id,labels\na,"x, y"\n', "row 1: labels: 'x, y' can be read in two ways"),
         ("id,labels\na,0 1 0 0\n", "row 1: labels: 4 values that are all 0 or 1 .* --label-form multi_hot"),
-        ("id,labels\na,-1\n", "row 1: labels: expected a class number from 0, received -1"),
+        ("id,labels\na,-1\n", "row 1: labels: expected a class number from 0 to 65535, received -1"),
+        ("id,labels\na,1\nb,65536\n", "row 2: labels: expected a class number from 0 to 65535, received 65536"),
+        ("id,labels\na,99999999999\n", "row 1: labels: expected .* received 99999999999. .*--label-form names"),
+        pytest.param(f"id,labels\na,{'9' * 400}\n", "row 1: labels: expected a whole class number", id="400 digits"),
         ("id,labels\na,1.5\n", "row 1: labels: expected a whole class number, received '1.5'"),
         ("id,labels\na,1\n,2\n", "row 2: the id is empty"),
         ("clip1,3\nclip2,4\n", "expected the columns 'id' and 'labels', received clip1, 3"),
         ("id,labels\n", "received no row"),
         ("", "Empty CSV file"),
-        ('id,labels\n"a,1\nb,2\n', "Is a quotation mark opened and never closed"),
+        ('id,labels\n"a,1\nb,2\n', "Look for a quotation mark that is opened and never closed"),
         (
             'id,labels\na,1\nb,"2\nc,3\n',
-            "row 2: labels: a cell with a line break. Is a quotation mark opened and never",
+            "row 2: labels: a cell with a line break. Look for a quotation mark that",
         ),
         ('id,labels,text\na,1,x\nb,2,"y\nc,3,z\n', "expected quotation marks in pairs, received 1"),
         ("id,labels\na,1\nb\n", "row 2: .*Every row needs as many cells as the first line"),
@@ -133,6 +136,9 @@ def test_csv_that_cannot_be_used(tmp_path: Path, content: str, message: str) -> 
     ("content", "message"),
     [
         ('{"a": [1], "b" [2]}', "cannot be read as JSON: Expecting ':'"),
+        ('{"a": [1]}\n{"b": [2]}', "cannot be read as JSON: Extra data: line 2"),
+        ("[]\n[]", "cannot be read as JSON: Extra data: line 2"),
+        ('{"\\ud800": [1]}', r"row 1: id: expected text in UTF-8, received '\\ud800'"),
         ('{"a": [1] "b": [2]}', "cannot be read as JSON: Expecting ',' or '}'"),
         ('"a"', r"cannot be read as JSON: Expecting '{' or '\['"),
         ("", "cannot be read as JSON"),
@@ -220,3 +226,10 @@ def test_tables_need_little_memory(tmp_path: Path, name: str) -> None:
         assert len(table) == count
         assert table.get("v001999") == (1999 % 7, 1999 % 5 + 7)
     assert (peaks[1] - peaks[0]) / (many - few) < 160
+
+
+def test_json_lines_in_other_encodings(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_bytes(b'{"id": "a", "labels": ["x"]}\n{"id": "b", "labels": ["\xe4"]}\n')
+    with pytest.raises(DataError, match=r"labels\.jsonl: line 2: cannot be read as JSON: 'utf-8'"):
+        read_labels(str(path))

@@ -7,13 +7,15 @@ from typing import Any, Literal
 
 import numpy as np
 
+from yt8m.data.format import MOST_CLASSES
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.errors import DataError
 
 LabelForm = Literal["auto", "numbers", "names", "multi_hot"]
 
-_NUMBER = re.compile(r"\s*-?\d+(\.0*)?\s*")
-# Numbers as programs write them. A text such as 007 is none.
+# Longer numbers are no class numbers.
+_NUMBER = re.compile(r"\s*-?\d{1,18}(\.0*)?\s*")
+# Numbers without leading zeros. A text such as 007 is a name.
 _DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 # Separators that are always understood. A comma or a space may be a part of a name.
 _SEPARATORS = ("|", ";")
@@ -25,7 +27,7 @@ _MIXED = "Say --label-form names if numbers are names, too, or --label-form numb
 class LabelReader:
     """Reader of labels, which are all names or all class numbers.
 
-    With the form `auto`, the first labels decide which of both.
+    With the form `auto`, the first label decides which of the two all must be.
 
     Args:
         form: Form of the labels.
@@ -125,8 +127,7 @@ class LabelReader:
         if self._form == "numbers":
             if number is None:
                 raise DataError(f"{where}: labels: expected a class number, received {value!r}.")
-            return _positive(number, where)
-        # A text such as 007 is a name, since nobody writes the number 7 like this.
+            return _class_number(number, where)
         named = value if isinstance(value, str) and not _DECIMAL.fullmatch(value.strip()) else None
         label = number if named is None else named
         if label is None:
@@ -141,7 +142,7 @@ class LabelReader:
                 f"{where}: labels: {value!r} is a {kind[:-1]}, but {self._decided[2]!r} in {self._decided[1]} is a "
                 f"{self._decided[0][:-1]}. {_MIXED}"
             )
-        return _name(label, where) if isinstance(label, str) else _positive(label, where)
+        return _name(label, where) if isinstance(label, str) else _class_number(label, where)
 
     def _of_vector(self, values: list[Any], where: str) -> tuple[int, ...]:
         """Return the classes of a vector with a 0 or 1 for every class."""
@@ -164,15 +165,15 @@ def _name(text: str, where: str) -> str:
 
 def _number(value: Any) -> int | None:
     if isinstance(value, str):
-        return int(float(value)) if _NUMBER.fullmatch(value) else None
+        return int(value.partition(".")[0]) if _NUMBER.fullmatch(value) else None
     return int(value) if isinstance(value, int) or (isinstance(value, float) and value.is_integer()) else None
 
 
-def _positive(number: int, where: str) -> int:
-    if number < 0:
+def _class_number(number: int, where: str) -> int:
+    if not 0 <= number < MOST_CLASSES:
         raise DataError(
-            f"{where}: labels: expected a class number from 0, received {number}. If it is a name, say "
-            "--label-form names."
+            f"{where}: labels: expected a class number from 0 to {MOST_CLASSES - 1}, received {number}. If it is a "
+            "name, say --label-form names."
         )
     return number
 

@@ -54,12 +54,12 @@ class LabelTable:
         self._ids = pa.concat_arrays(parts)
         self.first = self._ids[0].as_py() if len(self._ids) else ""
         self._ends = np.frombuffer(ends, np.int64)
-        self._codes = np.frombuffer(codes, np.int32) if codes else np.zeros(0, np.int32)
+        self._codes = np.frombuffer(codes, np.int32)
         self.names = tuple(sorted(numbers))
         self.largest = -1 if numbers else int(self._codes.max(initial=-1))
         if numbers:
             self._codes = np.argsort([numbers[name] for name in self.names]).astype(np.int32)[self._codes]
-        keys = np.frombuffer(hashes, np.int64) if hashes else np.zeros(0, np.int64)
+        keys = np.frombuffer(hashes, np.int64)
         self._order = np.argsort(keys, kind="stable").astype(np.int32)
         self._hashes = keys[self._order]
         self.merged, self._num_ids = self._count()

@@ -134,8 +134,11 @@ def _from_json(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[A
 
 def _json_entries(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[str | None, Any]]:
     """Read the entries of a list or of lines, or those of an object with their keys."""
+    if uri.lower().endswith(_JSON[1:]):
+        yield from _lines(uri)
+        return
     text = storage.read_text(uri).removeprefix("\ufeff")
-    if uri.lower().endswith(_JSON[1:]) or _is_lines(text, id_column, labels_column):
+    if _is_lines(text, id_column, labels_column):
         del text
         yield from _lines(uri)
     else:
@@ -155,11 +158,11 @@ def _is_lines(text: str, id_column: str, labels_column: str) -> bool:
 
 
 def _lines(uri: str) -> Iterator[tuple[None, Any]]:
-    with storage.stage_in(uri).open(encoding="utf-8-sig") as file:
+    with storage.stage_in(uri).open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 if line.strip():
-                    yield None, json.loads(line)
+                    yield None, json.loads(line.decode("utf-8-sig"))
             except ValueError as error:
                 raise DataError(f"{uri}: line {number}: cannot be read as JSON: {error}.") from None
 
@@ -180,6 +183,8 @@ def _entries(text: str, uri: str) -> Iterator[tuple[str | None, Any]]:
     try:
         closing = {"{": "}", "[": "]"}[step(0, "{[")]
         is_done = text.startswith(closing, end)
+        if is_done:
+            step(end, closing)
         while not is_done:
             key: str | None = None
             if closing == "}":
@@ -188,5 +193,7 @@ def _entries(text: str, uri: str) -> Iterator[tuple[str | None, Any]]:
             entry, end = decode(text, end)
             yield key, entry
             is_done = step(end, f",{closing}") == closing
+        if end < len(text):
+            raise json.JSONDecodeError("Extra data", text, end)
     except ValueError as error:
         raise DataError(f"{uri}: cannot be read as JSON: {error}.") from None

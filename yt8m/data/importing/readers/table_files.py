@@ -171,7 +171,7 @@ def _remedy(reason: str) -> str:
     if "utf8" in reason.lower() or "utf-8" in reason.lower():
         return "Save the file as UTF-8."
     if "straddling" in reason or "block boundar" in reason or "out of sync" in reason or '"' in reason:
-        return "Is a quotation mark opened and never closed?"
+        return "Look for a quotation mark that is opened and never closed."
     if "columns, got" in reason:
         return "Every row needs as many cells as the first line."
     if "conversion error" in reason:
@@ -189,8 +189,8 @@ def _refuse_line_breaks(batch: "pa.RecordBatch", path: str, first_row: int) -> N
             row = compute.index(compute.match_substring(column, "\n"), True).as_py()
             if row >= 0:
                 raise DataError(
-                    f"{path}: row {first_row + row}: {name}: a cell with a line break. Is a quotation mark opened and "
-                    "never closed?"
+                    f"{path}: row {first_row + row}: {name}: a cell with a line break. Look for a quotation mark that "
+                    "is opened and never closed."
                 )
 
 
