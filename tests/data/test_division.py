@@ -86,3 +86,10 @@ def test_few_videos_make_as_many_shards(tmp_path: Path, shards: SimpleNamespace)
     result = split(tmp_path / "one.tfrecord", "--out", tmp_path / "shards")
     assert (result.exit_code, len(list((tmp_path / "shards").glob("*.tfrecord")))) == (0, 3)
     assert "holdout_shards: 1" in result.stdout
+
+
+def test_nothing_is_written_if_the_vocabulary_is_missing(one: Path, tmp_path: Path, shards: SimpleNamespace) -> None:
+    shards.describe(tmp_path, vocabulary="names.csv")
+    result = split(one, "--out", tmp_path / "shards")
+    assert (result.exit_code, "names.csv: there is no such file" in result.stderr) == (2, True)
+    assert not (tmp_path / "shards").exists()

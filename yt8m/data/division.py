@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -38,9 +39,9 @@ class Division(NamedTuple):
 def divide_shards(uris: Sequence[str], output_uri: str, shards: int | None = None) -> Division:
     """Write the records of shards into other shards of equal size, at random, as they are.
 
-    Every run of as many records as there are shards goes to all shards, so that each one gets of everything, also if
-    the records are sorted by class. Memory does not grow with the number of records. The description of the data set
-    and the vocabulary that it names are copied.
+    Records are dealt out in rounds, in which each shard gets one. So every shard has videos of every kind, even if the
+    records are sorted by class. Memory does not grow with the number of records. The description of the data set and
+    the vocabulary that it names are copied.
 
     Args:
         uris: Paths or URIs of the shards to divide.
@@ -65,6 +66,9 @@ def divide_shards(uris: Sequence[str], output_uri: str, shards: int | None = Non
         )
         raise DataError(f"{uris[0]}: {records} videos cannot fill {shards} shards. {remedy}")
     description = DatasetDescription.of_shard(uris[0])
+    vocabulary = None
+    if description and description.vocabulary:
+        vocabulary = storage.stage_in(storage.join(uris[0].rpartition("/")[0], description.vocabulary))
     order = np.random.default_rng(0)
     turn: list[int] = []
     names = [shard_name(NAME, number) for number in range(shards)]
@@ -78,7 +82,7 @@ def divide_shards(uris: Sequence[str], output_uri: str, shards: int | None = Non
                 write_record(files[turn.pop()], payload)
             advance()
     if description:
-        _copy_description(description, uris[0].rpartition("/")[0], output_uri, records, shards)
+        _copy_description(description, vocabulary, output_uri, records, shards)
     return Division(pattern, shards, records)
 
 
@@ -97,10 +101,11 @@ def _count(uri: str) -> int:
     return framing.records
 
 
-def _copy_description(description: DatasetDescription, folder: str, output_uri: str, records: int, shards: int) -> None:
-    if description.vocabulary:
-        source = storage.stage_in(storage.join(folder, description.vocabulary))
+def _copy_description(
+    description: DatasetDescription, vocabulary: Path | None, output_uri: str, records: int, shards: int
+) -> None:
+    if vocabulary:
         with storage.publish_file(storage.join(output_uri, description.vocabulary)) as path:
-            shutil.copyfile(source, path)
+            shutil.copyfile(vocabulary, path)
     changes = {"videos": {NAME: records}, "shards": {NAME: shards}}
     description.model_copy(update=changes).save(storage.join(output_uri, DESCRIPTION_NAME))
