@@ -148,7 +148,7 @@ def test_classes_without_a_name_are_counted_in_a_warning(vocabulary, caplog):
 
 @pytest.mark.parametrize("content", ["- Game\n- Car\n", "0: Game\n1: Car\n", "names:\n  0: Game\n", '["Game",\n"Car"]'])
 def test_yaml_and_json_are_no_list_of_names(vocabulary, content):
-    with pytest.raises(DataError, match=r"classes\.csv: YAML or JSON"):
+    with pytest.raises(DataError, match=r"classes\.csv: names cannot be read from YAML or JSON"):
         read_classes(vocabulary(content))
 
 
@@ -161,3 +161,8 @@ def test_a_zip_archive_is_named(tmp_path):
 def test_an_empty_line_in_a_list_is_named(vocabulary, caplog):
     assert read_vocabulary(vocabulary("[Game]\n\nSport: Tennis\n"), 3) == {0: "[Game]", 1: "", 2: "Sport: Tennis"}
     assert "line 2 is empty, so that class 1 has no name" in caplog.text
+
+
+def test_a_long_first_line_is_no_table(vocabulary):
+    with pytest.raises(DataError, match=r"the first line is 'xxx"):
+        read_classes(vocabulary("x" * 200_000 + ",y\n"))

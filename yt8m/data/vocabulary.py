@@ -161,7 +161,7 @@ def _decode(uri: str, content: bytes) -> str:
         byte = content[error.start : error.start + 1].hex()
         raise DataError(f"{uri}: line {line}: not UTF-8 (byte 0x{byte}). Save the file as UTF-8.") from None
     if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
+        line = text.partition("\0")[0].count("\n") + 1
         raise DataError(f"{uri}: line {line}: a NUL byte, so this is no text file in UTF-8. {_EXPECTED}, in UTF-8.")
     if not text.strip():
         raise DataError(f"{uri}: the file is empty. {_EXPECTED}.")
@@ -174,10 +174,10 @@ def _rows(uri: str, text: str) -> Iterator[_Row]:
     lines = text.split("\n")
     written = [line for line in lines if line.strip()]
     if all(map(_YAML.match, written)) or _is_json(text) or uri.endswith((".yaml", ".yml", ".json")):
-        raise DataError(f"{uri}: YAML or JSON, of which no names are read. {_EXPECTED}.")
+        raise DataError(f"{uri}: names cannot be read from YAML or JSON. {_EXPECTED}.")
     header = written[0]
     for delimiter in _DELIMITERS:
-        columns = [cell.strip().casefold() for cell in next(csv.reader([header], delimiter=delimiter), [])]
+        columns = [cell.strip().casefold() for cell in _cells(header, delimiter)]
         index = next((name for name in _INDEX_COLUMNS if name in columns), None)
         name = next((name for name in _NAME_COLUMNS if name in columns and name != index), None)
         if index and name:
@@ -188,6 +188,14 @@ def _rows(uri: str, text: str) -> Iterator[_Row]:
         raise DataError(f"{uri}: the first line is '{header[:200]}'. {_EXPECTED}.")
     has_header = header.strip().strip('"').casefold() in {*_NAME_COLUMNS, *_INDEX_COLUMNS}
     yield from _list(uri, lines, has_header=has_header)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Split a line into cells; return none if it is not a line of a table."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:  # a cell is too long
+        return []
 
 
 def _is_json(text: str) -> bool:
@@ -234,9 +242,8 @@ def _table(uri: str, text: str, delimiter: str, columns: _Columns) -> Iterator[_
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()
         if len(cells) > len(header) and columns.name == len(header) - 1:
-            cells[columns.name :] = [
-                delimiter.join(cells[columns.name :])
-            ]  # a name with commas and without quotation marks
+            # A name with commas and without quotation marks.
+            cells[columns.name :] = [delimiter.join(cells[columns.name :])]
         if len(cells) > len(header):
             raise DataError(
                 f"{uri}: line {start}: {len(cells)} cells, but the first line has {len(header)}. Put cells that "
@@ -284,8 +291,9 @@ def _warn(uri: str, names: Mapping[int, str], num_classes: int) -> None:
     if missing := num_classes - sum(map(bool, names.values())):
         _LOGGER.warning("%s: %d of %d classes have no name.", uri, missing, num_classes)
     seen: dict[str, int] = {}
-    twice = [(seen.setdefault(name, index), index) for index, name in names.items() if name]
-    twice = [(first, second) for first, second in twice if first != second]
+    twice = [
+        (first, index) for index, name in names.items() if name and (first := seen.setdefault(name, index)) != index
+    ]
     if twice:
         first, second = twice[0]
         _LOGGER.warning(

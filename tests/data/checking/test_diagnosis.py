@@ -199,3 +199,10 @@ def test_the_key_of_the_id_is_found_among_copies_of_videos():
         del record.context.feature["id"]
         records[n] = bytes(record.SerializeToString())
     assert guess_spec(records).layout.id == "key"
+
+
+def test_labels_that_are_no_numbers_are_no_classes():
+    record = tf.train.SequenceExample.FromString(video_of(0, labels=None).serialize())
+    record.context.feature["labels"].float_list.value.extend([float("nan"), float("inf")])
+    assert guess_spec([record.SerializeToString()]).features == {"rgb": 4, "audio": 2}
+    assert "'labels' holds floats" in diagnose([record.SerializeToString()], DataSpec(features={"rgb": 4, "audio": 2}))

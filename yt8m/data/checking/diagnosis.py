@@ -100,7 +100,7 @@ def _remedy(changes: dict[str, Any], spec: DataSpec) -> str:
 
 
 def _notes(fields: Sequence[RecordField], spec: DataSpec, *, with_labels: bool) -> list[str]:
-    """Explain fields that no setting maps."""
+    """Explain fields that no setting reads."""
     notes = []
     by_key = {field.key: field for field in fields}
     if any(field.key.endswith("encoded") and field.kind == "bytes" for field in fields):

@@ -173,7 +173,7 @@ class _Numbers:
     def add(self, values: Sequence[float], *, integers: bool) -> None:
         if not len(values):
             return
-        self.largest = max(self.largest, *(int(each) for each in values if math.isfinite(each)))
+        self.largest = max([self.largest, *(int(each) for each in values if math.isfinite(each))])
         self.lengths.add(len(values))
         self.binary &= all(each in (0, 1) for each in values)
         self.is_set &= all(one < other for one, other in pairwise(values))

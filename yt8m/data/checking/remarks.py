@@ -25,7 +25,7 @@ _IMPORT = "make the shards by `yt8m data import`"
 
 
 def remark_on_raw_floats(payloads: Sequence[bytes], spec: DataSpec) -> str:
-    """Tell frames whose bytes are floating-point numbers, which readers would take for quantized values.
+    """Tell that the bytes of frames are floating-point numbers, which readers would take for quantized values.
 
     Args:
         payloads: Some serialized records.
@@ -100,7 +100,7 @@ def remark_on_labels(payloads: Sequence[bytes], spec: DataSpec) -> str:
 
 
 def remark_on_labels_from_one(payloads: Sequence[bytes], spec: DataSpec, class_counts: NDArray[np.int64]) -> str:
-    """Tell labels that count classes from 1.
+    """Tell that labels count classes from 1, and what to do about it.
 
     Args:
         payloads: Some serialized records that are not usable videos.
