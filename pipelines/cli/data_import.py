@@ -4,7 +4,6 @@ import json
 import shlex
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from pipelines.cli.format import say
 from yt8m.errors import DataError
+from yt8m.storage.local import local_path
 
 if TYPE_CHECKING:
     from yt8m.data.importing.labels import LabelTable
@@ -179,7 +179,7 @@ def import_command(
 
     given = {name: value for name, value in options.items() if value is not None}
     reading = {name: given.pop(name) for name in SourceOptions.model_fields if name in given}
-    folder = out if "://" in out else str(Path(out).expanduser().absolute())
+    folder = out if "://" in out else str(local_path(out))
     limits: dict[str, tuple[float, float]] = {}
     for name, low, high in ranges:
         if name in limits:

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -262,10 +262,11 @@ class _Changing(OwnVideos):
             yield video._replace(id="other") if self.passes == 2 and number == 30 else video
 
 
-class _Listed(list[SourceVideo]):
-    """Videos in a list."""
+class _Unread(OwnVideos):
+    """Videos that must not be read."""
 
-    features: ClassVar = {"rgb": 6, "audio/2": 3}
+    def __iter__(self) -> Iterator[SourceVideo]:
+        raise AssertionError("the videos were read")
 
 
 class _Failing(OwnVideos):
@@ -301,10 +302,19 @@ def test_shares_that_make_no_whole_are_refused(split: dict[str, float], said: st
         ImportConfig(split=split)
 
 
-def test_ids_that_are_no_text_are_refused(tmp_path: Path) -> None:
-    source = [OwnVideos(1).video(0)._replace(id="\udcff")]
-    with pytest.raises(DataError, match=r"row 0: the id '\\udcff' is not valid UTF-8"):
-        _import(tmp_path / "out", _Listed(source))
+def test_a_range_is_checked_before_the_videos_are_read(tmp_path: Path) -> None:
+    for limits in ((1.0, 1.0), (2.0, 1.0), (0.0, 1e300)):
+        with pytest.raises(ConfigError, match=r"ranges\.rgb: expected"):
+            _import(tmp_path / "out", _Unread(1), ranges={"rgb": limits})
+
+
+def test_a_missing_vocabulary_is_written_again(tmp_path: Path) -> None:
+    _import(tmp_path / "out")
+    before = _bytes(tmp_path / "out")
+    (tmp_path / "out" / "vocabulary.csv").unlink()
+    assert not _import(tmp_path / "out").was_complete
+    assert _bytes(tmp_path / "out") == before
+    assert _import(tmp_path / "out").was_complete
 
 
 def test_too_few_videos_are_refused(tmp_path: Path) -> None:

@@ -93,8 +93,7 @@ def import_dataset(
     if found:
         if difference := found.difference(_renamed(description, found)):
             raise DataError(f"--out: {output_uri} holds another data set: {difference}. Give a new folder.")
-        places = [storage.join(output_uri, name) for name in plan.names]
-        if all(is_complete(place, size) for place, size in zip(places, plan.sizes, strict=True)):
+        if _is_whole(output_uri, found, plan):
             return report.model_copy(update={"was_complete": True})
     if not dry_run:
         with publish_dataset(output_uri, description) as folder:
@@ -137,17 +136,25 @@ def _survey(
 def _refuse_useless_ranges(survey: Survey, config: ImportConfig, target: Target) -> None:
     """Refuse given ranges under which the bytes of a feature say nothing."""
     for name, measured in survey.measured.items():
-        if name not in target.ranges or max(measured.clipped, measured.shared) < _USELESS_SHARE:
+        share = max(measured.clipped, measured.shared)
+        if name not in target.ranges or share < _USELESS_SHARE:
             continue
         option = "--like" if config.like else "--range"
         low, high = measured.limits
-        share = max(measured.clipped, measured.shared)
         what = "are outside the range" if measured.clipped >= _USELESS_SHARE else "become one or two of the 256 bytes"
         remedy = "Import features of the same kind" if config.like else "Give the range of the values"
         raise DataError(
             f"{option}: {name}: {share:.1%} of the values {what}, {low:g} to {high:g}. "
             f"{remedy}, or leave {option} out to measure it."
         )
+
+
+def _is_whole(uri: str, description: DatasetDescription, plan: ShardPlan) -> bool:
+    """Return whether a folder has all files of a data set."""
+    if description.vocabulary and not storage.exists(storage.join(uri, description.vocabulary)):
+        return False
+    sizes = zip(plan.names, plan.sizes, strict=True)
+    return all(is_complete(storage.join(uri, name), size) for name, size in sizes)
 
 
 def _renamed(description: DatasetDescription, found: DatasetDescription) -> DatasetDescription:

@@ -10,6 +10,7 @@ from pathlib import Path
 from yt8m import storage
 from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
 from yt8m.errors import DataError
+from yt8m.storage.local import local_path
 
 # Files that an import writes.
 _OWN_FILES = re.compile(r"(train|validate|test|unlabeled-test)\d{4,}\.tfrecord|vocabulary\.csv|dataset\.json")
@@ -26,7 +27,7 @@ def find_dataset(uri: str) -> DatasetDescription | None:
         DataError: The folder holds something else, or cannot be replaced as a whole.
     """
     if not storage.is_remote(uri):
-        path = local_folder(uri)
+        path = local_path(uri)
         if path.exists() and not path.is_dir():
             raise DataError(f"--out: {path} is a file. {_REMEDY}")
         if path.is_mount() or path == Path.cwd() or path in Path.cwd().parents:
@@ -66,10 +67,10 @@ def publish_dataset(uri: str, description: DatasetDescription) -> Iterator[Path]
     """
     if not storage.is_remote(uri):
         try:
-            local_folder(uri).parent.mkdir(parents=True, exist_ok=True)
+            local_path(uri).parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DataError(f"--out: {uri} cannot be made: {error.strerror}. {_REMEDY}") from error
-        with storage.publish_directory(local_folder(uri)) as folder:
+        with storage.publish_directory(local_path(uri)) as folder:
             yield folder
             for path in folder.iterdir():
                 with path.open("rb") as file:
@@ -81,8 +82,3 @@ def publish_dataset(uri: str, description: DatasetDescription) -> Iterator[Path]
         storage.remove(file.uri for file in storage.list_files(uri))
         storage.FolderUpload(Path(name), uri).update()
         description.save(storage.join(uri, DESCRIPTION_NAME))
-
-
-def local_folder(uri: str) -> Path:
-    """Return the absolute path of a local folder."""
-    return Path(uri.removeprefix("file://")).expanduser().absolute()

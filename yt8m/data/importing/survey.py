@@ -182,10 +182,7 @@ class Survey:
         self.frames += length
         self.longest, self.shortest = max(self.longest, length), min(self.shortest, length)
         self.cut += length < num_frames(full)
-        try:
-            self.ids_bytes += len(full.id.encode())
-        except UnicodeEncodeError:
-            raise DataError(f"{full.where}: the id {full.id!r} is not valid UTF-8. Rename the video.") from None
+        self.ids_bytes += len(full.id.encode())
 
 
 def cut_frames(video: SourceVideo, max_frames: int | None) -> SourceVideo:

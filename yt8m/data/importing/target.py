@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from yt8m import storage
 from yt8m.config import Config
 from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
-from yt8m.data.format import MOST_CLASSES
+from yt8m.data.format import MOST_CLASSES, DataSpec
 from yt8m.data.importing.split import LEAST_VIDEOS
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.errors import DataError, StorageError, suggest
@@ -125,6 +125,7 @@ class Target(NamedTuple):
         """Return the features of a source in the order to keep.
 
         Raises:
+            ConfigError: A given range or the name of a feature cannot be used.
             DataError: The source has other features than the data set to match, or none with a given range.
         """
         if self.features is not None and dict(self.features) != dict(features):
@@ -135,6 +136,8 @@ class Target(NamedTuple):
         for name in self.ranges:
             if name not in features:
                 raise DataError(f"--range: no feature '{name}'. {suggest(name, features)}")
+        # The first pass over the videos may take hours.
+        DataSpec.parse({"features": features, "ranges": self.ranges}, "data import")
         return dict(self.features or features)
 
 

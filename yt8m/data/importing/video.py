@@ -11,7 +11,7 @@ class SourceVideo(NamedTuple):
     """A video with its features as floats.
 
     Attributes:
-        id: Id of the video, not empty.
+        id: Id of the video, not empty, which UTF-8 can encode.
         features: Finite values `(T, D)` by feature. All features have the same number of frames `T`, at least 1, and a
             vector per video has `T = 1`. `D` is the same for all videos of a source.
         where: Place of the video for error messages, for instance `a.parquet: row 17` or `clip7.npy`. Rows of tables

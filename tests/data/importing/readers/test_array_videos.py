@@ -1,7 +1,9 @@
 """Videos in NumPy's and HDF5 files."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -216,3 +218,37 @@ def test_row_of_a_stacked_array(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", values)
     with pytest.raises(DataError, match=r"x\.npy: row 3: frame 1 .counted from 0.: features: value 0"):
         read(tmp_path / "x.npy")
+
+
+def test_padding_of_a_file_is_left_out(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", rgb=VALUES, lengths=2)
+    np.savez(tmp_path / "b.npz", rgb=VALUES[None], lengths=np.array([1.0]))
+    np.savez(tmp_path / "c.npz", rgb=VALUES[0], lengths=1)
+    found = {video.id: video.features["rgb"].tolist() for video in read(tmp_path, layout="file")}
+    assert found == {"a": VALUES[:2].tolist(), "b": VALUES[:1].tolist(), "c": VALUES[:1].tolist()}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "options", "message"),
+    [
+        ({"lengths": -1}, {"layout": "file"}, "lengths: expected the number of frames of the video, received -1"),
+        ({"lengths": np.nan}, {"layout": "file"}, "lengths: expected the number of frames of the video, received nan"),
+        ({"lengths": "two"}, {"layout": "file"}, "lengths: expected the number of frames of the video, received 'two'"),
+        ({"offsets": ["a", "b"]}, {}, r"offsets: expected increasing offsets, received <U1 of the shape \(2,\)"),
+        ({"offsets": [0, 3, 2]}, {}, r"offsets: expected increasing offsets, received int64"),
+        ({"fps": 25.0}, {"features": ("fps",)}, "--feature: expected an array .*, received the single value 'fps'"),
+    ],
+)
+def test_numbers_of_frames_and_features_that_cannot_be_used(
+    tmp_path: Path, arrays: dict, options: dict, message: str
+) -> None:
+    given: Any = {name: np.array(values) for name, values in arrays.items()}
+    np.savez(tmp_path / "x.npz", rgb=VALUES, **given)
+    with pytest.raises(DataError, match=rf"x\.npz: {message}"):
+        read(tmp_path / "x.npz", **options)
+
+
+def test_file_names_in_other_encodings(tmp_path: Path) -> None:
+    np.save(os.fsdecode(bytes(tmp_path) + b"/clip\xff.npy"), VALUES)
+    with pytest.raises(DataError, match=r"npy: id: expected text in UTF-8, received 'clip\\udcff'"):
+        read(tmp_path, layout="file")

@@ -1,13 +1,15 @@
 """Files of the given paths, and features that are joined from several."""
 
+import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.support.sources import read, some_videos, write_npy_folders
 from yt8m.data.importing.readers.paths import PathList, expand, split_names
-from yt8m.errors import DataError
+from yt8m.errors import DataError, StorageError
 
 
 def save(path: Path) -> Path:
@@ -42,6 +44,8 @@ def test_hidden_and_other_files_of_folders(tmp_path: Path) -> None:
 def test_paths_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no file or folder of this name"):
         read(tmp_path / "none.npy")
+    with pytest.raises(DataError, match="no file or folder of this name"):
+        read("~nobody-has-this-name/none.npy")
     with pytest.raises(DataError, match="no file or folder of this name"):
         read(tmp_path / "*.npy")
     with pytest.raises(DataError, match="received an empty folder"):
@@ -115,3 +119,18 @@ def test_features_in_different_orders(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("id,f0,f1\nb,1,2\na,1,2\n")
     with pytest.raises(DataError, match=r"video 'a' is at the place of 'b' .* Sort both by id"):
         read(f"rgb={tmp_path}/a.csv", f"audio={tmp_path}/b.csv")
+
+
+def test_folders_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save(tmp_path / "a.npy")
+    save(tmp_path / "locked" / "b.npy")
+    listed = os.scandir
+
+    def scandir(folder: str) -> Any:
+        if str(folder).endswith("locked"):
+            raise PermissionError(13, "Permission denied", folder)
+        return listed(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(StorageError, match="locked: the folder cannot be read: Permission denied"):
+        expand([str(tmp_path)])

@@ -189,3 +189,11 @@ def test_row_of_a_long_file(tmp_path: Path) -> None:
     path.write_text("\n".join(lines))
     with pytest.raises(DataError, match=r"x\.csv: row 2500: audio: value 1"):
         read(path)
+
+
+def test_lists_in_cells_of_text(tmp_path: Path) -> None:
+    assert read(parquet(tmp_path, id=["a"], v=["[1, 2]"]), features=("v",))[0].features["v"].tolist() == [[1, 2]]
+    for cell, message in ((None, "no value"), ("[1" + "0" * 400 + "]", "expected a list such as")):
+        path = parquet(tmp_path, id=["a", "b"], v=["[1, 2]", cell])
+        with pytest.raises(DataError, match=f"row 2: v: {message}"):
+            read(path, features=("v",))

@@ -16,6 +16,8 @@ from yt8m.errors import DataError
 
 # Name of the feature in files of one array, which have no name for it.
 UNNAMED = "features"
+# Ids that are read at once.
+_MOST_IDS = 1024
 
 
 class Rows(Protocol):
@@ -151,3 +153,18 @@ def numpy_sets(path: str) -> Iterator[ArraySet]:
     """Open a file, and close it after use."""
     with ExitStack() as stack:
         yield NumpyFile(path, stack)
+
+
+def read_ids(uri: str) -> Iterator[Any]:
+    """Read ids from an array of NumPy, or from the lines of a text file."""
+    path = storage.stage_in(uri)
+    with readable(uri, "ids"), path.open("rb") as file:
+        if uri.lower().endswith(".npy"):
+            rows = NpyRows(file, uri)
+            if len(rows.shape) != 1:
+                raise DataError(f"{uri}: expected an array (videos), received the shape {rows.shape}.")
+            for start in range(0, rows.shape[0], _MOST_IDS):
+                yield from rows.read(min(_MOST_IDS, rows.shape[0] - start))
+        else:
+            for line in file:
+                yield line.decode("utf-8-sig").rstrip("\r\n")

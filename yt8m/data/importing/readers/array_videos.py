@@ -7,13 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m import storage
 from yt8m.data.importing.options import SourceOptions
-from yt8m.data.importing.readers.array_files import ArraySet, NpyRows, Rows, numpy_sets
+from yt8m.data.importing.readers.array_files import ArraySet, Rows, numpy_sets, read_ids
 from yt8m.data.importing.readers.hdf5_files import hdf5_sets
 from yt8m.data.importing.readers.paths import PathList, stem
 from yt8m.data.importing.readers.rows import Block, videos_of_frames, videos_of_rows
-from yt8m.data.importing.readers.table_files import find_column, readable
+from yt8m.data.importing.readers.table_files import find_column
 from yt8m.data.importing.video import RawVideo
 from yt8m.errors import DataError, suggest
 
@@ -93,6 +92,11 @@ class ArrayVideos:
         else:
             rest = [each for each in names if each not in (ids, labels, groups, lengths, offsets)]
             chosen = [each for each in rest if _is_feature(arrays.open(each))]
+        if single := next((each for each in chosen if not arrays.open(each).shape), ""):
+            raise DataError(
+                f"{arrays.where}: --feature: expected an array with one to three axes, received the single value "
+                f"'{single}'. Choose other features."
+            )
         if not chosen:
             received = ", ".join(f"{each} {_describe(arrays.open(each))}" for each in names) or "no array"
             raise DataError(
@@ -107,8 +111,9 @@ class ArrayVideos:
         features = {name: arrays.open(name).whole() for name in roles.features}
         if roles.lengths:
             length = arrays.open(roles.lengths).whole()
-            if length.size == 1:  # the other frames are padding
-                features = {name: values[: int(length.item())] for name, values in features.items()}
+            if length.size == 1:
+                count = _number_of_frames(length.item(), f"{arrays.where}: {roles.lengths}")
+                features = {name: _first_frames(values, count) for name, values in features.items()}
         return RawVideo(
             id=arrays.open(roles.ids).whole() if roles.ids else arrays.id.removesuffix(self._ending),
             arrays=features,
@@ -118,7 +123,7 @@ class ArrayVideos:
         )
 
     def _blocks(self) -> Iterator[Block]:
-        given = _ids_in(self._options.ids) if self._options.ids else None
+        given = read_ids(self._options.ids) if self._options.ids else None
         for arrays in self._sets():
             yield from self._blocks_of(arrays, given)
         if given is not None and (extra := next(given, None)) is not None:
@@ -222,11 +227,26 @@ def _lengths(where: str, roles: Roles, opened: Mapping[str, Rows]) -> NDArray[np
     if not name:
         return None
     values = opened[name].whole()
-    lengths = np.diff(values) if roles.offsets and values.ndim == 1 else values
-    if values.ndim != 1 or values.dtype.kind not in "iu" or (lengths.astype(np.int64) < 0).any():
-        what = "increasing offsets" if roles.offsets else "a length for every video"
-        raise DataError(f"{where}: {name}: expected {what}, received {values.dtype} of the shape {values.shape}.")
-    return lengths.astype(np.int64)
+    if values.ndim == 1 and values.dtype.kind in "iu":
+        numbers = values.astype(np.int64)
+        lengths = np.diff(numbers) if roles.offsets else numbers
+        if not (lengths < 0).any():
+            return lengths
+    what = "increasing offsets" if roles.offsets else "a length for every video"
+    raise DataError(f"{where}: {name}: expected {what}, received {values.dtype} of the shape {values.shape}.")
+
+
+def _number_of_frames(value: Any, where: str) -> int:
+    """Return the number of frames that a file or group gives for its video."""
+    if not isinstance(value, int | float) or value < 0 or not float(value).is_integer():
+        raise DataError(f"{where}: expected the number of frames of the video, received {value!r}.")
+    return int(value)
+
+
+def _first_frames(values: NDArray[Any], count: int) -> NDArray[Any]:
+    """Remove the padding behind the frames of a video; a vector of the whole video has none."""
+    frames = values[0] if values.ndim == 3 and len(values) == 1 else values
+    return frames[:count] if frames.ndim > 1 else frames
 
 
 def _guess(arrays: ArraySet, roles: Roles, has_ids: bool, is_single: bool) -> str:
@@ -276,18 +296,3 @@ def _named(name: str, option: str, names: Sequence[str], where: str) -> str:
     if name and name not in names:
         raise DataError(f"{where}: {option}: no array '{name}'. {suggest(name, names)}")
     return name
-
-
-def _ids_in(uri: str) -> Iterator[Any]:
-    """Read ids from an array of NumPy, or from the lines of a text file."""
-    path = storage.stage_in(uri)
-    with readable(uri, "ids"), path.open("rb") as file:
-        if uri.lower().endswith(".npy"):
-            rows = NpyRows(file, uri)
-            if len(rows.shape) != 1:
-                raise DataError(f"{uri}: expected an array (videos), received the shape {rows.shape}.")
-            for start in range(0, rows.shape[0], _MOST_ROWS):
-                yield from rows.read(min(_MOST_ROWS, rows.shape[0] - start))
-        else:
-            for line in file:
-                yield line.decode("utf-8-sig").rstrip("\r\n")

@@ -181,6 +181,10 @@ def _text(value: Any, where: str) -> str:
     text = str(value)
     if "\0" in text:
         raise DataError(f"{where}: expected text without NUL characters, received {text!r}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise DataError(f"{where}: expected text in UTF-8, received {text!r}. Rename it.") from None
     return text
 
 

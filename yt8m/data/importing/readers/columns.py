@@ -147,11 +147,13 @@ def feature_values(
     return np.stack(arrays, axis=1)
 
 
-def _parsed(cell: str, where: str) -> NDArray[Any] | None:
-    """Return the list in a CSV file's cell, written as in JSON."""
+def _parsed(cell: str | None, where: str) -> NDArray[Any] | None:
+    """Return the list in a cell of text, written as in JSON; None if the cell is empty."""
+    if cell is None or not cell.strip():
+        return None
     try:
-        return np.asarray(json.loads(cell), np.float64) if cell.strip() else None
-    except (ValueError, TypeError):
+        return np.asarray(json.loads(cell), np.float64)
+    except (ValueError, TypeError, OverflowError, RecursionError):
         raise DataError(f"{where}: expected a list such as [0.5, 1.25], received {cell[:60]!r}.") from None
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 
 from yt8m import storage
-from yt8m.errors import DataError
+from yt8m.errors import DataError, StorageError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -105,6 +105,7 @@ def expand(paths: Sequence[str]) -> PathList:
 
     Raises:
         DataError: A path has no files, or a file has an unknown format.
+        StorageError: A folder cannot be read.
     """
     found = PathList(each for path in paths for each in _files_of(path))
     return found if len(paths) == 1 else PathList(_distinct(found))
@@ -153,9 +154,10 @@ def _extension(path: str) -> str:
 def _files_of(path: str) -> Iterator[str]:
     local = path if "://" not in path else path.removeprefix("file://")
     if "://" not in local:
-        here = Path(local).expanduser()
+        here = Path(os.path.expanduser(local))  # noqa: PTH111 - Path.expanduser fails for unknown users
         if here.is_dir():
-            yield from _in_folder(path, (f"{parent}/{name}" for parent, _, names in os.walk(here) for name in names))
+            folders = os.walk(here, onerror=_refuse_folder)
+            yield from _in_folder(path, (f"{parent}/{name}" for parent, _, names in folders for name in names))
             return
         if os.path.lexists(here):
             format_of(path)
@@ -169,7 +171,13 @@ def _files_of(path: str) -> Iterator[str]:
     if "://" in local and (listed := storage.list_files(path)):
         yield from _in_folder(path, (each.uri for each in listed))
         return
-    raise DataError(f"{path}: no file or folder of this name, and no file that matches it.")
+    raise DataError(
+        f"{path}: no file or folder of this name, and no file that matches it. Check the path; a pattern needs * or ?."
+    )
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise StorageError(f"{error.filename}: the folder cannot be read: {error.strerror}. Change its permissions.")
 
 
 def _in_folder(folder: str, files: Iterable[str]) -> Iterator[str]:
