@@ -33,11 +33,7 @@ _EXPECTED = (
 )
 _QUOTES = "Close it, or write it twice and put the whole cell in quotation marks."
 # Byte order marks and the encodings that they stand for. Excel writes all of them.
-_MARKS = {
-    codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
-}
+_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 # Lines of YAML: `- cat`, `0: cat`, `names:`.

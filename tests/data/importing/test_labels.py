@@ -137,6 +137,7 @@ def test_csv_that_cannot_be_used(tmp_path: Path, content: str, message: str) -> 
     [
         ('{"a": [1], "b" [2]}', "cannot be read as JSON: Expecting ':'"),
         ('{"a": [1]}\n{"b": [2]}', "cannot be read as JSON: Extra data: line 2"),
+        pytest.param("[" * 100_000, "cannot be read as JSON: maximum recursion depth", id="nested"),
         ("[]\n[]", "cannot be read as JSON: Extra data: line 2"),
         ('{"\\ud800": [1]}', r"row 1: id: expected text in UTF-8, received '\\ud800'"),
         ('{"a": [1] "b": [2]}', "cannot be read as JSON: Expecting ',' or '}'"),

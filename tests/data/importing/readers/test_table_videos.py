@@ -197,3 +197,10 @@ def test_lists_in_cells_of_text(tmp_path: Path) -> None:
         path = parquet(tmp_path, id=["a", "b"], v=["[1, 2]", cell])
         with pytest.raises(DataError, match=f"row 2: v: {message}"):
             read(path, features=("v",))
+
+
+@pytest.mark.parametrize("numbers", [[{"x": 1}, {"x": 2}], [2, 2], [1, None]])
+def test_frames_that_have_no_order_are_refused(tmp_path: Path, numbers: list[object]) -> None:
+    path = parquet(tmp_path, id=["a", "a"], frame=numbers, v=TWO)
+    with pytest.raises(DataError, match="row 2: expected increasing frame numbers within video 'a'"):
+        read(path)

@@ -149,7 +149,7 @@ def _is_lines(text: str, id_column: str, labels_column: str) -> bool:
     """Return whether the first line is an object with id and labels."""
     try:
         first = json.loads(text[:_LONGEST_LINE].partition("\n")[0])
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     if not isinstance(first, Mapping):
         return False
@@ -163,7 +163,7 @@ def _lines(uri: str) -> Iterator[tuple[None, Any]]:
             try:
                 if line.strip():
                     yield None, json.loads(line.decode("utf-8-sig"))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise DataError(f"{uri}: line {number}: cannot be read as JSON: {error}.") from None
 
 
@@ -195,5 +195,5 @@ def _entries(text: str, uri: str) -> Iterator[tuple[str | None, Any]]:
             is_done = step(end, f",{closing}") == closing
         if end < len(text):
             raise json.JSONDecodeError("Extra data", text, end)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{uri}: cannot be read as JSON: {error}.") from None

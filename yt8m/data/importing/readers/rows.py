@@ -126,11 +126,18 @@ def _refuse_unsorted(runs: Sequence[Block]) -> None:
     frames = _column(runs, "frames")
     for index in range(1, len(frames)):
         before, after = frames[index - 1], frames[index]
-        if before is None or after is None or not before < after:
+        if not _increases(before, after):
             raise DataError(
                 f"{runs[0].file}: row {runs[0].first_row + index}: expected increasing frame numbers within video "
                 f"'{runs[0].ids[0]}', received {after} after {before}. Sort the file by id and frame."
             )
+
+
+def _increases(before: Any, after: Any) -> bool:
+    try:
+        return before is not None and after is not None and bool(before < after)
+    except TypeError:  # neither numbers nor times
+        return False
 
 
 def _column(runs: Sequence[Block], name: str) -> list[Any]:
