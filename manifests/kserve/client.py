@@ -61,18 +61,34 @@ def frame_of(feature, name, data):
     return np.clip(np.rint((values - np.float32(offset)) / np.float32(scale)), 0, 255).astype(np.uint8)
 
 
+def read_records(shard):
+    """Return the first records of a shard."""
+    try:
+        records = list(tf.data.TFRecordDataset(shard).take(8).as_numpy_iterator())
+    except tf.errors.OpError as error:
+        sys.exit(f"{shard}: cannot be read: {error.message}. Give a TFRecord file.")
+    return records or sys.exit(f"{shard}: has no records. Give another shard.")
+
+
+def read_description(path):
+    """Return what the description of a model says of its data: features and ranges."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))["data"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        sys.exit(f"--description: expected assets.extra/ensemble.json of the model, received {path}: {error!r}")
+
+
 parser = argparse.ArgumentParser(description="Send the first records of a shard to a served model.")
-parser.add_argument("host")
-parser.add_argument("shard")
-parser.add_argument("signature", nargs="?", default="serialized")
+parser.add_argument("host", help="address of the server, such as http://localhost:8501")
+parser.add_argument("shard", help="TFRecord file of which the first 8 records are sent")
+parser.add_argument("signature", nargs="?", default="serialized", help="signature of the model; default: serialized")
 parser.add_argument("--description", help="ensemble.json of the model, for the signatures that take frames")
 parser.add_argument("--model", default="yt8m", help="name of the served model")
 arguments = parser.parse_args()
-records = list(tf.data.TFRecordDataset(arguments.shard).take(8).as_numpy_iterator())
 if arguments.signature.startswith("serialized"):
-    instances = serialized(records)
+    instances = serialized(read_records(arguments.shard))
 elif arguments.description:
-    instances = dense(records, json.loads(Path(arguments.description).read_text(encoding="utf-8"))["data"])
+    instances = dense(read_records(arguments.shard), read_description(arguments.description))
 else:
     sys.exit("--description: give assets.extra/ensemble.json of the model, which names its features.")
 body = json.dumps({"signature_name": arguments.signature, "instances": instances}).encode()
@@ -80,4 +96,6 @@ try:
     answer = urllib.request.urlopen(f"{arguments.host}/v1/models/{arguments.model}:predict", body).read()
 except urllib.error.HTTPError as error:
     sys.exit(f"{arguments.host}: {error.code} {error.reason}: {error.read().decode('utf-8', 'replace')}")
+except (OSError, ValueError) as error:  # no server, or no address
+    sys.exit(f"{arguments.host}: no answer: {error}. Give the address of a running server: http://HOST:PORT.")
 print(json.loads(answer)["predictions"])  # noqa: T201

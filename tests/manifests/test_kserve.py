@@ -127,6 +127,25 @@ def test_the_client_says_what_records_without_the_features_have(model, tmp_path)
     assert "audio_embedding" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("shard", "options", "said"),
+    [
+        ("none.tfrecord", [], "none.tfrecord: cannot be read"),
+        ("empty.tfrecord", [], "empty.tfrecord: has no records"),
+        ("a.tfrecord", [], "http://127.0.0.1:9: no answer"),
+        ("a.tfrecord", ["serving_default", "--description", "empty.tfrecord"], "--description: expected"),
+    ],
+)
+def test_the_client_says_what_it_cannot_read_or_reach(tmp_path, shard, options, said):
+    write_shard(tmp_path / "a.tfrecord", [video_of(0)])
+    (tmp_path / "empty.tfrecord").touch()
+    command = [sys.executable, str(FOLDER / "client.py"), "http://127.0.0.1:9", shard, *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert said in done.stderr
+
+
 def test_the_manifest_names_the_runtime_and_the_uri_of_the_model():
     service = yaml.safe_load((FOLDER / "inference-service.yaml").read_text())
     assert service["kind"] == "InferenceService"
