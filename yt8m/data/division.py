@@ -62,7 +62,7 @@ def divide_shards(uris: Sequence[str], output_uri: str, shards: int | None = Non
     shards = shards or max(2, min(_USUAL_SHARDS, records))
     if records < shards:
         remedy = (
-            f"Give --shards {records} or less." if records > 1 else "The hold-out needs at least one, so does training."
+            f"Give --shards {records} or less." if records > 1 else "Training and the hold-out need at least one each."
         )
         raise DataError(f"{uris[0]}: {records} videos cannot fill {shards} shards. {remedy}")
     description = DatasetDescription.of_shard(uris[0])

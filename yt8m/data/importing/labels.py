@@ -18,13 +18,11 @@ _ROWS_AT_ONCE = 1024
 
 
 class LabelTable:
-    """Labels of videos by id, in about 60 bytes per video.
+    """Labels of videos by id, in about 60 bytes per video. Spaces around ids do not count.
 
     Args:
         rows: Id and labels of every row. Several rows of a video are joined.
         uri: File, for error messages.
-
-    Space around ids does not count.
 
     Attributes:
         first: First id of the file.

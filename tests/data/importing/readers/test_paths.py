@@ -51,6 +51,10 @@ def test_paths_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="received an empty folder"):
         read(tmp_path)
     (tmp_path / "a.pkl").write_bytes(b"")
+    (tmp_path / "a").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a: the name has no ending, .*Known: \.npy, \.npz"):
+        read(tmp_path / "a")
+    (tmp_path / "a").unlink()
     with pytest.raises(DataError, match=r"unknown format '\.pkl'. Known: \.npy, \.npz, \.parquet"):
         read(tmp_path / "a.pkl")
     with pytest.raises(DataError, match=r"received files such as .*a\.pkl"):

@@ -73,7 +73,7 @@ def _columns(names: Sequence[str], id_column: str, labels_column: str, where: st
         raise DataError(
             f"{where}: expected the columns 'id' and 'labels', received {', '.join(names) or 'none'}. "
             + _naming(names, ids, labels)
-            + "If these are no names but the first row, add a line with the names."
+            + "If the file begins with a row, put a line with the names of the columns before it."
         )
     return ids, labels
 

@@ -119,7 +119,9 @@ def format_of(path: str) -> str:
     """
     extension = _extension(path)
     if not extension:
-        raise DataError(f"{path}: unknown format '{Path(path).suffix}'. {_KNOWN}")
+        ending = Path(path).suffix
+        problem = f"unknown format '{ending}'" if ending else "the name has no ending, which would tell the format"
+        raise DataError(f"{path}: {problem}. {_KNOWN}")
     return _FORMATS[extension]
 
 
