@@ -11,10 +11,18 @@ import json
 import sys
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
+
+
+def fail(problem):
+    """Print a problem and end with the exit code of errors that the user can fix."""
+    print(problem, file=sys.stderr)  # noqa: T201
+    sys.exit(2)
 
 
 def serialized(records):
@@ -31,7 +39,10 @@ def dense(records, data):
 
 def frames_of(payload, number, data):
     """Return the frames of a record, or its means as the only frame: uint8 (T, D)."""
-    record = tf.train.SequenceExample.FromString(payload)
+    try:
+        record = tf.train.SequenceExample.FromString(payload)
+    except DecodeError:
+        fail(f"record {number}: not a SequenceExample. Send records with the features of the model.")
     lists, context = record.feature_lists.feature_list, record.context.feature
     parts = []
     for name, size in data["features"].items():
@@ -41,13 +52,13 @@ def frames_of(payload, number, data):
             key = next((key for key in (f"mean_{name}", name) if key in context and context[key].float_list.value), "")
             frames = [frame_of(context[key], name, data)] if key else []
         if not frames or {len(each) for each in frames} != {size}:
-            sys.exit(
+            fail(
                 f"record {number}: no frames of {size} values of '{name}'. It has the feature lists {sorted(lists)}, "
                 f"and the context features {sorted(context)}. Send records with the features of the model."
             )
         parts.append(np.stack(frames))
     if len({len(each) for each in parts}) > 1:
-        sys.exit(f"record {number}: features have different numbers of frames, {[len(each) for each in parts]}.")
+        fail(f"record {number}: features have different numbers of frames, {[len(each) for each in parts]}.")
     return np.concatenate(parts, axis=1)
 
 
@@ -66,16 +77,17 @@ def read_records(shard):
     try:
         records = list(tf.data.TFRecordDataset(shard).take(8).as_numpy_iterator())
     except tf.errors.OpError as error:
-        sys.exit(f"{shard}: cannot be read: {error.message}. Give a TFRecord file.")
-    return records or sys.exit(f"{shard}: has no records. Give another shard.")
+        fail(f"{shard}: cannot be read: {error.message}. Give a TFRecord file.")
+    return records or fail(f"{shard}: has no records. Give another shard.")
 
 
 def read_description(path):
     """Return what the description of a model says of its data: features and ranges."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))["data"]
+        data = json.loads(Path(path).read_text(encoding="utf-8"))["data"]
+        return {"features": dict(data["features"]), "ranges": dict(data.get("ranges", {}))}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.exit(f"--description: expected assets.extra/ensemble.json of the model, received {path}: {error!r}")
+        fail(f"--description: expected assets.extra/ensemble.json of the model, received {path}: {error!r}")
 
 
 parser = argparse.ArgumentParser(description="Send the first records of a shard to a served model.")
@@ -90,12 +102,13 @@ if arguments.signature.startswith("serialized"):
 elif arguments.description:
     instances = dense(read_records(arguments.shard), read_description(arguments.description))
 else:
-    sys.exit("--description: give assets.extra/ensemble.json of the model, which names its features.")
+    fail("--description: give assets.extra/ensemble.json of the model, which names its features.")
 body = json.dumps({"signature_name": arguments.signature, "instances": instances}).encode()
 try:
     answer = urllib.request.urlopen(f"{arguments.host}/v1/models/{arguments.model}:predict", body).read()
+    predictions = json.loads(answer)["predictions"]
 except urllib.error.HTTPError as error:
-    sys.exit(f"{arguments.host}: {error.code} {error.reason}: {error.read().decode('utf-8', 'replace')}")
-except (OSError, ValueError) as error:  # no server, or no address
-    sys.exit(f"{arguments.host}: no answer: {error}. Give the address of a running server: http://HOST:PORT.")
-print(json.loads(answer)["predictions"])  # noqa: T201
+    fail(f"{arguments.host}: {error.code} {error.reason}: {error.read().decode('utf-8', 'replace')}")
+except (OSError, ValueError, LookupError, TypeError, HTTPException) as error:  # no server, or another one
+    fail(f"{arguments.host}: no predictions: {error}. Give the address of a running server: http://HOST:PORT.")
+print(predictions)  # noqa: T201
