@@ -4,7 +4,14 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.options import cluster_file_option, image_option, offloaded_option, recipe_argument, settings_option
+from pipelines.cli.options import (
+    Place,
+    cluster_file_option,
+    image_option,
+    offloaded_option,
+    recipe_argument,
+    settings_option,
+)
 from pipelines.kubeflow.image import ImageName, default_image
 from pipelines.recipe.load import read_recipe
 from yt8m.errors import ConfigError
@@ -16,7 +23,7 @@ from yt8m.errors import ConfigError
     "-o",
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Place(dir_okay=False, path_type=Path),
     metavar="FILE.yaml",
     help="File to write. Missing folders are created.",
 )

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pipelines.cli.data_import import import_command
-from pipelines.cli.options import layout_option
+from pipelines.cli.options import Place, layout_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import DataError
 
@@ -33,7 +33,11 @@ data.add_command(import_command)
 
 @data.command()
 @click.option(
-    "--out", required=True, metavar="DIR", help="Folder or URI for the shards. An interrupted data set is completed."
+    "--out",
+    required=True,
+    type=Place(remote=True),
+    metavar="DIR",
+    help="Folder or URI for the shards. An interrupted data set is completed.",
 )
 @click.option(
     "--preset",
@@ -106,7 +110,13 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | dict[
 
 @data.command()
 @click.argument("patterns", nargs=-1, required=True, metavar="GLOB...")
-@click.option("--out", required=True, metavar="DIR", help="Folder or URI for the new shards, without shards yet.")
+@click.option(
+    "--out",
+    required=True,
+    type=Place(remote=True),
+    metavar="DIR",
+    help="Folder or URI for the new shards, without shards yet.",
+)
 @click.option(
     "--shards",
     type=int,

@@ -10,6 +10,7 @@ import click
 from rich.console import Console
 
 from pipelines.cli.format import say
+from pipelines.cli.options import Place
 from yt8m.errors import DataError
 from yt8m.storage.local import local_path
 
@@ -100,7 +101,12 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             metavar="NAME",
             help=f"{column} with the ids, in SOURCE and --labels.  [default: id, video_id, ...]",
         ),
-        click.option("--ids", metavar="FILE", help="Ids of the rows of stacked arrays: a text file, or .npy."),
+        click.option(
+            "--ids",
+            type=Place(remote=True),
+            metavar="FILE",
+            help="Ids of the rows of stacked arrays: a text file, or .npy.",
+        ),
         click.option("--frame-column", metavar="NAME", help="Column with the number or time of a frame."),
         click.option("--labels-column", metavar="NAME", help=f"{column} with the labels, in SOURCE or --labels."),
         click.option(
@@ -131,14 +137,25 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("import", epilog=EPILOG)
 @click.argument("paths", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--out", required=True, metavar="DIR", help="New folder or URI for the shards.")
-@click.option("--labels", metavar="FILE", help="CSV, Parquet or JSON file with id and labels, names or numbers.")
+@click.option("--out", required=True, type=Place(remote=True), metavar="DIR", help="New folder or URI for the shards.")
 @click.option(
-    "--vocabulary", metavar="FILE", help="Names of the classes: CSV, or one per line.  [default: from labels]"
+    "--labels",
+    type=Place(remote=True),
+    metavar="FILE",
+    help="CSV, Parquet or JSON file with id and labels, names or numbers.",
+)
+@click.option(
+    "--vocabulary",
+    type=Place(remote=True),
+    metavar="FILE",
+    help="Names of the classes: CSV, or one per line.  [default: from labels]",
 )
 @click.option("--classes", type=int, metavar="N", help="Number of classes.  [default: from labels or vocabulary]")
 @click.option(
-    "--like", metavar="DIR", help="Use features, ranges, classes and vocabulary of another imported data set."
+    "--like",
+    type=Place(remote=True),
+    metavar="DIR",
+    help="Use features, ranges, classes and vocabulary of another imported data set.",
 )
 @click.option(
     "--split",

@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from pipelines.cli.options import input_option, layout_option, on_bad_option
+from pipelines.cli.options import Place, input_option, layout_option, on_bad_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.predictions import DEFAULT_TOP_K
 
@@ -19,7 +19,7 @@ SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds",
 @click.option(
     "--model",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Model folder of a run: trained, quantized or exported.",
 )
@@ -29,7 +29,7 @@ SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds",
 @layout_option
 @click.option(
     "--predictions",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=Place(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="File to write the predictions to.",
 )

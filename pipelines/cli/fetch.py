@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import click
 
-from pipelines.cli.options import cluster_options, local_root
+from pipelines.cli.options import Place, cluster_options, local_root
 from pipelines.cli.watch import RECORDS_DEADLINE_SECONDS
 from pipelines.cluster.access import ClusterAccess
 from pipelines.runs.state import RunState
@@ -51,7 +51,7 @@ class _Artifacts(NamedTuple):
 @click.argument("what", default="report", metavar="[report|summary|model|NODE]")
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=Place(path_type=Path),
     metavar="PATH",
     help="File or folder to write, which must not exist, or an existing folder to put it into.  [default: here, with "
     "the run's name: NAME-report.html, NAME-summary.json, NAME-model, NAME-NODE]",

@@ -1,11 +1,11 @@
 """`yt8m init`."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.cli.options import Place
 from pipelines.cli.quiet_import import import_quietly
 from pipelines.init import FIRST, RECIPE
 from pipelines.init.shards import find_shards
@@ -20,7 +20,7 @@ MAX_PATTERNS = 5
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@click.argument("folder", type=Place(path_type=Path), metavar="DIR")
 @click.argument("more", nargs=-1, metavar="[GLOB...]")
 @click.option(
     "--data",
@@ -61,10 +61,6 @@ def _check_folder(folder: Path, *, overwrite: bool) -> None:
     Raises:
         ConfigError: It is no folder and cannot become one, or it has recipes that may not be replaced.
     """
-    if re.match(r"\w+:/", str(folder)):
-        raise ConfigError(
-            f"DIR: expected a folder on this machine, received '{folder}'. Only --data may be in a store."
-        )
     if other := next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None):
         raise ConfigError(
             f"DIR: expected a folder on this machine, received '{folder}', but {other} is a file. Give another folder."

@@ -10,7 +10,7 @@ import click
 
 from pipelines.cluster.access import ClusterAccess
 from pipelines.runs.state import STATE_FILE
-from yt8m.errors import DataError
+from yt8m.errors import ConfigError, DataError
 
 
 class _Header(click.ParamType[tuple[str, str]]):
@@ -30,6 +30,34 @@ class _Header(click.ParamType[tuple[str, str]]):
     def split_envvar_value(self, rv: str) -> list[str]:
         """Split the value of an environment variable at its line breaks."""
         return [line for line in rv.splitlines() if line]
+
+
+class Place(click.Path):
+    """A path to read or write, which is not empty, as it is if a variable of the shell is not set.
+
+    Args:
+        remote: Whether it may be the URI of a folder or file in a store.
+        **options: Options of `click.Path`.
+    """
+
+    def __init__(self, *, remote: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._remote = remote
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty text and, if the place must be local, a URI."""
+        if problem := _problem(str(value), remote=self._remote) if isinstance(value, str) else "":
+            self.fail(problem, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _problem(place: str, *, remote: bool) -> str:
+    """Explain what is wrong with a place; empty if nothing is."""
+    if not place:
+        return "it is empty. Give a path; a variable of the shell is perhaps not set."
+    if "://" in place and not remote:
+        return f"expected a path on this machine, received the URI '{place}'. Give a path without '://'."
+    return ""
 
 
 class _Layout(click.ParamType[dict[str, str]]):
@@ -156,14 +184,26 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def run_folder(run: str) -> Path | None:
+    """Return the folder of a run on this machine, or None if it is not one.
+
+    Raises:
+        ConfigError: `run` is empty.
+    """
+    if not run:
+        raise ConfigError(f"RUN: {_problem(run, remote=True)}")
+    return Path(run) if "://" not in run and (Path(run) / STATE_FILE).exists() else None
+
+
 def local_root(run: str, access: ClusterAccess) -> Path | None:
     """Return the folder of a run on this machine, or None if `run` can only be the id of a run in a cluster.
 
     Raises:
+        ConfigError: `run` is empty.
         DataError: `run` is not a folder of a run, and no cluster is given.
     """
-    if (Path(run) / STATE_FILE).exists():
-        return Path(run)
+    if folder := run_folder(run):
+        return folder
     if not access.host:
         raise DataError(
             f"{run}: not a run on this machine, because {STATE_FILE} is missing. Give the --root of a `yt8m run`, or "

@@ -4,19 +4,26 @@ from pathlib import Path
 
 import click
 
-from pipelines.cli.options import input_option, layout_option, on_bad_option
+from pipelines.cli.options import Place, input_option, layout_option, on_bad_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import ConfigError
 
 
 @click.command()
-@click.option("--model", required=True, metavar="DIR", help="Exported model: the folder export/ of a run.")
+@click.option(
+    "--model", required=True, type=Place(), metavar="DIR", help="Exported model: the folder export/ of a run."
+)
 @input_option
 @click.option(
-    "--output", required=True, metavar="FILE", help="Submission file (.csv), or table with class names (.parquet)."
+    "--output",
+    required=True,
+    type=Place(remote=True),
+    metavar="FILE",
+    help="Submission file (.csv), or table with class names (.parquet).",
 )
 @click.option(
     "--vocabulary",
+    type=Place(remote=True),
     metavar="FILE",
     help="Class names for a .parquet file: CSV with columns Index and Name, or a name per line.  "
     "[default: the model's own]",

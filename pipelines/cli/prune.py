@@ -8,7 +8,7 @@ import click
 from rich.console import Console
 
 from pipelines.cli.format import describe_bytes, list_names, make_table, say, table_console
-from pipelines.cli.options import cluster_options
+from pipelines.cli.options import cluster_options, run_folder
 from pipelines.cluster.access import ClusterAccess
 from pipelines.local.folder import lock_root
 from pipelines.runs.prune import Pruning, look_through, relative_to
@@ -37,8 +37,8 @@ def prune(root: str, access: ClusterAccess, *, yes: bool) -> None:
     Nodes that are not done keep all their files.
     """
     console = table_console()
-    if (Path(root) / STATE_FILE).exists():
-        _prune_folder(console, Path(root), yes=yes)
+    if folder := run_folder(root):
+        _prune_folder(console, folder, yes=yes)
     elif access.host:
         _prune_root(console, root, access, yes=yes)
     else:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.cli.options import Place
 from yt8m.storage import open_atomic
 
 if TYPE_CHECKING:
@@ -58,9 +59,7 @@ def explain(key: str | None) -> None:
 
 
 @recipe.command()
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: print]"
-)
+@click.option("-o", "--output", type=Place(dir_okay=False, path_type=Path), help="File to write.  [default: print]")
 def schema(output: Path | None) -> None:
     """Print the JSON Schema of recipes, with which editors complete and check them.
 

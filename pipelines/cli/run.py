@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 from pipelines.cli.format import describe_bytes, say
-from pipelines.cli.options import image_option, recipe_argument, settings_option
+from pipelines.cli.options import Place, image_option, recipe_argument, settings_option
 from pipelines.cli.watch import RunDisplay
 from pipelines.local import folder
 from pipelines.local.containers import ContainerConfig, find_containers
@@ -37,7 +37,7 @@ USER_ERRORS = f"{UserError.__module__}."
 @click.option(
     "--root",
     required=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False, path_type=Path),
     metavar="DIR",
     help="Folder of the run, which is created if missing.",
 )
