@@ -33,6 +33,8 @@ def test_a_file_written_by_excel_is_read(vocabulary):
         "Index;Name\r\n0;Game\r\n1;Car, new\r\n",
         "LABEL\tNAME\n1\tCar, new\n0\tGame\n",
         'Name,Index\n\n"Car, new",1\nGame,0\n',
+        "Index|Name\n0|Game\n1|Car, new\n",
+        'Index, Name\n0, "Game"\n1, "Car, new"\n',
         'class,label\r0,Game\r1,"Car, new"\r',
         "Game\nCar, new\n",
         "name\nGame\nCar, new\n\n",
@@ -91,6 +93,7 @@ OPEN = "Index,Name,Text\n0,Game,x\n1,Car,{}\n2,Dog,y\n"
         ("", "the file is empty. Expected a CSV file"),
         ("Index,Name\n", "no class in it. Expected a CSV file"),
         ("Id,Count\n0,5\n", "the first line is 'Id,Count'. Expected a CSV file"),
+        ("Index:Name\n0:Game\n1:Car\n", "the first line is 'Index:Name'. Expected a CSV file"),
         ("0,Game\n1,Car\n", "the first line is '0,Game'. Expected a CSV file"),
         ("Index,Name\n0,Game\n1\n", "line 3: the name is missing"),
         ("Name,Index\nGame\n", "line 2: expected a class number, received ''"),
@@ -146,9 +149,24 @@ def test_classes_without_a_name_are_counted_in_a_warning(vocabulary, caplog):
         assert not caplog.records
 
 
-@pytest.mark.parametrize("content", ["- Game\n- Car\n", "0: Game\n1: Car\n", "names:\n  0: Game\n", '["Game",\n"Car"]'])
-def test_yaml_and_json_are_no_list_of_names(vocabulary, content):
-    with pytest.raises(DataError, match=r"classes\.csv: names cannot be read from YAML or JSON"):
+@pytest.mark.parametrize(
+    "content",
+    [
+        "- Game\n- Car\n",
+        "0: Game\n1: Car\n",
+        "names:\n  0: Game\n",
+        '["Game",\n"Car"]',
+        '{\n "0": "Game"\n}',
+        '{"id": 0, "name": "Game"}\n{"id": 1, "name": "Car"}\n',
+        "{0: 'Game', 1: 'Car'}\n",
+        "NAMES = [\n  'Game',\n  'Car',\n]\n",
+        '# labels\nitem {\n  id: 1\n  name: "Game"\n}\n',
+        "item { id: 1 name: 'Game' }\n",
+        "<?xml version='1.0'?>\n<names/>\n",
+    ],
+)
+def test_yaml_json_label_maps_and_code_are_no_list_of_names(vocabulary, content):
+    with pytest.raises(DataError, match=r"classes\.csv: names cannot be read from YAML, JSON, label maps"):
         read_classes(vocabulary(content))
 
 

@@ -4,7 +4,6 @@ import codecs
 import csv
 import gzip
 import io
-import json
 import logging
 import re
 import zlib
@@ -26,7 +25,7 @@ _NAME_COLUMNS = ("name", "display_name", "class_name", "label_name", "label", "c
 # Further names of the classes, which AudioSet has.
 _ALIAS_COLUMN = "mid"
 _MOST_DIGITS = 9
-_DELIMITERS = ",;\t"
+_DELIMITERS = ",;\t|"
 _EXPECTED = (
     "Expected a CSV file whose first line names a column of class numbers, 'Index', and one of class names, 'Name', or "
     "a text file with one name per line, in the order of the classes"
@@ -38,6 +37,9 @@ _GZIP = b"\x1f\x8b"
 _ZIP = b"PK\x03\x04"
 # Lines of YAML: `- cat`, `0: cat`, `names:`.
 _YAML = re.compile(r"\s*(-\s|['\"]?\d+['\"]?\s*:\s|\w+:\s*$)")
+# First lines of label maps, JSON and Python (`item {`, `{0: 'cat'`, `names = [`, `["cat"`), and of XML.
+_CODE = re.compile(r"""\s*((\w+\s*[:=]?\s*)?\{(\s*$|.*:)|(\w+\s*[:=]\s*)?\[\s*(['"\[{]|$)|\w+\s*=\s*[(\[{]|<[!?])""")
+_ENDINGS = (".yaml", ".yml", ".json", ".jsonl", ".pbtxt", ".xml", ".py")
 
 
 class ClassName(NamedTuple):
@@ -94,8 +96,8 @@ def read_classes(uri: str, num_classes: int | None = None) -> list[ClassName]:
     """Read classes from a CSV file such as YouTube-8M's or AudioSet's, or from a text file with a name per line.
 
     The columns may be `Index` and `Name`, `index` and `display_name`, and other usual names, in any case; commas,
-    semicolons or tabs separate them. Rows are identified by their class number, since YouTube-8M's vocabulary is not
-    sorted by it.
+    semicolons, tabs or bars separate them. Rows are identified by their class number, since YouTube-8M's vocabulary is
+    not sorted by it.
 
     Args:
         uri: URI of the file, in UTF-8 with or without a byte order mark, or in UTF-16 with one. It may be compressed by
@@ -169,9 +171,10 @@ def _rows(uri: str, text: str) -> Iterator[_Row]:
     """Read a table, or one name per line."""
     lines = text.split("\n")
     written = [line for line in lines if line.strip()]
-    if all(map(_YAML.match, written)) or _is_json(text) or uri.endswith((".yaml", ".yml", ".json")):
-        raise DataError(f"{uri}: names cannot be read from YAML or JSON. {_EXPECTED}.")
     header = written[0]
+    first = next((line for line in written if not line.lstrip().startswith("#")), header)
+    if all(map(_YAML.match, written)) or _CODE.match(first) or uri.endswith(_ENDINGS):
+        raise DataError(f"{uri}: names cannot be read from YAML, JSON, label maps (pbtxt), XML or code. {_EXPECTED}.")
     for delimiter in _DELIMITERS:
         columns = [cell.strip().casefold() for cell in _cells(header, delimiter)]
         index = next((name for name in _INDEX_COLUMNS if name in columns), None)
@@ -180,25 +183,21 @@ def _rows(uri: str, text: str) -> Iterator[_Row]:
             alias = columns.index(_ALIAS_COLUMN) if _ALIAS_COLUMN in columns else None
             yield from _table(uri, text, delimiter, _Columns(columns.index(index), columns.index(name), alias))
             return
-    if any(delimiter in header for delimiter in _DELIMITERS) and not uri.endswith(".txt"):
+    names = {*_NAME_COLUMNS, *_INDEX_COLUMNS}
+    words = re.findall(r"\w+", header.casefold())
+    is_list = uri.endswith(".txt") or not any(delimiter in header for delimiter in _DELIMITERS if delimiter != "|")
+    if not is_list or (len(words) > 1 and names.issuperset(words)):
         raise DataError(f"{uri}: the first line is '{header[:200]}'. {_EXPECTED}.")
-    has_header = header.strip().strip('"').casefold() in {*_NAME_COLUMNS, *_INDEX_COLUMNS}
+    has_header = header.strip().strip('"').casefold() in names
     yield from _list(uri, lines, has_header=has_header)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
     """Split a line into cells; return none if it is not a line of a table."""
     try:
-        return next(csv.reader([line], delimiter=delimiter), [])
+        return next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
     except csv.Error:  # a cell is too long
         return []
-
-
-def _is_json(text: str) -> bool:
-    try:
-        return isinstance(json.loads(text), dict | list)
-    except ValueError:
-        return False
 
 
 def _list(uri: str, lines: Sequence[str], *, has_header: bool) -> Iterator[_Row]:
@@ -219,7 +218,8 @@ def _table(uri: str, text: str, delimiter: str, columns: _Columns) -> Iterator[_
         delimiter: Character between the cells.
         columns: Positions of the columns to read.
     """
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = io.StringIO(text).readlines()
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     header: list[str] = []
     while True:
         start = rows.line_num + 1
@@ -238,8 +238,9 @@ def _table(uri: str, text: str, delimiter: str, columns: _Columns) -> Iterator[_
         while len(cells) > len(header) and not cells[-1].strip():
             cells.pop()
         if len(cells) > len(header) and columns.name == len(header) - 1:
-            # A name with commas and without quotation marks.
-            cells[columns.name :] = [delimiter.join(cells[columns.name :])]
+            # A name with commas and without quotation marks, in which spaces count.
+            row = next(csv.reader(lines[start - 1 : rows.line_num], delimiter=delimiter))
+            cells[columns.name :] = [delimiter.join(row[columns.name :])]
         if len(cells) > len(header):
             raise DataError(
                 f"{uri}: line {start}: {len(cells)} cells, but the first line has {len(header)}. Put cells that "

@@ -488,7 +488,7 @@ def test_recipes_need_a_folder_on_this_machine(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir(tmp_path)
     result = init(folder, "--data", tmp_path)
     assert result.exit_code == 2
-    assert "expected a folder on this machine" in result.stderr
+    assert "on this machine, received" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
