@@ -1,22 +1,18 @@
 """The format of videos that fits the records of shards without a description."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.explain import explain_bad_record
-from yt8m.data.checking.layout import describe_fields, fields_of, guess_spec, parse
+from yt8m.data.checking.fields import describe_fields, fields_of
+from yt8m.data.checking.floats import measure_ranges
+from yt8m.data.checking.layout import guess_spec
 from yt8m.data.checking.remarks import remark_on_raw_floats
-from yt8m.data.format import DataSpec, mean_name
-from yt8m.data.importing.ranges import ValueRange
+from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError, DataError
 
 # Classes of YouTube-8M that a part of its records may miss.
 _UNSEEN_CLASSES = 500
-# Records whose floats are measured.
-_MEASURED_RECORDS = 1000
 _SEVERAL = 2
 _ANOTHER_FORM = (
     "Labels are class numbers, or a 0 or 1 for every class, as integers. `yt8m data import --labels` reads names of "
@@ -48,8 +44,9 @@ def find_spec(payloads: Sequence[bytes], uri: str) -> DataSpec:
         raise DataError(f"--data: {uri}: {remark}")
     check_labels(payloads, spec, uri)
     own = DataSpec()
+    spec = spec.model_copy(update={"ranges": measure_ranges(payloads, spec)})
     if spec.features != own.features:
-        return spec.model_copy(update={"ranges": _measure_ranges(payloads, spec)})
+        return spec
     if own.num_classes - _UNSEEN_CLASSES < spec.num_classes <= own.num_classes:
         # YouTube-8M, of which the records that were read need not have the last classes.
         frames = min(spec.max_frames, own.max_frames)
@@ -134,28 +131,3 @@ def _guess(payloads: Sequence[bytes]) -> DataSpec | None:
         return guess_spec(payloads)
     except (DataError, ConfigError):
         return None
-
-
-def _measure_ranges(payloads: Sequence[bytes], spec: DataSpec) -> dict[str, tuple[float, float]]:
-    """Measure the ranges of features that are stored as floats; bytes are of YouTube-8M's range."""
-    found: dict[str, tuple[float, float]] = {}
-    step = max(len(payloads) // _MEASURED_RECORDS, 1)
-    records = [record for record in map(parse, payloads[::step]) if record is not None]
-    for name in spec.features:
-        frames = [np.array(values, np.float32) for record in records for values in _floats(record, name)]
-        if frames:
-            measured = ValueRange()
-            for frame in frames:
-                measured.add(frame[np.isfinite(frame)])
-            found[name] = measured.measure()[0]
-    return {name: limits for name, limits in found.items() if limits != spec.range_of(name)}
-
-
-def _floats(record: Any, name: str) -> Iterator[Any]:
-    """Yield the floats of each frame of a feature, or of the video; nothing if the feature is stored as bytes."""
-    if name in record.feature_lists.feature_list:
-        frames = [feature.float_list.value for feature in record.feature_lists.feature_list[name].feature]
-    else:
-        context = record.context.feature
-        frames = [context[key].float_list.value for key in (mean_name(name), name) if key in context][:1]
-    yield from (values for values in frames if len(values))

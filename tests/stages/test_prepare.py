@@ -200,7 +200,7 @@ def unlabeled(shards, number, **fields):
     [
         ({}, "the records have no 'labels'; .*'id' .*Give labeled shards; test shards have no labels"),
         ({"segment_labels": [3]}, "no 'labels'; .*'segment_labels'.* labels of segments are not those of videos"),
-        ({"label": [3]}, r"'label' \(1 integer\)\. .*data\.spec\.layout: \{labels: label, label_form: numbers\}"),
+        ({"label": [3]}, r"'label' \(1 integer\)\. If 'label' are .*`data: \{spec: \{layout: \{labels: label\}\}\}`"),
         ({"labels": []}, "'labels' is empty in their records"),
     ],
 )
@@ -217,11 +217,9 @@ def test_a_hold_out_without_any_label_is_refused(folder, shards):
 
 
 def test_training_videos_with_equal_labels_are_refused(folder, shards):
-    for labels in ([4], list(range(10))):
+    for labels, said in (([4], "there is nothing to tell apart"), ([0, 1], r"layout: \{label_form: multi_hot\}\}\}`")):
         write_side(folder, shards, "train", [shards.video_of(500 + number, labels=labels) for number in range(6)])
-        with pytest.raises(
-            DataError, match=r"all 6 training videos have the same labels \(class.*label_form to multi_hot"
-        ):
+        with pytest.raises(DataError, match=rf"all 6 training videos have the same labels \(class.*{said}"):
             run(folder, shards, validation=(f"{folder}/validate0*",))
 
 

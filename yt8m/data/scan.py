@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from yt8m import storage
 from yt8m.data.checking.diagnosis import diagnose
+from yt8m.data.checking.labels import explain_missing_labels, first_records
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
@@ -139,8 +140,9 @@ def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partitio
             f"no usable video in {len(uris)} shards. First problem: {first}. {has}{' ' if has else ''}{wanted}"
         )
     if not scan.class_counts.any():
+        instead = explain_missing_labels(first_records(scan.shards[0].uri), spec)
         raise DataError(
-            f"{uris[0]}: no labeled video in {len(uris)} shards. Give labeled shards, or use `yt8m predict`."
+            f"{uris[0]}: no labeled video in {len(uris)} shards: {instead} `yt8m predict` reads videos without labels."
         )
     counts = tuple(scan.class_counts.tolist())
     return Partition(spec=spec, seed=0, training=(), holdout=scan.shards, class_counts=counts, on_bad=on_bad)

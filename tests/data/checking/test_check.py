@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from yt8m.data.checking.check import check_shards
 from yt8m.data.checking.report import ByteStatistics, Distribution
@@ -89,3 +90,14 @@ def test_real_shards_have_the_published_statistics(real_data):
     assert (frame_level.videos, frame_level.frames.minimum, frame_level.smallest_label) == (1, 265, 46)
     assert [(bad.id, bad.reason) for bad in frame_level.bad_records] == [("SzHA", "no audio")]
     assert 42 < frame_level.features["rgb"].standard_deviation < 64
+
+
+def test_labels_under_another_key_are_told(tmp_path, shards):
+    records = []
+    for number in range(3):
+        record = tf.train.SequenceExample.FromString(shards.video_of(number, labels=None).serialize())
+        record.context.feature["y"].int64_list.value.append(number)
+        records.append(record.SerializeToString())
+    found = check_shards([shards.write(tmp_path / "a", records)], shards.spec).diagnosis
+    assert "If 'y' are the labels, these settings read them: " in found
+    assert "--layout labels=y; in the recipe, `data: {spec: {layout: {labels: y}}}`" in found

@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
 
 from tests.support.videos import Video, video_of
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.explain import explain_bad_record
-from yt8m.data.checking.layout import fields_of, guess_spec
+from yt8m.data.checking.fields import fields_of
+from yt8m.data.checking.layout import guess_spec
 from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.errors import DataError
 
@@ -206,3 +208,39 @@ def test_labels_that_are_no_numbers_are_no_classes():
     record.context.feature["labels"].float_list.value.extend([float("nan"), float("inf")])
     assert guess_spec([record.SerializeToString()]).features == {"rgb": 4, "audio": 2}
     assert "'labels' holds floats" in diagnose([record.SerializeToString()], DataSpec(features={"rgb": 4, "audio": 2}))
+
+
+def keyed(number: int, **context: Sequence[Any]) -> bytes:
+    """Serialize a video whose id has the key `clip`, with further context features."""
+    record = tf.train.SequenceExample.FromString(changed(clip=[b"v%d" % number], **context))
+    del record.context.feature["id"], record.context.feature["labels"]
+    return bytes(record.SerializeToString())
+
+
+def test_what_is_set_stays_where_the_records_do_not_tell():
+    records = [keyed(n, y=[n]) for n in range(3)]
+    for layout, options in ((RecordLayout(), "id=clip"), (RecordLayout(labels="y"), "id=clip,labels=y")):
+        found = diagnose(records, SMALL.model_copy(update={"layout": layout}))
+        assert f"--layout {options}; in the recipe" in found
+        assert "--classes" not in found
+
+
+def test_floats_outside_the_range_come_with_their_range():
+    frames = {name: [np.linspace(5, 27, size).tolist()] * 3 for name, size in SMALL.features.items()}
+    record = tf.train.SequenceExample.FromString(video_of(1).serialize())
+    for name, values in frames.items():
+        del record.feature_lists.feature_list[name]
+        for each in values:
+            record.feature_lists.feature_list[name].feature.add().float_list.value.extend(each)
+    found = diagnose([record.SerializeToString()], SMALL)
+    assert "`data: {spec: {layout: {frames: floats}, ranges: {rgb: [5.0, 27.0], audio: [5.0, 27.0]}}}`" in found
+    assert "Options set no ranges" in found
+
+
+def test_names_that_options_cannot_carry_are_told_for_the_recipe_only():
+    record = tf.train.SequenceExample.FromString(keyed(1))
+    record.context.feature["a,b"].CopyFrom(record.context.feature["clip"])
+    del record.context.feature["clip"]
+    found = diagnose([record.SerializeToString()], SMALL)
+    assert "These settings read them: in the recipe, `data: {spec: {layout: {id: 'a,b'}}}`" in found
+    assert "--layout" not in found

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from yt8m import storage
 from yt8m.data.checking.diagnosis import diagnose
+from yt8m.data.checking.labels import explain_missing_labels, first_records, propose_two_classes
 from yt8m.data.checking.remarks import remark_on_labels_from_one
 from yt8m.data.checking.report import ByteStatistics, CheckReport, Distribution, find_duplicates
 from yt8m.data.format import DataSpec
@@ -111,11 +112,11 @@ def _report(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadRepor
         damaged_shards=tuple(damaged),
         bad_records=tuple(bad),
         num_bad_records=found.total_bad_records,
-        diagnosis=_diagnosis(spec, tally, found),
+        diagnosis=_diagnosis(uris, spec, tally, found),
     )
 
 
-def _diagnosis(spec: DataSpec, tally: _Tally, found: ReadReport) -> str:
+def _diagnosis(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadReport) -> str:
     num_labels = tally.column("num_labels")
     # Few bad records among good ones are no other layout.
     from_one = remark_on_labels_from_one(found.samples, spec, tally.class_counts)
@@ -123,9 +124,7 @@ def _diagnosis(spec: DataSpec, tally: _Tally, found: ReadReport) -> str:
         return from_one or diagnose(found.samples, spec)
     both = tally.class_counts[:2] == (num_labels > 0).sum()
     if num_labels.any() and spec.layout.label_form == "numbers" and set(num_labels) <= {0, 2} and both.all():
-        return (
-            "Every labeled video has exactly the classes 0 and 1. If the labels are a 0 or 1 for each of two classes, "
-            "set --classes 2 --layout label_form=multi_hot; in the recipe, "
-            "`data: {spec: {num_classes: 2, layout: {label_form: multi_hot}}}`."
-        )
+        return f"Every labeled video has exactly the classes 0 and 1. {propose_two_classes(spec)}"
+    if len(num_labels) and not num_labels.any():
+        return f"No label was read: {explain_missing_labels(first_records(uris[int(tally.column('shard')[0])]), spec)}"
     return ""

@@ -1,20 +1,20 @@
 """Diagnosis of records that are not usable videos: what they have, and the settings that read them."""
 
-import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from yt8m.data.checking.explain import explain_bad_record
-from yt8m.data.checking.layout import RecordField, describe_fields, fields_of, guess_spec
+from yt8m.data.checking.fields import RecordField, describe_fields, fields_of
+from yt8m.data.checking.floats import needed_ranges
+from yt8m.data.checking.layout import LabelKey, guess_labels, guess_spec
 from yt8m.data.checking.remarks import (
     remark_on_flat_frames,
     remark_on_labels,
     remark_on_raw_floats,
     remark_on_vectors,
 )
-from yt8m.data.format import DataSpec, RecordLayout
+from yt8m.data.checking.settings import describe_settings
+from yt8m.data.format import DataSpec
 from yt8m.errors import DataError
-from yt8m.yaml_files import dump_line
 
 _IMPORT = "`yt8m data import` writes shards from NumPy, Parquet, CSV and HDF5 files"
 
@@ -42,61 +42,67 @@ def diagnose(payloads: Sequence[bytes], spec: DataSpec, *, with_labels: bool = T
     if remark := remark_on_vectors(fields, spec):
         sentences.append(remark)
     try:
-        guess = guess_spec(payloads)
+        wanted = _nearest(payloads, spec, with_labels=with_labels)
     except DataError:
         return " ".join([*sentences, f"No setting reads them: {_IMPORT}."])
-    if not with_labels:
-        kept = {"labels": spec.layout.labels, "label_form": spec.layout.label_form}
-        guess = guess.model_copy(
-            update={"layout": guess.layout.model_copy(update=kept), "num_classes": spec.num_classes}
-        )
-    # The layout comes first, because the records may have more than the wanted features.
-    for features in (spec.features, guess.features):
-        changes = _changes(spec, guess, features)
-        fitting = spec.model_copy(update=changes)
-        # The sample may hold records with other faults.
-        if changes and any(not explain_bad_record(each, fitting, with_labels=with_labels)[1] for each in payloads):
-            return " ".join([*sentences, _remedy(changes, spec)])
+    if wanted:
+        settings = describe_settings(wanted, spec)
+        sentences.append(f"These settings read them: {settings}. Check that they mean what you expect.")
+        if wanted.ranges and wanted.ranges != spec.ranges:
+            records = f"{len(payloads)} record{'s' * (len(payloads) != 1)}"
+            sentences.append(f"The ranges are those of {records}; `yt8m init` measures up to 1,000.")
     return " ".join(sentences)
 
 
-def _changes(spec: DataSpec, guess: DataSpec, features: Mapping[str, int]) -> dict[str, Any]:
-    """Return the fields of a format that reads features of the records, as far as they differ."""
-    changes: dict[str, Any] = {}
-    if features != spec.features:
-        changes["features"] = dict(features)
-        changes["ranges"] = {name: given for name, given in spec.ranges.items() if name in features}
-    if guess.layout != spec.layout:
-        changes["layout"] = guess.layout
-    vectors = guess.layout.label_form != "numbers"
-    if (guess.num_classes != spec.num_classes) if vectors else (guess.num_classes > spec.num_classes):
-        changes["num_classes"] = guess.num_classes
-    return changes
+def _nearest(payloads: Sequence[bytes], spec: DataSpec, *, with_labels: bool) -> DataSpec | None:
+    """Return the format that reads records and differs least from another one; None if there is none.
+
+    Args:
+        payloads: Some serialized records. Those with other faults than their layout stay bad.
+        spec: Format from which to differ.
+        with_labels: Whether the labels are read.
+
+    Raises:
+        DataError: The records have no features or no id.
+    """
+    guess = guess_spec(payloads)
+    wanted = _with_layout(spec, id=guess.layout.id, frames=guess.layout.frames)
+    kept: list[dict[str, str]] = [{"id": spec.layout.id}, {"frames": spec.layout.frames}]
+    if with_labels and (labels := _labels(payloads, spec)):
+        wanted = labels.set_in(wanted)
+        if spec.layout.label_form != "numbers" and spec.num_classes == wanted.num_classes:
+            kept.append({"label_form": spec.layout.label_form})
+
+    def usable(each: DataSpec) -> int:
+        return sum(not explain_bad_record(payload, each, with_labels=with_labels)[1] for payload in payloads)
+
+    # The layout comes first, because the records may have more than the wanted features.
+    for features in (spec.features, guess.features):
+        ranges = {name: given for name, given in spec.ranges.items() if name in features}
+        best = wanted.model_copy(update={"features": dict(features), "ranges": ranges})
+        if best == spec or not (most := usable(best)):
+            continue
+        # What is set and fits is kept.
+        for keys in kept:
+            if usable(other := _with_layout(best, **keys)) >= most:
+                best = other
+        return best.model_copy(update={"ranges": {**needed_ranges(payloads, best), **ranges}})
+    return None
 
 
-def _remedy(changes: dict[str, Any], spec: DataSpec) -> str:
-    """Return the options of the check and the line of the recipe that read the records."""
-    options, line = [], {}
-    if "features" in changes:
-        line["features"] = changes["features"]
-        options.append(f"--features {shlex.quote(','.join(f'{key}={size}' for key, size in line['features'].items()))}")
-    if "num_classes" in changes:
-        line["num_classes"] = changes["num_classes"]
-        options.append(f"--classes {line['num_classes']}")
-    if "layout" in changes:
-        layout: RecordLayout = changes["layout"]
-        default = RecordLayout()
-        line["layout"] = {
-            key: value for key, value in layout if value != getattr(default, key) or value != getattr(spec.layout, key)
-        }
-        options.append(f"--layout {shlex.quote(','.join(f'{key}={value}' for key, value in line['layout'].items()))}")
-    commands = "`yt8m data check`"
-    if line.keys() == {"layout"}:
-        commands += ", `yt8m predict` and `yt8m evaluate`"
-    return (
-        f"These settings read them: {commands} with {' '.join(options)}; in the recipe, "
-        f"`data: {dump_line({'spec': line})}`. Check that they mean what you expect."
-    )
+def _labels(payloads: Sequence[bytes], spec: DataSpec) -> LabelKey | None:
+    """Return what the labels probably are; None if they are where they are expected, or unknown."""
+    own = spec.layout.labels
+    candidates = {each.key: each for each in guess_labels(payloads)}
+    if own in candidates:
+        return candidates[own]
+    if any(field.key == own and field.kind == "integers" for field in fields_of(payloads[0])):
+        return None
+    return next((each for each in candidates.values() if each.named), None)
+
+
+def _with_layout(spec: DataSpec, **keys: str) -> DataSpec:
+    return spec.model_copy(update={"layout": spec.layout.model_copy(update=keys)})
 
 
 def _notes(fields: Sequence[RecordField], spec: DataSpec, *, with_labels: bool) -> list[str]:

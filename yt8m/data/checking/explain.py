@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.data.checking.layout import KINDS, parse, values_of
+from yt8m.data.checking.fields import KINDS, parse, values_of
 from yt8m.data.format import DataSpec, mean_name
 
 _TIMES = ("", "", "twice", "three times", "four times", "five times", "six times", "seven times", "eight times",

@@ -1,4 +1,4 @@
-"""Fields of records of any layout, and the format of videos that fits them."""
+"""Format of videos that fits records of any layout."""
 
 import math
 import re
@@ -8,14 +8,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
-import tensorflow as tf
-
+from yt8m.data.checking.fields import KINDS, describe_fields, fields_of, parse, values_of
 from yt8m.data.format import ID_KEYS, MOST_CLASSES, DataSpec, RecordLayout
 from yt8m.errors import DataError
-
-KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers", None: "nothing"}
-# Maximum number of fields in a description; further ones are only counted.
-MAX_DESCRIBED = 20
 
 _MEAN = "mean_"
 _MAX_ID_BYTES = 1024
@@ -29,78 +24,26 @@ _ID_NAMES = [
 ]
 
 
-class RecordField(NamedTuple):
-    """A field of a record: a feature list with one entry per frame, or a context feature.
+class LabelKey(NamedTuple):
+    """A context feature that can be the labels.
 
     Attributes:
-        key: Name of the field.
-        kind: Kind of the values: `bytes`, `floats`, `integers`, or `nothing` if there are none.
-        size: Bytes of the first byte string, or number of floats or integers; in a feature list, of the first frame.
-        frames: Number of frames of a feature list; 0 for a context feature.
-        values: Number of byte strings, floats or integers; in a feature list, in the first frame.
-        in_list: Whether the field is a feature list.
+        key: Name of the feature.
+        form: Form of the labels; see `RecordLayout`.
+        classes: Length of the vectors, or largest number plus 1, at most the largest number of classes.
+        named: Whether the name says that these are labels.
     """
 
     key: str
-    kind: str
-    size: int
-    frames: int
-    values: int
-    in_list: bool
+    form: Literal["numbers", "multi_hot", "multi_hot_floats"]
+    classes: int
+    named: bool
 
-    def __str__(self) -> str:
-        if self.in_list and not self.frames:
-            return f"'{self.key}' (no frames)"
-        each = f"{self.frames:,} frames of " if self.in_list else ""
-        if self.kind == "nothing":
-            return f"'{self.key}' ({each}nothing)"
-        if self.kind == "bytes" and self.values != 1:
-            return f"'{self.key}' ({each}{self.values:,} byte strings)"
-        kind = self.kind.removesuffix("s") if self.kind != "bytes" and self.size == 1 else self.kind
-        return f"'{self.key}' ({each}{self.size:,} {kind})"
-
-
-def fields_of(payload: bytes) -> tuple[RecordField, ...]:
-    """List the fields of a record, feature lists first, each by name.
-
-    Args:
-        payload: Serialized `SequenceExample` or `Example`. Anything else has no fields.
-    """
-    record = parse(payload)
-    if record is None:
-        return ()
-    lists = record.feature_lists.feature_list
-    context = record.context.feature
-    found = [_field(key, lists[key].feature[:1], len(lists[key].feature), in_list=True) for key in sorted(lists)]
-    return (*found, *(_field(key, [context[key]], 0, in_list=False) for key in sorted(context)))
-
-
-def parse(payload: bytes) -> Any:
-    """Parse a `SequenceExample` or `Example`; return None if the payload is neither.
-
-    An Example is a SequenceExample without feature lists, because both keep their features in field 1.
-    """
-    try:
-        return tf.train.SequenceExample.FromString(payload)
-    except Exception:  # the protobuf implementations raise different errors
-        return None
-
-
-def values_of(feature: Any) -> Sequence[Any]:
-    """Return the byte strings, floats or integers of a feature."""
-    kind = feature.WhichOneof("kind")
-    values: Sequence[Any] = getattr(feature, kind).value if kind else ()
-    return values
-
-
-def describe_fields(fields: Sequence[RecordField]) -> str:
-    """Describe what a record has: names, kinds, sizes and numbers of frames of its fields."""
-    parts = []
-    for title, in_list in (("feature lists", True), ("context features", False)):
-        chosen = [str(each) for each in fields if each.in_list == in_list]
-        more = f" and {len(chosen) - MAX_DESCRIBED:,} more" if len(chosen) > MAX_DESCRIBED else ""
-        parts.append(f"{title} {', '.join(chosen[:MAX_DESCRIBED])}{more}" if chosen else f"no {title}")
-    return "; ".join(parts)
+    def set_in(self, spec: DataSpec) -> DataSpec:
+        """Return a format with these labels. Numbers do not tell that there are fewer classes than expected."""
+        layout = spec.layout.model_copy(update={"labels": self.key, "label_form": self.form})
+        classes = max(self.classes, spec.num_classes) if self.form == "numbers" else self.classes
+        return spec.model_copy(update={"layout": layout, "num_classes": classes})
 
 
 def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
@@ -131,25 +74,30 @@ def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
         raise DataError(f"The records have no {' and no '.join(missing)}. The first record has: {has}.")
     # Readers also look at the first of these keys, whatever it holds.
     usual = video_id == ID_KEYS[0] or (video_id in ID_KEYS and not seen.has_context(ID_KEYS[0]))
-    labels = seen.labels_key()
-    found = seen.numbers.get(labels, _Numbers())
-    form: Literal["numbers", "multi_hot", "multi_hot_floats"] = "numbers"
-    if found.is_vector:
-        form = "multi_hot" if found.integers else "multi_hot_floats"
-    classes = found.length if found.is_vector else found.largest + 1
+    labels = next((each for each in seen.label_keys() if each.named), LabelKey("labels", "numbers", 0, named=False))
     return DataSpec(
         features=features,
         max_frames=max(seen.longest, 1),
-        num_classes=min(classes, MOST_CLASSES) if classes else DataSpec().num_classes,
-        layout=RecordLayout(id="" if usual else video_id, labels=labels, label_form=form, frames=frames),
+        num_classes=labels.classes or DataSpec().num_classes,
+        layout=RecordLayout(id="" if usual else video_id, labels=labels.key, label_form=labels.form, frames=frames),
     )
 
 
-def _field(key: str, first: Sequence[Any], frames: int, *, in_list: bool) -> RecordField:
-    values = values_of(first[0]) if first else ()
-    kind = KINDS[first[0].WhichOneof("kind") if first and values else None]
-    size = len(values[0]) if kind == "bytes" else len(values)
-    return RecordField(key, kind, size, frames, len(values), in_list)
+def is_label_name(key: str) -> bool:
+    """Return whether a key says that it holds labels of videos."""
+    return bool(_LABEL_NAME.search(key)) and not _OTHER_NAME.search(key)
+
+
+def guess_labels(payloads: Iterable[bytes]) -> list[LabelKey]:
+    """Find the context features that can be labels: by their names first, the most probable one at the beginning.
+
+    Args:
+        payloads: Serialized records, which are read once.
+    """
+    seen = _Seen()
+    for payload in payloads:
+        seen.add(payload)
+    return seen.label_keys()
 
 
 @dataclass
@@ -157,6 +105,7 @@ class _Numbers:
     """Numbers of a context feature in all records.
 
     Attributes:
+        smallest: Smallest number; 0 without a negative one.
         largest: Largest number; -1 without any.
         lengths: Numbers of values that occur.
         binary: Whether all numbers are 0 or 1.
@@ -164,6 +113,7 @@ class _Numbers:
         integers: Whether all are stored as integers.
     """
 
+    smallest: int = 0
     largest: int = -1
     lengths: set[int] = field(default_factory=set)
     binary: bool = True
@@ -173,7 +123,9 @@ class _Numbers:
     def add(self, values: Sequence[float], *, integers: bool) -> None:
         if not len(values):
             return
-        self.largest = max([self.largest, *(int(each) for each in values if math.isfinite(each))])
+        finite = [int(each) for each in values if math.isfinite(each)]
+        self.smallest = min([self.smallest, *finite])
+        self.largest = max([self.largest, *finite])
         self.lengths.add(len(values))
         self.binary &= all(each in (0, 1) for each in values)
         self.is_set &= all(one < other for one, other in pairwise(values))
@@ -188,6 +140,16 @@ class _Numbers:
     def is_vector(self) -> bool:
         """True if the numbers are a 0 or 1 for every class."""
         return self.binary and self.length > 1 and (not self.is_set or not self.integers)
+
+    def as_labels(self, key: str, *, named: bool) -> LabelKey:
+        if self.is_vector:
+            return LabelKey(key, "multi_hot" if self.integers else "multi_hot_floats", self.length, named)
+        return LabelKey(key, "numbers", min(self.largest + 1, MOST_CLASSES), named)
+
+    @property
+    def are_classes(self) -> bool:
+        """True if the numbers can be labels, whatever their name is."""
+        return self.is_vector or (self.integers and self.is_set and self.smallest == 0 <= self.largest < MOST_CLASSES)
 
 
 class _Seen:
@@ -239,7 +201,7 @@ class _Seen:
             )
             return found[form], form
         means = _sizes(self._context, "floats", self.records)
-        means.pop(self.labels_key(), None)
+        means.pop(next((each.key for each in self.label_keys() if each.named), "labels"), None)
         if any(key.startswith(_MEAN) for key in means):
             means = {key.removeprefix(_MEAN): size for key, size in means.items() if key.startswith(_MEAN)}
         return means, "bytes"
@@ -262,11 +224,19 @@ class _Seen:
         named = [key for keys in (distinct, mostly) for pattern in _ID_NAMES for key in keys if pattern.search(key)]
         return next(iter([*named, *distinct]), "")
 
-    def labels_key(self) -> str:
-        """Return the key of the labels; `labels` if there are none."""
-        usable = [key for key, each in self.numbers.items() if each.integers or each.is_vector]
-        named = [key for key in usable if _LABEL_NAME.search(key) and not _OTHER_NAME.search(key)]
-        return "labels" if "labels" in named or not named else min(named, key=lambda key: (len(key), key))
+    def label_keys(self) -> list[LabelKey]:
+        """Return the context features that can be labels, the most probable one first."""
+        usable = {
+            key: each
+            for key, each in self.numbers.items()
+            if not _OTHER_NAME.search(key) and (each.integers or each.is_vector)
+        }
+        named = sorted((key for key in usable if _LABEL_NAME.search(key)), key=lambda k: (k != "labels", len(k), k))
+        others = sorted(
+            (key for key in usable if usable[key].are_classes and key not in named and not _ID_NAMES[0].search(key)),
+            key=lambda key: (not usable[key].is_vector, key),
+        )
+        return [usable[key].as_labels(key, named=key in named) for key in (*named, *others)]
 
 
 def _shape(kind: str | None, values: Sequence[Any]) -> tuple[str, int]:

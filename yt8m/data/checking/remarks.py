@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m.data.checking.layout import RecordField, parse, values_of
+from yt8m.data.checking.fields import RecordField, parse, values_of
+from yt8m.data.checking.settings import describe_settings
 from yt8m.data.format import DataSpec
 
 # Records whose frames are looked at.
@@ -118,8 +119,8 @@ def remark_on_labels_from_one(payloads: Sequence[bytes], spec: DataSpec, class_c
         return ""
     return (
         f"The label numbers run from 1 to {last}; classes count from 0. Subtract 1 from every label, or have "
-        f"{last + 1} classes, of which class 0 has no video: --classes {last + 1}; in the recipe, "
-        f"`data: {{spec: {{num_classes: {last + 1}}}}}`."
+        f"{last + 1} classes, of which class 0 has no video: "
+        f"{describe_settings(spec.model_copy(update={'num_classes': last + 1}), spec)}."
     )
 
 

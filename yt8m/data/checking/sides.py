@@ -8,11 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from yt8m import storage
-from yt8m.data.checking.layout import describe_fields, fields_of, guess_spec
+from yt8m.data.checking.labels import explain_missing_labels, first_records, propose_two_classes
 from yt8m.data.format import DataSpec
 from yt8m.data.scan import Scan, read_ids
-from yt8m.data.tfrecord import inspect_framing, read_payloads
 from yt8m.errors import DataError
 
 # Share of the videos of a side that should have a label. YouTube-8M's all have one.
@@ -21,8 +19,6 @@ LEAST_LABELED = 0.9
 MOST_UNTRAINED = 0.01
 # Share of the hold-out's videos that may be training videos, too, before the data are refused.
 MOST_SHARED = 0.5
-# Records of which the layout of the labels is guessed.
-_GUESSED = 100
 _MOST_LISTED = 3
 
 # Checksum, size, and ids of the videos of a shard.
@@ -59,14 +55,14 @@ def check_labels(sides: Sides, spec: DataSpec) -> None:
     """
     for name, scan in sides.by_name.items():
         if not scan.class_counts.any():
-            raise DataError(
-                f"no labeled video in the {name} shards ({len(scan.shards)}): {_instead_of_labels(scan, spec)}"
-            )
+            instead = explain_missing_labels(first_records(scan.shards[0].uri), spec)
+            raise DataError(f"no labeled video in the {name} shards ({len(scan.shards)}): {instead}")
     if _same_labels(sides.training) and sides.training.videos > 1:
+        classes = np.flatnonzero(sides.training.class_counts).tolist()
+        two = propose_two_classes(spec) if spec.layout.label_form == "numbers" and classes == [0, 1] else ""
         raise DataError(
             f"all {sides.training.videos:,} training videos have the same labels ({_classes(sides.training)}): there "
-            "is nothing to tell apart. Add videos of other classes. If the labels are a 0 or 1 for every class, set "
-            "data.spec.layout.label_form to multi_hot."
+            f"is nothing to tell apart. Add videos of other classes.{' ' * bool(two)}{two}"
         )
     if not sides.holdout.class_counts[sides.training.class_counts > 0].any():
         raise DataError(
@@ -170,29 +166,6 @@ def figures_of(sides: Sides, copies: Mapping[str, str]) -> dict[str, float]:
         "repeated_videos": float(sum(scan.videos - len(np.unique(scan.id_hashes)) for scan in scans)),
         "copied_shards": float(len(copies)),
     }
-
-
-def _instead_of_labels(scan: Scan, spec: DataSpec) -> str:
-    """Say what the records of a side have instead of labels, and what to do."""
-    wanted = spec.layout.labels
-    path = storage.stage_in(scan.shards[0].uri)
-    records = min(inspect_framing(path, verify_payloads=False).records, _GUESSED)
-    payloads = list(read_payloads(path, 0, records))
-    fields = fields_of(payloads[0])
-    if any(field.key == wanted for field in fields):
-        has = f"'{wanted}' is empty in their records"
-    else:
-        has = f"the records have no '{wanted}'; the first has {describe_fields(fields)}"
-    try:
-        layout = guess_spec(payloads).layout
-    except DataError:
-        layout = spec.layout
-    if layout.labels != wanted:
-        return (
-            f"{has}. If '{layout.labels}' are the labels, set "
-            f"data.spec.layout: {{labels: {layout.labels}, label_form: {layout.label_form}}}."
-        )
-    return f"{has}. Give labeled shards; test shards have no labels, and labels of segments are not those of videos."
 
 
 def _same_labels(scan: Scan) -> bool:
