@@ -141,8 +141,11 @@ def test_without_any_labels_all_videos_are_in_test_shards(tmp_path: Path) -> Non
     report = _import(tmp_path / "out", source)
     assert report.description.videos == {"test": 10}
     assert names_in(tmp_path / "out") == ["dataset.json", "test0000.tfrecord", "test0001.tfrecord"]
+    assert not [*report.warnings()]
     with pytest.raises(DataError, match="can be predicted, but not trained on"):
         _import(tmp_path / "other", source, split={"train": 0.5, "validate": 0.5})
+    empty = _import(tmp_path / "empty", OwnVideos(10, labels=lambda _: ()), dry_run=True)
+    assert "All videos have an empty list of labels" in "".join(empty.warnings())
 
 
 def test_long_videos_are_cut_on_request(tmp_path: Path) -> None:

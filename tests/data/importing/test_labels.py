@@ -112,7 +112,7 @@ def test_separator_of_labels(tmp_path: Path) -> None:
         pytest.param(f"id,labels\na,{'9' * 400}\n", "row 1: labels: expected a whole class number", id="400 digits"),
         ("id,labels\na,1.5\n", "row 1: labels: expected a whole class number, received '1.5'"),
         ("id,labels\na,1\n,2\n", "row 2: the id is empty"),
-        ("clip1,3\nclip2,4\n", "expected the columns 'id' and 'labels', received clip1, 3"),
+        ("clip1,3\nclip2,4\n", "first line, received numbers: clip1, 3. .* for instance id,labels"),
         ("id,labels\n", "received no row"),
         ("", "Empty CSV file"),
         ('id,labels\n"a,1\nb,2\n', "Look for a quotation mark that is opened and never closed"),
@@ -148,6 +148,10 @@ def test_csv_that_cannot_be_used(tmp_path: Path, content: str, message: str) -> 
         ("[1, 2]", "row 1: expected an object with id and labels, received 1"),
         ('{"a": [1, "x"]}', "row 1: labels: 'x' is a name"),
         ('{"a": {"b": 1}}', "row 1: labels: expected names or class numbers, received {'b': 1}"),
+        ('{"columns": ["id", "label"], "index": [0], "data": [["a", "x"]]}', "received a table, .*orient='records'"),
+        ('{"a": {"label": "x"}}', "row 1: labels: .*orient='records'"),
+        ('{"videos": [{"id": "a", "labels": 1}]}', "row 1: labels: .*orient='records'"),
+        pytest.param('{"id": {"0": "' + "a" * 9000 + '"}}', r"^.{0,400}orient='records'\.$", id="long"),
         ('{"id": "a", "labels": 1}\n{"id": "b"', "line 2: cannot be read as JSON"),
     ],
 )
@@ -227,6 +231,15 @@ def test_tables_need_little_memory(tmp_path: Path, name: str) -> None:
         assert len(table) == count
         assert table.get("v001999") == (1999 % 7, 1999 % 5 + 7)
     assert (peaks[1] - peaks[0]) / (many - few) < 160
+
+
+def test_brackets_of_names(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("id,labels\na,[music]\nb,[music]|[1]\n")
+    with pytest.raises(DataError, match=r"row 1: .*say --label-form names --label-separator '\|'"):
+        read_labels(str(path))
+    table = read_labels(str(path), "names", separator="|")
+    assert (table.get("a"), table.get("b")) == (("[music]",), ("[music]", "[1]"))
 
 
 def test_json_lines_in_other_encodings(tmp_path: Path) -> None:

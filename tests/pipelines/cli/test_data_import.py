@@ -443,6 +443,7 @@ def test_space_around_ids_of_labels_does_not_count(clips, tmp_path: Path) -> Non
         ("clip,tag,source", "clip{0:04},x,y", '--id-column "clip" --labels-column "tag"'),
         ("clip,labels,source", "clip{0:04},x,y", 'Name the columns, for instance --id-column "clip". '),
         ("id,cat,dog,bird", "clip{0:04},1,0,0", "a column of zeros and ones for every class: cat, dog, bird"),
+        ("id,labels", "clip{0:04},", "expected labels, received only empty ones for 30 videos"),
     ],
 )
 def test_columns_of_labels_that_are_not_found_are_named(clips, tmp_path: Path, header, row: str, said: str) -> None:

@@ -109,6 +109,11 @@ def _survey(
 ) -> tuple[Survey, Mapping[int, str], int]:
     """Read all videos; return what is known about them, the names of the classes and their number."""
     vocabulary = target.vocabulary
+    if labels and not labels.has_labels:
+        raise DataError(
+            f"--labels: expected labels, received only empty ones for {len(labels)} videos. Name their column by "
+            "--labels-column, or leave --labels out to import videos for predictions."
+        )
     if labels and labels.is_named and not vocabulary:
         vocabulary = Vocabulary.of(labels.names)
     numbers = ClassNumbers(vocabulary, target.num_classes)

@@ -17,6 +17,10 @@ LabelForm = Literal["auto", "numbers", "names", "multi_hot"]
 _NUMBER = re.compile(r"\s*-?\d{1,18}(\.0*)?\s*")
 # Numbers without leading zeros. A text such as 007 is a name.
 _DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
+# Remedy for labels in another form than those of `read_labels`.
+LIST_OF_OBJECTS = (
+    'In JSON, write a list of objects such as {"id": "a", "labels": ["cat"]}. Pandas does with orient=\'records\'.'
+)
 # Separators that are always understood. A comma or a space may be a part of a name.
 _SEPARATORS = ("|", ";")
 # Characters that a text file with the names of the classes cannot hold.
@@ -87,13 +91,17 @@ class LabelReader:
         return self._split_text(value.strip(), where)
 
     def _split_text(self, text: str, where: str) -> list[Any]:
-        if text.startswith("[") and text.endswith("]"):
+        if not self._separator and self._has_all([text]):
+            return [text]
+        are_brackets_names = self._form == "names" and self._separator and "," not in self._separator
+        if text.startswith("[") and text.endswith("]") and not are_brackets_names:
             try:
                 return list(ast.literal_eval(text))
             except (ValueError, SyntaxError, TypeError):
-                raise DataError(f"{where}: labels: expected a list such as [1, 2], received {text!r}.") from None
-        if not self._separator and self._has_all([text]):
-            return [text]
+                raise DataError(
+                    f"{where}: labels: expected a list such as [1, 2] or ['a', 'b'], received {shown(text)}. If the "
+                    "brackets are a part of the name, say --label-form names --label-separator '|'."
+                ) from None
         separator = self._separator or next((each for each in _SEPARATORS if each in text), "")
         if separator:
             return [each.strip() for each in text.split(separator)]
@@ -107,7 +115,7 @@ class LabelReader:
                 return parts
         if "," in text and self._form != "numbers" and not self._vocabulary:
             raise DataError(
-                f"{where}: labels: {text!r} can be read in two ways. Say --label-separator ',' if commas separate "
+                f"{where}: labels: {shown(text)} can be read in two ways. Say --label-separator ',' if commas separate "
                 "labels, or --label-separator '|' if the comma is a part of the name."
             )
         return [text]
@@ -119,28 +127,30 @@ class LabelReader:
         if isinstance(value, bytes):
             value = decoded(value, f"{where}: labels")
         if not isinstance(value, str | int | float):
-            raise DataError(f"{where}: labels: expected names or class numbers, received {value!r}.")
+            raise DataError(
+                f"{where}: labels: expected names or class numbers, received {shown(value)}. {LIST_OF_OBJECTS}"
+            )
         if self._form == "names":
             whole = isinstance(value, float) and value.is_integer()
             return _name(str(int(value)) if whole else str(value), where)
         number = _number(value)
         if self._form == "numbers":
             if number is None:
-                raise DataError(f"{where}: labels: expected a class number, received {value!r}.")
+                raise DataError(f"{where}: labels: expected a class number, received {shown(value)}.")
             return _class_number(number, where)
         named = value if isinstance(value, str) and not _DECIMAL.fullmatch(value.strip()) else None
         label = number if named is None else named
         if label is None:
             raise DataError(
-                f"{where}: labels: expected a whole class number, received {value!r}. If it is a name, say "
+                f"{where}: labels: expected a whole class number, received {shown(value)}. If it is a name, say "
                 "--label-form names."
             )
         kind = "names" if isinstance(label, str) else "numbers"
         self._decided = self._decided or (kind, where, label)
         if kind != self._decided[0]:
             raise DataError(
-                f"{where}: labels: {value!r} is a {kind[:-1]}, but {self._decided[2]!r} in {self._decided[1]} is a "
-                f"{self._decided[0][:-1]}. {_MIXED}"
+                f"{where}: labels: {shown(value)} is a {kind[:-1]}, but {shown(self._decided[2])} in "
+                f"{self._decided[1]} is a {self._decided[0][:-1]}. {_MIXED}"
             )
         return _name(label, where) if isinstance(label, str) else _class_number(label, where)
 
@@ -148,7 +158,7 @@ class LabelReader:
         """Return the classes of a vector with a 0 or 1 for every class."""
         numbers = [_number(each) for each in values]
         if bad := [value for value, number in zip(values, numbers, strict=True) if number not in (0, 1)]:
-            raise DataError(f"{where}: labels: expected a 0 or 1 for every class, received {bad[0]!r}.")
+            raise DataError(f"{where}: labels: expected a 0 or 1 for every class, received {shown(bad[0])}.")
         self._decided = self._decided or ("numbers", where, 0)
         return tuple(index for index, number in enumerate(numbers) if number)
 
@@ -187,6 +197,12 @@ def is_missing(value: Any) -> bool:
     return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
 
 
+def shown(value: Any) -> str:
+    """Return a value as a message shows it, cut if it is long."""
+    text = repr(value)
+    return f"{text[:80]}..." if len(text) > 80 else text
+
+
 def _looks_multi_hot(items: list[Any]) -> bool:
     """Return whether these are more zeros and ones than there are classes 0 and 1."""
     return len(items) > 2 and {_number(each) for each in items} <= {0, 1}
@@ -201,4 +217,4 @@ def decoded(value: bytes, where: str) -> str:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        raise DataError(f"{where}: expected text in UTF-8, received {value!r}.") from None
+        raise DataError(f"{where}: expected text in UTF-8, received {shown(value)}.") from None

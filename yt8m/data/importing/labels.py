@@ -71,6 +71,11 @@ class LabelTable:
         """Whether labels are names. Otherwise they are class numbers."""
         return bool(self.names)
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether any video has a label."""
+        return len(self._codes) > 0
+
     def get(self, video: str) -> tuple[str | int, ...] | None:
         """Return the distinct labels of a video (empty if the file says so), or None if the file lacks its id."""
         rows = self._rows(video)

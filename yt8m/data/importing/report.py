@@ -26,6 +26,7 @@ class ImportReport(Config):
         cut: Number of videos that were cut.
         size_bytes: Size of all shards, estimated.
         unlabeled: Number of videos without labels, or with an empty list of labels.
+        all_empty: Whether there are labels, which are empty for all videos.
         labels_without_video: Number of ids in the file of labels that no video has; None without such a file.
         unseen_classes: Number of classes that no video has.
         untrained_classes: Number of classes that have videos, but none for training.
@@ -42,6 +43,7 @@ class ImportReport(Config):
     cut: int
     size_bytes: int
     unlabeled: int
+    all_empty: bool
     labels_without_video: int | None
     unseen_classes: int
     untrained_classes: int
@@ -62,6 +64,7 @@ class ImportReport(Config):
             cut=survey.cut,
             size_bytes=plan.size_bytes,
             unlabeled=survey.videos - labeled,
+            all_empty=survey.matched > 0 and not survey.has_labels,
             labels_without_video=len(labels) - survey.matched if labels else None,
             unseen_classes=description.data.num_classes - len(np.unique(survey.classes)),
             used_classes=len(np.unique(survey.classes)),
@@ -115,6 +118,8 @@ class ImportReport(Config):
                 f"{high:g}, and can hardly be told apart. Give a narrower --range, or scale the feature, for instance "
                 "by a logarithm."
             )
+        if self.all_empty:
+            yield "All videos have an empty list of labels. They can be predicted, but not trained on."
         if self.unlabeled < self.videos and self.used_classes < 2:
             yield "All labeled videos have the same class, so that a model has nothing to tell apart."
         for count, purpose in ((self.untrained_classes, "training"), (self.unvalidated_classes, "validation")):

@@ -155,7 +155,7 @@ def test_tables_that_cannot_be_used(tmp_path: Path, columns: dict, message: str)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("id,f0,f1\na,1,2\nb,3,x\n", "row 2: .*invalid value 'x'"),
+        ("id,f0,f1\na,1,2\nb,3,x\n", "row 2: f1: expected a number, received 'x'. Correct the cell"),
         ("id,f0,f1\na,1,2\nb,3,\n", "row 2: f: value 1 .* received NaN or nothing"),
         ("id,f0,f1\na,1,2\nb,3\n", "row 2: .*Expected 3 columns, got 2"),
         ("id,f0,f1\na,1,1e400\n", "row 1: f: value 1 .* an infinite one"),

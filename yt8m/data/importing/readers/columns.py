@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from yt8m.data.importing.options import SourceOptions
 from yt8m.data.importing.readers.array_files import UNNAMED
+from yt8m.data.importing.readers.csv_header import some
+from yt8m.data.importing.readers.paths import format_of
 from yt8m.data.importing.readers.table_files import find_column
 from yt8m.errors import DataError, suggest
 
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 # Usual names of the column of ids, the most usual first.
 ID_COLUMNS = ("id", "ids", "video_id", "video")
+# The first column that Pandas writes for an index without a name.
+_INDEX_COLUMNS = ("(column 1)", "__index_level_0__")
 _FRAMES = ("frame", "frame_index", "frame_number", "frame_idx", "frame_id")
 _LABELS = ("labels", "label")
 _GROUPS = ("group",)
@@ -76,6 +80,7 @@ def find_columns(types: Mapping[str, Any], options: SourceOptions, path: str) ->
         return name or find_column(list(candidates), known)
 
     identity = role(options.id_column, "--id-column", ID_COLUMNS, plain)
+    identity = identity or _index(types)
     frame = role(options.frame_column, "--frame-column", _FRAMES, plain)
     labels = role(options.labels_column, "--labels-column", _LABELS, types)
     group = role(options.group_column, "--group-column", _GROUPS, plain)
@@ -88,11 +93,32 @@ def find_columns(types: Mapping[str, Any], options: SourceOptions, path: str) ->
     if not features:
         raise DataError(
             f"{path}: expected features in columns of lists or in numbered columns such as rgb_0, rgb_1, rgb_2, "
-            f"received the columns {', '.join(types)}. Name the features with --feature."
+            f"received the columns {some(types)}. Name the features with --feature.{hint_at_names(types, path)}"
         )
     used = {name for parts in features.values() for name in parts}
     unused = () if options.features else tuple(name for name in rest if name not in used)
     return Columns(identity, frame, labels, group, features, unused)
+
+
+def has_usual_names(names: Collection[str]) -> bool:
+    """Return whether a column has a name that tells its meaning."""
+    return bool(find_column(names, (*ID_COLUMNS, *_FRAMES, *_LABELS, *_GROUPS, *_INDEX_COLUMNS)))
+
+
+def hint_at_names(names: Collection[str], path: str) -> str:
+    """Return a sentence for CSV files whose first line may be a row."""
+    if format_of(path) != "csv" or has_usual_names(names):
+        return ""
+    return " If the first line is a row, put a line with the names of the columns before it."
+
+
+def _index(types: Mapping[str, Any]) -> str:
+    """Return the column of texts without a name that holds ids, or an empty text."""
+    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
+
+    first = next((name for name in _INDEX_COLUMNS if name in types), "")
+    is_text = first and (pa.types.is_string(types[first]) or pa.types.is_large_string(types[first]))
+    return first if is_text else ""
 
 
 def is_list(kind: Any) -> bool:

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from yt8m import storage
+from yt8m.data.importing.label_forms import LIST_OF_OBJECTS, shown
 from yt8m.data.importing.readers.array_files import NpyRows
 from yt8m.data.importing.readers.columns import ID_COLUMNS
+from yt8m.data.importing.readers.csv_header import refuse_numbers, some
 from yt8m.data.importing.readers.paths import format_of
 from yt8m.data.importing.readers.table_files import TableFile, find_column, open_table
 from yt8m.errors import DataError, suggest
@@ -53,6 +55,8 @@ def read_cells(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[A
     except DataError:
         if not labels_column:
             _refuse_one_hot(table, uri)
+        if format_name == "csv" and not id_column and not labels_column:
+            refuse_numbers(list(table.types), uri, example="id,labels")
         raise
     import pyarrow as pa  # noqa: PLC0415 - loads only when needed
 
@@ -71,7 +75,7 @@ def _columns(names: Sequence[str], id_column: str, labels_column: str, where: st
         labels = labels or next((each for each in names if ids and each != ids), "")
     if not ids or not labels or ids == labels:
         raise DataError(
-            f"{where}: expected the columns 'id' and 'labels', received {', '.join(names) or 'none'}. "
+            f"{where}: expected the columns 'id' and 'labels', received {some(names)}. "
             + _naming(names, ids, labels)
             + "If the file begins with a row, put a line with the names of the columns before it."
         )
@@ -100,7 +104,7 @@ def _refuse_one_hot(table: TableFile, uri: str) -> None:
     if batch is not None and all(set(batch.column(name).to_pylist()) <= {0, 1} for name in classes):
         raise DataError(
             f"{uri}: expected one column of labels, received a column of zeros and ones for every class: "
-            f"{', '.join(classes)}. "
+            f"{some(classes)}. "
             "Write a column 'labels' with the names of each video's classes, separated by '|', or in Parquet or JSON "
             "lists of zeros and ones with --label-form multi_hot."
         )
@@ -124,10 +128,17 @@ def columns_of(uri: str, id_column: str = "", labels_column: str = "") -> list[s
 def _from_json(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[Any, Any]]:
     for row, (key, entry) in enumerate(_json_entries(uri, id_column, labels_column), start=1):
         if key is not None:
+            if key == "columns" and isinstance(entry, list) and find_column([*map(str, entry)], ID_COLUMNS):
+                raise DataError(
+                    f"{uri}: expected objects with id and labels, received a table, with the names of its columns "
+                    f"apart. {LIST_OF_OBJECTS}"
+                )
             yield key, entry
             continue
         if not isinstance(entry, Mapping):
-            raise DataError(f"{uri}: row {row}: expected an object with id and labels, received {entry!r}.")
+            raise DataError(
+                f"{uri}: row {row}: expected an object with id and labels, received {shown(entry)}. {LIST_OF_OBJECTS}"
+            )
         ids, labels = _columns(list(entry), id_column, labels_column, f"{uri}: row {row}")
         yield entry[ids], entry[labels]
 

@@ -1,15 +1,15 @@
 """Tables in Parquet and CSV files, read in batches."""
 
-import os
 import re
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from yt8m import storage
+from yt8m.data.importing.readers.csv_header import NUMBER, clean_names, number_like, read_start, some
 from yt8m.errors import DataError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _ERRORS = (
 )  # fmt: skip
 # Rows in messages of pyarrow, which count the header.
 _CSV_ROW = re.compile(r"Row #(\d+): ")
+_CSV_CELL = re.compile(r"In CSV column #(\d+): .*conversion error.*?: invalid value (.*)")
 
 
 class TableFile(Protocol):
@@ -62,7 +63,7 @@ class ParquetTable:
             schema = self._file.schema_arrow
         self.types: Mapping[str, Any] = dict(zip(schema.names, schema.types, strict=True))
         if len(self.types) < len(schema.names):
-            raise DataError(f"{path}: expected distinct columns, received {', '.join(schema.names)}.")
+            raise DataError(f"{path}: expected distinct columns, received {some(schema.names)}.")
 
     def batches(self, columns: Mapping[str, Any]) -> Iterator["pa.RecordBatch"]:
         """Read some columns."""
@@ -70,7 +71,8 @@ class ParquetTable:
         size = sum(metadata.row_group(each).total_byte_size for each in range(metadata.num_row_groups))
         rows = max(1, min(_MOST_ROWS, _BATCH_BYTES * max(metadata.num_rows, 1) // max(size, 1)))
         yield from _guarded(
-            self._path, "Parquet", self._file.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
+            lambda: readable(self._path, "Parquet"),
+            self._file.iter_batches(batch_size=rows, columns=list(columns), use_threads=False),
         )
 
 
@@ -81,35 +83,36 @@ class CsvTable:
         from pyarrow import csv  # noqa: PLC0415 - loads only when needed
 
         self._path, self._local = path, local
-        self._delimiter = _delimiter(path, local)
         with readable(path, "CSV"):
+            self._start = read_start(path, local)
             reader = self._open(csv.ConvertOptions())
             schema, batch = reader.schema, next(iter(reader), None)
-        self.types: Mapping[str, Any] = dict(zip(schema.names, schema.types, strict=True))
-        if len(self.types) < len(schema.names):
-            raise DataError(f"{path}: expected distinct columns, received {', '.join(schema.names)}.")
+        self._names = dict(zip(clean_names(schema.names, path), schema.names, strict=True))
+        self.types: Mapping[str, Any] = dict(zip(self._names, schema.types, strict=True))
         if batch:
-            first = batch.slice(0, 1).to_pylist()[0]
-            self.types |= {name: kind for name, cell in first.items() if (kind := _list_type(cell))}
+            rows = batch.slice(0, _MOST_ROWS)
+            self.types |= {
+                name: kind for name, column in zip(self._names, rows, strict=True) if (kind := _type_of_text(column))
+            }
 
     def batches(self, columns: Mapping[str, Any]) -> Iterator["pa.RecordBatch"]:
         """Read some columns, with the given types."""
         import pyarrow as pa  # noqa: PLC0415 - loads only when needed
         from pyarrow import csv  # noqa: PLC0415 - loads only when needed
 
-        convert = csv.ConvertOptions(
-            column_types=dict(columns), include_columns=list(columns), strings_can_be_null=False
-        )
-        with readable(self._path, "CSV"):
+        types = {self._names[name]: kind for name, kind in columns.items()}
+        convert = csv.ConvertOptions(column_types=types, include_columns=list(types), strings_can_be_null=False)
+        with self._readable():
             reader = self._open(convert)
         row = 1
-        for batch in _guarded(self._path, "CSV", reader):
+        for each in _guarded(self._readable, reader):
+            batch = each.rename_columns(list(columns))
             _refuse_line_breaks(batch, self._path, row)
             row += len(batch)
             yield from (batch.slice(start, _MOST_ROWS) for start in range(0, len(batch), _MOST_ROWS))
 
         # PyArrow takes all that follows an open quotation mark as one cell, to the end of the file.
-        with readable(self._path, "CSV"), pa.input_stream(str(self._local)) as file:
+        with self._readable(), pa.input_stream(str(self._local)) as file:
             marks = sum(block.count(b'"') for block in iter(lambda: file.read(1 << 20), b""))
         if marks % 2:
             raise DataError(
@@ -122,10 +125,13 @@ class CsvTable:
 
         return csv.open_csv(
             self._local,
-            read_options=csv.ReadOptions(block_size=_CSV_BLOCK_BYTES, use_threads=False),
-            parse_options=csv.ParseOptions(delimiter=self._delimiter, newlines_in_values=True),
+            read_options=csv.ReadOptions(block_size=_CSV_BLOCK_BYTES, use_threads=False, skip_rows=self._start.skipped),
+            parse_options=csv.ParseOptions(delimiter=self._start.delimiter, newlines_in_values=True),
             convert_options=convert,
         )
+
+    def _readable(self) -> AbstractContextManager[None]:
+        return readable(self._path, "CSV", self.types, self._start.skipped + 1)
 
 
 def open_table(path: str, format_name: str) -> TableFile:
@@ -150,19 +156,25 @@ def find_column(names: Collection[str], known: Sequence[str]) -> str:
 
 
 @contextmanager
-def readable(path: str, kind: str) -> Iterator[None]:
+def readable(path: str, kind: str, columns: Mapping[str, Any] | None = None, first_lines: int = 1) -> Iterator[None]:
     """Turn a library's errors on a file into a `DataError` that names it.
 
     Args:
         path: File.
         kind: Format of the file, for the message.
+        columns: Types by column of a CSV file.
+        first_lines: Number of lines of a CSV file before its first row.
     """
     try:
         yield
     except _ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        row = _CSV_ROW.search(reason)
-        where = f"{path}: row {int(row[1]) - 1}" if row else path  # without the header
+        row, cell = _CSV_ROW.search(reason), _CSV_CELL.search(reason)
+        where = f"{path}: row {int(row[1]) - first_lines}" if row else path
+        if cell and columns:
+            name = list(columns)[int(cell[1])]
+            remedy = _remedy_of_cell(cell[2], columns[name])
+            raise DataError(f"{where}: {name}: expected a number, received {cell[2][:80]}. {remedy}") from error
         text = _CSV_ROW.sub("", reason).rstrip(".")[:500]
         raise DataError(f"{where}: cannot be read as {kind}: {text}. {_remedy(reason)}") from error
 
@@ -174,9 +186,25 @@ def _remedy(reason: str) -> str:
         return "Look for a quotation mark that is opened and never closed."
     if "columns, got" in reason:
         return "Every row needs as many cells as the first line."
-    if "conversion error" in reason:
-        return "Correct the cell."
     return "The file may be truncated, damaged, or of another format than its name says."
+
+
+def _remedy_of_cell(cell: str, kind: Any) -> str:
+    """Return what to do about a cell that is no number.
+
+    Args:
+        cell: The cell in quotation marks.
+        kind: Type of its column.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
+
+    if re.fullmatch(NUMBER, cell.strip("'")) and "," in cell:
+        return "It has a decimal comma. Write a decimal point, for instance 0.5 in place of 0,5."
+    if pa.types.is_temporal(kind):
+        return "The column has times. Write them as numbers, for instance in seconds, or name another column."
+    if pa.types.is_string(kind):
+        return "The column has text. Write numbers, or name another column."
+    return "Correct the cell."
 
 
 def _refuse_line_breaks(batch: "pa.RecordBatch", path: str, first_row: int) -> None:
@@ -187,6 +215,11 @@ def _refuse_line_breaks(batch: "pa.RecordBatch", path: str, first_row: int) -> N
     for name, column in zip(batch.schema.names, batch.columns, strict=True):
         if pa.types.is_string(column.type):
             row = compute.index(compute.match_substring(column, "\n"), True).as_py()
+            if row >= 0 and column[row].as_py().lstrip().startswith("["):
+                raise DataError(
+                    f"{path}: row {first_row + row}: {name}: expected a list such as [0.5, 1.25], received "
+                    f"{column[row].as_py()[:60]!r}. An array of NumPy becomes such a list by its method tolist()."
+                )
             if row >= 0:
                 raise DataError(
                     f"{path}: row {first_row + row}: {name}: a cell with a line break. Look for a quotation mark that "
@@ -194,35 +227,29 @@ def _refuse_line_breaks(batch: "pa.RecordBatch", path: str, first_row: int) -> N
                 )
 
 
-def _list_type(cell: Any) -> Any:
-    """Return the type of a cell such as `[0.5, 1.25]`, or None for other cells."""
+def _type_of_text(column: "pa.Array") -> Any:
+    """Return the type of a column of text whose cells should be numbers or lists, or None for others.
+
+    A cell such as `[0.5, 1.25]` in the first row makes it a column of lists. If half of the cells are numbers, the
+    others are mistakes, which are told when they are converted.
+    """
     import pyarrow as pa  # noqa: PLC0415 - loads only when needed
 
+    if not pa.types.is_string(column.type) or not len(column):
+        return None
+    cell = column[0].as_py()
     text = cell.replace(" ", "") if isinstance(cell, str) else ""
     depth = len(text) - len(text.lstrip("["))
     if not depth:
-        return None
+        return pa.float64() if number_like(column) else None
     return pa.list_(pa.float64()) if depth == 1 else pa.list_(pa.list_(pa.float64()))
 
 
-def _guarded(path: str, kind: str, batches: Any) -> Iterator["pa.RecordBatch"]:
+def _guarded(guard: Callable[[], AbstractContextManager[None]], batches: Any) -> Iterator["pa.RecordBatch"]:
     iterator = iter(batches)
     while True:
-        with readable(path, kind):
+        with guard():
             batch = next(iterator, None)
         if batch is None:
             return
         yield batch
-
-
-def _delimiter(path: str, local: Path) -> str:
-    """Return the character between cells: a tab, or the one of `,` and `;` that the first line has."""
-    if ".tsv" in os.path.basename(path).lower():  # noqa: PTH119 - may be a URI
-        return "\t"
-    import pyarrow as pa  # noqa: PLC0415 - loads only when needed
-
-    with readable(path, "CSV"), pa.input_stream(str(local)) as file:
-        line = file.read(1 << 16).partition(b"\n")[0]
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{path}: expected text in UTF-8, received UTF-16. Save the file as UTF-8.")
-    return next((each.decode() for each in (b",", b";", b"\t") if each in line), ",")

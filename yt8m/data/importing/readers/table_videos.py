@@ -6,7 +6,15 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from yt8m.data.importing.options import SourceOptions
-from yt8m.data.importing.readers.columns import Columns, feature_values, find_columns, is_nested
+from yt8m.data.importing.readers.columns import (
+    Columns,
+    feature_values,
+    find_columns,
+    has_usual_names,
+    hint_at_names,
+    is_nested,
+)
+from yt8m.data.importing.readers.csv_header import refuse_doubtful, refuse_numbers, some
 from yt8m.data.importing.readers.paths import PathList, stem
 from yt8m.data.importing.readers.rows import Block, videos_of_frames, videos_of_rows
 from yt8m.data.importing.readers.table_files import TableFile, open_table
@@ -17,8 +25,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _LOGGER = logging.getLogger("yt8m.data")
-# Unused columns that a message names.
-_MOST_NAMED = 10
 
 
 class TableVideos:
@@ -36,8 +42,7 @@ class TableVideos:
         if self._layout == "auto":
             self._layout = self._guess()
         if unused := self._columns(open_table(files[0], format_name), files[0]).unused:
-            more = f" and {len(unused) - _MOST_NAMED} more" if len(unused) > _MOST_NAMED else ""
-            _LOGGER.warning("%s: columns that are not used: %s%s", files[0], ", ".join(unused[:_MOST_NAMED]), more)
+            _LOGGER.warning("%s: columns that are not used: %s", files[0], some(unused))
 
     def __iter__(self) -> Iterator[RawVideo]:
         blocks = (block for path in self._files for block in self._blocks(path))
@@ -69,6 +74,9 @@ class TableVideos:
         )
 
     def _columns(self, table: TableFile, path: str) -> Columns:
+        if self._format == "csv" and not has_usual_names(table.types):
+            refuse_numbers(list(table.types), path)
+            refuse_doubtful(table.types, path)
         return find_columns(table.types, self._options, path)
 
     def _guess(self) -> str:
@@ -112,7 +120,7 @@ def _cells(batch: "pa.RecordBatch", column: str) -> list[Any] | None:
 
 def _no_ids(path: str, table: TableFile) -> DataError:
     return DataError(
-        f"{path}: expected a column with the videos' ids, received the columns {', '.join(table.types)}. Name it with "
-        "--id-column. If every file is one video and its rows are frames, say --layout file; the files' names are the "
-        "ids then."
+        f"{path}: expected a column with the videos' ids, received the columns {some(table.types)}. Name it with "
+        f"--id-column.{hint_at_names(table.types, path)} If every file is one video and its rows are frames, say "
+        "--layout file; the files' names are the ids then."
     )
