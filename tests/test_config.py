@@ -60,6 +60,28 @@ def test_other_data_than_a_mapping_is_refused():
     assert problems([1, 2])[0].startswith("recipe.yaml: ")
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ({"pair": [1]}, "pair: expected 2 values. Received: 1."),
+        ({"pair": []}, "pair: expected 2 values. Received: 0."),
+        ({"pair": [1, 2, 3]}, "pair: expected at most 2 values. Received: 3."),
+        ({"pair": {"a": 1}}, "pair: expected a list. Received: a mapping."),
+        ({"pair": "ab"}, "pair: expected a list. Received: 'ab'."),
+        ({"sizes": {}}, "sizes: expected at least 1 entry. Received: 0."),
+        ({"sizes": [1]}, "sizes: expected a mapping of keys to values. Received: a list."),
+    ],
+)
+def test_lists_and_mappings_of_wrong_sizes_are_told_in_plain_words(value: dict[str, Any], told: str) -> None:
+    class Sized(Config):
+        pair: tuple[float, float] = (0.0, 1.0)
+        sizes: dict[str, int] = Field(default={"a": 1}, min_length=1)
+
+    with pytest.raises(ConfigError) as caught:
+        Sized.parse(value, "recipe.yaml")
+    assert str(caught.value) == f"recipe.yaml: {told}"
+
+
 def test_invalid_json_is_refused_with_its_source():
     with pytest.raises(ConfigError, match=r"^model/config\.json: "):
         Outer.parse_json("{", "model/config.json")
@@ -84,8 +106,8 @@ def test_suggest_ignores_case(name):
     assert suggest(name, ["Size", "rate"]) == "Did you mean 'Size'? Known: Size, rate."
 
 
-def test_suggest_names_the_nearest_however_far_it_is():
-    assert suggest("moments", ["netfv", "dbof"]) == "Did you mean 'netfv'? Known: dbof, netfv."
+def test_suggest_names_no_name_that_is_not_similar():
+    assert suggest("moments", ["netfv", "dbof"]) == "Known: dbof, netfv."
 
 
 def test_suggest_knows_corrections_for_unlike_names():

@@ -3,8 +3,8 @@
 import difflib
 from collections.abc import Iterable, Mapping
 
-# Almost any name is similar enough to be suggested.
-_LEAST_SIMILARITY = 0.01
+# Similarity from which a name is suggested for another one.
+_LEAST_SIMILARITY = 0.6
 
 
 class UserError(Exception):
@@ -36,7 +36,7 @@ class BudgetError(UserError):
 
 
 def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """Suggest the nearest known name and list all of them.
+    """Suggest a similar known name, if there is one, and list all of them.
 
     Args:
         name: Unknown name, in upper or lower case.
@@ -44,10 +44,14 @@ def suggest(name: str, known: Iterable[str], aliases: Mapping[str, str] | None =
         aliases: Corrections for names, in lower case, that do not look like the known ones.
 
     Returns:
-        A sentence such as `Did you mean 'netvlad'? Known: dbof, netfv, netvlad.`
+        A text such as `Did you mean 'netvlad'? Known: dbof, netfv, netvlad.`
     """
     names = sorted(known)
-    spellings = {each.casefold(): f"'{each}'" for each in names} | dict(aliases or {})
+    return f"{suggest_similar(name, names, aliases)} Known: {', '.join(names) or 'none'}.".lstrip()
+
+
+def suggest_similar(name: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
+    """Suggest a similar known name like `suggest`. Return nothing if no name is similar."""
+    spellings = {each.casefold(): f"'{each}'" for each in known} | dict(aliases or {})
     nearest = difflib.get_close_matches(name.casefold(), spellings, n=1, cutoff=_LEAST_SIMILARITY)
-    hint = f"Did you mean {spellings[nearest[0]]}? " if nearest else ""
-    return f"{hint}Known: {', '.join(names) or 'none'}."
+    return f"Did you mean {spellings[nearest[0]]}?" if nearest else ""

@@ -10,6 +10,7 @@ from pipelines.cli.quiet_import import import_quietly
 from pipelines.init import FIRST, RECIPE
 from pipelines.init.shards import find_shards
 from yt8m.errors import ConfigError
+from yt8m.words import count
 
 if TYPE_CHECKING:
     from pipelines.init.survey import Survey
@@ -76,7 +77,7 @@ def _show(survey: "Survey", recipes: "Recipes") -> None:
     """Print what the shards hold, what was written, and the two commands to go on with."""
     from pipelines.graph.planner import make_plan
     from pipelines.init.duration import describe_time
-    from pipelines.init.recipes import count, describe_data
+    from pipelines.init.recipes import describe_data
 
     click.echo(f"Data: {describe_data(survey)}")
     for name, side in survey.sides.items():

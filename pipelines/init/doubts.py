@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 
-from pipelines.init.recipes import count
 from pipelines.init.records import check_labels
 from pipelines.init.scale import Scale
 from pipelines.init.shards import UNUSED
@@ -15,6 +14,7 @@ from yt8m.data.partition import split_shards
 from yt8m.data.read_report import ReadReport
 from yt8m.data.scan import scan_shards
 from yt8m.errors import DataError
+from yt8m.words import count
 
 # Bytes of a side's shards to read to their end. Shards of an object store are not read again.
 _SCANNED_BYTES = 128 << 20

@@ -21,6 +21,7 @@ from pipelines.recipe.json_schema import modeline
 from pipelines.recipe.load import check_recipe
 from pipelines.recipe.schema import MAX_NAME_LENGTH, Recipe
 from yt8m.data.format import DataSpec, RecordLayout
+from yt8m.words import count
 from yt8m.yaml_files import parse_yaml
 
 # Budgets of exported models are round numbers, and never more than the challenge's.
@@ -159,17 +160,6 @@ def describe_data(survey: Survey) -> str:
     frames = f"up to {spec.max_frames:,} frames" if spec.max_frames > 1 else "one frame (video level)"
     videos, classes = count(survey.videos, "video"), count(spec.num_classes, "class", "classes")
     return f"{about}{videos}; {_describe_features(spec)} features, {classes}, {frames}"
-
-
-def count(number: int, noun: str, plural: str = "") -> str:
-    """Write a number with its noun: `1 class`, `2,000 classes`.
-
-    Args:
-        number: The number.
-        noun: Noun of one.
-        plural: Noun of several. Empty means the noun with an s.
-    """
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def _json(value: Any) -> str:

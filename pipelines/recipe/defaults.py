@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from yt8m.config import FieldPath
+from yt8m.config_errors import FieldPath
 from yt8m.yaml_files import mapping_at
 
 
@@ -43,10 +43,7 @@ class ExpandedRecipe:
 
     def origin(self, path: FieldPath) -> FieldPath:
         """Return the place in the recipe where the value at a path of `data` was written."""
-        for length in range(len(path), 0, -1):
-            if path[:length] in self._origins:
-                return self._origins[path[:length]] + path[length:]
-        return path
+        return written_at(path, self._origins)
 
     def _inherit_model(self, student: FieldPath) -> None:
         """Fill in what a student inherits from the model that it is like, which may itself be like another."""
@@ -83,3 +80,11 @@ class ExpandedRecipe:
 
     def _paths(self, *path: str) -> Iterator[FieldPath]:
         yield from ((*path, name) for name in mapping_at(self.data, *path))
+
+
+def written_at(path: FieldPath, origins: Mapping[FieldPath, FieldPath]) -> FieldPath:
+    """Return the place where the value at a path was written, which may be the place of a value around it."""
+    for length in range(len(path), 0, -1):
+        if path[:length] in origins:
+            return origins[path[:length]] + path[length:]
+    return path

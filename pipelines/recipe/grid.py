@@ -1,16 +1,22 @@
 """Grids: entries `grid` under `candidates`, expanded into one candidate for each combination of listed values."""
 
 import copy
+import json
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+
+from pipelines.recipe.defaults import written_at
 from pipelines.recipe.schema import MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN
-from yt8m.config import Config, FieldPath
-from yt8m.errors import ConfigError, suggest
+from yt8m.config import Config
+from yt8m.config_errors import FieldPath, describe_errors, format_path
+from yt8m.errors import suggest
 from yt8m.models import ModelConfig
 from yt8m.training.config import TrainingConfig
 from yt8m.yaml_files import mapping_at
@@ -68,7 +74,7 @@ class ExpandedGrids:
     Attributes:
         data: The recipe without grids. A grid with a problem has no candidates in it.
         origins: Place in the recipe where the values at a path of `data` were written.
-        problems: `place: what, received, remedy` for each problem.
+        problems: `place: what, received, remedy` for each.
     """
 
     def __init__(self, raw: Mapping[str, Any]) -> None:
@@ -83,7 +89,7 @@ class ExpandedGrids:
     def place(self, candidate: str) -> str:
         """Return where a candidate was written, `families.FAMILY.candidates.NAME`, which may be in a grid."""
         origin = self.origins.get(tuple(candidate.split(".")))
-        return _text(origin) if origin else candidate
+        return format_path(origin) if origin else candidate
 
     def _candidates(self, family: str, written: Mapping[str, Any]) -> dict[str, Any]:
         """Return the candidates of a family in their order, with those of each grid at its place."""
@@ -101,12 +107,13 @@ class ExpandedGrids:
                         path = ("families", family, "candidates", made)
                         self.origins[path] = where
                         self.origins |= {path + key: where + place for key, place in choice.chosen.items()}
-                except _GridError as problem:
-                    self.problems.append(f"{_text(where)}{problem.key}: {problem}")
-            if several and not entry:
-                self.problems.append(
-                    f"families.{family}.candidates.{GRID}: the list is empty. Give a grid, or remove it."
-                )
+                except _GridError as error:
+                    # A key that is misspelled or has no usable value is not in the names of candidates.
+                    problems = _problems_inside(grid) or [f"{error.key}: {error}"]
+                    self.problems += [format_path(where) + problem for problem in problems]
+            if entry == []:
+                place = f"families.{family}.candidates.{GRID}"
+                self.problems.append(f"{place}: the list is empty. Give a grid, or remove it.")
         if not self.problems and len(candidates) > MAX_TEACHERS:
             self.problems.append(
                 f"families.{family}.candidates: a family has at most {MAX_TEACHERS} candidates. Received: "
@@ -137,7 +144,6 @@ def _expand(grid: Any, others: Mapping[str, Any]) -> list[tuple[str, _Choice]]:
     for choice in _choices(entry):
         name = _name(grid["name"], choice)
         if name in made:
-            _check_keys(grid["name"], choice)
             raise _GridError(".name", _same_name(name, made[name], choice))
         if name in others:
             raise _GridError(".name", f"there is another candidate '{name}'. Rename it, or change the grid's name.")
@@ -145,15 +151,16 @@ def _expand(grid: Any, others: Mapping[str, Any]) -> list[tuple[str, _Choice]]:
     return list(made.items())
 
 
-def _check_keys(name: str, choice: _Choice) -> None:
-    """Refuse unknown keys, whose values need not be in the name."""
-    try:
-        GridConfig.parse({"name": name, **choice.value}, GRID)
-    except ConfigError as error:
-        for line in str(error).splitlines():
-            _, place, problem = [*line.split(": ", 2), ""][:3]
-            if problem.startswith("unknown key"):
-                raise _GridError(f".{place}", problem) from None
+def _problems_inside(grid: Any) -> list[str]:
+    """Return what is wrong with the keys and values of a grid besides its name, as `.place: problem`."""
+    entry = {**grid, "name": GRID} if isinstance(grid, dict) else {}
+    problems: list[str] = []
+    for choice in _choices(entry) if entry and _count(entry) <= MAX_TEACHERS else []:
+        try:
+            GridConfig.model_validate_json(json.dumps(choice.value, default=str))
+        except ValidationError as error:
+            problems += describe_errors(error, GridConfig, "", partial(written_at, origins=choice.chosen))
+    return [f".{problem.removeprefix(': ')}" for problem in dict.fromkeys(problems)]
 
 
 def _check_shape(grid: Any) -> None:
@@ -161,8 +168,10 @@ def _check_shape(grid: Any) -> None:
         raise _GridError(
             "", f"expected a mapping with name, model and training, or a list of such. Received: {grid!r}."
         )
+    for key in grid.keys() - GridConfig.model_fields.keys():
+        raise _GridError(f".{key}", f"unknown key '{key}'. {suggest(key, GridConfig.written_keys())}")
     if empty := next(_empty_lists(grid), None):
-        raise _GridError(_text(("", *empty)), "the list is empty. Give at least one value.")
+        raise _GridError(f".{format_path(empty)}", "the list is empty. Give at least one value.")
     lists = [path[-1] for path, value in _leaves(grid) if isinstance(value, list)]
     if "name" not in grid and not lists:
         raise _GridError(
@@ -213,16 +222,13 @@ def _count(entry: Any) -> int:
 def _choices(entry: Any) -> list[_Choice]:
     """Return all that an entry stands for. A list within a list is a value."""
     if isinstance(entry, dict):
+        made = [dict(zip(entry, choices, strict=True)) for choices in product(*map(_choices, entry.values()))]
         return [
             _Choice(
-                {key: choice.value for key, choice in zip(entry, choices, strict=True)},
-                {
-                    (key, *path): (key, *place)
-                    for key, choice in zip(entry, choices, strict=True)
-                    for path, place in choice.chosen.items()
-                },
+                {key: choice.value for key, choice in each.items()},
+                {(key, *path): (key, *place) for key, choice in each.items() for path, place in choice.chosen.items()},
             )
-            for choices in product(*map(_choices, entry.values()))
+            for each in made
         ]
     if isinstance(entry, list):
         return [
@@ -288,11 +294,6 @@ def _same_name(name: str, first: _Choice, second: _Choice) -> str:
         return f"two combinations with the name '{name}' are equal. Remove the value that is listed twice."
     placeholders = "-".join(f"{{{path[-1]}}}" for path in differing)
     return (
-        f"two combinations have the name '{name}'. They differ in {', '.join(map(_text, differing))}. Add "
+        f"two combinations have the name '{name}'. They differ in {', '.join(map(format_path, differing))}. Add "
         f"{placeholders} to the name."
     )
-
-
-def _text(path: FieldPath) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")

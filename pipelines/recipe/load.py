@@ -14,7 +14,7 @@ from pipelines.recipe.grid import ExpandedGrids
 from pipelines.recipe.imports import resolve_imports
 from pipelines.recipe.schema import Recipe
 from pipelines.recipe.validation import check_references
-from yt8m.config import describe_errors
+from yt8m.config_errors import describe_errors
 from yt8m.errors import ConfigError, suggest
 from yt8m.yaml_files import mapping_at, parse_yaml, read_yaml
 
@@ -69,7 +69,7 @@ def check_recipe(raw: Mapping[str, Any], source: str) -> Recipe:
     """
     grids = ExpandedGrids(raw)
     if grids.problems:
-        raise ConfigError("\n".join(f"{source}: {problem}" for problem in grids.problems))
+        raise ConfigError("\n".join(f"{source}: {_with_command(problem)}" for problem in grids.problems))
     raw = resolve_imports(grids.data, source)
     problems = [grids.place(_place(problem)) + problem[len(_place(problem)) :] for problem in check_references(raw)]
     expanded = ExpandedRecipe(raw, grids.origins)

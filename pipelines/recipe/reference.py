@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.recipe.grid import GRID
 from pipelines.recipe.json_schema import PAPER, Schema, definition, recipe_schema
-from yt8m.errors import ConfigError, suggest
+from yt8m.errors import ConfigError, suggest_similar
 from yt8m.yaml_files import dump_line
 
 ANY_NAME = "*"
@@ -113,10 +113,11 @@ class Reference:
             found = [(section, key) for path, section, key in among if matches(path, wanted)]
             if found and not (matches is _is_entry and self._is_misspelled(wanted[-1], found)):
                 return list({(id(section), key): (section, key) for section, key in found}.values())
-        known = {".".join(_without_names(path)) for path, _, _ in keys}
+        known = [_without_names(path) for path, _, _ in keys]
+        # The text may be the end of a path. Of equally similar ones, the first is suggested.
+        similar = suggest_similar(text, {".".join(path[start:]): "" for path in known for start in range(len(path))})
         raise ConfigError(
-            f"{text}: recipes have no such key. {suggest(text, known).partition(' Known: ')[0]} "
-            "`yt8m recipe explain` lists the sections."
+            f"{text}: recipes have no such key. {similar}{' ' * bool(similar)}`yt8m recipe explain` lists the sections."
         )
 
     def _is_misspelled(self, name: str, found: Sequence[tuple[Section, Key | None]]) -> bool:

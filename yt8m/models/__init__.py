@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Union
 
 from pydantic import BeforeValidator, Field
 
-from yt8m.config import known_tag
+from yt8m.config_errors import known_tag
 from yt8m.data.format import DataSpec
 from yt8m.models import dbof, logistic, netfv, netvlad, nextvlad, rnn
 from yt8m.models.architecture import Architecture, ArchitectureConfig

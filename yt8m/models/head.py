@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 from numpy.typing import ArrayLike
 from pydantic import Field, NonNegativeFloat, PositiveInt, ValidationInfo, field_validator
 
-from yt8m.config import Config, known_tag
+from yt8m.config import Config
+from yt8m.config_errors import known_tag
 
 
 class MixtureOfExpertsConfig(Config):

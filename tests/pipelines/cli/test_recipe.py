@@ -73,6 +73,8 @@ def test_every_key_is_reached_by_a_printed_path() -> None:
 
 def test_an_unknown_key_suggests_the_nearest_with_exit_code_2() -> None:
     assert "Did you mean 'training.epochs'?" in explain("training.epoch", code=2)
+    assert "Did you mean 'num_clusters'?" in explain("num_cluster", code=2)
+    assert "Did you mean" not in explain("foo", code=2)
 
 
 def test_the_schema_is_printed_or_written(tmp_path: Path) -> None:

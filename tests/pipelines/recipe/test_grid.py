@@ -138,9 +138,30 @@ def test_a_grid_that_cannot_be_expanded_is_refused_at_its_place(
 
 
 def test_an_unknown_key_is_told_before_its_place_in_the_name(small: Small) -> None:
-    (problem,) = problems(small, {"name": "x", "model": {"architecture": "netvlad", "clusters": [1, 2]}})
-    assert problem.startswith("families.sweep.candidates.grid.model.clusters: unknown key 'clusters'.")
-    assert "Did you mean 'num_clusters'?" in problem
+    for name in ("x", "x-{num_clusters}", "x-{clusters}"):
+        model = {"architecture": "netvlad", "num_clusters": 4, "hidden_units": 8, "clusters": [1, 2]}
+        (problem,) = problems(small, {"name": name, "model": model})
+        assert problem.startswith("families.sweep.candidates.grid.model.clusters: unknown key 'clusters'.")
+        assert "Did you mean 'num_clusters'?" in problem
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"model": None}, "model: required, but missing."),
+        ({"model": 3}, "model: expected a mapping of keys to values. Received: 3."),
+        (
+            {"model": {**GRID["model"], "num_clusters": {"a": 1}}},
+            "model.num_clusters: input should be a valid int",
+        ),
+        ({"foo": 1}, "foo: unknown key 'foo'. Known: model, name, training."),
+    ],
+)
+def test_what_is_wrong_inside_a_grid_is_told_instead_of_its_consequences(
+    small: Small, change: dict[str, Any], told: str
+) -> None:
+    (problem,) = problems(small, {key: value for key, value in {**GRID, **change}.items() if value is not None})
+    assert problem.startswith(f"families.sweep.candidates.grid.{told}")
 
 
 def test_a_grid_without_a_name_shows_one(small: Small) -> None:
@@ -200,7 +221,9 @@ def test_an_invalid_value_is_reported_once_where_it_was_written(small: Small) ->
 
 def test_a_value_that_is_a_list_is_a_list_within_the_list(small: Small) -> None:
     told = problems(small, {"name": "x-{seed}", "model": {"architecture": "logistic"}, "training": {"seed": [[1], 2]}})
-    assert told == ["families.sweep.candidates.grid.training.seed[0]: input should be a valid integer."]
+    assert told == [
+        "families.sweep.candidates.grid.training.seed[0]: input should be a valid integer. Received: a list."
+    ]
 
 
 def test_settings_reach_into_grids(small: Small) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Self
 
 from yt8m.data.vocabulary import read_classes
-from yt8m.errors import DataError, suggest
+from yt8m.errors import DataError, suggest, suggest_similar
 
 
 class Vocabulary:
@@ -72,11 +72,6 @@ class Vocabulary:
             raise DataError(f"{where}: label '{label}': {source} has two classes of this name, {first} and {second}.")
         if label not in self._numbers:
             few = self.names.values() if len(self.names) <= 20 else ()
-            hint = suggest(label, few) if few else _nearest(label, self.names.values())
-            raise DataError(f"{where}: unknown label '{label}': it is not in {source}. {hint}")
+            hint = suggest(label, few) if few else suggest_similar(label, self.names.values())
+            raise DataError(f"{where}: unknown label '{label}': it is not in {source}. {hint}".rstrip())
         return self._numbers[label]
-
-
-def _nearest(label: str, names: Iterable[str]) -> str:
-    """Return the first sentence of a suggestion, without the list of all names."""
-    return suggest(label, names).partition(" Known:")[0]
