@@ -22,6 +22,7 @@ from pipelines.recipe.load import read_recipe
 from pipelines.runs.state import RunState
 from yt8m.errors import UserError
 from yt8m.progress import duration
+from yt8m.storage.patterns import has_wildcards
 
 if TYPE_CHECKING:
     from pipelines.kubeflow.compile import Compilation
@@ -177,6 +178,11 @@ def _show_results(console: Console, state: RunState, seconds: float) -> None:
         f"Summary:  {state.root / folder.SUMMARY_FILE}",
         f"Model:    {state.root / folder.EXPORT_FOLDER}",
     ]
+    if has_wildcards(str(state.root)):
+        lines.append(
+            "TensorFlow takes letters such as * ? [ in the model's path for a pattern. Copy it to a folder without "
+            "them before other programs load it."
+        )
     for line in lines:
         say(console, line)
 

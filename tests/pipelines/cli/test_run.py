@@ -7,8 +7,9 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from pipelines.cli import main
-from pipelines.cli.run import _figures, _show_failure
+from pipelines.cli.run import _figures, _show_failure, _show_results
 from pipelines.local.folder import lock_root
+from pipelines.runs.state import RunState
 from tests.support.paths import SMOKE
 
 
@@ -53,6 +54,17 @@ def test_the_final_figures_are_gap_baseline_size_and_members() -> None:
         "Size 1.5 MB, 50.0% of the budget; 2 members",
     ]
     assert _figures({}) == []
+
+
+@pytest.mark.parametrize(("name", "told"), [("run", False), ("run [v1]", True)])
+def test_a_model_in_a_folder_that_tensorflow_takes_for_a_pattern_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, told: bool
+) -> None:
+    root = tmp_path / name
+    root.mkdir()
+    (root / "summary.json").write_text('{"final": {}}')
+    _show_results(Console(width=300), RunState(root, "tiny", {}), 1.0)
+    assert ("Copy it to a folder without" in capsys.readouterr().out) == told
 
 
 def test_a_root_in_use_is_refused(tmp_path: Path) -> None:
