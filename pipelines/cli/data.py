@@ -189,6 +189,8 @@ def _show(report: "CheckReport", console: Console) -> None:
     _list(console, "Bad records", [str(record) for record in report.bad_records], report.num_bad_records)
     if report.diagnosis:
         console.print(f"\n{escape(report.diagnosis)}", soft_wrap=True, highlight=False)
+    for doubt in report.doubts:
+        console.print(f"\nWarning: {escape(doubt)}", soft_wrap=True, highlight=False)
     duplicates = [f"{each.id}: {', '.join(each.shards)}" for each in report.duplicate_ids]
     _list(console, "Duplicate ids", duplicates, report.num_duplicate_ids)
     usable = "Every record of every shard is a usable video"
@@ -199,6 +201,8 @@ def _show(report: "CheckReport", console: Console) -> None:
         )
     elif report.healthy and not report.labels:
         console.print(f"[yellow]{usable}, but none has a label: they serve for predictions, not for training.[/]")
+    elif report.healthy and report.doubts:
+        console.print(f"[yellow]{usable}, but see the warnings.[/]")
     elif report.healthy:
         console.print(f"[green]{usable}.[/]")
 

@@ -78,6 +78,7 @@ def _find_in(training: Sequence[str], holdout: Sequence[str], spec: DataSpec) ->
     if left_out := sum(report.num_bad_records.values()):
         record = next(iter(report.bad_records.values()))
         yield f"{count(left_out, 'bad record')} will be left out, for instance {record}. {_CHECK}"
+    checks.check_frames(sides, spec)
     checks.check_labels(sides, spec)
     copies = checks.find_copies(sides)
     checks.check_shared_videos(sides, spec)

@@ -85,11 +85,17 @@ def check_kinds(shards: Mapping[str, Sequence[bytes]], spec: DataSpec | None) ->
             kinds.setdefault(_describe_kind(own, payloads[0]), []).append(uri)
     if len(kinds) < _SEVERAL:
         return
+    levels = {any(field.in_list for field in fields_of(payloads[0])) for payloads in shards.values() if payloads}
     common = spec or _guess([payload for payloads in shards.values() for payload in payloads])
-    if common and all(
-        any(not explain_bad_record(payload, common, with_labels=False)[1] for payload in shards[uri])
-        for uris in kinds.values()
-        for uri in uris
+    # Models that learn from frames do not understand vectors of whole videos, even if one format reads both.
+    if (
+        common
+        and len(levels) == 1
+        and all(
+            any(not explain_bad_record(payload, common, with_labels=False)[1] for payload in shards[uri])
+            for uris in kinds.values()
+            for uri in uris
+        )
     ):
         return
     listed = "; ".join(f"{len(uris)} with {features}, such as {uris[0]}" for features, uris in kinds.items())

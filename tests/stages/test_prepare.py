@@ -339,3 +339,60 @@ def test_skipped_records_and_labels_that_count_from_one_are_told(folder, shards,
     assert skipped.endswith("label 10 is not one of the 10 classes.")
     assert "run from 1 to 10; classes count from 0" in remark
     assert skipped in caplog.text
+
+
+def of_one_vector(shards, number):
+    means = {"rgb": [number / 10] * 4, "audio": [-number / 10] * 2}
+    return shards.Video(id=b"%04d" % number, labels=[number % 3], means=means)
+
+
+def test_training_on_frames_and_measuring_on_means_is_refused(folder, shards):
+    shards.write(folder / "validate0.tfrecord", [of_one_vector(shards, 500 + number) for number in range(4)])
+    said = rf"training shards have videos of many frames, .*{folder}/train.*one vector per video, .*validate0\.tfrecord"
+    with pytest.raises(DataError, match=said):
+        run(folder, shards, validation=(f"{folder}/validate0*",))
+
+
+def test_videos_of_both_kinds_on_one_side_are_told(folder, shards):
+    shards.write(folder / "train1.tfrecord", [of_one_vector(shards, 10 + number) for number in range(4)])
+    shards.write(folder / "validate0.tfrecord", [shards.video_of(number, labels=[number % 3]) for number in (7, 8, 9)])
+    _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
+    (doubt,) = result.details["doubts"]
+    assert doubt.startswith(
+        f"4 of 8 training videos have frames, such as those in {folder}/train0.tfrecord; the others"
+    )
+    assert f"{folder}/train1.tfrecord" in doubt
+
+
+@pytest.mark.parametrize("value", [5.0, 0.5])
+def test_features_that_do_not_differ_are_refused_and_one_of_several_is_told(folder, shards, value):
+    def video(number, audio):
+        means = {"rgb": [value] * 4, "audio": [audio] * 2}
+        return shards.Video(id=b"%04d" % number, labels=[number % 3], means=means)
+
+    for side, first in (("train", 0), ("validate", 100)):
+        write_side(folder, shards, side, [video(first + number, value) for number in range(8)])
+    with pytest.raises(DataError, match="the features of all 8 training videos have the same bytes"):
+        run(folder, shards, validation=(f"{folder}/validate0*",))
+
+    write_side(folder, shards, "train", [video(number, number / 8) for number in range(8)])
+    _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
+    told = (
+        "100.0% of the bytes of 'rgb' are at an end of the range -2 to 2" if value > 2 else "'rgb' has the same values"
+    )
+    assert [doubt for doubt in result.details["doubts"] if told in doubt and "training" in doubt]
+    assert not [doubt for doubt in result.details["doubts"] if "'audio'" in doubt and "training" in doubt]
+
+
+def test_values_clipped_at_the_ends_of_the_range_are_told(folder, shards):
+    for side, first in (("train", 0), ("validate", 100)):
+        videos = [of_one_vector(shards, first + number) for number in range(8)]
+        for number, video in enumerate(videos):
+            video.means["rgb"] = [number, 0.1, 0.2, 3 - number]
+        write_side(folder, shards, side, videos)
+    _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
+    assert "In the training videos: 34.4% of the bytes of 'rgb' are at an end" in result.details["doubts"][0]
+    # Zeros of networks that have no negative values are not clipped.
+    spec = shards.spec.model_copy(update={"ranges": {"rgb": (0.0, 8.0)}})
+    _, result = run(folder, shards, validation=(f"{folder}/validate0*",), spec=spec)
+    assert "'rgb'" not in str(result.details["doubts"])

@@ -146,6 +146,19 @@ class DataSpec(Config):
         return "; ".join(f"{key} {one[key]} and {two[key]}" for key in differing)
 
 
+def clipped_share(lowest: int, highest: int, total: int, low: float, high: float) -> float:
+    """Return the share of the bytes of a feature at an end of its range, where values outside of it are.
+
+    Args:
+        lowest: Number of bytes that are 0.
+        highest: Number of bytes that are 255.
+        total: Number of all bytes.
+        low: Lowest value of the range. If it is 0, the lowest bytes are zeros, which many networks compute.
+        high: Highest value of the range. If it is 0, this holds for the highest bytes.
+    """
+    return float(bool(low) * lowest + bool(high) * highest) / max(total, 1)
+
+
 def mean_name(feature: str) -> str:
     """Return the name of a frame feature's mean in video-level records."""
     return f"mean_{feature}"

@@ -20,12 +20,13 @@ def parse_record(
     Args:
         payload: Serialized record, string scalar.
         spec: Expected features, classes, length and layout.
-        with_frames: Whether to read the frames. Otherwise `frames` has shape (T', 0).
+        with_frames: Whether to read all frames. Otherwise `frames` has only the middle one, or none if there is none.
         with_labels: Whether to read and check the labels. Otherwise `labels` is all 0.
 
     Returns:
         The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,), `ids`
-        string; and a bool scalar, True if the video is usable. If it is not, `explain_bad_record` tells why.
+        string, `frame_level` bool; and a bool scalar, True if the video is usable. If it is not, `explain_bad_record`
+        tells why.
     """
     layout = spec.layout
     features = dict.fromkeys(layout.id_keys, tf.io.VarLenFeature(tf.string))
@@ -40,18 +41,20 @@ def parse_record(
     labels, labels_ok = read_labels(given, spec.num_classes)
     counts = tf.stack([tf.shape(lists[name])[0] for name in spec.features])
     means = {name: context[mean_name(name)].values for name in spec.features}
-    frames, frames_ok = tf.cond(
-        tf.reduce_any(counts > 0),
+    frame_level = tf.reduce_any(counts > 0)
+    frames, num_frames, frames_ok = tf.cond(
+        frame_level,
         lambda: _frames_of_lists(lists, counts, spec, with_frames=with_frames),
-        lambda: _frame_of_values(means, payload, spec, with_frames=with_frames),
+        lambda: _frame_of_values(means, payload, spec),
     )
-    frames = tf.ensure_shape(frames, [None, spec.num_features if with_frames else 0])
-    video = {"frames": frames, "num_frames": tf.shape(frames)[0], "labels": labels, "ids": video_id}
+    frames = tf.ensure_shape(frames, [None, spec.num_features])
+    video = {"frames": frames, "num_frames": num_frames, "labels": labels, "ids": video_id, "frame_level": frame_level}
     return video, frames_ok & labels_ok & (video_id != "")
 
 
-def pad_frames(video: dict[str, Tensor], max_frames: int) -> dict[str, Tensor]:
-    """Pad the frames with zeros to `max_frames`."""
+def finish_video(video: dict[str, Tensor], max_frames: int) -> dict[str, Tensor]:
+    """Pad the frames with zeros to `max_frames`, and remove the fields that no model reads."""
+    video = {name: video[name] for name in video if name not in ("shard", "frame_level")}
     frames = tf.pad(video["frames"], [[0, max_frames - video["num_frames"]], [0, 0]])
     return video | {"frames": tf.ensure_shape(frames, [max_frames, None])}
 
@@ -89,26 +92,25 @@ def _labels_of_vector(vector: Tensor, num_classes: int) -> tuple[Tensor, Tensor]
 
 def _frames_of_lists(
     lists: dict[str, Tensor], counts: Tensor, spec: DataSpec, *, with_frames: bool
-) -> tuple[Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the quantized frames or the middle one, their number, and whether they are usable."""
     if spec.layout.frames == "floats":
         values_ok = [tf.reduce_all(tf.math.is_finite(lists[name])) for name in spec.features]
     else:
         values_ok = [tf.reduce_all(tf.strings.length(lists[name]) == size) for name, size in spec.features.items()]
     ok = tf.reduce_all(values_ok) & (tf.reduce_min(counts) == tf.reduce_max(counts))
     kept = tf.minimum(tf.reduce_min(counts), spec.max_frames)
-    if not with_frames:
-        return tf.zeros([kept, 0], tf.uint8), ok
+    first, end = (0, kept) if with_frames else (kept // 2, tf.minimum(kept // 2 + 1, kept))
+    read = {name: lists[name][first:end] for name in spec.features}
     if spec.layout.frames == "floats":
-        return quantize_floats(tf.concat([lists[name][:kept] for name in spec.features], 1), spec), ok
+        return quantize_floats(tf.concat(list(read.values()), 1), spec), kept, ok
     # fixed_length truncates or pads strings of a wrong length, so that the record survives to be reported.
-    frames = [tf.io.decode_raw(lists[name][:kept], tf.uint8, fixed_length=size) for name, size in spec.features.items()]
-    return tf.concat(frames, 1), ok
+    frames = [tf.io.decode_raw(read[name], tf.uint8, fixed_length=size) for name, size in spec.features.items()]
+    return tf.concat(frames, 1), kept, ok
 
 
-def _frame_of_values(
-    means: dict[str, Tensor], payload: Tensor, spec: DataSpec, *, with_frames: bool
-) -> tuple[Tensor, Tensor]:
-    """Return the quantized features of a video as the only frame, or no frame if they are unusable."""
+def _frame_of_values(means: dict[str, Tensor], payload: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the quantized values as the only frame, or none if unusable; their number; and whether they are usable."""
     sizes = list(spec.features.values())
     counts = tf.stack([tf.size(each) for each in means.values()])
     # Records with other names are parsed again; this slice is empty for the rest, which is faster than a condition.
@@ -118,6 +120,4 @@ def _frame_of_values(
     frame = tf.concat([each for name, mean in means.items() for each in (mean, plain[name].values)], 0)
     ok = tf.reduce_all(counts == sizes) & tf.reduce_all(tf.math.is_finite(frame))
     kept = tf.cast(ok, tf.int32)
-    if not with_frames:
-        return tf.zeros([kept, 0], tf.uint8), ok
-    return quantize_floats(tf.reshape(frame[: kept * spec.num_features], [kept, spec.num_features]), spec), ok
+    return quantize_floats(tf.reshape(frame[: kept * spec.num_features], [kept, spec.num_features]), spec), kept, ok

@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m.data.format import DataSpec
-from yt8m.data.parsing import pad_frames
+from yt8m.data.parsing import finish_video
 from yt8m.data.read_report import ReadReport
 from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.data.stream import OnBad, ShardStream, data_errors
@@ -99,7 +99,7 @@ def read_videos(
 
     def finish(video: dict[str, Any]) -> dict[str, Any]:
         video = soft_targets.decode(video) if soft_targets else video
-        return pad_frames({name: video[name] for name in video if name != "shard"}, spec.max_frames)
+        return finish_video(video, spec.max_frames)
 
     padded = videos.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     batches = padded.batch(
@@ -136,7 +136,7 @@ def read_shards(
     stream = ShardStream(shards, spec, on_bad, report, with_labels=with_labels)
 
     def finish(video: dict[str, Any]) -> dict[str, Any]:
-        return pad_frames({name: video[name] for name in video if name != "shard"}, spec.max_frames)
+        return finish_video(video, spec.max_frames)
 
     def batches_of(shard: Tensor) -> Dataset:
         padded = stream.videos(shard).map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
@@ -209,7 +209,7 @@ class VideosInMemory:
 def stream_videos(
     shards: Sequence[str], spec: DataSpec, on_bad: OnBad, report: ReadReport, *, with_frames: bool = True
 ) -> Dataset:
-    """Read the usable videos one by one, in file order and unpadded, with their index in `shards` as `shard` int64."""
+    """Read the usable videos one by one, in file order and unpadded, as in `ShardStream.videos`."""
     stream = ShardStream(shards, spec, on_bad, report, with_frames=with_frames)
     return _interleave(stream.videos, tf.data.Dataset.range(len(shards)), 1)
 

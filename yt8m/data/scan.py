@@ -1,4 +1,4 @@
-"""Quick scan of shards: counts of videos, classes and frames, without reading the frames."""
+"""Quick scan of shards: counts of videos, classes, frames and bytes, reading one frame of each video."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from yt8m import storage
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.labels import explain_missing_labels, first_records
-from yt8m.data.format import DataSpec
+from yt8m.data.format import DataSpec, clipped_share
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, stream_videos
@@ -26,6 +26,19 @@ _BATCH_SIZE = 256
 
 
 @dataclass(frozen=True)
+class FeatureBytes:
+    """Bytes of a feature in the middle frames of videos.
+
+    Attributes:
+        clipped_share: Share of the bytes that are at an end of the range, where values outside of it are.
+        constant: Whether all videos have the same bytes.
+    """
+
+    clipped_share: float
+    constant: bool
+
+
+@dataclass(frozen=True)
 class Scan:
     """Counts over shards.
 
@@ -35,6 +48,8 @@ class Scan:
         num_frames: Total number of frames.
         labeled: Number of videos with a label, by shard.
         id_hashes: Hash of the id of every video, int64 (N,), in the order of the shards.
+        frame_level: Number of videos with lists of frames, by shard. The others have one vector each.
+        features: Bytes of each feature, copies of shards included.
     """
 
     shards: tuple[Shard, ...]
@@ -42,6 +57,8 @@ class Scan:
     num_frames: int
     labeled: Mapping[str, int]
     id_hashes: NDArray[np.int64]
+    frame_level: Mapping[str, int]
+    features: Mapping[str, FeatureBytes]
 
     @property
     def videos(self) -> int:
@@ -63,6 +80,8 @@ class Scan:
             num_frames=self.num_frames - part.num_frames,
             labeled={uri: count for uri, count in self.labeled.items() if uri not in left_out},
             id_hashes=self.id_hashes[np.repeat(kept, [shard.videos for shard in self.shards])],
+            frame_level={uri: count for uri, count in self.frame_level.items() if uri not in left_out},
+            features=self.features,
         )
 
 
@@ -87,6 +106,8 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
     class_counts = np.zeros(spec.num_classes, np.int64)
     labeled = np.zeros(len(uris), np.int64)
     id_hashes = [np.zeros(0, np.int64)]
+    frame_level = np.zeros(len(uris), np.int64)
+    found = _Bytes(spec)
     frames = 0
     stream = stream_videos(uris, spec, on_bad, report, with_frames=False)
     counted = stream.map(_counted_columns)
@@ -94,23 +115,61 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
         videos += np.bincount(batch["shard"], minlength=len(uris))
         class_counts += batch["labels"].sum(0, dtype=np.int64)
         frames += int(batch["num_frames"].sum())
-        labeled += np.bincount(batch["shard"], batch["labels"].any(1), minlength=len(uris)).astype(np.int64)
+        labeled += np.bincount(batch["shard"][batch["labels"].any(1)], minlength=len(uris))
+        frame_level += np.bincount(batch["shard"][batch["frame_level"]], minlength=len(uris))
+        found.add(batch["frames"][:, 0])
         id_hashes.append(batch["id_hashes"])
     shards = tuple(
         Shard(uri=uri, videos=int(count), size_bytes=storage.stat(uri).size, checksum=report.checksums[uri])
         for uri, count in zip(uris, videos, strict=True)
         if count
     )
-    by_uri = dict(zip(uris, labeled.tolist(), strict=True))
     return Scan(
-        shards, class_counts, frames, {shard.uri: by_uri[shard.uri] for shard in shards}, np.concatenate(id_hashes)
+        shards=shards,
+        class_counts=class_counts,
+        num_frames=frames,
+        labeled={uri: int(count) for uri, count, used in zip(uris, labeled, videos, strict=True) if used},
+        id_hashes=np.concatenate(id_hashes),
+        frame_level={uri: int(count) for uri, count, used in zip(uris, frame_level, videos, strict=True) if used},
+        features=found.by_feature(),
     )
+
+
+class _Bytes:
+    """Running statistics of the bytes of each feature."""
+
+    def __init__(self, spec: DataSpec) -> None:
+        self._spec = spec
+        self._smallest = np.full(spec.num_features, 255, np.uint8)
+        self._largest = np.zeros(spec.num_features, np.uint8)
+        self._extreme = np.zeros((2, spec.num_features), np.int64)
+        self._videos = 0
+
+    def add(self, frames: NDArray[np.uint8]) -> None:
+        np.minimum(self._smallest, frames.min(0), out=self._smallest)
+        np.maximum(self._largest, frames.max(0), out=self._largest)
+        self._extreme += [(frames == byte).sum(0) for byte in (0, 255)]
+        self._videos += len(frames)
+
+    def by_feature(self) -> dict[str, FeatureBytes]:
+        first, found = 0, {}
+        for name, size in self._spec.features.items():
+            values = slice(first, first + size)
+            found[name] = FeatureBytes(
+                clipped_share=clipped_share(
+                    *self._extreme[:, values].sum(1), self._videos * size, *self._spec.range_of(name)
+                ),
+                constant=bool((self._smallest[values] >= self._largest[values]).all()),
+            )
+            first += size
+        return found
 
 
 def _counted_columns(video: dict[str, Any]) -> dict[str, Any]:
     # A hash takes 8 bytes, whatever the length of the id.
     hashes = tf.strings.to_hash_bucket_fast(video["ids"], np.iinfo(np.int64).max)
-    return {name: video[name] for name in ("shard", "num_frames", "labels")} | {"id_hashes": hashes}
+    kept = ("shard", "num_frames", "labels", "frame_level", "frames")
+    return {name: video[name] for name in kept} | {"id_hashes": hashes}
 
 
 def read_ids(uri: str, spec: DataSpec) -> list[str]:

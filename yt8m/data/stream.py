@@ -37,7 +37,7 @@ class ShardStream:
         spec: Expected features, classes and length.
         on_bad: `skip` to leave out bad records and the rest of damaged shards, `fail` to stop at the first.
         report: Collector of bad records and damaged shards.
-        with_frames: Whether to read the frames.
+        with_frames: Whether to read all frames, or only the middle one of each video.
         with_labels: Whether to read and check the labels.
         order: Indices of the shards in reading order, for prefetching. None means the order of `shards`.
         checksums: Known content checksums, by shard. A shard with another checksum is an error.

@@ -64,12 +64,14 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         ConfigError: A file `dataset.json` beside the shards is no description of them.
         DataError: The description of the shards says something else than the configuration or than that of other
             shards, a pattern matches no shard, a shard or most hold-out videos are on both sides, there are too few
-            validation shards, a side has no usable video or no label, all training videos have the same labels, or
-            (under `on_bad="fail"`) a record is bad or a shard damaged.
+            validation shards, a side has no usable video or no label, all training videos have the same labels or
+            the same features, one side has frames and the other one vector per video, or (under `on_bad="fail"`) a
+            record is bad or a shard damaged.
     """
     # TensorFlow; recipes need PrepareConfig only.
     from yt8m.data.checking.sides import (  # noqa: PLC0415
         Sides,
+        check_frames,
         check_labels,
         check_shared_videos,
         figures_of,
@@ -94,6 +96,7 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         if not scan.shards:
             raise DataError(_nothing_usable(side, uris, report, config.spec))
     sides = Sides(training, holdout)
+    check_frames(sides, config.spec)
     check_labels(sides, config.spec)
     copies = find_copies(sides)
     if copies:

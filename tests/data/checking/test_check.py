@@ -34,6 +34,20 @@ def test_everything_is_counted(tmp_path, shards):
         assert found.saturated_share == pytest.approx(np.isin(levels, (0, 255)).mean())
 
 
+def test_features_that_hold_nothing_and_videos_of_two_kinds_are_told(tmp_path, shards):
+    vectors = [
+        shards.Video(id=b"%d" % n, labels=[n], means={"rgb": [9.0] * 4, "audio": [n / 9, 0.5]}) for n in range(4)
+    ]
+    (clipped,) = check_shards([shards.write(tmp_path / "vectors", vectors)], shards.spec).doubts
+    assert clipped.startswith("100.0% of the bytes of 'rgb' are at an end of the range -2 to 2")
+    assert "`data: {spec: {ranges: {rgb: [LOW, HIGH]}}}`" in clipped
+
+    mixed = [*vectors, *(shards.video_of(n, num_frames=9) for n in range(10, 22))]
+    report = check_shards([shards.write(tmp_path / "mixed", mixed)], shards.spec)
+    assert [doubt for doubt in report.doubts if doubt.startswith("12 of 16 videos have frames, the others one vector")]
+    assert not check_shards([shards.write(tmp_path / "good", mixed[4:])], shards.spec).doubts
+
+
 def test_duplicate_ids_are_found_within_and_across_shards(tmp_path, shards):
     a = shards.write(tmp_path / "a", [shards.video_of(n) for n in (1, 2, 3, 2)])
     b = shards.write(tmp_path / "b", [shards.video_of(n) for n in (3, 4)])

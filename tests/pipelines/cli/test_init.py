@@ -402,6 +402,17 @@ def test_two_kinds_of_shards_are_refused(tmp_path: Path) -> None:
     assert "Give shards of one kind." in result.stderr
 
 
+def test_frames_and_vectors_of_the_same_videos_are_refused_together(tmp_path: Path) -> None:
+    write_shards(tmp_path / "frames", DIVIDED, videos=4)
+    (tmp_path / "vectors").mkdir()
+    for name in DIVIDED:
+        means = {feature: np.linspace(-1, 1, size).tolist() for feature, size in SIZES.items()}
+        write_shard(tmp_path / "vectors" / name, [Video(id=b"%d" % n, labels=[n % 3], means=means) for n in range(4)])
+    result = init(tmp_path / "own", "--data", tmp_path / "frames", "--data", tmp_path / "vectors")
+    assert result.exit_code == 2
+    assert re.search(r"4 with rgb 8, audio 4 \(bytes per frame\).*; 4 with .* \(one per video\)", result.stderr)
+
+
 def test_damaged_and_empty_shards_are_told(tmp_path: Path) -> None:
     write_shards(tmp_path / "data", DIVIDED)
     (tmp_path / "data" / "train1.tfrecord").write_bytes(b"")

@@ -1,6 +1,6 @@
 """Thorough check of shards: statistics of the videos, duplicates and defects."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from yt8m import storage
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.labels import explain_missing_labels, first_records, propose_two_classes
-from yt8m.data.checking.remarks import remark_on_labels_from_one
+from yt8m.data.checking.remarks import remark_on_bytes, remark_on_labels_from_one
 from yt8m.data.checking.report import ByteStatistics, CheckReport, Distribution, find_duplicates
-from yt8m.data.format import DataSpec
+from yt8m.data.format import DataSpec, clipped_share
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import stream_videos
 from yt8m.data.scan import Batch, iterate_with_progress
@@ -50,7 +50,7 @@ def _summarizer(spec: DataSpec) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def summarize(video: dict[str, Any]) -> dict[str, Any]:
         levels = [tf.reshape(tf.cast(video["frames"][:, first:end], tf.int32), [-1]) for first, end in ranges]
         histograms = tf.stack([tf.math.bincount(each, minlength=256, maxlength=256) for each in levels])
-        kept = {name: video[name] for name in ("ids", "shard", "num_frames", "labels")}
+        kept = {name: video[name] for name in ("ids", "shard", "num_frames", "labels", "frame_level")}
         return kept | {"histograms": histograms}
 
     return summarize
@@ -61,6 +61,7 @@ class _Tally:
 
     def __init__(self, spec: DataSpec) -> None:
         self.class_counts = np.zeros(spec.num_classes, np.int64)
+        self.frame_level = 0
         self.histograms = np.zeros((len(spec.features), 256), np.int64)
         self._columns: dict[str, list[NDArray[Any]]] = {
             "ids": [np.zeros(0, "S1")],
@@ -72,6 +73,7 @@ class _Tally:
     def add(self, batch: Batch) -> None:
         self.class_counts += batch["labels"].sum(0, dtype=np.int64)
         self.histograms += batch["histograms"].sum(0, dtype=np.int64)
+        self.frame_level += int(batch["frame_level"].sum())
         columns = {
             "ids": batch["ids"].astype(np.bytes_),
             "shard": batch["shard"],
@@ -113,7 +115,27 @@ def _report(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadRepor
         bad_records=tuple(bad),
         num_bad_records=found.total_bad_records,
         diagnosis=_diagnosis(uris, spec, tally, found),
+        doubts=tuple(_doubts(spec, tally)),
     )
+
+
+def _doubts(spec: DataSpec, tally: _Tally) -> Iterator[str]:
+    """Yield sentences about features that hold little, and about videos of several kinds."""
+    histograms = dict(zip(spec.features, tally.histograms, strict=True))
+    constant = [name for name, found in histograms.items() if (found > 0).sum() == 1]
+    clipped = {
+        name: clipped_share(found[0], found[255], found.sum(), *spec.range_of(name))
+        for name, found in histograms.items()
+    }
+    if len(constant) == len(histograms):
+        yield "All bytes of the features are the same: no model can tell the videos apart, so `prepare` refuses them."
+    yield from remark_on_bytes(clipped, constant, spec)
+    videos = len(tally.column("ids"))
+    if 0 < tally.frame_level < videos:
+        yield (
+            f"{tally.frame_level:,} of {videos:,} videos have frames, the others one vector each. Models that learn "
+            "from one do not understand the other: give shards of one kind."
+        )
 
 
 def _diagnosis(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadReport) -> str:

@@ -22,6 +22,8 @@ _FLOATS: Mapping[int, tuple[type[np.floating[Any]], float, float]] = {
 _LEAST_USUAL = 0.95
 # Fewest different numbers that prove anything.
 _LEAST_DIFFERENT = 8
+# Share of the bytes at the ends of the range from which values were probably clipped. YouTube-8M's have up to 10%.
+_MOST_CLIPPED = 0.2
 _IMPORT = "make the shards by `yt8m data import`"
 
 
@@ -122,6 +124,29 @@ def remark_on_labels_from_one(payloads: Sequence[bytes], spec: DataSpec, class_c
         f"{last + 1} classes, of which class 0 has no video: "
         f"{describe_settings(spec.model_copy(update={'num_classes': last + 1}), spec)}."
     )
+
+
+def remark_on_bytes(clipped: Mapping[str, float], constant: Sequence[str], spec: DataSpec) -> Iterator[str]:
+    """Yield sentences about features that hold little, because their range does not fit or they are constant.
+
+    Args:
+        clipped: Share of the bytes at the ends of the range, by feature.
+        constant: Features whose bytes do not differ.
+        spec: Format with which they were read.
+    """
+    for name, share in clipped.items():
+        if name in constant or share > _MOST_CLIPPED:
+            low, high = spec.range_of(name)
+            if share <= _MOST_CLIPPED:
+                yield f"'{name}' has the same values in every video, so that nothing can be learned from it."
+                continue
+            stored = "" if spec.layout.frames == "floats" else " (if they are stored as floats)"
+            quantized = f" If they were quantized from values outside of it, {_IMPORT}." if stored else ""
+            yield (
+                f"{share:.1%} of the bytes of '{name}' are at an end of the range {low:g} to {high:g}, as values "
+                f"outside of it are. Set the range of its values{stored}: in the recipe, "
+                f"`data: {{spec: {{ranges: {{{name}: [LOW, HIGH]}}}}}}`; `yt8m init` measures it.{quantized}"
+            )
 
 
 def _records(payloads: Sequence[bytes]) -> Iterator[Any]:

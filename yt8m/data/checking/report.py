@@ -124,6 +124,7 @@ class CheckReport(Config):
         bad_records: First bad records of every shard.
         num_bad_records: Total number of bad records.
         diagnosis: What the bad records have and how to read them, or doubts about the labels; often empty.
+        doubts: What may be wrong with the features, in sentences.
     """
 
     spec: DataSpec
@@ -145,6 +146,7 @@ class CheckReport(Config):
     bad_records: tuple[BadRecord, ...]
     num_bad_records: int
     diagnosis: str = ""
+    doubts: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from yt8m.data.checking.labels import explain_missing_labels, first_records, propose_two_classes
+from yt8m.data.checking.remarks import remark_on_bytes
 from yt8m.data.format import DataSpec
 from yt8m.data.scan import Scan, read_ids
 from yt8m.errors import DataError
@@ -19,6 +20,8 @@ LEAST_LABELED = 0.9
 MOST_UNTRAINED = 0.01
 # Share of the hold-out's videos that may be training videos, too, before the data are refused.
 MOST_SHARED = 0.5
+# Difference of the shares of frame-level videos on the two sides from which the data are refused.
+MOST_OF_OTHER_KIND = 0.5
 _MOST_LISTED = 3
 
 # Checksum, size, and ids of the videos of a shard.
@@ -69,6 +72,34 @@ def check_labels(sides: Sides, spec: DataSpec) -> None:
             f"no training video has a class of the hold-out videos ({_classes(sides.holdout)} there, "
             f"{_classes(sides.training)} in training). Take both from the same data, or mix their videos with `yt8m "
             "data split`."
+        )
+
+
+def check_frames(sides: Sides, spec: DataSpec) -> None:
+    """Check that the features of the training videos differ, and that both sides are of one kind.
+
+    Raises:
+        DataError: No feature differs between the middle frames of training videos, or one side mostly has frames and
+            the other one vector per video.
+    """
+    found = sides.training.features
+    constant = [name for name in found if found[name].constant]
+    if len(constant) == len(found) and sides.training.videos > 1:
+        clipped = {name: found[name].clipped_share for name in found}
+        remarks = " ".join(remark_on_bytes(clipped, constant, spec))
+        raise DataError(
+            f"the features of all {sides.training.videos:,} training videos have the same bytes: no model can tell "
+            f"them apart. {remarks}"
+        )
+    training, holdout = (sum(scan.frame_level.values()) / scan.videos for scan in sides)
+    if abs(training - holdout) > MOST_OF_OTHER_KIND:
+        (frames, of_frames), (vectors, of_vectors) = sorted(
+            sides.by_name.items(), key=lambda side: -sum(side[1].frame_level.values()) / side[1].videos
+        )
+        raise DataError(
+            f"the {frames} shards have videos of many frames, such as {_shard_of_kind(of_frames, frames=True)}; the "
+            f"{vectors} shards have one vector per video, such as {_shard_of_kind(of_vectors, frames=False)}. Models "
+            "that learn from one do not understand the other. Give shards of one kind for both sides."
         )
 
 
@@ -144,6 +175,7 @@ def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iter
                 f"{len(unlabeled)} of {len(scan.labeled)} {name} shards have no labeled video, for instance "
                 f"{unlabeled[0]}. Test shards have none."
             )
+        yield from _doubts_about_frames(name, scan, spec)
     if _same_labels(sides.holdout):
         yield f"All hold-out videos have the same labels ({_classes(sides.holdout)}), so that they measure little."
     elif (sides.holdout.class_counts > 0).sum() == 1:
@@ -166,6 +198,25 @@ def figures_of(sides: Sides, copies: Mapping[str, str]) -> dict[str, float]:
         "repeated_videos": float(sum(scan.videos - len(np.unique(scan.id_hashes)) for scan in scans)),
         "copied_shards": float(len(copies)),
     }
+
+
+def _doubts_about_frames(name: str, scan: Scan, spec: DataSpec) -> Iterator[str]:
+    number = sum(scan.frame_level.values())
+    if 0 < number < scan.videos:
+        yield (
+            f"{number:,} of {scan.videos:,} {name} videos have frames, such as those in "
+            f"{_shard_of_kind(scan, frames=True)}; the others have one vector each, such as those in "
+            f"{_shard_of_kind(scan, frames=False)}. Better give shards of one kind."
+        )
+    clipped = {feature: found.clipped_share for feature, found in scan.features.items()}
+    constant = [feature for feature, found in scan.features.items() if found.constant and scan.videos > 1]
+    yield from (f"In the {name} videos: {remark}" for remark in remark_on_bytes(clipped, constant, spec))
+
+
+def _shard_of_kind(scan: Scan, *, frames: bool) -> str:
+    """Return the shard with the largest share of videos with frames, or of videos without."""
+    shares = {shard.uri: scan.frame_level[shard.uri] / shard.videos for shard in scan.shards}
+    return (max if frames else min)(shares, key=lambda uri: shares[uri])
 
 
 def _same_labels(scan: Scan) -> bool:
