@@ -155,10 +155,9 @@ class _Bytes:
         first, found = 0, {}
         for name, size in self._spec.features.items():
             values = slice(first, first + size)
+            lowest, highest = self._extreme[:, values].sum(1).tolist()
             found[name] = FeatureBytes(
-                clipped_share=clipped_share(
-                    *self._extreme[:, values].sum(1), self._videos * size, *self._spec.range_of(name)
-                ),
+                clipped_share=clipped_share(lowest, highest, self._videos * size, *self._spec.range_of(name)),
                 constant=bool((self._smallest[values] >= self._largest[values]).all()),
             )
             first += size
