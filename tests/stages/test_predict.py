@@ -4,6 +4,7 @@ import multiprocessing
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -88,6 +89,26 @@ def test_a_submission_is_in_the_challenges_format(model, shards, tmp_path):
         np.testing.assert_allclose([float(score) for score in pairs[1::2]], row_scores, rtol=1e-5)
     assert result.metrics["videos"] == 10
     assert result.metrics["shards"] == 3
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_ids_that_are_no_text_can_be_joined_and_repeated_ones_are_told(model, tmp_path, caplog, ending):
+    ids = [bytes(range(150, 166)), b"a\0b", b'a "b",\nc', "ä".encode(), b"", b"0"]
+    for name, own in (("a", ids), ("b", ids[2:3]), ("c", [b"new"])):
+        videos = [replace(video_of(number, labels=None, **SIZES), id=each) for number, each in enumerate(own)]
+        write_shard(tmp_path / f"{name}.tfrecord", videos)
+    output = tmp_path / f"out.{ending}"
+    run(model, str(tmp_path / "*.tfrecord"), output)
+    if ending == "csv":
+        with output.open(newline="") as file:
+            found = [row["VideoId"] for row in csv.DictReader(file)]
+    else:
+        found = pq.read_table(output)["VideoId"].to_pylist()[::20]
+    text = ['a "b",\nc', "ä", "0"]
+    assert found == ["0x969798999a9b9c9d9e9fa0a1a2a3a4a5", "0x610062", *text, text[0], "new"]
+    assert "2 ids are no text" in caplog.text
+    places = f"'{text[0]}' in {tmp_path / 'a.tfrecord'} and {tmp_path / 'b.tfrecord'}"
+    assert f"1 videos have the id of another one, for instance {places}" in caplog.text
 
 
 def test_only_the_output_is_left(model, shards, tmp_path):

@@ -1,5 +1,6 @@
 """Format of the videos of a data set: features, classes, length, and features as bytes."""
 
+import re
 import unicodedata
 from typing import Literal, Self
 
@@ -23,6 +24,9 @@ ID_KEYS = ("id", "video_id")
 MOST_CLASSES = 65536
 # Largest absolute value of a range. Squares of larger values could overflow.
 LARGEST_VALUE = 1e12
+
+# All but tabs and ends of lines.
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 # One number for all columns of a frame, or an array with one for each.
 Scale = float | NDArray[np.float32]
@@ -207,3 +211,15 @@ def dequantize(
 def _bytes_differ(low: float, high: float) -> bool:
     """Check that the 256 bytes stand for different 32-bit floats."""
     return len(np.unique(dequantize(np.arange(256, dtype=np.uint8), low, high))) == 256
+
+
+def id_text(video_id: bytes) -> str:
+    """Return an id as text: the text that it is, or 0x and its bytes in hexadecimal if it is none.
+
+    Ids that are not UTF-8 or have control characters, such as the bytes of a checksum, are no text.
+    """
+    try:
+        text = video_id.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"0x{video_id.hex()}"
+    return f"0x{video_id.hex()}" if _CONTROL_CHARACTERS.search(text) else text

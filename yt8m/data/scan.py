@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from yt8m import storage
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.labels import explain_missing_labels, first_records
-from yt8m.data.format import DataSpec, clipped_share
+from yt8m.data.format import DataSpec, clipped_share, id_text
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, stream_videos
@@ -176,7 +176,7 @@ def read_ids(uri: str, spec: DataSpec) -> list[str]:
     videos = stream_videos([uri], spec, "skip", ReadReport(log=False), with_frames=False)
     with data_errors():
         ids = list(videos.map(lambda video: video["ids"]).as_numpy_iterator())
-    return [video_id.decode("utf-8", "replace") for video_id in ids]
+    return [id_text(video_id) for video_id in ids]
 
 
 def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partition:

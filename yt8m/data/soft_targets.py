@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m import storage
+from yt8m.data.format import id_text
 from yt8m.data.partition import Partition
 from yt8m.data.soft_target_manifest import SoftTargetEncoding, SoftTargetManifest, sidecar_fault
 from yt8m.data.stream import ShardStream, errors_for_tensorflow
@@ -68,7 +69,7 @@ def write_soft_targets(
 def _check_probabilities(probabilities: NDArray[np.floating], ids: Sequence[bytes], uri: str) -> None:
     if not (probabilities.min() >= 0 and probabilities.max() <= _MAX_PROBABILITY):  # NaN fails both
         valid = ((probabilities >= 0) & (probabilities <= _MAX_PROBABILITY)).all(axis=1)
-        video_id = bytes(ids[int(valid.argmin())]).decode("utf-8", "replace")
+        video_id = id_text(ids[int(valid.argmin())])
         raise DataError(
             f"{uri}: the prediction for video '{video_id}' has values outside [0, 1] or NaN. A teacher has probably "
             "diverged; train it with a smaller learning rate."
@@ -199,8 +200,8 @@ def _raise_mismatch(sidecar: str, record: np.int64, video_id: bytes, target_id: 
         damage = inspect_framing(storage.stage_in(sidecar), verify_payloads=True).damage
         if damage:
             raise DataError(f"{sidecar}: damaged at byte {damage.offset}: {damage.reason}. {_REMEDY}")
-        video = f"video '{video_id.decode('utf-8', 'replace')}'" if video_id else "no more videos"
-        target = f"soft target for '{target_id.decode('utf-8', 'replace')}'" if target_id else "no soft target"
+        video = f"video '{id_text(video_id)}'" if video_id else "no more videos"
+        target = f"soft target for '{id_text(target_id)}'" if target_id else "no soft target"
         if video_id != target_id:
             problem = f"{target}, but the shard has {video}"
         else:

@@ -7,6 +7,7 @@ from typing import Self
 
 import numpy as np
 
+from yt8m.data.format import id_text
 from yt8m.errors import DataError
 from yt8m.predictions import Predictions
 
@@ -110,7 +111,7 @@ def _check_same(first: Predictions, other: Predictions, first_path: Path, path: 
     differing = np.flatnonzero(first.ids != other.ids)
     if differing.size:
         at = int(differing[0])
-        ids = f"{first.ids[at].decode(errors='replace')!r} and {other.ids[at].decode(errors='replace')!r}"
+        ids = f"'{id_text(first.ids[at])}' and '{id_text(other.ids[at])}'"
         raise DataError(f"{both}: different ids at video {at}, {ids}. {remedy}")
     if not (np.array_equal(first.label_ptr, other.label_ptr) and np.array_equal(first.labels, other.labels)):
         raise DataError(f"{both}: the same videos with different labels. {remedy}")

@@ -2,18 +2,21 @@
 
 import csv
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+from pyarrow import csv as arrow_csv
 
 # Videos per Parquet row group. One row group is in memory at a time.
 VIDEOS_PER_ROW_GROUP = 4096
+# Bytes that are parsed together. A line with all classes must fit.
+_BLOCK_BYTES = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,48 @@ class PredictionFormat(Protocol):
     def write_part(self, path: Path, batches: Iterable[TopBatch]) -> None:
         """Write the predictions of one shard."""
 
+    def ids(self, part: Path) -> list[str]:
+        """Read the ids of the videos of a part, in its order."""
+
     def join(self, parts: Iterable[Path], path: Path) -> None:
         """Join the parts in the given order."""
+
+
+class RepeatedId(NamedTuple):
+    """An id that several videos have.
+
+    Attributes:
+        videos: Number of all videos that have the id of an earlier one.
+        parts: Numbers of the part of the first video with this id, and of that of the second one.
+        position: Position of the first video in its part.
+    """
+
+    videos: int
+    parts: tuple[int, int]
+    position: int
+
+
+class IdCollector:
+    """Ids of the videos of consecutive parts, which take 8 bytes each."""
+
+    def __init__(self) -> None:
+        self._hashes: list[NDArray[np.int64]] = []
+
+    def add_part(self, ids: Sequence[str]) -> None:
+        """Add the ids of the next part."""
+        self._hashes.append(np.fromiter(map(hash, ids), np.int64, len(ids)))
+
+    def find_repeated(self) -> RepeatedId | None:
+        """Return the first id that occurs again; None if there is none."""
+        hashes = np.concatenate([np.zeros(0, np.int64), *self._hashes])
+        _, places, counts = np.unique(hashes, return_index=True, return_counts=True)
+        if len(places) == len(hashes):
+            return None
+        first = int(places[counts > 1].min())
+        second = int(np.flatnonzero(hashes == hashes[first])[1])
+        ends = np.cumsum([len(each) for each in self._hashes])
+        one, two = (int(each) for each in np.searchsorted(ends, [first, second], "right"))
+        return RepeatedId(len(hashes) - len(places), (one, two), first - int(ends[one]) + len(self._hashes[one]))
 
 
 class SubmissionCsv:
@@ -57,6 +100,19 @@ class SubmissionCsv:
                 for video, classes, scores in zip(batch.ids, batch.classes, batch.scores, strict=True):
                     pairs = " ".join(f"{label} {score:g}" for label, score in zip(classes, scores, strict=True))
                     rows.writerow((video, pairs))
+
+    def ids(self, part: Path) -> list[str]:
+        """Read the ids of the videos of a part, in its order."""
+        if not part.stat().st_size:
+            return []
+        table = arrow_csv.read_csv(
+            part,
+            arrow_csv.ReadOptions(column_names=self.header, block_size=_BLOCK_BYTES),
+            arrow_csv.ParseOptions(newlines_in_values=True),
+            arrow_csv.ConvertOptions(include_columns=self.header[:1], column_types={self.header[0]: pa.string()}),
+        )
+        ids: list[str] = table.column(0).to_pylist()
+        return ids
 
     def join(self, parts: Iterable[Path], path: Path) -> None:
         """Write the header and the lines of all parts."""
@@ -100,6 +156,11 @@ class PredictionsParquet:
                     waiting, videos = [], 0
             if waiting:
                 writer.write_table(pa.concat_tables(waiting))
+
+    def ids(self, part: Path) -> list[str]:
+        """Read the ids of the videos of a part, in its order."""
+        ids: list[str] = pq.read_table(part, columns=["VideoId"], filters=[("Rank", "==", 1)]).column(0).to_pylist()
+        return ids
 
     def join(self, parts: Iterable[Path], path: Path) -> None:
         """Copy the row groups of all parts."""

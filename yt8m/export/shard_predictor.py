@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from yt8m import storage
 from yt8m.data.checking.diagnosis import diagnose
-from yt8m.data.format import DataSpec
+from yt8m.data.format import DataSpec, id_text
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_shards
 from yt8m.export.exported_model import ExportedModel
@@ -57,17 +57,19 @@ class ShardPredictor:
         with data_errors():
             batches = _ShardBatches(self._batches([task.shard for task in tasks], report))
             for number, task in enumerate(tasks):
-                videos = 0
+                videos = binary = 0
 
                 def predictions(number: int = number) -> Iterator[TopBatch]:
-                    nonlocal videos
+                    nonlocal videos, binary
                     for batch in batches.of_shard(number):
-                        videos += len(batch["ids"])
-                        yield self._top(batch)
+                        top = self._top(batch)
+                        videos += len(top.ids)
+                        binary += sum(text.encode() != video for text, video in zip(top.ids, batch["ids"], strict=True))
+                        yield top
 
                 with storage.publish_file(task.part) as path:
                     self._format.write_part(path, predictions())
-                done = _summarize_reading(task, report, videos, self._spec)
+                done = _summarize_reading(task, report, videos, binary, self._spec)
                 done.save(task.record)
                 yield done
 
@@ -84,7 +86,7 @@ class ShardPredictor:
 
     def _top(self, batch: dict[str, Any]) -> TopBatch:
         classes, scores = self._model.top(batch["frames"], batch["num_frames"])
-        return TopBatch([video.decode("utf-8", errors="replace") for video in batch["ids"]], classes, scores)
+        return TopBatch([id_text(video) for video in batch["ids"]], classes, scores)
 
 
 class _ShardBatches:
@@ -101,7 +103,9 @@ class _ShardBatches:
             self._next = next(self._batches, None)
 
 
-def _summarize_reading(task: ShardTask, report: ReadReport, videos: int, spec: DataSpec) -> ShardResult:
+def _summarize_reading(
+    task: ShardTask, report: ReadReport, videos: int, binary_ids: int, spec: DataSpec
+) -> ShardResult:
     """Summarize the reading of a shard, up to its end or its damage."""
     bad_records, bad, damage = report.pop_shard(task.shard)
     read = damage.offset if damage else task.size
@@ -113,6 +117,7 @@ def _summarize_reading(task: ShardTask, report: ReadReport, videos: int, spec: D
         read_bytes=read,
         lost_bytes=task.size - read,
         problem=str(findings[0]) if findings else "",
+        binary_ids=binary_ids,
         diagnosis="" if videos else diagnose(report.samples, spec, with_labels=False),
     )
 

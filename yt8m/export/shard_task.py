@@ -38,6 +38,7 @@ class ShardResult(ConfigFile):
         lost_bytes: Bytes after the damage.
         problem: Description of the first bad record or of the damage. Empty if there is neither.
         diagnosis: What the bad records of a shard without a usable video have; often empty.
+        binary_ids: Number of ids that are no text and are written in hexadecimal.
     """
 
     videos: int
@@ -47,3 +48,4 @@ class ShardResult(ConfigFile):
     lost_bytes: int
     problem: str
     diagnosis: str = ""
+    binary_ids: int = 0

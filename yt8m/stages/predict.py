@@ -1,6 +1,7 @@
 """Stage `predict`: writes the predictions of an exported model for any number of shards."""
 
 import hashlib
+import logging
 import multiprocessing
 import shutil
 import time
@@ -28,6 +29,8 @@ from yt8m.storage.names import LONGEST_NAME, fitting_name
 
 if TYPE_CHECKING:
     from yt8m.export.prediction_files import PredictionFormat
+
+_LOGGER = logging.getLogger("yt8m.stages")
 
 # Most shards that a worker is given at a time, most bytes of them, and least number of such groups for each worker, so
 # that none is idle for long at the end.
@@ -62,7 +65,8 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
 
     The predictions of each shard are first written to a file in `<output>.parts/`. Existing parts are reused if they
     were made by the same model from the same shard with the same settings. An interrupted call therefore resumes, and
-    several calls or machines can share the work by `shard_range`. Memory does not grow with the number of videos.
+    several calls or machines can share the work by `shard_range`. Memory grows by 8 bytes per video.
+    Ids that are no text are written in hexadecimal; a warning counts them and ids of several videos.
 
     Args:
         model: Folder of the exported model.
@@ -105,9 +109,7 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
         found = list(pool.map(lambda task: ShardResult.load(task.record), chosen))
     if config.shard_range is None:
         _check_usable(found, spec, output)
-        parts = [task.part for task in tasks]
-        with storage.publish_file(output) as path:
-            file_format.join(map(storage.ReadAhead(parts).stage_in, parts), path)
+        _join(tasks, found, file_format, output)
         _remove_parts(output)
     seconds = time.monotonic() - start
     return StageResult(
@@ -223,6 +225,34 @@ def _groups(tasks: Sequence[ShardTask], workers: int) -> Iterator[list[ShardTask
             group = []
         group.append(task)
     yield group
+
+
+def _join(
+    tasks: Sequence[ShardTask], found: Sequence[ShardResult], file_format: "PredictionFormat", output: str
+) -> None:
+    """Join the parts of all shards, and tell of ids that are no text or that several videos have."""
+    from yt8m.export.prediction_files import IdCollector  # noqa: PLC0415 - pyarrow
+
+    ahead = storage.ReadAhead([task.part for task in tasks])
+    collector = IdCollector()
+
+    def staged(task: ShardTask) -> Path:
+        part = ahead.stage_in(task.part)
+        collector.add_part(file_format.ids(part))
+        return part
+
+    with storage.publish_file(output) as path:
+        file_format.join(map(staged, tasks), path)
+    if binary := sum(each.binary_ids for each in found):
+        _LOGGER.warning("%s: %d ids are no text. They are written as 0x and hexadecimal digits.", output, binary)
+    if repeated := collector.find_repeated():
+        one, two = (tasks[part] for part in repeated.parts)
+        example = file_format.ids(storage.stage_in(one.part))[repeated.position]
+        _LOGGER.warning(
+            "%s: %d videos have the id of another one, for instance '%s' in %s and %s. All are in the output. If one "
+            "row per id is needed, remove copies from the shards; `yt8m data check` lists them.",
+            output, repeated.videos, example, one.shard, two.shard,
+        )  # fmt: skip
 
 
 def _totals(found: Sequence[ShardResult]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from yt8m.data.checking.fields import KINDS, parse, values_of
-from yt8m.data.format import DataSpec, mean_name
+from yt8m.data.format import DataSpec, id_text, mean_name
 
 _TIMES = ("", "", "twice", "three times", "four times", "five times", "six times", "seven times", "eight times",
           "nine times")  # fmt: skip
@@ -38,7 +38,7 @@ def explain_bad_record(payload: bytes, spec: DataSpec, *, with_labels: bool = Tr
 def _id(context: Any, spec: DataSpec) -> str:
     for name in spec.layout.id_keys:
         if name in context and context[name].bytes_list.value:
-            return str(context[name].bytes_list.value[0].decode("utf-8", "replace"))
+            return id_text(context[name].bytes_list.value[0])
     return ""
 
 

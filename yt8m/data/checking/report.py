@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m.config import Config
-from yt8m.data.format import DataSpec, dequantize
+from yt8m.data.format import DataSpec, dequantize, id_text
 from yt8m.data.read_report import BadRecord, DamagedShard
 
 PERCENTILES = (1, 5, 25, 50, 75, 90, 99)
@@ -204,6 +204,6 @@ def find_duplicates(
     found = []
     for number in repeated[:MAX_LISTED_DUPLICATES]:
         places = shards[order[first[number] : first[number] + counts[number]]]
-        name = unique[number].decode("utf-8", "replace")
+        name = id_text(unique[number])
         found.append(DuplicateId(id=name, shards=tuple(uris[place] for place in places)))
     return tuple(found), len(repeated)
