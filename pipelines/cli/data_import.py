@@ -191,6 +191,8 @@ def import_command(
     all its files or not at all.
     """
     from yt8m.data.importing.dataset import import_dataset
+    from yt8m.data.importing.options import MissingColumnError
+    from yt8m.data.importing.readers.csv_header import some
     from yt8m.data.importing.source import SourceOptions, open_source
     from yt8m.data.importing.target import ImportConfig, Target
 
@@ -208,7 +210,9 @@ def import_command(
     source_options = SourceOptions.parse(reading, "data import")
     try:
         source = open_source(paths, source_options, target.vocabulary)
-    except DataError:
+    except DataError as error:
+        if isinstance(error, MissingColumnError) and error.option == "--group-column" and columns:
+            raise DataError(f"{error} {labels} has none of this name, either, but: {some(columns)}.") from None
         if source_options.id_column not in columns:
             raise
         # The column may be one of the labels' file alone.

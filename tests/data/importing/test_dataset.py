@@ -193,6 +193,10 @@ def test_the_number_of_classes_can_be_given(tmp_path: Path) -> None:
     source = OwnVideos(40, labels=lambda number: (number % 3,))
     assert _import(tmp_path / "three", source).description.data.num_classes == 3
     assert _import(tmp_path / "five", source, classes=5).description.data.num_classes == 5
+    from_1 = _import(tmp_path / "from 1", OwnVideos(40, labels=lambda number: (number % 3 + 1,)))
+    assert "1 of 4 classes has no video, so that a model cannot learn it. Class numbers count from 0." in [
+        *from_1.warnings()
+    ]
     with pytest.raises(DataError, match="row 2: labels 2: expected classes from 0 to 1, received 2"):
         _import(tmp_path / "two", source, classes=2)
     with pytest.raises(DataError, match=r"row 0: label -1: expected the number of a class"):

@@ -180,8 +180,10 @@ def test_space_around_names_does_not_count(tmp_path: Path) -> None:
 def test_files_that_are_missing_or_of_other_formats(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no such file"):
         read_labels(str(tmp_path / "none.csv"))
-    with pytest.raises(DataError, match=r"unknown format '\.txt'"):
+    with pytest.raises(DataError, match=r"unknown format '\.txt'\. .*Known formats: .*\.jsonl"):
         read_labels(str(tmp_path / "labels.txt"))
+    with pytest.raises(DataError, match=r"received a folder\. .*Known formats: .*\.jsonl"):
+        read_labels(str(tmp_path))
 
 
 @pytest.fixture

@@ -405,6 +405,7 @@ def test_unusable_videos_are_refused_and_nothing_is_left(clips, tmp_path: Path, 
         (["--range", "rgb=50,60"], "--range: rgb: 100.0% of the values are outside the range, 50 to 60"),
         (["--id-column", "name"], "--id-column: no array 'name'"),
         (["--labels-column", "name"], "no column 'name'"),
+        (["--group-column", "grup"], "labels.csv has none of this name, either, but: id, labels"),
     ],
 )
 def test_unusable_options_are_refused(clips, tmp_path: Path, options: list[str], said: str) -> None:
@@ -484,11 +485,12 @@ def test_a_column_of_booleans_is_refused_with_its_readings(tmp_path: Path) -> No
 
 
 def test_what_may_spoil_the_training_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = _table(tmp_path, labels=["only"] * 60, title=["t"] * 60, seconds=[1.5] * 60)
+    path = _table(tmp_path, labels=["only"] * 60, title=["t"] * 60, seconds=[1.5] * 60, flat=[[2.5]] * 60)
     result = _run(path, "--range", "rgb=0,2", "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert re.search(r"Warning: rgb: \d\d\.\d% of the values are outside 0 to 2", result.stdout)
     assert "Warning: All labeled videos have the same class" in result.stdout
+    assert "Warning: flat: all values of all videos are 2.5" in result.stdout
     assert "columns that are not used: title, seconds" in caplog.text
     few = _run(_table(tmp_path, labels=[f"c{n // 2}" for n in range(60)]), "--out", tmp_path / "few")
     assert re.search(r"Warning: \d\d of 30 classes have no video for validation\.", few.stdout)

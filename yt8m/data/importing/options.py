@@ -1,9 +1,12 @@
 """Options that say how to read the files of a source."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from yt8m.config import Config
 from yt8m.data.importing.label_forms import LabelForm
+from yt8m.data.importing.readers.csv_header import some
+from yt8m.errors import DataError, suggest
 
 
 class SourceOptions(Config):
@@ -46,3 +49,39 @@ class SourceOptions(Config):
     label_form: LabelForm = "auto"
     label_separator: str = ""
     uint8: Literal["refuse", "quantized", "values"] = "refuse"
+
+
+class MissingColumnError(DataError):
+    """A column, array or data set that an option names is missing.
+
+    Attributes:
+        option: The option, for instance `--group-column`.
+    """
+
+    def __init__(self, message: str, option: str) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+def given_column(name: str, option: str, known: Collection[str], where: str, kind: str = "column") -> str:
+    """Return the name that an option gives, or an empty text if it gives none.
+
+    Args:
+        name: The name, or an empty text.
+        option: The option, for the message.
+        known: All names.
+        where: File, and group in it, for the message.
+        kind: What the names are.
+
+    Raises:
+        MissingColumnError: There is none of this name.
+    """
+    if not name or name in known:
+        return name
+    nearest = suggest(name, known).rpartition("Known:")[0]
+    remedy = ""
+    if any(part.startswith(f"{name}=") for part in where.split("/")):
+        remedy = f" Names of folders are not read: write {name} as a column, in these files or in the file of --labels."
+    raise MissingColumnError(
+        f"{where}: {option}: no {kind} '{name}'. {nearest}Known: {some(sorted(known))}.{remedy}", option
+    )

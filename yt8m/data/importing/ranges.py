@@ -45,11 +45,13 @@ class Measurement(NamedTuple):
         clipped: Share of the values outside.
         shared: Share of the values other than 0 that the two most frequent bytes stand for. 0 if these values hardly
             differ, so that nothing is lost.
+        constant: The only value that the feature has; None if it has several.
     """
 
     limits: tuple[float, float]
     clipped: float
     shared: float
+    constant: float | None = None
 
     @property
     def is_too_wide(self) -> bool:
@@ -129,7 +131,8 @@ class ValueRange:
         largest = np.argsort(totals)[-2:]
         differ = np.count_nonzero(np.isin(levels, largest)) > _FEW_BINS
         shared = float(totals[largest].sum() / counts.sum()) if differ else 0.0
-        return Measurement(limits, clipped / self._total, shared)
+        constant = float(self._lowest) if self._lowest == self._highest else None
+        return Measurement(limits, clipped / self._total, shared, constant)
 
     def _count(self) -> None:
         """Move the values of the buffer to the histogram."""

@@ -29,10 +29,12 @@ class ImportReport(Config):
         all_empty: Whether there are labels, which are empty for all videos.
         labels_without_video: Number of ids in the file of labels that no video has; None without such a file.
         unseen_classes: Number of classes that no video has.
+        lacks_class_0: Whether labels are numbers without names, and no video has the class 0.
         untrained_classes: Number of classes that have videos, but none for training.
         unvalidated_classes: Number of classes that have videos, but none for validation.
         used_classes: Number of classes that have videos.
         shared: Share of the values that the two most frequent bytes stand for, by feature.
+        constant: The only value of every feature that has no other.
         was_complete: Whether the folder already had this data set.
     """
 
@@ -46,10 +48,12 @@ class ImportReport(Config):
     all_empty: bool
     labels_without_video: int | None
     unseen_classes: int
+    lacks_class_0: bool
     untrained_classes: int
     unvalidated_classes: int
     used_classes: int
     shared: Mapping[str, float]
+    constant: Mapping[str, float]
     was_complete: bool = False
 
     @classmethod
@@ -67,8 +71,10 @@ class ImportReport(Config):
             all_empty=survey.matched > 0 and not survey.has_labels,
             labels_without_video=len(labels) - survey.matched if labels else None,
             unseen_classes=description.data.num_classes - len(np.unique(survey.classes)),
+            lacks_class_0=not survey.names and 0 not in survey.classes,
             used_classes=len(np.unique(survey.classes)),
             shared={name: each.shared for name, each in survey.measured.items() if each.is_too_wide},
+            constant={name: each.constant for name, each in survey.measured.items() if each.constant is not None},
             untrained_classes=plan.untrained,
             unvalidated_classes=plan.unvalidated,
         )
@@ -117,6 +123,15 @@ class ImportReport(Config):
                 f"{name}: {shared:.1%} of the values other than 0 become one or two of the 256 bytes from {low:g} to "
                 f"{high:g}, and can hardly be told apart. Give a narrower --range, or scale the feature, for instance "
                 "by a logarithm."
+            )
+        for name, value in self.constant.items():
+            yield f"{name}: all values of all videos are {value:g}, so that a model learns nothing from it."
+        if self.unseen_classes and self.unlabeled < self.videos:
+            verb, them = ("has", "it") if self.unseen_classes == 1 else ("have", "them")
+            hint = " Class numbers count from 0." if self.lacks_class_0 else ""
+            yield (
+                f"{self.unseen_classes:,} of {_counted(spec.num_classes, 'class', 'classes')} {verb} no video, so that "
+                f"a model cannot learn {them}.{hint}"
             )
         if self.all_empty:
             yield "All videos have an empty list of labels. They can be predicted, but not trained on."

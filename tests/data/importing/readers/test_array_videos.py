@@ -176,7 +176,7 @@ def test_features_that_are_chosen(tmp_path: Path) -> None:
         (np.zeros((2, 2), complex), "complex128"),
         (np.array(["a"]), "<U1"),
         (np.zeros((0, 4)), "no frames"),
-        (np.zeros((4, 0)), "no frames"),
+        (np.zeros((4, 0)), r"the frames have no values: .* \(4, 0\)"),
         (np.zeros(2, [("x", "f4")]), "records"),
         (np.array([[0, np.nan]]), r"x\.npy: features: value 1 .* received NaN"),
         (np.array([[0, 1], [np.inf, 0]]), r"x\.npy: frame 1 .* features: value 0 .* an infinite one"),
@@ -235,7 +235,13 @@ def test_padding_of_a_file_is_left_out(tmp_path: Path) -> None:
         ({"lengths": np.nan}, {"layout": "file"}, "lengths: expected the number of frames of the video, received nan"),
         ({"lengths": "two"}, {"layout": "file"}, "lengths: expected the number of frames of the video, received 'two'"),
         ({"offsets": ["a", "b"]}, {}, r"offsets: expected increasing offsets, received <U1 of the shape \(2,\)"),
-        ({"offsets": [0, 3, 2]}, {}, r"offsets: expected increasing offsets, received int64"),
+        ({"offsets": [0, 3, 2]}, {}, "offsets: expected increasing offsets, received the length -1 in row 1"),
+        ({"lengths": [1, -2]}, {}, "lengths: expected a length for every video, received the length -2 in row 1"),
+        (
+            {"times": [0, 1, 2]},
+            {"layout": "file"},
+            r"expected equal .* rgb of the shape \(\d, \d\), times .*--feature rgb",
+        ),
         ({"fps": 25.0}, {"features": ("fps",)}, "--feature: expected an array .*, received the single value 'fps'"),
     ],
 )

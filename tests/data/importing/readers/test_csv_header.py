@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.support.sources import read
@@ -35,6 +36,11 @@ def test_rows_in_place_of_names_are_refused(
 ) -> None:
     with pytest.raises(DataError, match=message):
         read(text(tmp_path, content), **options)
+
+
+def test_the_mark_of_a_header_of_numpy_is_no_name(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "x.csv", [[1.0, 2.5]], delimiter=",", header="f_0,f_1")
+    assert read(tmp_path / "x.csv", layout="file")[0].features["f"].tolist() == [[1.0, 2.5]]
 
 
 def test_numbers_in_a_row_above_fractions_are_names(tmp_path: Path) -> None:

@@ -69,6 +69,15 @@ def test_options_name_the_columns(tmp_path: Path) -> None:
     ]
 
 
+def test_columns_in_the_names_of_folders_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "split=a").mkdir()
+    parquet(tmp_path / "split=a", id=["a"], v=TWO[:1])
+    with pytest.raises(
+        DataError, match=r"no column 'split'\. .*Names of folders are not read: write split as a column"
+    ):
+        read(tmp_path, group_column="split")
+
+
 def test_frames_without_numbers(tmp_path: Path) -> None:
     videos = read(parquet(tmp_path, id=["a", "a", "b", "b"], v=TWO + TWO))
     assert [(video.id, video.features["v"].tolist()) for video in videos] == [("a", TWO), ("b", TWO)]

@@ -70,9 +70,10 @@ class NpyRows:
     Args:
         file: File at its beginning.
         where: File, and array in it, for error messages.
+        has_others: Whether the file has other arrays.
     """
 
-    def __init__(self, file: IO[bytes], where: str) -> None:
+    def __init__(self, file: IO[bytes], where: str, *, has_others: bool = False) -> None:
         self._file, self._where = file, where
         with readable(where, "an array of NumPy"):
             version = npy.read_magic(file)
@@ -80,7 +81,8 @@ class NpyRows:
             self.shape, self._is_fortran, self.dtype = read_header(file)
         if self.dtype.hasobject or self.dtype.names:
             kind = "Python objects (pickle), which are never loaded" if self.dtype.hasobject else "records"
-            raise DataError(f"{where}: expected an array of numbers or text, received {kind}. Save plain arrays.")
+            remedy = "Save plain arrays" + (", or choose the features with --feature." if has_others else ".")
+            raise DataError(f"{where}: expected an array of numbers or text, received {kind}. {remedy}")
         self._rest: NDArray[Any] | None = None
 
     def read(self, count: int) -> NDArray[Any]:
@@ -146,7 +148,7 @@ class NumpyFile:
         where = f"{self.where}: {name}"
         with readable(where, "an array of NumPy"):
             file = self._stack.enter_context(self._archive.open(self._members[name]))
-        return NpyRows(file, where)
+        return NpyRows(file, where, has_others=len(self._members) > 1)
 
 
 def numpy_sets(path: str) -> Iterator[ArraySet]:

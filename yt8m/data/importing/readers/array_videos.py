@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m.data.importing.options import SourceOptions
+from yt8m.data.importing.options import SourceOptions, given_column
 from yt8m.data.importing.readers.array_files import ArraySet, Rows, numpy_sets, read_ids
 from yt8m.data.importing.readers.hdf5_files import hdf5_sets
 from yt8m.data.importing.readers.paths import PathList, stem
 from yt8m.data.importing.readers.rows import Block, videos_of_frames, videos_of_rows
 from yt8m.data.importing.readers.table_files import find_column
 from yt8m.data.importing.video import RawVideo
-from yt8m.errors import DataError, suggest
+from yt8m.errors import DataError
 
 _IDS = ("ids", "id", "video_ids", "video_id")
 _LABELS = ("labels", "label")
@@ -83,12 +83,16 @@ class ArrayVideos:
     def _roles(self, arrays: ArraySet) -> Roles:
         names, options = arrays.names(), self._options
         every = [*names, *arrays.attributes()]
-        ids = _named(options.id_column, "--id-column", every, arrays.where) or find_column(every, _IDS)
-        labels = _named(options.labels_column, "--labels-column", every, arrays.where) or find_column(every, _LABELS)
-        groups = _named(options.group_column, "--group-column", every, arrays.where) or find_column(every, _GROUPS)
+
+        def given(option: str, name: str) -> str:
+            return given_column(name, option, every, arrays.where, "array")
+
+        ids = given("--id-column", options.id_column) or find_column(every, _IDS)
+        labels = given("--labels-column", options.labels_column) or find_column(every, _LABELS)
+        groups = given("--group-column", options.group_column) or find_column(every, _GROUPS)
         lengths, offsets = find_column(every, _LENGTHS), find_column(every, _OFFSETS)
         if options.features:
-            chosen = [_named(each, "--feature", names, arrays.where) for each in options.features]
+            chosen = [given_column(each, "--feature", names, arrays.where, "array") for each in options.features]
         else:
             rest = [each for each in names if each not in (ids, labels, groups, lengths, offsets)]
             chosen = [each for each in rest if _is_feature(arrays.open(each))]
@@ -227,13 +231,16 @@ def _lengths(where: str, roles: Roles, opened: Mapping[str, Rows]) -> NDArray[np
     if not name:
         return None
     values = opened[name].whole()
+    received = f"{values.dtype} of the shape {values.shape}"
     if values.ndim == 1 and values.dtype.kind in "iu":
         numbers = values.astype(np.int64)
         lengths = np.diff(numbers) if roles.offsets else numbers
         if not (lengths < 0).any():
             return lengths
+        row = int(np.argmax(lengths < 0))
+        received = f"the length {lengths[row]} in row {row}"
     what = "increasing offsets" if roles.offsets else "a length for every video"
-    raise DataError(f"{where}: {name}: expected {what}, received {values.dtype} of the shape {values.shape}.")
+    raise DataError(f"{where}: {name}: expected {what}, received {received}.")
 
 
 def _number_of_frames(value: Any, where: str) -> int:
@@ -290,9 +297,3 @@ def _is_feature(rows: Rows) -> bool:
 
 def _describe(rows: Rows) -> str:
     return f"({rows.dtype}, shape {rows.shape})"
-
-
-def _named(name: str, option: str, names: Sequence[str], where: str) -> str:
-    if name and name not in names:
-        raise DataError(f"{where}: {option}: no array '{name}'. {suggest(name, names)}")
-    return name

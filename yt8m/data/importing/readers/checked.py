@@ -1,5 +1,6 @@
 """Checks that every video of a source passes, whatever its format."""
 
+import shlex
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -81,8 +82,13 @@ class CheckedSource:
                 )
         lengths = {name: len(matrix) for name, matrix in features.items()}
         if len(set(lengths.values())) > 1:
-            received = ", ".join(f"{name} {length}" for name, length in lengths.items())
-            raise DataError(f"{raw.where}: expected equal numbers of frames of all features, received {received}.")
+            shapes = {name: np.shape(values) for name, values in raw.arrays.items() if values is not None}
+            received = ", ".join(f"{name} of the shape {shape}" for name, shape in shapes.items())
+            likely = max(shapes, key=lambda name: len(shapes[name]))  # the first of most axes
+            raise DataError(
+                f"{raw.where}: expected equal numbers of frames of all features, received {received}. Choose what is a "
+                f"feature, for instance --feature {shlex.quote(likely)}, or extract all features at the same times."
+            )
         labels = self._labels.read(raw.labels, raw.where)
         group = "" if is_missing(raw.group) else _text(raw.group, f"{raw.where}: group")
         return SourceVideo(identity, features, raw.where, labels, group)
@@ -100,6 +106,10 @@ class CheckedSource:
                 f"{values.shape}. If the first axis counts videos, say --layout row."
             )
         matrix = to_float32(np.atleast_2d(values), where, self._uint8)
+        if len(matrix) and not matrix.size:
+            raise DataError(
+                f"{where}: the frames have no values: expected at least 1, received the shape {values.shape}."
+            )
         if not matrix.size:
             raise DataError(
                 f"{where}: the video has no frames: expected at least 1, received the shape {values.shape}."

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m.data.importing.options import SourceOptions
+from yt8m.data.importing.options import SourceOptions, given_column
 from yt8m.data.importing.readers.array_files import UNNAMED
 from yt8m.data.importing.readers.csv_header import some
 from yt8m.data.importing.readers.paths import format_of
 from yt8m.data.importing.readers.table_files import find_column
-from yt8m.errors import DataError, suggest
+from yt8m.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,9 +75,7 @@ def find_columns(types: Mapping[str, Any], options: SourceOptions, path: str) ->
     plain = [name for name, kind in types.items() if not is_list(kind)]
 
     def role(name: str, option: str, known: Sequence[str], candidates: Iterable[str]) -> str:
-        if name and name not in types:
-            raise DataError(f"{path}: {option}: no column '{name}'. {suggest(name, types)}")
-        return name or find_column(list(candidates), known)
+        return given_column(name, option, types, path) or find_column(list(candidates), known)
 
     identity = role(options.id_column, "--id-column", ID_COLUMNS, plain)
     identity = identity or _index(types)
@@ -246,4 +244,4 @@ def _columns_of(
         return (feature,)
     if feature in numbered:
         return numbered[feature]
-    raise DataError(f"{path}: --feature: no column or columns '{feature}'. {suggest(feature, [*types, *numbered])}")
+    return (given_column(feature, "--feature", [*types, *numbered], path, "column or columns"),)

@@ -63,10 +63,13 @@ def read_start(path: str, local: Path) -> CsvStart:
 def clean_names(names: Sequence[str], path: str) -> list[str]:
     """Return the names of columns without spaces around them; a column without a name gets its number as one.
 
+    The mark `# ` that NumPy's `savetxt` puts before its header is no part of the first name.
+
     Raises:
         DataError: Two columns have the same name.
     """
-    cleaned = [name.strip() or f"(column {number})" for number, name in enumerate(names, start=1)]
+    first = names[0].strip().removeprefix("# ")
+    cleaned = [name.strip() or f"(column {number})" for number, name in enumerate([first, *names[1:]], start=1)]
     if len(set(cleaned)) < len(cleaned):
         refuse_numbers(cleaned, path)
         repeated = next(name for name in cleaned if cleaned.count(name) > 1)

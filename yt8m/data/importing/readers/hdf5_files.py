@@ -31,7 +31,8 @@ class DataSetRows:
         if self.dtype.names or (self.dtype.hasobject and h5py.check_string_dtype(self.dtype) is None):
             raise DataError(
                 f"{where}: expected numbers or text, received {'records' if self.dtype.names else 'lists'}. Save the "
-                "frames of all videos below each other, with a data set 'lengths', or a group per video."
+                "frames of all videos below each other, with a data set 'lengths', or a group per video. "
+                "Other data sets can be chosen with --feature."
             )
 
     def read(self, count: int) -> NDArray[Any]:

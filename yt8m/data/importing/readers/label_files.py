@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from yt8m import storage
@@ -10,12 +11,13 @@ from yt8m.data.importing.label_forms import LIST_OF_OBJECTS, shown
 from yt8m.data.importing.readers.array_files import NpyRows
 from yt8m.data.importing.readers.columns import ID_COLUMNS
 from yt8m.data.importing.readers.csv_header import refuse_numbers, some
-from yt8m.data.importing.readers.paths import format_of
+from yt8m.data.importing.readers.paths import extension_of, format_of
 from yt8m.data.importing.readers.table_files import TableFile, find_column, open_table
 from yt8m.errors import DataError, suggest
 
 _LABELS = ("labels", "label", "class", "classes")
 _JSON = (".json", ".jsonl", ".ndjson")
+_EXTENSIONS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq", ".npy")
 # Characters of the first of many JSON lines.
 _LONGEST_LINE = 1 << 14
 # Punctuation between the entries of a JSON object or list.
@@ -38,7 +40,7 @@ def read_cells(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[A
     if name.endswith(_JSON):
         yield from _from_json(uri, id_column, labels_column)
         return
-    format_name = format_of(uri)
+    format_name = _format_of(uri)
     if format_name == "npy":
         with storage.stage_in(uri).open("rb") as file:
             array = NpyRows(file, uri)
@@ -47,8 +49,6 @@ def read_cells(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[A
             for row in range(array.shape[0]):
                 yield str(row), array.read(1)[0]
         return
-    if format_name not in ("csv", "parquet"):
-        raise DataError(f"{uri}: expected labels in CSV, Parquet, JSON, JSON lines or .npy, received {format_name}.")
     table = open_table(uri, format_name)
     try:
         ids, labels = _columns(list(table.types), id_column, labels_column, uri)
@@ -62,6 +62,20 @@ def read_cells(uri: str, id_column: str, labels_column: str) -> Iterator[tuple[A
 
     for batch in table.batches({ids: pa.string(), labels: pa.string()}):
         yield from zip(batch.column(ids).to_pylist(), batch.column(labels).to_pylist(), strict=True)
+
+
+def _format_of(uri: str) -> str:
+    """Return the format of a file of labels: `csv`, `parquet` or `npy`."""
+    extension = extension_of(uri)
+    if "://" not in uri and Path(uri).is_dir():
+        problem = "received a folder"
+    elif extension in _EXTENSIONS:
+        return format_of(uri)
+    else:
+        ending = extension or Path(uri).suffix
+        problem = f"unknown format '{ending}'" if ending else "the name has no ending, which would tell the format"
+    known = ", ".join([*_EXTENSIONS, *_JSON])
+    raise DataError(f"{uri}: {problem}. Labels are in one file with id and labels. Known formats: {known}.")
 
 
 def _columns(names: Sequence[str], id_column: str, labels_column: str, where: str) -> tuple[str, str]:
@@ -121,7 +135,7 @@ def columns_of(uri: str, id_column: str = "", labels_column: str = "") -> list[s
     if uri.lower().endswith(_JSON):
         key, entry = next(_json_entries(uri, id_column, labels_column), (None, None))
         return list(entry) if key is None and isinstance(entry, Mapping) else []
-    format_name = format_of(uri)
+    format_name = _format_of(uri)
     return list(open_table(uri, format_name).types) if format_name in ("csv", "parquet") else []
 
 

@@ -117,7 +117,7 @@ def format_of(path: str) -> str:
     Raises:
         DataError: The extension is unknown.
     """
-    extension = _extension(path)
+    extension = extension_of(path)
     if not extension:
         ending = Path(path).suffix
         problem = f"unknown format '{ending}'" if ending else "the name has no ending, which would tell the format"
@@ -145,10 +145,11 @@ def common_format(files: PathList) -> str:
 def stem(path: str) -> str:
     """Return the name of a file without its folder and extension, which is the id of the video in it."""
     name = path.rpartition("/")[2]
-    return name.removesuffix(name[len(name) - len(_extension(path)) :])
+    return name.removesuffix(name[len(name) - len(extension_of(path)) :])
 
 
-def _extension(path: str) -> str:
+def extension_of(path: str) -> str:
+    """Return the end of a file's name that tells a known format, or an empty text."""
     matching = [each for each in _FORMATS if path.lower().endswith(each)]
     return max(matching, key=len, default="")
 
@@ -187,7 +188,7 @@ def _in_folder(folder: str, files: Iterable[str]) -> Iterator[str]:
     for path in files:
         if path.rpartition("/")[2].startswith("."):
             continue
-        if _extension(path):
+        if extension_of(path):
             known += 1
             yield path
         else:
