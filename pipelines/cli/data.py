@@ -132,8 +132,12 @@ def split(patterns: tuple[str, ...], out: str, shards: int | None) -> None:
     from yt8m.data.partition import list_shards
 
     folder = out if "://" in out else str(Path(out).absolute())
-    done = divide_shards(list_shards("GLOB", patterns), folder, shards)
+    uris = list_shards("GLOB", patterns)
+    import_quietly("tensorflow")
+    done = divide_shards(uris, folder, shards)
     click.echo(f"{done.pattern}: {done.videos:,} videos in {done.shards} shards")
+    for doubt in done.doubts:
+        click.echo(f"Warning: {doubt}", err=True)
     listed = json.dumps([done.pattern], ensure_ascii=False)
     click.echo(f"In a recipe: data: {{validation: {listed}, holdout_shards: {max(1, done.shards // 5)}}}")
 

@@ -93,3 +93,26 @@ def test_nothing_is_written_if_the_vocabulary_is_missing(one: Path, tmp_path: Pa
     result = split(one, "--out", tmp_path / "shards")
     assert (result.exit_code, "names.csv: there is no such file" in result.stderr) == (2, True)
     assert not (tmp_path / "shards").exists()
+
+
+def test_copies_are_used_once_and_repeated_ids_are_told(one: Path, tmp_path: Path, shards: SimpleNamespace) -> None:
+    (tmp_path / "output (1).tfrecord").write_bytes(one.read_bytes())
+    (tmp_path / "link.tfrecord").hardlink_to(one)
+    shards.write(tmp_path / "more.tfrecord", [shards.video_of(7, labels=[1]), shards.video_of(50, labels=[1])])
+    result = split(tmp_path / "*.tfrecord", "--out", tmp_path / "shards")
+    assert result.exit_code == 0
+    assert "43 videos in 10 shards" in result.stdout
+    assert f"{tmp_path}/output (1).tfrecord has the content of {tmp_path}/link.tfrecord" in result.stderr
+    assert "1 of 42 videos have the id of another one, for instance '0007' in " in result.stderr
+    assert f"and {tmp_path}/more.tfrecord. " in result.stderr
+
+
+@pytest.mark.parametrize(("inside", "said"), [("", " is a file"), ("x", "output.tfrecord is no folder")])
+def test_a_file_in_place_of_the_folder_is_refused_before_anything_is_read(
+    one: Path, inside: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("yt8m.data.division.inspect_framing", None)
+    result = split(one, "--out", one / inside)
+    assert (result.exit_code, said in result.stderr) == (2, True)
+    generated = CliRunner().invoke(main, ["data", "generate", "--out", str(one / inside), "--preset", "smoke"])
+    assert (generated.exit_code, said in generated.stderr) == (2, True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yt8m.data.format import DataSpec
-from yt8m.data.partition import Partition, Shard, split_shards
+from yt8m.data.partition import Partition, Shard, list_shards, split_shards
 from yt8m.errors import ConfigError, DataError
 
 TRAINING = ["/t/0", "/t/1"]
@@ -79,3 +79,16 @@ def test_a_file_with_another_content_is_reported(tmp_path):
     (tmp_path / "other.json").write_text('{"seed": 1}')
     with pytest.raises(ConfigError, match=r"other\.json: training: required, but missing"):
         Partition.load(tmp_path / "other.json")
+
+
+def test_other_names_of_a_listed_shard_are_told_and_other_spellings_are_not(tmp_path, caplog):
+    (tmp_path / "train0").write_bytes(b"one")
+    pattern = f"{tmp_path}/*"
+    assert list_shards("GLOB", [pattern, f"{tmp_path}/../{tmp_path.name}/train0"]) == [f"{tmp_path}/train0"]
+    assert not caplog.messages
+    (tmp_path / "validate0").hardlink_to(tmp_path / "train0")
+    assert list_shards("GLOB", [pattern]) == [f"{tmp_path}/train0"]
+    said = (
+        f"GLOB: {tmp_path}/validate0 is another name of the file {tmp_path}/train0, which is used once (1 such name)."
+    )
+    assert caplog.messages == [said]

@@ -1,6 +1,8 @@
 """The partition of a data set into training and hold-out shards."""
 
 import hashlib
+import logging
+import os
 import shlex
 from collections.abc import Iterable, Sequence
 from typing import Literal
@@ -12,6 +14,8 @@ from yt8m.config import Config, ConfigFile
 from yt8m.data.format import DataSpec
 from yt8m.data.read_report import BadRecord, DamagedShard
 from yt8m.errors import DataError
+
+_LOGGER = logging.getLogger("yt8m.data")
 
 
 class Shard(Config):
@@ -92,7 +96,7 @@ def list_shards(place: str, patterns: Iterable[str]) -> list[str]:
     Args:
         place: Option or key that holds the patterns, for error messages.
         patterns: Paths, URIs or glob patterns; see `yt8m.storage.patterns`. A shard that is reached over several
-            spellings of its path is listed under the first one.
+            spellings of its path is listed under the first one. Links to a listed shard are left out with a warning.
 
     Raises:
         DataError: A pattern matches no shard, or something that cannot be read.
@@ -103,7 +107,17 @@ def list_shards(place: str, patterns: Iterable[str]) -> list[str]:
         if found.problem:
             raise DataError(f"{place}: {found.problem}")
         uris += found.uris
-    return list(_one_per_file(uris).values())
+    files = _one_per_file(uris)
+    listed = {_path(uri) for uri in files.values()}
+    if links := [uri for uri in dict.fromkeys(uris) if _path(uri) not in listed]:
+        _LOGGER.warning(
+            "%s: %s is another name of the file %s, which is used once (%s).",
+            place,
+            links[0],
+            files[storage.identity(links[0])],
+            f"{len(links)} such name{'s' * (len(links) > 1)}",
+        )
+    return list(files.values())
 
 
 def split_shards(
@@ -144,6 +158,10 @@ def split_shards(
             f"Hold out at most {most}, or give training shards."
         )
     return [*training, *kept], [uri for number, uri in enumerate(validation) if number in chosen]
+
+
+def _path(uri: str) -> str:
+    return uri if storage.is_remote(uri) else os.path.normpath(uri)
 
 
 def _one_per_file(uris: Iterable[str]) -> dict[str, str]:

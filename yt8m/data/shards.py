@@ -1,7 +1,11 @@
 """Shards of a data set: names, sizes, and whether they are complete."""
 
+import os
+
 from yt8m import storage
 from yt8m.data.tfrecord import inspect_framing
+from yt8m.errors import ConfigError
+from yt8m.storage.local import local_path
 
 # Least numbers of shards, even if the shards become small: the hold-out consists of whole shards.
 LEAST_TRAINING_SHARDS = 4
@@ -11,6 +15,22 @@ LEAST_VALIDATION_SHARDS = 8
 def shard_name(split: str, number: int) -> str:
     """Return the file name of a shard: `train0003.tfrecord`."""
     return f"{split}{number:04}.tfrecord"
+
+
+def check_folder(uri: str) -> None:
+    """Check that files can be written into a folder, which need not exist.
+
+    Raises:
+        ConfigError: There is a file in its place, or in the place of a folder that it is in.
+    """
+    if storage.is_remote(uri):
+        return
+    path = local_path(uri)
+    existing = next(each for each in (path, *path.parents) if os.path.lexists(each))
+    if existing.is_dir():
+        return
+    problem = f"{path} is a file" if existing == path else f"{path} cannot be made: {existing} is no folder"
+    raise ConfigError(f"--out: {problem}. Give a new folder.")
 
 
 def shard_sizes(videos: int, per_shard: int, least_shards: int) -> list[int]:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from yt8m.data.format import RecordLayout
+
 KINDS = {"bytes_list": "bytes", "float_list": "floats", "int64_list": "integers", None: "nothing"}
 # Maximum number of fields in a description; further ones are only counted.
 MAX_DESCRIBED = 20
@@ -65,6 +67,16 @@ def parse(payload: bytes) -> Any:
         return tf.train.SequenceExample.FromString(payload)
     except Exception:  # the protobuf implementations raise different errors
         return None
+
+
+def id_of(payload: bytes, layout: RecordLayout) -> bytes:
+    """Return the id of a record, or an empty string if it has none that a reader takes."""
+    record = parse(payload)
+    context = record.context.feature if record is not None else {}
+    for key in layout.id_keys:
+        if key in context and context[key].bytes_list.value:
+            return bytes(context[key].bytes_list.value[0])
+    return b""
 
 
 def values_of(feature: Any) -> Sequence[Any]:

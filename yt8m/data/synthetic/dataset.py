@@ -12,7 +12,14 @@ from yt8m import storage
 from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
 from yt8m.data.encoding import FrameBuffer, encode_video
 from yt8m.data.format import DataSpec
-from yt8m.data.shards import LEAST_TRAINING_SHARDS, LEAST_VALIDATION_SHARDS, is_complete, shard_name, shard_sizes
+from yt8m.data.shards import (
+    LEAST_TRAINING_SHARDS,
+    LEAST_VALIDATION_SHARDS,
+    check_folder,
+    is_complete,
+    shard_name,
+    shard_sizes,
+)
 from yt8m.data.synthetic.presets import Preset
 from yt8m.data.synthetic.video import VideoSource
 from yt8m.data.tfrecord import write_record
@@ -73,9 +80,10 @@ def start_dataset(uri: str, description: DatasetDescription) -> None:
         description: Content of `dataset.json`.
 
     Raises:
-        ConfigError: The folder's `dataset.json` is no description of a data set.
+        ConfigError: The folder is a file, or its `dataset.json` is no description of a data set.
         DataError: The folder holds another data set, or shards of unknown origin.
     """
+    check_folder(uri)
     place = storage.join(uri, DESCRIPTION_NAME)
     if found := DatasetDescription.in_folder(uri):
         if found != description:
