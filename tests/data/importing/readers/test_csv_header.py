@@ -23,6 +23,7 @@ FILE: dict[str, Any] = {"layout": "file"}
     [
         ("v0,0.8,0.3,-1.3\nv1,1.0,2.0,3.0\n", {}, "first line, received numbers: v0, .* id,rgb_0,rgb_1,rgb_2"),
         ("v0,0.8,0.3\nv1,1.0,2.0\n", {"id_column": "v0", "features": ("0.8",)}, "received numbers: v0, 0.8, 0.3"),
+        ("v0,cat,0.8\nv1,dog,1.0\n", {"id_column": "v0", "features": ("0.8",)}, "received numbers: v0, cat, 0.8"),
         ("0.0e+00,0.0e+00\n1.0e+00,2.0e+00\n", FILE, r"received numbers: .* for instance rgb_0,rgb_1\."),
         ("0.5 1.5\n1.0 2.0\n", FILE, "received spaces between numbers"),
         ("v0;0,25;0,5\nv1;0,25;0,5\n", {}, "received numbers: v0, 0,25, 0,5"),

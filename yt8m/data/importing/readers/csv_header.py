@@ -93,7 +93,8 @@ def refuse_numbers(names: Sequence[str], path: str, example: str = "") -> None:
             "np.savetxt(..., delimiter=',', header='rgb_0,rgb_1,...', comments='')."
         )
     numbers = [name for name in names if _NUMBERS.fullmatch(name)]
-    if 2 * len(numbers) >= len(names) and (example or not _counts(numbers)):
+    has_fraction = any(not name.strip(" +-").isdigit() for name in numbers)
+    if has_fraction or (2 * len(numbers) >= len(names) and (example or not _counts(numbers))):
         raise DataError(
             f"{path}: expected the names of the columns in the first line, received numbers: {some(names)}. "
             f"Put a line with the names of the columns before it, for instance {example or _example(names)}."
