@@ -11,7 +11,7 @@ from yt8m import storage
 from yt8m.data.importing.readers.paths import format_of
 from yt8m.data.partition import list_shards
 from yt8m.errors import DataError
-from yt8m.storage.patterns import has_wildcards
+from yt8m.storage.patterns import any_case, has_wildcards
 
 # Words that begin a part of the name of a shard or its folder, and the side that they mean.
 _WORDS = {"train": "training", "valid": "validation", "val": "validation", "dev": "validation", "eval": "validation"}
@@ -22,7 +22,7 @@ UNUSED = ("test", "unlabeled")
 _UNLABELED = re.compile(r"(?:^|[^a-z])unlabel")
 _SIDE = re.compile(rf"(?:^|[^a-z])({'|'.join([*_WORDS, 'test'])})")
 # Endings of shards in a folder that is given as a whole, the first that exists, also one folder deeper.
-_ENDINGS = ("*.tfrecord", "*.tfrecords", "*tfrecord*")
+_ENDINGS = tuple(map(any_case, ("*.tfrecord", "*.tfrecords", "*tfrecord*")))
 _LEAST_SHARDS = 2
 _STATS_AT_ONCE = 16
 

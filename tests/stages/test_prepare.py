@@ -396,3 +396,10 @@ def test_values_clipped_at_the_ends_of_the_range_are_told(folder, shards):
     spec = shards.spec.model_copy(update={"ranges": {"rgb": (0.0, 8.0)}})
     _, result = run(folder, shards, validation=(f"{folder}/validate0*",), spec=spec)
     assert "'rgb'" not in str(result.details["doubts"])
+
+
+def test_the_remedy_for_shards_without_a_record_does_not_name_settings(folder, shards):
+    for path in folder.glob("train*"):
+        path.write_bytes(b"")
+    with pytest.raises(DataError, match=r"the file is empty\. Give intact TFRecord files\. If these"):
+        run(folder, shards, validation=(f"{folder}/validate0*",))

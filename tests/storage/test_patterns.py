@@ -164,3 +164,11 @@ def test_spellings_of_one_path_have_one_identity(tmp_path: Path, monkeypatch: py
     spellings = [file, "a/shard", "b/shard", "a/../b/shard", f"file://{file}"]
     assert {storage.identity(spelling) for spelling in spellings} == {os.path.realpath(file)}
     assert storage.identity("gs://bucket/a/../b") == "gs://bucket/a/../b"
+
+
+def test_names_in_another_case_are_told_and_a_pattern_is_not_asked_for_one(tmp_path: Path) -> None:
+    file = write(tmp_path / "TRAIN0.TFRECORD")
+    found = storage.find_files(f"{tmp_path}/train*", "shard", ".tfrecord")
+    assert found.problem.endswith(f"Upper and lower case differ: there is {file}. Write the name as it is.")
+    assert storage.find_files(f"{tmp_path}/test*", "shard", ".tfrecord").problem.endswith("Check the path.")
+    assert storage.find_files(f"{tmp_path}/test", "shard", ".tfrecord").problem.endswith("a pattern needs * or ?.")

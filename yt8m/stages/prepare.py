@@ -142,7 +142,9 @@ def _nothing_usable(side: str, uris: list[str], report: ReadReport, spec: DataSp
 
     damaged, bad = report.findings_in(uris)
     first = next(map(str, [*damaged, *bad]), f"{uris[0]}: no record")
-    remedy = diagnose(report.samples, spec) or "Check the features and classes of the recipe."
+    # Files without a record have nothing that other settings could read.
+    settings = "Check the features and classes of the recipe." if bad else "Give intact TFRecord files."
+    remedy = diagnose(report.samples, spec) or settings
     return (
         f"no usable video in the {side} shards ({len(uris)} shards). First problem: {first}. {remedy} If these are not "
         "the shards you meant, check the glob patterns."
@@ -153,12 +155,12 @@ def _doubts_about_records(
     sides: "Sides", skipped: int, first: str, report: ReadReport, spec: DataSpec
 ) -> Iterator[str]:
     """Yield sentences about the records that were skipped."""
-    from yt8m.data.checking.remarks import remark_on_labels_from_one  # noqa: PLC0415 - TensorFlow
+    from yt8m.data.checking.remarks import remark_on_label_numbers  # noqa: PLC0415 - TensorFlow
 
     records = skipped + sum(scan.videos for scan in sides)
     yield f"{skipped:,} of {records:,} records were skipped ({skipped / records:.1%}), for instance {first}."
     class_counts = sides.training.class_counts + sides.holdout.class_counts
-    if remark := remark_on_labels_from_one(report.samples, spec, class_counts):
+    if remark := remark_on_label_numbers(report.samples, spec, class_counts):
         yield remark
 
 

@@ -28,6 +28,11 @@ def has_wildcards(text: str) -> bool:
     return any(letter in text for letter in WILDCARDS)
 
 
+def any_case(pattern: str) -> str:
+    """Return a pattern that matches names with upper and lower case letters alike; it must have no brackets."""
+    return "".join(f"[{each.lower()}{each.upper()}]" if each.isascii() and each.isalpha() else each for each in pattern)
+
+
 def count_names(parts: Sequence[str], exists: Callable[[int], bool]) -> int:
     """Count the leading parts of a path that are names; the parts behind them are a pattern.
 
@@ -63,7 +68,10 @@ def why_no_match(pattern: str, noun: str, list_uris: Callable[[str], list[str]])
             f"{problem} Where no such file or folder exists, [...] stands for one of the letters between the brackets. "
             "Check the path, and write [[] for a [ in a name."
         )
-    return f"{problem} Check the path; a pattern needs * or ?."
+    folder, separator, name = pattern.rpartition("/")
+    if other := next(iter(list_uris(f"{folder}{separator}{any_case(name)}")), ""):
+        return f"{problem} Upper and lower case differ: there is {other}. Write the name as it is."
+    return f"{problem} Check the path{'' if has_wildcards(pattern) else '; a pattern needs * or ?'}."
 
 
 def why_unreadable(path: Path) -> str:

@@ -94,3 +94,20 @@ def shard_of_labels(tmp_path: Path) -> Callable[[Sequence[int]], str]:
         return write_shard(tmp_path / "a.tfrecord", videos)
 
     return write
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ([[-1], [3]], "Leave 'labels' empty in videos without a label"),
+        ([[-1, 1, -1, -1, -1], [1, -1, -1, -1, -1]], "--classes 5 --layout label_form=multi_hot; in the recipe"),
+    ],
+)
+def test_negative_labels_are_told_with_what_to_write_instead(
+    tmp_path: Path, labels: list[list[int]], said: str
+) -> None:
+    records = [
+        Video(id=b"%d" % n, labels=each, frames=video_of(n, rgb=16, audio=4).frames) for n, each in enumerate(labels)
+    ]
+    assert said in diagnose([each.serialize() for each in records[:2]], SMALL)
+    assert said in check_shards([write_shard(tmp_path / "a", records)], SMALL).diagnosis

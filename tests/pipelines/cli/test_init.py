@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from pipelines.cli import main
 from pipelines.init import doubts, write
+from pipelines.init.shards import find_shards
 from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
 from tests.support.recipes import load_recipe
@@ -400,6 +401,12 @@ def test_two_kinds_of_shards_are_refused(tmp_path: Path) -> None:
     assert result.exit_code == 2
     assert re.search(r"4 with rgb 8, audio 4 .*, such as \S+/one/train0\.tfrecord; 4 with inc3 6 ", result.stderr)
     assert "Give shards of one kind." in result.stderr
+
+
+def test_endings_of_shards_may_be_written_in_upper_case(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", [name.upper() for name in DIVIDED], videos=4)
+    shards = find_shards([str(tmp_path / "data")])
+    assert {side: len(found.uris) for side, found in shards.items()} == {"training": 3, "validation": 1}
 
 
 def test_frames_and_vectors_of_the_same_videos_are_refused_together(tmp_path: Path) -> None:

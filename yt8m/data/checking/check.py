@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from yt8m import storage
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.labels import explain_missing_labels, first_records, propose_two_classes
-from yt8m.data.checking.remarks import remark_on_bytes, remark_on_labels_from_one
+from yt8m.data.checking.remarks import remark_on_bytes, remark_on_label_numbers
 from yt8m.data.checking.report import ByteStatistics, CheckReport, Distribution, find_duplicates
 from yt8m.data.format import DataSpec, clipped_share
 from yt8m.data.read_report import ReadReport
@@ -141,9 +141,9 @@ def _doubts(spec: DataSpec, tally: _Tally) -> Iterator[str]:
 def _diagnosis(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadReport) -> str:
     num_labels = tally.column("num_labels")
     # Few bad records among good ones are no other layout.
-    from_one = remark_on_labels_from_one(found.samples, spec, tally.class_counts)
-    if found.total_bad_records > len(num_labels) or from_one:
-        return from_one or diagnose(found.samples, spec)
+    about_numbers = remark_on_label_numbers(found.samples, spec, tally.class_counts)
+    if found.total_bad_records > len(num_labels) or about_numbers:
+        return about_numbers or diagnose(found.samples, spec)
     both = tally.class_counts[:2] == (num_labels > 0).sum()
     if num_labels.any() and spec.layout.label_form == "numbers" and set(num_labels) <= {0, 2} and both.all():
         return f"Every labeled video has exactly the classes 0 and 1. {propose_two_classes(spec)}"

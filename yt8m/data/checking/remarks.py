@@ -88,8 +88,10 @@ def remark_on_vectors(fields: Sequence[RecordField], spec: DataSpec) -> str:
 
 
 def remark_on_labels(payloads: Sequence[bytes], spec: DataSpec) -> str:
-    """Tell what to do with labels that are stored as texts or as floats."""
+    """Tell what to do with labels that are stored as texts or as floats, or are negative."""
     values = [value for record in _records(payloads) for value in _labels(record, spec)]
+    if remark := _remark_on_negative_labels(payloads, spec):
+        return remark
     if not values or spec.layout.label_form == "multi_hot_floats" or isinstance(values[0], int):
         return ""
     if isinstance(values[0], bytes):
@@ -102,8 +104,8 @@ def remark_on_labels(payloads: Sequence[bytes], spec: DataSpec) -> str:
     return f"{what}Write the numbers of a video's classes as integers, or {_IMPORT}, whose --labels takes names, too."
 
 
-def remark_on_labels_from_one(payloads: Sequence[bytes], spec: DataSpec, class_counts: NDArray[np.int64]) -> str:
-    """Tell that labels count classes from 1, and what to do about it.
+def remark_on_label_numbers(payloads: Sequence[bytes], spec: DataSpec, class_counts: NDArray[np.int64]) -> str:
+    """Tell that labels count classes from 1 or are negative, and what to do about it.
 
     Args:
         payloads: Some serialized records that are not usable videos.
@@ -111,8 +113,10 @@ def remark_on_labels_from_one(payloads: Sequence[bytes], spec: DataSpec, class_c
         class_counts: Number of usable videos per class, int64 (C,).
 
     Returns:
-        Sentences, or an empty string if the labels count from 0.
+        Sentences, or an empty string if there are none.
     """
+    if remark := _remark_on_negative_labels(payloads, spec):
+        return remark
     if spec.layout.label_form != "numbers" or class_counts[0]:
         return ""
     labels = [value for record in _records(payloads) for value in _labels(record, spec)]
@@ -147,6 +151,22 @@ def remark_on_bytes(clipped: Mapping[str, float], constant: Sequence[str], spec:
                 f"outside of it are. Set the range of its values{stored}: in the recipe, "
                 f"`data: {{spec: {{ranges: {{{name}: [LOW, HIGH]}}}}}}`; `yt8m init` measures it.{quantized}"
             )
+
+
+def _remark_on_negative_labels(payloads: Sequence[bytes], spec: DataSpec) -> str:
+    labels = [list(values) for record in _records(payloads) if (values := _labels(record, spec))]
+    numbers = {value for values in labels for value in values if not isinstance(value, bytes)}
+    if not any(value < 0 for value in numbers):
+        return ""
+    key = spec.layout.labels
+    if numbers <= {-1, 0, 1} and len(set(map(len, labels))) == 1 and len(labels[0]) > 1:
+        form = "multi_hot" if all(isinstance(value, int) for value in numbers) else "multi_hot_floats"
+        return (
+            f"'{key}' probably holds a -1 or 1 for every class. Write 0 in place of -1, and set --classes "
+            f"{len(labels[0])} --layout label_form={form}; in the recipe, `data: {{spec: {{num_classes: "
+            f"{len(labels[0])}, layout: {{label_form: {form}}}}}}}`."
+        )
+    return f"Classes count from 0. Leave '{key}' empty in videos without a label, instead of writing a negative number."
 
 
 def _records(payloads: Sequence[bytes]) -> Iterator[Any]:
