@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from yt8m.data.format import DataSpec
 
 MAX_SHOWN = 20
+# Shards of videos with the same id.
+MAX_SHOWN_SHARDS = 3
 
 
 @click.group()
@@ -195,20 +198,29 @@ def _show(report: "CheckReport", console: Console) -> None:
         console.print(f"\n{escape(report.diagnosis)}", soft_wrap=True, highlight=False)
     for doubt in report.doubts:
         console.print(f"\nWarning: {escape(doubt)}", soft_wrap=True, highlight=False)
-    duplicates = [f"{each.id}: {', '.join(each.shards)}" for each in report.duplicate_ids]
+    duplicates = [f"{each.id}: {_shorten(each.shards)}" for each in report.duplicate_ids]
     _list(console, "Duplicate ids", duplicates, report.num_duplicate_ids)
     usable = "Every record of every shard is a usable video"
     if report.healthy and report.num_duplicate_ids:
         console.print(
-            f"[yellow]{usable}, but several videos have the same id ({report.num_duplicate_ids:,} such ids): a copy in "
-            "the training shards makes a hold-out video worthless. Remove the copies.[/]"
+            f"[yellow]{usable}, but several videos have the same id (such ids: {report.num_duplicate_ids:,}): a copy "
+            "in the training shards makes a hold-out video worthless. Remove the copies. If these are different "
+            "videos, give each an id of its own.[/]"
         )
     elif report.healthy and not report.labels:
         console.print(f"[yellow]{usable}, but none has a label: they serve for predictions, not for training.[/]")
-    elif report.healthy and report.doubts:
+    elif report.healthy and (report.doubts or report.diagnosis):
         console.print(f"[yellow]{usable}, but see the warnings.[/]")
     elif report.healthy:
         console.print(f"[green]{usable}.[/]")
+
+
+def _shorten(shards: Sequence[str]) -> str:
+    """List the shards of videos with the same id, the first of them with their number of videos."""
+    counts = Counter(shards)
+    listed = [f"{uri} ({count:,} videos)" if count > 1 else uri for uri, count in counts.items()]
+    more = f" and {len(listed) - MAX_SHOWN_SHARDS:,} more" if len(listed) > MAX_SHOWN_SHARDS else ""
+    return f"{', '.join(listed[:MAX_SHOWN_SHARDS])}{more}"
 
 
 def _list(console: Console, title: str, lines: list[str], total: int) -> None:

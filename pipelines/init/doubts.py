@@ -37,6 +37,7 @@ def find_doubts(survey: Survey) -> Iterator[str]:
     """
     used = [side for name, side in survey.sides.items() if name not in UNUSED]
     yield from _damages(used)
+    yield from (f"{key!r} is not among the features, because {reason}." for key, reason in survey.left_out.items())
     training, validation = (
         list(survey.sides[name].shards.uris) if name in survey.sides else [] for name in ("training", "validation")
     )

@@ -9,7 +9,7 @@ from yt8m.data.checking.floats import measure_ranges
 from yt8m.data.checking.layout import guess_spec
 from yt8m.data.checking.remarks import remark_on_raw_floats
 from yt8m.data.format import DataSpec
-from yt8m.errors import ConfigError, DataError
+from yt8m.errors import DataError
 
 # Classes of YouTube-8M that a part of its records may miss.
 _UNSEEN_CLASSES = 500
@@ -34,12 +34,6 @@ def find_spec(payloads: Sequence[bytes], uri: str) -> DataSpec:
         spec = guess_spec(payloads)
     except DataError as error:
         raise DataError(f"--data: {uri}: {error}") from None
-    except ConfigError as error:
-        reason = str(error).removeprefix("DataSpec: ")
-        raise DataError(
-            f"--data: {uri}: the fields of its records do not fit a recipe: {reason} Rename the field in the shards, "
-            "or write the videos anew with `yt8m data import`."
-        ) from None
     if remark := remark_on_raw_floats(payloads, spec):
         raise DataError(f"--data: {uri}: {remark}")
     check_labels(payloads, spec, uri)
@@ -135,5 +129,5 @@ def _describe_kind(spec: DataSpec, payload: bytes) -> str:
 def _guess(payloads: Sequence[bytes]) -> DataSpec | None:
     try:
         return guess_spec(payloads)
-    except (DataError, ConfigError):
+    except DataError:
         return None

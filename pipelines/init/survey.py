@@ -9,6 +9,7 @@ import numpy as np
 from pipelines.init.records import check_kinds, check_labels, check_readable, find_spec
 from pipelines.init.shards import UNUSED, Shards, check_enough
 from yt8m import storage
+from yt8m.data.checking.layout import explain_other_features
 from yt8m.data.description import DatasetDescription
 from yt8m.data.format import DataSpec
 from yt8m.data.tfrecord import inspect_framing, read_payloads
@@ -20,6 +21,8 @@ _OPENED_SHARDS, _OPENED_REMOTE_SHARDS = 200, 8
 _READ_BYTES = 256 << 20
 # Records of a described data set in which to look for labels.
 _CHECKED_LABELS = 200
+# Records whose fields tell why some of them are no features.
+_EXPLAINED = 100
 # Records of a shard whose fields are compared with those of other shards.
 _COMPARED = 5
 
@@ -53,6 +56,7 @@ class Survey:
         described: Whether the data set has a description. Otherwise `spec` fits the records that were read.
         vocabulary: File with the names of the classes; empty if there is none.
         read: Number of records that were read to find `spec`; 0 with a description.
+        left_out: Why fields of the records are not among the features, by key.
     """
 
     spec: DataSpec
@@ -60,6 +64,7 @@ class Survey:
     described: bool
     vocabulary: str
     read: int
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def videos(self) -> int:
@@ -120,7 +125,8 @@ def survey(shards: Mapping[str, Shards]) -> Survey:
     spec = find_spec(payloads, next(iter(firsts)))
     check_readable(firsts, spec)
     check_enough(shards)
-    return Survey(spec, sides, False, "", len(payloads))
+    left_out = explain_other_features(payloads[:_EXPLAINED], spec.features)
+    return Survey(spec, sides, False, "", len(payloads), left_out)
 
 
 def take_records(records: Mapping[str, int], number: int) -> Iterator[bytes]:

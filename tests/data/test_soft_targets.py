@@ -253,7 +253,7 @@ def test_a_manifest_of_another_partition_is_refused(made, shards, tmp_path):
         opened(num_classes=11)
     with pytest.raises(DataError, match="made for partition other"):
         opened(partition_digest="other")
-    with pytest.raises(DataError, match=r"no soft targets for .*1\.tfrecord \(1 such shards\)"):
+    with pytest.raises(DataError, match=r"no soft targets for .*1\.tfrecord \(such shards: 1\)"):
         opened(sidecars={uris[0]: sidecars[0]})
 
 

@@ -261,7 +261,7 @@ def test_a_link_is_the_shard_that_it_leads_to(folder, shards, link):
 
     getattr(folder / "validate9.tfrecord", link)(folder / "train0.tfrecord")
     with pytest.raises(
-        DataError, match=r"validate9\.tfrecord: both a training .* \(as .*train0\.tfrecord\) \(1 such shards"
+        DataError, match=r"validate9\.tfrecord: both a training .* \(as .*train0\.tfrecord\) \(such shards: 1\)"
     ):
         run(folder, shards)
 

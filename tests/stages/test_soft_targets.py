@@ -76,7 +76,7 @@ def test_several_workers_write_the_same_files_as_one(small_partition, trained, t
 
 def test_a_single_part_is_refused_as_incomplete(small_partition, trained, tmp_path):
     run(small_partition, {"one": trained}, tmp_path, "0", worker=0, workers=2)
-    with pytest.raises(DataError, match=r"0\.json: no soft targets for .*train1\.tfrecord \(1 such shards\)"):
+    with pytest.raises(DataError, match=r"0\.json: no soft targets for .*train1\.tfrecord \(such shards: 1\)"):
         opened(small_partition, tmp_path, "0")
 
 

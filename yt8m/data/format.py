@@ -83,7 +83,7 @@ class DataSpec(Config):
     @classmethod
     def _features_have_names(cls, features: dict[str, int]) -> dict[str, int]:
         for name in features:
-            if not name or any(unicodedata.category(letter) == "Cc" for letter in name):
+            if not can_be_feature(name):
                 raise ValueError(
                     f"expected the features' keys in the records, received {name!r}. A key has at least one character, "
                     "and no control characters such as line breaks"
@@ -161,6 +161,11 @@ def clipped_share(lowest: int, highest: int, total: int, low: float, high: float
         high: Highest value of the range. If it is 0, this holds for the highest bytes.
     """
     return float(bool(low) * lowest + bool(high) * highest) / max(total, 1)
+
+
+def can_be_feature(key: str) -> bool:
+    """Return whether a key of records can be the name of a feature."""
+    return bool(key) and not any(unicodedata.category(letter) == "Cc" for letter in key)
 
 
 def mean_name(feature: str) -> str:

@@ -179,7 +179,7 @@ def _both_sides(both: Sequence[tuple[str, str]], *, files: int) -> str:
     if files == 1:
         return f"{problem}. {_only_one_shard(other)}"
     return (
-        f"{problem} ({len(both)} such shards). Let only a pattern of data.validation match them: validation shards "
+        f"{problem} (such shards: {len(both)}). Let only a pattern of data.validation match them: validation shards "
         "that are not held out are training shards anyway."
     )
 

@@ -125,7 +125,7 @@ class SoftTargetManifest(ConfigFile):
             raise DataError(f"{source}: soft targets for {self.num_classes} classes, but {classes} expected. {remedy}")
         missing = [uri for uri in partition.training_uris if uri not in self.sidecars]
         if missing:
-            raise DataError(f"{source}: no soft targets for {missing[0]} ({len(missing)} such shards). {remedy}")
+            raise DataError(f"{source}: no soft targets for {missing[0]} (such shards: {len(missing)}). {remedy}")
         if self.partition_digest != partition.digest:
             received = self.partition_digest[:12]
             raise DataError(f"{source}: made for partition {received}, not for {partition.digest[:12]}. {remedy}")

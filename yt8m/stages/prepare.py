@@ -146,8 +146,8 @@ def _nothing_usable(side: str, uris: list[str], report: ReadReport, spec: DataSp
     settings = "Check the features and classes of the recipe." if bad else "Give intact TFRecord files."
     remedy = diagnose(report.samples, spec) or settings
     return (
-        f"no usable video in the {side} shards ({len(uris)} shards). First problem: {first}. {remedy} If these are not "
-        "the shards you meant, check the glob patterns."
+        f"no usable video in the {side} shards (shards: {len(uris)}). First problem: {first}. {remedy} If these are "
+        "not the shards you meant, check the glob patterns."
     )
 
 

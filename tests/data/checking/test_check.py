@@ -7,6 +7,8 @@ from yt8m.data.checking.report import ByteStatistics, Distribution
 from yt8m.data.format import DataSpec, dequantize
 from yt8m.errors import StorageError
 
+FLOATS = {"rgb": 64, "audio": 16}
+
 
 def test_everything_is_counted(tmp_path, shards):
     videos = [
@@ -115,3 +117,11 @@ def test_labels_under_another_key_are_told(tmp_path, shards):
     found = check_shards([shards.write(tmp_path / "a", records)], shards.spec).diagnosis
     assert "If 'y' are the labels, these settings read them: " in found
     assert "--layout labels=y; in the recipe, `data: {spec: {layout: {labels: y}}}`" in found
+
+
+def test_floats_declared_by_their_bytes_are_a_doubt(tmp_path, shards):
+    frames = {name: [np.linspace(1, 2, size // 4, dtype=np.float32).tobytes()] * 3 for name, size in FLOATS.items()}
+    path = shards.write(tmp_path / "a", [shards.Video(id=b"v", labels=[1], frames=frames)])
+    report = check_shards([path], DataSpec(features=FLOATS, num_classes=5))
+    assert report.healthy
+    assert "probably float32 numbers (numbers per frame: 'rgb' 16, 'audio' 4)" in report.diagnosis

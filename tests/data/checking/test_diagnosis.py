@@ -244,3 +244,44 @@ def test_names_that_options_cannot_carry_are_told_for_the_recipe_only():
     found = diagnose([record.SerializeToString()], SMALL)
     assert "These settings read them: in the recipe, `data: {spec: {layout: {id: 'a,b'}}}`" in found
     assert "--layout" not in found
+
+
+def listed(**lists: Sequence[Any]) -> bytes:
+    """Serialize a video whose feature lists have these values, one frame each."""
+    record = tf.train.SequenceExample.FromString(Video(labels=[1], frames={}).serialize())
+    kinds = {bytes: "bytes_list", float: "float_list", int: "int64_list"}
+    for key, frames in lists.items():
+        for values in frames:
+            getattr(record.feature_lists.feature_list[key].feature.add(), kinds[type(values[0])]).value.extend(values)
+    return bytes(record.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("lists", "said"),
+    [
+        ({"audio": [[0.5, 0.5]] * 2}, "Without 'audio', because it holds floats, unlike 'inc'."),
+        ({"audio": [[b"12"]]}, "Without 'audio', because it has another number of frames than 'inc'."),
+        (
+            {"audio": [[b"12", b"34"]] * 2},
+            "Without 'audio', because a frame holds 2 byte strings, and readers take one.",
+        ),
+        ({"num_frames": [[b"12"]] * 2}, "Without 'num_frames', because its name is that of something else"),
+        ({"a\tb": [[b"12"]] * 2}, r"Without 'a\tb', because its name has a line break or another control character"),
+    ],
+)
+def test_features_that_are_left_out_are_told(lists, said):
+    found = diagnose([listed(inc=[[b"12345678"]] * 2, **lists)], SMALL)
+    assert "`data: {spec: {features: {inc: 8}}}`" in found
+    assert said in found
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [
+        (listed(rgb=[[1, 2, 3, 4]] * 2), "not 'rgb', because it holds integers, and readers take bytes or floats"),
+        (Video().serialize(), "no features of frames or videos: readers take feature lists of bytes or floats"),
+        (Video(id=b"", labels=[1]).serialize(), "no id: readers take it from a context feature with a byte string"),
+    ],
+)
+def test_what_is_missing_is_told_with_what_readers_take(record, said):
+    assert said in diagnose([record], SMALL)

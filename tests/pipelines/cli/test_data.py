@@ -100,7 +100,7 @@ def test_ids_of_several_videos_fail_the_check(run, tmp_path, shards):
 
     assert result.exit_code == 1
     assert f"0002: {tmp_path}/a.tfrecord, {tmp_path}/b.tfrecord" in result.stdout
-    assert "but several videos have the same id (1 such ids)" in " ".join(result.stdout.split())
+    assert "but several videos have the same id (such ids: 1)" in " ".join(result.stdout.split())
     assert run(tmp_path / "a.tfrecord").exit_code == 0
 
 

@@ -458,13 +458,20 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path, name: str, said: str
     assert said in result.stderr
 
 
+def test_features_that_are_left_out_are_told(tmp_path: Path) -> None:
+    write_shards(tmp_path / "data", DIVIDED, inc=8, end_scores=6)
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert recipe_of(tmp_path / "own").data.resolve_spec().features == {"inc": 8}
+    assert "Warning: 'end_scores' is not among the features, because its name" in result.stderr
+
+
 def test_a_key_that_no_recipe_can_name_is_refused_with_its_shard(tmp_path: Path) -> None:
     write_shards(tmp_path / "data", DIVIDED, **{"a\tb": 6})
     result = init(tmp_path / "own", "--data", tmp_path / "data")
     assert result.exit_code == 2
     assert "train0.tfrecord" in result.stderr
     assert "DataSpec" not in result.stderr
-    assert "Rename the field" in result.stderr
+    assert "rename the field" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@
 - `diagnosis`: what bad records have, and the settings that read them.
 - `settings`: options of commands and the line of a recipe that read records of another layout.
 - `labels`: labels under other keys, or of other forms, than the expected ones.
-- `fields`, `layout`: fields of records, and the format that fits them.
+- `fields`, `numbers`, `layout`: fields of records, numbers that can be labels, and the format that fits the records.
 - `floats`: ranges of features that are stored as floats.
 
 May import the modules of `yt8m.data` and what those may import. `report` does not import TensorFlow.

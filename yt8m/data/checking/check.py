@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from yt8m import storage
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.labels import explain_missing_labels, first_records, propose_two_classes
-from yt8m.data.checking.remarks import remark_on_bytes, remark_on_label_numbers
+from yt8m.data.checking.remarks import remark_on_bytes, remark_on_label_numbers, remark_on_raw_floats
 from yt8m.data.checking.report import ByteStatistics, CheckReport, Distribution, find_duplicates
 from yt8m.data.format import DataSpec, clipped_share
 from yt8m.data.read_report import ReadReport
@@ -147,6 +147,9 @@ def _diagnosis(uris: Sequence[str], spec: DataSpec, tally: _Tally, found: ReadRe
     both = tally.class_counts[:2] == (num_labels > 0).sum()
     if num_labels.any() and spec.layout.label_form == "numbers" and set(num_labels) <= {0, 2} and both.all():
         return f"Every labeled video has exactly the classes 0 and 1. {propose_two_classes(spec)}"
-    if len(num_labels) and not num_labels.any():
-        return f"No label was read: {explain_missing_labels(first_records(uris[int(tally.column('shard')[0])]), spec)}"
-    return ""
+    if not len(num_labels):
+        return ""
+    payloads = first_records(uris[int(tally.column("shard")[0])])
+    if spec.layout.frames == "bytes" and (misread := remark_on_raw_floats(payloads, spec)):
+        return misread
+    return "" if num_labels.any() else f"No label was read: {explain_missing_labels(payloads, spec)}"

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.checking.fields import RecordField, describe_fields, fields_of
 from yt8m.data.checking.floats import needed_ranges
-from yt8m.data.checking.layout import LabelKey, guess_labels, guess_spec
+from yt8m.data.checking.labels import propose_labels
+from yt8m.data.checking.layout import explain_other_features, guess_labels, guess_spec
+from yt8m.data.checking.numbers import LabelKey
 from yt8m.data.checking.remarks import (
     remark_on_flat_frames,
     remark_on_labels,
@@ -43,11 +45,17 @@ def diagnose(payloads: Sequence[bytes], spec: DataSpec, *, with_labels: bool = T
         sentences.append(remark)
     try:
         wanted = _nearest(payloads, spec, with_labels=with_labels)
-    except DataError:
-        return " ".join([*sentences, f"No setting reads them: {_IMPORT}."])
+    except DataError as error:
+        return " ".join([str(error), *sentences[1:], f"No setting reads them: {_IMPORT}."])
     if wanted:
         settings = describe_settings(wanted, spec)
         sentences.append(f"These settings read them: {settings}. Check that they mean what you expect.")
+        if wanted.features != spec.features:
+            left_out = explain_other_features(payloads, wanted.features)
+            sentences += [f"Without {key!r}, because {reason}." for key, reason in left_out.items()]
+        proposal = "" if _have(payloads, wanted.layout.labels) else propose_labels(payloads, wanted, spec)
+        if with_labels and proposal:
+            sentences.append(f"No label is read. {proposal}")
         if wanted.ranges and wanted.ranges != spec.ranges:
             records = f"{len(payloads)} record{'s' * (len(payloads) != 1)}"
             sentences.append(f"The ranges are those of {records}; `yt8m init` measures up to 1,000.")
@@ -96,9 +104,13 @@ def _labels(payloads: Sequence[bytes], spec: DataSpec) -> LabelKey | None:
     candidates = {each.key: each for each in guess_labels(payloads)}
     if own in candidates:
         return candidates[own]
-    if any(field.key == own and field.kind == "integers" for field in fields_of(payloads[0])):
-        return None
-    return next((each for each in candidates.values() if each.named), None)
+    return None if _have(payloads, own) else next((each for each in candidates.values() if each.named), None)
+
+
+def _have(payloads: Sequence[bytes], key: str) -> bool:
+    """Return whether records have integers, or floats, with a key."""
+    fields = (field for payload in payloads for field in fields_of(payload) if field.key == key and not field.in_list)
+    return any(field.kind in ("integers", "floats") for field in fields)
 
 
 def _with_layout(spec: DataSpec, **keys: str) -> DataSpec:

@@ -34,12 +34,12 @@ class RecordField(NamedTuple):
     def __str__(self) -> str:
         if self.in_list and not self.frames:
             return f"'{self.key}' (no frames)"
-        each = f"{self.frames:,} frames of " if self.in_list else ""
+        each = f"{self.frames:,} frame{'s' * (self.frames != 1)} of " if self.in_list else ""
         if self.kind == "nothing":
             return f"'{self.key}' ({each}nothing)"
         if self.kind == "bytes" and self.values != 1:
             return f"'{self.key}' ({each}{self.values:,} byte strings)"
-        kind = self.kind.removesuffix("s") if self.kind != "bytes" and self.size == 1 else self.kind
+        kind = self.kind.removesuffix("s") if self.size == 1 else self.kind
         return f"'{self.key}' ({each}{self.size:,} {kind})"
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from yt8m import storage
 from yt8m.data.checking.fields import RecordField, describe_fields, fields_of
-from yt8m.data.checking.layout import LabelKey, guess_labels, is_label_name
+from yt8m.data.checking.layout import guess_labels, is_label_name
+from yt8m.data.checking.numbers import LabelKey
 from yt8m.data.checking.remarks import remark_on_labels
 from yt8m.data.checking.settings import describe_settings
 from yt8m.data.format import DataSpec

@@ -1,19 +1,19 @@
 """Format of videos that fits records of any layout."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from yt8m.data.checking.fields import KINDS, describe_fields, fields_of, parse, values_of
-from yt8m.data.format import ID_KEYS, MOST_CLASSES, DataSpec, RecordLayout
+from yt8m.data.checking.fields import KINDS, MAX_DESCRIBED, describe_fields, fields_of, parse, values_of
+from yt8m.data.checking.numbers import LabelKey, Numbers
+from yt8m.data.format import ID_KEYS, DataSpec, RecordLayout, can_be_feature
 from yt8m.errors import DataError
 
 _MEAN = "mean_"
 _MAX_ID_BYTES = 1024
+# Fewest bytes or numbers of a feature.
+_MIN_SIZE = 2
 # Records whose ids are compared, to find the key that differs between videos.
 _COMPARED_IDS = 1000
 _LABEL_NAME = re.compile(r"label|class|categor|target|tags?\b", re.IGNORECASE)
@@ -22,28 +22,6 @@ _OTHER_NAME = re.compile(r"time|start|end\b|score|dimension|rate\b|count|num_|se
 _ID_NAMES = [
     re.compile(each, re.IGNORECASE) for each in (r"(^|[^a-z])(id|key)$", r"id\b", r"path|file|name|ur[il]|key")
 ]
-
-
-class LabelKey(NamedTuple):
-    """A context feature that can be the labels.
-
-    Attributes:
-        key: Name of the feature.
-        form: Form of the labels; see `RecordLayout`.
-        classes: Length of the vectors, or largest number plus 1, at most the largest number of classes.
-        named: Whether the name says that these are labels.
-    """
-
-    key: str
-    form: Literal["numbers", "multi_hot", "multi_hot_floats"]
-    classes: int
-    named: bool
-
-    def set_in(self, spec: DataSpec) -> DataSpec:
-        """Return a format with these labels. Numbers do not tell that there are fewer classes than expected."""
-        layout = spec.layout.model_copy(update={"labels": self.key, "label_form": self.form})
-        classes = max(self.classes, spec.num_classes) if self.form == "numbers" else self.classes
-        return spec.model_copy(update={"layout": layout, "num_classes": classes})
 
 
 def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
@@ -68,10 +46,14 @@ def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
         raise DataError("There is no record.")
     features, frames = seen.features()
     video_id = seen.id_key()
-    missing = [name for name, found in (("features of frames or videos", features), ("id", video_id)) if not found]
+    missing = [] if features else [f"no features of frames or videos{_reasons(seen.other_features(features))}"]
+    if not video_id:
+        missing.append(
+            f"no id: readers take it from a context feature with a byte string of 1 to {_MAX_ID_BYTES:,} bytes"
+        )
     if missing:
         has = describe_fields(fields_of(first)) if seen.records else "neither a SequenceExample nor an Example"
-        raise DataError(f"The records have no {' and no '.join(missing)}. The first record has: {has}.")
+        raise DataError(f"The records have {'; and '.join(missing)}. The first record has: {has}.")
     # Readers also look at the first of these keys, whatever it holds.
     usual = video_id == ID_KEYS[0] or (video_id in ID_KEYS and not seen.has_context(ID_KEYS[0]))
     labels = next((each for each in seen.label_keys() if each.named), LabelKey("labels", "numbers", 0, named=False))
@@ -81,6 +63,19 @@ def guess_spec(payloads: Iterable[bytes]) -> DataSpec:
         num_classes=labels.classes or DataSpec().num_classes,
         layout=RecordLayout(id="" if usual else video_id, labels=labels.key, label_form=labels.form, frames=frames),
     )
+
+
+def explain_other_features(payloads: Iterable[bytes], features: Mapping[str, int]) -> dict[str, str]:
+    """Tell why fields that look like features are not among the features that were found, by key.
+
+    Args:
+        payloads: Serialized records, which are read once.
+        features: Features that `guess_spec` has found.
+    """
+    seen = _Seen()
+    for payload in payloads:
+        seen.add(payload)
+    return seen.other_features(features)
 
 
 def is_label_name(key: str) -> bool:
@@ -100,65 +95,13 @@ def guess_labels(payloads: Iterable[bytes]) -> list[LabelKey]:
     return seen.label_keys()
 
 
-@dataclass
-class _Numbers:
-    """Numbers of a context feature in all records.
-
-    Attributes:
-        smallest: Smallest number; 0 without a negative one.
-        largest: Largest number; -1 without any.
-        lengths: Numbers of values that occur.
-        binary: Whether all numbers are 0 or 1.
-        is_set: Whether all could be ascending lists of different class numbers.
-        integers: Whether all are stored as integers.
-    """
-
-    smallest: int = 0
-    largest: int = -1
-    lengths: set[int] = field(default_factory=set)
-    binary: bool = True
-    is_set: bool = True
-    integers: bool = True
-
-    def add(self, values: Sequence[float], *, integers: bool) -> None:
-        if not len(values):
-            return
-        finite = [int(each) for each in values if math.isfinite(each)]
-        self.smallest = min([self.smallest, *finite])
-        self.largest = max([self.largest, *finite])
-        self.lengths.add(len(values))
-        self.binary &= all(each in (0, 1) for each in values)
-        self.is_set &= all(one < other for one, other in pairwise(values))
-        self.integers &= integers
-
-    @property
-    def length(self) -> int:
-        """Length of the vectors, 0 if they differ or there are none."""
-        return next(iter(self.lengths)) if len(self.lengths) == 1 else 0
-
-    @property
-    def is_vector(self) -> bool:
-        """True if the numbers are a 0 or 1 for every class."""
-        return self.binary and self.length > 1 and (not self.is_set or not self.integers)
-
-    def as_labels(self, key: str, *, named: bool) -> LabelKey:
-        if self.is_vector:
-            return LabelKey(key, "multi_hot" if self.integers else "multi_hot_floats", self.length, named)
-        return LabelKey(key, "numbers", min(self.largest + 1, MOST_CLASSES), named)
-
-    @property
-    def are_classes(self) -> bool:
-        """True if the numbers can be labels, whatever their name is."""
-        return self.is_vector or (self.integers and self.is_set and self.smallest == 0 <= self.largest < MOST_CLASSES)
-
-
 class _Seen:
     """Fields that have been seen in records."""
 
     def __init__(self) -> None:
         self.records = 0
         self.longest = 0
-        self.numbers: dict[str, _Numbers] = {}
+        self.numbers: dict[str, Numbers] = {}
         # Kind and size of every frame or video, by key.
         self._listed: dict[str, Counter[tuple[str, int]]] = {}
         self._context: dict[str, Counter[tuple[str, int]]] = {}
@@ -182,7 +125,7 @@ class _Seen:
             kind, values = feature.WhichOneof("kind"), values_of(feature)
             self._context.setdefault(key, Counter())[_shape(kind, values)] += 1
             if kind == "int64_list" or (kind == "float_list" and _LABEL_NAME.search(key)):
-                self.numbers.setdefault(key, _Numbers()).add(values, integers=kind == "int64_list")
+                self.numbers.setdefault(key, Numbers()).add(values, integers=kind == "int64_list")
             elif kind == "bytes_list" and len(values) == 1 and 0 < len(values[0]) <= _MAX_ID_BYTES:
                 known = self._ids.setdefault(key, set())
                 if self.records <= _COMPARED_IDS:
@@ -212,6 +155,42 @@ class _Seen:
         # Features of one video have equally many frames; other lists go on another clock.
         return {key: size for key, size in sizes.items() if self._pairs[frozenset((first, key))] > self.records / 2}
 
+    def other_features(self, features: Mapping[str, int]) -> dict[str, str]:
+        """Return why fields that look like features are not among them, by key."""
+        fields = self._listed or {
+            key: shapes
+            for key, shapes in self._context.items()
+            if key.removeprefix(_MEAN) not in features
+            and not _LABEL_NAME.search(key)
+            and not (key in self.numbers and self.numbers[key].are_classes)
+        }
+        first = next(iter(features), "")
+        found = {key: self._why_not(key, shapes, first) for key, shapes in fields.items() if key not in features}
+        return {key: reason for key, reason in found.items() if reason}
+
+    def _why_not(self, key: str, shapes: Counter[tuple[str, int]], first: str) -> str:
+        """Return why a field is no feature; empty if it does not look like one."""
+        if not shapes:
+            return "it has no frames"
+        (kind, size), count = shapes.most_common(1)[0]
+        kinds = ("integers", "floats", "bytes", "byte strings") if self._listed else ("integers", "floats")
+        if size < _MIN_SIZE or kind not in kinds:
+            return ""
+        other_name = _OTHER_NAME.search(key) or _LABEL_NAME.search(key)
+        other_kind = first in self._listed and kind != self._listed[first].most_common(1)[0][0][0]
+        bad_name = not can_be_feature(key)
+        reasons = {
+            f"a frame holds {size:,} byte strings, and readers take one": kind == "byte strings",
+            f"it holds integers, and readers take {'bytes or ' * bool(self._listed)}floats": kind == "integers",
+            "its name has a line break or another control character; rename the field in the shards": bad_name,
+            "its name is that of something else; if it is a feature, add it with its size": other_name,
+            "its frames have different sizes": count <= shapes.total() / 2,
+            f"it holds {kind}, unlike '{first}'": other_kind,
+            f"it has another number of frames than '{first}'": first in self._listed,
+            f"its name does not begin with {_MEAN}, as those of the others do": first,
+        }
+        return next((reason for reason, holds in reasons.items() if holds), "")
+
     def id_key(self) -> str:
         """Return the key of the id; empty if there is none."""
         for key in ID_KEYS:
@@ -239,6 +218,12 @@ class _Seen:
         return [usable[key].as_labels(key, named=key in named) for key in (*named, *others)]
 
 
+def _reasons(found: Mapping[str, str]) -> str:
+    """Describe fields that are no features; without any, what readers take."""
+    listed = "; ".join(f"not {key!r}, because {reason}" for key, reason in list(found.items())[:MAX_DESCRIBED])
+    return f" ({listed})" if listed else ": readers take feature lists of bytes or floats, or floats of the whole video"
+
+
 def _shape(kind: str | None, values: Sequence[Any]) -> tuple[str, int]:
     if kind == "bytes_list" and len(values) == 1:
         return "bytes", len(values[0])
@@ -251,6 +236,7 @@ def _sizes(seen: Mapping[str, Counter[tuple[str, int]]], form: str, records: int
     for key, shapes in seen.items():
         ((kind, size), count), *_ = shapes.most_common(1) or [(("", 0), 0)]
         mostly = count > max(shapes.total(), records) / 2
-        if kind == form and size > 1 and mostly and not _OTHER_NAME.search(key) and not _LABEL_NAME.search(key):
+        usable = can_be_feature(key) and not _OTHER_NAME.search(key) and not _LABEL_NAME.search(key)
+        if kind == form and size >= _MIN_SIZE and mostly and usable:
             sizes[key] = size
     return dict(sorted(sizes.items(), key=lambda item: (-item[1], item[0])))

@@ -18,7 +18,7 @@ _FLOATS: Mapping[int, tuple[type[np.floating[Any]], float, float]] = {
     2: (np.float16, 1e-4, 1e4),
     8: (np.float64, 1e-6, 1e6),
 }
-# Share of the numbers that are 0 or of usual size; among random bytes, few are.
+# Share of the numbers other than 0 that are of usual size; among random bytes, few are.
 _LEAST_USUAL = 0.95
 # Fewest different numbers that prove anything.
 _LEAST_DIFFERENT = 8
@@ -182,9 +182,10 @@ def _are_floats(frames: Mapping[str, Sequence[bytes]], keys: Mapping[str, float]
     """Return whether the bytes are numbers of usual size if they are taken for floats."""
     kind, low, high = _FLOATS[width]
     numbers = np.concatenate([np.frombuffer(b"".join(frames[key]), kind) for key in keys])
+    numbers = numbers[numbers != 0]
     sizes = np.abs(numbers)
-    usual = (sizes == 0) | ((sizes >= low) & (sizes <= high))
-    return bool(usual.mean() >= _LEAST_USUAL) and len(np.unique(numbers[usual])) >= _LEAST_DIFFERENT
+    usual = (sizes >= low) & (sizes <= high)
+    return len(np.unique(numbers[usual])) >= _LEAST_DIFFERENT and bool(usual.mean() >= _LEAST_USUAL)
 
 
 def _raw_floats(frames: Mapping[str, Sequence[bytes]], keys: Sequence[str], width: int) -> str:
