@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 import pytest
 from kfp import dsl
 
+from components import __main__ as entry
 from components.prepare import prepare
 from tests.support.paths import REPOSITORY
 from yt8m.data.format import RecordLayout
 from yt8m.stages.prepare import PrepareConfig
 
+Done = subprocess.CompletedProcess[str]
 SCHEMAS = {"partition": "system.Dataset", "page": "system.HTML", "executor-logs": "system.Artifact"}
 
 
@@ -44,17 +47,17 @@ def executor_input(folder: Path, config: PrepareConfig) -> str:
     return json.dumps({"inputs": {"parameterValues": parameters}, "outputs": outputs})
 
 
-def run(command: list[str]) -> subprocess.CompletedProcess[str]:
+def run(command: list[str]) -> Done:
     return subprocess.run(
         command, env={**os.environ, "PYTHONPATH": str(REPOSITORY)}, capture_output=True, text=True, check=False
     )
 
 
-def run_entry(stage: str, given: str) -> subprocess.CompletedProcess[str]:
+def run_entry(stage: str, given: str) -> Done:
     return run([sys.executable, "-m", "components", stage, given])
 
 
-def run_source(given: str) -> subprocess.CompletedProcess[str]:
+def run_source(given: str) -> Done:
     """Execute the command that KFP makes of the function for its local runners."""
     made: Any = dsl.component(prepare, base_image="image", install_kfp_package=False, packages_to_install=[])
     container = made.component_spec.implementation.container
@@ -62,22 +65,31 @@ def run_source(given: str) -> subprocess.CompletedProcess[str]:
     return run([word.replace("python3 ", f"{sys.executable} ") for word in command])
 
 
-def test_the_entry_writes_what_the_launcher_reads_and_the_record(tmp_path: Path, config: PrepareConfig) -> None:
-    done = run_entry("prepare", executor_input(tmp_path, config))
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory: pytest.TempPathFactory, config: PrepareConfig) -> tuple[Path, Done]:
+    """The folder and the process of a step that succeeded."""
+    folder = tmp_path_factory.mktemp("executed")
+    return folder, run_entry("prepare", executor_input(folder, config))
+
+
+def test_the_entry_writes_what_the_launcher_reads_and_the_record(
+    executed: tuple[Path, Done], config: PrepareConfig
+) -> None:
+    folder, done = executed
     assert done.returncode == 0, done.stderr
-    written = json.loads((tmp_path / "output_metadata.json").read_text())["artifacts"]
+    written = json.loads((folder / "output_metadata.json").read_text())["artifacts"]
     assert {name: each["artifacts"][0]["uri"] for name, each in written.items()} == {
-        name: f"{tmp_path}/{name}" for name in SCHEMAS
+        name: f"{folder}/{name}" for name in SCHEMAS
     }
-    assert len(json.loads((tmp_path / "partition").read_text())["training"]) == 1
-    assert "</html>" in (tmp_path / "page").read_text()
-    record = json.loads((tmp_path / "root" / "records" / "prepare" / "k1.json").read_text())
+    assert len(json.loads((folder / "partition").read_text())["training"]) == 1
+    assert "</html>" in (folder / "page").read_text()
+    record = json.loads((folder / "root" / "records" / "prepare" / "k1.json").read_text())
     assert record["metrics"]["training_videos"] == 18
     assert record["config"] == config.model_dump(mode="json")
 
 
-def test_the_log_of_the_entry_has_our_own_lines_only(tmp_path: Path, config: PrepareConfig) -> None:
-    done = run_entry("prepare", executor_input(tmp_path, config))
+def test_the_log_of_the_entry_has_our_own_lines_only(executed: tuple[Path, Done]) -> None:
+    _, done = executed
     assert re.fullmatch(r"prepare: 18 training videos, 11 hold-out videos, [\d.]+ kB, \d+s\n", done.stdout)
     assert {line.partition(":")[0] for line in done.stderr.splitlines()} <= {"training shards", "hold-out shards"}
 
@@ -107,31 +119,46 @@ def test_an_error_that_a_user_can_fix_has_no_traceback(tmp_path: Path, config: P
     assert "Traceback" not in done.stderr
 
 
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[str, str], str]:
+    """Function that executes a step in this process, where it ends with code 2, and returns what it printed."""
+
+    def refuse(stage: str, given: str) -> str:
+        monkeypatch.setenv("_KFP_RUNTIME", "")  # restored at the end
+        monkeypatch.setattr(entry, "quiet_logs", lambda: None)
+        monkeypatch.setattr(sys, "argv", ["components", stage, given])
+        with pytest.raises(SystemExit, match=r"^2$"):
+            entry.main()
+        return capsys.readouterr().err
+
+    return refuse
+
+
 def test_prepare_refuses_records_of_another_layout_with_the_line_for_the_recipe(
-    tmp_path: Path, config: PrepareConfig
+    tmp_path: Path, config: PrepareConfig, refuse: Callable[[str, str], str]
 ) -> None:
     other = config.spec.model_copy(update={"layout": RecordLayout(id="key")})
-    done = run_entry("prepare", executor_input(tmp_path, config.model_copy(update={"spec": other})))
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    assert "record 0 (id unknown): no 'key', the key of the id" in done.stderr
-    assert "`data: {spec: {layout: {id: ''}}}`" in done.stderr
+    printed = refuse("prepare", executor_input(tmp_path, config.model_copy(update={"spec": other})))
+    assert "record 0 (id unknown): no 'key', the key of the id" in printed
+    assert "`data: {spec: {layout: {id: ''}}}`" in printed
     assert not (tmp_path / "partition").exists()
 
 
-def test_prepare_refuses_a_file_that_only_a_later_step_reads(tmp_path: Path, config: PrepareConfig) -> None:
+def test_prepare_refuses_a_file_that_only_a_later_step_reads(
+    tmp_path: Path, config: PrepareConfig, refuse: Callable[[str, str], str]
+) -> None:
     given = json.loads(executor_input(tmp_path, config))
     given["inputs"]["parameterValues"]["named_files"] = "{export.vocabulary: /none.csv}"
-    done = run_entry("prepare", json.dumps(given))
-    assert done.returncode == 2
-    assert done.stderr.startswith("Error: export.vocabulary: /none.csv: there is no such file.")
+    printed = refuse("prepare", json.dumps(given))
+    assert printed.startswith("Error: export.vocabulary: /none.csv: there is no such file.")
     assert not (tmp_path / "partition").exists()
 
 
-def test_a_stage_that_the_image_lacks_is_refused_with_the_remedy(tmp_path: Path, config: PrepareConfig) -> None:
-    done = run_entry("collect", executor_input(tmp_path, config))
-    assert done.returncode == 2
-    assert done.stderr.startswith("Error: collect: this image has no such stage. Use the image of the version")
+def test_a_stage_that_the_image_lacks_is_refused_with_the_remedy(
+    tmp_path: Path, config: PrepareConfig, refuse: Callable[[str, str], str]
+) -> None:
+    printed = refuse("collect", executor_input(tmp_path, config))
+    assert printed.startswith("Error: collect: this image has no such stage. Use the image of the version")
 
 
 def test_other_errors_keep_their_traceback(tmp_path: Path) -> None:

@@ -78,12 +78,12 @@ def test_candidates_that_cannot_enter_the_top_are_left_out():
 
 
 def test_truncation_costs_less_the_more_classes_are_stored():
-    full = members(5, videos=2000, classes=300, top_k=300)
+    full = members(5, videos=1000, classes=300, top_k=300)
     weights = weights_of(4, 5)
     exact = EnsembleScores(full).gaps(weights)
     errors = []
     for top_k in (20, 50, 100, 300):
-        truncated = members(5, videos=2000, classes=300, top_k=top_k)
+        truncated = members(5, videos=1000, classes=300, top_k=top_k)
         errors.append(float(np.abs(EnsembleScores(truncated).gaps(weights) - exact).max()))
     # Errors at K = 20, 50, 100, 300.
     assert errors[0] < 5e-3

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from tests.models.conftest import SMALL
 from tests.models.single_steps import train_once, trainer
 from yt8m.data.format import DataSpec
 from yt8m.models import build, build_from_bytes
@@ -19,6 +20,10 @@ from yt8m.training.loop import build_optimizer
 BYTES = st.sampled_from([0, 127, 128, 255]) | st.integers(0, 255)
 FRAMES = arrays(np.uint8, (3, 5, 16), elements=BYTES, fill=st.sampled_from([0, 127, 255]))
 COUNTS = st.tuples(*[st.integers(0, 5)] * 3)
+# The other cell of recurrent networks takes seconds to trace.
+QUICK_AND_SLOW = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "rnn_gru_per_feature" else name for name in SMALL
+]
 POLICIES = ("float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow))
 
 
@@ -56,6 +61,7 @@ def test_training_on_any_bytes_keeps_weights_and_predictions_finite(config, smal
 
 
 @pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("config", QUICK_AND_SLOW, indirect=True)
 def test_frames_of_zeros_are_harmless(config, small, policy):
     """Bytes never dequantize to such frames, so this tests models whose input is floats."""
     model = in_training(build_under(policy, build, config, small.spec))

@@ -132,9 +132,9 @@ def test_an_export_over_its_budget_is_removed_and_the_suggested_subset_fits(
 
 
 def test_the_budget_defaults_to_that_of_the_search(toy_models, tmp_path):
-    weights = write_weights(tmp_path / "weights.json", SHARES, budget_bytes=1000)
+    weights = write_weights(tmp_path / "weights.json", {"first": 1.0}, budget_bytes=1000)
     with pytest.raises(BudgetError, match="expected at most 1,000 bytes"):
-        export_ensemble(toy_models, weights, tmp_path)
+        export_ensemble({"first": toy_models["first"]}, weights, tmp_path)
 
 
 def test_the_vocabulary_is_exported_with_the_model(toy_models, tmp_path):

@@ -174,20 +174,25 @@ def test_predictions_of_another_shape_are_refused_before_the_model_is_read(what,
         )
 
 
-def test_predictions_of_other_videos_are_refused_and_leave_no_member(trained, small_partition, predicted, tmp_path):
+@pytest.mark.parametrize("what", ["ids", pytest.param("labels", marks=pytest.mark.slow)])
+def test_predictions_of_other_videos_are_refused_and_leave_no_member(
+    what, trained, small_partition, predicted, tmp_path
+):
     found = Predictions.load(predicted)
-    for changes, message in (({"ids": found.ids[::-1].copy()}, "different ids at video 0"), (
-        {"labels": (found.labels + 1).astype(np.uint16)}, "the same videos with different labels"
-    )):  # fmt: skip
-        with pytest.raises(DataError, match=message):
-            quantize(
-                partition=small_partition,
-                model=trained,
-                predictions=stored(predicted, tmp_path, **changes),
-                config=CONFIG,
-                output=tmp_path / "member",
-            )
-        assert not (tmp_path / "member").exists()
+    cases: dict[str, tuple[dict[str, Any], str]] = {
+        "ids": ({"ids": found.ids[::-1].copy()}, "different ids at video 0"),
+        "labels": ({"labels": (found.labels + 1).astype(np.uint16)}, "the same videos with different labels"),
+    }
+    changes, message = cases[what]
+    with pytest.raises(DataError, match=message):
+        quantize(
+            partition=small_partition,
+            model=trained,
+            predictions=stored(predicted, tmp_path, **changes),
+            config=CONFIG,
+            output=tmp_path / "member",
+        )
+    assert not (tmp_path / "member").exists()
 
 
 def test_missing_predictions_and_foreign_files_are_refused(trained, small_partition, tmp_path):

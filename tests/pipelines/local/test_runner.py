@@ -129,7 +129,7 @@ def transitions(events: list[Event]) -> list[tuple[str, str]]:
     return [(event.kind, event.node) for event in events if event.kind != "printed"]
 
 
-def test_all_nodes_run_and_their_metrics_and_artifacts_are_stored(tmp_path: Path, containers: Containers) -> None:
+def test_all_nodes_run_once_and_their_metrics_and_artifacts_are_stored(tmp_path: Path, containers: Containers) -> None:
     succeeded, _, events = execute(tmp_path, containers)
     assert succeeded
     assert transitions(events) == [("started", "first"), ("done", "first"), ("started", "second"), ("done", "second")]
@@ -140,10 +140,11 @@ def test_all_nodes_run_and_their_metrics_and_artifacts_are_stored(tmp_path: Path
     assert Path(node.outputs["model"]).read_text() == "weights"
     assert node.outputs["record"] == str(tmp_path / "records" / "first" / "k1.json")
     assert (tmp_path / "logs/first.log").read_text() == "first: 1/2 videos (50%)\n"
+    check_second_run(tmp_path, containers)
 
 
-def test_a_second_run_executes_nothing_and_has_the_same_metrics(tmp_path: Path, containers: Containers) -> None:
-    execute(tmp_path, containers)
+def check_second_run(tmp_path: Path, containers: Containers) -> None:
+    """Check that another run executes nothing and has the same metrics."""
     before = RunState.load(tmp_path).nodes
     succeeded, _, events = execute(tmp_path, containers)
     assert succeeded
@@ -169,6 +170,7 @@ def test_after_a_failure_the_run_continues_with_the_failed_node(tmp_path: Path, 
     assert transitions(events) == [("unchanged", "first"), ("started", "second"), ("done", "second")]
 
 
+@pytest.mark.slow
 def test_output_of_a_step_cannot_change_states(tmp_path: Path) -> None:
     @dsl.pipeline(name="forged")
     def forged(root: str) -> None:
