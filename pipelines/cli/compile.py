@@ -15,6 +15,7 @@ from pipelines.cli.options import (
 from pipelines.kubeflow.image import ImageName, default_image
 from pipelines.recipe.load import read_recipe
 from yt8m.errors import ConfigError
+from yt8m.words import count
 
 
 @click.command("compile")
@@ -23,7 +24,7 @@ from yt8m.errors import ConfigError
     "-o",
     "--output",
     required=True,
-    type=Place(dir_okay=False, path_type=Path),
+    type=Place(written=True, dir_okay=False, path_type=Path),
     metavar="FILE.yaml",
     help="File to write. Missing folders are created.",
 )
@@ -63,6 +64,6 @@ def compile_recipe(  # noqa: PLR0917 click passes them by name
         compiled.write_manifest(output, namespace)
     else:
         compiled.write(output)
-    click.echo(f"{output}: {len(compilation.plan.nodes)} nodes, {output.stat().st_size / 1000:.0f} kB; {size}")
+    click.echo(f"{output}: {count(len(compilation.plan.nodes), 'node')}, {output.stat().st_size / 1000:.0f} kB; {size}")
     if not ImageName.parse(image).registry:
         click.echo(f"The image {image} has no registry, so no cluster can pull it: give --image.")

@@ -16,6 +16,7 @@ from pipelines.cli.data_import import import_command
 from pipelines.cli.options import Place, layout_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import DataError
+from yt8m.words import count
 
 if TYPE_CHECKING:
     from yt8m.data.checking.report import CheckReport
@@ -38,7 +39,7 @@ data.add_command(import_command)
 @click.option(
     "--out",
     required=True,
-    type=Place(remote=True),
+    type=Place(remote=True, written=True, file_okay=False),
     metavar="DIR",
     help="Folder or URI for the shards. An interrupted data set is completed.",
 )
@@ -67,10 +68,11 @@ def generate(out: str, **options: str | int | None) -> None:
     result = generate(config=GenerateConfig.parse(given, "data generate"), output_uri=folder)
     dataset = result.details["dataset"]
     spec, videos, shards = dataset["data"], dataset["videos"], dataset["shards"]
-    features = " + ".join(f"{name} {size}" for name, size in spec["features"].items())
-    click.echo(f"{folder}: {features} features, {spec['num_classes']} classes, up to {spec['max_frames']} frames")
+    sizes = " + ".join(f"{name}: {size:,}" for name, size in spec["features"].items())
+    classes, frames = count(spec["num_classes"], "class", "classes"), count(spec["max_frames"], "frame")
+    click.echo(f"{folder}: {sizes} values per frame, {classes}, up to {frames}")
     for split in videos:
-        click.echo(f"  {split}: {videos[split]} videos in {shards[split]} shards")
+        click.echo(f"  {split}: {count(videos[split], 'video')} in {count(shards[split], 'shard')}")
     if result.metrics["videos_made_before"] == result.metrics["videos"]:
         click.echo("  already complete: nothing was written")
     for split, pattern in zip(("training", "validation"), globs(folder), strict=True):
@@ -116,7 +118,7 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | dict[
 @click.option(
     "--out",
     required=True,
-    type=Place(remote=True),
+    type=Place(remote=True, written=True, file_okay=False),
     metavar="DIR",
     help="Folder or URI for the new shards, without shards yet.",
 )
@@ -138,7 +140,7 @@ def split(patterns: tuple[str, ...], out: str, shards: int | None) -> None:
     uris = list_shards("GLOB", patterns)
     import_quietly("tensorflow")
     done = divide_shards(uris, folder, shards)
-    click.echo(f"{done.pattern}: {done.videos:,} videos in {done.shards} shards")
+    click.echo(f"{done.pattern}: {count(done.videos, 'video')} in {count(done.shards, 'shard')}")
     for doubt in done.doubts:
         click.echo(f"Warning: {doubt}", err=True)
     listed = json.dumps([done.pattern], ensure_ascii=False)

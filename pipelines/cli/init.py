@@ -21,7 +21,7 @@ MAX_PATTERNS = 5
 
 
 @click.command()
-@click.argument("folder", type=Place(path_type=Path), metavar="DIR")
+@click.argument("folder", type=Place(written=True, path_type=Path), metavar="DIR")
 @click.argument("more", nargs=-1, metavar="[GLOB...]")
 @click.option(
     "--data",
@@ -62,9 +62,9 @@ def _check_folder(folder: Path, *, overwrite: bool) -> None:
     Raises:
         ConfigError: It is no folder and cannot become one, or it has recipes that may not be replaced.
     """
-    if other := next((path for path in (folder, *folder.parents) if path.exists() and not path.is_dir()), None):
+    if folder.exists() and not folder.is_dir():
         raise ConfigError(
-            f"DIR: expected a folder on this machine, received '{folder}', but {other} is a file. Give another folder."
+            f"DIR: expected a folder on this machine, received '{folder}', which is a file. Give another folder."
         )
     for path in (folder / RECIPE, folder / FIRST):
         if path.is_dir():

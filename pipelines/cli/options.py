@@ -1,5 +1,6 @@
 """Arguments and options that several commands share."""
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -11,6 +12,7 @@ import click
 from pipelines.cluster.access import ClusterAccess
 from pipelines.runs.state import STATE_FILE
 from yt8m.errors import ConfigError, DataError
+from yt8m.storage.local import why_unwritable
 
 
 class _Header(click.ParamType[tuple[str, str]]):
@@ -37,17 +39,26 @@ class Place(click.Path):
 
     Args:
         remote: Whether it may be the URI of a folder or file in a store.
+        written: Whether the command writes to it.
         **options: Options of `click.Path`.
     """
 
-    def __init__(self, *, remote: bool = False, **options: Any) -> None:
+    def __init__(self, *, remote: bool = False, written: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self._remote = remote
+        self._written = written
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Refuse an empty text and, if the place must be local, a URI."""
-        if problem := _problem(str(value), remote=self._remote) if isinstance(value, str) else "":
+        """Refuse an empty text, a URI if the place must be local, and a place where nothing can be written."""
+        if not isinstance(value, str):
+            return super().convert(value, param, ctx)
+        if problem := _problem(value, remote=self._remote):
             self.fail(problem, param, ctx)
+        if "://" not in value:
+            value = os.path.expanduser(value)  # noqa: PTH111 - Path.expanduser fails for unknown users
+            path = Path(value).absolute()
+            if self._written and (why := why_unwritable(path if path.is_dir() else path.parent)):
+                self.fail(f"{path} cannot be written: {why}. Give another place.", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -19,6 +19,7 @@ from yt8m.models.flops import TRAINING_PASSES
 from yt8m.models.sizes import FLOAT_BYTES
 from yt8m.training import throughput as assumed
 from yt8m.training.throughput import GPUS, Gpu, Throughput
+from yt8m.words import count
 
 _HOUR = 3600.0
 # KFP's setting for Argo: what surrounds a step (its own DAG, its group, the root, the entry point) is tried three times
@@ -33,8 +34,9 @@ Estimates = Mapping[str, ModelEstimate]
 def show_nodes(console: Console, plan: Plan, *, listed: bool) -> None:
     """Print the number of nodes per stage, and if `listed` every node with its dependencies."""
     stages = Counter(node.stage for node in plan.nodes.values())
-    counted = ", ".join(f"{count} {stage}" for stage, count in stages.items())
-    say(console, f"{plan.name}: {len(plan.nodes)} nodes in {len(plan.groups)} groups: {counted}")
+    counted = ", ".join(f"{number} {stage}" for stage, number in stages.items())
+    nodes, groups = count(len(plan.nodes), "node"), count(len(plan.groups), "group")
+    say(console, f"{plan.name}: {nodes} in {groups}: {counted}")
     if listed:
         for node in plan.nodes.values():
             needs = f"  after {', '.join(sorted(node.dependencies))}" if node.dependencies else ""
@@ -61,7 +63,7 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
     console.print(make_table(names, ("parameters", "float", "quantized"), rows))
     trained = [estimate for name, estimate in estimates.items() if name not in recipe.imported]
     parameters = sum(estimate.parameters for estimate in trained)
-    say(console, f"Training: {len(trained)} models, {parameters:,} parameters.")
+    say(console, f"Training: {count(len(trained), 'model')}, {parameters:,} parameters.")
     _show_ensemble(console, recipe, estimates)
     sets = len({student.learn_from for student in recipe.students.values()})
     if sets:
@@ -95,8 +97,8 @@ def show_pipeline(console: Console, plan: Plan, compiled_bytes: int, run: RunSiz
     """Print the size of the pipeline against the limits of Kubeflow Pipelines and Argo."""
     say(
         console,
-        f"Pipeline: {len(plan.nodes)} nodes, {describe_bytes(compiled_bytes)} compiled (limit of Kubeflow Pipelines: "
-        f"{describe_bytes(MAX_COMPILED_BYTES)}); {run}.",
+        f"Pipeline: {count(len(plan.nodes), 'node')}, {describe_bytes(compiled_bytes)} compiled (limit of Kubeflow "
+        f"Pipelines: {describe_bytes(MAX_COMPILED_BYTES)}); {run}.",
     )
 
 
@@ -118,7 +120,7 @@ def show_traffic(console: Console, traffic: Traffic, max_frames: int) -> None:
     """Print the size of the data set, the bytes per stage, storage and network."""
     data = traffic.dataset
     videos = f"{data.training_videos:,} training and {data.holdout_videos:,} hold-out videos"
-    shards = f" in {data.shards:,} shards" if data.shards else ""
+    shards = f" in {count(data.shards, 'shard')}" if data.shards else ""
     frames = f"about {data.mean_frames:.0f} frames per video, padded to {max_frames}"
     say(console, f"Data: {videos}{shards}, {describe_bytes(data.total_bytes)}, {frames}.")
     rows = []

@@ -7,6 +7,7 @@ import click
 from pipelines.cli.options import Place, input_option, layout_option, on_bad_option
 from pipelines.cli.quiet_import import import_quietly
 from yt8m.errors import ConfigError
+from yt8m.words import count
 
 
 @click.command()
@@ -57,10 +58,9 @@ def predict(
     if metrics["damaged_shards"]:
         missing = f"about {metrics['missing_videos']:,} videos or more are missing after the damage"
         skipped += f"; {metrics['damaged_shards']:,} damaged shards: {missing}"
-    click.echo(
-        f"{done}{output}: {metrics['videos']:,} videos of {metrics['shards']:,} shards in {metrics['seconds']} s; "
-        f"{metrics['resumed_shards']:,} shards were complete before; {skipped}"
-    )
+    videos, shards = count(metrics["videos"], "video"), count(metrics["shards"], "shard")
+    before = f"{metrics['resumed_shards']:,} of the shards were complete before"
+    click.echo(f"{done}{output}: {videos} of {shards} in {metrics['seconds']} s; {before}; {skipped}")
 
 
 def _range(text: str) -> list[int]:

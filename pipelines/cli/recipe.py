@@ -59,7 +59,9 @@ def explain(key: str | None) -> None:
 
 
 @recipe.command()
-@click.option("-o", "--output", type=Place(dir_okay=False, path_type=Path), help="File to write.  [default: print]")
+@click.option(
+    "-o", "--output", type=Place(written=True, dir_okay=False, path_type=Path), help="File to write.  [default: print]"
+)
 def schema(output: Path | None) -> None:
     """Print the JSON Schema of recipes, with which editors complete and check them.
 

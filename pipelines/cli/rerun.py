@@ -1,6 +1,5 @@
 """`yt8m rerun`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -24,6 +23,7 @@ from pipelines.recipe.cluster import load_cluster
 from pipelines.recipe.load import read_recipe
 from pipelines.runs.state import RunState
 from yt8m.errors import ConfigError
+from yt8m.words import count
 
 
 @click.command()
@@ -96,10 +96,11 @@ def rerun(  # noqa: PLR0917 click passes them by name
     else:
         new = rerun_in_cluster(existing, node, changes, downstream=downstream)
     nodes = new.nodes
-    executed = f"{_count(nodes.executed)}, {list_names(nodes.executed)}" if from_failed else _count(nodes.executed)
+    executed, reused = (count(len(each), "node") for each in (nodes.executed, nodes.needed))
+    executed += f", {list_names(nodes.executed)}" if from_failed else ""
     say(
         console,
-        f"To execute again: {executed}. Reused: {_count(nodes.needed)}, from Kubeflow's cache or their records.",
+        f"To execute again: {executed}. Reused: {reused}, from Kubeflow's cache or their records.",
     )
     if nodes.stale:
         say(console, f"Not in the new run: {list_names(nodes.stale)}, which depend on {node}. --downstream adds them.")
@@ -137,13 +138,9 @@ def _rerun_here(console: Console, root: Path, node: str, settings: tuple[str, ..
 
     with lock_root(root) as lock:
         chosen = LocalRerun(root, lock, node, settings, downstream=downstream)
-        say(console, f"{chosen.state.pipeline}: executing {_count(chosen.nodes.executed)} of {root} again")
+        say(console, f"{chosen.state.pipeline}: executing {count(len(chosen.nodes.executed), 'node')} of {root} again")
         execute_and_show(console, chosen.execution, chosen.execute)
     stale = [name for name, state in chosen.state.nodes.items() if state.state == "stale"]
     if stale:
         say(console, f"Stale now: {list_names(stale)}. These nodes, the report and the exported model have old inputs.")
         say(console, f"To update them: yt8m run {root / RECIPE_FILE} --root {root}")
-
-
-def _count(nodes: Sequence[str]) -> str:
-    return "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"

@@ -23,6 +23,7 @@ from pipelines.runs.state import RunState
 from yt8m.errors import UserError
 from yt8m.progress import duration
 from yt8m.storage.patterns import has_wildcards
+from yt8m.words import count
 
 if TYPE_CHECKING:
     from pipelines.kubeflow.compile import Compilation
@@ -108,7 +109,7 @@ def run_compilation(
         save_spec(pipeline, keep_attempts(root, compilation.build(step_image, form="local").specs[0]))
         compilation.save_recipe(root / folder.RECIPE_FILE)
         execution = LocalRun(RunState.of_plan(root, plan), lock, containers)
-        say(console, f"{plan.name}: {len(plan.nodes)} nodes in {root}")
+        say(console, f"{plan.name}: {count(len(plan.nodes), 'node')} in {root}")
 
         def execute(listener: Listener) -> bool:
             succeeded = execution.execute(pipeline, keep_accounts(listener, compilation.work, step_image))
@@ -196,5 +197,5 @@ def _figures(final: dict[str, Any]) -> list[str]:
     if final.get("size_bytes") is not None:
         budget = final.get("budget_bytes")
         share = f", {final['size_bytes'] / budget:.1%} of the budget" if budget else ""
-        lines.append(f"Size {describe_bytes(final['size_bytes'])}{share}; {final['members']} members")
+        lines.append(f"Size {describe_bytes(final['size_bytes'])}{share}; {count(final['members'], 'member')}")
     return lines

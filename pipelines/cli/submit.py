@@ -23,6 +23,7 @@ from pipelines.recipe.load import read_recipe
 from yt8m import storage
 from yt8m.errors import ClusterError, ConfigError
 from yt8m.storage.retry import DEADLINE_VARIABLE
+from yt8m.words import count
 
 
 @click.command()
@@ -148,11 +149,11 @@ def submit(  # noqa: PLR0917 click passes them by name
     }
     if schedule:
         schedule_id = create_schedule(cluster, version or specs, cron=kubeflow_cron(schedule), **details)
-        say(console, f"{run_name}: schedule {schedule_id} of {len(compilation.plan.nodes)} nodes made; {size}")
+        say(console, f"{run_name}: schedule {schedule_id} of {count(len(compilation.plan.nodes), 'node')} made; {size}")
         say(console, f"Stop:     yt8m stop '{run_name}' --host {access.host}")
         return
     run_id = cluster.submit(version or specs, **details)
-    say(console, f"{name}: {len(compilation.plan.nodes)} nodes submitted to {access.host}; {size}")
+    say(console, f"{name}: {count(len(compilation.plan.nodes), 'node')} submitted to {access.host}; {size}")
     announce(console, cluster, run_id, wait=wait)
 
 

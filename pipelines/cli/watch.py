@@ -21,6 +21,7 @@ from pipelines.runs.view import RunView
 from yt8m.errors import ClusterError
 from yt8m.progress import duration, is_progress_line
 from yt8m.storage.retry import DEADLINE_VARIABLE
+from yt8m.words import count
 
 if TYPE_CHECKING:
     from pipelines.cluster.client import Cluster
@@ -96,7 +97,7 @@ class RunDisplay:
     def _show_unchanged(self) -> None:
         """Print one line for all unchanged nodes since the last line."""
         if self._unchanged:
-            say(self.console, f"{self._count()} {self._unchanged} nodes unchanged since an earlier run")
+            say(self.console, f"{self._count()} {count(self._unchanged, 'node')} unchanged since an earlier run")
         self._unchanged = 0
 
     def _count(self) -> str:

@@ -150,7 +150,8 @@ def _name(path: Path) -> str:
 
 
 def _describe_features(spec: DataSpec) -> str:
-    return " + ".join(f"{name} {size:,}" for name, size in spec.features.items())
+    sizes = " + ".join(f"{name}: {size:,}" for name, size in spec.features.items())
+    return f"{sizes} values per {'frame' if spec.max_frames > 1 else 'video'}"
 
 
 def describe_data(survey: Survey) -> str:
@@ -159,7 +160,7 @@ def describe_data(survey: Survey) -> str:
     about = "" if survey.counted else "about "
     frames = f"up to {spec.max_frames:,} frames" if spec.max_frames > 1 else "one frame (video level)"
     videos, classes = count(survey.videos, "video"), count(spec.num_classes, "class", "classes")
-    return f"{about}{videos}; {_describe_features(spec)} features, {classes}, {frames}"
+    return f"{about}{videos}; {_describe_features(spec)}, {classes}, {frames}"
 
 
 def _json(value: Any) -> str:

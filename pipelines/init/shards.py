@@ -11,6 +11,7 @@ from yt8m import storage
 from yt8m.data.importing.readers.paths import format_of
 from yt8m.data.partition import list_shards
 from yt8m.errors import DataError
+from yt8m.storage.local import local_path
 from yt8m.storage.patterns import any_case, has_wildcards
 
 # Words that begin a part of the name of a shard or its folder, and the side that they mean.
@@ -99,6 +100,11 @@ def _patterns_of(place: str) -> list[str]:
         raise DataError(
             f"--data: no shards in the folder '{place}', only other files, such as {inside[0]}. Shards are TFRecord "
             "files with names such as train0000.tfrecord."
+        )
+    if not storage.is_remote(place) and local_path(place).is_dir():
+        raise DataError(
+            f"--data: no shards in the folder '{place}', nor in the folders in it. Give a folder with TFRecord files; "
+            "`yt8m data import` writes one."
         )
     return [place]
 

@@ -142,7 +142,7 @@ def test_a_folder_with_another_data_set_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_shards_is_refused(tmp_path: Path) -> None:
     (tmp_path / "train0000.tfrecord").touch()
-    with pytest.raises(DataError, match=r"holds 1 shards .*without dataset\.json"):
+    with pytest.raises(DataError, match=r"holds 1 shard .*without dataset\.json"):
         _generate(tmp_path)
 
 

@@ -349,7 +349,7 @@ def test_the_command_predicts(model, shards, tmp_path):
     assert done.exit_code == 0
     assert "parts of" in done.stdout
     done = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    assert "4 videos of 1 shards" in done.stdout
+    assert "4 videos of 1 shard in" in done.stdout
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 11
 
 

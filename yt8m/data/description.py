@@ -1,7 +1,7 @@
 """Description of a data set: the file `dataset.json` beside its shards."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal, Self
 
@@ -15,6 +15,8 @@ from yt8m.yaml_files import dump_line
 
 DESCRIPTION_NAME = "dataset.json"
 
+# Differences between data sets to tell.
+_MOST_DIFFERENCES = 5
 # Keys that format 1, in which all data sets were generated, had at the top.
 _GENERATION_KEYS_OF_FORMAT_1 = frozenset({"preset", "missing_share", "means", "class_kinds"})
 
@@ -92,9 +94,9 @@ class DatasetDescription(ConfigFile):
 
     def difference(self, wanted: Self) -> str:
         """Tell in which respects this data set is another one than a wanted one; empty if it is the same."""
-        here, there = (_facts(each) for each in (self, wanted))
-        differing = [key for key in there if here.get(key) != there[key]]
-        return "; ".join(f"{key} {here.get(key)!r} instead of {there[key]!r}" for key in differing) or (
+        here, there = (dict(_facts(each.model_dump(mode="json"))) for each in (self, wanted))
+        differing = [key for key in {**there, **here} if here.get(key) != there.get(key)][:_MOST_DIFFERENCES]
+        return "; ".join(f"{key} {here.get(key)!r} instead of {there.get(key)!r}" for key in differing) or (
             "" if self == wanted else "made by another version"
         )
 
@@ -277,11 +279,13 @@ def _folder(uri: str) -> str:
     return uri.rpartition("/")[0]
 
 
-def _facts(description: DatasetDescription) -> dict[str, Any]:
-    """Return what tells data sets apart, without the classes of kinds, which follow from the rest."""
-    facts = description.model_dump(mode="json")
-    origin = (facts.pop("generation") or {}) | (facts.pop("imported") or {})
-    return facts | origin | {"class_kinds": None}
+def _facts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Iterate over what tells data sets apart, without the classes of kinds, which follow from the rest."""
+    if isinstance(value, dict) and path != ("generation", "class_kinds"):
+        for key, inner in value.items():
+            yield from _facts(inner, (*path, key))
+    elif not isinstance(value, dict):
+        yield ".".join(path[1:] if path[0] in ("data", "generation", "imported") else path), value
 
 
 def _without_format_1(text: str) -> str:

@@ -104,8 +104,7 @@ class LocalStore:
     def publish_file(self, uri: str) -> Iterator[Path]:
         """Yield a temporary file that replaces the target at the end."""
         target = local_path(uri)
-        with _storage_errors(uri):
-            target.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(target, uri)
         with _temporary(target, uri, folder=False) as temporary:
             yield temporary
             with _storage_errors(uri):
@@ -131,8 +130,7 @@ def publish_directory(path: Path) -> Iterator[Path]:
         An empty folder to fill. It is removed if the body raises an exception.
     """
     target = path.absolute()
-    with _storage_errors(str(path)):
-        target.parent.mkdir(parents=True, exist_ok=True)
+    _make_parent(target, str(path))
     with _temporary(target, str(path), folder=True) as temporary:
         yield temporary
         temporary.chmod(_default_mode(0o777))
@@ -147,6 +145,26 @@ def local_path(uri: str) -> Path:
     with suppress(RuntimeError):  # the name begins with ~, but there is no such user
         path = path.expanduser()
     return path.absolute()
+
+
+def why_unwritable(folder: Path) -> str:
+    """Explain why no file can be written to a folder, which need not exist; empty if nothing is against it."""
+    here = next(each for each in (folder, *folder.parents) if os.path.lexists(each))
+    if not here.is_dir():
+        return f"{here} is no folder"
+    try:
+        with tempfile.TemporaryFile(dir=here):
+            return ""
+    except OSError:
+        return f"the folder {here} takes no new files"
+
+
+def _make_parent(target: Path, uri: str) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = why_unwritable(target.parent) or error.strerror or str(error)
+        raise StorageError(f"{uri}: cannot be made: {why}. Choose another place.") from error
 
 
 def split_pattern(pattern: str) -> tuple[Path, str]:

@@ -137,7 +137,7 @@ def test_different_data_sets_are_not_checked_together_without_options(run, tmp_p
 def test_generate_prints_sizes_and_glob_patterns(tmp_path: Path) -> None:
     result = CliRunner().invoke(generate, ["--out", str(tmp_path), "--preset", "smoke", "--videos", "40"])
     assert result.exit_code == 0, result.output
-    assert "rgb 32 + audio 8 features, 24 classes, up to 16 frames" in result.output
+    assert "rgb: 32 + audio: 8 values per frame, 24 classes, up to 16 frames" in result.output
     assert "train: 30 videos in 4 shards" in result.output
     assert f"training: {tmp_path}/train*.tfrecord" in result.output
     assert f"validation: {tmp_path}/validate*.tfrecord" in result.output

@@ -50,7 +50,7 @@ def test_divided_shards_with_two_features(tmp_path: Path) -> None:
     write_shards(tmp_path / "data", DIVIDED)
     result = init(tmp_path / "own", "--data", tmp_path / "data")
     assert result.exit_code == 0, result.output
-    assert "Data: 80 videos; rgb 8 + audio 4 features, 3 classes, up to 5 frames" in result.output
+    assert "Data: 80 videos; rgb: 8 + audio: 4 values per frame, 3 classes, up to 5 frames" in result.output
     recipe, first = recipe_of(tmp_path / "own"), recipe_of(tmp_path / "own", "first.yaml")
     assert recipe.data == first.data
     assert recipe.data.training == (f"{tmp_path}/data/train*.tfrecord",)
@@ -517,7 +517,7 @@ def test_recipes_need_a_folder_on_this_machine(tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.parametrize(("folder", "said"), [("file/own", "file is a file"), ("own", "recipe.yaml: a folder")])
+@pytest.mark.parametrize(("folder", "said"), [("file/own", "file is no folder"), ("own", "recipe.yaml: a folder")])
 def test_a_place_where_no_recipe_can_be_is_refused_before_the_shards_are_read(
     tmp_path: Path, folder: str, said: str
 ) -> None:
@@ -526,6 +526,14 @@ def test_a_place_where_no_recipe_can_be_is_refused_before_the_shards_are_read(
     result = init(tmp_path / folder, "--data", tmp_path / "none", "--overwrite")
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+@pytest.mark.parametrize("inner", ["", "a/b/c"])
+def test_a_folder_without_shards_is_refused(tmp_path: Path, inner: str) -> None:
+    (tmp_path / "data" / inner).mkdir(parents=True)
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 2
+    assert f"--data: no shards in the folder '{tmp_path / 'data'}'" in result.stderr
 
 
 @pytest.mark.parametrize(("place", "said"), [("none*", "no shard matches"), ("", "received an empty text")])

@@ -36,3 +36,24 @@ def test_places_that_are_empty_or_not_on_this_machine_are_refused_at_once(tmp_pa
             assert done.exit_code == 2, done.output
             assert reason in " ".join(done.output.split())
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("data split x --out", "--out"),
+        ("data generate --preset smoke --out", "--out"),
+        ("recipe schema --output", "--output"),
+        ("init --data x --", "DIR"),
+    ],
+)
+def test_places_where_nothing_can_be_written_are_refused_at_once(tmp_path, monkeypatch, command, option):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "file").touch()
+    for place, reason in (("~/file/x", f"{tmp_path}/file is no folder"), ("/proc/x", "/proc takes no new files")):
+        done = CliRunner().invoke(main, [*command.split(), place])
+        assert done.exit_code == 2, done.output
+        told = " ".join(done.output.split())
+        assert option in told
+        assert reason in told
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

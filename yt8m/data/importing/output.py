@@ -10,7 +10,7 @@ from pathlib import Path
 from yt8m import storage
 from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
 from yt8m.errors import DataError
-from yt8m.storage.local import local_path
+from yt8m.storage.local import local_path, why_unwritable
 
 # Files that an import writes.
 _OWN_FILES = re.compile(r"(train|validate|test|unlabeled-test)\d{4,}\.tfrecord|vocabulary\.csv|dataset\.json")
@@ -35,11 +35,8 @@ def find_dataset(uri: str) -> DatasetDescription | None:
                 f"--out: {path} is a mounted or the current folder, which cannot appear as a whole. Give a folder in "
                 f"it, for instance {path / 'videos'}."
             )
-        parent = next(each for each in path.parents if os.path.lexists(each))
-        if not parent.is_dir():
-            raise DataError(f"--out: {path} cannot be made: {parent} is no folder. {_REMEDY}")
-        if not os.access(parent, os.W_OK | os.X_OK):
-            raise DataError(f"--out: {path} cannot be made: the folder {parent} cannot be written. {_REMEDY}")
+        if why := why_unwritable(path.parent):
+            raise DataError(f"--out: {path} cannot be made: {why}. {_REMEDY}")
     found = DatasetDescription.in_folder(uri)
     if found and not found.imported:
         raise DataError(f"--out: {uri} holds a data set that was not imported. {_REMEDY}")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m.errors import DataError
+from yt8m.words import count
 
 # Least number of videos of each side. The hold-out consists of validation shards, and one alone cannot be divided.
 LEAST_VIDEOS = {"train": 2, "validate": 2, "test": 1}
@@ -286,10 +287,10 @@ def _fill(units: Units, sides: NDArray[np.uint8], names: list[str], rank: NDArra
             candidates = candidates[np.lexsort((rank[candidates], units.sizes[candidates]))][:_CANDIDATES]
             spare = [unit for unit in candidates if sizes[donor] - units.sizes[unit] >= LEAST_VIDEOS[names[donor]]]
             if donor == side or not spare:
+                groups = count(len(units.sizes), "group")
                 raise DataError(
-                    f"--split: {len(units.sizes)} groups of videos cannot be divided among {', '.join(names)} so that "
-                    f"each has enough videos ({name}: at least {LEAST_VIDEOS[name]}). Use smaller groups, or leave a "
-                    "side out."
+                    f"--split: {groups} of videos cannot be divided among {', '.join(names)} so that each has enough "
+                    f"videos ({name}: at least {LEAST_VIDEOS[name]}). Use smaller groups, or leave a side out."
                 )
             unit = max(
                 spare, key=lambda each: int(counts[units.classes[ends[each] : ends[each + 1]]].min(initial=10**9))

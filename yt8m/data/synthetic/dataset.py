@@ -25,6 +25,7 @@ from yt8m.data.synthetic.video import VideoSource
 from yt8m.data.tfrecord import write_record
 from yt8m.errors import DataError
 from yt8m.progress import progress
+from yt8m.words import count
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ def start_dataset(uri: str, description: DatasetDescription) -> None:
         return
     if foreign := storage.list_uris(storage.join(uri, "*.tfrecord")):
         raise DataError(
-            f"{uri}: holds {len(foreign)} shards ({foreign[0]}, ...) without {DESCRIPTION_NAME}; they are not from "
-            "this command. Choose an empty folder."
+            f"{uri}: holds {count(len(foreign), 'shard')} ({foreign[0]}, ...) without {DESCRIPTION_NAME}; they are not "
+            "from this command. Choose an empty folder."
         )
     description.save(place)
 
