@@ -8,6 +8,7 @@ the model's description: `--description MODEL/assets.extra/ensemble.json`.
 import argparse
 import base64
 import json
+import re
 import sys
 import urllib.error
 import urllib.request
@@ -77,7 +78,8 @@ def read_records(shard):
     try:
         records = list(tf.data.TFRecordDataset(shard).take(8).as_numpy_iterator())
     except tf.errors.OpError as error:
-        fail(f"{shard}: cannot be read: {error.message}. Give a TFRecord file.")
+        reason = re.sub(r"\{\{.*?\}\} | \[Op:.*", "", error.message)  # without the names of operations
+        fail(f"{shard}: cannot be read: {reason}. Give a TFRecord file.")
     return records or fail(f"{shard}: has no records. Give another shard.")
 
 

@@ -233,8 +233,7 @@ def _join(
     """Join the parts of all shards, and tell of ids that are no text or that several videos have."""
     from yt8m.export.prediction_files import IdCollector  # noqa: PLC0415 - pyarrow
 
-    ahead = storage.ReadAhead([task.part for task in tasks])
-    collector = IdCollector()
+    ahead, collector = storage.ReadAhead([task.part for task in tasks]), IdCollector()
 
     def staged(task: ShardTask) -> Path:
         part = ahead.stage_in(task.part)
@@ -248,10 +247,11 @@ def _join(
     if repeated := collector.find_repeated():
         one, two = (tasks[part] for part in repeated.parts)
         example = file_format.ids(storage.stage_in(one.part))[repeated.position]
+        places = f"in {one.shard} and {two.shard}" if one != two else f"twice in {one.shard}"
         _LOGGER.warning(
-            "%s: %d videos have the id of another one, for instance '%s' in %s and %s. All are in the output. If one "
+            "%s: %d videos have the id of another one, for instance '%s' %s. All are in the output. If one "
             "row per id is needed, remove copies from the shards; `yt8m data check` lists them.",
-            output, repeated.videos, example, one.shard, two.shard,
+            output, repeated.videos, example, places,
         )  # fmt: skip
 
 
