@@ -237,12 +237,13 @@ def test_floats_outside_the_range_come_with_their_range():
     assert "Options set no ranges" in found
 
 
-def test_names_that_options_cannot_carry_are_told_for_the_recipe_only():
+@pytest.mark.parametrize(("key", "written"), [("a,b", "'a,b'"), ("a\tb", '"a\\tb"')])
+def test_names_that_options_cannot_carry_are_told_for_the_recipe_only(key, written):
     record = tf.train.SequenceExample.FromString(keyed(1))
-    record.context.feature["a,b"].CopyFrom(record.context.feature["clip"])
+    record.context.feature[key].CopyFrom(record.context.feature["clip"])
     del record.context.feature["clip"]
     found = diagnose([record.SerializeToString()], SMALL)
-    assert "These settings read them: in the recipe, `data: {spec: {layout: {id: 'a,b'}}}`" in found
+    assert f"These settings read them: in the recipe, `data: {{spec: {{layout: {{id: {written}}}}}}}`" in found
     assert "--layout" not in found
 
 

@@ -10,7 +10,7 @@ from yt8m.yaml_files import dump_line
 def describe_settings(wanted: DataSpec, given: DataSpec) -> str:
     """Return the options and the line of a recipe that change one format into another.
 
-    Options are left out if they cannot express the change: they have no ranges, and no names with a comma.
+    Options are left out if they cannot express the change: they have no ranges, and no names with a comma or a tab.
 
     Args:
         wanted: Format that reads the records.
@@ -22,7 +22,7 @@ def describe_settings(wanted: DataSpec, given: DataSpec) -> str:
     line = _difference(wanted, given)
     recipe = f"in the recipe, `data: {dump_line({'spec': line})}`"
     names = [*line.get("features", {}), *map(str, line.get("layout", {}).values())]
-    if any("," in name for name in names):
+    if any("," in name or not name.isprintable() for name in names):
         return recipe
     options = []
     if "features" in line:
