@@ -132,7 +132,7 @@ def test_a_folder_and_a_missing_file_are_named(tmp_path):
 
 def test_names_that_occur_twice_are_counted_in_a_warning(vocabulary, caplog):
     read_vocabulary(vocabulary("Index,Name\n0,Game\n1,Car\n2,Game\n"), 3)
-    assert "1 classes have the name of another one, for instance 'Game' of 0 and 2" in caplog.text
+    assert "classes that have the name of another one: 1, for instance 'Game' of 0 and 2" in caplog.text
 
 
 def test_an_empty_name_is_none_as_in_the_vocabulary_of_youtube_8m(vocabulary, caplog):

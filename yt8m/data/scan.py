@@ -195,12 +195,12 @@ def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partitio
         # Files that are no TFRecord files have no record that could lack features.
         wanted = f"The model takes {features}: give labeled shards that have them." if bad else "Give other shards."
         raise DataError(
-            f"no usable video in {len(uris)} shards. First problem: {first}. {has}{' ' if has else ''}{wanted}"
+            f"no usable video (shards: {len(uris)}). First problem: {first}. {has}{' ' if has else ''}{wanted}"
         )
     if not scan.class_counts.any():
         instead = explain_missing_labels(first_records(scan.shards[0].uri), spec)
         raise DataError(
-            f"{uris[0]}: no labeled video in {len(uris)} shards: {instead} `yt8m predict` reads videos without labels."
+            f"{uris[0]}: no labeled video (shards: {len(uris)}): {instead} `yt8m predict` reads videos without labels."
         )
     counts = tuple(scan.class_counts.tolist())
     return Partition(spec=spec, seed=0, training=(), holdout=scan.shards, class_counts=counts, on_bad=on_bad)

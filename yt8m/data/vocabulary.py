@@ -294,6 +294,6 @@ def _warn(uri: str, names: Mapping[int, str], num_classes: int) -> None:
     if twice:
         first, second = twice[0]
         _LOGGER.warning(
-            "%s: %d classes have the name of another one, for instance '%s' of %d and %d.",
+            "%s: classes that have the name of another one: %d, for instance '%s' of %d and %d.",
             uri, len(twice), names[first], first, second,
         )  # fmt: skip

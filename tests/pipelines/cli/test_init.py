@@ -190,7 +190,7 @@ def test_ranges_of_features_stored_as_floats_are_measured(tmp_path: Path) -> Non
 def test_video_level_records_get_no_recurrent_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "data").mkdir()
     for number in range(3):
-        videos = [Video(b"%d-%d" % (number, n), [n % 2], means={"rgb": [0.5] * 6}) for n in range(20)]
+        videos = [Video(b"%d-%d" % (number, n), [n % 2], means={"rgb": [n / 20] * 6}) for n in range(20)]
         write_shard(tmp_path / "data" / f"{number}.tfrecord", videos)
     monkeypatch.setattr("pipelines.init.scale.LEVELS", pretend_many())
     assert init(tmp_path / "own", "--data", tmp_path / "data").exit_code == 0
