@@ -15,8 +15,6 @@ from yt8m.yaml_files import dump_line
 
 DESCRIPTION_NAME = "dataset.json"
 
-# Differences between data sets to tell.
-_MOST_DIFFERENCES = 5
 # Keys that format 1, in which all data sets were generated, had at the top.
 _GENERATION_KEYS_OF_FORMAT_1 = frozenset({"preset", "missing_share", "means", "class_kinds"})
 
@@ -95,7 +93,7 @@ class DatasetDescription(ConfigFile):
     def difference(self, wanted: Self) -> str:
         """Tell in which respects this data set is another one than a wanted one; empty if it is the same."""
         here, there = (dict(_facts(each.model_dump(mode="json"))) for each in (self, wanted))
-        differing = [key for key in {**there, **here} if here.get(key) != there.get(key)][:_MOST_DIFFERENCES]
+        differing = [key for key in {**there, **here} if here.get(key) != there.get(key)][:5]  # the first say enough
         return "; ".join(f"{key} {here.get(key)!r} instead of {there.get(key)!r}" for key in differing) or (
             "" if self == wanted else "made by another version"
         )
