@@ -116,6 +116,7 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     assert "| 0.61234 | unknown |" in card
 
 
+@pytest.mark.slow
 def test_an_export_over_its_budget_is_removed_and_the_suggested_subset_fits(
     exported, toy_models, toy_weights, tmp_path
 ):

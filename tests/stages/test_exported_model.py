@@ -107,6 +107,7 @@ def test_weights_are_stored_as_bytes(exported, toy_models):
     assert stored < members < floats - 20_000
 
 
+@pytest.mark.slow
 def test_the_export_is_within_a_hundredth_of_its_members_size(tmp_path):
     # 28 MB, so that the graph of 0.2 MB, which does not grow with the weights, counts little.
     config = DBoFConfig(num_clusters=2048, hidden_units=1024)
@@ -117,6 +118,7 @@ def test_the_export_is_within_a_hundredth_of_its_members_size(tmp_path):
     assert sum(file.stat().st_size for file in output.rglob("*") if file.is_file()) <= 1.01 * member_bytes
 
 
+@pytest.mark.slow
 def test_a_signature_outlives_the_object_it_was_loaded_with(exported):
     kept = tf.saved_model.load(str(exported)).signatures["probabilities"]
     gc.collect()

@@ -71,7 +71,7 @@ def test_figures_curve_and_model(small_partition, tmp_path):
     assert Provenance.load(tmp_path / "model").examples == 32
 
 
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
 def test_the_evaluation_is_that_of_the_saved_model(small_partition, tmp_path, precision):
     result, _ = run(small_partition, tmp_path, precision=precision)
     alone = evaluate(
@@ -92,6 +92,7 @@ def test_measuring_leaves_the_weights_alone(small_partition, trained, tmp_path):
         assert (tmp_path / "model" / name).read_bytes() == (trained / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_a_training_whose_measuring_alone_changed_trains_nothing(small_partition, tmp_path, no_training):
     first = execute(small_partition, config_of(), tmp_path)
     before = folder_digest(tmp_path / "model")
@@ -122,6 +123,7 @@ def test_a_training_whose_evaluation_failed_is_not_repeated(
     assert folder_digest(tmp_path / "model") == folder_digest(trained)
 
 
+@pytest.mark.slow
 def test_the_training_needs_no_memory_while_the_model_is_measured(small_partition, tmp_path, monkeypatch):
     alive: list[weakref.ref] = []
     original = TrainingModel.__init__

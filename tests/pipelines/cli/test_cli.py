@@ -63,7 +63,7 @@ def test_unusable_arguments_end_with_code_2_and_a_message(arguments: list[str], 
     [
         (["run", str(SMOKE), "--root", "file"], "'file' is a file"),
         (["run", str(SMOKE), "--root", "file/root"], "file/root: Not a directory"),
-        (["compile", str(SMOKE), "-o", "file/p.yaml"], "file: File exists"),
+        (["compile", str(SMOKE), "-o", "file/p.yaml"], "file is no folder. Give another place."),
         (["compile", str(SMOKE), "-o", "folder.yaml"], "'folder.yaml' is a directory"),
         (["compile", str(SMOKE), "-o", "p.csv"], "p.csv: expected a file that ends in .yaml"),
         (["evaluate", "--model", "file", "--input", "x"], "'file' is a file"),

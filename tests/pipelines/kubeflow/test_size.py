@@ -41,14 +41,8 @@ def compile_recipe(name: str) -> Compilation:
     return Compilation(read_recipe(path), str(path), read_data=False)
 
 
-@pytest.mark.parametrize(
-    ("recipe", "most"),
-    [
-        ("smoke", 0.25),
-        pytest.param("demo", 0.55, marks=pytest.mark.slow),
-        pytest.param("paper", 0.72, marks=pytest.mark.slow),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "most"), [("smoke", 0.25), ("demo", 0.55), ("paper", 0.72)])
 def test_runs_in_all_overlays_with_retries_meet_the_goals(recipe: str, most: float) -> None:
     compilation = compile_recipe(recipe)
     clusters = [load_cluster(path) for path in OVERLAYS]

@@ -207,7 +207,8 @@ with lock_root(root) as lock:
 """
 
 
-@pytest.mark.parametrize("how", [pytest.param(signal.SIGKILL, marks=pytest.mark.slow), signal.SIGINT])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_stopped_run_ends_its_steps_and_can_be_continued(
     tmp_path: Path, containers: Containers, how: signal.Signals
 ) -> None:
