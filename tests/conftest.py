@@ -49,3 +49,8 @@ def shards() -> SimpleNamespace:
         (folder / "dataset.json").write_text(json.dumps(description))
 
     return SimpleNamespace(Video=Video, video_of=video_of, write=write_shard, spec=spec, describe=describe)
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name bytes by their parameter: the same record is serialized to other bytes in every process."""
+    return argname if isinstance(val, bytes) else None
