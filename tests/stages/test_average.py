@@ -49,6 +49,7 @@ def test_policy_always_keeps_the_average(small_partition, trained, tmp_path):
     assert Provenance.load(tmp_path / "averaged").examples == 32 + 16
 
 
+@pytest.mark.slow
 def test_policy_if_better_keeps_the_better_original(small_partition, trained, tmp_path):
     # A learning rate a thousand times too large spoils any model.
     result = run(small_partition, trained, tmp_path, policy="if_better", learning_rate_divisor=1e-3)

@@ -268,6 +268,7 @@ def test_two_exports_in_one_process_keep_their_own_weights(toy_models, tmp_path)
         np.testing.assert_allclose(model.probabilities(frames, num_frames), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_real_record_is_read_by_both_kinds_of_signatures(real_data, tmp_path):
     model = write_quantized_model(tmp_path / "model", 0, spec=DataSpec())
     weights = write_weights(tmp_path / "weights.json", {"model": 1.0})

@@ -132,7 +132,7 @@ def test_parquet_names_classes_by_index_not_by_row(model, shards, tmp_path):
     np.testing.assert_allclose(table["Confidence"], scores.reshape(-1), rtol=1e-5)
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("ending", [pytest.param("csv", marks=pytest.mark.slow), "parquet"])
 def test_separate_calls_for_parts_give_the_same_file(model, shards, tmp_path, ending):
     run(model, shards, tmp_path / f"whole.{ending}")
     apart = tmp_path / f"apart.{ending}"

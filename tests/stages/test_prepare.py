@@ -48,6 +48,7 @@ def test_counts_sizes_and_class_frequencies(folder, shards):
     assert all(type(value) is float and np.isfinite(value) for value in result.metrics.values())
 
 
+@pytest.mark.slow
 def test_the_same_shards_make_the_same_partition(folder, shards):
     first, _ = run(folder, shards)
     second, _ = run(folder, shards)

@@ -108,6 +108,7 @@ def test_a_training_whose_measuring_alone_changed_trains_nothing(small_partition
         execute(small_partition, config_of(learning_rate=0.5), tmp_path)
 
 
+@pytest.mark.slow
 def test_a_training_whose_evaluation_failed_is_not_repeated(
     small_partition, trained, tmp_path, no_training, monkeypatch
 ):

@@ -59,7 +59,9 @@ def refusing(scheme: str, target_port: int, seconds: float, monkeypatch) -> Iter
         started[0].close()
 
 
-@pytest.mark.parametrize("operation", ["list", "read", "write"])
+@pytest.mark.parametrize(
+    "operation", ["read", *(pytest.param(name, marks=pytest.mark.slow) for name in ("list", "write"))]
+)
 def test_requests_wait_for_a_store_that_refuses_connections_for_a_second(operation, remote, monkeypatch):
     uri = put(remote.uri)
 

@@ -156,6 +156,7 @@ def check_second_run(tmp_path: Path, containers: Containers) -> None:
     assert after["first"].seconds == 1.0
 
 
+@pytest.mark.slow
 def test_after_a_failure_the_run_continues_with_the_failed_node(tmp_path: Path, containers: Containers) -> None:
     tmp_path.joinpath("fail").touch()
     succeeded, run, _ = execute(tmp_path, containers)
