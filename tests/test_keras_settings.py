@@ -91,52 +91,37 @@ def test_a_backend_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     check_backend()
 
 
+def write_recipe(folder: Path, *shards: str) -> Path:
+    """Write a small recipe and its shards."""
+    for number, name in enumerate(shards):
+        videos = [video_of(10 * number + n, num_frames=1 + n % 4, labels=[n % 5]) for n in range(8)]
+        write_shard(folder / f"{name}.tfrecord", videos)
+    data = {"training": [f"{folder}/train*"], "validation": [f"{folder}/validate*"], **RECIPE["data"]}
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(json.dumps(RECIPE | {"data": data}))
+    return recipe
+
+
+def run_recipe(recipe: Path, root: Path, environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "pipelines", "run", str(recipe), "--root", str(root)]
+    done = subprocess.run(command, env=environment, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @pytest.mark.slow
 def test_runs_have_the_same_results_with_and_without_settings_of_the_user(tmp_path: Path) -> None:
-    for shard, name in enumerate(("train0", "train1", "validate0", "validate1")):
-        videos = [video_of(10 * shard + n, num_frames=1 + n % 4, labels=[n % 5]) for n in range(8)]
-        write_shard(tmp_path / f"{name}.tfrecord", videos)
-    data = {"training": [f"{tmp_path}/train*"], "validation": [f"{tmp_path}/validate*"], **RECIPE["data"]}
-    (tmp_path / "recipe.yaml").write_text(json.dumps(RECIPE | {"data": data}))
+    recipe = write_recipe(tmp_path, "train0", "train1", "validate0", "validate1")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("KERAS_")}
     gaps = []
     for name, settings in (("plain", {}), ("float16", SETTINGS), ("float64", SETTINGS | {"floatx": "float64"})):
         home = home_with(tmp_path / name, **settings)
-        command = [
-            sys.executable,
-            "-m",
-            "pipelines",
-            "run",
-            str(tmp_path / "recipe.yaml"),
-            "--root",
-            str(home / "root"),
-        ]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("KERAS_")}
-        done = subprocess.run(
-            command, env=environment | {"HOME": str(home)}, cwd=REPOSITORY, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+        run_recipe(recipe, home / "root", environment | {"HOME": str(home)})
         gaps.append(json.loads((home / "root" / "summary.json").read_text())["final"]["gap"])
     assert gaps[0] == gaps[1] == gaps[2]
 
 
 @pytest.mark.slow
 def test_a_run_with_jax_ends_with_an_exported_model(tmp_path: Path) -> None:
-    for shard, name in enumerate(("train0", "validate0", "validate1")):
-        videos = [video_of(10 * shard + n, num_frames=1 + n % 4, labels=[n % 5]) for n in range(8)]
-        write_shard(tmp_path / f"{name}.tfrecord", videos)
-    data = {"training": [f"{tmp_path}/train*"], "validation": [f"{tmp_path}/validate*"], **RECIPE["data"]}
-    (tmp_path / "recipe.yaml").write_text(json.dumps(RECIPE | {"data": data}))
-    command = [
-        sys.executable,
-        "-m",
-        "pipelines",
-        "run",
-        str(tmp_path / "recipe.yaml"),
-        "--root",
-        str(tmp_path / "root"),
-    ]
-    done = subprocess.run(
-        command, env={**os.environ, "KERAS_BACKEND": "jax"}, cwd=REPOSITORY, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    recipe = write_recipe(tmp_path, "train0", "validate0", "validate1")
+    run_recipe(recipe, tmp_path / "root", {**os.environ, "KERAS_BACKEND": "jax"})
     assert (tmp_path / "root" / "export" / "saved_model.pb").exists()
