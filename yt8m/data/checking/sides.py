@@ -143,8 +143,8 @@ def check_shared_videos(sides: Sides, spec: DataSpec) -> None:
     Raises:
         DataError: Most hold-out videos are training videos, too. Ids that do not tell videos apart prove nothing.
     """
-    distinct = len(np.unique(sides.holdout.id_hashes))
-    if sides.shared > MOST_SHARED * sides.holdout.videos and distinct > sides.holdout.videos / 2:
+    holdout = sides.holdout
+    if sides.shared > MOST_SHARED * holdout.videos and len(np.unique(holdout.id_hashes)) > holdout.videos / 2:
         raise DataError(
             f"{_shared(sides, spec)} Take the hold-out from other videos. If these are different videos, give each an "
             "id of its own."
@@ -231,12 +231,13 @@ def _classes(scan: Scan) -> str:
 
 def _shared(sides: Sides, spec: DataSpec) -> str:
     """Describe the videos on both sides, with the first of them."""
-    number = int(np.flatnonzero(np.isin(sides.holdout.id_hashes, sides.training.id_hashes))[0])
+    shared = np.flatnonzero(np.isin(sides.holdout.id_hashes, sides.training.id_hashes))
+    number = int(shared[0])
     other = int(np.flatnonzero(sides.training.id_hashes == sides.holdout.id_hashes[number])[0])
     uri = sides.holdout.shard_of(number)
     before = sum(shard.videos for shard in sides.holdout.shards[: [s.uri for s in sides.holdout.shards].index(uri)])
     return (
-        f"{sides.shared:,} of {sides.holdout.videos:,} hold-out videos are training videos, too, for instance "
+        f"{len(shared):,} of {sides.holdout.videos:,} hold-out videos are training videos, too, for instance "
         f"'{read_ids(uri, spec)[number - before]}' in {uri} and {sides.training.shard_of(other)}."
     )
 

@@ -82,7 +82,7 @@ def plan_shards(
     places = np.empty(survey.videos, np.uint32)
     shards: list[str] = []
     sizes: list[int] = []
-    counts = {}
+    videos, counts = {}, {}
     for side, name in enumerate(names):
         members = np.flatnonzero(sides == side)
         usual, fewest = _LEAST_SHARDS[name]
@@ -92,8 +92,7 @@ def plan_shards(
         places[members] = rng.permutation(np.repeat(numbers, found))
         shards += [shard_name(name, number) for number in range(len(found))]
         sizes += found
-        counts[name] = len(found)
-    videos = {name: int(np.count_nonzero(sides == side)) for side, name in enumerate(names)}
+        videos[name], counts[name] = len(members), len(found)
     return ShardPlan(videos, counts, shards, sizes, places, size_bytes, *missing)
 
 

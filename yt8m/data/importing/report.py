@@ -10,6 +10,7 @@ from yt8m.data.description import DatasetDescription
 from yt8m.data.importing.labels import LabelTable
 from yt8m.data.importing.plan import UNLABELED, ShardPlan
 from yt8m.data.importing.survey import Survey
+from yt8m.words import count
 
 # Share of the values outside a range above which a warning says so.
 _MUCH_CLIPPED = 0.05
@@ -59,7 +60,7 @@ class ImportReport(Config):
     @classmethod
     def of(cls, description: DatasetDescription, survey: Survey, plan: ShardPlan, labels: LabelTable | None) -> Self:
         """Collect the figures of an import."""
-        labeled = int(np.count_nonzero(survey.class_counts))
+        labeled, used_classes = int(np.count_nonzero(survey.class_counts)), len(np.unique(survey.classes))
         return cls(
             description=description,
             frames=survey.frames,
@@ -70,9 +71,9 @@ class ImportReport(Config):
             unlabeled=survey.videos - labeled,
             all_empty=survey.matched > 0 and not survey.has_labels,
             labels_without_video=len(labels) - survey.matched if labels else None,
-            unseen_classes=description.data.num_classes - len(np.unique(survey.classes)),
+            unseen_classes=description.data.num_classes - used_classes,
             lacks_class_0=not survey.names and 0 not in survey.classes,
-            used_classes=len(np.unique(survey.classes)),
+            used_classes=used_classes,
             shared={name: each.shared for name, each in survey.measured.items() if each.is_too_wide},
             constant={name: each.constant for name, each in survey.measured.items() if each.constant is not None},
             untrained_classes=plan.untrained,
@@ -90,7 +91,7 @@ class ImportReport(Config):
         assert imported
         yield "videos", f"{self.videos:,}"
         mean = self.frames / self.videos
-        cut = f"; {_counted(self.cut, 'video')} cut after {spec.max_frames}" if self.cut else ""
+        cut = f"; {count(self.cut, 'video')} cut after {spec.max_frames}" if self.cut else ""
         yield "frames per video", f"{self.shortest:,} to {self.longest:,}, mean {mean:.1f}{cut}"
         for name, size in spec.features.items():
             low, high = spec.range_of(name)
@@ -106,7 +107,7 @@ class ImportReport(Config):
         for split, videos in self.description.videos.items():
             shards = self.description.shards[split]
             share = f"{videos / self.videos:.1%}"
-            yield split, f"{_counted(videos, 'video')} ({share}) in {_counted(shards, 'shard')}"
+            yield split, f"{count(videos, 'video')} ({share}) in {count(shards, 'shard')}"
         yield "size", f"about {self.size_bytes:,} bytes"
 
     def warnings(self) -> Iterator[str]:
@@ -130,24 +131,20 @@ class ImportReport(Config):
             verb, them = ("has", "it") if self.unseen_classes == 1 else ("have", "them")
             hint = " Class numbers count from 0." if self.lacks_class_0 else ""
             yield (
-                f"{self.unseen_classes:,} of {_counted(spec.num_classes, 'class', 'classes')} {verb} no video, so that "
+                f"{self.unseen_classes:,} of {count(spec.num_classes, 'class', 'classes')} {verb} no video, so that "
                 f"a model cannot learn {them}.{hint}"
             )
         if self.all_empty:
             yield "All videos have an empty list of labels. They can be predicted, but not trained on."
         if self.unlabeled < self.videos and self.used_classes < 2:
             yield "All labeled videos have the same class, so that a model has nothing to tell apart."
-        for count, purpose in ((self.untrained_classes, "training"), (self.unvalidated_classes, "validation")):
-            if count:
-                verb = "has" if count == 1 else "have"
-                yield f"{count:,} of {_counted(self.used_classes, 'class', 'classes')} {verb} no video for {purpose}."
+        for number, purpose in ((self.untrained_classes, "training"), (self.unvalidated_classes, "validation")):
+            if number:
+                verb = "has" if number == 1 else "have"
+                yield f"{number:,} of {count(self.used_classes, 'class', 'classes')} {verb} no video for {purpose}."
 
     def _unlabeled(self) -> str:
         if not self.unlabeled:
             return "0"
         where = UNLABELED if UNLABELED in self.description.videos else "test"
         return f"{self.unlabeled:,}, in {where} shards: for predictions, not for training"
-
-
-def _counted(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -93,14 +93,14 @@ class ArrayVideos:
         lengths, offsets = find_column(every, _LENGTHS), find_column(every, _OFFSETS)
         if options.features:
             chosen = [given_column(each, "--feature", names, arrays.where, "array") for each in options.features]
+            if single := next((each for each in chosen if not arrays.open(each).shape), ""):
+                raise DataError(
+                    f"{arrays.where}: --feature: expected an array with one to three axes, received the single value "
+                    f"'{single}'. Choose other features."
+                )
         else:
             rest = [each for each in names if each not in (ids, labels, groups, lengths, offsets)]
             chosen = [each for each in rest if _is_feature(arrays.open(each))]
-        if single := next((each for each in chosen if not arrays.open(each).shape), ""):
-            raise DataError(
-                f"{arrays.where}: --feature: expected an array with one to three axes, received the single value "
-                f"'{single}'. Choose other features."
-            )
         if not chosen:
             received = ", ".join(f"{each} {_describe(arrays.open(each))}" for each in names) or "no array"
             raise DataError(

@@ -39,10 +39,12 @@ class TableVideos:
     def __init__(self, files: PathList, format_name: str, options: SourceOptions) -> None:
         self._files, self._format, self._options = files, format_name, options
         self._layout: str = options.layout
+        table = open_table(files[0], format_name)
+        columns = self._columns(table, files[0])
         if self._layout == "auto":
-            self._layout = self._guess()
-        if unused := self._columns(open_table(files[0], format_name), files[0]).unused:
-            _LOGGER.warning("%s: columns that are not used: %s", files[0], some(unused))
+            self._layout = self._guess(table, columns)
+        if columns.unused:
+            _LOGGER.warning("%s: columns that are not used: %s", files[0], some(columns.unused))
 
     def __iter__(self) -> Iterator[RawVideo]:
         blocks = (block for path in self._files for block in self._blocks(path))
@@ -79,15 +81,13 @@ class TableVideos:
             refuse_doubtful(table.types, path)
         return find_columns(table.types, self._options, path)
 
-    def _guess(self) -> str:
+    def _guess(self, table: TableFile, columns: Columns) -> str:
         """Return the layout of the first file.
 
         Raises:
             DataError: There are two readings.
         """
         path = self._files[0]
-        table = open_table(path, self._format)
-        columns = self._columns(table, path)
         if not columns.id:
             raise _no_ids(path, table)
         if any(is_nested(table.types[parts[0]]) for parts in columns.features.values()):
