@@ -5,12 +5,11 @@
 `tests/docs/test_generate_recipes_page.py` compares both with the typed configurations.
 """
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipelines.recipe.json_schema import SCHEMA_FILE, modeline, recipe_schema
+from pipelines.recipe.json_schema import SCHEMA_FILE, modeline, schema_text
 from pipelines.recipe.reference import Key, Reference, Section
 
 PAGE = Path(__file__).parent / "recipes.md"
@@ -81,11 +80,6 @@ def page() -> Iterator[str]:
         yield from (_row(reference, section, key) for key in section.keys)
 
 
-def schema() -> str:
-    """Return the content of the schema's file."""
-    return json.dumps(recipe_schema(), indent=1) + "\n"
-
-
 def _heading(section: Section) -> str:
     return section.place or "The recipe"
 
@@ -105,4 +99,4 @@ def _anchor(heading: str) -> str:
 
 if __name__ == "__main__":
     PAGE.write_text("\n".join(page()) + "\n", encoding="utf-8")
-    SCHEMA.write_text(schema(), encoding="utf-8")
+    SCHEMA.write_text(schema_text(), encoding="utf-8")

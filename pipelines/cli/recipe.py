@@ -1,6 +1,5 @@
 """`yt8m recipe`: what may stand in a recipe."""
 
-import json
 import shutil
 import textwrap
 from collections.abc import Collection, Sequence
@@ -69,9 +68,9 @@ def schema(output: Path | None) -> None:
 
     # yaml-language-server: $schema=recipe.schema.json
     """
-    from pipelines.recipe.json_schema import recipe_schema
+    from pipelines.recipe.json_schema import schema_text
 
-    text = json.dumps(recipe_schema(), indent=1) + "\n"
+    text = schema_text()
     if output is None:
         click.echo(text, nl=False)
         return

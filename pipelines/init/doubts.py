@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from pipelines.init.records import check_labels
 from pipelines.init.scale import Scale
 from pipelines.init.shards import UNUSED
-from pipelines.init.survey import Side, Survey, take_records
+from pipelines.init.survey import Side, Survey, check_labeled
 from yt8m import storage
 from yt8m.data.checking import sides as checks
 from yt8m.data.checking.diagnosis import diagnose
@@ -18,8 +17,6 @@ from yt8m.words import count
 
 # Bytes of a side's shards to read to their end. Shards of an object store are not read again.
 _SCANNED_BYTES = 128 << 20
-# Records of shards that are not read to their end in which to look for labels.
-_CHECKED_LABELS = 200
 _CHECK = "`yt8m data check` lists them."
 
 
@@ -46,7 +43,7 @@ def find_doubts(survey: Survey) -> Iterator[str]:
     training, holdout = (_within(uris, sizes) for uris in divided)
     if not (training and holdout):
         for side in used:
-            check_labels(list(take_records(side.records, _CHECKED_LABELS)), survey.spec, side.shards.uris[0])
+            check_labeled(side, survey.spec)
         return
     read, total = len(training) + len(holdout), sum(map(len, divided))
     try:

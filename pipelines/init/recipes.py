@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from math import gcd
 from pathlib import Path
@@ -96,13 +97,19 @@ class WrittenRecipe:
         self.recipe = _load(self.text)
 
     def _render(self, **figures: Any) -> str:
-        environment = jinja2.Environment(
-            undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-        )
-        environment.filters |= {"json": _json, "number": "{:,}".format, "size": decimal}
-        environment.globals["count"] = count
-        source = resources.files("pipelines.init").joinpath("recipe.yaml.j2").read_text("utf-8")
-        return environment.from_string(source).render(**_values(self.draft), **figures)
+        return _template().render(**_values(self.draft), **figures)
+
+
+@cache
+def _template() -> jinja2.Template:
+    """Return the template of recipes."""
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters |= {"json": _json, "number": "{:,}".format, "size": decimal}
+    environment.globals["count"] = count
+    source = resources.files("pipelines.init").joinpath("recipe.yaml.j2").read_text("utf-8")
+    return environment.from_string(source)
 
 
 def _values(draft: Draft) -> dict[str, Any]:

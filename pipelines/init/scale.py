@@ -1,6 +1,6 @@
 """Sizes of models and trainings that suit a number of videos."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, log10, sqrt
 from typing import NamedTuple
 
@@ -118,13 +118,8 @@ class Scale:
             max(round(videos * share), 1) for videos in (self.training_videos, self.holdout_videos)
         )
         level = LEVELS[0] if training_videos < LEVELS[1].least_videos else LEVELS[1]
-        return Scale(
-            training_videos,
-            holdout_videos,
-            self.holdout_shards,
-            self.classes,
-            level._replace(students=self.level.students),
-        )
+        level = level._replace(students=self.level.students)
+        return replace(self, training_videos=training_videos, holdout_videos=holdout_videos, level=level)
 
     @property
     def batch_size(self) -> int:

@@ -4,7 +4,6 @@ import glob
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from yt8m import storage
@@ -25,7 +24,6 @@ _SIDE = re.compile(rf"(?:^|[^a-z])({'|'.join([*_WORDS, 'test'])})")
 # Endings of shards in a folder that is given as a whole, the first that exists, also one folder deeper.
 _ENDINGS = tuple(map(any_case, ("*.tfrecord", "*.tfrecords", "*tfrecord*")))
 _LEAST_SHARDS = 2
-_STATS_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -142,8 +140,7 @@ def _divide(uris: Sequence[str]) -> dict[str, list[str]]:
 
 
 def _of(uris: Sequence[str]) -> Shards:
-    with ThreadPoolExecutor(_STATS_AT_ONCE) as pool:
-        sizes = tuple(status.size for status in pool.map(storage.stat, uris))
+    sizes = tuple(status.size for status in storage.stats(uris).values())
     return Shards(tuple(uris), tuple(_shortest_patterns(uris)), sizes)
 
 

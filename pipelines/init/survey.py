@@ -19,7 +19,7 @@ from yt8m.errors import DataError
 _OPENED_SHARDS, _OPENED_REMOTE_SHARDS = 200, 8
 # Bytes of records to read from the opened shards together.
 _READ_BYTES = 256 << 20
-# Records of a described data set in which to look for labels.
+# Records of a side in which to look for labels.
 _CHECKED_LABELS = 200
 # Records whose fields tell why some of them are no features.
 _EXPLAINED = 100
@@ -114,7 +114,7 @@ def survey(shards: Mapping[str, Shards]) -> Survey:
     check_kinds(firsts, description.data if description else None)
     if description:
         for side in labeled:
-            check_labels(list(take_records(side.records, _CHECKED_LABELS)), description.data, side.shards.uris[0])
+            check_labeled(side, description.data)
         check_readable(firsts, description.data)
         check_enough(shards)
         vocabulary = storage.join(folder, description.vocabulary) if description.vocabulary else ""
@@ -127,6 +127,15 @@ def survey(shards: Mapping[str, Shards]) -> Survey:
     check_enough(shards)
     left_out = explain_other_features(payloads[:_EXPLAINED], spec.features)
     return Survey(spec, sides, False, "", len(payloads), left_out)
+
+
+def check_labeled(side: Side, spec: DataSpec) -> None:
+    """Check that some of the first records of a side have labels.
+
+    Raises:
+        DataError: None has. The message tells what the records have instead.
+    """
+    check_labels(list(take_records(side.records, _CHECKED_LABELS)), spec, side.shards.uris[0])
 
 
 def take_records(records: Mapping[str, int], number: int) -> Iterator[bytes]:

@@ -1,6 +1,5 @@
 """Choice and writing of the two recipes of a data set: the first run, and the whole experiment."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from pipelines.init.sample import FOLDER, write_sample
 from pipelines.init.scale import Scale
 from pipelines.init.shards import UNUSED
 from pipelines.init.survey import Survey
-from pipelines.recipe.json_schema import SCHEMA_FILE, recipe_schema
+from pipelines.recipe.json_schema import SCHEMA_FILE, schema_text
 from yt8m import storage
 
 # Bounds of the first run: estimated seconds, which leave room for slower machines within 15 minutes; training videos;
@@ -53,7 +52,7 @@ def write_recipes(survey: Survey, folder: Path) -> Recipes:
     full = WrittenRecipe(Draft(survey, scale, patterns, shards, folder / RECIPE))
     first = _first_run(full.draft, folder)
     texts = {written.draft.path: written.text for written in (first, full)}
-    texts[folder / SCHEMA_FILE] = json.dumps(recipe_schema(), indent=1) + "\n"
+    texts[folder / SCHEMA_FILE] = schema_text()
     for path, text in texts.items():
         with storage.open_atomic(path, "w") as file:
             file.write(text)

@@ -5,6 +5,7 @@ The schema comes from the typed configurations, and its descriptions from their 
 """
 
 import inspect
+import json
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -58,6 +59,11 @@ def recipe_schema() -> Schema:
         **recipe,
         "$defs": {name: definitions[name] for name in sorted(_used(recipe, definitions))},
     }
+
+
+def schema_text() -> str:
+    """Return the content of `SCHEMA_FILE`."""
+    return json.dumps(recipe_schema(), indent=1) + "\n"
 
 
 def modeline() -> str:

@@ -1,6 +1,7 @@
 import re
 
-from docs.generate_recipes_page import PAGE, SCHEMA, page, schema
+from docs.generate_recipes_page import PAGE, SCHEMA, page
+from pipelines.recipe.json_schema import schema_text
 from pipelines.recipe.reference import Reference
 from tests.support.paths import RECIPES
 
@@ -11,7 +12,7 @@ def test_the_reference_of_recipes_is_that_of_the_schema() -> None:
 
 def test_the_schema_beside_the_recipes_is_that_of_the_configurations() -> None:
     assert SCHEMA.parent == RECIPES
-    assert SCHEMA.read_text(encoding="utf-8") == schema(), "run python -m docs.generate_recipes_page"
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), "run python -m docs.generate_recipes_page"
 
 
 def test_every_link_leads_to_a_heading_of_its_own() -> None:
