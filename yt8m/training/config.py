@@ -31,6 +31,11 @@ class TrainingConfig(Config):
             first predicts every class by its frequency in the training videos. With zero, it takes thousands of steps
             until the predictions of rare classes have decreased, and soft targets of teachers in that phase teach
             nothing else.
+        keep: Epoch whose weights become the model: `best`, the one with the highest GAP on a sample of the hold-out, or
+            `last` (the paper). After every epoch, at most 2_000 of the hold-out videos on which decisions are made are
+            predicted. Too many epochs then cost time, but not quality.
+        patience: Number of epochs without a higher GAP on the sample after which a training with `keep: best` ends
+            early (the paper: null). Null never ends early.
         seed: Seed of initial weights, order of videos, frame sampling and dropout. The default is the recipe's `seed`.
             The same seed and configuration give the same weights.
         precision: Number format of the computation (the paper: float32): `float32`, or `mixed_bfloat16`, which computes
@@ -53,6 +58,8 @@ class TrainingConfig(Config):
     clip_norm: PositiveFloat | None = 1.0
     batch_norm_momentum: float = Field(default=BATCH_NORM_MOMENTUM, ge=0, lt=1)
     initial_bias: Literal["zero", "class_frequencies"] = "zero"
+    keep: Literal["best", "last"] = "best"
+    patience: PositiveInt | None = 10
     seed: NonNegativeInt = Field(default=0, lt=2**31)
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     jit_compile: Literal["auto"] | bool = "auto"

@@ -58,6 +58,8 @@ class CurvePoint(Config):
         loss: Mean loss so far in the epoch, penalties included.
         gap: GAP@20 of the epoch's training predictions so far, accurate to about three decimals.
         learning_rate: Learning rate after the step.
+        holdout_gap: GAP@20 of a sample of the hold-out after the step, at the end of an epoch; otherwise None.
+        holdout_loss: Cross entropy of these videos, summed over classes and without penalties; otherwise None.
     """
 
     epoch: NonNegativeInt
@@ -66,6 +68,8 @@ class CurvePoint(Config):
     loss: float
     gap: float
     learning_rate: float
+    holdout_gap: float | None = None
+    holdout_loss: float | None = None
 
 
 class TrainingRecord(Config):
@@ -75,12 +79,14 @@ class TrainingRecord(Config):
         epoch: Number of finished epochs.
         step: Number of finished steps in the current epoch.
         seconds: Training time in seconds, including earlier runs up to their last checkpoint.
+        kept_epoch: Number of the epoch whose weights are kept, counted from 1; 0 before the end of the first.
         curve: Learning curve so far.
     """
 
     epoch: NonNegativeInt = 0
     step: NonNegativeInt = 0
     seconds: NonNegativeFloat = 0.0
+    kept_epoch: NonNegativeInt = 0
     curve: tuple[CurvePoint, ...] = Field(default=())
 
     def curve_as_json(self) -> list[dict[str, Any]]:
