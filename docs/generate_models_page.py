@@ -15,7 +15,7 @@ from benchmarks.support.published import PUBLISHED
 from yt8m.data.format import DataSpec
 from yt8m.models import ARCHITECTURES, ModelConfig
 from yt8m.models.dbof import DBoFConfig
-from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig
+from yt8m.models.head import LogisticConfig, MixtureOfExpertsConfig, SoftmaxConfig
 from yt8m.models.logistic import FrameLevelLogisticConfig
 from yt8m.models.netfv import NetFVConfig
 from yt8m.models.netvlad import NetVLADConfig
@@ -33,6 +33,7 @@ EXAMPLES: dict[str, ModelConfig] = {
     "DBoF, classic, clusters for each feature": _CLASSIC,
     "DBoF, classic, all features together": _CLASSIC.model_copy(update={"branches": "joint"}),
     "Logistic baseline": FrameLevelLogisticConfig(),
+    "Logistic baseline, one label per video": FrameLevelLogisticConfig(head=SoftmaxConfig()),
     "NetFV (FVNet1 of the paper)": PUBLISHED["FVNet1"],
     "NetFV, coupled centers, logistic head": NetFVConfig(
         num_clusters=96, hidden_units=1540, coupled=True, head=LogisticConfig()
@@ -91,6 +92,8 @@ SHARED = """\
                                                              gating_remove_diagonal sets the diagonal of G to 0
               h = h * sigmoid(relu(BN(h S)) E)               S, E: context_gate/squeeze/kernel, excite/kernel
     logistic  p = sigmoid(h K + b)                           K, b: head/dense/kernel, bias
+    softmax   p = softmax over all classes of h K + b        K, b: head/dense/kernel, bias; loss -sum of y log(p + 1e-5)
+                                                             over the classes
     moe       e = sigmoid(h K + b)                           K, b: head/experts/kernel, bias; column c M + m is
                                                              expert m = 0 .. M - 1 of class c
               g = softmax over m = 0 .. M of h G             G: head/gates/kernel; column c (M + 1) + m is gate m of

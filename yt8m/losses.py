@@ -1,4 +1,4 @@
-"""Training losses: cross entropy with labels and with soft targets, summed over classes.
+"""Training losses: cross entropy with labels and with soft targets, of independent or exclusive classes.
 
 Shapes: B batch, C classes.
 """
@@ -27,6 +27,36 @@ def binary_crossentropy(targets: Any, probabilities: Any) -> Any:
     p_BC = ops.cast(probabilities, "float32")
     log_likelihood_BC = targets_BC * ops.log(p_BC + LOG_EPSILON) + (1 - targets_BC) * ops.log(1 - p_BC + LOG_EPSILON)
     return -ops.mean(ops.sum(log_likelihood_BC, axis=-1))
+
+
+def categorical_crossentropy(targets: Any, probabilities: Any) -> Any:
+    """Compute the cross entropy of classes that exclude each other, averaged over the batch.
+
+    Args:
+        targets: One-hot labels, soft targets or a mixture of them, `(B, C)`, which sum to 1 for each video.
+        probabilities: Predictions of the model, `(B, C)`, which sum to 1 for each video.
+
+    Returns:
+        A float32 scalar.
+    """
+    targets_BC = ops.cast(targets, "float32")
+    p_BC = ops.cast(probabilities, "float32")
+    return -ops.mean(ops.sum(targets_BC * ops.log(p_BC + LOG_EPSILON), axis=-1))
+
+
+def as_distribution(soft_targets: Any) -> Any:
+    """Divide the soft targets of each video by their sum, so that they are a probability distribution.
+
+    Those of teachers with a softmax head are one already, except for the rounding of their storage.
+
+    Args:
+        soft_targets: Mean probabilities of the teachers, `(B, C)`.
+
+    Returns:
+        Float32 `(B, C)`. Soft targets that are all 0 stay 0.
+    """
+    given_BC = ops.cast(soft_targets, "float32")
+    return given_BC / ops.maximum(ops.sum(given_BC, axis=-1, keepdims=True), LOG_EPSILON)
 
 
 def mixed_targets(labels: Any, soft_targets: Any, label_weight: float) -> Any:

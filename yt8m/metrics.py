@@ -23,6 +23,14 @@ _ROWS = 4096
 _Key = TypeVar("_Key", np.uint32, np.uint64)
 
 
+def gap_name(num_classes: int, top_k: int = GAP_TOP_K) -> str:
+    """Return the name of GAP for data with this number of classes, with the number of predictions that count.
+
+    Data with fewer classes than `top_k` have only as many predictions per video: `GAP@7` is GAP over all 7 classes.
+    """
+    return f"GAP@{min(top_k, num_classes)}"
+
+
 class StreamingMetrics:
     """Computes the metrics over batches of videos.
 
@@ -46,7 +54,7 @@ class StreamingMetrics:
         self._keys: list[npt.NDArray[np.uint32]] = []
         self._classes: list[npt.NDArray[np.uint16]] = []
         self._videos = 0
-        self._hits_at_1 = 0
+        self._hits_at_1 = np.zeros(num_classes, np.int64)
         self._sum_perr = 0.0
 
     def update(self, probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> None:
@@ -75,9 +83,23 @@ class StreamingMetrics:
         return {
             "gap": gap_of_keys(keys, int(self._positives.sum())),
             "map": _mean_average_precision(keys, classes, self._positives),
-            "hit_at_1": self._hits_at_1 / videos,
+            "hit_at_1": float(self._hits_at_1.sum()) / videos,
             "perr": self._sum_perr / videos,
             "videos": float(self._videos),
+        }
+
+    def accuracy(self) -> dict[str, float]:
+        """Return what counts where every video so far has exactly one label.
+
+        Returns:
+            `accuracy`, the share of the videos whose most probable class is right, and `balanced_accuracy`, the mean of
+            this share over the classes that have a video.
+        """
+        given = self._positives > 0
+        right = self._hits_at_1[given] / self._positives[given]
+        return {
+            "accuracy": float(self._hits_at_1.sum()) / max(self._videos, 1),
+            "balanced_accuracy": float(right.mean()) if given.any() else 0.0,
         }
 
     def _add(
@@ -89,7 +111,7 @@ class StreamingMetrics:
     ) -> None:
         k = self._top_k
         self._videos += len(classes)
-        self._hits_at_1 += int(hits[:, :1].sum())
+        self._hits_at_1 += np.bincount(classes[hits[:, 0], 0], minlength=len(self._hits_at_1))
         within = np.arange(hits.shape[1]) < label_counts[:, None]
         self._sum_perr += float(((hits & within).sum(axis=1) / np.maximum(label_counts, 1)).sum())
         # Copies, because views would keep all predictions of the batch in memory.

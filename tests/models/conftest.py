@@ -37,6 +37,7 @@ SMALL: dict[str, dict[str, Any]] = {
     },
     "nextvlad": {"architecture": "nextvlad", "num_clusters": 6, "hidden_units": 5, "num_groups": 4, "dropout": 0.5},
     "logistic": {"architecture": "logistic"},
+    "logistic_softmax": {"architecture": "logistic", "head": {"kind": "softmax"}},
 }
 
 

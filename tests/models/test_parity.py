@@ -37,6 +37,7 @@ CASES = {
     },
     "netvlad, labels gated by the input": {**NETVLAD, "head": {**MOE, "label_gating": "input"}},
     "netvlad, logistic": {**NETVLAD, "head": LOGISTIC},
+    "netvlad, softmax": {**NETVLAD, "head": {"kind": "softmax"}},
     "netfv, not gated": {"architecture": "netfv", **POOLED},
     "netfv, coupled": {"architecture": "netfv", **POOLED, "coupled": True},
     "netfv, coupled closely": {"architecture": "netfv", **POOLED, "coupled": True, "coupling_factor": 0.7},
@@ -214,6 +215,8 @@ def gates(x, w, remove_diagonal=False):
 
 
 def head(x, w, config):
+    if config.kind == "softmax":
+        return softmax(x @ w["head/dense/kernel"] + w["head/dense/bias"])
     if config.kind == "logistic":
         return sigmoid(x @ w["head/dense/kernel"] + w["head/dense/bias"])
     low_rank = x @ w["head/gates_low_rank/kernel"] if config.gate_rank else x

@@ -43,9 +43,23 @@ def test_counts_sizes_and_class_frequencies(folder, shards):
     assert partition.class_counts == (2, 2, 2, 2, 0, 6, 0, 0, 0, 8)
     assert result.metrics["training_videos"] == 14
     assert result.metrics["mean_labels"] == 22 / 14
+    assert (partition.fewest_labels, partition.most_labels) == (1, 2)
+    assert not partition.single_label
     assert result.metrics["mean_frames"] == 3
     assert result.metrics["classes_without_training_video"] == 4
     assert all(type(value) is float and np.isfinite(value) for value in result.metrics.values())
+
+
+def test_the_partition_says_whether_every_video_has_one_label(folder, shards):
+    for n in range(3):
+        shards.write(folder / f"train{n}.tfrecord", [shards.video_of(10 * n + i, labels=[i]) for i in range(3)])
+    partition, result = run(folder, shards)
+    assert partition.single_label
+    assert result.metrics["fewest_labels"] == result.metrics["most_labels"] == 1
+    for labels in ([], [1, 2]):
+        videos = [shards.video_of(100 + i, labels=labels if i == 1 else [5]) for i in range(3)]
+        shards.write(folder / "validate1.tfrecord", videos)
+        assert not run(folder, shards)[0].single_label
 
 
 @pytest.mark.slow

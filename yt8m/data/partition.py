@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
+from pydantic import NonNegativeInt
 
 from yt8m import storage
 from yt8m.config import Config, ConfigFile
@@ -43,6 +44,8 @@ class Partition(ConfigFile):
         training: Training shards, including the validation shards that are not held out.
         holdout: Validation shards on which models are measured and selected.
         class_counts: Number of training videos per class.
+        fewest_labels: Smallest number of labels of a video, of both sides.
+        most_labels: Largest number of labels of a video, of both sides.
         damaged_shards: Shards that cannot be read to their end; the videos before the damage are used.
         skipped_records: First bad records.
         num_skipped_records: Total number of bad records.
@@ -54,6 +57,8 @@ class Partition(ConfigFile):
     training: tuple[Shard, ...]
     holdout: tuple[Shard, ...]
     class_counts: tuple[int, ...]
+    fewest_labels: NonNegativeInt = 0
+    most_labels: NonNegativeInt = 0
     damaged_shards: tuple[DamagedShard, ...] = ()
     skipped_records: tuple[BadRecord, ...] = ()
     num_skipped_records: int = 0
@@ -78,6 +83,11 @@ class Partition(ConfigFile):
     def num_holdout_videos(self) -> int:
         """Number of usable videos in the hold-out shards."""
         return sum(shard.videos for shard in self.holdout)
+
+    @property
+    def single_label(self) -> bool:
+        """Whether every video has exactly one label."""
+        return self.fewest_labels == self.most_labels == 1
 
     @property
     def checksums(self) -> dict[str, str]:

@@ -47,6 +47,8 @@ class Scan:
         class_counts: Number of videos per class, int64 (C,).
         num_frames: Total number of frames.
         labeled: Number of videos with a label, by shard.
+        fewest_labels: Smallest number of labels of a video, copies of shards included; 0 without videos.
+        most_labels: Largest number of labels of a video, copies of shards included.
         id_hashes: Hash of the id of every video, int64 (N,), in the order of the shards.
         frame_level: Number of videos with lists of frames, by shard. The others have one vector each.
         features: Bytes of each feature, copies of shards included.
@@ -56,6 +58,8 @@ class Scan:
     class_counts: NDArray[np.int64]
     num_frames: int
     labeled: Mapping[str, int]
+    fewest_labels: int
+    most_labels: int
     id_hashes: NDArray[np.int64]
     frame_level: Mapping[str, int]
     features: Mapping[str, FeatureBytes]
@@ -79,6 +83,8 @@ class Scan:
             class_counts=self.class_counts - part.class_counts,
             num_frames=self.num_frames - part.num_frames,
             labeled={uri: count for uri, count in self.labeled.items() if uri not in left_out},
+            fewest_labels=self.fewest_labels,
+            most_labels=self.most_labels,
             id_hashes=self.id_hashes[np.repeat(kept, [shard.videos for shard in self.shards])],
             frame_level={uri: count for uri, count in self.frame_level.items() if uri not in left_out},
             features=self.features,
@@ -105,6 +111,7 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
     videos = np.zeros(len(uris), np.int64)
     class_counts = np.zeros(spec.num_classes, np.int64)
     labeled = np.zeros(len(uris), np.int64)
+    fewest, most = spec.num_classes, 0
     id_hashes = [np.zeros(0, np.int64)]
     frame_level = np.zeros(len(uris), np.int64)
     found = _Bytes(spec)
@@ -115,7 +122,9 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
         videos += np.bincount(batch["shard"], minlength=len(uris))
         class_counts += batch["labels"].sum(0, dtype=np.int64)
         frames += int(batch["num_frames"].sum())
-        labeled += np.bincount(batch["shard"][batch["labels"].any(1)], minlength=len(uris))
+        labels = batch["labels"].sum(1, dtype=np.int64)
+        labeled += np.bincount(batch["shard"][labels > 0], minlength=len(uris))
+        fewest, most = min(fewest, int(labels.min())), max(most, int(labels.max()))
         frame_level += np.bincount(batch["shard"][batch["frame_level"]], minlength=len(uris))
         found.add(batch["frames"][:, 0])
         id_hashes.append(batch["id_hashes"])
@@ -129,6 +138,8 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
         class_counts=class_counts,
         num_frames=frames,
         labeled={uri: int(count) for uri, count, used in zip(uris, labeled, videos, strict=True) if used},
+        fewest_labels=fewest if shards else 0,
+        most_labels=most,
         id_hashes=np.concatenate(id_hashes),
         frame_level={uri: int(count) for uri, count, used in zip(uris, frame_level, videos, strict=True) if used},
         features=found.by_feature(),
@@ -203,7 +214,16 @@ def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partitio
             f"{uris[0]}: no labeled video (shards: {len(uris)}): {instead} `yt8m predict` reads videos without labels."
         )
     counts = tuple(scan.class_counts.tolist())
-    return Partition(spec=spec, seed=0, training=(), holdout=scan.shards, class_counts=counts, on_bad=on_bad)
+    return Partition(
+        spec=spec,
+        seed=0,
+        training=(),
+        holdout=scan.shards,
+        class_counts=counts,
+        fewest_labels=scan.fewest_labels,
+        most_labels=scan.most_labels,
+        on_bad=on_bad,
+    )
 
 
 def iterate_with_progress(

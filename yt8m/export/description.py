@@ -44,6 +44,8 @@ class ExportDescription(Config):
         members: Members by name.
         mode: `load` or `compact`, as in `EnsembleModule`.
         top_k: Number of classes that the top-k signatures return.
+        scores: `distribution` if the probabilities of a video sum to 1, because every member has a softmax head;
+            `independent` if each class has a probability of its own.
         identity: Hash of members and weights, the same for equal ensembles.
     """
 
@@ -53,6 +55,7 @@ class ExportDescription(Config):
     members: dict[str, MemberDescription] = Field(min_length=1)
     mode: Literal["load", "compact"]
     top_k: PositiveInt
+    scores: Literal["independent", "distribution"] = "independent"
     identity: str
 
     def save(self, directory: Path) -> None:

@@ -55,12 +55,27 @@ class LogisticConfig(Config):
     l2_penalty: NonNegativeFloat = 1e-8
 
 
-Head = Annotated[
-    MixtureOfExpertsConfig | LogisticConfig, Field(discriminator="kind"), known_tag("kind", "head", ("logistic", "moe"))
-]
+class SoftmaxConfig(Config):
+    """One probability distribution over all classes, for data in which every video has exactly one label.
+
+    The probabilities of a video sum to 1, and the model is trained with the categorical cross entropy. A training on
+    videos with several labels or none is refused.
+
+    Attributes:
+        kind: `softmax`.
+        l2_penalty: Factor lambda of the penalty `lambda * ||W||^2 / 2` on the weight matrix (the paper has no such
+            head; the default is that of its logistic head).
+    """
+
+    kind: Literal["softmax"] = "softmax"
+    l2_penalty: NonNegativeFloat = 1e-8
 
 
-def classify(features: Any, head: MixtureOfExpertsConfig | LogisticConfig, num_classes: int) -> Any:
+HeadConfig = MixtureOfExpertsConfig | LogisticConfig | SoftmaxConfig
+Head = Annotated[HeadConfig, Field(discriminator="kind"), known_tag("kind", "head", ("logistic", "moe", "softmax"))]
+
+
+def classify(features: Any, head: HeadConfig, num_classes: int) -> Any:
     """Apply a head to the features of a video.
 
     Args:
@@ -74,7 +89,10 @@ def classify(features: Any, head: MixtureOfExpertsConfig | LogisticConfig, num_c
     from yt8m.layers.context_gate import ContextGate
     from yt8m.layers.logistic import Logistic
     from yt8m.layers.mixture_of_experts import MixtureOfExperts
+    from yt8m.layers.softmax import SoftmaxRegression
 
+    if isinstance(head, SoftmaxConfig):
+        return SoftmaxRegression(num_classes, head.l2_penalty, name="head")(features)
     if isinstance(head, LogisticConfig):
         return Logistic(num_classes, head.l2_penalty, name="head")(features)
     moe = MixtureOfExperts(num_classes, head.num_mixtures, head.gate_rank, head.l2_penalty, name="head")
@@ -100,3 +118,15 @@ def set_initial_predictions(network: Any, probabilities: ArrayLike) -> None:
     # Not found by its name, which a feature may have as well.
     (head,) = (layer for layer in all_layers(network) if hasattr(layer, "set_initial_predictions"))
     head.set_initial_predictions(probabilities)
+
+
+def has_exclusive_classes(network: Any) -> bool:
+    """Return whether the probabilities of a network sum to 1 for each video, because its head is `softmax`.
+
+    Args:
+        network: A Keras model.
+    """
+    from yt8m.layers.all_layers import all_layers
+    from yt8m.layers.softmax import SoftmaxRegression
+
+    return any(isinstance(layer, SoftmaxRegression) for layer in all_layers(network))

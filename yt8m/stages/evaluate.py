@@ -52,9 +52,10 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
 
     Returns:
         Metrics `gap`, `map`, `hit_at_1`, `perr`, `loss` (cross entropy summed over classes, without regularization),
-        `videos`, `baseline_gap` (GAP of predicting each class by its frequency in training), `bytes` (of the weight
-        file or the whole SavedModel), `seconds` and `videos_per_second` (of the model alone, without reading,
-        compilation and metrics); details `gap_by_kind`, the GAP among the classes of each kind, if the data has kinds.
+        `videos`, `accuracy` and `balanced_accuracy` if every video has exactly one label, `baseline_gap` (GAP of
+        predicting each class by its frequency in training), `bytes` (of the weight file or the whole SavedModel),
+        `seconds` and `videos_per_second` (of the model alone, without reading, compilation and metrics); details
+        `gap_by_kind`, the GAP among the classes of each kind, if the data has kinds.
 
     Raises:
         DataError: There is no model, it was made for other data, or shards cannot be read.
@@ -64,7 +65,7 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
     shards = Partition.load(partition)
     timed = _TimedPredictor(_load_predictor(model, shards.spec))
     timed.warm_up(config.batch_size, shards.spec)
-    scores = HoldoutScores(StreamingMetrics(shards.spec.num_classes))
+    scores = HoldoutScores(StreamingMetrics(shards.spec.num_classes), exclusive=_has_exclusive_classes(model))
     kinds = {kind: (classes, StreamingMetrics(len(classes))) for kind, classes in _class_kinds(shards).items()}
     builder = PredictionsBuilder(shards.spec.num_classes, config.top_k)
     for batch in predict_holdout(timed, shards, config.batch_size, "Evaluating"):
@@ -85,6 +86,7 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
         found.save(predictions)
     figures = {
         **scores.result(),
+        **(scores.metrics.accuracy() if shards.single_label else {}),
         "baseline_gap": baseline_gap(shards, found),
         "bytes": float(_size_bytes(model)),
         "seconds": timed.seconds,
@@ -163,6 +165,12 @@ def _load_predictor(model: Path, spec: DataSpec) -> Any:
 def spec_of(model: Path) -> DataSpec:
     """Read the features, classes and length of the videos that a trained, quantized or exported model expects."""
     return ExportDescription.load(model).data if is_exported(model) else read_description(model).data
+
+
+def _has_exclusive_classes(model: Path) -> bool:
+    if is_exported(model):
+        return ExportDescription.load(model).scores == "distribution"
+    return read_description(model).model.head.kind == "softmax"
 
 
 def _size_bytes(model: Path) -> int:

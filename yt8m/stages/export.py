@@ -192,6 +192,7 @@ def _describe(
         members=described,
         mode=config.mode,
         top_k=min(config.top_k, spec.num_classes),
+        scores="distribution" if all(each.model.head.kind == "softmax" for each in models.values()) else "independent",
         identity=ensemble_digest(folders, ensemble.members),
     )
 

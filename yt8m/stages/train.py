@@ -9,6 +9,7 @@ from pydantic import Field
 
 from yt8m.config import Config
 from yt8m.data.partition import Partition
+from yt8m.errors import ConfigError
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
 from yt8m.models.head import set_initial_predictions
@@ -66,11 +67,13 @@ def train(
         evaluation (`measure`); details `curve` and `gap_by_kind`.
 
     Raises:
-        ConfigError: The batch is larger than the training set, or the loss became infinite.
+        ConfigError: The batch is larger than the training set, the head is `softmax` and not every video has exactly
+            one label, or the loss became infinite.
         DataError: Shards or soft targets cannot be read or do not belong together.
         StorageError: A file cannot be read or written, or the checkpoint is damaged.
     """
     shards = Partition.load(partition)
+    _check_head(config, shards)
     result = _train(
         shards,
         config,
@@ -121,6 +124,16 @@ def _train(
         "parameters": float(run.network.count_params()),
     }
     return StageResult(metrics, {"curve": record.curve_as_json()})
+
+
+def _check_head(config: TrainConfig, partition: Partition) -> None:
+    """Check that the head fits the labels of the videos."""
+    if config.model.head.kind == "softmax" and not partition.single_label:
+        raise ConfigError(
+            "model.head.kind: softmax needs videos with exactly one label each. Received: videos with "
+            f"{partition.fewest_labels} to {partition.most_labels} labels. Set kind: logistic or kind: moe, or leave "
+            "out the videos without a label and those with several."
+        )
 
 
 def _build(config: TrainConfig, partition: Partition) -> Any:

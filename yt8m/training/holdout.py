@@ -37,16 +37,18 @@ class HoldoutScores:
 
     Attributes:
         metrics: Metrics of the videos so far.
+        exclusive: Whether the probabilities of a video sum to 1, so that the loss is the categorical cross entropy.
         summed_loss: Cross entropy, summed over videos and classes.
     """
 
     metrics: StreamingMetrics
+    exclusive: bool = False
     summed_loss: float = 0.0
 
     def update(self, batch: PredictedBatch) -> None:
         """Add the predictions of a batch."""
         self.metrics.update(batch.probabilities, batch.labels)
-        self.summed_loss += summed_crossentropy(batch)
+        self.summed_loss += summed_crossentropy(batch, exclusive=self.exclusive)
 
     def result(self) -> dict[str, float]:
         """Return `gap`, `map`, `hit_at_1`, `perr`, `loss` and `videos`."""
@@ -54,15 +56,22 @@ class HoldoutScores:
         return {**found, "loss": self.summed_loss / max(found["videos"], 1.0)}
 
 
-def summed_crossentropy(batch: PredictedBatch) -> float:
+def summed_crossentropy(batch: PredictedBatch, *, exclusive: bool = False) -> float:
     """Compute the cross entropy of a batch, summed over videos and classes, as `yt8m.losses` does but in NumPy.
 
     The loss is first computed as if there were no labels, -log(1 - p + eps), and then corrected at the labels.
+
+    Args:
+        batch: Predictions and labels.
+        exclusive: Whether to compute the categorical cross entropy, in which only the labels count.
     """
     p = batch.probabilities
-    negative = np.log(1 - p + np.float32(LOG_EPSILON))
     positive = batch.labels != 0
-    return float(-negative.sum(dtype=np.float64) - (np.log(p[positive] + LOG_EPSILON) - negative[positive]).sum())
+    log_likelihood = np.log(p[positive] + LOG_EPSILON)
+    if exclusive:
+        return float(-log_likelihood.sum())
+    negative = np.log(1 - p + np.float32(LOG_EPSILON))
+    return float(-negative.sum(dtype=np.float64) - (log_likelihood - negative[positive]).sum())
 
 
 def predict_holdout(

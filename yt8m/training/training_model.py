@@ -5,7 +5,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from yt8m.losses import binary_crossentropy, distillation_loss
+from yt8m.losses import as_distribution, binary_crossentropy, categorical_crossentropy, distillation_loss, mixed_targets
+from yt8m.models.head import has_exclusive_classes
 from yt8m.training.streaming_gap import StreamingGAP
 
 
@@ -13,6 +14,7 @@ class TrainingModel(keras.Model):
     """Wraps a network with its loss, its running GAP and optional averages of its batch statistics.
 
     The loss is the cross entropy with labels, and with soft targets if the data has them, plus the network's penalties.
+    It is the categorical cross entropy for networks with a softmax head, and that of independent classes for others.
 
     Keras' optimizers average trainable weights only (`use_ema`). The moving means and variances of batch normalization
     are not trainable, so this model keeps their averages among its own weights.
@@ -34,6 +36,7 @@ class TrainingModel(keras.Model):
         self.network = network
         self.label_weight = label_weight
         self.averaging_decay = averaging_decay
+        self.exclusive = has_exclusive_classes(network)
         self.gap = StreamingGAP()
         self.averaged_statistics = [] if averaging_decay is None else [self._average_of(v) for v in self._statistics()]
 
@@ -49,17 +52,23 @@ class TrainingModel(keras.Model):
         assert sample_weight is None
         if training:
             self._update_averages()
-        if "soft_targets" in y:
-            loss = distillation_loss(y["labels"], y["soft_targets"], y_pred, self.label_weight)
-        else:
-            loss = binary_crossentropy(y["labels"], y_pred)
-        return sum(self.losses, start=loss)
+        return sum(self.losses, start=self._crossentropy(y, y_pred))
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """Return the mean loss, including penalties, and the GAP of the epoch so far."""
         del x, sample_weight
         self.gap.update_state(y["labels"], y_pred)
         return self.get_metrics_result()
+
+    def _crossentropy(self, y: Any, y_pred: Any) -> Any:
+        labels, soft_targets = y["labels"], y.get("soft_targets")
+        if self.exclusive:
+            if soft_targets is not None:
+                labels = mixed_targets(labels, as_distribution(soft_targets), self.label_weight)
+            return categorical_crossentropy(labels, y_pred)
+        if soft_targets is not None:
+            return distillation_loss(labels, soft_targets, y_pred, self.label_weight)
+        return binary_crossentropy(labels, y_pred)
 
     def use_averages(self) -> None:
         """Replace weights and batch statistics of the network by their averages, permanently."""
