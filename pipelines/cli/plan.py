@@ -15,11 +15,11 @@ from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.hours import NodeTimes
 from pipelines.cost.models import estimate_models
 from pipelines.cost.schedule import Schedule
+from pipelines.cost.throughput import Throughput, gpu_by_name, rates_by_model
 from pipelines.cost.traffic import Traffic
 from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
-from yt8m.training.throughput import Throughput, gpu_by_name, rates_by_model
 
 if TYPE_CHECKING:
     from pipelines.kubeflow.compile import Compilation

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from pipelines.cli.format import describe_bytes, make_table, say
+from pipelines.cost import throughput as assumed
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.models import ModelEstimate
 from pipelines.cost.schedule import Schedule
+from pipelines.cost.throughput import GPUS, Gpu, Throughput
 from pipelines.cost.traffic import Traffic
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.size import MAX_COMPILED_BYTES, RunSize
@@ -17,8 +19,6 @@ from pipelines.recipe.schema import CandidateConfig, ImportedModel, Recipe, Stud
 from yt8m.ensembling.budget import members_limit
 from yt8m.models.flops import TRAINING_PASSES
 from yt8m.models.sizes import FLOAT_BYTES
-from yt8m.training import throughput as assumed
-from yt8m.training.throughput import GPUS, Gpu, Throughput
 from yt8m.words import count
 
 _HOUR = 3600.0

@@ -1,9 +1,9 @@
 """Time that each node of a plan takes, from the throughput of the models."""
 
 from pipelines.cost.dataset import DatasetSize
+from pipelines.cost.throughput import Throughput
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
-from yt8m.training.throughput import Throughput
 
 
 class NodeTimes:

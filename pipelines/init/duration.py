@@ -3,9 +3,9 @@
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.hours import NodeTimes
 from pipelines.cost.models import ModelEstimate
+from pipelines.cost.throughput import BANDWIDTH_SHARE, COMPUTE_SHARE, Gpu, Throughput
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
-from yt8m.training.throughput import BANDWIDTH_SHARE, COMPUTE_SHARE, Gpu, Throughput
 
 CORES = 2
 # FLOP/s and bytes/s that small models reach on two cores of an AMD EPYC (docs/results.md).

@@ -5,10 +5,10 @@ import pytest
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.hours import NodeTimes
 from pipelines.cost.models import estimate_models
+from pipelines.cost.throughput import Throughput
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
 from yt8m.data.format import DataSpec
-from yt8m.training.throughput import Throughput
 
 
 def test_models_predict_the_holdout_where_they_are_made(small: Callable[..., Recipe]) -> None:

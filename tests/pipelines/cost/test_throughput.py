@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from pipelines.cost.throughput import GPUS, Gpu, Throughput, gpu_by_name, rates_by_model
 from yt8m.errors import ConfigError
 from yt8m.models.flops import ModelFlops
 from yt8m.models.sizes import ModelSize
 from yt8m.training.config import TrainingConfig
-from yt8m.training.throughput import GPUS, Gpu, Throughput, gpu_by_name, rates_by_model
 
 # 40% and 60% of these are 4e9 operations and 6e9 bytes a second.
 ROUND = Gpu(float32=1e10, bfloat16=4e10, bandwidth=1e10, memory_bytes=10**9, source="")
