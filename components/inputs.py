@@ -72,9 +72,22 @@ class Inputs:
             prefix: Prefix of the parameters: `<prefix>_1`, `<prefix>_2`, ...
         """
         imported = parse_line(self._arguments.get("imported") or "{}", "imported")
-        fetched = {name: _fetch(name, uri) for name, uri in imported.items()}
-        self.digests |= {f"imported.{name}": _digest_of(path) for name, path in fetched.items()}
+        fetched = {name: self.imported(name, uri) for name, uri in imported.items()}
         return dict(zip(self._arguments["names"].split(), self.numbered(prefix), strict=True)) | fetched
+
+    def imported(self, name: str, uri: str) -> Path:
+        """Return the local path of an artifact of another run.
+
+        Args:
+            name: Name of the artifact, for its digest.
+            uri: URI of the file or folder.
+
+        Raises:
+            DataError: It does not exist.
+        """
+        path = _fetch(name, uri)
+        self.digests[f"imported.{name}"] = _digest_of(path)
+        return path
 
     def add_data(self, patterns: Iterable[str]) -> None:
         """Look at the files that the step reads by their addresses, given as glob patterns."""

@@ -45,6 +45,7 @@ def train(
     soft_targets_30: Input[Artifact] = None,
     soft_targets_31: Input[Artifact] = None,
     soft_targets_32: Input[Artifact] = None,
+    start: str = "",
     attempt: str = "",
 ) -> None:
     """Train one model on labels, or on labels and soft targets, and predict the hold-out videos with it.
@@ -59,6 +60,7 @@ def train(
         predictions: The top classes of each hold-out video, with their scores.
         metrics: Metrics to compare with those of other models.
         page: Page with the learning curve.
+        start: URI of a model of another run with whose weights the training starts. Empty for random weights.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     from pathlib import Path
@@ -72,6 +74,7 @@ def train(
     result = step.run(
         run_stage,
         partition=Path(partition.path),
+        start=step.inputs.imported("start", start) if start else None,
         config=settings,
         output=Path(model.path),
         predictions=Path(predictions.path),

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from yt8m.layers.softmax import SoftmaxRegression
-from yt8m.losses import as_distribution, binary_crossentropy, categorical_crossentropy, distillation_loss
+from yt8m.losses import as_distribution, binary_crossentropy, categorical_crossentropy, mixed_targets
 from yt8m.training.training_model import TrainingModel
 
 EPSILON = 1e-5
@@ -52,13 +52,13 @@ def test_distillation_is_the_weighted_sum_of_two_crossentropies(batch, label_wei
     expected = label_weight * numpy_crossentropy(labels, probabilities) + (1 - label_weight) * numpy_crossentropy(
         soft_targets, probabilities
     )
-    loss = float(distillation_loss(labels, soft_targets, probabilities, label_weight))
+    loss = float(binary_crossentropy(mixed_targets(labels, soft_targets, label_weight), probabilities))
     assert loss == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_label_weight_weighs_the_labels(batch):
     labels, soft_targets, probabilities = batch
-    assert float(distillation_loss(labels, soft_targets, probabilities, 1.0)) == pytest.approx(
+    assert float(binary_crossentropy(mixed_targets(labels, soft_targets, 1.0), probabilities)) == pytest.approx(
         float(binary_crossentropy(labels, probabilities)), rel=1e-6
     )
 

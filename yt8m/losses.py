@@ -11,7 +11,7 @@ from keras import ops
 LOG_EPSILON = 1e-5
 
 
-def binary_crossentropy(targets: Any, probabilities: Any) -> Any:
+def binary_crossentropy(targets: Any, probabilities: Any, class_weights: Any = None, video_weights: Any = None) -> Any:
     """Compute the cross entropy of independent classes, summed over classes and averaged over the batch.
 
     The sum over classes gives the scale that clipping and penalties of the published configurations assume.
@@ -19,6 +19,8 @@ def binary_crossentropy(targets: Any, probabilities: Any) -> Any:
     Args:
         targets: Labels, soft targets or a mixture of them, `(B, C)`, between 0 and 1.
         probabilities: Predictions of the model, `(B, C)`.
+        class_weights: Factor of the cross entropy of each class, `(C,)`. None weights all classes equally.
+        video_weights: Factor of the loss of each video, `(B,)`. None weights all videos equally.
 
     Returns:
         A float32 scalar.
@@ -26,22 +28,26 @@ def binary_crossentropy(targets: Any, probabilities: Any) -> Any:
     targets_BC = ops.cast(targets, "float32")
     p_BC = ops.cast(probabilities, "float32")
     log_likelihood_BC = targets_BC * ops.log(p_BC + LOG_EPSILON) + (1 - targets_BC) * ops.log(1 - p_BC + LOG_EPSILON)
-    return -ops.mean(ops.sum(log_likelihood_BC, axis=-1))
+    return _negative_mean(log_likelihood_BC, class_weights, video_weights)
 
 
-def categorical_crossentropy(targets: Any, probabilities: Any) -> Any:
+def categorical_crossentropy(
+    targets: Any, probabilities: Any, class_weights: Any = None, video_weights: Any = None
+) -> Any:
     """Compute the cross entropy of classes that exclude each other, averaged over the batch.
 
     Args:
         targets: One-hot labels, soft targets or a mixture of them, `(B, C)`, which sum to 1 for each video.
         probabilities: Predictions of the model, `(B, C)`, which sum to 1 for each video.
+        class_weights: Factor of the cross entropy of each class, `(C,)`. None weights all classes equally.
+        video_weights: Factor of the loss of each video, `(B,)`. None weights all videos equally.
 
     Returns:
         A float32 scalar.
     """
     targets_BC = ops.cast(targets, "float32")
     p_BC = ops.cast(probabilities, "float32")
-    return -ops.mean(ops.sum(targets_BC * ops.log(p_BC + LOG_EPSILON), axis=-1))
+    return _negative_mean(targets_BC * ops.log(p_BC + LOG_EPSILON), class_weights, video_weights)
 
 
 def as_distribution(soft_targets: Any) -> Any:
@@ -62,10 +68,14 @@ def as_distribution(soft_targets: Any) -> Any:
 def mixed_targets(labels: Any, soft_targets: Any, label_weight: float) -> Any:
     """Mix labels and soft targets: `label_weight * labels + (1 - label_weight) * soft_targets`.
 
+    Cross entropy is linear in its targets. The cross entropy of the mixed targets is therefore equation 2 of the paper,
+    the weighted sum of the cross entropies with labels and with soft targets, in one pass over the classes. The paper
+    prints `-y log p + (1 - y) log(1 - p)`, in which the second sign is a misprint; both terms are negative.
+
     Args:
         labels: Multi-hot labels, `(B, C)`.
         soft_targets: Mean probabilities of the teachers, `(B, C)`.
-        label_weight: Weight of the labels, lambda in the paper, between 0 and 1.
+        label_weight: Weight of the labels, lambda in the paper, where it is 0.5; between 0 and 1.
 
     Returns:
         Mixed targets, float32 `(B, C)`.
@@ -73,20 +83,8 @@ def mixed_targets(labels: Any, soft_targets: Any, label_weight: float) -> Any:
     return label_weight * ops.cast(labels, "float32") + (1 - label_weight) * ops.cast(soft_targets, "float32")
 
 
-def distillation_loss(labels: Any, soft_targets: Any, probabilities: Any, label_weight: float) -> Any:
-    """Compute equation 2 of the paper: the weighted cross entropy with labels and with soft targets.
-
-    The paper prints `-y log p + (1 - y) log(1 - p)`, in which the second sign is a misprint; both terms are negative.
-    Cross entropy is linear in its targets, so the weighted sum of both losses equals the loss of the weighted targets,
-    which needs only one pass over the classes.
-
-    Args:
-        labels: Multi-hot labels, `(B, C)`.
-        soft_targets: Mean probabilities of the teachers, `(B, C)`.
-        probabilities: Predictions of the student, `(B, C)`.
-        label_weight: Weight of the labels, lambda in the paper, where it is 0.5.
-
-    Returns:
-        A float32 scalar on the scale of `binary_crossentropy`.
-    """
-    return binary_crossentropy(mixed_targets(labels, soft_targets, label_weight), probabilities)
+def _negative_mean(log_likelihood_BC: Any, class_weights: Any, video_weights: Any) -> Any:
+    if class_weights is not None:
+        log_likelihood_BC *= class_weights
+    loss_B = -ops.sum(log_likelihood_BC, axis=-1)
+    return ops.mean(loss_B if video_weights is None else loss_B * ops.cast(video_weights, "float32"))

@@ -84,4 +84,5 @@ def _named_files(recipe: Recipe, plan: Plan) -> dict[str, str]:
         for what in ("weights", "predictions", "member"):
             if getattr(model, what) in read:
                 named[f"from: {model.run}: {name}: {what}"] = getattr(model, what)
+    named |= {f"start_from: {start.run}: {start.model}": start.weights for start in recipe.starts.values()}
     return named

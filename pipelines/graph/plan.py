@@ -38,7 +38,7 @@ class Node:
             first prefix.
         records: Names of the nodes whose records it reads.
         imported: What it reads of other runs: URI -> name of the work that made it. The component gets the URIs by name
-            in the parameter `imported`.
+            in the parameter `imported`, or the only one in `start`.
         reads: URIs of further files that the recipe names and that only this node reads.
     """
 

@@ -134,7 +134,11 @@ class _Planner:
             model=model.model, training=model.training, label_weight=label_weight, evaluation=evaluation
         )
         inputs = {"partition": PARTITION}
-        self.weights[name] = self._add("train", training, inputs=inputs, fan_in=fan_in, **common)
+        start = self.recipe.starts.get(name)
+        other: dict[str, Any] = (
+            {"imported": {start.weights: start.key}, "arguments": {"start": start.weights}} if start else {}
+        )
+        self.weights[name] = self._add("train", training, inputs=inputs, fan_in=fan_in, **common, **other)
         if (policy := self.recipe.averages()[name]) != "never":
             averaging = AverageConfig(policy=policy, **dict(self.recipe.averaging), evaluation=evaluation)
             inputs = {"partition": PARTITION, "model": self.weights[name]}

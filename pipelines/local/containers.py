@@ -79,6 +79,7 @@ def find_containers(recipe: Recipe, image: str = "") -> ContainerConfig:
     """
     generate = recipe.data.generate
     imported = [uri for model in recipe.imported.values() for uri in (model.weights, model.predictions, model.member)]
+    imported += [start.weights for start in recipe.starts.values()]
     means = [generate.means or ""] if generate else []
     named = [*means, *imported, recipe.export.vocabulary]
     patterns = [each for each in (*recipe.data.training, *recipe.data.validation, *named) if each]

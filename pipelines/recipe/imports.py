@@ -1,13 +1,14 @@
-"""Models of other runs: entries `from` of a recipe's families and members, resolved by the summaries of those runs."""
+"""Models of other runs: entries `from` of a recipe, resolved by the summaries of those runs."""
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from typing import Any
 
 from pydantic import Field, PositiveInt
 
 from pipelines.recipe.schema import FamilyConfig
+from pipelines.recipe.warm_start import StartConfig
 from yt8m.config import Config
 from yt8m.errors import ConfigError
 from yt8m.report.artifacts import ModelArtifacts
@@ -16,10 +17,10 @@ from yt8m.yaml_files import mapping_at
 
 
 def resolve_imports(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Replace every `from` in a recipe by the models of that run.
+    """Look up every `from` in a recipe, and fill in the models of that run.
 
     A family gets the run's candidates, the list of members their names, and the section `imported` what is known of
-    each of these models.
+    each of these models. The section `starts` gets the weights with which trainings start.
 
     Args:
         raw: The recipe as read from YAML, of any shape.
@@ -49,7 +50,21 @@ def resolve_imports(raw: Mapping[str, Any], source: str) -> dict[str, Any]:
                 ensemble["members"] += [each.model for each in models]
             else:
                 ensemble["members"].append(entry)
-    return {**resolved, "imported": imports.models} if imports.models else resolved
+    starts = {name: imports.start(place, name, entry) for place, name, entry in _starting(resolved)}
+    filled_in = {"imported": imports.models, "starts": starts}
+    return resolved | {section: models for section, models in filled_in.items() if models}
+
+
+def _starting(raw: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield place, name and entry of every model that starts with the weights of another one."""
+    families, students = mapping_at(raw, "families"), mapping_at(raw, "students")
+    models = [
+        (f"families.{family}.candidates.{name}", name, mapping_at(candidates, name))
+        for family in families
+        for candidates in [mapping_at(families, family, "candidates")]
+        for name in candidates
+    ] + [(f"students.{name}", name, mapping_at(students, name)) for name in students]
+    yield from (model for model in models if model[2].get("start_from") is not None)
 
 
 class ModelImport(Config):
@@ -109,3 +124,27 @@ class _Imports:
                     "this recipe. List in `names` which models to take from the run, or rename the other one."
                 )
         return models
+
+    def start(self, place: str, name: str, model: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the weights with which a model starts, as the section `starts` has them.
+
+        Args:
+            place: Place of the model in the recipe.
+            name: Name of the model.
+            model: The model's entry in the recipe, with the key `start_from`.
+        """
+        where = f"{self._source}: {place}.start_from"
+        entry = StartConfig.parse(model["start_from"], where)
+        try:
+            run = self._read(entry.run)
+            found = run.model(entry.name or name)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {error}") from None
+        return {
+            "run": run.run,
+            "model": found.model,
+            "key": found.key,
+            "weights": found.weights,
+            "architecture": found.architecture,
+            "data": run.spec,
+        }

@@ -19,7 +19,7 @@ from pydantic_core import core_schema
 
 from pipelines.recipe.grid import GRID, GridConfig
 from pipelines.recipe.imports import FamilyImport, ModelImport
-from pipelines.recipe.schema import MAX_NAME_LENGTH, NAME_PATTERN, Recipe
+from pipelines.recipe.schema import FILLED_IN, MAX_NAME_LENGTH, NAME_PATTERN, Recipe
 from yt8m.config import Config
 from yt8m.models.architecture import ArchitectureConfig
 
@@ -167,7 +167,8 @@ def _write_recipe(definitions: Schema) -> None:
         definitions[name]["properties"]
         for name in ("Recipe", "FamilyConfig", "CandidateConfig", "StudentConfig", "EnsembleConfig")
     )
-    del recipe["imported"]
+    for section in FILLED_IN:
+        del recipe[section]
     shared = {"$ref": _REFERENCE + "TrainingConfig", "description": _SHARED}
     entries = list(recipe.items())
     after = [key for key, _ in entries].index("data") + 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_type_hints
 from pydantic import Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
 from pipelines.recipe.cluster import ClusterConfig
+from pipelines.recipe.warm_start import StartConfig, StartWeights
 from pipelines.stages import STAGES
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
@@ -29,6 +30,9 @@ MAX_NAME_LENGTH = 40
 
 # Numbered inputs of the components that read the models of a family, all members, and the parts of soft targets.
 MAX_TEACHERS, MAX_MEMBERS, MAX_WORKERS = 16, 20, 32
+
+# Sections of a complete recipe that are not written, but filled in from other runs.
+FILLED_IN = ("imported", "starts")
 
 
 class DataConfig(Config):
@@ -67,10 +71,15 @@ class CandidateConfig(Config):
     Attributes:
         model: Architecture and sizes of the model. `architecture` decides which other keys there are.
         training: Options of the training that differ from the recipe's section `training`.
+        start_from: Trained model of another run, with whose weights the training starts instead of random ones:
+            `{from: RUN, name: MODEL}`. It must have the same architecture, sizes and features. If its classes or its
+            head differ, the head starts anew. A lower `learning_rate` than for a new model, such as a fifth, keeps more
+            of what it has learned.
     """
 
     model: ModelConfig
     training: TrainingConfig
+    start_from: StartConfig | None = None
 
 
 class ImportedModel(CandidateConfig):
@@ -132,6 +141,8 @@ class StudentConfig(Config):
             targets have the remaining weight.
         average: Whether averaged weights replace the trained ones, as for a family: `always`, `never` or `if_better`.
             By default that of the model in `like`; without `like`, `never`.
+        start_from: Trained model of another run, with whose weights the training starts, as for a candidate. It is not
+            taken from the model in `like`.
     """
 
     learn_from: str
@@ -140,6 +151,7 @@ class StudentConfig(Config):
     training: TrainingConfig
     label_weight: float = Field(default=0.5, ge=0, le=1)
     average: AveragePolicy = "never"
+    start_from: StartConfig | None = None
 
 
 class SoftTargetsSection(SoftTargetsConfig):
@@ -211,6 +223,7 @@ class Recipe(Config):
         quantization: How weights are stored in fewer bits.
         ensemble: Which models are combined to the exported one, and how large it may be.
         imported: Models of other runs by name, which the entries `from` of families and members fill in.
+        starts: Weights with which trainings start, by model, which the entries `start_from` fill in.
         export: How the ensemble is exported as one TensorFlow SavedModel.
         stages: Optional stages by name, each with its configuration. Null or absent: the stage does not run.
         cluster: Resources of the steps in a Kubernetes cluster. Null means the cluster's defaults. Local runs ignore
@@ -230,6 +243,7 @@ class Recipe(Config):
     quantization: QuantizationConfig = QuantizationConfig()
     ensemble: EnsembleConfig = EnsembleConfig()
     imported: Mapping[str, ImportedModel] = {}
+    starts: Mapping[str, StartWeights] = {}
     export: ExportingConfig = ExportingConfig()
     stages: StagesConfig = StagesConfig()
     cluster: ClusterConfig | None = None
@@ -247,12 +261,31 @@ class Recipe(Config):
                 )
             if name in self.members() and not model.member:
                 raise ValueError(f"{model.run} did not quantize {name}, so it cannot be a member. Leave it out")
+        for name, start in self.starts.items():
+            if difference := start.difference(self.models()[name].model, spec):
+                raise ValueError(
+                    f"'{name}' cannot start from '{start.model}' of {start.run}, which differs from it ({difference}). "
+                    "Give it the same architecture, sizes and features, or leave start_from out"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _weighted_classes_exist(self) -> Self:
+        classes = self.data.resolve_spec().num_classes
+        for name, model in self.models().items():
+            weights = model.training.class_weights
+            absent = [number for number in weights if number >= classes] if isinstance(weights, Mapping) else []
+            if absent:
+                raise ValueError(
+                    f"class_weights of '{name}': no class {absent[0]}; the classes are 0 to {classes - 1}. Give "
+                    "numbers of classes"
+                )
         return self
 
     @classmethod
     def written_keys(cls) -> list[str]:
-        """Return the sections that people can write: `training` is not in this class, `imported` is filled in."""
-        return [*(name for name in super().written_keys() if name != "imported"), "training"]
+        """Return the sections that people can write: `training` is not in this class, two others are filled in."""
+        return [*(name for name in super().written_keys() if name not in FILLED_IN), "training"]
 
     def candidates(self) -> dict[str, CandidateConfig]:
         """Return the candidates of all families by name."""
@@ -278,7 +311,7 @@ class Recipe(Config):
 
         def traits(name: str) -> tuple[Any, ...]:
             training = models[name].training.model_copy(update={"seed": 0})
-            return models[name].model, training, averages[name]
+            return models[name].model, training, averages[name], models[name].start_from
 
         equal = [name for name in self.candidates() if traits(name) == traits(student)]
         like = self.students[student].like

@@ -46,3 +46,23 @@ def test_the_wrapper_adds_no_weights_and_changes_no_names():
     network = toy.network()
     names = [variable.path for variable in network.weights]
     assert [variable.path for variable in TrainingModel(network).weights] == names
+
+
+def test_weights_of_videos_and_classes_are_factors_of_the_loss():
+    network = toy.network()
+    plain, weighted = TrainingModel(network), TrainingModel(network, class_weights=np.arange(toy.C, dtype=np.float32))
+    inputs, targets = next(iter(toy.read_epoch(0, 0)))
+    probabilities = np.asarray(plain(inputs, training=False), np.float64)
+    labels = keras.ops.convert_to_numpy(targets["labels"])
+    weights = np.linspace(0, 3, toy.B, dtype=np.float32)
+    terms = -np.where(labels, np.log(probabilities + 1e-5), np.log(1 - probabilities + 1e-5))
+    penalty = float(sum(network.losses))
+    for model, factors, targets_of in (
+        (plain, 1, {"labels": labels}),
+        (weighted, np.arange(toy.C), {"labels": labels}),
+        (weighted, np.arange(toy.C) * weights[:, None], {"labels": labels, "weights": weights}),
+        # Soft targets that are the labels change nothing.
+        (weighted, np.arange(toy.C) * weights[:, None], {"labels": labels, "weights": weights, "soft_targets": labels}),
+    ):
+        loss = float(model.compute_loss(y=targets_of, y_pred=probabilities.astype(np.float32), training=False))
+        np.testing.assert_allclose(loss - penalty, (terms * factors).sum(axis=1).mean(), rtol=1e-5)

@@ -72,6 +72,14 @@ class FinishedRun:
             )
         return self._choose(found, names, "member")
 
+    def model(self, name: str) -> ModelArtifacts:
+        """Return the model of this name, whatever it is in that run.
+
+        Raises:
+            ConfigError: The run has no such model.
+        """
+        return self._choose(self._models, [name], "model")[0]
+
     def _choose(self, found: Mapping[str, ModelArtifacts], names: Sequence[str], what: str) -> list[ModelArtifacts]:
         for name in names:
             if name not in found:

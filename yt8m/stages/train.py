@@ -10,6 +10,7 @@ from pydantic import Field
 from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.errors import ConfigError
+from yt8m.identity import folder_digest
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
 from yt8m.models.head import set_initial_predictions
@@ -45,6 +46,7 @@ def train(
     checkpoint_uri: str,
     tensorboard_uri: str = "",
     soft_targets: Sequence[Path] = (),
+    start: Path | None = None,
 ) -> StageResult:
     """Train a model on the training shards, and predict the hold-out videos with the saved model.
 
@@ -60,11 +62,13 @@ def train(
         checkpoint_uri: Folder of checkpoints. The last one stays after the training.
         tensorboard_uri: Folder of the TensorBoard logs. If empty, no logs are written.
         soft_targets: Manifests of the soft targets, in any number of parts. None for a model trained on labels only.
+        start: Folder of a trained model with whose weights the training starts. None for random weights.
 
     Returns:
         Metrics `training_loss` and `training_gap` of the last epoch (from predictions during training, GAP to about
         three decimals), `seconds` and `videos_per_second` of the training, `steps`, `parameters`, and those of the
-        evaluation (`measure`); details `curve` and `gap_by_kind`.
+        evaluation (`measure`); details `curve`, `gap_by_kind` and, after a warm start, `start`
+        (`yt8m.models.warm_start.WarmStart`).
 
     Raises:
         ConfigError: The batch is larger than the training set, the head is `softmax` and not every video has exactly
@@ -81,6 +85,7 @@ def train(
         checkpoint_uri=checkpoint_uri,
         tensorboard_uri=tensorboard_uri,
         soft_targets=soft_targets,
+        start=start,
     )
     return measure(result, partition=partition, model=output, config=config.evaluation, predictions=predictions)
 
@@ -93,12 +98,14 @@ def _train(
     checkpoint_uri: str,
     tensorboard_uri: str,
     soft_targets: Sequence[Path],
+    start: Path | None,
 ) -> StageResult:
     """Train and save the model. Nothing refers to the training afterwards."""
     from yt8m.training.run import TrainingRun  # noqa: PLC0415 - imports Keras, which recipes do not need
 
+    details: dict[str, Any] = {}
     run = TrainingRun.of(
-        lambda: _build(config, shards),
+        lambda: _build(config, shards, start, details),
         shards,
         config.training,
         label_weight=config.label_weight,
@@ -110,7 +117,7 @@ def _train(
         description=f"Training {config.model.architecture}",
         stage="train",
         architecture=config.model.architecture,
-        identity={"model": config.model.model_dump(mode="json")},
+        identity={"model": config.model.model_dump(mode="json"), **({"start": folder_digest(start)} if start else {})},
     )
     save_model(output, run.network, config.model, shards.spec)
     examples = run.steps.videos
@@ -123,7 +130,7 @@ def _train(
         "steps": float(run.steps.total),
         "parameters": float(run.network.count_params()),
     }
-    return StageResult(metrics, {"curve": record.curve_as_json()})
+    return StageResult(metrics, details | {"curve": record.curve_as_json()})
 
 
 def _check_head(config: TrainConfig, partition: Partition) -> None:
@@ -136,9 +143,14 @@ def _check_head(config: TrainConfig, partition: Partition) -> None:
         )
 
 
-def _build(config: TrainConfig, partition: Partition) -> Any:
+def _build(config: TrainConfig, partition: Partition, start: Path | None, details: dict[str, Any]) -> Any:
+    """Build the network with its initial weights, and add to the details what was taken from another model."""
     network = build_from_bytes(config.model, partition.spec)
     if config.training.initial_bias == "class_frequencies":
         # Half a video with and one without each class are added, so that no probability is 0 or 1.
         set_initial_predictions(network, (np.array(partition.class_counts) + 0.5) / (partition.num_training_videos + 1))
+    if start:
+        from yt8m.models.warm_start import start_with  # noqa: PLC0415 - imports Keras
+
+        details["start"] = start_with(network, start, partition.spec)._asdict()
     return network

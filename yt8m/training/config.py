@@ -1,5 +1,6 @@
 """Configuration of a training."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
@@ -36,6 +37,10 @@ class TrainingConfig(Config):
             predicted. Too many epochs then cost time, but not quality.
         patience: Number of epochs without a higher GAP on the sample after which a training with `keep: best` ends
             early (the paper: null). Null never ends early.
+        class_weights: Factor of each class's loss (the paper: none). `{3: 2.0}` weights the class with number 3 twice,
+            and the others once. `balanced` weights a class by the inverse of its number of training videos, between
+            0.1 and 10, so that rare classes count more; GAP, which counts frequent classes more, then usually falls.
+            Null weights all classes equally.
         seed: Seed of initial weights, order of videos, frame sampling and dropout. The default is the recipe's `seed`.
             The same seed and configuration give the same weights.
         precision: Number format of the computation (the paper: float32): `float32`, or `mixed_bfloat16`, which computes
@@ -60,6 +65,7 @@ class TrainingConfig(Config):
     initial_bias: Literal["zero", "class_frequencies"] = "zero"
     keep: Literal["best", "last"] = "best"
     patience: PositiveInt | None = 10
+    class_weights: Mapping[NonNegativeInt, PositiveFloat] | Literal["balanced"] | None = None
     seed: NonNegativeInt = Field(default=0, lt=2**31)
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
     jit_compile: Literal["auto"] | bool = "auto"

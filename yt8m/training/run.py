@@ -15,6 +15,7 @@ from yt8m.data.reading import VideosInMemory, data_errors, read_videos
 from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.layers.all_layers import all_layers
 from yt8m.training.checkpoint import Checkpoint, training_digest
+from yt8m.training.class_weights import class_weights
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import EpochReader, fit
 from yt8m.training.steps import Steps, TrainingRecord
@@ -93,7 +94,8 @@ class TrainingRun:
         with seed_and_precision(config):
             network = build()
             _set_momentum(network, config.batch_norm_momentum)
-            model = TrainingModel(network, label_weight, averaging_decay)
+            weights = class_weights(config.class_weights, partition)
+            model = TrainingModel(network, label_weight, averaging_decay, weights)
         return cls(model, training_batches(partition, config, sidecars), config, steps, identity)
 
     def fit(
@@ -166,7 +168,7 @@ def training_batches(
 
     Returns:
         A function of an epoch and a number of batches to skip that returns batches `({"frames", "num_frames"},
-        {"labels"[, "soft_targets"]})` of a fixed size. Its first call checks the sidecars.
+        {"labels"[, "soft_targets"][, "weights"]})` of a fixed size. Its first call checks the sidecars.
     """
     with_soft_targets = soft_targets is not None
     size = VideosInMemory.size_bytes(partition.num_training_videos, partition.spec, with_soft_targets=with_soft_targets)
@@ -228,4 +230,4 @@ def _from_shards(partition: Partition, config: TrainingConfig, soft_targets: Sof
 
 def _inputs_and_targets(batch: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     inputs = {name: batch[name] for name in ("frames", "num_frames")}
-    return inputs, {name: batch[name] for name in batch if name in ("labels", "soft_targets")}
+    return inputs, {name: batch[name] for name in batch if name in ("labels", "soft_targets", "weights")}

@@ -4,8 +4,9 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
-from yt8m.losses import as_distribution, binary_crossentropy, categorical_crossentropy, distillation_loss, mixed_targets
+from yt8m.losses import as_distribution, binary_crossentropy, categorical_crossentropy, mixed_targets
 from yt8m.models.head import has_exclusive_classes
 from yt8m.training.streaming_gap import StreamingGAP
 
@@ -23,20 +24,28 @@ class TrainingModel(keras.Model):
         network: Built `keras.Model` from `{"frames", "num_frames"}` to probabilities `(B, C)`.
         label_weight: Lambda of equation 2 for data with soft targets.
         averaging_decay: Decay of the averages of the batch statistics. None keeps no averages.
+        class_weights: Factor of the cross entropy of each class, float32 `(C,)`. None weights all classes equally.
 
     Call arguments:
         inputs: Dict of `frames`, uint8 `(B, T, D)`, and `num_frames`, int32 `(B,)`.
 
     Targets:
-        Dict of `labels` `(B, C)` and, for students, `soft_targets` `(B, C)`.
+        Dict of `labels` `(B, C)`; for students, `soft_targets` `(B, C)`; for videos with weights, `weights` `(B,)`.
     """
 
-    def __init__(self, network: Any, label_weight: float = 1.0, averaging_decay: float | None = None) -> None:
+    def __init__(
+        self,
+        network: Any,
+        label_weight: float = 1.0,
+        averaging_decay: float | None = None,
+        class_weights: npt.NDArray[np.float32] | None = None,
+    ) -> None:
         super().__init__(name="training", dtype="float32")
         self.network = network
         self.label_weight = label_weight
         self.averaging_decay = averaging_decay
         self.exclusive = has_exclusive_classes(network)
+        self.class_weights = class_weights
         self.gap = StreamingGAP()
         self.averaged_statistics = [] if averaging_decay is None else [self._average_of(v) for v in self._statistics()]
 
@@ -61,14 +70,12 @@ class TrainingModel(keras.Model):
         return self.get_metrics_result()
 
     def _crossentropy(self, y: Any, y_pred: Any) -> Any:
-        labels, soft_targets = y["labels"], y.get("soft_targets")
-        if self.exclusive:
-            if soft_targets is not None:
-                labels = mixed_targets(labels, as_distribution(soft_targets), self.label_weight)
-            return categorical_crossentropy(labels, y_pred)
+        targets, soft_targets = y["labels"], y.get("soft_targets")
         if soft_targets is not None:
-            return distillation_loss(labels, soft_targets, y_pred, self.label_weight)
-        return binary_crossentropy(labels, y_pred)
+            soft_targets = as_distribution(soft_targets) if self.exclusive else soft_targets
+            targets = mixed_targets(targets, soft_targets, self.label_weight)
+        crossentropy = categorical_crossentropy if self.exclusive else binary_crossentropy
+        return crossentropy(targets, y_pred, self.class_weights, y.get("weights"))
 
     def use_averages(self) -> None:
         """Replace weights and batch statistics of the network by their averages, permanently."""

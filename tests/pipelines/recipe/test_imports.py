@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.graph.keys import find_work
+from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import ImportedModel, Recipe
 from tests.support.finished_runs import write_summary
 from yt8m.errors import ConfigError
@@ -180,3 +182,63 @@ def test_a_model_that_was_not_quantized_cannot_be_a_member(small: Load, tmp_path
         raw["ensemble"] = {"members": ["vlad-a", "dbof-a"]}
 
     assert f"{run} did not quantize vlad-a" in problem(small, change)
+
+
+def starting(source: Path, **more: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a change with which the candidate dbof-a starts with a model of a run."""
+
+    def change(raw: dict[str, Any]) -> None:
+        raw["families"]["dbof"]["candidates"]["dbof-a"]["start_from"] = {"from": str(source), **more}
+
+    return change
+
+
+def test_a_training_starts_with_a_model_of_another_run(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small())
+    for entry in ({}, {"name": "dbof-a"}):
+        recipe = small(starting(run, **entry))
+        start = recipe.starts["dbof-a"]
+        assert list(recipe.starts) == ["dbof-a"]
+        assert (start.weights, start.key, start.run) == ("gs://bucket/dbof-a/averaged", "k-dbof-a", str(run))
+        node = make_plan(recipe)["train-dbof-a"]
+        assert node.arguments["start"] == start.weights
+        assert node.imported == {start.weights: start.key}
+    assert make_plan(small())["train-dbof-a"].imported == {}
+    # Other work than without a start, and than with other weights.
+    keys = {
+        find_work(make_plan(recipe), {})["train-dbof-a"].key
+        for recipe in (small(), recipe, small(starting(write_summary(tmp_path / "other", small(), key="other"))))
+    }
+    assert len(keys) == 3
+
+
+def test_the_head_of_a_model_that_starts_from_another_may_differ(small: Load, tmp_path: Path) -> None:
+    def other_head(raw: dict[str, Any]) -> None:
+        starting(tmp_path / "run")(raw)
+        raw["families"]["dbof"]["candidates"]["dbof-a"]["model"]["head"] = {"kind": "moe", "num_mixtures": 3}
+
+    write_summary(tmp_path / "run", small(), num_classes=7)
+    assert small(other_head).starts["dbof-a"].model == "dbof-a"
+
+
+@pytest.mark.parametrize(
+    ("entry", "changes", "message"),
+    [
+        ({"name": "dbof-z"}, {}, r"candidates.dbof-a.start_from: .*run: no model 'dbof-z'. Did you mean 'dbof-"),
+        ({"names": ["dbof-a"]}, {}, r"start_from: names: unknown key 'names'. Did you mean 'name'"),
+        ({"name": "vlad-a"}, {}, r"'dbof-a' cannot start from 'vlad-a' of .*architecture netvlad and dbof"),
+        ({"name": "dbof-b"}, {}, r"'dbof-a' cannot start from 'dbof-b' of .*num_clusters \d+ and \d+"),
+        ({}, {"features": {"rgb": 3}}, r"'dbof-a' cannot start from 'dbof-a' of .*features"),
+    ],
+)
+def test_a_start_that_does_not_fit_is_refused(
+    small: Load, tmp_path: Path, entry: dict[str, Any], changes: dict[str, Any], message: str
+) -> None:
+    run = write_summary(tmp_path / "run", small(), **changes)
+    with pytest.raises(ConfigError, match=message):
+        small(starting(run, **entry))
+
+
+def test_weights_of_classes_that_do_not_exist_are_refused(small: Load) -> None:
+    with pytest.raises(ConfigError, match=r"class_weights of 'dbof-a': no class 999; the classes are 0 to \d+"):
+        small(lambda raw: raw.update(training={**raw.get("training", {}), "class_weights": {0: 2.0, 999: 3.0}}))
