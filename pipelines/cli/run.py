@@ -20,6 +20,7 @@ from pipelines.local.explain import explain, keep_accounts
 from pipelines.local.runner import Listener, LocalRun
 from pipelines.recipe.load import read_recipe
 from pipelines.runs.state import RunState
+from pipelines.runs.view import warning_lines
 from yt8m.errors import UserError
 from yt8m.progress import duration
 from yt8m.storage.patterns import has_wildcards
@@ -169,12 +170,13 @@ def _user_error(lines: list[str]) -> list[str]:
 def _show_results(console: Console, state: RunState, seconds: float) -> None:
     """Print the number of executed nodes, the final metrics and the paths of the results."""
     executed = state.count("done")
-    final = json.loads((state.root / folder.SUMMARY_FILE).read_text())["final"]
+    summary = json.loads((state.root / folder.SUMMARY_FILE).read_text())
     lines = [
         f"Done: {executed} of {len(state.nodes)} nodes in {duration(seconds)}."
         if executed
         else f"Nothing to do: all {len(state.nodes)} nodes are unchanged since an earlier run ({duration(seconds)}).",
-        *_figures(final),
+        *_figures(summary["final"]),
+        *warning_lines(summary.get("warnings", ())),
         f"Report:   {state.root / folder.REPORT_FILE}",
         f"Summary:  {state.root / folder.SUMMARY_FILE}",
         f"Model:    {state.root / folder.EXPORT_FOLDER}",

@@ -14,7 +14,7 @@ from pipelines.cluster.client import Cluster
 from pipelines.kubeflow.pipeline import ROOT_PARAMETER
 from pipelines.kubeflow.spec import Spec, SpecGraph
 from pipelines.runs.state import FINISHED, NodeState, State
-from pipelines.runs.view import RunView
+from pipelines.runs.view import RunView, warning_lines
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
 from yt8m.records.record import NodeRecord, record_uri
@@ -136,7 +136,13 @@ class ClusterRun:
             problem = self._read_records([name for name, node in nodes.items() if node.state in FINISHED])
             nodes = self.nodes()
         later = self._later(self.steps())
-        notes = [self.cluster.address(self.run_id), *self._results(later), *self._errors(), *self._unknown(nodes)]
+        notes = [
+            self.cluster.address(self.run_id),
+            *self._warnings(later),
+            *self._results(later),
+            *self._errors(),
+            *self._unknown(nodes),
+        ]
         notes += [f"GAP and sizes are missing: {problem}"] if problem else []
         if later:
             names = ", ".join(later)
@@ -198,6 +204,11 @@ class ClusterRun:
         for title, node, output in _RESULTS:
             if node in self.records and node not in later and output in self.records[node].artifacts:
                 yield f"{title}: {self.records[node].artifacts[output]}"
+
+    def _warnings(self, later: Sequence[str]) -> list[str]:
+        """Return lines with the warnings of the report, if its record has been read and is of this run."""
+        record = None if "report" in later else self.records.get("report")
+        return warning_lines(record.details.get("warnings", ())) if record else []
 
     def _errors(self) -> list[str]:
         """Return lines with error messages about the run and not about a step, each once."""

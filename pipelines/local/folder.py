@@ -1,6 +1,7 @@
 """Folder of a local run: file names, lock, current view and published results."""
 
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipelines.runs.state import RunState
-from pipelines.runs.view import RunView
+from pipelines.runs.view import RunView, warning_lines
 from yt8m.errors import ConfigError
 from yt8m.storage import publish_directory, publish_file
 
@@ -108,10 +109,20 @@ def view_folder(root: Path) -> RunView:
         for name, node in state.nodes.items()
     }
     ended = "finished" if state.is_finished else "not running"
-    notes = [f"Report: {root / REPORT_FILE}", f"Model: {root / EXPORT_FOLDER}"] if state.is_finished else []
+    notes = []
+    if state.is_finished:
+        notes = [*_warnings(root), f"Report: {root / REPORT_FILE}", f"Model: {root / EXPORT_FOLDER}"]
     if stale := state.count("stale"):
         notes.append(f"{stale} nodes are stale: a node they depend on was executed again after them.")
     return RunView(state.pipeline, nodes, "running" if running else ended, running, tuple(notes))
+
+
+def _warnings(root: Path) -> list[str]:
+    """Return lines with the warnings in a run's summary; none if it cannot be read."""
+    try:
+        return warning_lines(json.loads((root / SUMMARY_FILE).read_text()).get("warnings", ()))
+    except (OSError, ValueError):
+        return []
 
 
 def publish_results(state: RunState) -> None:

@@ -184,17 +184,28 @@ def test_failed_checks_name_the_problem(full_run):
     assert failed == ["The exported model is over its budget."]
 
 
-def test_doubts_about_the_data_are_checks_that_fail():
-    figures = {"holdout_videos_in_training": 0.0}
-    doubts = ["1 of 6 hold-out videos are training videos, too."]
-    prepared = {"stage": "prepare", "metrics": figures, "details": {"doubts": doubts, "copies": ["b has that of a"]}}
-    summary = summarize(prepared)
-    assert [(check.passed, check.text) for check in summary.checks] == [(False, doubts[0])]
-    assert (summary.data.doubts, summary.data.copies) == (tuple(doubts), ("b has that of a",))
+def test_doubts_about_the_data_are_warnings_and_no_checks():
+    figures = {"holdout_videos_in_training": 1.0, "holdout_videos": 6.0}
+    summary = summarize({"stage": "prepare", "metrics": figures, "details": {"copies": ["b has that of a"]}})
+    assert [warning.text for warning in summary.warnings] == ["1 of 6 hold-out videos are training videos, too."]
+    assert (summary.checks, summary.data.copies) == ((), ("b has that of a",))
 
-    (check,) = summarize({"stage": "prepare", "metrics": figures}).checks
-    assert (check.passed, check.text) == (True, "The videos have labels, and none is on both sides.")
+    (check,) = summarize({"stage": "prepare", "metrics": figures | {"holdout_videos_in_training": 0.0}}).checks
+    assert (check.passed, check.text) == (True, "No hold-out video is also a training video.")
     assert summarize({"stage": "prepare", "metrics": {"training_videos": 5.0}}).checks == ()
+
+
+@pytest.mark.parametrize("quantized", [True, False])
+def test_there_is_no_check_where_nothing_was_compared(quantized):
+    variables = [{"name": "head/bias", "quantized": quantized}]
+    of = {"name": "fv", "family": "netfv"}
+    members = [{"name": "fv", "weight": 1.0}]
+    summary = summarize(
+        trained("fv", "netfv", 0.5),
+        {"stage": "quantize", **of, "metrics": {"gap": 0.5}, "details": {"variables": variables}},
+        {"stage": "search_weights", "metrics": {"gap": 0.5}, "details": {"members": members}},
+    )
+    assert [check.text for check in summary.checks] == ["Quantization costs at most 0.001 GAP."] * quantized
 
 
 def test_the_order_of_the_records_does_not_change_the_figures(summary, full_run):

@@ -28,18 +28,21 @@ def records():
 def test_the_page_and_a_summary_with_the_same_figures_are_written(records, tmp_path):
     page, summary = tmp_path / "out" / "report.html", tmp_path / "out" / "summary.json"
     result = report(records=records, students={}, page=page, summary=summary)
-    assert result.metrics == {"gap": 0.61, "baseline_gap": 0.2, "gap_dbof1": 0.61}
+    assert result.metrics == {"gap": 0.61, "baseline_gap": 0.2, "gap_dbof1": 0.61, "warnings": 1.0}
     assert "<!doctype html>" in page.read_text()
-    assert json.loads(summary.read_text())["final"]["gap"] == 0.61
+    written = json.loads(summary.read_text())
+    assert written["final"]["gap"] == 0.61
+    assert result.details["warnings"] == written["warnings"]
+    assert [(each["rule"], each["node"]) for each in written["warnings"]] == [(1, "train-dbof1")]
 
 
 def test_the_keys_of_the_summary_are_stable(records, tmp_path):
     report(records=records, students={}, page=tmp_path / "report.html", summary=tmp_path / "summary.json")
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["format"] == 1
+    assert summary["format"] == 2
     assert set(summary) == {
-        "format", "final", "checks", "tables", "models", "selections", "search", "export", "class_kinds", "curves",
-        "data", "nodes", "nodes_seconds", "artifacts",
+        "format", "final", "warnings", "checks", "tables", "models", "selections", "search", "export", "class_kinds",
+        "curves", "data", "nodes", "nodes_seconds", "artifacts",
     }  # fmt: skip
     assert set(summary["tables"]) == {"averaging", "quantization", "distillation", "ensemble", "ensemble_families"}
     assert set(summary["final"]) == {
@@ -65,7 +68,7 @@ def test_the_metrics_are_one_row_that_people_compare(tmp_path):
     members = [{"name": "vlad-2", "weight": 0.8}, {"name": "b", "weight": 0.2}, {"name": "c", "weight": 0.0}]
     records = [
         NodeRecord(node="train-vlad-2", stage="train", metrics={"gap": 0.6, "loss": 3.0}, name="vlad-2"),
-        NodeRecord(node="quantize-vlad-2", stage="quantize", metrics={"gap": 0.59, "bytes_after": 3.0}, name="vlad-2"),
+        NodeRecord(node="quantize-vlad-2", stage="quantize", metrics={"gap": 0.595, "bytes_after": 3.0}, name="vlad-2"),
         NodeRecord(node="search-weights", stage="search_weights", details={"members": members}),
         NodeRecord(node="export", stage="export", metrics=figures),
     ]
@@ -76,6 +79,7 @@ def test_the_metrics_are_one_row_that_people_compare(tmp_path):
         "members": 2.0,
         "baseline_gap": 0.2,
         "gap_vlad-2": 0.6,
+        "warnings": 0.0,
     }
 
 

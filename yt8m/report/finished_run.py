@@ -1,5 +1,6 @@
 """The models of a finished run, which other runs can take."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ class FinishedRun:
                 raise ConfigError(
                     f"{run}: no such run. Give the root of a local run, or the URI of the summary that a report left."
                 )
-            summary = Summary.parse_json(storage.read_text(uri), uri)
+            summary = _read(uri)
         except UserError as error:
             raise ConfigError(str(error)) from None
         if not summary.artifacts or not summary.data:
@@ -85,3 +86,19 @@ class FinishedRun:
             if name not in found:
                 raise ConfigError(f"{self.run}: no {what} '{name}'. {suggest(name, found)}")
         return [found[name] for name in names or found]
+
+
+def _read(uri: str) -> Summary:
+    """Read a summary, but not one of another version: predictions of its models have another format, too."""
+    text = storage.read_text(uri)
+    try:
+        found = json.loads(text).get("format")
+    except (ValueError, AttributeError):
+        found = None
+    current = Summary.model_fields["format"].default
+    if isinstance(found, int) and found != current:
+        raise ConfigError(
+            f"{uri}: written by another version of yt8m (format {found}; this version reads {current}). Run its recipe "
+            "again with this version; trainings whose code and data are the same are not repeated."
+        )
+    return Summary.parse_json(text, uri)

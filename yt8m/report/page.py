@@ -3,6 +3,7 @@
 It is light everywhere, as the user interface of Kubeflow Pipelines around it is.
 """
 
+import re
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -60,7 +61,7 @@ def render_template(name: str, summary: Summary, plots: Mapping[str, Markup | No
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    formats = (change, count, gap, megabytes, percent, plain, seconds, weight)
+    formats = (change, code, count, gap, megabytes, percent, plain, seconds, weight)
     environment.filters.update({form.__name__: form for form in formats})
     # The search also records the architectures of members whose own records are missing.
     known = (model.family for model in summary.models), (member.family for member in summary.tables.ensemble)
@@ -115,6 +116,11 @@ def plain(value: float | None) -> Markup:
     """Format any number with at most four significant digits, or a whole number in full."""
     whole = value is not None and float(value).is_integer()
     return count(value) if whole else _data(value, "{:.4g}")
+
+
+def code(text: str) -> Markup:
+    """Format a sentence, in which settings stand between backticks."""
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _data(value: float | None, form: str, scale: float = 1.0) -> Markup:

@@ -24,6 +24,7 @@ from yt8m.report.summary import (
     Summary,
 )
 from yt8m.report.tables import build_tables, mean, share
+from yt8m.report.warnings.rules import find_warnings
 
 
 def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[str, str]] | None = None) -> Summary:
@@ -42,6 +43,7 @@ def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[
     data = _data(prepare) if prepare else None
     return Summary(
         final=final,
+        warnings=find_warnings(run),
         checks=build_checks(final, tables, search, data),
         tables=tables,
         models=tuple(_model(model) for model in run.models.values()),
@@ -102,7 +104,6 @@ def _data(prepare: NodeRecord) -> Data:
         damaged_shards=tuple(map(str, prepare.details.get("damaged_shards", ()))),
         skipped_records=tuple(map(str, prepare.details.get("skipped_records", ()))),
         copies=tuple(map(str, prepare.details.get("copies", ()))),
-        doubts=tuple(map(str, prepare.details.get("doubts", ()))),
     )
 
 

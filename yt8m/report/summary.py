@@ -120,7 +120,6 @@ class Data(Config):
         damaged_shards: Shards that could be read only in part, with the reason.
         skipped_records: First records that were skipped, with the reason.
         copies: Shards that were left out, because another one has their content.
-        doubts: Sentences about what may be wrong with the data.
     """
 
     spec: dict[str, Any] = Field(default={})
@@ -128,7 +127,6 @@ class Data(Config):
     damaged_shards: tuple[str, ...] = ()
     skipped_records: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
 
 
 class Guard(Config):
@@ -197,10 +195,30 @@ class NodeTime(Config):
 
 
 class Check(Config):
-    """Result of a check of the run, as a sentence."""
+    """Result of a check of the run, as a sentence. There is none where figures for it are missing."""
 
     passed: bool
     text: str
+
+
+class RunWarning(Config):
+    """What makes a figure doubtful or a model bad; `docs/warnings.md` documents the rules.
+
+    Attributes:
+        rule: Number of the rule.
+        title: What the rule warns of.
+        node: Node whose figures show it.
+        text: The figures, in one or two sentences.
+        cause: The likely cause.
+        setting: The setting to change, with a value to try if there is one.
+    """
+
+    rule: int
+    title: str
+    node: str
+    text: str
+    cause: str
+    setting: str
 
 
 class Export(Config):
@@ -216,6 +234,7 @@ class Summary(Config):
     Attributes:
         format: Version of the format, increased when a key changes its meaning.
         final: Main results.
+        warnings: What makes a figure doubtful or a model bad, the worst first.
         checks: Checks of the results against expectations.
         tables: The paper's four tables.
         models: All trained models.
@@ -230,8 +249,9 @@ class Summary(Config):
         nodes_seconds: Sum of the durations.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     final: Final
+    warnings: tuple[RunWarning, ...] = ()
     checks: tuple[Check, ...] = ()
     tables: Tables
     models: tuple[Model, ...] = ()

@@ -31,8 +31,8 @@ def report(
             other runs can take whole families. None if unknown.
 
     Returns:
-        Metrics `gap`, `size_bytes`, `baseline_gap` and `members`, if the run has them, and the GAP of each model as
-        `gap_<model>`: one row to compare with other runs.
+        Metrics `gap`, `size_bytes`, `baseline_gap` and `members`, if the run has them, the GAP of each model as
+        `gap_<model>`, and the number of `warnings`: one row to compare with other runs. Details `warnings`.
     """
     built = build_summary(records, students).model_copy(update={"artifacts": list_artifacts(records, families or {})})
     text = render_page(built)
@@ -40,7 +40,11 @@ def report(
     _write(page, text)
     figures = {name: getattr(built.final, name) for name in ("gap", "size_bytes", "baseline_gap", "members")}
     figures |= {f"gap_{model.model}": model.gap for model in built.models}
-    return StageResult({name: float(value) for name, value in figures.items() if value is not None})
+    figures["warnings"] = len(built.warnings)
+    return StageResult(
+        {name: float(value) for name, value in figures.items() if value is not None},
+        {"warnings": [warning.model_dump() for warning in built.warnings]},
+    )
 
 
 def _write(path: Path, text: str) -> None:

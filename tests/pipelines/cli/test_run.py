@@ -1,4 +1,5 @@
 import io
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -65,6 +66,28 @@ def test_a_model_in_a_folder_that_tensorflow_takes_for_a_pattern_is_told(
     (root / "summary.json").write_text('{"final": {}}')
     _show_results(Console(width=300), RunState(root, "tiny", {}), 1.0)
     assert ("Copy it to a folder without" in capsys.readouterr().out) == told
+
+
+def test_warnings_are_printed_with_their_number_and_the_first_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    warnings = [
+        {
+            "rule": 1,
+            "title": "Training far above",
+            "node": f"train-{i}",
+            "text": f"GAP 0.{i}.",
+            "cause": "c",
+            "setting": "s",
+        }
+        for i in range(7)
+    ]
+    (tmp_path / "summary.json").write_text(json.dumps({"final": {}, "warnings": warnings}))
+    _show_results(Console(width=300), RunState(tmp_path, "tiny", {}), 1.0)
+    lines = capsys.readouterr().out.splitlines()
+    start = lines.index("7 warnings; the report names causes and the settings to change:")
+    assert lines[start + 1] == "  train-0: Training far above. GAP 0.0."
+    assert lines[start + 6 : start + 8] == ["  and 2 more", f"Report:   {tmp_path / 'report.html'}"]
 
 
 def test_a_root_in_use_is_refused(tmp_path: Path) -> None:

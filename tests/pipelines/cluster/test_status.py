@@ -47,6 +47,16 @@ def test_a_finished_run_has_all_steps_done_although_kfp_shows_seven(recorded: Re
     assert "reason" not in result.output
 
 
+def test_the_warnings_of_the_report_stand_below_the_table(recorded: RecordedCluster) -> None:
+    key = f"private-artifacts/yt8m/yt8m/records/report/{work('smoke', 'report')}"
+    record = json.loads(recorded.objects[key])
+    warning = {"node": "train-a", "title": "Training far above the hold-out", "text": "GAP 0.9, but 0.3."}
+    recorded.objects[key] = json.dumps(record | {"details": {"warnings": [warning]}}).encode()
+    result = status(recorded, "smoke")
+    assert "1 warning; the report names causes and the settings to change:" in result.output
+    assert "  train-a: Training far above the hold-out. GAP 0.9, but 0.3." in result.output
+
+
 def test_steps_from_the_cache_are_unchanged_and_have_their_first_duration(recorded: RecordedCluster) -> None:
     result = status(recorded, "smoke-cached")
     assert "36 of 36 nodes done, finished" in result.output

@@ -1,11 +1,12 @@
 """The folder of a local run: its lock and its published results."""
 
+import json
 import os
 from pathlib import Path
 
 import pytest
 
-from pipelines.local.folder import is_locked, lock_root, publish_results
+from pipelines.local.folder import is_locked, lock_root, publish_results, view_folder
 from pipelines.runs.state import NodeState, RunState
 from yt8m.errors import ConfigError
 
@@ -50,3 +51,15 @@ def test_results_are_published_in_the_root_and_replaced_by_later_ones(tmp_path: 
         assert (tmp_path / "report.html").read_text() == text
         assert (tmp_path / "export" / "saved_model.pb").read_text() == text
         assert (tmp_path / "summary.json").read_text() == "{}"
+
+
+def test_the_view_of_a_finished_run_has_the_warnings_of_its_summary(tmp_path: Path) -> None:
+    state = finished(tmp_path, "text")
+    state.save()
+    warning = {"node": "train-a", "title": "Training far above the hold-out", "text": "GAP 0.9, but 0.3."}
+    (tmp_path / "summary.json").write_text(json.dumps({"warnings": [warning]}))
+    assert "  train-a: Training far above the hold-out. GAP 0.9, but 0.3." in view_folder(tmp_path).notes
+    (tmp_path / "summary.json").write_text('{"warnings": []}')
+    assert view_folder(tmp_path).notes[0] == f"Report: {tmp_path / 'report.html'}"
+    (tmp_path / "summary.json").unlink()
+    assert view_folder(tmp_path).notes[0] == f"Report: {tmp_path / 'report.html'}"

@@ -1,0 +1,99 @@
+"""Rules that compare a model with label frequencies, with the model it was made of, and with the ensemble's members."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.warned import rules_of, warned
+
+
+def record(stage: str, name: str = "dbof", **metrics: float) -> dict[str, Any]:
+    figures = {"gap": 0.6, "baseline_gap": 0.24, "videos": 840.0, "gap_error": 0.008, "gain_error": 0.01}
+    return {
+        "node": f"{stage}-{name}".removesuffix("-"),
+        "stage": stage,
+        "name": name,
+        "metrics": figures | metrics,
+        "details": {"part": "report"},
+    }
+
+
+@pytest.mark.parametrize("stage", ["train", "average", "export"])
+@pytest.mark.parametrize(
+    ("gap", "error", "worthless"),
+    [
+        (0.255, 0.01, True),
+        (0.265, 0.01, False),
+        (0.23, 0.01, True),
+        (0.24, 0.0, True),
+        (0.4, 0.1, True),
+        (0.58, 0.01, False),
+    ],
+)
+def test_a_model_not_above_label_frequencies_by_two_standard_errors_is_worthless(stage, gap, error, worthless) -> None:
+    name = "" if stage == "export" else "dbof"
+    found = warned(record(stage, name, gap=gap, gain_error=error))
+    assert [warning.rule for warning in found] == [2] * worthless
+    for warning in found:
+        assert "worthless" in warning.text
+        assert f"GAP {gap:.3f} is not above that of label frequencies alone, 0.240, by two standard err" in warning.text
+        assert "on 840 report videos" in warning.text
+        assert ("The exported model" in warning.text) == (stage == "export")
+
+
+def test_an_averaged_model_is_judged_by_its_final_weights() -> None:
+    assert rules_of(record("train", gap=0.24), record("average", gap=0.5)) == []
+
+
+def test_worthless_models_come_before_all_other_warnings() -> None:
+    curve = [{"epoch": epoch, "step": epoch, "loss": loss, "gap": 0.2} for epoch, loss in ((1, 5.0), (2, 9.0))]
+    train = record("train", training_gap=0.9)
+    train["details"]["curve"] = curve
+    assert rules_of(train, record("export", "", gap=0.2, gain_error=0.02)) == [2, 1, 3]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error", "told"),
+    [(0.6, 0.55, 0.008, True), (0.6, 0.585, 0.008, False), (0.6, 0.61, 0.008, False), (0.6, 0.55, 0.07, False)],
+)
+def test_an_average_far_below_its_model_is_told(before, after, error, told) -> None:
+    average = record("average", gap_before=before, gap_after=after, kept=1.0, gap=after, gap_error=error)
+    found = warned(average)
+    assert [warning.rule for warning in found] == [4] * told
+    for warning in found:
+        assert (
+            f"GAP {before:.3f} before and {after:.3f} after it, on 840 report videos. The average was kept."
+            in warning.text
+        )
+        assert warning.setting == "`average: if_better`"
+
+
+def test_an_average_that_was_not_kept_is_told_with_another_setting() -> None:
+    average = record("average", gap_before=0.6, gap_after=0.5, kept=0.0)
+    average["config"] = {"learning_rate_divisor": 5.0, "policy": "if_better"}
+    (warning,) = warned(average)
+    assert "not kept" in warning.text
+    assert warning.setting == "`averaging.learning_rate_divisor: 10`, or `average: never`"
+
+
+@pytest.mark.parametrize(("method", "better"), [("uniform", "uniform_per_channel"), ("kmeans", "float16")])
+def test_a_quantized_model_far_below_the_float_model_is_told(method, better) -> None:
+    quantized = record("quantize", gap=0.57) | {"config": {"method": method}}
+    (warning,) = warned(record("train"), quantized)
+    assert (warning.rule, warning.node, warning.setting) == (4, "quantize-dbof", f"`quantization.method: {better}`")
+    assert warned(record("train"), record("quantize", gap=0.595)) == []
+    assert warned(quantized) == []  # its page alone does not know the float model
+
+
+def searched(**weights: float) -> dict[str, Any]:
+    members = [{"name": name, "weight": weight, "size_bytes": 1000} for name, weight in weights.items()]
+    return {"node": "search-weights", "stage": "search_weights", "details": {"members": members}}
+
+
+def test_an_exported_model_far_below_its_best_member_is_told() -> None:
+    members = [record("quantize", name, gap=gap) for name, gap in (("a", 0.62), ("b", 0.5), ("c", 0.7))]
+    (warning,) = warned(*members, searched(a=0.5, b=0.5, c=0.0), record("export", "", gap=0.58))
+    assert (warning.rule, warning.node) == (10, "export")
+    assert "its best member a alone 0.620" in warning.text
+    assert "`ensemble.members: [a]`" in warning.setting
+    assert warned(*members, searched(a=0.5, b=0.5), record("export", "", gap=0.615)) == []

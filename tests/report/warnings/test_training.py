@@ -1,0 +1,135 @@
+"""Rules about trainings, each with figures that make it warn and figures of a healthy run that do not."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.warned import rules_of, warned
+
+# Mean loss and GAP of each epoch, as the demo's models have them.
+LOSSES = (7.3, 6.3, 5.9, 5.6)
+GAPS = (0.45, 0.54, 0.57, 0.59)
+
+
+def curve(losses=LOSSES, holdout=()):
+    """Make a curve with two points per epoch; hold-out figures stand at the ends of epochs."""
+    points: list[dict[str, Any]] = []
+    for epoch, (loss, gap) in enumerate(zip(losses, (*GAPS, *GAPS), strict=False), 1):
+        points.append(
+            {"epoch": epoch, "step": 20 * epoch - 10, "loss": 1.1 * loss, "gap": gap - 0.01, "holdout_gap": None}
+        )
+        at_end = holdout[epoch - 1] if holdout else None
+        points.append({"epoch": epoch, "step": 20 * epoch, "loss": loss, "gap": gap, "holdout_gap": at_end})
+    return points
+
+
+def trained(details: dict[str, Any] | None = None, **metrics: float) -> dict[str, Any]:
+    figures = {"gap": 0.58, "baseline_gap": 0.24, "videos": 840.0, "gap_error": 0.01, "gain_error": 0.01}
+    return {
+        "node": "train-dbof",
+        "stage": "train",
+        "name": "dbof",
+        "family": "dbof",
+        "config": {"model": {"architecture": "dbof", "num_clusters": 128}, "training": {"learning_rate": 0.006}},
+        "metrics": figures | {"training_gap": 0.61, "steps": 906.0} | metrics,
+        "details": {"part": "report", "curve": curve()} | (details or {}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("training", "holdout", "error"),
+    [
+        (0.81, 0.217, 0.01),  # 2,000 videos, with moving statistics that have not settled
+        (0.898, 0.673, 0.002),  # DBoF on 37,600 real examples
+        (0.999, 0.701, 0.05),  # the first run of the tutorial, on 48 videos
+    ],
+)
+def test_a_training_far_above_the_holdout_is_told_with_both_figures(training, holdout, error) -> None:
+    (warning,) = warned(trained(training_gap=training, gap=holdout, gap_error=error, baseline_gap=0.1))
+    assert (warning.rule, warning.node) == (1, "train-dbof")
+    assert f"{training:.3f} on the training videos" in warning.text
+    assert f"{holdout:.3f} on 840 report videos" in warning.text
+    assert "`model.num_clusters: 64`" in warning.setting
+
+
+@pytest.mark.parametrize(
+    ("training", "holdout", "error"),
+    [
+        (0.706, 0.582, 0.01),  # NetFV of the demo
+        (0.687, 0.579, 0.01),  # NetVLAD of the demo
+        (0.66, 0.45, 0.05),  # the difference is within the noise of so few videos
+    ],
+)
+def test_a_training_somewhat_above_the_holdout_is_normal(training, holdout, error) -> None:
+    assert warned(trained(training_gap=training, gap=holdout, gap_error=error)) == []
+
+
+def test_the_training_is_compared_at_the_epoch_that_was_kept() -> None:
+    late = trained(training_gap=0.95, kept_epoch=4.0)  # epoch 4 had 0.59 in training
+    assert warned(late) == []
+
+
+def test_statistics_that_have_not_settled_are_named_as_the_cause() -> None:
+    settings = {"batch_norm_momentum": {"value": 0.999, "reason": "stated", "automatic": False}}
+    (warning,) = warned(trained({"settings": settings}, training_gap=0.81, gap=0.3, steps=250.0))
+    assert "after 250 steps with momentum 0.999, 78% of them are initial values" in warning.cause
+    assert "`training.batch_norm_momentum: auto`" in warning.setting
+
+
+def test_an_earlier_epoch_that_was_better_is_the_setting_to_change() -> None:
+    record = trained({"curve": curve(holdout=(0.5, 0.6, 0.58, 0.57))}, training_gap=0.9)
+    record["config"]["training"]["keep"] = "last"
+    (warning,) = warned(record)
+    assert warning.setting == "`training.keep: best`"
+
+
+@pytest.mark.parametrize(
+    ("points", "told"),
+    [
+        (curve(losses=(7.3, 6.3, 9.1, 8.8)), "rose from 6.3 (epoch 2) to 9.1 (epoch 3)"),
+        ([{"epoch": 1, "step": step, "loss": loss} for step, loss in ((1, 9.0), (50, 40.0))], "from 9 (step 1) to 40"),
+        (curve(holdout=(0.5, 0.58, 0.41, 0.42)), "GAP fell from 0.580 after epoch 2 to 0.410 after epoch 3"),
+    ],
+)
+def test_an_epoch_that_diverged_is_told_with_a_lower_rate(points, told) -> None:
+    (warning,) = warned(trained({"curve": points}))
+    assert warning.rule == 3
+    assert told in warning.text
+    assert warning.setting == "`training.learning_rate: 0.002`"
+
+
+@pytest.mark.parametrize(
+    "points", [curve(), curve(losses=(7.3, 6.3, 7.0, 6.2)), curve(holdout=(0.5, 0.58, 0.5, 0.55)), []]
+)
+def test_epochs_that_vary_have_not_diverged(points) -> None:
+    assert warned(trained({"curve": points})) == []
+
+
+def test_few_select_videos_make_a_fall_less_certain() -> None:
+    fell = {"curve": curve(holdout=(0.5, 0.58, 0.41, 0.42))}
+    assert rules_of(trained(fell, videos=800.0, select_videos=800.0)) == [3]
+    assert rules_of(trained(fell, videos=1600.0, select_videos=100.0)) == []
+
+
+def test_an_average_that_diverged_names_its_own_setting() -> None:
+    record = trained()
+    further = {"node": "average-dbof", "stage": "average", "config": {"learning_rate_divisor": 5.0}}
+    average = record | further | {"details": {"curve": curve(losses=(5.0, 7.0))}}
+    (warning,) = warned(record, average)
+    assert (warning.node, warning.setting) == ("average-dbof", "`averaging.learning_rate_divisor: 10`")
+
+
+def test_a_training_that_still_gains_in_its_last_epoch_is_too_short() -> None:
+    (warning,) = warned(trained({"curve": curve(holdout=(0.3, 0.4, 0.5, 0.55))}))
+    assert (warning.rule, warning.setting) == (8, "`training.epochs: 8`")
+    assert "0.500 after epoch 3 and 0.550 after epoch 4" in warning.text
+    assert warned(trained({"curve": curve(holdout=(0.3, 0.4, 0.5, 0.515))})) == []
+
+
+def test_a_first_epoch_that_is_the_best_of_several_is_told() -> None:
+    points = curve(holdout=(0.58, 0.57, 0.56, 0.55))
+    (warning,) = warned(trained({"curve": points}, kept_epoch=1.0, epochs_done=4.0))
+    assert warning.rule == 9
+    assert "0.580 on a sample of the select videos, then at most 0.570" in warning.text
+    assert warned(trained({"curve": points}, kept_epoch=1.0, epochs_done=2.0)) == []
+    assert warned(trained({"curve": points}, kept_epoch=2.0, epochs_done=4.0)) == []

@@ -1,0 +1,66 @@
+"""Rules about the data, which `prepare` has looked at."""
+
+from collections.abc import Iterator
+
+from yt8m.records.record import NodeRecord
+from yt8m.report.run import Run
+from yt8m.report.warnings.rule import Finding
+from yt8m.words import count
+
+
+def find_untrained_classes(run: Run) -> Iterator[Finding]:
+    """Find classes without training examples."""
+    for prepare in run.of("prepare"):
+        missing = prepare.metrics.get("classes_without_training_video", 0.0)
+        if not missing:
+            continue
+        classes = prepare.config.get("spec", {}).get("num_classes")
+        of_all = f" of {classes:,}" if classes else ""
+        listed = prepare.details.get("classes_without_training_video", "")
+        holdout = prepare.metrics.get("holdout_classes_without_training_video", 0.0)
+        has = f" {holdout:,.0f} of them {'has' if holdout == 1 else 'have'} hold-out videos." if holdout else ""
+        yield Finding(
+            node=prepare.node,
+            text=f"{missing:,.0f}{of_all} classes have no training video{f': {listed}' if listed else ''}.{has}",
+            cause="No model can learn these classes: videos are missing, or the number of classes is too high.",
+            setting="`data.training`: shards with videos of these classes; or `data.spec.num_classes`",
+        )
+
+
+def find_shared_videos(run: Run) -> Iterator[Finding]:
+    """Find hold-out videos that are also in training."""
+    for prepare in run.of("prepare"):
+        shared, videos = (prepare.metrics.get(key, 0.0) for key in ("holdout_videos_in_training", "holdout_videos"))
+        if shared:
+            example = prepare.details.get("shared_videos", "")
+            yield Finding(
+                node=prepare.node,
+                text=example or f"{shared:,.0f} of {videos:,.0f} hold-out videos are training videos, too.",
+                cause="Figures on the hold-out are too high: these videos were learned by heart.",
+                setting="`data.validation`: shards without these videos, as `yt8m data split` makes them",
+            )
+
+
+def find_doubts(run: Run) -> Iterator[Finding]:
+    """Find what else `prepare` doubted, and damaged shards."""
+    for prepare in run.of("prepare"):
+        damaged = prepare.details.get("damaged_shards", ())
+        if damaged:
+            yield _of_data(
+                prepare,
+                f"{count(len(damaged), 'damaged shard')}, of which only the videos before the damage are used, such as "
+                f"{damaged[0]}.",
+                "The files are not complete, or were changed after they were written.",
+                "`data.training` and `data.validation`: copy these shards again",
+            )
+        for doubt in prepare.details.get("doubts", ()):
+            yield _of_data(
+                prepare,
+                str(doubt),
+                "The shards hold something else than the recipe expects.",
+                "`data`: look at the shards with `yt8m data check`",
+            )
+
+
+def _of_data(prepare: NodeRecord, text: str, cause: str, setting: str) -> Finding:
+    return Finding(node=prepare.node, text=text, cause=cause, setting=setting)

@@ -1,0 +1,111 @@
+"""Rules that compare a model with what it should be better than, or as good as."""
+
+from collections.abc import Iterator
+
+from yt8m.records.record import NodeRecord
+from yt8m.report.run import Run
+from yt8m.report.warnings.rule import Finding, videos_of
+
+# Rule 2: gain over label frequencies, in standard errors, from which a model is worth something.
+LEAST_GAIN_ERRORS = 2.0
+# Rule 4: fall of GAP by averaging and by quantization. Differences on the same videos have about half the standard
+# error of GAP itself, so that one standard error of GAP is two of the difference.
+MOST_AVERAGING_LOSS = 0.02
+MOST_QUANTIZATION_LOSS = 0.01
+# Rule 10: fall of GAP of the exported model below its best member.
+MOST_ENSEMBLE_LOSS = 0.01
+
+
+def find_worthless_models(run: Run) -> Iterator[Finding]:
+    """Find models that are not better than predicting every class by its frequency."""
+    exported = run.first("export")
+    records = [model.records[model.final] for model in run.models.values() if model.final in model.records]
+    for record in [*([exported] if exported else []), *records]:
+        gap, baseline = record.metrics.get("gap"), record.metrics.get("baseline_gap")
+        if gap is None or baseline is None:
+            continue
+        error = record.metrics.get("gain_error", 0.0)
+        if gap - baseline <= LEAST_GAIN_ERRORS * error:
+            what = "The exported model" if record.stage == "export" else "The model"
+            yield Finding(
+                node=record.node,
+                text=(
+                    f"{what} is worthless: its GAP {gap:.3f} is not above that of label frequencies alone, "
+                    f"{baseline:.3f}, by two standard errors ({LEAST_GAIN_ERRORS * error:.3f}), on {videos_of(record)}."
+                ),
+                cause=(
+                    "The labels do not belong to the videos (shuffled, from another file, other class numbers), the "
+                    "features say nothing about them, or the training failed."
+                ),
+                setting=(
+                    "`data`: look at the labels with `yt8m data check`. If they are right: `training.learning_rate` "
+                    "and `training.epochs`, which `auto` sets by the amount of data"
+                ),
+            )
+
+
+def find_losses(run: Run) -> Iterator[Finding]:
+    """Find averaged and quantized models far below the models that they were made of."""
+    for model in run.models.values():
+        if "average" in model.records:
+            yield from _averaging_loss(model.records["average"])
+        before, after = model.gap, model.metric("quantize", "gap")
+        if before is None or after is None or "quantize" not in model.records:
+            continue
+        record = model.records["quantize"]
+        if before - after > _most(MOST_QUANTIZATION_LOSS, record):
+            method = record.config.get("method", record.details.get("method", "uniform"))
+            better = "uniform_per_channel" if method == "uniform" else "float16"
+            yield Finding(
+                node=record.node,
+                text=f"Quantization: GAP {before:.3f} before and {after:.3f} after it, on {videos_of(record)}.",
+                cause=f"The values of `{method}` are too coarse for some variable, such as one with few large weights.",
+                setting=f"`quantization.method: {better}`",
+            )
+
+
+def find_bad_ensembles(run: Run) -> Iterator[Finding]:
+    """Find an exported model that is far below the best of its members."""
+    exported, search = run.first("export"), run.first("search_weights")
+    gap = exported.metrics.get("gap") if exported else None
+    if exported is None or search is None or gap is None:
+        return
+    named = [member["name"] for member in search.details.get("members", ()) if member["weight"] > 0]
+    known = {name: run.models[name].metric("quantize", "gap") for name in named if name in run.models}
+    gaps = {name: value for name, value in known.items() if value is not None}
+    if not gaps:
+        return
+    best = max(gaps, key=lambda name: gaps[name])
+    if gaps[best] - gap > _most(MOST_ENSEMBLE_LOSS, exported):
+        yield Finding(
+            node=exported.node,
+            text=(
+                f"The exported model has GAP {gap:.3f}, its best member {best} alone {gaps[best]:.3f}, on "
+                f"{videos_of(exported)}."
+            ),
+            cause="The other members are far worse, and too few select videos to find that out were searched on.",
+            setting=f"`ensemble.members: [{best}]`, or a larger hold-out (`data.holdout_shards`)",
+        )
+
+
+def _averaging_loss(record: NodeRecord) -> Iterator[Finding]:
+    before, after = record.metrics.get("gap_before"), record.metrics.get("gap_after")
+    if before is None or after is None or before - after <= _most(MOST_AVERAGING_LOSS, record):
+        return
+    kept = bool(record.metrics.get("kept", 1.0))
+    divisor = record.config.get("learning_rate_divisor")
+    higher = f"`averaging.learning_rate_divisor: {2 * divisor:g}`" if divisor else "`averaging.learning_rate_divisor`"
+    yield Finding(
+        node=record.node,
+        text=(
+            f"Averaging: GAP {before:.3f} before and {after:.3f} after it, on {videos_of(record)}. The average was "
+            f"{'kept' if kept else 'not kept'}."
+        ),
+        cause="The further training made the model worse, or the average reaches back to weights that were worse.",
+        setting="`average: if_better`" if kept else f"{higher}, or `average: never`",
+    )
+
+
+def _most(limit: float, record: NodeRecord) -> float:
+    """Return the larger one of a limit and the standard error of GAP."""
+    return max(limit, record.metrics.get("gap_error", 0.0))

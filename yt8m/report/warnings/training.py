@@ -1,0 +1,177 @@
+"""Rules about the training of a model: its learning curve, and its GAP in training and on the hold-out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import sqrt
+from typing import Any
+
+from yt8m.records.record import NodeRecord
+from yt8m.report.run import ModelRun, Run
+from yt8m.report.warnings.rule import Finding, lower_rate, training_setting, videos_of
+
+# Rule 1: difference of GAP between training and hold-out, beyond two standard errors. In the demo it is at most 0.125.
+MOST_OVERFIT = 0.15
+# Rule 1: share of the moving statistics of batch normalization that may be initial values.
+MOST_INITIAL = 0.05
+# Rule 3: factor by which the training loss of an epoch may exceed the lowest one before.
+MOST_LOSS_RISE = 1.2
+# Rule 3: fall of the hold-out's GAP between epochs, beyond two standard errors.
+MOST_FALL = 0.1
+# Rule 8: gain of the last epoch in GAP from which a longer training is worth a try.
+MOST_LAST_GAIN = 0.02
+# Rule 9: number of epochs from which it means something that the first was the best.
+LEAST_EPOCHS = 3
+# Sizes of models, one of which a smaller model has halved.
+_SIZES = ("num_clusters", "hidden_units", "units")
+
+
+def find_overfitting(run: Run) -> Iterator[Finding]:
+    """Find models with a GAP in training far above that on the hold-out."""
+    for model in run.models.values():
+        learned = _training_gap(model)
+        if learned is None or model.gap is None or "train" not in model.records:
+            continue
+        error = model.metric(model.final, "gap_error") or 0.0
+        if learned - model.gap - 2 * error > MOST_OVERFIT:
+            cause, setting = _why_overfit(model)
+            yield Finding(
+                node=model.records["train"].node,
+                text=(
+                    f"GAP {learned:.3f} on the training videos, during the training, but {model.gap:.3f} on "
+                    f"{videos_of(model.records[model.final])}."
+                ),
+                cause=cause,
+                setting=setting,
+            )
+
+
+def find_divergence(run: Run) -> Iterator[Finding]:
+    """Find trainings with an epoch in which the loss rose or the hold-out's GAP fell."""
+    for model in run.models.values():
+        for stage in ("train", "average"):
+            points = model.details(stage, "curve") or ()
+            fell = _risen_loss(points) or _fallen_gap(points, _error_of_select(model))
+            if fell:
+                yield Finding(
+                    node=model.records[stage].node,
+                    text=fell,
+                    cause="The learning rate is too high, so that steps undo what was learned before.",
+                    setting=lower_rate(model) if stage == "train" else _larger_divisor(model.records[stage]),
+                )
+
+
+def find_short_trainings(run: Run) -> Iterator[Finding]:
+    """Find trainings that still gained in their last epoch."""
+    for model in run.models.values():
+        gaps = _holdout_gaps(model.details("train", "curve") or ())
+        if len(gaps) < 2:
+            continue
+        (_, before), (last, after) = gaps[-2:]
+        if after == max(gap for _, gap in gaps) and after - before > MOST_LAST_GAIN:
+            yield Finding(
+                node=model.records["train"].node,
+                text=(
+                    f"The last epoch is the best: GAP {before:.3f} after epoch {last - 1} and {after:.3f} after epoch "
+                    f"{last}, on a sample of the select videos."
+                ),
+                cause="The training ended before the model had learned what it can.",
+                setting=f"`training.epochs: {2 * last}`",
+            )
+
+
+def find_best_first_epochs(run: Run) -> Iterator[Finding]:
+    """Find trainings whose first epoch was the best of several."""
+    for model in run.models.values():
+        kept, done = model.metric("train", "kept_epoch"), model.metric("train", "epochs_done")
+        if kept == 1 and done is not None and done >= LEAST_EPOCHS:
+            yield Finding(
+                node=model.records["train"].node,
+                text=f"The first of {done:.0f} epochs is the best{_after_the_first(model)}.",
+                cause="The learning rate is too high, or the model learns its training videos by heart at once.",
+                setting=lower_rate(model),
+            )
+
+
+def _after_the_first(model: ModelRun) -> str:
+    """Describe the GAP after the first epoch and the best one after the others; empty if unknown."""
+    gaps = [gap for _, gap in _holdout_gaps(model.details("train", "curve") or ())]
+    if len(gaps) < 2:
+        return ""
+    return f": GAP {gaps[0]:.3f} on a sample of the select videos, then at most {max(gaps[1:]):.3f}"
+
+
+def _training_gap(model: ModelRun) -> float | None:
+    """Return the GAP in training of the epoch whose weights were kept."""
+    kept = model.metric("train", "kept_epoch")
+    ends = _epoch_ends(model.details("train", "curve") or ())
+    if kept is not None and "gap" in ends.get(int(kept), {}):
+        return float(ends[int(kept)]["gap"])
+    return model.metric("train", "training_gap")
+
+
+def _why_overfit(model: ModelRun) -> tuple[str, str]:
+    """Return the likely cause and the setting to change."""
+    momentum, steps = training_setting(model, "batch_norm_momentum"), model.metric("train", "steps")
+    if isinstance(momentum, float) and steps and (initial := momentum**steps) > MOST_INITIAL:
+        cause = (
+            f"The moving statistics of batch normalization have not settled: after {steps:,.0f} steps with momentum "
+            f"{momentum:g}, {initial:.0%} of them are initial values."
+        )
+        return cause, ("`training.batch_norm_momentum: auto`, which measures the statistics before every prediction")
+    cause = "The model learned its training videos by heart."
+    gaps = _holdout_gaps(model.details("train", "curve") or ())
+    if training_setting(model, "keep") == "last" and gaps and max(gaps, key=lambda each: each[1]) != gaps[-1]:
+        return cause, "`training.keep: best`"
+    sizes = model.records["train"].config.get("model", {})
+    size = next((key for key in _SIZES if isinstance(sizes.get(key), int)), None)
+    smaller = f"a smaller model, such as `model.{size}: {max(sizes[size] // 2, 1)}`" if size else "a smaller model"
+    return cause, f"{smaller}, or more training videos"
+
+
+def _risen_loss(points: Sequence[Mapping[str, Any]]) -> str:
+    """Say in which epoch the training loss rose; empty if it did not."""
+    losses = [(f"epoch {epoch}", point["loss"]) for epoch, point in _epoch_ends(points).items() if "loss" in point]
+    if points and "loss" in points[0] and losses:
+        losses.insert(0, (f"step {points[0].get('step', 1):.0f}", points[0]["loss"]))
+    for number, (when, loss) in enumerate(losses[1:], 1):
+        lowest = min(losses[:number], key=lambda each: each[1])
+        if loss > MOST_LOSS_RISE * lowest[1]:
+            return f"The training loss rose from {lowest[1]:.4g} ({lowest[0]}) to {loss:.4g} ({when})."
+    return ""
+
+
+def _fallen_gap(points: Sequence[Mapping[str, Any]], error: float) -> str:
+    """Say after which epoch the hold-out's GAP fell; empty if it did not."""
+    gaps = _holdout_gaps(points)
+    for number, (epoch, gap) in enumerate(gaps[1:], 1):
+        best, highest = max(gaps[:number], key=lambda each: each[1])
+        if highest - gap > MOST_FALL + 2 * error:
+            return (
+                f"GAP fell from {highest:.3f} after epoch {best} to {gap:.3f} after epoch {epoch}, on a sample of the "
+                "select videos."
+            )
+    return ""
+
+
+def _error_of_select(model: ModelRun) -> float:
+    """Estimate the standard error of GAP on the select videos from that on the report videos."""
+    error, report, select = (model.metric(model.final, key) for key in ("gap_error", "videos", "select_videos"))
+    return error * sqrt(report / select) if error and report and select else error or 0.0
+
+
+def _holdout_gaps(points: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
+    """Return epochs with the hold-out's GAP at their ends."""
+    return [
+        (epoch, point["holdout_gap"])
+        for epoch, point in _epoch_ends(points).items()
+        if point.get("holdout_gap") is not None
+    ]
+
+
+def _epoch_ends(points: Sequence[Mapping[str, Any]]) -> dict[int, Mapping[str, Any]]:
+    """Return the last point of each epoch."""
+    return {int(point["epoch"]): point for point in points if "epoch" in point}
+
+
+def _larger_divisor(average: NodeRecord) -> str:
+    divisor = average.config.get("learning_rate_divisor")
+    return f"`averaging.learning_rate_divisor: {2 * divisor:g}`" if divisor else "`averaging.learning_rate_divisor`"
