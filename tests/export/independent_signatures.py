@@ -28,6 +28,11 @@ first, second = tf.saved_model.load(folder), tf.saved_model.load(folder)
 dense = {"frames": tf.constant(given["frames"]), "num_frames": tf.constant(given["num_frames"])}
 top = first.signatures["serving_default"](**dense)
 parsed = first.signatures["serialized"](records=tf.constant(records))
+# The bytes stand for floats from -2 to 2.
+floats = given["frames"].astype(np.float32) * np.float32(4 / 255) + np.float32(4 / 512 - 2)
+named = {"rgb": tf.constant(floats[:, :, :12]), "audio": tf.constant(floats[:, :, 12:])}
+from_floats = first.signatures["floats"](**named, num_frames=dense["num_frames"])
+floats_full = first.signatures["floats_probabilities"](**named, num_frames=dense["num_frames"])["probabilities"]
 full = first.signatures["probabilities"](**dense)["probabilities"]
 parsed_full = first.signatures["serialized_probabilities"](records=tf.constant(records))["probabilities"]
 del first
@@ -40,8 +45,8 @@ with tf.compat.v1.Session(graph=tf.Graph()) as session:
         {name: tensor.name for name, tensor in signature.outputs.items()},
         {signature.inputs[name].name: given[name] for name in ("frames", "num_frames")},
     )
-results = {"top": top, "parsed": parsed, "again": again, "served": served}
+results = {"top": top, "parsed": parsed, "again": again, "served": served, "floats": from_floats}
 arrays: dict[str, Any] = {
     f"{run}_{name}": np.asarray(value) for run, values in results.items() for name, value in values.items()
 }
-np.savez(outputs, full=full, parsed_full=parsed_full, **arrays)
+np.savez(outputs, full=full, parsed_full=parsed_full, floats_full=floats_full, **arrays)

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tests.support.videos import Video, video_of
-from yt8m.data.format import DataSpec, RecordLayout
-from yt8m.data.parsing import parse_record
+from yt8m.data.format import DataSpec, RecordLayout, quantize
+from yt8m.data.parsing import parse_record, quantize_floats
 from yt8m.export.inputs import check_and_truncate, parse_records
 
 SPEC = DataSpec(features={"rgb": 4, "audio": 2}, num_classes=3, max_frames=5, ranges={"audio": (0.0, 8.0)})
@@ -51,6 +51,16 @@ def test_frames_of_floats_are_quantized_to_the_range_of_their_feature():
     assert num_frames.numpy().tolist() == [2]
     assert frames.numpy().tolist() == [expected]
     assert parse_record(tf.constant(payload), spec)[0]["frames"].numpy().tolist() == expected
+
+
+@pytest.mark.parametrize("limits", [(-2.0, 2.0), (0.0, 6.7), (-31.4, 159.2)])
+def test_floats_of_records_become_the_bytes_of_the_import_in_compiled_graphs_too(limits):
+    spec = DataSpec(features={"rgb": 1}, num_classes=3, ranges={"rgb": limits})
+    low, high = limits
+    between = ((np.arange(255) + 0.5) * (high - low) / 255 + (high - low) / 512 + low).astype(np.float32)
+    values = np.concatenate([np.nextafter(between, np.float32(end)) for end in limits] + [between])[:, None]
+    compiled = tf.function(lambda floats: quantize_floats(floats, spec), reduce_retracing=True)
+    np.testing.assert_array_equal(compiled(tf.constant(values)), quantize(values, low, high))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import hashlib
 import re
 import shutil
 from collections import Counter
+from typing import Any
 
 import pytest
 from safetensors.numpy import load_file
@@ -44,9 +45,13 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     assert (
         "the same ensemble has 0.79004 on the videos of the first figure: quantization changes GAP by -0.00004." in card
     )
-    code = card.split("```python\n")[1].split("```")[0].replace("PATH/OF/THIS/FOLDER", str(exported))
-    assert len(code.strip().splitlines()) == 6
-    exec(code, {})
+    bytes_code, floats_code = (part.split("```")[0] for part in card.split("```python\n")[1:])
+    assert len(bytes_code.strip().splitlines()) == 6
+    names: dict[str, Any] = {}
+    exec(bytes_code.replace("PATH/OF/THIS/FOLDER", str(exported)), names)
+    exec(floats_code, names)
+    assert names["top"]["scores"].shape == (1, 20)
+    assert "The scores of a video need not sum to 1." in card
 
 
 def test_the_card_is_readable_in_a_narrow_pane(toy_models, tmp_path):
@@ -54,10 +59,10 @@ def test_the_card_is_readable_in_a_narrow_pane(toy_models, tmp_path):
     export_ensemble(
         {"netvlad1-long": model}, write_weights(tmp_path / "weights.json", {"netvlad1-long": 1.0}), tmp_path
     )
-    text, code, rest = re.split("```(?:python)?\n", (tmp_path / "card.md").read_text())
-    assert max(map(len, code.splitlines())) <= 58
+    text, code, more, floats, rest = re.split("```(?:python)?\n", (tmp_path / "card.md").read_text())
+    assert max(map(len, (code + floats).splitlines())) <= 58
     # Everything else folds at spaces; tables have rows that need no more than that.
-    assert max(map(len, (text + rest).split())) <= 30
+    assert max(map(len, (text + more + rest).split())) <= 30
     assert max(len(line) for line in rest.splitlines() if line.startswith("|")) <= 75
 
 
@@ -105,6 +110,7 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     parameters = [array.size for each in stored for name, array in each.items() if not name.endswith("#centroids")]
     assert result.metrics["parameters"] == sum(parameters)
     assert result.metrics["seconds_batch_2"] > 0
+    assert result.metrics["float_seconds_batch_2"] > 0
     assert all(type(value) is float for value in result.metrics.values())
     card = (tmp_path / "card.md").read_text()
     assert f"measured during the export, has {measured.metrics['gap']:.5f} on all of them." in card

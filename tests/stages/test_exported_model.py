@@ -96,7 +96,8 @@ def check_signatures(python, exported, toy_models, tmp_path):
     received = np.load(tmp_path / "out.npz")
     np.testing.assert_allclose(received["full"], expected, atol=1e-5)
     np.testing.assert_allclose(received["parsed_full"], expected, atol=1e-5)
-    for run in ("top", "parsed", "again", "served"):
+    np.testing.assert_array_equal(received["floats_full"], received["full"])
+    for run in ("top", "parsed", "floats", "again", "served"):
         assert_top_of(expected, received[f"{run}_classes"], received[f"{run}_scores"])
 
 

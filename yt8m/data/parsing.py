@@ -69,9 +69,11 @@ def frame_lists(spec: DataSpec) -> dict[str, Any]:
 
 
 def quantize_floats(values: Tensor, spec: DataSpec) -> Tensor:
-    """Quantize floats (..., D) to bytes in the ranges of their features, uint8 (..., D)."""
+    """Quantize floats (..., D) to bytes in the ranges of their features, uint8 (..., D), exactly as `quantize` does."""
     scale, offset = spec.scale_and_offset()
-    return tf.cast(tf.clip_by_value(tf.round((values - offset) / scale), 0.0, 255.0), tf.uint8)
+    # TensorFlow replaces `/` by a product with the reciprocal, which rounds some values to another byte.
+    levels = tf.round(tf.math.divide_no_nan(values - offset, tf.constant(scale, tf.float32)))
+    return tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)
 
 
 def _labels_of_numbers(labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

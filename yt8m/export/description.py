@@ -1,7 +1,9 @@
 """Description of an exported model: a JSON file inside the SavedModel's folder."""
 
 import hashlib
-from collections.abc import Mapping
+import keyword
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -18,6 +20,13 @@ EXTRA_FOLDER = "assets.extra"
 DESCRIPTION_FILE = "ensemble.json"
 CARD_FILE = "README.md"
 GRAPH_FILE = "saved_model.pb"
+# Input of the signatures with the number of frames of each video.
+NUM_FRAMES = "num_frames"
+
+# What both TensorFlow and Python take as a name.
+_INPUT = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+# Names with another meaning in calls of signatures.
+_TAKEN = (NUM_FRAMES, "self")
 
 
 class MemberDescription(Config):
@@ -40,6 +49,8 @@ class ExportDescription(Config):
     Attributes:
         format: Version of this description.
         data: Features, number of classes and maximum frames of the videos, and the range of every feature.
+        float_inputs: Name of the input of the signatures for floats that takes a feature, by feature. Empty in models
+            exported before there were such signatures.
         quantization: Formula by which a client makes the bytes of a feature, with `low` and `high` of its range.
         members: Members by name.
         mode: `load` or `compact`, as in `EnsembleModule`.
@@ -51,6 +62,7 @@ class ExportDescription(Config):
 
     format: Literal[1] = 1
     data: DataSpec
+    float_inputs: dict[str, str] = Field(default={})
     quantization: str = QUANTIZATION
     members: dict[str, MemberDescription] = Field(min_length=1)
     mode: Literal["load", "compact"]
@@ -76,6 +88,24 @@ class ExportDescription(Config):
         if not (path.is_file() and is_exported(directory)):
             raise DataError(f"{directory}: no exported model here. Give a folder written by the export step.")
         return cls.parse_json(read_text(path), str(path))
+
+
+def float_inputs(features: Iterable[str]) -> dict[str, str]:
+    """Name the inputs of the signatures for floats, by feature.
+
+    A feature that can be the name of an argument in Python is its own input. The names of others have a digest, which
+    tells features apart that differ only in characters that names cannot have.
+    """
+    return {feature: feature if _can_be_input(feature) else _safe_name(feature) for feature in features}
+
+
+def _can_be_input(feature: str) -> bool:
+    return bool(_INPUT.fullmatch(feature)) and not keyword.iskeyword(feature) and feature not in _TAKEN
+
+
+def _safe_name(feature: str) -> str:
+    digest = hashlib.sha256(feature.encode()).hexdigest()[:8]
+    return f"feature_{re.sub('[^A-Za-z0-9_]', '_', feature)}_{digest}"
 
 
 def is_exported(directory: Path) -> bool:

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ class ExportedModel:
         Returns:
             float32 (B, C).
         """
-        return np.asarray(self._call("probabilities", frames, num_frames)["probabilities"])
+        return np.asarray(self._call("probabilities", num_frames, frames=frames)["probabilities"])
 
     def top(self, frames: Any, num_frames: Any) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Predict the most probable classes.
@@ -74,12 +74,29 @@ class ExportedModel:
         Returns:
             Classes int32 (B, k) and scores float32 (B, k), by descending score.
         """
-        outputs = self._call("serving_default", frames, num_frames)
+        outputs = self._call("serving_default", num_frames, frames=frames)
         return np.asarray(outputs["classes"]), np.asarray(outputs["scores"])
 
-    def _call(self, signature: str, frames: Any, num_frames: Any) -> dict[str, Any]:
+    def top_of_floats(
+        self, features: Mapping[str, Any], num_frames: Any
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Predict the most probable classes from floats, which the model quantizes.
+
+        Args:
+            features: Values of every feature, float32 (B, T, size), by name of the feature.
+            num_frames: Number of frames of each video, int32 (B,).
+
+        Returns:
+            Classes and scores as those of `top`.
+        """
+        inputs = {name: features[feature] for feature, name in self.description.float_inputs.items()}
+        outputs = self._call("floats", num_frames, **inputs)
+        return np.asarray(outputs["classes"]), np.asarray(outputs["scores"])
+
+    def _call(self, signature: str, num_frames: Any, **inputs: Any) -> dict[str, Any]:
         function = self._model.signatures[signature]
-        outputs: dict[str, Any] = function(frames=tf.constant(frames), num_frames=tf.constant(num_frames))
+        tensors = {name: tf.constant(value) for name, value in inputs.items()}
+        outputs: dict[str, Any] = function(**tensors, num_frames=tf.constant(num_frames))
         return outputs
 
 

@@ -1,5 +1,6 @@
 """Inputs of the exported model's signatures: parsing, checks and truncation, as TensorFlow operations."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -31,20 +32,7 @@ def check_and_truncate(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tu
             tf.equal(width, spec.num_features),
             [f"every frame must have {spec.num_features} bytes, those of {_names(spec)}; received:", width],
         ),
-        tf.debugging.Assert(
-            tf.equal(size, tf.shape(num_frames)[0]),
-            ["num_frames must hold one number for each video; videos and numbers:", size, tf.shape(num_frames)],
-        ),
-        value=num_frames,
-    )
-    num_frames = _after(
-        _assert_each(
-            (num_frames >= 1) & (num_frames <= room),
-            "num_frames must be between 1 and the length of frames; length, first wrong videos, and their num_frames:",
-            [room],
-            num_frames,
-        ),
-        value=num_frames,
+        value=_checked_numbers(num_frames, size, room),
     )
     num_frames = tf.minimum(num_frames, spec.max_frames)
     frames, num_frames = tf.cond(
@@ -53,6 +41,44 @@ def check_and_truncate(frames: Tensor, num_frames: Tensor, spec: DataSpec) -> tu
         lambda: (frames[:, : tf.reduce_max(num_frames)], num_frames),
     )
     return frames, num_frames
+
+
+def quantize_features(features: Mapping[str, Tensor], num_frames: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
+    """Quantize a dense batch of floats as `yt8m data import` does.
+
+    Args:
+        features: Values of every feature, float32 (B, T, size), with the same `T` for all of them.
+        num_frames: Number of frames of each video, int32 (B,), from 1 to `T`. Values beyond it do not matter.
+        spec: Sizes and ranges of the features. Values outside the range of their feature are clipped; NaN and infinite
+            ones in frames that the model uses are an error.
+
+    Returns:
+        Frames uint8 (B, T', D) and num_frames int32 (B,), where `T'` and the numbers are at most `spec.max_frames`.
+    """
+    main = next(iter(spec.features))
+    first = tf.shape(features[main])
+    checks = [
+        tf.debugging.Assert(
+            tf.reduce_all(tf.shape(features[name]) == tf.concat([first[:2], [size]], 0)),
+            [
+                f"{name} must have {size} values per frame, and as many videos and frames as {main}; of both:",
+                first,
+                tf.shape(features[name]),
+            ],
+        )
+        for name, size in spec.features.items()
+    ]
+    num_frames = _after(*checks, value=_checked_numbers(num_frames, first[0], first[1]))
+    num_frames = tf.minimum(num_frames, spec.max_frames)
+    with tf.control_dependencies([num_frames]):
+        values = tf.concat([features[name][:, : spec.max_frames] for name in spec.features], axis=2)
+    values = tf.where(tf.sequence_mask(num_frames, tf.shape(values)[1])[:, :, None], values, 0.0)
+    check = _assert_each(
+        tf.reduce_all(tf.math.is_finite(values), axis=(1, 2)),
+        f"all values of {_names(spec)} must be finite; first wrong videos:",
+        [],
+    )
+    return quantize_floats(_after(check, value=values), spec), num_frames
 
 
 def parse_records(records: Tensor, spec: DataSpec) -> tuple[Tensor, Tensor]:
@@ -118,6 +144,22 @@ def _with_video_level(records: Tensor, frames: Tensor, num_frames: Tensor, spec:
     frames = tf.pad(frames, [[0, 0], [0, room], [0, 0]])
     frames = tf.tensor_scatter_nd_update(frames, tf.stack([places, tf.zeros_like(places)], axis=1), rows)
     return frames, tf.maximum(num_frames, 1)
+
+
+def _checked_numbers(num_frames: Tensor, videos: Tensor, room: Tensor) -> Tensor:
+    """Return the numbers of frames after a check that there is one from 1 to `room` for each video."""
+    each = tf.debugging.Assert(
+        tf.equal(videos, tf.shape(num_frames)[0]),
+        ["num_frames must hold one number for each video; videos and numbers:", videos, tf.shape(num_frames)],
+    )
+    num_frames = _after(each, value=num_frames)
+    fits = _assert_each(
+        (num_frames >= 1) & (num_frames <= room),
+        "num_frames must be between 1 and the length of frames; length, first wrong videos, and their num_frames:",
+        [room],
+        num_frames,
+    )
+    return _after(fits, value=num_frames)
 
 
 def _assert_finite(lists: dict[str, Tensor], spec: DataSpec) -> Any:

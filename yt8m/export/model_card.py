@@ -10,6 +10,7 @@ from yt8m.config import Config
 from yt8m.data.format import DEQUANTIZATION
 from yt8m.export.description import ExportDescription
 from yt8m.export.latency import Latency
+from yt8m.metrics import gap_name
 
 
 class CardTexts(Config):
@@ -91,5 +92,6 @@ def render_card(facts: CardFacts, texts: CardTexts) -> str:
         description=facts.description,
         data=facts.description.data,
         dequantization=DEQUANTIZATION,
+        gap_name=gap_name(facts.description.data.num_classes),
         unmeasured=MemberGaps(),
     )

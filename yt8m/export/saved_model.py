@@ -9,8 +9,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from yt8m.data.format import DataSpec
-from yt8m.export.description import ExportDescription
-from yt8m.export.inputs import check_and_truncate, parse_records
+from yt8m.export.description import NUM_FRAMES, ExportDescription, float_inputs
+from yt8m.export.inputs import check_and_truncate, parse_records, quantize_features
 from yt8m.export.keras_graph import build_without_weights, check_weights, multiply_blockwise, run_keras
 from yt8m.export.weight_variables import DequantizedVariable, DequantizeOnLoad, QuantizedVariable
 from yt8m.layers.dequantize import Dequantize
@@ -172,9 +172,24 @@ class EnsembleModule(tf.Module):  # type: ignore[misc]
 
             return tf.function(signature, input_signature=records, autograph=False)
 
+        def on_floats(output: Callable[[Tensor], dict[str, Tensor]]) -> Any:
+            def signature(num_frames: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
+                features = {feature: inputs[name] for feature, name in names.items()}
+                return output(self._mean(*quantize_features(features, num_frames, self._spec)))
+
+            return tf.function(signature, autograph=False).get_concrete_function(**floats)
+
+        names = float_inputs(self._spec.features)
+        floats = {
+            name: tf.TensorSpec([None, None, self._spec.features[feature]], tf.float32, name=name)
+            for feature, name in names.items()
+        }
+        floats[NUM_FRAMES] = tf.TensorSpec([None], tf.int32, name=NUM_FRAMES)
         return {
             "serving_default": on_dense(top),
             "serialized": on_records(top),
+            "floats": on_floats(top),
             "probabilities": on_dense(full),
             "serialized_probabilities": on_records(full),
+            "floats_probabilities": on_floats(full),
         }

@@ -24,6 +24,7 @@ from yt8m.export.description import (
     ExportDescription,
     MemberDescription,
     ensemble_digest,
+    float_inputs,
 )
 from yt8m.export.latency import measure_latency
 from yt8m.export.model_card import CardFacts, CardTexts, MemberGaps, render_card
@@ -94,8 +95,9 @@ def export(
     Returns:
         Metrics and details of `evaluate` for the SavedModel. Metrics `bytes` (of `output`), `budget_bytes`,
         `member_bytes` (of the members' quantized weights), `members`, `parameters` (of all members), `seconds`
-        (without the evaluation), and if latency is measured `load_seconds` and `seconds_batch_<size>`; details
-        `description`, and `device`, on which latency was measured.
+        (without the evaluation), and if latency is measured `load_seconds`, `seconds_batch_<size>` (of calls with
+        bytes) and `float_seconds_batch_<size>` (of calls with floats); details `description`, and `device`, on which
+        latency was measured.
 
     Raises:
         BudgetError: The SavedModel exceeds its budget; nothing is left in `output`.
@@ -189,6 +191,7 @@ def _describe(
     return ExportDescription(
         # Programs that read the description need not know the default range.
         data=spec.model_copy(update={"ranges": {name: spec.range_of(name) for name in spec.features}}),
+        float_inputs=float_inputs(spec.features),
         members=described,
         mode=config.mode,
         top_k=min(config.top_k, spec.num_classes),
@@ -241,4 +244,5 @@ def _result(facts: CardFacts, seconds: float) -> StageResult:
         details["device"] = facts.latency.device
         metrics["load_seconds"] = facts.latency.load_seconds
         metrics |= {f"seconds_batch_{size}": each for size, each in facts.latency.batch_seconds.items()}
+        metrics |= {f"float_seconds_batch_{size}": each for size, each in facts.latency.float_seconds.items()}
     return StageResult(metrics, details)
