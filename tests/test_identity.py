@@ -176,6 +176,8 @@ def test_code_that_a_stage_executes_is_its_behavior_and_other_code_is_not(
         ("yt8m/data/soft_targets.py", True),
         ("yt8m/training/streaming_gap.py", True),
         ("yt8m/training/loop.py", True),
+        ("yt8m/training/holdout_sample.py", True),
+        ("yt8m/metrics.py", True),
     ],
 )
 def test_what_only_measures_does_not_decide_weights(stage: str, file: str, changes: bool) -> None:

@@ -38,16 +38,16 @@ INFRASTRUCTURE: Mapping[str, str] = {
 """Modules and packages that do not change the result of a stage, each with the reason. The image's tag counts them."""
 
 MEASURING: Mapping[str, str] = {
-    "yt8m.metrics": "figures of predictions; `average` computes those that it compares anew in every execution",
     "yt8m.predictions": "stored predictions of a finished model",
     "yt8m.stages.evaluate": "measures a finished model",
-    "yt8m.training.holdout": "predicts and scores the hold-out, which no training reads",
+    "yt8m.training.holdout": "predicts and scores the hold-out; a training takes from it the loss of its sample alone",
 }
 """Modules that measure models and decide nothing about weights or soft targets, each with the reason.
 
 They are part of a node's key, so that a change repeats the step, but not of the name of its checkpoint or sidecars, so
 that the step finds the finished weights or soft targets and only measures again. `yt8m.training.streaming_gap` is not
 among them: it runs within the training step, its state is in the checkpoint, and its curve cannot be measured again.
+Neither is `yt8m.metrics`, whose GAP decides which epoch of a training is kept.
 """
 
 PACKAGES = ("tensorflow", "keras")

@@ -19,8 +19,14 @@ _LINE = re.compile(r".+: \d+/\d+ \S+")
 class Advance(Protocol):
     """Function that reports finished work to a progress display."""
 
-    def __call__(self, amount: int = 1, note: str = "") -> None:
-        """Add `amount` finished units, and show `note` (loss, rate, ...) beside them."""
+    def __call__(self, amount: int = 1, note: str = "", *, total: int | None = None) -> None:
+        """Add `amount` finished units, and show `note` (loss, rate, ...) beside them.
+
+        Args:
+            amount: Number of units that are finished.
+            note: What to show beside them. Empty leaves what is shown.
+            total: New number of units to do, for work that turns out to be shorter or longer. None changes nothing.
+        """
 
 
 @contextmanager
@@ -55,8 +61,10 @@ def progress(description: str, total: int | None, unit: str = "videos", done: in
     last_line = time.monotonic()
     first_step: tuple[float, float] | None = None
 
-    def advance(amount: int = 1, note: str = "") -> None:
+    def advance(amount: int = 1, note: str = "", *, total: int | None = None) -> None:
         nonlocal first_step, last_line
+        if total is not None:
+            display.update(identifier, total=total)
         display.advance(identifier, amount)
         now = time.monotonic()
         first_step = first_step or (now, task.completed)

@@ -20,12 +20,14 @@ from yt8m.training.provenance import Provenance
 class AveragingConfig(Config):
     """Further training at a lower learning rate, over which weights are averaged exponentially.
 
+    It starts from the kept epoch of the model, and keeps no epoch of its own: the average is one of all its steps.
+
     Attributes:
         epochs: Number of further passes over the training videos (the paper: about 2).
         averaged_steps: Number `N` of steps over which weights are averaged, with a decay of `1 - 1/N` per step (the
             paper: 2000 to 3000). If the training has far fewer steps, the average stays near the initial weights.
-        learning_rate_divisor: Divisor of the model's final learning rate, with which the further training begins (the
-            paper: 5).
+        learning_rate_divisor: Divisor of the model's learning rate at the end of its kept epoch, with which the further
+            training begins (the paper: 5).
         batch_size: Number of hold-out videos per batch, when the average is measured. It changes speed and memory, not
             results.
     """
@@ -154,6 +156,8 @@ def _further_training(before: Provenance, config: AverageConfig) -> Any:
     changes = {
         "epochs": config.epochs,
         "learning_rate": before.learning_rate / config.learning_rate_divisor,
+        # The average is a model of all epochs, and `policy` decides whether it is kept.
+        "keep": "last",
         # Shuffles the videos in another order than the original training.
         "seed": before.training.seed + 1,
     }

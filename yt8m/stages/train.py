@@ -65,9 +65,10 @@ def train(
         start: Folder of a trained model with whose weights the training starts. None for random weights.
 
     Returns:
-        Metrics `training_loss` and `training_gap` of the last epoch (from predictions during training, GAP to about
-        three decimals), `seconds` and `videos_per_second` of the training, `steps`, `parameters`, and those of the
-        evaluation (`measure`); details `curve`, `gap_by_kind` and, after a warm start, `start`
+        Metrics `kept_epoch` (the epoch whose weights are the model, counted from 1) and `epochs_done`, `training_loss`
+        and `training_gap` of the kept epoch (from predictions during training, GAP to about three decimals), `seconds`
+        and `videos_per_second` of the training, `steps` (those done), `parameters`, and those of the evaluation
+        (`measure`); details `curve`, `gap_by_kind` and, after a warm start, `start`
         (`yt8m.models.warm_start.WarmStart`).
 
     Raises:
@@ -120,14 +121,16 @@ def _train(
         identity={"model": config.model.model_dump(mode="json"), **({"start": folder_digest(start)} if start else {})},
     )
     save_model(output, run.network, config.model, shards.spec)
-    examples = run.steps.videos
+    examples = record.kept_epoch * run.steps.videos_per_epoch
     Provenance(training=config.training, label_weight=config.label_weight, examples=examples).save(output)
     metrics = {
-        "training_loss": record.curve[-1].loss,
-        "training_gap": record.curve[-1].gap,
+        "kept_epoch": float(record.kept_epoch),
+        "epochs_done": float(record.epoch),
+        "training_loss": record.kept_point.loss,
+        "training_gap": record.kept_point.gap,
         "seconds": record.seconds,
-        "videos_per_second": examples / record.seconds,
-        "steps": float(run.steps.total),
+        "videos_per_second": record.epoch * run.steps.videos_per_epoch / record.seconds,
+        "steps": float(record.epoch * run.steps.steps_per_epoch),
         "parameters": float(run.network.count_params()),
     }
     return StageResult(metrics, details | {"curve": record.curve_as_json()})

@@ -1,4 +1,4 @@
-"""Keras callback of a training: learning curve, checkpoints, progress, and a check for a diverged loss."""
+"""Keras callback of a training: learning curve, kept weights, checkpoints, progress, and a check for divergence."""
 
 import math
 import time
@@ -12,6 +12,8 @@ from yt8m.errors import ConfigError, DataError
 from yt8m.progress import Advance
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
+from yt8m.training.holdout_sample import SampleFigures
+from yt8m.training.keeping import Keeping
 from yt8m.training.steps import CurvePoint, Steps, TrainingRecord
 
 # Number of points of a whole learning curve, in addition to one at the end of each epoch.
@@ -24,6 +26,7 @@ class TrainingCallback(keras.callbacks.Callback):
     Args:
         steps: Number of steps of the training.
         config: Intervals between checkpoints.
+        keeping: Measurement of the network after an epoch, and the weights that are kept.
         record: Record of the steps done before.
         checkpoint: Checkpoint to write.
         advance: Function that reports finished videos to the progress display.
@@ -33,6 +36,8 @@ class TrainingCallback(keras.callbacks.Callback):
         self,
         steps: Steps,
         config: TrainingConfig,
+        keeping: Keeping,
+        *,
         record: TrainingRecord,
         checkpoint: Checkpoint,
         advance: Advance,
@@ -40,11 +45,13 @@ class TrainingCallback(keras.callbacks.Callback):
         super().__init__()
         self._steps = steps
         self._config = config
+        self._keeping = keeping
         self._checkpoint = checkpoint
         self._advance = advance
         self.record = record
         """The record as last saved."""
         self._epoch, self._step = record.epoch, record.step
+        self._kept_epoch = record.kept_epoch
         self._curve = list(record.curve)
         self._seconds_before = record.seconds
         self._started = self._saved = time.monotonic()
@@ -69,11 +76,13 @@ class TrainingCallback(keras.callbacks.Callback):
         del batch
         logs = logs or {}
         self._step += 1
-        self._check_finite(logs["loss"])
+        self._check_finite(
+            logs["loss"], f"the loss became {logs['loss']} in epoch {self._epoch + 1}, step {self._step}"
+        )
         self._advance(
             self._steps.batch_size,
             f"epoch {self._epoch + 1}/{self._steps.epochs}, step {self._step}/{self._steps.steps_per_epoch}, "
-            f"loss {logs['loss']:.4f}, GAP {logs['gap']:.4f}",
+            f"loss {logs['loss']:.4f}, training GAP {logs['gap']:.4f}{self._holdout_note()}",
         )
         if self._steps_done % math.ceil(self._steps.total / _CURVE_POINTS) == 0:
             self._add_point(logs)
@@ -88,21 +97,50 @@ class TrainingCallback(keras.callbacks.Callback):
                 f"videos, but the partition promises {self._steps.steps_per_epoch} steps. The shards have changed; "
                 "run prepare again."
             )
+        logs = {} if logs is None else logs
         if not self._curve or self._curve[-1].step != self._steps_done:
-            self._add_point(logs or {})
+            self._add_point(logs)
+        # `self.model` gives the network the weights that JAX keeps elsewhere during an epoch.
+        assert self.model
+        figures, better = self._keeping.end_epoch(self.record)
+        if figures:
+            self._add_figures(figures, logs)
         self._epoch, self._step = self._epoch + 1, 0
+        if better:
+            self._kept_epoch = self._epoch
         self._save()
+        self._advance(0, f"epoch {epoch + 1}/{self._steps.epochs}{self._holdout_note()}")
 
     @property
     def _steps_done(self) -> int:
         return self._epoch * self._steps.steps_per_epoch + self._step
 
-    def _check_finite(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise ConfigError(
-                f"training: the loss became {loss} in epoch {self._epoch + 1}, step {self._step}. "
-                "Lower training.learning_rate or set training.clip_norm."
-            )
+    def _check_finite(self, loss: float, problem: str) -> None:
+        if math.isfinite(loss):
+            return
+        remedy = "Lower training.learning_rate or set training.clip_norm."
+        if self._config.keep == "best" and self._kept_epoch and self.record.kept_point.holdout_gap is not None:
+            gap = self.record.kept_point.holdout_gap
+            problem += f". Until then, epoch {self._kept_epoch} was the best, with a hold-out GAP of {gap:.4f}"
+            remedy += f" To have the model of that epoch, train no longer: training.epochs: {self._kept_epoch}."
+        raise ConfigError(f"training: {problem}. {remedy}")
+
+    def _add_figures(self, figures: SampleFigures, logs: dict[str, float]) -> None:
+        """Add the figures of the sample to the last point, and to the logs, under Keras' names of such figures."""
+        self._check_finite(figures.loss, f"the predictions after epoch {self._epoch + 1} are not numbers")
+        changes = {"holdout_gap": figures.gap, "holdout_loss": figures.loss}
+        self._curve[-1] = self._curve[-1].model_copy(update=changes)
+        logs["val_loss"] = figures.loss
+        if figures.gap is not None:
+            logs["val_gap"] = figures.gap
+
+    def _holdout_note(self) -> str:
+        """Return the last hold-out GAP, its epoch and the epoch that is kept, for the progress line."""
+        measured = next((point for point in reversed(self._curve) if point.holdout_gap is not None), None)
+        if measured is None:
+            return ""
+        best = f", best {self._kept_epoch}" if self._config.keep == "best" else ""
+        return f", hold-out GAP {measured.holdout_gap:.4f} (epoch {measured.epoch}{best})"
 
     def _add_point(self, logs: dict[str, float]) -> None:
         point = CurvePoint(
@@ -123,6 +161,12 @@ class TrainingCallback(keras.callbacks.Callback):
 
     def _save(self) -> None:
         seconds = self._seconds_before + time.monotonic() - self._started
-        self.record = TrainingRecord(epoch=self._epoch, step=self._step, seconds=seconds, curve=tuple(self._curve))
-        self._checkpoint.save(self.model, self.record)
+        self.record = TrainingRecord(
+            epoch=self._epoch,
+            step=self._step,
+            seconds=seconds,
+            kept_epoch=self._kept_epoch,
+            curve=tuple(self._curve),
+        )
+        self._checkpoint.save(self.model, self.record, self._keeping.weights)
         self._saved = time.monotonic()

@@ -2,10 +2,12 @@
 
 import io
 import zipfile
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
 
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
@@ -13,6 +15,9 @@ from yt8m.identity import MEASURING, behavior, digest, package_versions
 from yt8m.models import ARCHITECTURES
 from yt8m.training.steps import TrainingRecord
 from yt8m.training.training_model import TrainingModel
+
+# Prefix of the names of kept weights.
+_KEPT = "kept-"
 
 
 def training_digest(stage: str, architecture: str, **parts: Any) -> str:
@@ -32,7 +37,9 @@ def training_digest(stage: str, architecture: str, **parts: Any) -> str:
 
 
 class Checkpoint:
-    """The last checkpoint of one training: weights, optimizer, random states, running metrics and position.
+    """The last checkpoint of one training.
+
+    It has weights, optimizer, random states, running metrics and position, and the weights of the epoch that is kept.
 
     The file is named after the training's digest, so that a training never continues from the checkpoint of another
     one. Checkpoints of several trainings lie side by side in a folder.
@@ -45,28 +52,37 @@ class Checkpoint:
     def __init__(self, folder_uri: str, digest: str) -> None:
         self.uri = storage.join(folder_uri, f"checkpoint-{digest[:16]}.npz")
 
-    def save(self, model: TrainingModel, record: TrainingRecord) -> None:
-        """Replace the last checkpoint. A complete one remains even if the process is killed meanwhile."""
+    def save(self, model: TrainingModel, record: TrainingRecord, kept: Sequence[npt.NDArray[Any]] = ()) -> None:
+        """Replace the last checkpoint. A complete one remains even if the process is killed meanwhile.
+
+        Args:
+            model: Compiled model in training.
+            record: Position and learning curve.
+            kept: Weights of the epoch that is kept, if they are not those of the model.
+        """
         arrays = {name: np.asarray(variable) for name, variable in _state(model).items()}
+        arrays |= {f"{_KEPT}{index:05}": array for index, array in enumerate(kept)}
         with storage.open_atomic(self.uri) as file:
             np.savez(file, allow_pickle=False, record=np.array(record.model_dump_json()), **arrays)
 
-    def restore(self, model: TrainingModel) -> TrainingRecord:
+    def restore(self, model: TrainingModel) -> tuple[TrainingRecord, list[npt.NDArray[Any]]]:
         """Load the last checkpoint into a compiled model, if there is one.
 
         Returns:
-            The position from which to continue: the beginning if this training has no checkpoint.
+            The position from which to continue, which is the beginning if this training has no checkpoint, and the
+            weights that are kept.
 
         Raises:
             StorageError: The file is damaged or does not fit the model.
         """
         if not storage.exists(self.uri):
-            return TrainingRecord()
+            return TrainingRecord(), []
         try:
             with np.load(io.BytesIO(storage.read_bytes(self.uri)), allow_pickle=False) as arrays:
                 for name, variable in _state(model).items():
                     variable.assign(arrays[name])
-                return TrainingRecord.parse_json(str(arrays["record"]), self.uri)
+                kept = [arrays[name] for name in sorted(arrays.files) if name.startswith(_KEPT)]
+                return TrainingRecord.parse_json(str(arrays["record"]), self.uri), kept
         except (ValueError, KeyError, EOFError, ConfigError, zipfile.BadZipFile) as error:
             raise StorageError(
                 f"{self.uri}: unusable checkpoint ({error}). Delete it to train from the beginning."

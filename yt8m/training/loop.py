@@ -6,9 +6,12 @@ from typing import Any
 import keras
 
 from yt8m.progress import progress
+from yt8m.training.batch_statistics import BatchStatistics
 from yt8m.training.callbacks import TrainingCallback
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
+from yt8m.training.holdout_sample import Sample
+from yt8m.training.keeping import Keeping
 from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.tensorboard import TensorBoard
 from yt8m.training.training_model import TrainingModel
@@ -26,14 +29,15 @@ def fit(
     checkpoint: Checkpoint,
     description: str,
     tensorboard_uri: str = "",
+    sample: Sample | None = None,
 ) -> TrainingRecord:
     """Train a model, starting from its last checkpoint if there is one.
 
     A training that is killed at any moment and started again ends with the same weights as an uninterrupted one.
 
     Args:
-        model: Model to train, not compiled. Afterwards its network holds the final weights, or their averages if the
-            model keeps averages.
+        model: Model to train, not compiled. Afterwards its network holds the kept weights: those of the epoch that was
+            best on the sample, those of the last epoch, or their averages if the model keeps averages.
         read_epoch: Function that returns the batches of an epoch (counted from 0) after a number of batches to skip.
             The same arguments must always give the same batches.
         steps: Number of epochs and steps.
@@ -41,6 +45,8 @@ def fit(
         checkpoint: Checkpoint to restore and to write.
         description: Title in the progress display.
         tensorboard_uri: Folder for TensorBoard logs. Empty writes none.
+        sample: Hold-out videos on which the network is measured after every epoch. None measures nothing, and keeps the
+            last epoch.
 
     Returns:
         The record of the whole training, including earlier runs.
@@ -53,15 +59,21 @@ def fit(
     optimizer = build_optimizer(config, model.averaging_decay)
     optimizer.build(model.trainable_variables)
     model.compile(optimizer=optimizer, jit_compile=config.jit_compile)
-    record = checkpoint.restore(model)
+    keeping = Keeping(model, config, sample, _statistics(model, read_epoch, steps, config))
+    record, keeping.weights = checkpoint.restore(model)
     done = (record.epoch * steps.steps_per_epoch + record.step) * steps.batch_size
     with progress(description, steps.videos, done=done) as advance:
-        while record.epoch < steps.epochs:
-            callback = TrainingCallback(steps, config, record, checkpoint, advance)
+        while not keeping.is_finished(record, steps):
+            callback = TrainingCallback(steps, config, keeping, record=record, checkpoint=checkpoint, advance=advance)
             _fit_epoch(model, read_epoch, steps, record, [callback, *_tensorboard(tensorboard_uri)])
             # Keras' `fit` has replaced the weights by their averages, if any; the checkpoint has both.
-            record = callback.record if model.averaging_decay is None else checkpoint.restore(model)
-    model.use_averages()
+            record = callback.record if model.averaging_decay is None else checkpoint.restore(model)[0]
+        if record.epoch < steps.epochs:
+            done = record.epoch * steps.videos_per_epoch
+            advance(0, f"ended early: no higher hold-out GAP since epoch {record.kept_epoch}", total=done)
+    if keeping.finish():
+        # Nothing continues from here, so the weights in training may be those that are kept.
+        checkpoint.save(model, record, keeping.weights)
     return record
 
 
@@ -84,6 +96,15 @@ def build_optimizer(config: TrainingConfig, averaging_decay: float | None = None
     average: dict[str, Any] = {"use_ema": True, "ema_momentum": averaging_decay} if averaging_decay is not None else {}
     # The winners trained with TensorFlow 1, whose default epsilon is 1e-8; Keras' is 1e-7.
     return keras.optimizers.Adam(learning_rate, epsilon=1e-8, clipnorm=config.clip_norm, **average)
+
+
+def _statistics(
+    model: TrainingModel, read_epoch: EpochReader, steps: Steps, config: TrainingConfig
+) -> BatchStatistics | None:
+    """Return the measurement of batch statistics, None if a momentum moves them."""
+    if config.batch_norm_momentum is not None:
+        return None
+    return BatchStatistics(model.network, lambda: read_epoch(0, 0).take(steps.steps_per_epoch), steps.batch_size)
 
 
 def _fit_epoch(

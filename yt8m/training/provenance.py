@@ -19,7 +19,8 @@ class Provenance(Config):
     Attributes:
         training: Configuration of the training.
         label_weight: Lambda of equation 2. It has no meaning for a model trained on labels alone.
-        examples: Number of videos in all training steps; a video counts once per epoch.
+        examples: Number of videos in all training steps that led to the weights, up to the end of the kept epoch; a
+            video counts once per epoch.
     """
 
     training: TrainingConfig
@@ -28,7 +29,7 @@ class Provenance(Config):
 
     @property
     def learning_rate(self) -> float:
-        """Learning rate after the last step."""
+        """Learning rate after the last step of the kept epoch."""
         stairs = self.examples // self.training.decay_examples
         return self.training.learning_rate * self.training.learning_rate_decay**stairs
 

@@ -13,10 +13,11 @@ from yt8m.data.partition import Partition
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import VideosInMemory, data_errors, read_videos
 from yt8m.data.soft_targets import SoftTargetShards
-from yt8m.layers.all_layers import all_layers
+from yt8m.training.batch_statistics import batch_normalizations
 from yt8m.training.checkpoint import Checkpoint, training_digest
 from yt8m.training.class_weights import class_weights
 from yt8m.training.config import TrainingConfig
+from yt8m.training.holdout_sample import HoldoutSample, Sample
 from yt8m.training.loop import EpochReader, fit
 from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.training_model import TrainingModel
@@ -31,6 +32,7 @@ class TrainingRun:
         config: Optimizer, precision and checkpoints.
         steps: Number of steps of the training.
         identity: Plain JSON data that determines the result, besides the code; part of the checkpoint's digest.
+        sample: Hold-out videos on which the network is measured after every epoch. None measures nothing.
     """
 
     def __init__(
@@ -39,13 +41,16 @@ class TrainingRun:
         read_epoch: EpochReader,
         config: TrainingConfig,
         steps: Steps,
+        *,
         identity: dict[str, Any],
+        sample: Sample | None = None,
     ) -> None:
         self.steps = steps
         self._model = model
         self._read_epoch = read_epoch
         self._config = config
         self._identity = identity
+        self._sample = sample
 
     @property
     def network(self) -> Any:
@@ -74,7 +79,7 @@ class TrainingRun:
             soft_targets: Manifests of the teachers' predictions, in any number of parts. None for a model trained on
                 labels only.
             averaging_decay: Decay of exponential moving averages that replace the weights at the end. None keeps the
-                weights.
+                weights. A training with averages is not measured after its epochs.
 
         Raises:
             ConfigError: A batch is larger than the training set.
@@ -96,7 +101,10 @@ class TrainingRun:
             _set_momentum(network, config.batch_norm_momentum)
             weights = class_weights(config.class_weights, partition)
             model = TrainingModel(network, label_weight, averaging_decay, weights)
-        return cls(model, training_batches(partition, config, sidecars), config, steps, identity)
+        sample = HoldoutSample(partition, config.batch_size) if averaging_decay is None else None
+        return cls(
+            model, training_batches(partition, config, sidecars), config, steps, identity=identity, sample=sample
+        )
 
     def fit(
         self,
@@ -131,13 +139,14 @@ class TrainingRun:
                 checkpoint=Checkpoint(checkpoint_uri, digest),
                 description=description,
                 tensorboard_uri=storage.join(tensorboard_uri, digest[:16]) if tensorboard_uri else "",
+                sample=self._sample,
             )
 
 
-def _set_momentum(network: Any, momentum: float) -> None:
-    for layer in all_layers(network):
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = momentum
+def _set_momentum(network: Any, momentum: float | None) -> None:
+    """Set the momentum of all batch normalizations: 0, as `BatchStatistics` needs it, if there is none."""
+    for layer in batch_normalizations(network):
+        layer.momentum = momentum or 0.0
 
 
 @contextmanager

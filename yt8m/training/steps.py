@@ -45,7 +45,12 @@ class Steps:
     @property
     def videos(self) -> int:
         """Number of videos in all epochs, repeated ones included."""
-        return self.total * self.batch_size
+        return self.epochs * self.videos_per_epoch
+
+    @property
+    def videos_per_epoch(self) -> int:
+        """Number of videos in the whole batches of an epoch."""
+        return self.steps_per_epoch * self.batch_size
 
 
 class CurvePoint(Config):
@@ -88,6 +93,11 @@ class TrainingRecord(Config):
     seconds: NonNegativeFloat = 0.0
     kept_epoch: NonNegativeInt = 0
     curve: tuple[CurvePoint, ...] = Field(default=())
+
+    @property
+    def kept_point(self) -> CurvePoint:
+        """Point of the curve at the end of the epoch whose weights are kept."""
+        return [point for point in self.curve if point.epoch == self.kept_epoch][-1]
 
     def curve_as_json(self) -> list[dict[str, Any]]:
         """Return the learning curve as plain JSON data."""

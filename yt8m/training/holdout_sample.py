@@ -1,0 +1,151 @@
+"""A sample of the hold-out, on which a training is measured after every epoch."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from yt8m.data.partition import Partition, Shard
+from yt8m.data.read_report import ReadReport
+from yt8m.data.reading import data_errors, read_videos
+from yt8m.metrics import StreamingMetrics
+from yt8m.training.holdout import PredictedBatch, summed_crossentropy
+from yt8m.training.inference import Predictor, predict_videos
+
+MOST_VIDEOS = 2000
+# Shards of a large hold-out are read until they hold this many videos.
+_VIDEOS_READ = 10_000
+# A larger sample is read again after every epoch.
+_MEMORY_BYTES = 512 << 20
+_BATCH_VIDEOS = 128
+_HASHES = 2**64
+
+Videos = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class SampleFigures:
+    """What a network is worth on the sample.
+
+    Attributes:
+        gap: GAP@20. None if no video of the sample has a label.
+        loss: Cross entropy, summed over classes and averaged over videos. NaN or infinite after a diverged training.
+    """
+
+    gap: float | None
+    loss: float
+
+
+class Sample(Protocol):
+    """Videos on which a network is measured."""
+
+    def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
+        """Predict the videos, and compute GAP and loss.
+
+        Args:
+            predictor: Predictor of the network.
+            exclusive: Whether the classes exclude each other, so that the loss is the categorical cross entropy.
+        """
+
+
+class HoldoutSample:
+    """At most 2,000 hold-out videos, the same in all trainings on a partition.
+
+    The videos are chosen by a hash of their ids. Of a large hold-out, only some shards are read.
+
+    Args:
+        partition: Partition with the hold-out shards. Its seed decides which videos are chosen.
+        batch_size: Videos per step of the training. Twice as many are predicted at once, up to 128.
+    """
+
+    def __init__(self, partition: Partition, batch_size: int) -> None:
+        self._partition = partition
+        self._batch_size = min(2 * batch_size, _BATCH_VIDEOS)
+        self._shards = _choose_shards(partition)
+        self._report = ReadReport()
+        self._in_memory: list[Videos] | None = None
+        found = sum(shard.videos for shard in self._shards)
+        # A little less than the maximum is expected, so that hardly ever more are found.
+        self._share = 1.0 if found <= MOST_VIDEOS else 0.95 * MOST_VIDEOS / found
+        spec = partition.spec
+        size = min(found, MOST_VIDEOS) * (spec.max_frames * spec.num_features + spec.num_classes)
+        self._fits = size <= _MEMORY_BYTES
+
+    def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
+        """Predict the videos, and compute GAP and loss; see `Sample`.
+
+        Raises:
+            DataError: A shard cannot be read.
+            StorageError: A shard cannot be opened.
+        """
+        metrics, loss, videos, labels = StreamingMetrics(self._partition.spec.num_classes), 0.0, 0, 0
+        for batch in self._batches():
+            probabilities = predict_videos(predictor, batch["frames"], batch["num_frames"], self._batch_size)
+            if not np.isfinite(probabilities).all():
+                return SampleFigures(None, float("nan"))
+            metrics.update(probabilities, batch["labels"])
+            predicted = PredictedBatch(batch["ids"], batch["labels"], probabilities)
+            loss += summed_crossentropy(predicted, exclusive=exclusive)
+            videos += len(probabilities)
+            labels += int(np.count_nonzero(batch["labels"]))
+        return SampleFigures(metrics.result()["gap"] if labels else None, loss / max(videos, 1))
+
+    def _batches(self) -> Iterator[Videos] | list[Videos]:
+        if self._in_memory is not None:
+            return self._in_memory
+        if not self._fits:
+            return self._read()
+        self._in_memory = list(self._read())
+        return self._in_memory
+
+    def _read(self) -> Iterator[Videos]:
+        """Read the chosen videos in batches of a fixed size, but for the last one."""
+        waiting: list[Videos] = []
+        with data_errors():
+            for video in islice(self._chosen(), MOST_VIDEOS):
+                waiting.append(video)
+                if len(waiting) == self._batch_size:
+                    yield _join(waiting)
+                    waiting = []
+        if waiting:
+            yield _join(waiting)
+
+    def _chosen(self) -> Iterator[Videos]:
+        partition = self._partition
+        batches = read_videos(
+            [shard.uri for shard in self._shards],
+            partition.spec,
+            batch_size=_BATCH_VIDEOS,
+            on_bad=partition.on_bad,
+            checksums=partition.checksums,
+            report=self._report,
+        )
+        for batch in batches.as_numpy_iterator():
+            for row, video_id in enumerate(batch["ids"]):
+                if self._is_chosen(video_id):
+                    yield {name: array[row : row + 1].copy() for name, array in batch.items()}
+
+    def _is_chosen(self, video_id: bytes) -> bool:
+        text = b"%d sample %s" % (self._partition.seed, video_id)
+        number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+        return number < self._share * _HASHES
+
+
+def _join(videos: list[Videos]) -> Videos:
+    return {name: np.concatenate([video[name] for video in videos]) for name in videos[0]}
+
+
+def _choose_shards(partition: Partition) -> list[Shard]:
+    """Choose shards in a random order until they hold enough videos, and return them in the partition's order."""
+    chosen: set[int] = set()
+    videos = 0
+    for number in np.random.default_rng(partition.seed).permutation(len(partition.holdout)).tolist():
+        if videos >= _VIDEOS_READ:
+            break
+        chosen.add(number)
+        videos += partition.holdout[number].videos
+    return [shard for number, shard in enumerate(partition.holdout) if number in chosen]
