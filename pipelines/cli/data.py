@@ -21,6 +21,7 @@ from yt8m.words import count
 if TYPE_CHECKING:
     from yt8m.data.checking.report import CheckReport
     from yt8m.data.format import DataSpec
+    from yt8m.data.vocabulary.names import ClassNames
 
 MAX_SHOWN = 20
 # Shards of videos with the same id.
@@ -104,12 +105,13 @@ def check(patterns: tuple[str, ...], as_json: bool, **options: str | int | dict[
     spec = _expected_spec(uris, options)
     import_quietly("tensorflow")
     from yt8m.data.checking.check import check_shards
+    from yt8m.data.vocabulary.names import ClassNames
 
     report = check_shards(uris, spec)
     if as_json:
         click.echo(report.model_dump_json(indent=1))
     else:
-        _show(report, Console())
+        _show(report, ClassNames.of_shards(uris, spec.num_classes), Console())
     sys.exit(0 if report.healthy and not report.num_duplicate_ids else 1)
 
 
@@ -187,11 +189,11 @@ def _parse_features(text: str) -> dict[str, int]:
     return features
 
 
-def _show(report: "CheckReport", console: Console) -> None:
+def _show(report: "CheckReport", names: "ClassNames", console: Console) -> None:
     table = Table(box=None, show_header=False)
     table.add_column(style="bold")
     table.add_column()
-    for name, value in report.summary():
+    for name, value in report.summary(names):
         table.add_row(escape(name), escape(value))
     console.print(table)
     _list(console, "Damaged shards", [str(shard) for shard in report.damaged_shards], len(report.damaged_shards))

@@ -1,6 +1,6 @@
 """`yt8m plan`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from pipelines.cost.traffic import Traffic
 from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
+from yt8m.stages.named_files import VOCABULARY_KEY
 
 if TYPE_CHECKING:
     from pipelines.kubeflow.compile import Compilation
@@ -114,7 +115,7 @@ def plan(  # noqa: PLR0917 click passes them by name
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=False)
     loaded, planned = compilation.recipe, compilation.plan
     resources = compilation.resources(cluster_file)
-    notes = _look_at_files(compilation, is_for_cluster=resources is not None)
+    unread, notes = _look_at_files(compilation, is_for_cluster=resources is not None)
     dataset = _dataset_size(loaded, data, videos, holdout, size)
     chosen = gpu_by_name(gpu) if gpu else None
     architectures = {name: model.model.architecture for name, model in loaded.models().items()}
@@ -126,6 +127,7 @@ def plan(  # noqa: PLR0917 click passes them by name
     import_quietly("keras")
     estimates = estimate_models(loaded)
     report.show_nodes(console, planned, listed=nodes)
+    report.show_classes(console, loaded, read=VOCABULARY_KEY not in unread)
     report.show_models(console, loaded, estimates, dataset)
     compiled = compilation.build(PROCESS_IMAGE, resources)
     run = run_size(*compiled.specs)
@@ -150,8 +152,11 @@ def plan(  # noqa: PLR0917 click passes them by name
         report.show_assumptions(console, throughput, gpu or "", estimates)
 
 
-def _look_at_files(compilation: "Compilation", *, is_for_cluster: bool) -> list[str]:
-    """Look at the files that the run would read; return what is missing or out of reach, in lines of text.
+def _look_at_files(compilation: "Compilation", *, is_for_cluster: bool) -> tuple[Mapping[str, str], list[str]]:
+    """Look at the files that the run would read.
+
+    Returns:
+        URIs of those that were not looked at, by key of the recipe, and what is missing or out of reach, in lines.
 
     Raises:
         ConfigError: A file of the recipe cannot be used.
@@ -164,7 +169,7 @@ def _look_at_files(compilation: "Compilation", *, is_for_cluster: bool) -> list[
     named = look_at_named_files(recipe, compilation.plan, source, "if possible", steps_are_here=here)
     notes = [f"{key}: {uri} was not looked at." for key, uri in named.unread.items()]
     missing = missing_files(recipe.data, source) if here else ""
-    return [*notes, f"Missing for a run on this machine: {missing}"] if missing else notes
+    return named.unread, [*notes, f"Missing for a run on this machine: {missing}"] if missing else notes
 
 
 def _dataset_size(

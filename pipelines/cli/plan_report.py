@@ -16,6 +16,7 @@ from pipelines.graph.plan import Plan
 from pipelines.kubeflow.size import MAX_COMPILED_BYTES, RunSize
 from pipelines.recipe.cluster import ClusterConfig
 from pipelines.recipe.schema import CandidateConfig, ImportedModel, Recipe, StudentConfig
+from yt8m.data.vocabulary.names import ClassNames
 from yt8m.ensembling.budget import members_limit
 from yt8m.models.flops import TRAINING_PASSES
 from yt8m.models.sizes import FLOAT_BYTES
@@ -27,6 +28,7 @@ _HOUR = 3600.0
 TRIES_AROUND_STEPS = 3
 # Nodes below this share of the critical path are not listed.
 _MIN_LISTED_SHARE = 0.01
+_LISTED_CLASSES = 5
 
 Estimates = Mapping[str, ModelEstimate]
 
@@ -41,6 +43,25 @@ def show_nodes(console: Console, plan: Plan, *, listed: bool) -> None:
         for node in plan.nodes.values():
             needs = f"  after {', '.join(sorted(node.dependencies))}" if node.dependencies else ""
             say(console, f"  {node.name}{needs}")
+
+
+def show_classes(console: Console, recipe: Recipe, *, read: bool) -> None:
+    """Print the number of classes and the first of their names.
+
+    Args:
+        console: Console to print to.
+        recipe: The recipe.
+        read: Whether the file with the names can be read from here.
+    """
+    classes, uri = recipe.data.resolve_spec().num_classes, recipe.export.vocabulary
+    counted = count(classes, "class", "classes")
+    if not uri:
+        say(console, f"{counted} without names. export.vocabulary names them.")
+    elif not read:
+        say(console, f"{counted}, named by {uri}")
+    else:
+        names = ClassNames.read(uri, classes)
+        say(console, f"{counted}, named by {uri}: {names.labels(range(classes), _LISTED_CLASSES)}")
 
 
 def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset: DatasetSize | None) -> None:

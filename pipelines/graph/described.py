@@ -7,12 +7,15 @@ from pipelines.graph.fingerprints import ReadData, in_time
 from yt8m import storage
 from yt8m.data.description import DatasetDescription, check_described, complete, descriptions_of
 from yt8m.data.format import DataSpec
+from yt8m.data.vocabulary.names import vocabulary_of
 from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.yaml_files import mapping_at
 
 
 def complete_spec(raw: Mapping[str, Any], source: str, read_data: ReadData) -> dict[str, Any]:
-    """Fill in what `data.spec` leaves out from the descriptions beside the shards, and check the rest against them.
+    """Fill in what a recipe leaves out from the descriptions beside the shards, and check the rest against them.
+
+    These are the keys of `data.spec`, and `export.vocabulary`.
 
     Args:
         raw: The recipe as plain data, of any shape; see `pipelines.recipe.load.read_recipe`.
@@ -20,7 +23,7 @@ def complete_spec(raw: Mapping[str, Any], source: str, read_data: ReadData) -> d
         read_data: Whether to look into stores; see `find_fingerprints`. Files on this machine are always looked at.
 
     Returns:
-        The recipe, with a complete `data.spec` if there is a description.
+        The recipe, with a complete `data.spec` and the names of the classes if there is a description.
 
     Raises:
         ConfigError: A file of that name is no description, or descriptions contradict each other or the recipe.
@@ -43,7 +46,16 @@ def complete_spec(raw: Mapping[str, Any], source: str, read_data: ReadData) -> d
         check_described(found, parsed)
     except DataError as error:
         raise ConfigError(f"{source}: {error}") from None
-    return {**raw, "data": {**data, "spec": spec}} if spec != written else dict(raw)
+    named = _with_vocabulary(raw, vocabulary_of(found))
+    return {**named, "data": {**data, "spec": spec}} if spec != written else named
+
+
+def _with_vocabulary(raw: Mapping[str, Any], vocabulary: str) -> dict[str, Any]:
+    """Let a recipe that says nothing of the names of classes take those of the data set."""
+    export = raw.get("export") or {}
+    if not vocabulary or not isinstance(export, dict) or "vocabulary" in export:
+        return dict(raw)
+    return {**raw, "export": {**export, "vocabulary": vocabulary}}
 
 
 def _find(patterns: list[str], read_data: ReadData) -> dict[str, DatasetDescription]:

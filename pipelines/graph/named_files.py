@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 from pipelines.graph.fingerprints import ReadData, in_time
@@ -53,7 +54,9 @@ def look_at_named_files(
             raise ConfigError(f"{source}: {key}: {error}") from None
         if not (answers if remote else here and read_data):
             unread[key] = uri
-            continue
+            if remote or not Path(uri).exists():
+                continue
+            # The same path in a container may be another file, but one that is wrong here is hardly right there.
         try:
             look = partial(_look, key, uri, recipe)
             digest = in_time(look, uri) if remote and read_data == "if possible" else look()
@@ -66,7 +69,7 @@ def look_at_named_files(
                 raise
             unread[key], answers = uri, False
             continue
-        digests |= {uri: digest} if digest else {}
+        digests |= {uri: digest} if digest and key not in unread else {}
     return NamedFiles(digests, unread)
 
 

@@ -17,7 +17,7 @@ from tests.support.toy_ensemble import (
     write_weights,
 )
 from yt8m.data.format import DataSpec
-from yt8m.data.vocabulary import read_vocabulary
+from yt8m.data.vocabulary.names import read_vocabulary
 from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.export.budget import directory_bytes
 from yt8m.export.description import ExportDescription
@@ -145,17 +145,23 @@ def test_the_budget_defaults_to_that_of_the_search(toy_models, tmp_path):
 
 
 def test_the_vocabulary_is_exported_with_the_model(toy_models, tmp_path):
-    (tmp_path / "classes.csv").write_text('Url,Name,Index\nhttp://x,"Game, new",3\n,Car,0\n')
+    names = {3: "Game, new", 0: "Car"} | {number: f"name {number}" for number in range(30) if number not in (0, 3)}
+    rows = "".join(f'http://x,"{name}",{number}\n' for number, name in names.items())
+    (tmp_path / "classes.csv").write_text(f"Url,Name,Index\n{rows}")
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
     export_ensemble(toy_models, weights, tmp_path, vocabulary=str(tmp_path / "classes.csv"))
     travelled = str(tmp_path / "export" / "assets.extra" / "vocabulary.csv")
-    assert read_vocabulary(travelled, SPEC.num_classes) == {3: "Game, new", 0: "Car"}
+    assert read_vocabulary(travelled, SPEC.num_classes) == names
+    assert "0 (Car), 1 (name 1), 2 (name 2), 3 (Game, new), 4 (name 4)" in (tmp_path / "card.md").read_text()
 
 
 def test_a_vocabulary_of_other_classes_is_refused(toy_models, tmp_path):
     (tmp_path / "classes.csv").write_text("Index,Name\n30,Game\n")
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
     with pytest.raises(DataError, match="line 2: class 30, but there are 30 classes"):
+        export_ensemble(toy_models, weights, tmp_path, vocabulary=str(tmp_path / "classes.csv"))
+    (tmp_path / "classes.csv").write_text("Game\nCar\n")
+    with pytest.raises(DataError, match=r"2 names, but there are 30 classes: classes 2, 3, 4 and 25 more missing"):
         export_ensemble(toy_models, weights, tmp_path, vocabulary=str(tmp_path / "classes.csv"))
 
 

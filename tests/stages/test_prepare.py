@@ -311,7 +311,9 @@ def test_ids_that_all_videos_share_prove_no_copies(folder, shards):
     assert "training videos have the id of another one of these." in str(result.details["doubts"])
 
 
-def test_doubtful_labels_are_told(folder, shards):
+def test_doubtful_labels_are_told_with_the_names_of_the_classes(folder, shards):
+    shards.describe(folder, vocabulary="names.csv")
+    (folder / "names.csv").write_text("Index,Name\n1,dog\n")
     videos = [shards.video_of(number, labels=[number % 3] if number < 4 else None) for number in range(8)]
     shards.write(folder / "train0.tfrecord", videos[:4])
     shards.write(folder / "train1.tfrecord", videos[4:])
@@ -323,13 +325,13 @@ def test_doubtful_labels_are_told(folder, shards):
     assert result.details["doubts"] == [
         "Only 4 of 8 training videos have a label (50.0%).",
         f"1 of 2 training shards have no labeled video, for instance {folder}/train1.tfrecord. Test shards have none.",
-        "All hold-out videos have the same labels (classes 1, 5), so that they measure little.",
-        "Classes of hold-out videos without a training video: 1, with 50.0% of the hold-out's labels.",
+        "All hold-out videos have the same labels (classes 1 (dog), 5), so that they measure little.",
+        "Classes of hold-out videos without a training video: 1, with 50.0% of the hold-out's labels: class 5.",
     ]
     videos = [shards.video_of(100, labels=[1]), shards.video_of(101, labels=None)]
     shards.write(folder / "validate0.tfrecord", videos)
     _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
-    assert "Only one class has videos on the hold-out (class 1)." in result.details["doubts"]
+    assert "Only one class has videos on the hold-out (class 1 (dog))." in result.details["doubts"]
 
 
 def test_records_of_another_layout_are_refused_with_the_line_for_the_recipe(folder, shards):

@@ -1,7 +1,7 @@
 """Videos in TFRecord shards: their format, reading, checking, partition and soft targets.
 
 - `format`: features, classes and length of the videos; quantization of features to bytes.
-- `description`, `vocabulary`: what shards hold, and the names of their classes, in files beside them.
+- `description`, `vocabulary`: what shards hold, and the names of their classes, from files beside them.
 - `tfrecord`, `encoding`, `shards`: framing of TFRecord files, records and shards, without TensorFlow.
 - `parsing`: parse a record into a video.
 - `stream`, `reading`, `read_report`: read shards as batches of videos, and report bad data.

@@ -8,9 +8,13 @@ from pydantic import PositiveInt
 
 from yt8m.config import Config
 from yt8m.data.format import DEQUANTIZATION
+from yt8m.data.vocabulary.names import ClassNames
 from yt8m.export.description import ExportDescription
 from yt8m.export.latency import Latency
 from yt8m.metrics import gap_name
+
+# Number of classes whose names are in the card.
+_LISTED_CLASSES = 20
 
 
 class CardTexts(Config):
@@ -59,6 +63,7 @@ class CardFacts(Config):
         gap_search: GAP on the part of the hold-out on which the ensemble weights were searched.
         gap_report: GAP on the other part of the hold-out; the figure to quote.
         gap_report_float: Same as `gap_report`, before quantization.
+        names: Names of the classes; empty if they have none.
         training_videos: Number of training videos, if known.
         holdout_videos: Number of hold-out videos, if known.
         member_gaps: GAP of each member by name.
@@ -74,6 +79,7 @@ class CardFacts(Config):
     gap_search: float
     gap_report: float
     gap_report_float: float
+    names: Mapping[int, str] = {}
     training_videos: int | None = None
     holdout_videos: int | None = None
     member_gaps: Mapping[str, MemberGaps] = {}
@@ -94,4 +100,5 @@ def render_card(facts: CardFacts, texts: CardTexts) -> str:
         dequantization=DEQUANTIZATION,
         gap_name=gap_name(facts.description.data.num_classes),
         unmeasured=MemberGaps(),
+        classes=ClassNames(facts.names).labels(range(facts.description.data.num_classes), _LISTED_CLASSES),
     )

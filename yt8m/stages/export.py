@@ -13,7 +13,8 @@ from yt8m import storage
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
-from yt8m.data.vocabulary import VOCABULARY_NAME, read_vocabulary, write_vocabulary
+from yt8m.data.vocabulary.files import VOCABULARY_NAME, write_vocabulary
+from yt8m.data.vocabulary.names import read_vocabulary
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import Member
 from yt8m.errors import ConfigError, DataError, suggest
@@ -47,8 +48,9 @@ class ExportingConfig(Config):
             `ensemble.search.budget_bytes`.
         top_k: Number of classes that the model returns for a video, the most likely first (the paper: 20).
         vocabulary: File of class names, which are copied into the model: CSV with columns `Index` and `Name`, as
-            YouTube-8M's, or `index` and `display_name`, as AudioSet's, or a text file with one name per line. It is
-            read when the run starts, and a change repeats the export alone. Empty means none.
+            YouTube-8M's, or `index` and `display_name`, as AudioSet's, or a text file with one name per line. It must
+            have every class, and no other. It is read when the run starts, and a change repeats the export alone. Left
+            out, it is the file that `dataset.json` beside the shards names. Empty means no names.
         latency_batch_sizes: Batch sizes for which the latency of the exported model is measured.
         card: Texts of the model card, which is written beside the model.
     """
@@ -137,6 +139,7 @@ def export(
             description=description,
             size_bytes=directory_bytes(folder),
             budget_bytes=budget,
+            names=names,
             weights_by_bits=_count_by_bits(models.values()),
             gap=ensemble.gap,
             gap_exported=evaluated.metrics["gap"],

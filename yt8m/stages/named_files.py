@@ -5,11 +5,12 @@ otherwise in the step `prepare`.
 """
 
 from yt8m import storage
-from yt8m.data.vocabulary import read_vocabulary
+from yt8m.data.vocabulary.names import read_vocabulary
 from yt8m.errors import ConfigError, DataError
 from yt8m.yaml_files import parse_line
 
 VOCABULARY_KEY = "export.vocabulary"
+_REMEDY = "Correct the path, or take the entry out."
 
 
 def check_named_file(key: str, uri: str, num_classes: int) -> None:
@@ -25,7 +26,8 @@ def check_named_file(key: str, uri: str, num_classes: int) -> None:
         StorageError: It cannot be read.
     """
     if not storage.exists(uri):
-        raise ConfigError(f"{key}: {uri}: there is no such file. Correct the path, or take the entry out.")
+        remedy = "Correct the path, or set it to '' for no names." if key == VOCABULARY_KEY else _REMEDY
+        raise ConfigError(f"{key}: {uri}: there is no such file. {remedy}")
     if key == VOCABULARY_KEY:
         try:
             read_vocabulary(uri, num_classes)

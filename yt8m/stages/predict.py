@@ -18,7 +18,8 @@ from yt8m.config import Config
 from yt8m.data.description import spec_of_shards
 from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.data.partition import list_shards
-from yt8m.data.vocabulary import VOCABULARY_NAME, read_vocabulary
+from yt8m.data.vocabulary.files import VOCABULARY_NAME
+from yt8m.data.vocabulary.names import read_vocabulary
 from yt8m.errors import ConfigError, DataError, StorageError, WorkerError
 from yt8m.export.description import EXTRA_FOLDER, ExportDescription
 from yt8m.export.shard_task import RECORD_SUFFIX, ShardResult, ShardTask
@@ -32,8 +33,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("yt8m.stages")
 
-# Most shards that a worker is given at a time, most bytes of them, and least number of such groups for each worker, so
-# that none is idle for long at the end.
+# Most shards that a worker is given at a time, most bytes of them, and least number of groups for each worker.
 _SHARDS_TOGETHER, _BYTES_TOGETHER, _GROUPS_PER_WORKER = 64, 64 << 20, 4
 
 
@@ -151,7 +151,8 @@ def _file_format(
             return SubmissionCsv()
         case ".parquet":
             try:
-                names = read_vocabulary(vocabulary, description.data.num_classes) if vocabulary else {}
+                classes, whole = description.data.num_classes, bool(config.vocabulary)
+                names = read_vocabulary(vocabulary, classes, complete=whole) if vocabulary else {}
             except (DataError, StorageError) as error:
                 raise type(error)(f"vocabulary: {error}") from None
             return PredictionsParquet(names)

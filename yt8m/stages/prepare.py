@@ -14,6 +14,7 @@ from yt8m.data.description import check_described, descriptions_of
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, list_shards, split_shards
 from yt8m.data.read_report import ReadReport
+from yt8m.data.vocabulary.names import ClassNames
 from yt8m.errors import DataError
 from yt8m.stages.result import StageResult
 
@@ -95,13 +96,14 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     for side, scan, uris in (("training", training, training_uris), ("hold-out", holdout, holdout_uris)):
         if not scan.shards:
             raise DataError(_nothing_usable(side, uris, report, config.spec))
-    sides = Sides(training, holdout)
+    names = ClassNames.of_shards([*training_uris, *holdout_uris], config.spec.num_classes)
+    sides = Sides(training, holdout, names)
     check_frames(sides, config.spec)
     check_labels(sides, config.spec)
     copies = find_copies(sides)
     if copies:
-        sides = Sides(*(_without(scan, copies, config) for scan in sides))
-        training, holdout = sides
+        training, holdout = (_without(scan, copies, config) for scan in (training, holdout))
+        sides = Sides(training, holdout, names)
     check_shared_videos(sides, config.spec)
     training_uris, holdout_uris = ([uri for uri in uris if uri not in copies] for uris in (training_uris, holdout_uris))
     damaged, bad = report.findings_in([*training_uris, *holdout_uris])
@@ -159,7 +161,7 @@ def _doubts_about_records(
     """Yield sentences about the records that were skipped."""
     from yt8m.data.checking.remarks import remark_on_label_numbers  # noqa: PLC0415 - TensorFlow
 
-    records = skipped + sum(scan.videos for scan in sides)
+    records = skipped + sum(scan.videos for scan in sides.by_name.values())
     yield f"{skipped:,} of {records:,} records were skipped ({skipped / records:.1%}), for instance {first}."
     class_counts = sides.training.class_counts + sides.holdout.class_counts
     if remark := remark_on_label_numbers(report.samples, spec, class_counts):

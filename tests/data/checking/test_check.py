@@ -5,6 +5,7 @@ import tensorflow as tf
 from yt8m.data.checking.check import check_shards
 from yt8m.data.checking.report import ByteStatistics, Distribution
 from yt8m.data.format import DataSpec, dequantize
+from yt8m.data.vocabulary.names import ClassNames
 from yt8m.errors import StorageError
 
 FLOATS = {"rgb": 64, "audio": 16}
@@ -125,3 +126,10 @@ def test_floats_declared_by_their_bytes_are_a_doubt(tmp_path, shards):
     report = check_shards([path], DataSpec(features=FLOATS, num_classes=5))
     assert report.healthy
     assert "probably float32 numbers (numbers per frame: 'rgb' 16, 'audio' 4)" in report.diagnosis
+
+
+def test_the_summary_has_the_names_of_the_classes(tmp_path, shards):
+    uris = [shards.write(tmp_path / "a.tfrecord", [shards.video_of(number, labels=[2, 7]) for number in range(3)])]
+    lines = dict(check_shards(uris, shards.spec).summary(ClassNames({0: "cat", 2: "dog"})))
+    assert lines["labels"] == "6, from 2 (dog) to 7"
+    assert lines["unseen classes"] == "8 of 10: 0 (cat), 1, 3, 4, 5, 6, 8, 9"

@@ -117,3 +117,48 @@ def test_another_file_of_this_name_is_refused(tmp_path, settings):
     (folder / "dataset.json").write_text("[]")
     with pytest.raises(ConfigError, match=r"dataset\.json: not a description of the shards beside it"):
         compiled(settings(folder, folder))
+
+
+def test_the_names_of_the_classes_are_those_of_the_data_set(tmp_path, settings):
+    folder = describe(tmp_path / "data")
+    text = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(text | {"vocabulary": "names.csv"}))
+    (folder / "names.csv").write_text("cat\ndog\nowl\nfox\nyak\n")
+    chosen = settings(folder, folder)
+    assert compiled(chosen).recipe.export.vocabulary == f"{folder}/names.csv"
+    shown = plan(chosen)
+    assert shown.exit_code == 0, shown.output
+    assert f"5 classes, named by {folder}/names.csv: 0 (cat), 1 (dog), 2 (owl), 3 (fox), 4 (yak)" in shown.output
+    # What the recipe says counts, also that there are none.
+    assert compiled([*chosen, "export.vocabulary=''"]).recipe.export.vocabulary == ""
+    assert "5 classes without names." in plan([*chosen, "export.vocabulary=''"]).output
+
+
+@pytest.mark.parametrize("command", ["plan", "run", "compile"])
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ("cat\ndog\nowl\nfox\n", "4 names, but there are 5 classes: class 4 missing"),
+        ("cat\ndog\nowl\nfox\nyak\nemu\n", "line 6: class 5, but there are 5 classes"),
+        ("Index,Name\n0,cat\n2,owl\n3,fox\n4,yak\n5,emu\n", "line 6: class 5, but there are 5 classes"),
+        (None, "there is no such file. Correct the path, or set it to '' for no names."),
+    ],
+)
+def test_names_of_a_data_set_that_do_not_fit_are_refused(tmp_path, settings, command, names, said):
+    folder = describe(tmp_path / "data")
+    text = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(text | {"vocabulary": "names.csv"}))
+    if names:
+        (folder / "names.csv").write_text(names)
+    options = [part for setting in settings(folder, folder) for part in ("--set", setting)]
+    places = {"plan": [], "run": ["--root", str(tmp_path / "run")], "compile": ["-o", str(tmp_path / "out.yaml")]}
+    recipe = str(REPOSITORY / "pipelines" / "recipes" / "smoke.yaml")
+    result = CliRunner().invoke(main, [command, recipe, *places[command], *options])
+    if command == "compile" and names is None:
+        # The file may be one of the containers.
+        assert result.exit_code == 0, result.output
+        return
+    assert result.exit_code == 2, result.output
+    assert f"export.vocabulary: {folder}/names.csv: {said}" in result.stderr
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "out.yaml").exists()

@@ -14,6 +14,7 @@ from pipelines.kubeflow.spec import SpecGraph
 from pipelines.recipe.schema import Recipe
 from tests.support.finished_runs import write_summary
 from tests.support.paths import SMOKE
+from yt8m.data.vocabulary.files import write_vocabulary
 from yt8m.errors import ConfigError, StorageError
 from yt8m.identity import unmarked
 from yt8m.stages.named_files import check_named_files
@@ -21,9 +22,14 @@ from yt8m.stages.named_files import check_named_files
 KEY = "export.vocabulary"
 
 
+def write_names(path: Path, names: dict[int, str]) -> None:
+    """Write names of all classes of the smoke recipe's videos; those that are not given have a number."""
+    write_vocabulary(path, {number: str(number) for number in range(24)} | names)
+
+
 @pytest.fixture
 def names(tmp_path: Path) -> Path:
-    (tmp_path / "names.csv").write_text("Index,Name\n0,Game\n1,Car\n")
+    write_names(tmp_path / "names.csv", {0: "Game", 1: "Car"})
     return tmp_path / "names.csv"
 
 
@@ -38,6 +44,7 @@ def invoke(command: str, *arguments: object) -> Result:
         (None, "there is no such file"),
         ('Index,Name\n0,"Game\n1,Car\n', "line 2: a quotation mark is opened and never closed"),
         ("Index,Name\n24,Game\n", "line 2: class 24, but there are 24 classes"),
+        ("Game\nCar\n", "2 names, but there are 24 classes: classes 2, 3, 4 and 19 more missing. Give the vocabulary"),
     ],
 )
 def test_a_vocabulary_that_cannot_be_used_is_refused_before_anything_runs(
@@ -73,7 +80,7 @@ def test_a_changed_vocabulary_changes_the_keys_of_export_and_report_alone(raw: d
 
     before = keys()
     assert keys() == before
-    names.write_text("Index,Name\n0,Game\n1,Dog\n")
+    write_names(names, {0: "Game", 1: "Dog"})
     after = keys()
     assert {name for name in before if before[name] != after[name]} == {"export", "report"}
 
@@ -93,8 +100,8 @@ def test_in_a_cluster_prepare_looks_at_what_could_not_be_looked_at(
 
 
 def test_prepare_refuses_what_a_later_step_cannot_read(names: Path) -> None:
-    check_named_files("", 2)
-    check_named_files(f"{{{KEY}: {names}}}", 2)
+    check_named_files("", 24)
+    check_named_files(f"{{{KEY}: {names}}}", 24)
     with pytest.raises(ConfigError, match=rf"{KEY}: {names}: line 3: class 1, but there are 1 classes"):
         check_named_files(f"{{{KEY}: {names}}}", 1)
     with pytest.raises(ConfigError, match=rf"{KEY}: /none\.csv: there is no such file"):

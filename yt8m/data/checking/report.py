@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from yt8m.config import Config
 from yt8m.data.format import DataSpec, dequantize, id_text
 from yt8m.data.read_report import BadRecord, DamagedShard
+from yt8m.data.vocabulary.names import ClassNames
 
 PERCENTILES = (1, 5, 25, 50, 75, 90, 99)
 # Maximum number of unseen classes in a summary; more are only counted.
@@ -153,11 +154,17 @@ class CheckReport(Config):
         """True if every record of every shard is a usable video."""
         return not self.damaged_shards and not self.num_bad_records
 
-    def summary(self) -> Iterator[tuple[str, str]]:
-        """Yield lines that describe the shards and videos, as pairs of a name and a text; defects are not listed."""
+    def summary(self, names: ClassNames) -> Iterator[tuple[str, str]]:
+        """Yield lines that describe the shards and videos, as pairs of a name and a text; defects are not listed.
+
+        Args:
+            names: Names of the classes.
+        """
         unseen = self.unseen_classes
-        few = f": {', '.join(map(str, unseen))}" if 0 < len(unseen) <= MAX_LISTED_CLASSES else ""
-        labels = f", from {self.smallest_label} to {self.largest_label}" if self.labels else ""
+        few = f": {', '.join(map(names.label, unseen))}" if 0 < len(unseen) <= MAX_LISTED_CLASSES else ""
+        labels = ""
+        if self.smallest_label is not None and self.largest_label is not None:
+            labels = f", from {names.label(self.smallest_label)} to {names.label(self.largest_label)}"
         yield "shards", f"{self.shards:,} ({self.size_bytes:,} bytes), {len(self.damaged_shards)} damaged"
         yield "videos", f"{self.videos:,}, plus {self.num_bad_records:,} bad records"
         yield from _describe(self.frames, "frames per video")

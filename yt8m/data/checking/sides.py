@@ -4,7 +4,7 @@ What no model can be trained on or measured with is refused. What may be wrong i
 """
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from yt8m.data.checking.labels import explain_missing_labels, first_records, pro
 from yt8m.data.checking.remarks import remark_on_bytes
 from yt8m.data.format import DataSpec
 from yt8m.data.scan import Scan, read_ids
+from yt8m.data.vocabulary.names import ClassNames
 from yt8m.errors import DataError
 
 # Share of the videos of a side that should have a label. YouTube-8M's all have one.
@@ -28,16 +29,22 @@ _MOST_LISTED = 3
 Content = tuple[str, int, bytes]
 
 
-class Sides(NamedTuple):
-    """Scans of the two sides."""
+@dataclass(frozen=True)
+class Sides:
+    """Scans of the two sides, and the names of the classes for messages."""
 
     training: Scan
     holdout: Scan
+    names: ClassNames = field(default_factory=ClassNames)
 
     @property
     def by_name(self) -> dict[str, Scan]:
         """The scans by name of the side, for messages."""
         return {"training": self.training, "hold-out": self.holdout}
+
+    def classes(self, scan: Scan) -> str:
+        """List the classes that have videos on a side."""
+        return self.names.listing(np.flatnonzero(scan.class_counts).tolist())
 
     @property
     def untrained(self) -> list[int]:
@@ -64,14 +71,14 @@ def check_labels(sides: Sides, spec: DataSpec) -> None:
         classes = np.flatnonzero(sides.training.class_counts).tolist()
         two = propose_two_classes(spec) if spec.layout.label_form == "numbers" and classes == [0, 1] else ""
         raise DataError(
-            f"all {sides.training.videos:,} training videos have the same labels ({_classes(sides.training)}): there "
-            f"is nothing to tell apart. Add videos of other classes.{' ' * bool(two)}{two}"
+            f"all {sides.training.videos:,} training videos have the same labels ({sides.classes(sides.training)}): "
+            f"there is nothing to tell apart. Add videos of other classes.{' ' * bool(two)}{two}"
         )
     if not sides.holdout.class_counts[sides.training.class_counts > 0].any():
         raise DataError(
-            f"no training video has a class of the hold-out videos ({_classes(sides.holdout)} there, "
-            f"{_classes(sides.training)} in training). Take both from the same data, or mix their videos with `yt8m "
-            "data split`."
+            f"no training video has a class of the hold-out videos ({sides.classes(sides.holdout)} there, "
+            f"{sides.classes(sides.training)} in training). Take both from the same data, or mix their videos with "
+            "`yt8m data split`."
         )
 
 
@@ -91,7 +98,7 @@ def check_frames(sides: Sides, spec: DataSpec) -> None:
             f"the features of all {sides.training.videos:,} training videos have the same bytes: no model can tell "
             f"them apart. {remarks}"
         )
-    training, holdout = (sum(scan.frame_level.values()) / scan.videos for scan in sides)
+    training, holdout = (sum(scan.frame_level.values()) / scan.videos for scan in sides.by_name.values())
     if abs(training - holdout) > MOST_OF_OTHER_KIND:
         (frames, of_frames), (vectors, of_vectors) = sorted(
             sides.by_name.items(), key=lambda side: -sum(side[1].frame_level.values()) / side[1].videos
@@ -177,14 +184,14 @@ def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iter
             )
         yield from _doubts_about_frames(name, scan, spec)
     if _same_labels(sides.holdout):
-        yield f"All hold-out videos have the same labels ({_classes(sides.holdout)}), so that they measure little."
+        yield f"All hold-out videos have the same labels ({sides.classes(sides.holdout)}), so that they measure little."
     elif (sides.holdout.class_counts > 0).sum() == 1:
-        yield f"Only one class has videos on the hold-out ({_classes(sides.holdout)})."
+        yield f"Only one class has videos on the hold-out ({sides.classes(sides.holdout)})."
     untrained = sides.holdout.class_counts[sides.untrained].sum() / sides.holdout.class_counts.sum()
     if untrained > MOST_UNTRAINED:
         yield (
             f"Classes of hold-out videos without a training video: {len(sides.untrained)}, with {untrained:.1%} of the "
-            "hold-out's labels."
+            f"hold-out's labels: {sides.names.listing(sides.untrained)}."
         )
 
 
@@ -221,12 +228,6 @@ def _shard_of_kind(scan: Scan, *, frames: bool) -> str:
 
 def _same_labels(scan: Scan) -> bool:
     return bool(np.isin(scan.class_counts, (0, scan.videos)).all())
-
-
-def _classes(scan: Scan) -> str:
-    classes = np.flatnonzero(scan.class_counts).tolist()
-    more = f" and {len(classes) - _MOST_LISTED} more" if len(classes) > _MOST_LISTED else ""
-    return f"class{'es' * (len(classes) > 1)} {', '.join(map(str, classes[:_MOST_LISTED]))}{more}"
 
 
 def _shared(sides: Sides, spec: DataSpec) -> str:

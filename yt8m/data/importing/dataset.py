@@ -17,7 +17,7 @@ from yt8m.data.importing.target import DEFAULT_SPLIT, ImportConfig, Target
 from yt8m.data.importing.video import VideoSource
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.data.shards import is_complete
-from yt8m.data.vocabulary import VOCABULARY_NAME, write_vocabulary
+from yt8m.data.vocabulary.files import VOCABULARY_NAME, write_vocabulary
 from yt8m.errors import DataError
 from yt8m.progress import progress
 
@@ -100,7 +100,9 @@ def import_dataset(
             limit = config.max_frames
             _write_shards(folder, output_uri, videos, max_frames=limit, survey=survey, plan=plan, spec=spec)
             if names:
-                write_vocabulary(folder / VOCABULARY_NAME, dict(sorted(names.items())))
+                # Every class has a row, also those that the vocabulary of the import leaves out.
+                rows = {number: names.get(number, "") for number in range(spec.num_classes)}
+                write_vocabulary(folder / VOCABULARY_NAME, rows)
     return report
 
 

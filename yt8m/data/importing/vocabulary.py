@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Self
 
-from yt8m.data.vocabulary import read_classes
+from yt8m.data.vocabulary.files import read_classes
 from yt8m.errors import DataError, suggest, suggest_similar
 
 

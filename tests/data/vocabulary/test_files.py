@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from yt8m.data.vocabulary import read_classes, read_vocabulary, write_vocabulary
+from yt8m.data.vocabulary.files import read_classes, write_vocabulary
+from yt8m.data.vocabulary.names import read_vocabulary
 from yt8m.errors import DataError, StorageError
 
 
@@ -79,7 +80,7 @@ def test_the_number_of_classes_need_not_be_known(vocabulary):
 
 
 def test_names_that_were_written_are_read(tmp_path):
-    names = {5: 'say "c"', 0: "a, b", 2: "", 3: "äöü", 1: "7;8\t9"}
+    names = {5: 'say "c"', 0: "a, b", 2: "", 3: "äöü", 1: "7;8\t9", 4: "4"}
     write_vocabulary(tmp_path / "classes.csv", names)
     assert read_vocabulary(str(tmp_path / "classes.csv"), 6) == names
 
@@ -142,7 +143,7 @@ def test_an_empty_name_is_none_as_in_the_vocabulary_of_youtube_8m(vocabulary, ca
 
 def test_classes_without_a_name_are_counted_in_a_warning(vocabulary, caplog):
     with caplog.at_level(logging.WARNING):
-        read_vocabulary(vocabulary("Index,Name\n0,Game\n2,Car\n"), 3)
+        read_vocabulary(vocabulary("Index,Name\n0,Game\n1,\n2,Car\n"), 3)
         assert "1 of 3 classes have no name" in caplog.text
         caplog.clear()
         read_vocabulary(vocabulary("Index,Name\n0,Game\n"), 1)

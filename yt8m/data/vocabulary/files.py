@@ -1,4 +1,4 @@
-"""Vocabularies: names of classes, from text files and to CSV files."""
+"""Vocabularies: files with the names of classes, which are text files or CSV files."""
 
 import codecs
 import csv
@@ -30,6 +30,7 @@ _EXPECTED = (
     "Expected a CSV file whose first line names a column of class numbers, 'Index', and one of class names, 'Name', or "
     "a text file with one name per line, in the order of the classes"
 )
+OTHER_CLASSES = "Give the vocabulary of this data, or correct the number of classes (data.spec.num_classes)."
 _QUOTES = "Close it, or write it twice and put the whole cell in quotation marks."
 # Byte order marks and the encodings that they stand for. Excel writes all of them.
 _MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -75,23 +76,6 @@ class _Row(NamedTuple):
     alias: str = ""
 
 
-def read_vocabulary(uri: str, num_classes: int) -> dict[int, str]:
-    """Read the class names of a model; see `read_classes`.
-
-    Logs a warning with the number of classes that have no name, and of names that occur twice.
-
-    Args:
-        uri: URI of the file.
-        num_classes: Number of classes of the model.
-
-    Returns:
-        Names by class.
-    """
-    names = {each.number: each.name for each in read_classes(uri, num_classes)}
-    _warn(uri, names, num_classes)
-    return names
-
-
 def read_classes(uri: str, num_classes: int | None = None) -> list[ClassName]:
     """Read classes from a CSV file such as YouTube-8M's or AudioSet's, or from a text file with a name per line.
 
@@ -121,10 +105,7 @@ def read_classes(uri: str, num_classes: int | None = None) -> list[ClassName]:
             raise DataError(f"{line}: expected a class number, received '{row.number[:80]}'.")
         index = int(row.number)
         if num_classes is not None and index >= num_classes:
-            raise DataError(
-                f"{line}: class {index}, but there are {num_classes} classes, from 0. Give the vocabulary of this "
-                "data, or correct the number of classes."
-            )
+            raise DataError(f"{line}: class {index}, but there are {num_classes} classes, from 0. {OTHER_CLASSES}")
         if index in classes:
             raise DataError(f"{line}: class {index} occurs twice. Remove one of the rows.")
         if row.name is None:
@@ -282,18 +263,3 @@ def _refuse_swallowed_rows(
                 f"{place}: {column}: a quotation mark is opened, and closed only {_later(len(others))}, so that the "
                 f"rows between are part of one cell. {_QUOTES}"
             )
-
-
-def _warn(uri: str, names: Mapping[int, str], num_classes: int) -> None:
-    if missing := num_classes - sum(map(bool, names.values())):
-        _LOGGER.warning("%s: %d of %d classes have no name.", uri, missing, num_classes)
-    seen: dict[str, int] = {}
-    twice = [
-        (first, index) for index, name in names.items() if name and (first := seen.setdefault(name, index)) != index
-    ]
-    if twice:
-        first, second = twice[0]
-        _LOGGER.warning(
-            "%s: classes that have the name of another one: %d, for instance '%s' of %d and %d.",
-            uri, len(twice), names[first], first, second,
-        )  # fmt: skip
