@@ -13,7 +13,8 @@ Frames and activations are the same for all three.
 For latency, all three are called in turn in one process, so that other load affects them equally. The table shows
 medians, and the median ratio of consecutive calls in wall time and in CPU time, which other load affects less. Memory
 layout and the order of calls change times by a few percent. Half of the calls therefore run in a process that loads the
-models in the opposite order, and the order of calls alternates.
+models in the opposite order, and the order of calls alternates. A last table compares calls with bytes and with the
+floats that they stand for, of the model in mode `load`.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import multiprocessing
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +30,9 @@ import numpy as np
 from support.measuring import peak_bytes, resident_bytes, say
 from support.published import PUBLISHED
 
-from yt8m.data.format import DataSpec
+from yt8m.data.format import DataSpec, dequantize
 from yt8m.export.budget import directory_bytes
-from yt8m.export.description import ExportDescription, MemberDescription, ensemble_digest
+from yt8m.export.description import ExportDescription, MemberDescription, ensemble_digest, float_inputs
 from yt8m.export.exported_model import ExportedModel
 from yt8m.export.saved_model import write_saved_model
 from yt8m.models import build
@@ -45,7 +47,7 @@ MIN_CALLS = 4
 
 
 def main() -> None:
-    """Print two tables."""
+    """Print three tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", nargs="+", choices=PUBLISHED, default=["DBoF2"], metavar="MODEL")
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16, 160])
@@ -63,6 +65,8 @@ def main() -> None:
                 pool.apply(write_export, (folder, kind, arguments.members))
         measure_alone(folder, arguments.members, max(arguments.batches))
         measure_calls(folder, arguments.batches, arguments.seconds)
+        with spawn.Pool(1) as pool:
+            pool.apply(measure_floats, (folder / "load", arguments.batches, arguments.seconds))
 
 
 def write_member(folder: Path, name: str, frames: int) -> None:
@@ -81,6 +85,7 @@ def write_export(folder: Path, kind: str, members: list[str]) -> None:
     weights = dict.fromkeys(members, 1 / len(members))
     description = ExportDescription(
         data=read_description(models[members[0]]).data,
+        float_inputs=float_inputs(read_description(models[members[0]]).data.features),
         members={
             name: MemberDescription(weight=weights[name], family="", size_bytes=(model / WEIGHTS_FILE).stat().st_size)
             for name, model in models.items()
@@ -180,6 +185,29 @@ def call_in_turn(
                 wall[kind].append(time.perf_counter() - start[0])
                 cpu[kind].append(time.process_time() - start[1])
     return times
+
+
+def measure_floats(folder: Path, batches: list[int], seconds: float) -> None:
+    """Print latencies of calls with bytes and with floats, in turn, one row per batch size."""
+    model = ExportedModel(folder)
+    say("batch   bytes ms   floats ms   floats/bytes   calls")
+    for batch in batches:
+        frames, num_frames = inputs(model.spec, batch)
+        parts = np.split(frames, np.cumsum(list(model.spec.features.values()))[:-1], axis=2)
+        floats = dict(zip(model.spec.features, map(dequantize, parts), strict=True))
+        calls = {"bytes": partial(model.top, frames), "floats": partial(model.top_of_floats, floats)}
+        for call in calls.values():
+            call(num_frames)
+        wall: Times = {"bytes": [], "floats": []}
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end or len(wall["bytes"]) < MIN_CALLS:
+            for kind, call in calls.items():
+                start = time.perf_counter()
+                call(num_frames)
+                wall[kind].append(time.perf_counter() - start)
+        median = {kind: statistics.median(each) * 1e3 for kind, each in wall.items()}
+        slower = statistics.median(mine / other for mine, other in zip(wall["floats"], wall["bytes"], strict=True)) - 1
+        say(f"{batch:5} {median['bytes']:10.1f} {median['floats']:11.1f} {slower:14.1%} {len(wall['bytes']):7}")
 
 
 def ratio(times: Times, kind: str) -> float:
