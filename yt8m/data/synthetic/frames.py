@@ -41,7 +41,8 @@ class NoiseBank:
         return self._unit[self._place(rng, num_rows)]
 
     def _place(self, rng: np.random.Generator, num_rows: int) -> tuple[slice, slice]:
-        row = int(rng.integers(_ROWS))
+        # Scenes of several rare classes can be more rows than the longest video has frames.
+        row = int(rng.integers(min(_ROWS, len(self._unit) - num_rows + 1)))
         column = int(rng.integers(_SPARE_COLUMNS))
         return slice(row, row + num_rows), slice(column, column + self._size)
 
