@@ -12,7 +12,10 @@ from pipelines.cli.quiet_import import import_quietly
 from yt8m.predictions import DEFAULT_TOP_K
 
 # Metrics to print, in this order. The baseline is missing because it needs the training videos.
-SHOWN = ("gap", "map", "hit_at_1", "perr", "loss", "videos", "bytes", "seconds", "videos_per_second")
+SHOWN = (
+    "gap", "map", "hit_at_1", "perr", "accuracy", "balanced_accuracy", "loss", "videos", "bytes", "seconds",
+    "videos_per_second",
+)  # fmt: skip
 
 
 @click.command()
@@ -71,8 +74,9 @@ def evaluate(  # noqa: PLR0917 click passes them by name
         hold_out_all(shards, spec, on_bad).save(partition)
         metrics = run_stage(partition=partition, model=model, config=config, predictions=predictions).metrics
     if as_json:
-        click.echo(json.dumps({name: metrics[name] for name in SHOWN}))
+        click.echo(json.dumps({name: metrics[name] for name in (*SHOWN, "gap_top_k") if name in metrics}))
         return
     for name in SHOWN:
-        value = metrics[name]
-        click.echo(f"{name:18} {value:,.0f}" if value == int(value) and value > 1 else f"{name:18} {value:.5f}")
+        if name in metrics:
+            value, title = metrics[name], f"gap@{metrics['gap_top_k']:.0f}" if name == "gap" else name
+            click.echo(f"{title:18} {value:,.0f}" if value == int(value) and value > 1 else f"{title:18} {value:.5f}")

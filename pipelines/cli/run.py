@@ -193,9 +193,12 @@ def _show_results(console: Console, state: RunState, seconds: float) -> None:
 def _figures(final: dict[str, Any]) -> list[str]:
     lines = []
     if final.get("gap") is not None:
-        line = f"GAP {final['gap']:.4f} of the {final['measured_on']} on {final['videos'] or 0:.0f} hold-out videos"
+        name, videos = final.get("gap_name", "GAP"), final["videos"] or 0
+        line = f"{name} {final['gap']:.4f} of the {final['measured_on']} on {videos:.0f} hold-out videos"
         baseline = final.get("baseline_gap")
         lines.append(line + (f"; label frequencies alone: {baseline:.4f}" if baseline is not None else ""))
+    if final.get("accuracy") is not None:
+        lines.append(f"Accuracy {final['accuracy']:.4f}, {final['balanced_accuracy']:.4f} averaged over the classes")
     if final.get("size_bytes") is not None:
         budget = final.get("budget_bytes")
         share = f", {final['size_bytes'] / budget:.1%} of the budget" if budget else ""

@@ -28,6 +28,7 @@ def measured(record: dict[str, Any], gap: float, seconds: float, size: int) -> d
     name = record["name"]
     metrics = {
         "gap": gap,
+        "gap_top_k": 20.0,
         "map": gap - 0.31,
         "hit_at_1": gap + 0.05,
         "perr": gap - 0.06,

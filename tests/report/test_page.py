@@ -195,3 +195,23 @@ def test_long_tables_are_truncated_with_a_note(full_run):
             record["details"]["table"] = [{"members": [f"m{place}"], "gap": 0.5} for place in range(120)]
     page = Page(render_page(build(full_run)))
     assert "the best 40 of 120; all are in summary.json" in page.text
+
+
+@pytest.mark.parametrize(("classes", "name"), [(20.0, "GAP@20"), (3.0, "GAP@3")])
+def test_the_head_says_how_many_predictions_count_in_gap(full_run, classes, name):
+    for record in full_run:
+        if "gap_top_k" in record["metrics"]:
+            record["metrics"]["gap_top_k"] = classes
+    html = render_page(build(full_run))
+    assert f"One exported model: {name} <" in html
+    assert f"<dt>{name}</dt>" in html
+    assert f"GAP is {name}, the global average precision over the {name[4:]} most likely classes" in html
+    assert "<dt>Accuracy</dt>" not in html
+
+
+def test_the_head_gives_the_accuracy_where_every_video_has_one_label(full_run):
+    for record in full_run:
+        if record["stage"] == "export":
+            record["metrics"] |= {"accuracy": 0.81234, "balanced_accuracy": 0.71234}
+    html = render_page(build(full_run))
+    assert re.search(r"<dt>Accuracy</dt><dd>.*0\.81234.*</dd><dd class=\"more\">.*0\.71234", html)

@@ -1,4 +1,6 @@
+import json
 import math
+import re
 import shutil
 
 import numpy as np
@@ -181,6 +183,20 @@ def test_the_command_keeps_the_requested_number_of_predictions(trained, small_pa
     assert Predictions.load(tmp_path / "kept").top_k == 3
     with pytest.raises(ConfigError, match="top_k: input should be greater than 0"):
         CliRunner().invoke(command, [*arguments[:-1], "0"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("labels", [[1], [1, 2]])
+def test_the_command_says_which_gap_it_is_and_gives_the_accuracy_of_videos_with_one_label(
+    trained, tmp_path, shards, labels
+):
+    shards.write(tmp_path / "a.tfrecord", [shards.video_of(number, labels=labels) for number in range(3)])
+    arguments = ["--model", str(trained), "--input", str(tmp_path / "a.tfrecord")]
+    printed = CliRunner().invoke(command, arguments, catch_exceptions=False).stdout
+    assert re.search(r"^gap@10 +0\.\d{5}$", printed, re.MULTILINE)
+    found = json.loads(CliRunner().invoke(command, [*arguments, "--json"], catch_exceptions=False).stdout)
+    assert found["gap_top_k"] == 10
+    assert ("accuracy" in found) == ("balanced_accuracy" in found) == ("accuracy" in printed) == (labels == [1])
+    assert found.get("accuracy", found["hit_at_1"]) == found["hit_at_1"]
 
 
 def test_videos_without_labels_are_told(trained, tmp_path, shards, caplog):

@@ -46,8 +46,9 @@ def test_the_keys_of_the_summary_are_stable(records, tmp_path):
     }  # fmt: skip
     assert set(summary["tables"]) == {"averaging", "quantization", "distillation", "ensemble", "ensemble_families"}
     assert set(summary["final"]) == {
-        "gap", "gap_held_out", "measured_on", "map", "hit_at_1", "perr", "videos", "size_bytes", "budget_bytes",
-        "budget_share", "members", "baseline_gap", "best_model", "best_model_gap",
+        "gap", "gap_name", "gap_held_out", "measured_on", "map", "hit_at_1", "perr", "accuracy", "balanced_accuracy",
+        "videos", "size_bytes", "budget_bytes", "budget_share", "members", "baseline_gap", "best_model",
+        "best_model_gap",
     }  # fmt: skip
 
 

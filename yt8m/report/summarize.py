@@ -70,12 +70,17 @@ def _final(run: Run) -> Final:
     size = _first_known(exported, search, keys=("bytes", "size_bytes"))
     budget = _first_known(exported, search, keys=("budget_bytes",))
     baselines = [record.metrics.get("baseline_gap") for record in (exported, *run.of("train")) if record]
+    # The search does not evaluate; trainings of the same run do.
+    counted = _first_known(measured, *run.of("train"), keys=("gap_top_k",))
     return Final(
         gap=figures.get("gap"),
+        gap_name=f"GAP@{counted:.0f}" if counted else "GAP",
         measured_on="exported model" if exported else "search" if search else "model" if figures else "nothing",
         map=figures.get("map"),
         hit_at_1=figures.get("hit_at_1"),
         perr=figures.get("perr"),
+        accuracy=figures.get("accuracy"),
+        balanced_accuracy=figures.get("balanced_accuracy"),
         videos=figures.get("videos"),
         size_bytes=size,
         budget_bytes=budget,

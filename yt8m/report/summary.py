@@ -21,11 +21,14 @@ class Final(Config):
 
     Attributes:
         gap: GAP of the model that `measured_on` names.
+        gap_name: Name of GAP with the number of predictions per video that count, `GAP@20` or that of all classes.
         gap_held_out: GAP of the ensemble on the hold-out videos that the search for weights did not use.
         measured_on: Model that `gap` was measured on; `search` or `model` if the run exports nothing.
         map: Mean average precision of the same model.
         hit_at_1: Fraction of videos whose top prediction is correct.
         perr: Precision at equal recall rate.
+        accuracy: Fraction of videos whose top prediction is correct, if every video has exactly one label.
+        balanced_accuracy: Mean of this fraction over the classes, if every video has exactly one label.
         videos: Number of hold-out videos of these figures.
         size_bytes: Size of the exported model on disk.
         budget_bytes: Maximum size of the exported model.
@@ -37,11 +40,14 @@ class Final(Config):
     """
 
     gap: float | None = None
+    gap_name: str = "GAP"
     gap_held_out: float | None = None
     measured_on: Literal["exported model", "search", "model", "nothing"] = "nothing"
     map: float | None = None
     hit_at_1: float | None = None
     perr: float | None = None
+    accuracy: float | None = None
+    balanced_accuracy: float | None = None
     videos: float | None = None
     size_bytes: float | None = None
     budget_bytes: float | None = None

@@ -51,11 +51,12 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
         predictions: File that receives the predictions (`yt8m.predictions.Predictions`). None stores nothing.
 
     Returns:
-        Metrics `gap`, `map`, `hit_at_1`, `perr`, `loss` (cross entropy summed over classes, without regularization),
-        `videos`, `accuracy` and `balanced_accuracy` if every video has exactly one label, `baseline_gap` (GAP of
-        predicting each class by its frequency in training), `bytes` (of the weight file or the whole SavedModel),
-        `seconds` and `videos_per_second` (of the model alone, without reading, compilation and metrics); details
-        `gap_by_kind`, the GAP among the classes of each kind, if the data has kinds.
+        Metrics `gap`, `gap_top_k` (the number of predictions per video that count in it), `map`, `hit_at_1`, `perr`,
+        `loss` (cross entropy summed over classes, without regularization), `videos`, `accuracy` and
+        `balanced_accuracy` if every video has exactly one label, `baseline_gap` (GAP of predicting each class by its
+        frequency in training), `bytes` (of the weight file or the whole SavedModel), `seconds` and `videos_per_second`
+        (of the model alone, without reading, compilation and metrics); details `gap_by_kind`, the GAP among the classes
+        of each kind, if the data has kinds.
 
     Raises:
         DataError: There is no model, it was made for other data, or shards cannot be read.
@@ -86,6 +87,7 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
         found.save(predictions)
     figures = {
         **scores.result(),
+        "gap_top_k": float(min(GAP_TOP_K, shards.spec.num_classes)),
         **(scores.metrics.accuracy() if shards.single_label else {}),
         "baseline_gap": baseline_gap(shards, found),
         "bytes": float(_size_bytes(model)),

@@ -55,6 +55,11 @@ def test_the_final_figures_are_gap_baseline_size_and_members() -> None:
         "Size 1.5 MB, 50.0% of the budget; 2 members",
     ]
     assert _figures({}) == []
+    named = {**final, "gap_name": "GAP@3", "accuracy": 0.75, "balanced_accuracy": 0.7}
+    assert _figures(named) == [
+        "GAP@3 0.5000 of the exported model on 100 hold-out videos; label frequencies alone: 0.2000",
+        "Accuracy 0.7500, 0.7000 averaged over the classes",
+    ]
 
 
 @pytest.mark.parametrize(("name", "told"), [("run", False), ("run [v1]", True)])
