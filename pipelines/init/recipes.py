@@ -141,6 +141,7 @@ def _values(draft: Draft) -> dict[str, Any]:
         "average": "if_better" if level.netvlad else "never",
         "averaging_epochs": 2 if level.second_level else 1,
         "netvlad_head": f"{{kind: {scale.head}{', label_gating: probabilities' if gated else ''}}}",
+        "softmax_head": ", head: {kind: softmax}" if scale.head == "softmax" else "",
         "num_sampled": _FIRST_RUN_FRAMES if sampled else None,
         "nextvlad_groups": gcd(_NEXTVLAD_GROUPS, *(2 * size for size in spec.features.values())),
         "threshold": 1000 if scale.training_videos < _LARGE_MODELS_VIDEOS or draft.first else _PAPER_THRESHOLD,

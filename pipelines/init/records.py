@@ -1,14 +1,14 @@
 """The format of videos that fits the records of shards without a description."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.explain import explain_bad_record
-from yt8m.data.checking.fields import describe_fields, fields_of
+from yt8m.data.checking.fields import describe_fields, fields_of, parse, values_of
 from yt8m.data.checking.floats import measure_ranges
 from yt8m.data.checking.layout import guess_spec
 from yt8m.data.checking.remarks import remark_on_raw_floats
-from yt8m.data.format import DataSpec
+from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.errors import DataError
 
 # Classes of YouTube-8M that a part of its records may miss.
@@ -61,6 +61,20 @@ def check_labels(payloads: Sequence[bytes], spec: DataSpec, uri: str) -> None:
             f"{describe_fields(fields_of(payloads[0]))}. Give labeled shards; `yt8m data import --labels` writes them. "
             "`yt8m predict` reads videos without labels."
         )
+
+
+def have_one_label(payloads: Iterable[bytes], layout: RecordLayout) -> bool:
+    """Return whether there are records, and each of them has exactly one label."""
+    counts = {_count_labels(payload, layout) for payload in payloads}
+    return counts == {1}
+
+
+def _count_labels(payload: bytes, layout: RecordLayout) -> int:
+    record = parse(payload)
+    if record is None or layout.labels not in record.context.feature:
+        return 0
+    values = values_of(record.context.feature[layout.labels])
+    return len(values) if layout.label_form == "numbers" else sum(value == 1 for value in values)
 
 
 def check_kinds(shards: Mapping[str, Sequence[bytes]], spec: DataSpec | None) -> None:

@@ -91,6 +91,7 @@ class Scale:
         holdout_shards: Shards to hold out.
         classes: Number of classes.
         level: Models and trainings for these videos.
+        single_label: Whether every video has exactly one label, as far as its records were looked at.
     """
 
     training_videos: int
@@ -98,6 +99,7 @@ class Scale:
     holdout_shards: int
     classes: int
     level: Level
+    single_label: bool = False
 
     @classmethod
     def of(cls, survey: Survey) -> "Scale":
@@ -110,7 +112,7 @@ class Scale:
         holdout_videos = round(side.videos * held_out / shards)
         training_videos = survey.videos - holdout_videos
         level = [level for level in LEVELS if training_videos >= level.least_videos][-1]
-        return cls(training_videos, holdout_videos, held_out, survey.spec.num_classes, level)
+        return cls(training_videos, holdout_videos, held_out, survey.spec.num_classes, level, survey.single_label)
 
     def first_run(self, share: float) -> "Scale":
         """Return the numbers of a first run on a share of the videos, with few and small models."""
@@ -169,7 +171,9 @@ class Scale:
 
     @property
     def head(self) -> str:
-        """Kind of the head of pooling models."""
+        """Kind of the head of pooling models; `softmax` is that of all models."""
+        if self.single_label:
+            return "softmax"
         return "moe" if self.videos_per_class >= MOE_VIDEOS_PER_CLASS else "logistic"
 
 

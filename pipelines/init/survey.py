@@ -1,12 +1,12 @@
 """What a data set holds: sides, numbers of videos, features, classes and frames, from looking at its records."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
 import numpy as np
 
-from pipelines.init.records import check_kinds, check_labels, check_readable, find_spec
+from pipelines.init.records import check_kinds, check_labels, check_readable, find_spec, have_one_label
 from pipelines.init.shards import UNUSED, Shards, check_enough
 from yt8m import storage
 from yt8m.data.checking.layout import explain_other_features
@@ -57,6 +57,7 @@ class Survey:
         vocabulary: File with the names of the classes; empty if there is none.
         read: Number of records that were read to find `spec`; 0 with a description.
         left_out: Why fields of the records are not among the features, by key.
+        single_label: Whether all records that were looked at have exactly one label.
     """
 
     spec: DataSpec
@@ -65,6 +66,7 @@ class Survey:
     vocabulary: str
     read: int
     left_out: Mapping[str, str] = field(default_factory=dict)
+    single_label: bool = False
 
     @property
     def videos(self) -> int:
@@ -118,15 +120,22 @@ def survey(shards: Mapping[str, Shards]) -> Survey:
         check_readable(firsts, description.data)
         check_enough(shards)
         vocabulary = storage.join(folder, description.vocabulary) if description.vocabulary else ""
-        return Survey(description.data, sides, True, vocabulary, 0)
-    mean_bytes = sum(side.shards.num_bytes for side in labeled) / max(sum(side.videos for side in labeled), 1)
-    wanted = round(_READ_BYTES / max(mean_bytes, 1) / len(labeled))
-    payloads = [payload for side in labeled for payload in take_records(side.records, wanted)]
+        single_label = have_one_label(_read(labeled), description.data.layout)
+        return Survey(description.data, sides, True, vocabulary, 0, single_label=single_label)
+    payloads = list(_read(labeled))
     spec = find_spec(payloads, next(iter(firsts)))
     check_readable(firsts, spec)
     check_enough(shards)
     left_out = explain_other_features(payloads[:_EXPLAINED], spec.features)
-    return Survey(spec, sides, False, "", len(payloads), left_out)
+    return Survey(spec, sides, False, "", len(payloads), left_out, have_one_label(payloads, spec.layout))
+
+
+def _read(sides: Sequence[Side]) -> Iterator[bytes]:
+    """Yield records of the sides, evenly from their shards, up to a number of bytes."""
+    mean_bytes = sum(side.shards.num_bytes for side in sides) / max(sum(side.videos for side in sides), 1)
+    wanted = round(_READ_BYTES / max(mean_bytes, 1) / len(sides))
+    for side in sides:
+        yield from take_records(side.records, wanted)
 
 
 def check_labeled(side: Side, spec: DataSpec) -> None:

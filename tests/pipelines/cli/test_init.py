@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from pipelines.cli import main
 from pipelines.init import doubts, write
+from pipelines.init.records import have_one_label
 from pipelines.init.shards import find_shards
 from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
@@ -566,3 +567,34 @@ def test_the_first_run_of_a_small_data_set_is_better_than_label_frequencies(tmp_
     assert result.exit_code == 0, result.output
     final = json.loads((root / "summary.json").read_text())["final"]
     assert final["gap"] > final["baseline_gap"] + 0.2
+
+
+@pytest.mark.parametrize("described", [False, True])
+@pytest.mark.parametrize(("other", "kind"), [([1], "softmax"), ([0, 1], "logistic"), ([], "logistic")])
+def test_videos_with_one_label_each_get_softmax_heads(
+    tmp_path: Path, described: bool, other: list[int], kind: str
+) -> None:
+    write_shards(tmp_path / "data", DIVIDED[1:])
+    videos = [video_of(1000 + n, 5, other if n == 19 else [n % 3], **SIZES) for n in range(20)]
+    write_shard(tmp_path / "data" / DIVIDED[0], videos)
+    if described:
+        spec = DataSpec(features=SIZES, num_classes=3, max_frames=5)
+        DatasetDescription(data=spec, seed=0, videos={}, shards={}).save(tmp_path / "data" / "dataset.json")
+    result = init(tmp_path / "own", "--data", tmp_path / "data")
+    assert result.exit_code == 0, result.output
+    for name in ("recipe.yaml", "first.yaml"):
+        models = recipe_of(tmp_path / "own", name).models().values()
+        assert {model.model.head.kind for model in models} == {kind}
+        assert ("exactly one label" in (tmp_path / "own" / name).read_text()) == (kind == "softmax")
+
+
+def test_vectors_of_zeros_and_a_single_one_are_one_label(tmp_path: Path) -> None:
+    videos = [
+        Video(id=b"%04d" % n, labels=[int(n % 3 == c) for c in range(3)], means={"rgb": [n, 1.0]}) for n in range(9)
+    ]
+    payloads = [video.serialize() for video in videos]
+    layout = RecordLayout(label_form="multi_hot")
+    assert have_one_label(payloads, layout)
+    assert not have_one_label([*payloads, Video(labels=[1, 1, 0]).serialize()], layout)
+    assert not have_one_label([*payloads, Video(labels=None).serialize()], layout)
+    assert not have_one_label([], layout)

@@ -52,6 +52,12 @@ def test_every_data_set_gets_a_valid_recipe(videos: int, spec: DataSpec, first: 
     assert recipe.ensemble.search.budget_bytes <= 2**30
 
 
+@pytest.mark.parametrize(("videos", "spec"), SHAPES)
+def test_every_model_for_videos_with_one_label_has_a_softmax_head(videos: int, spec: DataSpec) -> None:
+    recipe = written(replace(survey_of(videos, spec), single_label=True)).recipe
+    assert {model.model.head.kind for model in recipe.models().values()} == {"softmax"}
+
+
 def test_more_videos_get_more_families_and_larger_models() -> None:
     spec = DataSpec(features={"rgb": 64, "audio": 16}, num_classes=40, max_frames=20)
     recipes = [written(survey_of(videos, spec)).recipe for videos in (300, 3_000, 10_000, 100_000, 5_000_000)]
