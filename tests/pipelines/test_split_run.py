@@ -66,10 +66,37 @@ def test_a_run_takes_members_and_teachers_of_another_run(tmp_path: Path) -> None
     assert {node.state for node in RunState.load(tmp_path / "second").nodes.values()} == {"unchanged"}
 
 
-def test_members_of_a_run_with_other_videos_are_refused(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Run a recipe with one model; return its root."""
+    folder = tmp_path_factory.mktemp("source")
     families = {"dbof": {"ensemble_size": 1, "candidates": {"dbof-a": dbof(16)}}}
-    assert run(tmp_path, "first", families=families, ensemble={"search": SEARCH}).exit_code == 0
-    ensemble = {"members": {"from": str(tmp_path / "first")}, "search": SEARCH}
+    done = run(folder, "first", families=families, ensemble={"search": SEARCH})
+    assert done.exit_code == 0, done.output
+    return str(folder / "first")
+
+
+def test_a_training_starts_with_the_weights_of_another_run(source: str, tmp_path: Path) -> None:
+    def families(**changes: Any) -> dict[str, Any]:
+        warm = {**dbof(16), "start_from": {"from": source, "name": "dbof-a"}, "training": {"learning_rate": 1e-9}}
+        return {"dbof": {"ensemble_size": 1, "candidates": {"warm": warm | changes}}}
+
+    warm = run(tmp_path, "warm", families=families(), ensemble={"search": SEARCH})
+    assert warm.exit_code == 0, warm.output
+    (record,) = (tmp_path / "warm" / "records" / "train-warm").glob("*.json")
+    assert json.loads(record.read_text())["details"]["start"]["head"] is True
+    before, after = (
+        json.loads((Path(root) / "summary.json").read_text())["models"][0]["gap"]
+        for root in (source, tmp_path / "warm")
+    )
+    assert after == pytest.approx(before, abs=0.02)
+    refused = run(tmp_path, "refused", families=families(**dbof(8)), ensemble={"search": SEARCH})
+    assert refused.exit_code == 2
+    assert "'warm' cannot start from 'dbof-a'" in refused.output
+
+
+def test_members_of_a_run_with_other_videos_are_refused(source: str, tmp_path: Path) -> None:
+    ensemble = {"members": {"from": source}, "search": SEARCH}
     only_ensemble = run(tmp_path, "second", ensemble=ensemble)
     assert only_ensemble.exit_code == 0, only_ensemble.output
     other = {"families": {"new": {"candidates": {"new": dbof(4)}}}, "seed": 1}
