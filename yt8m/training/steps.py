@@ -100,5 +100,5 @@ class TrainingRecord(Config):
         return [point for point in self.curve if point.epoch == self.kept_epoch][-1]
 
     def curve_as_json(self) -> list[dict[str, Any]]:
-        """Return the learning curve as plain JSON data."""
-        return [point.model_dump() for point in self.curve]
+        """Return the learning curve as plain JSON data, without the figures that a point does not have."""
+        return [point.model_dump(exclude_none=True) for point in self.curve]
