@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import tensorflow as tf
 
 from yt8m.layers.batch_normalization import BatchNormalization
 
@@ -24,6 +25,17 @@ def test_statistics_in_training_are_those_of_real_frames():
     np.testing.assert_allclose(normalized[MASK], expected, atol=1e-5)
     np.testing.assert_allclose(layer.moving_mean, 0.001 * mean, rtol=1e-4)
     np.testing.assert_allclose(layer.moving_variance, 0.999 + 0.001 * variance, rtol=1e-5)
+
+
+def test_moving_variances_are_biased_and_those_of_the_winners_tensorflow_unbiased():
+    """The fused kernel for matrices of TensorFlow 1 returns the variance that it averages."""
+    rows = FRAMES[MASK]  # (11, 3)
+    layer = BatchNormalization(momentum=0.0)
+    layer(rows, training=True)
+    scale, offset = np.ones(3, np.float32), np.zeros(3, np.float32)
+    _, _, theirs = tf.compat.v1.nn.fused_batch_norm(rows[:, None, None], scale, offset, is_training=True)
+    np.testing.assert_allclose(layer.moving_variance, rows.astype(np.float64).var(0), rtol=1e-5)
+    np.testing.assert_allclose(theirs, np.asarray(layer.moving_variance) * 11 / 10, rtol=1e-5)
 
 
 def test_a_mask_of_nothing_but_real_frames_changes_nothing():

@@ -23,11 +23,13 @@ POOLINGS = {
     "lightvlad": (lambda: NetVLAD(5, centers=False), 40),
     "netfv": (lambda: NetFV(5), 80),
     "dbof": (lambda: DBoF(5, gated=True), 5),
+    "dbof with maximum": (lambda: DBoF(5, add_maximum=True), 10),
     "classic max": (lambda: ClassicDBoF(5, "max"), 5),
     "classic average": (lambda: ClassicDBoF(5, "average"), 5),
     "nextvlad": (lambda: NeXtVLAD(5, num_groups=4), 20),
     "average": (AverageFrames, 8),
     "recurrent": (lambda: RecurrentEncoder(6), 6),
+    "recurrent with projection": (lambda: RecurrentEncoder(6, "gru", projection=True), 6),
 }
 
 

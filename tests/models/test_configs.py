@@ -162,6 +162,28 @@ def test_a_divisor_of_units_is_refused_without_branches():
     assert "branches: per_feature" in line
 
 
+@pytest.mark.parametrize(
+    ("fields", "place", "reason"),
+    [
+        ({"pooling": "max"}, "add_maximum", "codes of frames have no soft assignments. Set pooling: soft"),
+        ({"pooling": "average"}, "add_maximum", "codes of frames have no soft assignments. Set pooling: soft"),
+        ({"branches": "joint"}, "branches", "the only branch is gated"),
+    ],
+)
+def test_a_maximum_is_refused_where_no_branch_would_have_it(fields, place, reason):
+    (line,) = problems({"students": [{**NETVLAD, "architecture": "dbof", "add_maximum": True, **fields}]})
+    assert line.startswith(f"recipe.yaml: students[0].{place}: {reason}")
+    assert "or add_maximum: false" in line
+
+
+def test_a_maximum_is_refused_for_data_whose_only_feature_is_gated(small):
+    config = small.parse({**NETVLAD, "architecture": "dbof", "add_maximum": True})
+    with pytest.raises(ConfigError, match=r"the only feature, rgb, is gated, .* Set pooling: soft"):
+        build(config, DataSpec(features={"rgb": 12}, num_classes=3, max_frames=2))
+    soft = small.parse({**NETVLAD, "architecture": "dbof", "add_maximum": True, "pooling": "soft"})
+    assert build(soft, DataSpec(features={"rgb": 12}, num_classes=3, max_frames=2))
+
+
 def test_groups_that_do_not_divide_the_features_are_refused(small):
     config = small.parse({"architecture": "nextvlad", "num_clusters": 4, "hidden_units": 4, "num_groups": 7})
     with pytest.raises(ConfigError, match="7 groups do not divide rgb's 12 features times 2"):

@@ -20,7 +20,12 @@ SPEC = DataSpec(features={"rgb": 16, "audio": 8}, num_classes=10, max_frames=6)
 NETVLAD = NetVLADConfig(
     num_clusters=6, hidden_units=12, context_gating=True, head=MixtureOfExpertsConfig(label_gating="probabilities")
 )
-MODELS = {**SMALL, "lightvlad": {"architecture": "netvlad", "num_clusters": 6, "hidden_units": 5, "centers": False}}
+MODELS = {
+    **SMALL,
+    "dbof_maximum": {"architecture": "dbof", "num_clusters": 16, "hidden_units": 5, "add_maximum": True},
+    "rnn_gated": {"architecture": "rnn", "cell": "gru", "branches": "per_feature", "units": 8, "state_gating": True},
+    "lightvlad": {"architecture": "netvlad", "num_clusters": 6, "hidden_units": 5, "centers": False},
+}
 
 
 def test_a_netvlad_by_hand() -> None:

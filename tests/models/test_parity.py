@@ -42,6 +42,15 @@ CASES = {
     "netfv, coupled": {"architecture": "netfv", **POOLED, "coupled": True},
     "netfv, coupled closely": {"architecture": "netfv", **POOLED, "coupled": True, "coupling_factor": 0.7},
     "dbof, soft": {"architecture": "dbof", **POOLED, "pooling": "soft"},
+    "dbof, soft, with the maximum": {"architecture": "dbof", **POOLED, "pooling": "soft", "add_maximum": True},
+    "dbof, gated, with the maximum of audio": {"architecture": "dbof", **POOLED, "add_maximum": True},
+    "dbof, soft, with the maximum, all features together": {
+        "architecture": "dbof",
+        **POOLED,
+        "pooling": "soft",
+        "branches": "joint",
+        "add_maximum": True,
+    },
     "dbof, classic, average": {
         "architecture": "dbof",
         **POOLED,
@@ -59,6 +68,17 @@ CASES = {
     "dbof, gated, all features together": {"architecture": "dbof", **POOLED, "branches": "joint"},
     "rnn, lstm, moe": {"architecture": "rnn", "units": 6, "head": MOE},
     "rnn, gru": {"architecture": "rnn", "cell": "gru", "units": 6},
+    "rnn, lstm, gated state": {"architecture": "rnn", "units": 6, "state_gating": True},
+    "rnn, gru, gated state": {"architecture": "rnn", "cell": "gru", "units": 6, "state_gating": True},
+    "rnn, gru, per feature, gated state": {
+        "architecture": "rnn",
+        "cell": "gru",
+        "units": 8,
+        "branches": "per_feature",
+        "unit_divisor": 4,
+        "state_gating": True,
+        "head": MOE,
+    },
     "rnn, lstm, per feature": {"architecture": "rnn", "units": 8, "branches": "per_feature", "unit_divisor": 4},
     "nextvlad, expanded thrice": {
         "architecture": "nextvlad",
@@ -138,9 +158,11 @@ def dbof(x, w, config, first):
         return relu6(z).mean(0)
     a = softmax(z)
     s = a.sum(0)
+    peaks = unit(a.max(0))
     if config.pooling == "gated" and first:
-        peaks = unit(a.max(0))
         s = s * sigmoid(bn(peaks @ w["gate_projection/kernel"] @ w["gate/kernel"], w.inside("gate/normalization")))
+    elif config.add_maximum:
+        return np.concatenate([unit(s), peaks])
     return unit(s)
 
 
@@ -184,7 +206,7 @@ def gru(x, w, size):
 def rnn(x, w, config, first):
     run, cell = {"lstm": (lstm, "lstm_cell"), "gru": (gru, "gru_cell")}[config.cell]
     if config.branches == "per_feature":
-        x = relu6(x @ w["projection/kernel"] + w["projection/bias"])
+        x = relu6(bn(x @ w["projection/kernel"], w.inside("projection_normalization")))
     half = (config.units if first else config.units // config.unit_divisor) // 2
     there, _ = run(x, w.inside(f"bidirectional/forward_half/{cell}"), half)
     back, _ = run(x[::-1], w.inside(f"bidirectional/backward_half/{cell}"), half)
@@ -245,6 +267,8 @@ def predict_video(frames, w, config):
     pooled = np.concatenate(
         [pool(part, w.inside(f"pooling/{name}"), config, name != "audio") for name, part in parts.items()]
     )
+    if getattr(config, "state_gating", False):
+        pooled = pooled * sigmoid(pooled @ w["state_gate/kernel"] + w["state_gate/bias"])
     return head(hidden(pooled, w, config) if isinstance(config, PooledConfig) else pooled, w, config.head)
 
 

@@ -14,6 +14,8 @@ from yt8m.layers.logistic import Logistic
 from yt8m.layers.mixture_of_experts import MixtureOfExperts
 from yt8m.layers.squeeze_excitation_gate import SqueezeExcitationGate
 from yt8m.models import build
+from yt8m.models.dbof import DBoFConfig
+from yt8m.models.rnn import RNNConfig
 from yt8m.models.sizes import measure
 from yt8m.quantization.methods import METHODS, quantize_array
 
@@ -26,6 +28,25 @@ def test_sizes_are_those_of_the_papers_table_4(name):
     size = measure(PUBLISHED[name], DataSpec())
     assert abs(size.parameters / 1e6 / TABLE_4[name] - 1) < 0.01
     assert int(size.quantized_bytes() / 1e6) == TABLE_4[name], "the table is truncated to whole megabytes"
+
+
+def test_the_winners_options_have_the_weights_of_their_formulas():
+    """Gates on a state of 1024 values, 512 maxima of audio, and branches with 4 vectors in place of each bias."""
+    features, classes = {"rgb": 1024, "audio": 128}, 3862
+    spec = DataSpec(features=features, num_classes=classes)
+    gru = RNNConfig(cell="gru", units=1024)
+    gated = gru.model_copy(update={"state_gating": True})
+    assert measure(gated, spec).parameters - measure(gru, spec).parameters == 1024 * 1024 + 1024
+    dbof = DBoFConfig(num_clusters=4096, hidden_units=1024)
+    with_maximum = dbof.model_copy(update={"add_maximum": True})
+    assert measure(with_maximum, spec).parameters - measure(dbof, spec).parameters == 512 * 1024
+    expected = (1024 + 128) * classes + classes + 1152**2 + 1152
+    for size in features.values():
+        half = size // 2
+        expected += 4 * size + size * size + 4 * size  # normalization, dense, normalization
+        expected += 2 * 3 * half * (size + half + 1) + 3 * size * (size + size + 1)
+    branched = RNNConfig(cell="gru", units=1024, branches="per_feature", state_gating=True)
+    assert measure(branched, spec).parameters == expected
 
 
 def test_weights_are_those_of_the_model_itself(config, small):

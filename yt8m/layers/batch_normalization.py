@@ -15,6 +15,11 @@ class BatchNormalization(keras.layers.BatchNormalization):
     Keras' own `mask` argument gives the same statistics, but broadcasts the mask over all features and keeps six
     temporary copies of the frames. Here both statistics are products of a matrix and a vector of weights.
 
+    The moving variance averages biased variances, divided by the number of rows N, as in Keras. TensorFlow 1, which the
+    winners used, normalized with these as well, but averaged unbiased ones, divided by N - 1, in its fused kernel for
+    matrices. Their moving variances are larger by the factor N / (N - 1): 1.3% in a gate with 80 videos per batch,
+    0.004% in clusters with 24,000 frames.
+
     Args:
         **kwargs: Arguments of `keras.layers.BatchNormalization`.
 

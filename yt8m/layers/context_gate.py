@@ -1,4 +1,4 @@
-"""Context gating."""
+"""Gates on features or probabilities."""
 
 from typing import Any
 
@@ -13,6 +13,9 @@ class ContextGate(keras.layers.Layer):
     Args:
         units: Number of gates.
         remove_diagonal: Whether a gate ignores the input it gates, `x G - diag(G) x`. Needs as many gates as inputs.
+        batch_norm: Whether the gates are batch-normalized. Otherwise they have a bias, `sigmoid(x G + b)`, which starts
+            with the same distribution as G (the winners' gates on the final states of an RNN).
+        initial_deviation: Standard deviation of the initial normal distribution of G. The default is `1 / sqrt(S)`.
         **kwargs: Arguments of `keras.layers.Layer`, such as `name`.
 
     Call arguments:
@@ -23,25 +26,38 @@ class ContextGate(keras.layers.Layer):
         `(B, units)`, float32, between 0 and 1.
 
     Weights:
-        `kernel` `(S, units)` = G; `normalization/*` `(units,)`.
+        `kernel` `(S, units)` = G, and either `normalization/*` `(units,)` or `bias` `(units,)` = b.
 
     Reference:
-        - [Miech et al., 2017](https://arxiv.org/abs/1706.06905), equation 1.
+        - [Miech et al., 2017](https://arxiv.org/abs/1706.06905), equation 1; gates with a bias as in the winners' code.
     """
 
-    def __init__(self, units: int, remove_diagonal: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        units: int,
+        remove_diagonal: bool = False,
+        *,
+        batch_norm: bool = True,
+        initial_deviation: float | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.units = units
         self.remove_diagonal = remove_diagonal
-        self.normalization = BatchNormalization(name="normalization", dtype=self.dtype_policy)
+        self.initial_deviation = initial_deviation
+        self.normalization = BatchNormalization(name="normalization", dtype=self.dtype_policy) if batch_norm else None
 
     def build(self, inputs_shape: tuple[int | None, ...]) -> None:
         S = inputs_shape[-1]
         assert S is not None
         assert self.units == S or not self.remove_diagonal, "only a square matrix has a diagonal to remove"
-        initializer = keras.initializers.RandomNormal(stddev=S**-0.5)
-        self.kernel = self.add_weight(name="kernel", shape=(S, self.units), initializer=initializer)
-        self.normalization.build((None, self.units))
+        deviation = S**-0.5 if self.initial_deviation is None else self.initial_deviation
+        normal = keras.initializers.RandomNormal
+        self.kernel = self.add_weight(name="kernel", shape=(S, self.units), initializer=normal(stddev=deviation))
+        if self.normalization:
+            self.normalization.build((None, self.units))
+        else:
+            self.bias = self.add_weight(name="bias", shape=(self.units,), initializer=normal(stddev=deviation))
 
     def compute_output_shape(self, inputs_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*inputs_shape[:-1], self.units)
@@ -50,5 +66,5 @@ class ContextGate(keras.layers.Layer):
         logits = keras.ops.matmul(inputs, self.kernel)
         if self.remove_diagonal:
             logits = logits - inputs * keras.ops.diagonal(self.kernel)
-        logits = self.normalization(logits, training=training)
+        logits = self.normalization(logits, training=training) if self.normalization else logits + self.bias
         return keras.ops.sigmoid(keras.ops.cast(logits, "float32"))

@@ -38,7 +38,7 @@ class MixtureOfExperts(keras.layers.Layer):
         `(H, r)` and `gates/kernel` `(r, C * (M + 1))`.
 
     Reference:
-        - YouTube-8M's `MoeModel` ([Abu-El-Haija et al., 2016](https://arxiv.org/abs/1609.08675), section 5.2.3);
+        - YouTube-8M's `MoeModel` ([Abu-El-Haija et al., 2016](https://arxiv.org/abs/1609.08675), section 5.3.3);
           low-rank gates as in [Miech et al., 2017](https://arxiv.org/abs/1706.06905).
     """
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import PositiveInt, ValidationInfo, field_validator
 
 from yt8m.data.format import DataSpec
+from yt8m.errors import ConfigError
 from yt8m.models.pooled import PooledConfig, build_pooled, layer_name
 
 
@@ -40,6 +41,10 @@ class DBoFConfig(PooledConfig):
         pooling: How frames become one vector (the paper: gated). `gated` and `soft` sum soft assignments of frames to
             clusters, with learned gates on the first feature or without. `max` and `average` pool relu6 codes of the
             frames (Abu-El-Haija et al. 2016).
+        add_maximum: Whether a feature without gates is described by each cluster's largest assignment, too, beside the
+            sum of the assignments, each half with length 1: `softdbof_maxpool` in the code of the paper's authors (the
+            paper: false). It applies to all features with `pooling: soft`, and to all but the first with
+            `pooling: gated`.
         branches: `per_feature` pools each feature with its own clusters, `joint` all features with the same ones, as
             Abu-El-Haija et al. 2016 (the paper: per_feature).
     """
@@ -47,6 +52,7 @@ class DBoFConfig(PooledConfig):
     architecture: Literal["dbof"] = "dbof"
     pooling: Literal["gated", "soft", "max", "average"] = "gated"
     cluster_divisor: PositiveInt = 8
+    add_maximum: bool = False
     branches: Literal["per_feature", "joint"] = "per_feature"
 
     @field_validator("branches")
@@ -57,21 +63,48 @@ class DBoFConfig(PooledConfig):
             raise ValueError("joint features have no clusters to divide. Leave out cluster_divisor, or branches")
         return value
 
+    @field_validator("add_maximum")
+    @classmethod
+    def _refuse_without_soft_pooling(cls, value: bool, fields: ValidationInfo) -> bool:
+        if value and fields.data.get("pooling") in ("max", "average"):
+            raise ValueError("codes of frames have no soft assignments. Set pooling: soft, or add_maximum: false")
+        return value
+
+    @field_validator("branches")
+    @classmethod
+    def _refuse_maximum_of_joint_gates(cls, value: str, fields: ValidationInfo) -> str:
+        if value == "joint" and fields.data.get("add_maximum") and fields.data.get("pooling") == "gated":
+            raise ValueError(
+                "the only branch is gated, and gates read the maximum already. Set pooling: soft, or add_maximum: false"
+            )
+        return value
+
     def features(self, spec: DataSpec) -> dict[str, int]:
         """Return the size of every branch by name."""
         return {"frames": spec.num_features} if self.branches == "joint" else super().features(spec)
 
 
 def build(config: DBoFConfig, spec: DataSpec) -> Any:
-    """Build a DBoF model; see `yt8m.models.architecture.Architecture.build`."""
+    """Build a DBoF model; see `yt8m.models.architecture.Architecture.build`.
+
+    Raises:
+        ConfigError: `add_maximum` has no effect, because the only feature of the data is gated.
+    """
     from yt8m.layers.classic_dbof import ClassicDBoF
     from yt8m.layers.dbof import DBoF
 
-    gated_feature = next(iter(config.features(spec))) if config.pooling == "gated" else None
+    features = list(config.features(spec))
+    gated_features = features[:1] if config.pooling == "gated" else []
+    if config.add_maximum and features == gated_features:
+        raise ConfigError(
+            f"dbof: add_maximum: the only feature, {features[0]}, is gated, and gates read the maximum already. "
+            "Set pooling: soft, or add_maximum: false."
+        )
 
     def pooling(feature: str, num_clusters: int) -> Any:
         if config.pooling in ("max", "average"):
             return ClassicDBoF(num_clusters, config.pooling, name=layer_name(feature))
-        return DBoF(num_clusters, gated=feature == gated_feature, name=layer_name(feature))
+        gated = feature in gated_features
+        return DBoF(num_clusters, gated, config.add_maximum and not gated, name=layer_name(feature))
 
     return build_pooled(config, spec, pooling)

@@ -100,7 +100,9 @@ def classify(features: Any, head: HeadConfig, num_classes: int) -> Any:
     if head.label_gating is None:
         return probabilities
     on_probabilities = head.label_gating == "probabilities"
-    gate = ContextGate(num_classes, head.label_gating_remove_diagonal, name="label_gate")
+    gate = ContextGate(
+        num_classes, head.label_gating_remove_diagonal, initial_deviation=num_classes**-0.5, name="label_gate"
+    )
     return probabilities * gate(probabilities if on_probabilities else features)
 
 

@@ -8,7 +8,12 @@ from yt8m.models.pooled import OrderFreeConfig, frame_inputs
 
 
 class FrameLevelLogisticConfig(OrderFreeConfig):
-    """Logistic regression on the mean frame: the baseline that any architecture should beat (Abu-El-Haija et al. 2016).
+    """Logistic regression on the mean frame: the baseline that any architecture should beat.
+
+    It is `FrameLevelLogisticModel` of YouTube-8M's starter code with two additions, which make it comparable with the
+    paper's models: training draws frames, and frames are batch-normalized. The starter code has neither; set
+    `num_sampled_frames: all, normalize_input: false` for its form. In the article about YouTube-8M (Abu-El-Haija et al.
+    2016, section 5.1.1), logistic regression classifies every frame, and the mean of the predictions is taken.
 
     Attributes:
         architecture: `logistic`.
@@ -16,7 +21,8 @@ class FrameLevelLogisticConfig(OrderFreeConfig):
             models. `max_frames` means as many as the longest videos have, `all` uses every real frame once. Inference
             uses all frames.
         normalize_input: Whether frames are batch-normalized before the mean is taken, as in the paper's models.
-        head: Layers from the mean frame to probabilities. Abu-El-Haija et al. 2016 have a logistic head.
+        head: Layers from the mean frame to probabilities. The starter code of YouTube-8M's authors has a logistic head
+            with a penalty of 1e-8.
     """
 
     architecture: Literal["logistic"] = "logistic"

@@ -22,12 +22,15 @@ class RNNConfig(ArchitectureConfig):
             `gru`, which is smaller and faster.
         units: Number of units of the forward layer, even (the paper: 1024). Each direction of the bidirectional layer
             has half of them.
-        branches: `joint` reads all features together. `per_feature` has one branch per feature with batch
-            normalization, a dense relu6 layer and a recurrent stack (the paper: joint). The branch of the first feature
-            has `units` units, the others `units // unit_divisor`, rounded down to an even number, at least 2. The dense
-            layer has a bias, where the paper's code has a second batch normalization.
+        branches: `joint` reads all features together. `per_feature` has one branch per feature: batch normalization, a
+            dense layer without a bias, batch normalization, relu6 and a recurrent stack (the paper: joint; its authors'
+            code has both). The branch of the first feature has `units` units, the others `units // unit_divisor`,
+            rounded down to an even number, at least 2.
         unit_divisor: Divisor of the units of all branches but the first; see `branches` (the paper: 8, for the
             branches per feature in its code). Only with `branches: per_feature`.
+        state_gating: Whether each value of the final state, of all branches together, is multiplied by a learned gate
+            `sigmoid(h G + b)`, without batch normalization, as with `gating` in the code of the paper's authors (the
+            paper: false).
         head: Layers from the final state to probabilities (the paper: logistic).
     """
 
@@ -36,6 +39,7 @@ class RNNConfig(ArchitectureConfig):
     units: PositiveInt = Field(multiple_of=2)
     branches: Literal["joint", "per_feature"] = "joint"
     unit_divisor: PositiveInt = 8
+    state_gating: bool = False
     head: Head = LogisticConfig()
 
     @field_validator("unit_divisor")
@@ -56,6 +60,7 @@ def build(config: RNNConfig, spec: DataSpec) -> Any:
     """Build a recurrent model; see `yt8m.models.architecture.Architecture.build`."""
     import keras
 
+    from yt8m.layers.context_gate import ContextGate
     from yt8m.layers.feature_pooling import FeaturePooling
     from yt8m.layers.recurrent_encoder import RecurrentEncoder
 
@@ -68,4 +73,6 @@ def build(config: RNNConfig, spec: DataSpec) -> Any:
     inputs = frame_inputs(spec)
     pool = FeaturePooling(features, encoders, "all", normalize_input=per_feature, name="pooling")
     descriptor = pool(inputs["frames"], inputs["num_frames"])
+    if config.state_gating:
+        descriptor = descriptor * ContextGate(descriptor.shape[-1], batch_norm=False, name="state_gate")(descriptor)
     return keras.Model(inputs, classify(descriptor, config.head, spec.num_classes), name=config.architecture)

@@ -24,7 +24,11 @@ class TrainingConfig(Config):
             keeps the rate (the paper: 0.8; 0.95 for DBoF and RNN).
         decay_examples: Number of training videos after which the learning rate decays, repeated ones included (the
             paper: 4_000_000). Shorter trainings need a smaller number, or the rate stays as it is.
-        clip_norm: Norm to which the gradient of each weight matrix is clipped (the paper: 1.0). Null does not clip.
+        clip_norm: Norm to which the gradient of each weight tensor is clipped by itself (the paper: 1.0). Null does
+            not clip. A recurrent cell has three tensors, each for all gates: the weights of its inputs, the weights of
+            its state, and the biases. In TensorFlow 1, which the paper's authors used, one tensor holds the weights of
+            inputs and state: of all gates in an LSTM; in a GRU, one of the two gates and one of the candidate. So the
+            gradients of RNNs are clipped in other groups here.
         batch_norm_momentum: Momentum of the moving statistics of batch normalization (the paper: 0.999). The statistics
             start at 0 and 1 and need some thousand steps to converge; shorter trainings need a smaller momentum, such
             as 0.9.

@@ -80,6 +80,8 @@ def fit(
 def build_optimizer(config: TrainingConfig, averaging_decay: float | None = None) -> Any:
     """Build Adam with a staircase learning rate; each gradient tensor is clipped by its own norm.
 
+    Tensors are those of Keras. `TrainingConfig` says how those of recurrent cells differ from the winners'.
+
     Args:
         config: Learning rate, its decay, and the norm to clip to.
         averaging_decay: Decay of an exponential moving average of the trainable weights. None keeps no average.
