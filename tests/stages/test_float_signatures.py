@@ -34,7 +34,7 @@ def edges(name, spec):
     between = ((np.arange(255) + 0.5) * scale + offset).astype(np.float32)
     neighbors = [np.nextafter(between, np.float32(direction)) for direction in (-np.inf, np.inf)]
     ends = [low, high, 2 * low - high, 2 * high - low, -3e38, 3e38, 0.0]
-    return np.concatenate([between, *neighbors, np.float32(ends)])
+    return np.concatenate([between, *neighbors, np.array(ends, np.float32)])
 
 
 def videos_of_edges(spec, seed=0):
