@@ -28,6 +28,7 @@ import tensorflow as tf
 from support.measuring import say
 
 from yt8m import storage
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
 from yt8m.data.reading import data_errors
 from yt8m.models import build_from_bytes
@@ -36,6 +37,8 @@ from yt8m.stages.generate import GenerateConfig, generate
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.storage.cache import FOLDER_VARIABLE
 from yt8m.storage.transfer import FILES_AHEAD
+from yt8m.training.auto.rules import resolve_training
+from yt8m.training.auto.settings import DataCounts
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import fit
@@ -46,7 +49,9 @@ from yt8m.training.training_model import TrainingModel
 BUCKET = "benchmark"
 MODEL = NetVLADConfig(num_clusters=32, hidden_units=64)
 # No cache in memory, so that videos are read from the shards.
-TRAINING = TrainingConfig(epochs=1, batch_size=64, memory_bytes=0)
+TRAINING, _ = resolve_training(
+    TrainingConfig(epochs=1, batch_size=64, memory_bytes=0), DataCounts.of_videos(1000, DataSpec())
+)
 
 
 def main() -> None:

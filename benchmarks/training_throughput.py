@@ -20,6 +20,8 @@ from support.published import PUBLISHED
 from yt8m.data.format import DataSpec
 from yt8m.models import build_from_bytes
 from yt8m.models.flops import TRAINING_PASSES, count_flops
+from yt8m.training.auto.rules import resolve_training
+from yt8m.training.auto.settings import DataCounts
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import build_optimizer
 from yt8m.training.run import seed_and_precision
@@ -68,7 +70,7 @@ def train(name: str, batch: int, steps: int) -> tuple[float, int]:
     Returns:
         Seconds per step, and the peak memory of this process in bytes.
     """
-    config = TrainingConfig(batch_size=batch)
+    config = resolve_training(TrainingConfig(batch_size=batch), DataCounts.of_videos(batch, SPEC))[0]
     with seed_and_precision(config):
         model = TrainingModel(build_from_bytes(PUBLISHED[name], SPEC))
     optimizer = build_optimizer(config)

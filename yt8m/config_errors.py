@@ -1,7 +1,7 @@
 """Descriptions of what is wrong with a configuration, with the path of every invalid field."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
@@ -18,6 +18,8 @@ _UNKNOWN_TAG = "unknown_tag"
 _MAPPING_ERRORS = ("dict_type", "mapping_type", "model_type", "model_attributes_type")
 _LIST_ERRORS = ("tuple_type", "list_type", "set_type", "frozen_set_type")
 _SIZE_ERRORS = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
+# How pydantic names the alternative `auto` in the path of an error, and our mark of an error of the other alternative.
+_AUTO, _OR_AUTO = "literal['auto']", "or_auto"
 _TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
 # A number that YAML 1.1 reads as text, because the decimal point or the sign of the exponent is missing.
 _EXPONENT = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?\d+)")
@@ -66,7 +68,7 @@ def describe_errors(
 def _lines(
     error: ValidationError, model: type[BaseModel], source: str, origin: Callable[[FieldPath], FieldPath]
 ) -> Iterator[str]:
-    for details in error.errors(include_url=False):
+    for details in _without_alternatives(error.errors(include_url=False)):
         path, owner = _follow(model, details["loc"])
         if details["type"] in _TAG_ERRORS:
             path += (details["ctx"]["key" if details["type"] == _UNKNOWN_TAG else "discriminator"].strip("'"),)
@@ -114,7 +116,19 @@ def _describe(details: ErrorDetails, owner: Any) -> str:
         message, shown = f"expected {bound} {size}", f" Received: {len(received)}."
     number = _EXPONENT.fullmatch(received) if isinstance(received, str) and details["type"] == "float_type" else None
     remedy = f" YAML reads this as text. Write {number[1]}{number[2] or '.0'}e{int(number[3]):+d}." if number else ""
-    return f"{message[:1].lower()}{message[1:].rstrip('.')}.{shown}{remedy}"
+    alternative = ", or `auto`" if (details.get("ctx") or {}).get(_OR_AUTO) else ""
+    return f"{message[:1].lower()}{message[1:].rstrip('.')}{alternative}.{shown}{remedy}"
+
+
+def _without_alternatives(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """Iterate over errors, of which those about a number or `auto` become one: what is wrong with the number."""
+    refused = {each["loc"][:-1] for each in errors if each["type"] == "literal_error" and each["loc"][-1:] == (_AUTO,)}
+    for each in errors:
+        place = each["loc"][:-1]
+        if place not in refused:
+            yield each
+        elif each["loc"][-1] != _AUTO:
+            yield {**each, "loc": place, "ctx": {**each.get("ctx", {}), _OR_AUTO: True}}
 
 
 def _follow(model: type[BaseModel], path: FieldPath) -> tuple[FieldPath, Any]:

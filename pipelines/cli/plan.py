@@ -15,6 +15,7 @@ from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.hours import NodeTimes
 from pipelines.cost.models import estimate_models
 from pipelines.cost.schedule import Schedule
+from pipelines.cost.settings import resolve_trainings
 from pipelines.cost.throughput import Throughput, gpu_by_name, rates_by_model
 from pipelines.cost.traffic import Traffic
 from pipelines.recipe.load import read_recipe
@@ -141,7 +142,7 @@ def plan(  # noqa: PLR0917 click passes them by name
     traffic = Traffic(loaded, planned, dataset, estimates)
     report.show_traffic(console, traffic, loaded.data.resolve_spec().max_frames)
     if chosen or given:
-        training = {name: model.training for name, model in loaded.models().items()}
+        training = resolve_trainings(loaded, dataset.counts)
         flops = {name: estimate.flops for name, estimate in estimates.items()}
         throughput = Throughput(gpu=chosen, cpus=cpus, flops=flops, training=training, given=given)
         seconds = NodeTimes(loaded, planned, dataset, throughput).seconds

@@ -20,6 +20,7 @@ from yt8m.data.vocabulary.names import ClassNames
 from yt8m.ensembling.budget import members_limit
 from yt8m.models.flops import TRAINING_PASSES
 from yt8m.models.sizes import FLOAT_BYTES
+from yt8m.training.auto.rules import resolve_size_margin
 from yt8m.words import count
 
 _HOUR = 3600.0
@@ -104,8 +105,10 @@ def _teacher(model: CandidateConfig | StudentConfig) -> str:
 
 def _show_ensemble(console: Console, recipe: Recipe, estimates: Estimates) -> None:
     search, members = recipe.ensemble.search, recipe.members()
-    size = sum(estimates[name].quantized_bytes for name in members)
-    limit = members_limit(search.budget_bytes, search.size_margin)
+    sizes = [estimates[name].quantized_bytes for name in members]
+    size = sum(sizes)
+    margin = resolve_size_margin(search.size_margin, sizes, search.budget_bytes).value
+    limit = members_limit(search.budget_bytes, margin)
     fits = "all fit" if size <= limit else "the search keeps the best that fit"
     say(
         console,

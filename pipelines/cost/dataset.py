@@ -7,6 +7,7 @@ from pipelines.recipe.schema import Recipe
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, split_shards
 from yt8m.errors import ConfigError
+from yt8m.training.auto.settings import DataCounts
 
 # Overhead of a feature of a frame in a SequenceExample: three tags and three lengths, of which one or two take two
 # bytes.
@@ -88,6 +89,11 @@ class DatasetSize:
         training, holdout = split_shards(training, validation, recipe.data.holdout_shards, recipe.seed)
         training_videos, holdout_videos = (sum(map(videos.__getitem__, names)) for names in (training, holdout))
         return cls.of_counts(training_videos, holdout_videos, None, recipe.data.resolve_spec())
+
+    @property
+    def counts(self) -> DataCounts:
+        """What settings depend on."""
+        return DataCounts.of_videos(self.training_videos, self.spec)
 
     @property
     def total_bytes(self) -> int:

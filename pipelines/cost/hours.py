@@ -1,9 +1,11 @@
 """Time that each node of a plan takes, from the throughput of the models."""
 
 from pipelines.cost.dataset import DatasetSize
+from pipelines.cost.settings import resolve_trainings
 from pipelines.cost.throughput import Throughput
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
+from yt8m.training.auto.rules import resolve_ensemble_size
 
 
 class NodeTimes:
@@ -18,6 +20,7 @@ class NodeTimes:
 
     def __init__(self, recipe: Recipe, plan: Plan, dataset: DatasetSize, throughput: Throughput) -> None:
         self._recipe, self._dataset, self._throughput = recipe, dataset, throughput
+        self._trainings = resolve_trainings(recipe, dataset.counts)
         self.seconds: dict[str, float] = {}
         for name, node in plan.nodes.items():
             of_stage = getattr(self, f"_{node.stage}", None)
@@ -27,8 +30,7 @@ class NodeTimes:
         return (self._dataset.training_videos + self._dataset.holdout_videos) / self._throughput.reading
 
     def _train(self, node: Node) -> float:
-        epochs = self._recipe.models()[node.model].training.epochs
-        return self._training(node, epochs) + self._evaluation([node.model])
+        return self._training(node, self._trainings[node.model].epochs) + self._evaluation([node.model])
 
     def _average(self, node: Node) -> float:
         """Add the predictions of the hold-out set before and after averaging to the training."""
@@ -49,7 +51,7 @@ class NodeTimes:
         names: list[str] = [*(family.candidates if family else self._recipe.teacher_groups[node.family])]
         if family:
             names.sort(key=lambda name: self._inference([name], batch_size, 1), reverse=True)
-            names = names[: family.ensemble_size]
+            names = names[: resolve_ensemble_size(family.ensemble_size, len(names)).value]
         return self._inference(names, batch_size, self._dataset.training_videos / int(node.arguments["workers"]))
 
     def _training(self, node: Node, epochs: int) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from yt8m.errors import ConfigError, suggest
 from yt8m.models.flops import TRAINING_PASSES, ModelFlops
 from yt8m.models.sizes import FLOAT_BYTES
-from yt8m.training.config import TrainingConfig
+from yt8m.training.config import ResolvedTraining
 
 # Assumed, not measured: shares of the data sheet's rates that such models reach.
 COMPUTE_SHARE = 0.4
@@ -134,7 +134,7 @@ class Throughput:
         gpu: Gpu | None,
         cpus: int,
         flops: Mapping[str, ModelFlops],
-        training: Mapping[str, TrainingConfig],
+        training: Mapping[str, ResolvedTraining],
         given: Mapping[str, float],
     ) -> None:
         self.gpu, self._flops, self._training, self._given = gpu, flops, training, given
@@ -182,7 +182,7 @@ class Throughput:
         return self._limit_by_reading(batch_size, seconds)
 
     def _batch_seconds(
-        self, config: TrainingConfig, *, flops: float, touches: float, weight_bytes: float, cell_steps: int
+        self, config: ResolvedTraining, *, flops: float, touches: float, weight_bytes: float, cell_steps: int
     ) -> dict[str, float]:
         """Return the seconds that a batch takes, by bottleneck."""
         assert self.gpu

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.models import ModelEstimate
+from pipelines.cost.settings import resolve_trainings
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
 from yt8m.models.sizes import FLOAT_BYTES
@@ -57,6 +58,7 @@ class Traffic:
         self.dataset = dataset
         self.nodes: dict[str, NodeBytes] = {}
         self._recipe, self._plan, self._estimates = recipe, plan, estimates
+        self._trainings = resolve_trainings(recipe, dataset.counts)
         classes = recipe.data.resolve_spec().num_classes
         self._soft_target_bytes = dataset.training_videos * recipe.soft_targets.encoding.record_bytes(classes)
         self._prediction_bytes = dataset.holdout_videos * (
@@ -106,7 +108,7 @@ class Traffic:
         return self._reading(self.dataset.total_bytes)
 
     def _train(self, node: Node) -> NodeBytes:
-        epochs = self._recipe.models()[node.model].training.epochs
+        epochs = self._trainings[node.model].epochs
         return self._training(node, "model", epochs, copies=_CHECKPOINT_COPIES, holdout_passes=1)
 
     def _average(self, node: Node) -> NodeBytes:
@@ -153,10 +155,10 @@ class Traffic:
 
         videos, spec = self.dataset.training_videos, self._recipe.data.resolve_spec()
         size = VideosInMemory.size_bytes(videos, spec, with_soft_targets=_has_soft_targets(node))
-        return 1 if size <= self._recipe.models()[node.model].training.memory_bytes else epochs
+        return 1 if size <= self._trainings[node.model].memory_bytes else epochs
 
     def _training_files(self, node: Node, copies: int, epochs: int) -> dict[str, int]:
-        batch_size = self._recipe.models()[node.model].training.batch_size
+        batch_size = self._trainings[node.model].batch_size
         steps = epochs * self.dataset.training_videos // batch_size
         return {
             "checkpoints": copies * FLOAT_BYTES * self._estimates[node.model].parameters,

@@ -3,6 +3,7 @@
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.hours import NodeTimes
 from pipelines.cost.models import ModelEstimate
+from pipelines.cost.settings import resolve_trainings
 from pipelines.cost.throughput import BANDWIDTH_SHARE, COMPUTE_SHARE, Gpu, Throughput
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
@@ -26,17 +27,22 @@ def seconds_on_two_cores(recipe: Recipe, estimates: dict[str, ModelEstimate], tr
         holdout: Number of hold-out videos.
     """
     plan = make_plan(recipe)
+    dataset = DatasetSize.of_counts(training, holdout, None, recipe.data.resolve_spec())
     throughput = Throughput(
         # The rates of the data sheet, of which `Throughput` assumes these shares.
         gpu=Gpu(FLOP_RATE / COMPUTE_SHARE, FLOP_RATE / COMPUTE_SHARE, BYTE_RATE / BANDWIDTH_SHARE, 0, ""),
         cpus=CORES,
         flops={name: estimate.flops for name, estimate in estimates.items()},
-        training={name: model.training for name, model in recipe.models().items()},
+        training=resolve_trainings(recipe, dataset.counts),
         given={},
     )
-    dataset = DatasetSize.of_counts(training, holdout, None, recipe.data.resolve_spec())
     work = sum(NodeTimes(recipe, plan, dataset, throughput).seconds.values())
-    return work + sum(_START_SECONDS.get(node.stage, _OTHER_START_SECONDS) for node in plan.nodes.values())
+    return work + start_seconds(recipe)
+
+
+def start_seconds(recipe: Recipe) -> float:
+    """Return the part of the time that does not depend on the number of videos."""
+    return sum(_START_SECONDS.get(node.stage, _OTHER_START_SECONDS) for node in make_plan(recipe).nodes.values())
 
 
 def describe_time(seconds: float) -> str:

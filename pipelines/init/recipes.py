@@ -15,7 +15,7 @@ import jinja2
 from rich.filesize import decimal
 
 from pipelines.cost.models import estimate_models
-from pipelines.init.duration import describe_time, seconds_on_two_cores
+from pipelines.init.duration import describe_time, seconds_on_two_cores, start_seconds
 from pipelines.init.scale import DECAYS, KEPT_CLASSES, MOST_GATED_CLASSES, Scale
 from pipelines.init.survey import Survey
 from pipelines.recipe.json_schema import modeline
@@ -92,7 +92,7 @@ class WrittenRecipe:
         budget = next((size for size in _BUDGETS if size >= needed), _MOST_BYTES)
         scale = draft.scale
         self.seconds = seconds_on_two_cores(parsed, estimates, scale.training_videos, scale.holdout_videos)
-        self.start_seconds = seconds_on_two_cores(parsed, estimates, 0, 0)
+        self.start_seconds = start_seconds(parsed)
         self.text = self._render(budget=budget, members=members, time=describe_time(self.seconds))
         self.recipe = _load(self.text)
 

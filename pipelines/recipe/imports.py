@@ -7,12 +7,12 @@ from typing import Any
 
 from pydantic import Field, PositiveInt
 
-from pipelines.recipe.schema import FamilyConfig
 from pipelines.recipe.warm_start import StartConfig
 from yt8m.config import Config
 from yt8m.errors import ConfigError
 from yt8m.report.artifacts import ModelArtifacts
 from yt8m.report.finished_run import FinishedRun
+from yt8m.training.config import Auto
 from yt8m.yaml_files import mapping_at
 
 
@@ -85,10 +85,11 @@ class FamilyImport(ModelImport):
     Attributes:
         run: The other run: the root of a local run, or the path or URI of its `summary.json`.
         names: Names of the candidates to take. Empty means all.
-        ensemble_size: Number of candidates whose mean prediction teaches (the paper: 3).
+        ensemble_size: Number of candidates whose mean prediction teaches (the paper: 3). `auto` is 3, or all if there
+            are fewer.
     """
 
-    ensemble_size: PositiveInt = FamilyConfig.model_fields["ensemble_size"].default
+    ensemble_size: PositiveInt | Auto = "auto"
 
 
 class _Imports:

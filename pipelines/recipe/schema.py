@@ -20,7 +20,7 @@ from yt8m.stages.generate import GenerateConfig
 from yt8m.stages.quantize import QuantizationConfig
 from yt8m.stages.search_weights import SearchConfig
 from yt8m.stages.soft_targets import SoftTargetsConfig
-from yt8m.training.config import TrainingConfig
+from yt8m.training.config import Auto, TrainingConfig
 
 AveragePolicy = Literal["always", "never", "if_better"]
 
@@ -115,13 +115,14 @@ class FamilyConfig(Config):
             DBoF, never for NetFV and NetVLAD): `always`, `never`, or `if_better` on the hold-out. The recipe's section
             `averaging` says how they are made.
         ensemble_size: Number of candidates whose mean prediction teaches students: the combination of this size with
-            the best GAP (the paper: 3). Without students, it has no effect.
+            the best GAP (the paper: 3). `auto` is 3, or all candidates if there are fewer. Without students, it has no
+            effect.
         candidates: The models by name: lower-case letters, digits and hyphens. Instead of a name, `grid` stands for
             combinations of values. At most 16.
     """
 
     average: AveragePolicy = "never"
-    ensemble_size: PositiveInt = 3
+    ensemble_size: PositiveInt | Auto = "auto"
     candidates: Mapping[str, CandidateConfig] = Field(min_length=1, max_length=MAX_TEACHERS)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.recipe.schema import MAX_MEMBERS, MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN, FamilyConfig
+from pipelines.recipe.schema import MAX_MEMBERS, MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN
 from pipelines.stages import STAGES
 from yt8m.errors import suggest
 from yt8m.metrics import GAP_TOP_K
@@ -42,7 +42,7 @@ def check_references(raw: Mapping[str, Any]) -> Problems:
     yield from _check_names(named, families, groups)
     yield from _check_students(students, {**families, **groups}, models)
     yield from _check_groups(groups, students, models)
-    yield from _check_sizes(families, students)
+    yield from _check_sizes(families)
     yield from _check_members(mapping_at(raw, "ensemble").get("members"), models, len(students))
     yield from _check_cycles(groups, students)
     yield from _check_top_k(raw)
@@ -109,12 +109,10 @@ def _check_list(place: str, members: Any, models: Mapping[str, str]) -> Problems
             yield f"{place}[{index}]: '{member}' is listed twice. Remove one."
 
 
-def _check_sizes(families: Mapping[str, Any], students: Mapping[str, Any]) -> Problems:
-    """Check that families have enough candidates: those that teach, and those with an explicit ensemble size."""
-    taught = _strings(students, "learn_from").values()
+def _check_sizes(families: Mapping[str, Any]) -> Problems:
+    """Check that families have as many candidates as their ensemble size says, if it says a number."""
     for name in families:
-        default = FamilyConfig.model_fields["ensemble_size"].default if name in taught else 0
-        size = mapping_at(families, name).get("ensemble_size", default)
+        size = mapping_at(families, name).get("ensemble_size")
         count = len(mapping_at(families, name, "candidates"))
         if isinstance(size, int) and count < size:
             yield (

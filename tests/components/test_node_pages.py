@@ -88,7 +88,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) -> 
         each.save(folder / name / "predictions.safetensors")
         each.save(folder / name / "float_predictions.safetensors")
         given[f"member_{number}"] = artifact(folder / name)
-    steps.call("search_weights", SearchConfig(trials=40, budget_bytes=3100), **given)
+    steps.call("search_weights", SearchConfig(trials=40, budget_bytes=3100, size_margin=0.01), **given)
     return steps
 
 

@@ -11,9 +11,9 @@ from hypothesis.extra.numpy import arrays
 
 from tests.models.conftest import SMALL
 from tests.models.single_steps import train_once, trainer
+from tests.support.trainings import resolved
 from yt8m.data.format import DataSpec
 from yt8m.models import build, build_from_bytes
-from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import build_optimizer
 
 # Saturated, middle and arbitrary bytes, many equal frames, and videos of any length, including 0.
@@ -37,7 +37,7 @@ def build_under(policy, make, config, spec):
 
 
 def in_training(network):
-    return trainer(network, build_optimizer(TrainingConfig(learning_rate=0.01)))
+    return trainer(network, build_optimizer(resolved(learning_rate=0.01)))
 
 
 @cache

@@ -38,7 +38,7 @@ def test_a_real_search_is_reported(tmp_path, predictions):
         (Member(folder).model / "weights.safetensors").write_bytes(b"x" * 1000)
         shutil.copy(predictions[name], Member(folder).predictions)
         shutil.copy(predictions[name], Member(folder).float_predictions)
-    config = SearchConfig(trials=40, budget_bytes=3100)
+    config = SearchConfig(trials=40, budget_bytes=3100, size_margin=0.01)
     output = tmp_path / "weights.json"
     result = search_weights(members=folders, config=config, output=output)
     summary = build_summary([recorded(result, node="search-weights", stage="search_weights")])

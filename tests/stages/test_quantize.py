@@ -21,6 +21,8 @@ from yt8m.stages.quantize import QuantizationConfig, QuantizeConfig, quantize, q
 SPEC = DataSpec(features={"rgb": 8, "audio": 4}, num_classes=6, max_frames=10)
 MODEL = DBoFConfig(num_clusters=4, hidden_units=5)
 
+PAPER = QuantizationConfig(threshold_elements=17_000)
+
 
 @pytest.fixture
 def model(tmp_path):
@@ -35,7 +37,7 @@ def model(tmp_path):
 
 
 def test_variables_over_the_threshold_are_quantized_and_17000_elements_are_not(model, tmp_path):
-    quantize_weights(model=model, config=QuantizationConfig(), output=tmp_path / "out")
+    quantize_weights(model=model, config=PAPER, output=tmp_path / "out")
     stored = dict(iterate_quantized(tmp_path / "out" / "weights.safetensors"))
     assert isinstance(stored["large/kernel"], QuantizedArray)
     assert not isinstance(stored["just/kernel"], QuantizedArray)
@@ -46,7 +48,7 @@ def test_variables_over_the_threshold_are_quantized_and_17000_elements_are_not(m
 
 
 def test_metrics_match_the_files(model, tmp_path):
-    result = quantize_weights(model=model, config=QuantizationConfig(), output=tmp_path / "out")
+    result = quantize_weights(model=model, config=PAPER, output=tmp_path / "out")
     before, after = read_weights(model), read_weights(tmp_path / "out")
     difference = np.abs(after["large/kernel"] - before["large/kernel"])
     assert result.metrics["largest_error"] == pytest.approx(difference.max())
@@ -60,6 +62,16 @@ def test_metrics_match_the_files(model, tmp_path):
     assert rows["large/kernel"]["bytes_after"] == 30_000 + 1024
     assert rows["just/kernel"]["bytes_after"] == rows["just/kernel"]["bytes_before"]
     assert all(type(value) is float for value in result.metrics.values())
+    stated = {"value": 17_000, "reason": "stated in the recipe", "automatic": False}
+    assert result.details["settings"] == {"threshold_elements": stated}
+
+
+def test_by_default_matrices_of_few_features_and_classes_are_quantized_too(model, tmp_path):
+    result = quantize_weights(model=model, config=QuantizationConfig(), output=tmp_path / "out")
+    assert result.details["settings"]["threshold_elements"]["automatic"]
+    assert result.details["threshold_elements"] == result.details["settings"]["threshold_elements"]["value"] == 1000
+    quantized = {row["name"] for row in result.details["variables"] if row["quantized"]}
+    assert quantized == {"large/kernel", "just/kernel"}
 
 
 def test_the_model_keeps_its_configuration(model, tmp_path):
@@ -68,9 +80,9 @@ def test_the_model_keeps_its_configuration(model, tmp_path):
 
 
 def test_a_quantized_model_is_not_quantized_again(model, tmp_path):
-    quantize_weights(model=model, config=QuantizationConfig(), output=tmp_path / "once")
+    quantize_weights(model=model, config=PAPER, output=tmp_path / "once")
     with pytest.raises(DataError, match=r"large/kernel: already quantized"):
-        quantize_weights(model=tmp_path / "once", config=QuantizationConfig(), output=tmp_path / "twice")
+        quantize_weights(model=tmp_path / "once", config=PAPER, output=tmp_path / "twice")
     assert not (tmp_path / "twice").exists()
 
 

@@ -45,9 +45,17 @@ def test_the_size_of_a_combination_is_configurable(tmp_path: Path):
     assert TeacherSelection.load(output).chosen == ("m0",)
 
 
+@pytest.mark.parametrize(("candidates", "teachers"), [(1, 1), (2, 2), (3, 3), (4, 3)])
+def test_three_candidates_teach_unless_there_are_fewer(tmp_path: Path, candidates: int, teachers: int):
+    found = select_teachers(
+        predictions=stored(tmp_path, members(candidates)), config=SelectConfig(), output=tmp_path / "selection.json"
+    )
+    assert len(found.details["chosen"]) == found.details["settings"]["ensemble_size"]["value"] == teachers
+
+
 def test_fewer_candidates_than_teachers_are_refused(tmp_path: Path):
     with pytest.raises(ConfigError, match=r"at least 3 candidates, received 2 \(m0, m1\)"):
-        select_teachers(predictions=stored(tmp_path, members(2)), config=SelectConfig(), output=tmp_path / "out")
+        select_teachers(predictions=stored(tmp_path, members(2)), config=SelectConfig(size=3), output=tmp_path / "out")
 
 
 def changed(member: Predictions, what: str) -> Predictions:

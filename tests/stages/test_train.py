@@ -261,7 +261,7 @@ def test_tensorboard_logs_are_written_to_the_given_folder(small_partition, tmp_p
 
 
 def test_a_batch_larger_than_the_training_set_is_an_error(small_partition, tmp_path):
-    with pytest.raises(ConfigError, match=r"batch_size: 64, but the partition has only 18"):
+    with pytest.raises(ConfigError, match=r"batch_size: 64, but there are only 18"):
         run(small_partition, tmp_path, batch_size=64)
 
 

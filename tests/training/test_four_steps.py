@@ -6,11 +6,11 @@ The model is the frame-level logistic baseline, whose gradients are derived by h
 import numpy as np
 import pytest
 
+from tests.support.trainings import resolved
 from yt8m.data.format import DataSpec
 from yt8m.models import build_from_bytes
 from yt8m.models.head import LogisticConfig
 from yt8m.models.logistic import FrameLevelLogisticConfig
-from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import build_optimizer
 from yt8m.training.training_model import TrainingModel
 
@@ -18,9 +18,7 @@ B, T, D, C, STEPS = 8, 4, 5, 7, 4
 PENALTY = 0.2
 SPEC = DataSpec(features={"rgb": 3, "audio": 2}, num_classes=C, max_frames=T)
 MODEL = FrameLevelLogisticConfig(num_sampled_frames="all", head=LogisticConfig(l2_penalty=PENALTY))
-CONFIG = TrainingConfig(
-    epochs=1, batch_size=B, learning_rate=0.01, learning_rate_decay=0.5, decay_examples=16, clip_norm=1.0
-)
+CONFIG = resolved(epochs=1, batch_size=B, learning_rate=0.01, learning_rate_decay=0.5, decay_examples=16, clip_norm=1.0)
 GAMMA, BETA, MEAN, VARIANCE = (
     f"pooling/input_normalization/{name}" for name in ("gamma", "beta", "moving_mean", "moving_variance")
 )

@@ -140,7 +140,7 @@ def test_an_epoch_with_fewer_videos_than_promised_is_an_error_at_its_end(tmp_pat
 
 
 def test_less_than_a_batch_of_videos_is_an_error():
-    with pytest.raises(ConfigError, match=r"batch_size: 8, but the partition has only 7"):
+    with pytest.raises(ConfigError, match=r"batch_size: 8, but there are only 7"):
         Steps.of(7, 1, 8)
 
 

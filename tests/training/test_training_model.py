@@ -1,8 +1,8 @@
 import keras
 import numpy as np
 
+from tests.support.trainings import resolved
 from tests.training import toy
-from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import build_optimizer
 from yt8m.training.training_model import TrainingModel
 
@@ -11,7 +11,7 @@ def test_averages_hold_weights_and_batch_statistics():
     decay = 0.75
     network = toy.network()
     model = TrainingModel(network, averaging_decay=decay)
-    model.compile(optimizer=build_optimizer(TrainingConfig(batch_size=toy.B, learning_rate=0.05), decay))
+    model.compile(optimizer=build_optimizer(resolved(batch_size=toy.B, learning_rate=0.05), decay))
     expected = {}
     statistics = {id(variable) for variable in network.non_trainable_weights}
     for variable in network.non_trainable_weights:

@@ -6,14 +6,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tests.support.trainings import resolved
 from yt8m.training.checkpoint import Checkpoint
-from yt8m.training.config import TrainingConfig
+from yt8m.training.config import ResolvedTraining
 from yt8m.training.loop import fit
 from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.training_model import TrainingModel
 
 B, T, D, C, VIDEOS = 8, 3, 4, 6, 35
-CONFIG = TrainingConfig(epochs=3, batch_size=B, learning_rate=0.01, decay_examples=40, seed=5)
+CONFIG = resolved(epochs=3, batch_size=B, learning_rate=0.01, decay_examples=40, seed=5)
 STEPS = Steps.of(VIDEOS, CONFIG.epochs, B)
 
 
@@ -43,7 +44,7 @@ def read_epoch(epoch: int, skip: int) -> Any:
 
 
 def train(
-    folder: str, config: TrainingConfig = CONFIG, *, digest: str = "d" * 64, averaging_decay: float | None = None
+    folder: str, config: ResolvedTraining = CONFIG, *, digest: str = "d" * 64, averaging_decay: float | None = None
 ) -> tuple[TrainingModel, TrainingRecord]:
     """Train the toy network from the checkpoint in the folder, if there is one."""
     model = TrainingModel(network(), averaging_decay=averaging_decay)

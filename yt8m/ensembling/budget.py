@@ -54,19 +54,26 @@ def members_limit(budget_bytes: int, size_margin: float) -> int:
     return int(budget_bytes / (1 + size_margin))
 
 
-def budget_of(models: Mapping[str, Path], budget_bytes: int, size_margin: float) -> Budget:
-    """Measure the members' model folders.
+def model_sizes(models: Mapping[str, Path]) -> dict[str, int]:
+    """Measure the members' model folders, given by name.
+
+    Raises:
+        DataError: A folder is missing or empty.
+    """
+    return {name: _folder_bytes(name, path) for name, path in models.items()}
+
+
+def budget_of(sizes: Mapping[str, int], budget_bytes: int, size_margin: float) -> Budget:
+    """Make the budget of some members.
 
     Args:
-        models: Model folder of each member by name.
+        sizes: Bytes of each member's model folder by name.
         budget_bytes: Maximum bytes of the exported model.
         size_margin: Overhead of the exported model as a fraction of its members' bytes.
 
     Raises:
-        DataError: A folder is missing or empty.
         BudgetError: Not even the smallest member fits.
     """
-    sizes = {name: _folder_bytes(name, path) for name, path in models.items()}
     limit = members_limit(budget_bytes, size_margin)
     smallest = min(sizes, key=lambda name: sizes[name])
     if sizes[smallest] > limit:

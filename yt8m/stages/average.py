@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -14,7 +14,11 @@ from yt8m.identity import folder_digest
 from yt8m.models.files import load_model, read_description, save_model
 from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
+from yt8m.training.auto.rules import resolve_averaged_steps
+from yt8m.training.auto.settings import as_details
+from yt8m.training.config import Auto, ResolvedTraining
 from yt8m.training.provenance import Provenance
+from yt8m.training.steps import Steps
 
 
 class AveragingConfig(Config):
@@ -26,6 +30,7 @@ class AveragingConfig(Config):
         epochs: Number of further passes over the training videos (the paper: about 2).
         averaged_steps: Number `N` of steps over which weights are averaged, with a decay of `1 - 1/N` per step (the
             paper: 2000 to 3000). If the training has far fewer steps, the average stays near the initial weights.
+            `auto` is half an epoch, at most 2000.
         learning_rate_divisor: Divisor of the model's learning rate at the end of its kept epoch, with which the further
             training begins (the paper: 5).
         batch_size: Number of hold-out videos per batch, when the average is measured. It changes speed and memory, not
@@ -33,7 +38,7 @@ class AveragingConfig(Config):
     """
 
     epochs: PositiveInt = 2
-    averaged_steps: PositiveInt = 2000
+    averaged_steps: PositiveInt | Auto = "auto"
     learning_rate_divisor: PositiveFloat = 5.0
     batch_size: PositiveInt = 128
 
@@ -81,7 +86,7 @@ def average(
     Returns:
         Metrics `gap_before` and `gap_after` on the hold-out, `kept` (1 for the average), `seconds` of the training,
         `steps`, `parameters`, and those of the evaluation of the model that is kept (`measure`); details
-        `curve` and `gap_by_kind`.
+        `curve`, `settings` and `gap_by_kind`.
 
     Raises:
         ConfigError: The loss became infinite.
@@ -117,13 +122,16 @@ def _average(
 
     before, description = Provenance.load(model), read_description(model)
     check_spec(model, description.data, shards.spec)
+    training = _further_training(before, config)
+    per_epoch = Steps.of(shards.num_training_videos, 1, training.batch_size).steps_per_epoch
+    averaged = resolve_averaged_steps(config.averaged_steps, per_epoch)
     run = TrainingRun.of(
         lambda: load_model(model).model,
         shards,
-        _further_training(before, config),
+        training,
         label_weight=before.label_weight,
         soft_targets=soft_targets,
-        averaging_decay=1 - 1 / config.averaged_steps,
+        averaging_decay=1 - 1 / averaged.value,
     )
     gap_before = holdout_gap(run.network, shards, config.batch_size, "GAP before averaging")
     record = run.fit(
@@ -149,10 +157,11 @@ def _average(
         "steps": float(run.steps.total),
         "parameters": float(run.network.count_params()),
     }
-    return StageResult(metrics, {"curve": record.curve_as_json()})
+    settings = as_details({"averaged_steps": averaged})
+    return StageResult(metrics, {"curve": record.curve_as_json(), "settings": settings})
 
 
-def _further_training(before: Provenance, config: AverageConfig) -> Any:
+def _further_training(before: Provenance, config: AverageConfig) -> ResolvedTraining:
     changes = {
         "epochs": config.epochs,
         "learning_rate": before.learning_rate / config.learning_rate_divisor,

@@ -17,10 +17,13 @@ from yt8m.errors import DataError
 from yt8m.models.files import WEIGHTS_FILE, read_description, save_weights
 from yt8m.predictions import Predictions
 from yt8m.quantization.files import iterate_quantized
-from yt8m.quantization.methods import THRESHOLD_ELEMENTS, Method, measure_error, quantize_array
+from yt8m.quantization.methods import Method, measure_error, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
 from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
+from yt8m.training.auto.rules import resolve_threshold_elements
+from yt8m.training.auto.settings import as_details
+from yt8m.training.config import Auto
 
 
 class QuantizationConfig(Config):
@@ -31,11 +34,12 @@ class QuantizationConfig(Config):
             `uniform_per_channel` with 256 for each output of a layer, `kmeans` or `quantile` with values that follow
             the weights; or two bytes, `float16`.
         threshold_elements: Only variables with more elements than this are quantized (the paper: 17_000), the others
-            stay float32.
+            stay float32. `auto` is five times the number of features or of classes, whichever is larger, at least
+            1000 and at most the paper's, so that matrices are quantized and vectors are not.
     """
 
     method: Method = "uniform"
-    threshold_elements: NonNegativeInt = THRESHOLD_ELEMENTS
+    threshold_elements: NonNegativeInt | Auto = "auto"
 
 
 class QuantizeConfig(QuantizationConfig):
@@ -110,12 +114,13 @@ def quantize_weights(*, model: Path, config: QuantizationConfig, output: Path) -
     Returns:
         Metrics `bytes_before` and `bytes_after` (of the weight files), `largest_error` and `mean_error` over all
         quantized weights, `quantized_variables`, `parameters`, and `seconds` without reading and writing; details
-        `variables`, with the same figures per variable.
+        `variables`, with the same figures per variable, and `settings`.
 
     Raises:
         DataError: There is no model, it is already quantized, or a weight is not finite.
     """
     description = read_description(model)
+    threshold = resolve_threshold_elements(config.threshold_elements, description.data)
     source = model / WEIGHTS_FILE
     weights: dict[str, NDArray[Any] | QuantizedArray] = {}
     table: list[dict[str, Any]] = []
@@ -124,7 +129,7 @@ def quantize_weights(*, model: Path, config: QuantizationConfig, output: Path) -
         if isinstance(weight, QuantizedArray):
             raise DataError(f"{source}: {name}: already quantized. Give the model that training or averaging wrote.")
         start = time.monotonic()
-        weights[name], row = _quantize_variable(source, name, weight, config)
+        weights[name], row = _quantize_variable(source, name, weight, config.method, threshold.value)
         seconds += time.monotonic() - start
         table.append(row)
         # Free these floats before the next ones are read.
@@ -142,20 +147,25 @@ def quantize_weights(*, model: Path, config: QuantizationConfig, output: Path) -
             "parameters": float(sum(row["elements"] for row in table)),
             "seconds": seconds,
         },
-        details={"method": config.method, "threshold_elements": config.threshold_elements, "variables": table},
+        details={
+            "method": config.method,
+            "threshold_elements": threshold.value,
+            "variables": table,
+            "settings": as_details({"threshold_elements": threshold}),
+        },
     )
 
 
 def _quantize_variable(
-    source: Path, name: str, weight: NDArray[Any], config: QuantizationConfig
+    source: Path, name: str, weight: NDArray[Any], method: Method, threshold_elements: int
 ) -> tuple[NDArray[Any] | QuantizedArray, dict[str, Any]]:
     """Quantize one variable if it is large enough; return it and its row of the table."""
-    chosen = weight.size > config.threshold_elements and np.issubdtype(weight.dtype, np.floating)
+    chosen = weight.size > threshold_elements and np.issubdtype(weight.dtype, np.floating)
     stored: NDArray[Any] | QuantizedArray = weight
     largest = mean = 0.0
     if chosen:
         try:
-            stored = quantize_array(weight, config.method)
+            stored = quantize_array(weight, method)
         except DataError as error:
             raise DataError(f"{source}: {name}: {error}") from error
         measured = measure_error(weight, stored)

@@ -5,14 +5,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from yt8m.config import Config
-from yt8m.ensembling.budget import Budget, budget_of
+from yt8m.ensembling.budget import Budget, budget_of, model_sizes
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import Member, load_members
 from yt8m.ensembling.scores import EnsembleScores, gap_of_both
@@ -23,6 +23,9 @@ from yt8m.errors import DataError
 from yt8m.metrics import GAP_TOP_K
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
+from yt8m.training.auto.rules import resolve_size_margin
+from yt8m.training.auto.settings import Setting, as_details
+from yt8m.training.config import Auto
 
 
 class SearchConfig(Config):
@@ -32,7 +35,7 @@ class SearchConfig(Config):
         budget_bytes: Largest size of the exported model in bytes (the paper: 1_073_741_824, the limit of the
             challenge).
         size_margin: What the exported model takes besides its members, as a fraction of their bytes. The graph of small
-            models is large in proportion.
+            models is large in proportion. `auto` leaves room for the graphs of as many members as fit.
         trials: Number of weightings that each of the two search methods, random and guided, may score.
         min_gain_errors: Gain in standard errors that searched weights need to replace the flat average; 0 always takes
             the best weights. The default is 2, as the best of many weightings gains about 1.5 by chance.
@@ -42,7 +45,7 @@ class SearchConfig(Config):
     """
 
     budget_bytes: PositiveInt = 2**30
-    size_margin: float = Field(default=0.01, ge=0, le=10)
+    size_margin: Annotated[float, Field(ge=0, le=10)] | Auto = "auto"
     trials: PositiveInt = 500
     min_gain_errors: float = Field(default=2.0, ge=0)
     search_share: float = Field(default=0.5, gt=0, lt=1)
@@ -52,10 +55,11 @@ class SearchConfig(Config):
 
 @dataclass(frozen=True)
 class _Holdout:
-    """Names and sizes of the members, and their scores on the two parts of the hold-out: search and report."""
+    """Names, sizes and margin of the members, and their scores on the two parts of the hold-out: search and report."""
 
     names: tuple[str, ...]
     budget: Budget
+    size_margin: Setting
     search: EnsembleScores
     report: EnsembleScores
     report_rows: npt.NDArray[np.int64]
@@ -81,7 +85,7 @@ def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output:
 
     Returns:
         Metrics of the ensemble and of each method; details `methods`, `members` (the paper's table 4), `frontier` (GAP
-        against bytes), `guard`, `split` and `random_trials`.
+        against bytes), `guard`, `split`, `settings` and `random_trials`.
 
     Raises:
         DataError: A folder is no member, or the members' predictions are not of the same videos.
@@ -112,6 +116,7 @@ def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output:
             "frontier": _frontier(holdout, trials, own_gaps),
             "guard": guard,
             "split": {"search_videos": holdout.search.num_videos, "report_videos": holdout.report.num_videos},
+            "settings": as_details({"size_margin": holdout.size_margin}),
             "random_trials": dict(zip(("min", "median", "max"), _spread(trials[0].gaps()), strict=True)),
         },
     )
@@ -140,7 +145,9 @@ def _search(
 def _read(opened: Mapping[str, Member], config: SearchConfig) -> _Holdout:
     members = load_members({name: member.predictions for name, member in opened.items()}, config.top_k)
     models = {name: member.model for name, member in opened.items()}
-    budget = budget_of(models, config.budget_bytes, config.size_margin)
+    sizes = model_sizes(models)
+    margin = resolve_size_margin(config.size_margin, list(sizes.values()), config.budget_bytes)
+    budget = budget_of(sizes, config.budget_bytes, margin.value)
     videos = next(iter(members.values())).num_videos
     if videos < 2:
         raise DataError(
@@ -152,7 +159,7 @@ def _read(opened: Mapping[str, Member], config: SearchConfig) -> _Holdout:
     # Sorted for sequential memory access.
     rows = np.sort(order[:border]), np.sort(order[border:])
     search, report = (EnsembleScores(list(members.values()), part, top_k=config.top_k) for part in rows)
-    return _Holdout(tuple(members), budget, search, report, rows[1])
+    return _Holdout(tuple(members), budget, margin, search, report, rows[1])
 
 
 def _float_gap(weights: Mapping[str, float], opened: Mapping[str, Member], holdout: _Holdout, top_k: int) -> float:

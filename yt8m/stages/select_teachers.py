@@ -15,17 +15,20 @@ from yt8m.errors import ConfigError
 from yt8m.metrics import GAP_TOP_K
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
+from yt8m.training.auto.rules import resolve_ensemble_size
+from yt8m.training.auto.settings import as_details
+from yt8m.training.config import Auto
 
 
 class SelectConfig(Config):
     """Configuration of the selection.
 
     Attributes:
-        size: Number of teachers per family. The paper's 3 by default.
+        size: Number of teachers per family. `auto` is the paper's 3, or all candidates if there are fewer.
         top_k: Number of predictions per video that count in GAP.
     """
 
-    size: PositiveInt = 3
+    size: PositiveInt | Auto = "auto"
     top_k: PositiveInt = GAP_TOP_K
 
 
@@ -41,21 +44,23 @@ def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, ou
         output: File that receives the choice and the table of all combinations as JSON (`TeacherSelection`).
 
     Returns:
-        Metrics `gap` and `combinations`; details `chosen`, and `table` with all combinations, best first.
+        Metrics `gap` and `combinations`; details `chosen`, `settings`, and `table` with all combinations, best
+        first.
 
     Raises:
         ConfigError: There are fewer candidates than teachers to choose.
         DataError: The files are not predictions of the same videos.
     """
     names = list(predictions)
-    if len(names) < config.size:
+    size = resolve_ensemble_size(config.size, len(names))
+    if len(names) < size.value:
         raise ConfigError(
-            f"select_teachers: expected at least {config.size} candidates, received {len(names)} "
+            f"select_teachers: expected at least {size.value} candidates, received {len(names)} "
             f"({', '.join(names) or 'none'}). Add candidates or reduce size."
         )
-    chosen = np.array(list(combinations(range(len(names)), config.size)))
+    chosen = np.array(list(combinations(range(len(names)), size.value)))
     weights = np.zeros((len(chosen), len(names)))
-    np.put_along_axis(weights, chosen, 1 / config.size, axis=1)
+    np.put_along_axis(weights, chosen, 1 / size.value, axis=1)
     scores = EnsembleScores(list(load_members(predictions, config.top_k).values()), top_k=config.top_k)
     with progress("select_teachers", len(chosen), "combinations") as advance:
         gaps = scores.gaps(weights, advance)
@@ -65,5 +70,9 @@ def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, ou
     TeacherSelection(chosen=table[0].members, gap=table[0].gap, combinations=table).save(output)
     return StageResult(
         metrics={"gap": table[0].gap, "combinations": float(len(table))},
-        details={"chosen": list(table[0].members), "table": [row.model_dump(mode="json") for row in table]},
+        details={
+            "chosen": list(table[0].members),
+            "settings": as_details({"ensemble_size": size}),
+            "table": [row.model_dump(mode="json") for row in table],
+        },
     )

@@ -16,7 +16,9 @@ from yt8m.models.files import save_model
 from yt8m.models.head import set_initial_predictions
 from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
-from yt8m.training.config import TrainingConfig
+from yt8m.training.auto.rules import resolve_training
+from yt8m.training.auto.settings import DataCounts, as_details
+from yt8m.training.config import ResolvedTraining, TrainingConfig
 from yt8m.training.provenance import Provenance
 
 
@@ -68,7 +70,7 @@ def train(
         Metrics `kept_epoch` (the epoch whose weights are the model, counted from 1) and `epochs_done`, `training_loss`
         and `training_gap` of the kept epoch (from predictions during training, GAP to about three decimals), `seconds`
         and `videos_per_second` of the training, `steps` (those done), `parameters`, and those of the evaluation
-        (`measure`); details `curve`, `gap_by_kind` and, after a warm start, `start`
+        (`measure`); details `curve`, `settings`, `gap_by_kind` and, after a warm start, `start`
         (`yt8m.models.warm_start.WarmStart`).
 
     Raises:
@@ -104,11 +106,12 @@ def _train(
     """Train and save the model. Nothing refers to the training afterwards."""
     from yt8m.training.run import TrainingRun  # noqa: PLC0415 - imports Keras, which recipes do not need
 
-    details: dict[str, Any] = {}
+    training, settings = resolve_training(config.training, DataCounts.of(shards))
+    details: dict[str, Any] = {"settings": as_details(settings)}
     run = TrainingRun.of(
-        lambda: _build(config, shards, start, details),
+        lambda: _build(config.model, training, shards, start, details),
         shards,
-        config.training,
+        training,
         label_weight=config.label_weight,
         soft_targets=soft_targets,
     )
@@ -122,7 +125,7 @@ def _train(
     )
     save_model(output, run.network, config.model, shards.spec)
     examples = record.kept_epoch * run.steps.videos_per_epoch
-    Provenance(training=config.training, label_weight=config.label_weight, examples=examples).save(output)
+    Provenance(training=training, label_weight=config.label_weight, examples=examples).save(output)
     metrics = {
         "kept_epoch": float(record.kept_epoch),
         "epochs_done": float(record.epoch),
@@ -146,10 +149,12 @@ def _check_head(config: TrainConfig, partition: Partition) -> None:
         )
 
 
-def _build(config: TrainConfig, partition: Partition, start: Path | None, details: dict[str, Any]) -> Any:
+def _build(
+    model: ModelConfig, training: ResolvedTraining, partition: Partition, start: Path | None, details: dict[str, Any]
+) -> Any:
     """Build the network with its initial weights, and add to the details what was taken from another model."""
-    network = build_from_bytes(config.model, partition.spec)
-    if config.training.initial_bias == "class_frequencies":
+    network = build_from_bytes(model, partition.spec)
+    if training.initial_bias == "class_frequencies":
         # Half a video with and one without each class are added, so that no probability is 0 or 1.
         set_initial_predictions(network, (np.array(partition.class_counts) + 0.5) / (partition.num_training_videos + 1))
     if start:

@@ -11,7 +11,7 @@ from keras import ops
 from yt8m.errors import ConfigError, DataError
 from yt8m.progress import Advance
 from yt8m.training.checkpoint import Checkpoint
-from yt8m.training.config import TrainingConfig
+from yt8m.training.config import ResolvedTraining
 from yt8m.training.holdout_sample import SampleFigures
 from yt8m.training.keeping import Keeping
 from yt8m.training.steps import CurvePoint, Steps, TrainingRecord
@@ -35,7 +35,7 @@ class TrainingCallback(keras.callbacks.Callback):
     def __init__(
         self,
         steps: Steps,
-        config: TrainingConfig,
+        config: ResolvedTraining,
         keeping: Keeping,
         *,
         record: TrainingRecord,

@@ -9,7 +9,7 @@ from yt8m.progress import progress
 from yt8m.training.batch_statistics import BatchStatistics
 from yt8m.training.callbacks import TrainingCallback
 from yt8m.training.checkpoint import Checkpoint
-from yt8m.training.config import TrainingConfig
+from yt8m.training.config import ResolvedTraining
 from yt8m.training.holdout_sample import Sample
 from yt8m.training.keeping import Keeping
 from yt8m.training.steps import Steps, TrainingRecord
@@ -25,7 +25,7 @@ def fit(
     read_epoch: EpochReader,
     *,
     steps: Steps,
-    config: TrainingConfig,
+    config: ResolvedTraining,
     checkpoint: Checkpoint,
     description: str,
     tensorboard_uri: str = "",
@@ -77,7 +77,7 @@ def fit(
     return record
 
 
-def build_optimizer(config: TrainingConfig, averaging_decay: float | None = None) -> Any:
+def build_optimizer(config: ResolvedTraining, averaging_decay: float | None = None) -> Any:
     """Build Adam with a staircase learning rate; each gradient tensor is clipped by its own norm.
 
     Tensors are those of Keras. `TrainingConfig` says how those of recurrent cells differ from the winners'.
@@ -101,7 +101,7 @@ def build_optimizer(config: TrainingConfig, averaging_decay: float | None = None
 
 
 def _statistics(
-    model: TrainingModel, read_epoch: EpochReader, steps: Steps, config: TrainingConfig
+    model: TrainingModel, read_epoch: EpochReader, steps: Steps, config: ResolvedTraining
 ) -> BatchStatistics | None:
     """Return the measurement of batch statistics, None if a momentum moves them."""
     if config.batch_norm_momentum is not None:

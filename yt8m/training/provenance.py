@@ -8,7 +8,7 @@ from pydantic import Field, NonNegativeInt
 from yt8m import storage
 from yt8m.config import Config
 from yt8m.errors import DataError
-from yt8m.training.config import TrainingConfig
+from yt8m.training.config import ResolvedTraining
 
 FILE_NAME = "training.json"
 
@@ -23,7 +23,7 @@ class Provenance(Config):
             video counts once per epoch.
     """
 
-    training: TrainingConfig
+    training: ResolvedTraining
     label_weight: float = Field(ge=0, le=1)
     examples: NonNegativeInt
 

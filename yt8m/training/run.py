@@ -16,7 +16,7 @@ from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.training.batch_statistics import batch_normalizations
 from yt8m.training.checkpoint import Checkpoint, training_digest
 from yt8m.training.class_weights import class_weights
-from yt8m.training.config import TrainingConfig
+from yt8m.training.config import ResolvedTraining
 from yt8m.training.holdout_sample import HoldoutSample, Sample
 from yt8m.training.loop import EpochReader, fit
 from yt8m.training.steps import Steps, TrainingRecord
@@ -39,7 +39,7 @@ class TrainingRun:
         self,
         model: TrainingModel,
         read_epoch: EpochReader,
-        config: TrainingConfig,
+        config: ResolvedTraining,
         steps: Steps,
         *,
         identity: dict[str, Any],
@@ -62,7 +62,7 @@ class TrainingRun:
         cls,
         build: Callable[[], Any],
         partition: Partition,
-        config: TrainingConfig,
+        config: ResolvedTraining,
         *,
         label_weight: float,
         soft_targets: Sequence[Path],
@@ -150,7 +150,7 @@ def _set_momentum(network: Any, momentum: float | None) -> None:
 
 
 @contextmanager
-def seed_and_precision(config: TrainingConfig) -> Iterator[None]:
+def seed_and_precision(config: ResolvedTraining) -> Iterator[None]:
     """Set the random seed and the precision for models built in this context, and restore the precision afterwards.
 
     Args:
@@ -166,7 +166,7 @@ def seed_and_precision(config: TrainingConfig) -> Iterator[None]:
 
 
 def training_batches(
-    partition: Partition, config: TrainingConfig, soft_targets: SoftTargetShards | None
+    partition: Partition, config: ResolvedTraining, soft_targets: SoftTargetShards | None
 ) -> EpochReader:
     """Make a reader of the training videos, which shuffles them differently in every epoch.
 
@@ -196,7 +196,7 @@ def training_batches(
     return read_checked
 
 
-def _from_memory(partition: Partition, config: TrainingConfig, soft_targets: SoftTargetShards | None) -> EpochReader:
+def _from_memory(partition: Partition, config: ResolvedTraining, soft_targets: SoftTargetShards | None) -> EpochReader:
     @cache
     def videos() -> VideosInMemory:
         return VideosInMemory(
@@ -214,7 +214,7 @@ def _from_memory(partition: Partition, config: TrainingConfig, soft_targets: Sof
     return read_epoch
 
 
-def _from_shards(partition: Partition, config: TrainingConfig, soft_targets: SoftTargetShards | None) -> EpochReader:
+def _from_shards(partition: Partition, config: ResolvedTraining, soft_targets: SoftTargetShards | None) -> EpochReader:
     report = ReadReport()
 
     def read_epoch(epoch: int, skip_batches: int) -> Any:

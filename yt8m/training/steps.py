@@ -32,7 +32,7 @@ class Steps:
         """
         if num_videos < batch_size:
             raise ConfigError(
-                f"training.batch_size: {batch_size}, but the partition has only {num_videos} training videos. "
+                f"training.batch_size: {batch_size}, but there are only {num_videos} training videos. "
                 f"Set it to at most {num_videos}."
             )
         return cls(epochs, num_videos // batch_size, batch_size)

@@ -5,6 +5,7 @@ import pytest
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.hours import NodeTimes
 from pipelines.cost.models import estimate_models
+from pipelines.cost.settings import resolve_trainings
 from pipelines.cost.throughput import Throughput
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
@@ -13,15 +14,15 @@ from yt8m.data.format import DataSpec
 
 def test_models_predict_the_holdout_where_they_are_made(small: Callable[..., Recipe]) -> None:
     recipe = small()
-    models = recipe.models()
+    models, dataset = recipe.models(), DatasetSize(1000, 300, 0, 0, DataSpec())
     throughput = Throughput(
         gpu=None,
         cpus=1000,
         flops={name: estimate.flops for name, estimate in estimate_models(recipe).items()},
-        training={name: model.training for name, model in models.items()},
+        training=resolve_trainings(recipe, dataset.counts),
         given=dict.fromkeys(models, 100.0),
     )
-    found = NodeTimes(recipe, make_plan(recipe), DatasetSize(1000, 300, 0, 0, DataSpec()), throughput).seconds
+    found = NodeTimes(recipe, make_plan(recipe), dataset, throughput).seconds
     # Models predict three times as fast as they train: 300 hold-out videos take a second.
     assert found["train-dbof-a"] == pytest.approx(2 * 1000 / 100 + 1)
     assert found["average-dbof-a"] == pytest.approx(recipe.averaging.epochs * 1000 / 100 + 3)

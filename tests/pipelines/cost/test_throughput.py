@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pipelines.cost.throughput import GPUS, Gpu, Throughput, gpu_by_name, rates_by_model
+from tests.support.trainings import resolved
 from yt8m.errors import ConfigError
 from yt8m.models.flops import ModelFlops
 from yt8m.models.sizes import ModelSize
-from yt8m.training.config import TrainingConfig
 
 # 40% and 60% of these are 4e9 operations and 6e9 bytes a second.
 ROUND = Gpu(float32=1e10, bfloat16=4e10, bandwidth=1e10, memory_bytes=10**9, source="")
@@ -26,7 +26,7 @@ RECURRENT = flops(per_frame=1_000_000, cells=3)
 
 
 def rates(model: ModelFlops, *, cpus: int = 1000, precision: str = "float32") -> Throughput:
-    training = TrainingConfig.parse({"batch_size": 20, "precision": precision}, "")
+    training = resolved(batch_size=20, precision=precision)
     return Throughput(gpu=ROUND, cpus=cpus, flops={"m": model}, training={"m": training}, given={})
 
 
@@ -71,7 +71,7 @@ def test_several_models_predict_one_after_the_other() -> None:
 
 
 def given_rates(**given: float) -> Throughput:
-    training, gpu = TrainingConfig.parse({"batch_size": 20}, ""), GPUS["l4"]
+    training, gpu = resolved(batch_size=20), GPUS["l4"]
     spread = rates_by_model(given, {"m": "dbof"}, gpu)
     return Throughput(gpu=gpu, cpus=1000, flops={"m": COMPUTE}, training={"m": training}, given=spread)
 

@@ -67,7 +67,7 @@ def test_more_videos_get_more_families_and_larger_models() -> None:
     assert all(one <= other for one, other in pairwise(families))
     clusters = [recipe.candidates()["dbof-max"].model.num_clusters for recipe in recipes]  # type: ignore[attr-defined]
     assert clusters == sorted(clusters)
-    rates = [recipe.candidates()["dbof-max"].training.learning_rate for recipe in recipes]
+    rates = [float(recipe.candidates()["dbof-max"].training.learning_rate) for recipe in recipes]
     assert rates == sorted(rates, reverse=True)
     assert 2e-4 <= rates[-1] <= 3e-4  # the paper: 2e-4
     assert [bool(recipe.students) for recipe in recipes] == [False, False, True, True, True]

@@ -180,6 +180,6 @@ def test_the_schema_can_be_read_by_an_editor() -> None:
     schema = recipe_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     (described,) = (schema["$defs"]["TrainingConfig"]["properties"][key] for key in ["learning_rate"])
-    assert described["type"] == "number"
-    assert described["default"] == 2e-4
+    assert described["anyOf"] == [{"exclusiveMinimum": 0, "type": "number"}, {"const": "auto", "type": "string"}]
+    assert described["default"] == "auto"
     assert described["description"].endswith("The paper: 2.0e-4")

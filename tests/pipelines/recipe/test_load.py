@@ -84,9 +84,9 @@ def test_a_setting_of_an_unknown_model_names_the_nearest(small: Small, setting: 
     assert told in str(caught.value)
 
 
-def test_a_family_without_students_needs_no_ensemble_size(small: Small) -> None:
+def test_a_family_of_one_candidate_needs_no_ensemble_size(small: Small) -> None:
     recipe = small(lambda _: None, "families.more={candidates: {more: {model: {architecture: logistic}}}}")
-    assert recipe.families["more"].ensemble_size > len(recipe.families["more"].candidates)
+    assert recipe.families["more"].ensemble_size == "auto"
 
 
 def test_all_problems_are_reported_at_once_each_with_its_place(small: Small) -> None:
@@ -108,7 +108,9 @@ def test_all_problems_are_reported_at_once_each_with_its_place(small: Small) -> 
 
 
 def test_a_mistake_in_shared_options_is_reported_once_at_its_place(small: Small) -> None:
-    assert problems(small, "training.epochs=-1") == ["training.epochs: input should be greater than 0. Received: -1."]
+    assert problems(small, "training.epochs=-1") == [
+        "training.epochs: input should be greater than 0, or `auto`. Received: -1."
+    ]
     assert [line.partition(":")[0] for line in problems(small, "training.epoch=1")] == ["training.epoch"]
     assert len(problems(small, "seed=x")) == 1
 

@@ -1,0 +1,171 @@
+"""Settings that depend on the amount of data: the values that `auto` stands for, each with its reason.
+
+Every value follows from the counts of the data and from what the recipe states, never from the machine or from what is
+left to do. Steps and `yt8m plan` call the same functions, so that both have the same values.
+"""
+
+from collections.abc import Callable, Sequence
+from math import ceil, log2, sqrt
+from typing import Any
+
+from yt8m.data.format import DataSpec
+from yt8m.training.auto.settings import DataCounts, Setting
+from yt8m.training.config import ResolvedTraining, TrainingConfig
+from yt8m.training.steps import Steps
+from yt8m.words import count
+
+# Videos per step: so many times the cube root of the training videos, as a power of two between these bounds.
+BATCH_FACTOR, LEAST_BATCH, MOST_BATCH = 3.0, 2, 256
+# Fewest steps of an epoch, unless there are fewer videos than that.
+LEAST_STEPS_PER_EPOCH = 4
+# Steps that a training needs, and the bounds of the epochs that give them.
+STEPS_BUDGET, LEAST_EPOCHS, MOST_EPOCHS = 1500, 6, 15
+# Learning rate of short trainings and of the paper's, and the steps from which it falls with their root.
+SHORT_RATE, LEAST_RATE, SHORT_STEPS = 0.005, 2e-4, 1000
+# Number of times that the learning rate decays, as in the paper.
+DECAYS = 11
+# Largest training set that is kept in memory.
+MEMORY_BYTES = 4_000_000_000
+# Steps over which weights are averaged: at least these, at most the paper's.
+LEAST_AVERAGED, MOST_AVERAGED = 5, 2000
+# Variables that stay floats: so many times as large as a vector of the data's features or classes, within these bounds.
+# The most are the paper's, which its number of classes gives, too.
+VECTORS, LEAST_THRESHOLD, MOST_THRESHOLD = 5, 1000, 17_000
+# Bytes of a member's graph in the exported model, besides its weights, and the least margin for it.
+GRAPH_BYTES, LEAST_MARGIN = 600_000, 0.01
+# Number of teachers of a family, as in the paper.
+TEACHERS = 3
+
+_STATED = "stated in the recipe"
+
+
+def resolve_training(config: TrainingConfig, counts: DataCounts) -> tuple[ResolvedTraining, dict[str, Setting]]:
+    """Replace every `auto` of a training by a value for the data, in this order: a value may follow from earlier ones.
+
+    Args:
+        config: The training as the recipe has it.
+        counts: Counts of the data.
+
+    Returns:
+        The training with all values, and the settings that can be `auto`, by key.
+
+    Raises:
+        ConfigError: The batch size is stated, and larger than the number of training videos.
+    """
+    videos = counts.training_videos
+    settings: dict[str, Setting] = {}
+
+    def resolve(key: str, rule: Callable[[], tuple[Any, str]]) -> Any:
+        settings[key] = _setting(getattr(config, key), rule)
+        return settings[key].value
+
+    batch_size = resolve("batch_size", lambda: _batch_size(videos))
+    per_epoch = Steps.of(videos, 1, batch_size).steps_per_epoch
+    epochs = resolve("epochs", lambda: _epochs(videos, per_epoch))
+    steps = Steps.of(videos, epochs, batch_size)
+    resolve("learning_rate", lambda: _learning_rate(steps))
+    resolve("decay_examples", lambda: _decay_examples(steps))
+    resolve("batch_norm_momentum", lambda: (None, "measured before predictions, so that no number of steps is too few"))
+    resolve("initial_bias", lambda: ("class_frequencies", "the paper's zeros take thousands of steps to move"))
+    resolve("memory_bytes", lambda: _memory_bytes(counts))
+    values = {key: setting.value for key, setting in settings.items()}
+    return ResolvedTraining(**config.model_dump(exclude=set(settings)), **values), settings
+
+
+def resolve_averaged_steps(stated: int | str, steps_per_epoch: int) -> Setting:
+    """Return the number of steps over which weights are averaged.
+
+    Args:
+        stated: The recipe's number, or `auto`.
+        steps_per_epoch: Steps of an epoch of the further training.
+    """
+    chosen = min(max(steps_per_epoch // 2, LEAST_AVERAGED), MOST_AVERAGED)
+    return _setting(stated, lambda: (chosen, f"half an epoch of {count(steps_per_epoch, 'step')}"))
+
+
+def resolve_threshold_elements(stated: int | str, spec: DataSpec) -> Setting:
+    """Return the largest number of elements of a variable that stays float.
+
+    Args:
+        stated: The recipe's number, or `auto`.
+        spec: Features and classes of the data.
+    """
+    largest = max(spec.num_features, spec.num_classes)
+    chosen = min(max(VECTORS * largest, LEAST_THRESHOLD), MOST_THRESHOLD)
+    reason = f"vectors of {spec.num_features:,} features or {spec.num_classes:,} classes stay floats, matrices do not"
+    return _setting(stated, lambda: (chosen, reason))
+
+
+def resolve_size_margin(stated: float | str, sizes: Sequence[int], budget_bytes: int) -> Setting:
+    """Return what the exported model takes besides its members, as a fraction of their bytes.
+
+    Args:
+        stated: The recipe's fraction, or `auto`.
+        sizes: Bytes of each possible member.
+        budget_bytes: Largest size of the exported model.
+    """
+    return _setting(stated, lambda: _size_margin(sorted(sizes), budget_bytes))
+
+
+def resolve_ensemble_size(stated: int | str, candidates: int) -> Setting:
+    """Return the number of candidates that teach together.
+
+    Args:
+        stated: The recipe's number, or `auto`.
+        candidates: Number of candidates of the family.
+    """
+    reason = "as in the paper" if candidates >= TEACHERS else f"the family has {count(candidates, 'candidate')}"
+    return _setting(stated, lambda: (max(min(TEACHERS, candidates), 1), reason))
+
+
+def _setting(stated: Any, rule: Callable[[], tuple[Any, str]]) -> Setting:
+    if stated != "auto":
+        return Setting(value=stated, reason=_STATED, automatic=False)
+    value, reason = rule()
+    return Setting(value=value, reason=reason, automatic=True)
+
+
+def _batch_size(videos: int) -> tuple[int, str]:
+    most = max(videos // LEAST_STEPS_PER_EPOCH, min(LEAST_BATCH, videos), 1)
+    power = 2 ** round(log2(BATCH_FACTOR * max(videos, 1) ** (1 / 3)))
+    chosen = min(max(power, LEAST_BATCH), MOST_BATCH, most)
+    return chosen, f"suits {count(videos, 'training video')}"
+
+
+def _epochs(videos: int, steps_per_epoch: int) -> tuple[int, str]:
+    chosen = min(max(ceil(STEPS_BUDGET / steps_per_epoch), LEAST_EPOCHS), MOST_EPOCHS)
+    steps = count(chosen * steps_per_epoch, "step")
+    return chosen, f"{steps}, {steps_per_epoch:,} in each pass over {count(videos, 'video')}"
+
+
+def _learning_rate(steps: Steps) -> tuple[float, str]:
+    rate = SHORT_RATE * sqrt(SHORT_STEPS / max(steps.total, SHORT_STEPS))
+    chosen = float(f"{max(rate, LEAST_RATE):.2g}")
+    return chosen, f"falls with the root of the number of steps, {steps.total:,}"
+
+
+def _decay_examples(steps: Steps) -> tuple[int, str]:
+    # The last stair ends with the training, which is no decay.
+    return ceil(steps.videos / (DECAYS + 1)), f"{DECAYS} decays in {steps.videos:,} videos, as in the paper"
+
+
+def _memory_bytes(counts: DataCounts) -> tuple[int, str]:
+    size = counts.training_videos * counts.max_frames * counts.num_features
+    place = "are kept in memory" if size <= MEMORY_BYTES else "are read from their shards in every epoch"
+    return MEMORY_BYTES, f"the frames take {size:,} bytes with padding and {place}"
+
+
+def _size_margin(sizes: Sequence[int], budget_bytes: int) -> tuple[float, str]:
+    """Find the smallest margin with which any members that fit also fit with their graphs.
+
+    Args:
+        sizes: Bytes of each possible member, the smallest first.
+        budget_bytes: Largest size of the exported model.
+    """
+    for members in range(1, len(sizes) + 1):
+        limit = budget_bytes - members * GRAPH_BYTES
+        if (limit > 0 and sum(sizes[: members + 1]) > limit) or members == len(sizes):
+            margin = max(members * GRAPH_BYTES / max(limit, 1), LEAST_MARGIN)
+            reason = f"graphs of at most {count(members, 'member')} take {members * GRAPH_BYTES:,} bytes"
+            return min(ceil(margin * 1000) / 1000, 10.0), reason
+    return LEAST_MARGIN, "no member"
