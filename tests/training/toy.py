@@ -7,8 +7,12 @@ import numpy as np
 import tensorflow as tf
 
 from tests.support.trainings import resolved
+from yt8m.metrics import StreamingMetrics
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import ResolvedTraining
+from yt8m.training.holdout import PredictedBatch, summed_crossentropy
+from yt8m.training.holdout_sample import SampleFigures
+from yt8m.training.inference import Predictor, keras_predictor
 from yt8m.training.loop import fit
 from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.training_model import TrainingModel
@@ -32,25 +36,66 @@ def network() -> keras.Model:
     return keras.Model({"frames": frames, "num_frames": num_frames}, x)
 
 
+def videos(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return frames, numbers of frames and labels of some videos; the labels depend on the frames."""
+    random = np.random.default_rng(seed)
+    frames = random.integers(0, 256, (VIDEOS, T, D), np.uint8)
+    rule = np.random.default_rng(1).normal(size=(D, C))
+    labels = (frames.mean(axis=1) - 127.5) @ rule > 20
+    return frames, np.full(VIDEOS, T, np.int32), labels.astype(np.uint8)
+
+
+def holdout() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return other videos than those of the training."""
+    return videos(2)
+
+
 def read_epoch(epoch: int, skip: int) -> Any:
     """Return the batches of an epoch: the same videos in an order that depends on the epoch."""
-    random = np.random.default_rng(1)
-    frames = random.integers(0, 256, (VIDEOS, T, D), np.uint8)
-    labels = (frames.mean(axis=1) @ random.normal(size=(D, C)) > 100).astype(np.uint8)
+    frames, num_frames, labels = videos(1)
     order = np.random.default_rng(epoch).permutation(VIDEOS)
-    inputs = {"frames": frames[order], "num_frames": np.full(VIDEOS, T, np.int32)}
+    inputs = {"frames": frames[order], "num_frames": num_frames}
     targets = {"labels": labels[order]}
     return tf.data.Dataset.from_tensor_slices((inputs, targets)).batch(B, drop_remainder=True).skip(skip)
 
 
+class Sample:
+    """All hold-out videos."""
+
+    def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
+        """Predict the videos, and compute GAP and loss."""
+        frames, num_frames, labels = holdout()
+        probabilities = predictor(frames, num_frames)
+        metrics = StreamingMetrics(C)
+        metrics.update(probabilities, labels)
+        batch = PredictedBatch(np.arange(VIDEOS), labels, probabilities)
+        return SampleFigures(metrics.result()["gap"], summed_crossentropy(batch, exclusive=exclusive) / VIDEOS)
+
+
+def predictor(model: keras.Model) -> Predictor:
+    """Wrap a network as a predictor."""
+    return keras_predictor(model)
+
+
 def train(
-    folder: str, config: ResolvedTraining = CONFIG, *, digest: str = "d" * 64, averaging_decay: float | None = None
+    folder: str,
+    config: ResolvedTraining = CONFIG,
+    *,
+    digest: str = "d" * 64,
+    averaging_decay: float | None = None,
+    sample: Any = None,
 ) -> tuple[TrainingModel, TrainingRecord]:
     """Train the toy network from the checkpoint in the folder, if there is one."""
     model = TrainingModel(network(), averaging_decay=averaging_decay)
-    steps = Steps.of(VIDEOS, config.epochs, B)
-    checkpoint = Checkpoint(folder, digest)
-    record = fit(model, read_epoch, steps=steps, config=config, checkpoint=checkpoint, description="toy")
+    record = fit(
+        model,
+        read_epoch,
+        steps=Steps.of(VIDEOS, config.epochs, B),
+        config=config,
+        checkpoint=Checkpoint(folder, digest),
+        description="toy",
+        sample=sample,
+    )
     return model, record
 
 

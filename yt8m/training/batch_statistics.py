@@ -23,12 +23,12 @@ def batch_normalizations(network: Any) -> list[Any]:
 class BatchStatistics:
     """Measures the moving means and variances of all batch normalizations of a network on training videos.
 
-    The momentum of its layers must be 0, so that each batch leaves its own mean and variance. As in training, each
-    layer sees inputs that the layers before it have normalized by the batch. The mean is the mean over all batches; the
-    variance is the mean of their variances plus the variance of their means.
+    As in training, each layer sees inputs that the layers before it have normalized by the batch. The mean is the mean
+    over all batches; the variance is the mean of their variances plus the variance of their means.
 
     Args:
-        network: Built network.
+        network: Built network, not trained yet. The momentum of its layers becomes 0, so that after each batch they
+            hold its mean and its variance.
         read: Function that returns batches of inputs, `{"frames", "num_frames"}`, with their targets. It must always
             return the same ones.
         batch_size: Videos per batch.
@@ -38,6 +38,8 @@ class BatchStatistics:
         self._network = network
         self._read = read
         self._layers = batch_normalizations(network)
+        for layer in self._layers:
+            layer.momentum = 0.0
         self._batches = math.ceil(MEASURED_VIDEOS / batch_size)
         self._in_training_mode = _InTrainingMode(network)
 

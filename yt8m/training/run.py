@@ -98,7 +98,8 @@ class TrainingRun:
         }
         with seed_and_precision(config):
             network = build()
-            _set_momentum(network, config.batch_norm_momentum)
+            if config.batch_norm_momentum is not None:
+                _set_momentum(network, config.batch_norm_momentum)
             weights = class_weights(config.class_weights, partition)
             model = TrainingModel(network, label_weight, averaging_decay, weights)
         sample = HoldoutSample(partition, config.batch_size) if averaging_decay is None else None
@@ -143,10 +144,9 @@ class TrainingRun:
             )
 
 
-def _set_momentum(network: Any, momentum: float | None) -> None:
-    """Set the momentum of all batch normalizations: 0, as `BatchStatistics` needs it, if there is none."""
+def _set_momentum(network: Any, momentum: float) -> None:
     for layer in batch_normalizations(network):
-        layer.momentum = momentum or 0.0
+        layer.momentum = momentum
 
 
 @contextmanager

@@ -1,0 +1,206 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.training import toy
+from tests.training.test_loop import InterruptedTrainingError, assert_same_weights, interrupted_after
+from yt8m.errors import ConfigError
+from yt8m.training.checkpoint import Checkpoint
+from yt8m.training.holdout_sample import SampleFigures
+from yt8m.training.inference import Predictor
+from yt8m.training.loop import fit
+from yt8m.training.steps import Steps
+from yt8m.training.training_model import TrainingModel
+
+EPOCHS = 4
+KEPT = toy.CONFIG.model_copy(update={"epochs": EPOCHS})
+LAST = KEPT.model_copy(update={"keep": "last"})
+MEASURED = {"batch_norm_momentum": None}
+
+
+class Scripted:
+    """Sample that returns given GAPs, one after the other."""
+
+    def __init__(self, *gaps: float | None, loss: float = 1.0) -> None:
+        self._gaps = iter(gaps)
+        self._loss = loss
+
+    def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
+        assert not exclusive
+        assert predictor(*toy.holdout()[:2]).shape == (toy.VIDEOS, toy.C)
+        return SampleFigures(next(self._gaps), self._loss)
+
+
+def epochs_of(number: int, folder, **changes):
+    """Train a number of epochs and keep the last."""
+    config = LAST.model_copy(update={"epochs": number, **changes})
+    return toy.train(str(folder / f"{number}-epochs"), config)[0].network
+
+
+@pytest.mark.parametrize(("gaps", "kept"), [([0.2, 0.6, 0.6, 0.1], 2), ([0.1, 0.2, 0.3, 0.4], 4), ([0, 0, 0, 0], 1)])
+def test_the_first_of_the_best_epochs_is_kept(tmp_path, gaps, kept):
+    model, record = toy.train(str(tmp_path), KEPT, sample=Scripted(*gaps))
+    assert (record.epoch, record.kept_epoch) == (EPOCHS, kept)
+    assert_same_weights(model.network, epochs_of(kept, tmp_path))
+    ends = [point for point in record.curve if point.step % toy.STEPS.steps_per_epoch == 0]
+    assert [point.holdout_gap for point in ends] == gaps
+    assert {point.holdout_loss for point in ends} == {1.0}
+    assert {point.holdout_gap for point in record.curve if point not in ends} == {None}
+    assert record.kept_point == ends[kept - 1]
+
+
+@pytest.mark.parametrize("gaps", [[0.9, 0.5, 0.4, 0.3], [None] * EPOCHS])
+def test_keep_last_trains_as_if_nothing_was_measured(tmp_path, gaps):
+    config = LAST.model_copy(update={"patience": 1})
+    model, record = toy.train(str(tmp_path), config, sample=Scripted(*gaps))
+    plain, before = toy.train(str(tmp_path / "plain"), LAST)
+    assert_same_weights(model.network, plain.network)
+    assert record.kept_epoch == EPOCHS
+    assert [point.gap for point in record.curve] == [point.gap for point in before.curve]
+
+
+def test_without_labels_in_the_sample_the_last_epoch_is_kept(tmp_path):
+    model, record = toy.train(str(tmp_path), KEPT.model_copy(update={"patience": 1}), sample=Scripted(*[None] * EPOCHS))
+    assert (record.epoch, record.kept_epoch) == (EPOCHS, EPOCHS)
+    assert_same_weights(model.network, epochs_of(EPOCHS, tmp_path))
+
+
+@pytest.mark.parametrize(("patience", "done"), [(1, 2), (2, 3), (3, 4), (None, 4)])
+def test_patience_ends_a_training_and_the_best_epoch_stays(tmp_path, monkeypatch, patience, done):
+    config = KEPT.model_copy(update={"patience": patience})
+    model, record = toy.train(str(tmp_path), config, sample=Scripted(0.5, 0.4, 0.5, 0.45))
+    assert (record.epoch, record.kept_epoch) == (done, 1)
+    monkeypatch.setattr(toy, "read_epoch", None)
+    again, same = toy.train(str(tmp_path), config, sample=Scripted())
+    assert same == record
+    assert_same_weights(model.network, again.network)
+
+
+def test_a_later_improvement_renews_the_patience(tmp_path):
+    config = KEPT.model_copy(update={"patience": 2, "epochs": 6})
+    _, record = toy.train(str(tmp_path), config, sample=Scripted(0.5, 0.4, 0.6, 0.4, 0.5, 0.9))
+    assert (record.epoch, record.kept_epoch) == (5, 3)
+
+
+class Killed:
+    """Sample of the toy's hold-out whose training is killed while it is measured."""
+
+    def __init__(self, after: int) -> None:
+        self._left = after
+
+    def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
+        figures = toy.Sample().measure(predictor, exclusive=exclusive)
+        self._left -= 1
+        if not self._left:
+            raise InterruptedTrainingError
+        return figures
+
+
+def killed_while_measured(epoch: int) -> Callable[..., None]:
+    def train(folder: str, config, _) -> None:
+        with pytest.raises(InterruptedTrainingError):
+            toy.train(folder, config, sample=Killed(epoch))
+
+    return train
+
+
+def killed_after(steps: int) -> Callable[..., None]:
+    def train(folder: str, config, monkeypatch) -> None:
+        with interrupted_after(steps, monkeypatch):
+            toy.train(folder, config, sample=toy.Sample())
+
+    return train
+
+
+@pytest.mark.parametrize("momentum", [0.9, None], ids=["moving", "measured"])
+@pytest.mark.parametrize("keep", ["best", "last"])
+@pytest.mark.parametrize(
+    "kill", [killed_after(3), killed_after(9), killed_while_measured(1), killed_while_measured(3)]
+)  # fmt: skip
+@pytest.mark.slow
+def test_a_killed_training_keeps_the_same_weights(tmp_path, monkeypatch, kill, keep, momentum):
+    # So large a rate makes later epochs worse.
+    changes = {"checkpoint_every_steps": 2, "keep": keep, "batch_norm_momentum": momentum, "learning_rate": 3.0}
+    config = KEPT.model_copy(update=changes)
+    model, record = toy.train(str(tmp_path / "whole"), config, sample=toy.Sample())
+    assert keep == "last" or record.kept_epoch < EPOCHS
+    kill(str(tmp_path / "cut"), config, monkeypatch)
+    continued, same = toy.train(str(tmp_path / "cut"), config, sample=toy.Sample())
+    assert_same_weights(model.network, continued.network)
+    assert (same.kept_epoch, same.curve) == (record.kept_epoch, record.curve)
+
+
+def test_epochs_that_make_the_model_worse_do_not_count(tmp_path, monkeypatch):
+    fast = KEPT.model_copy(update={"learning_rate": 0.05})
+    best, good = toy.train(str(tmp_path / "good"), fast.model_copy(update={"epochs": 2}), sample=toy.Sample())
+    original = toy.read_epoch
+
+    def read_epoch(epoch: int, skip: int):
+        batches = original(epoch, skip)
+        # Labels of the opposite classes, which training learns from the third epoch on.
+        return batches.map(lambda x, y: (x, {"labels": 1 - y["labels"]})) if epoch >= 2 else batches
+
+    monkeypatch.setattr(toy, "read_epoch", read_epoch)
+    model, record = toy.train(str(tmp_path / "spoiled"), fast, sample=toy.Sample())
+    gaps = [point.holdout_gap for point in record.curve if point.holdout_gap is not None]
+    assert gaps[3] < max(gaps[:2])
+    assert record.kept_epoch == good.kept_epoch
+    assert_same_weights(model.network, best.network)
+
+
+def diverging(epoch: int, skip: int):
+    """Read batches whose labels are not numbers in the third epoch."""
+    labels = float("nan") if epoch == 2 else 1.0
+    return toy.read_epoch(epoch, skip).map(
+        lambda x, y: (x, {"labels": tf.cast(y["labels"], "float32") * labels})
+    )  # fmt: skip
+
+
+GOOD = r"\. Until then, epoch 1 was the best, with a hold-out GAP of 0\.5000"
+TRAIN_LESS = r" To have the model of that epoch, train no longer: training.epochs: 1\."
+
+
+@pytest.mark.parametrize(("config", "good", "remedy"), [(KEPT, GOOD, TRAIN_LESS), (LAST, "", "$")])
+def test_a_diverged_training_fails_and_says_which_epoch_was_good(tmp_path, config, good, remedy):
+    expected = rf"nan in epoch 3, step 1{good}\. Lower training.learning_rate or set training.clip_norm\.{remedy}"
+    with pytest.raises(ConfigError, match=expected):
+        fit(
+            TrainingModel(toy.network()),
+            diverging,
+            steps=Steps.of(toy.VIDEOS, EPOCHS, toy.B),
+            config=config,
+            checkpoint=Checkpoint(str(tmp_path), "d" * 64),
+            description="toy",
+            sample=Scripted(0.5, 0.4, 0.3),
+        )
+
+
+def test_predictions_that_are_not_numbers_are_a_divergence(tmp_path):
+    with pytest.raises(ConfigError, match=r"training: the predictions after epoch 1 are not numbers\. Lower"):
+        toy.train(str(tmp_path), KEPT, sample=Scripted(None, loss=float("nan")))
+
+
+def test_progress_says_on_what_a_gap_was_computed_and_ends_with_the_training(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr("yt8m.progress.SECONDS_BETWEEN_LINES", 0)
+    config = KEPT.model_copy(update={"patience": 1})
+    toy.train(str(tmp_path), config, sample=Scripted(0.25, 0.5, 0.375))
+    lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("toy: ")]
+    steps = [line for line in lines if ", step " in line]
+    assert all(", training GAP 0." in line or ", training GAP 1." in line for line in steps)
+    assert not any("hold-out" in line for line in steps[:4])
+    assert all(line.endswith(", hold-out GAP 0.2500 (epoch 1, best 1)") for line in steps[4:8])
+    assert all(line.endswith(", hold-out GAP 0.5000 (epoch 2, best 2)") for line in steps[8:])
+    assert "hold-out GAP 0.3750 (epoch 3, best 2)" in lines[-2]
+    assert lines[-1].startswith("toy: 96/96 videos (100%)")
+    assert lines[-1].endswith("ended early: no higher hold-out GAP since epoch 2")
+    assert "left" not in lines[-1]
+
+
+def test_the_figures_of_the_sample_are_those_of_the_kept_weights(tmp_path):
+    model, record = toy.train(str(tmp_path), KEPT.model_copy(update=MEASURED), sample=toy.Sample())
+    again = toy.Sample().measure(toy.predictor(model.network), exclusive=False)
+    assert again.gap == record.kept_point.holdout_gap
+    assert again.loss == pytest.approx(record.kept_point.holdout_loss, rel=1e-6)
+    assert np.isfinite(again.loss)
