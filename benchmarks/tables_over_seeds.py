@@ -41,7 +41,7 @@ def main() -> None:
         ),
         ("GAP by kind of class", ("kind of class", *kind_columns(runs)), kinds(runs)),
         ("8 bits", ("model", "GAP before", "GAP after", "MB before", "MB after"), quantization(runs)),
-        ("Search", ("weights", "searched half", "other half"), search(runs)),
+        ("Search", ("weights", "select", "report"), search(runs)),
         ("Ensemble", ("model", "member", "MB", "share of the size", "weight"), ensemble(runs)),
     ):
         say(f"\n{title}, {len(runs)} run{'s' * (len(runs) > 1)}\n\n| {' | '.join(header)} |\n|{'---|' * len(header)}")
@@ -149,7 +149,7 @@ def search(runs: Sequence[Summary]) -> Iterator[Row]:
     """Make a row per search method."""
     rows = [{row["method"]: row for row in run["search"]["methods"]} for run in runs]
     for method in rows[0]:
-        yield method, *(spread(row[method][key] for row in rows) for key in ("gap_searched", "gap_held_out"))
+        yield method, *(spread(row[method][key] for row in rows) for key in ("gap_select", "gap"))
 
 
 def ensemble(runs: Sequence[Summary]) -> Iterator[Row]:

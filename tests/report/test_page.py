@@ -185,7 +185,7 @@ def test_keeping_the_flat_average_is_explained(full_run):
 
 
 def test_the_cost_of_quantization_to_the_ensemble_is_stated(page):
-    said = "On the held-out videos, the chosen ensemble has GAP 0.80366 before quantization and 0.80361 after it."
+    said = "On 1,190 report videos, the chosen ensemble has GAP 0.80418 before quantization and 0.80413 after it."
     assert said in page.text
 
 
@@ -204,7 +204,7 @@ def test_the_head_says_how_many_predictions_count_in_gap(full_run, classes, name
             record["metrics"]["gap_top_k"] = classes
     html = render_page(build(full_run))
     assert f"One exported model: {name} <" in html
-    assert f"<dt>{name}</dt>" in html
+    assert f"<dt>{name} on 1,190 report videos</dt>" in html
     assert f"GAP is {name}, the global average precision over the {name[4:]} most likely classes" in html
     assert "<dt>Accuracy</dt>" not in html
 
@@ -215,3 +215,68 @@ def test_the_head_gives_the_accuracy_where_every_video_has_one_label(full_run):
             record["metrics"] |= {"accuracy": 0.81234, "balanced_accuracy": 0.71234}
     html = render_page(build(full_run))
     assert re.search(r"<dt>Accuracy</dt><dd>.*0\.81234.*</dd><dd class=\"more\">.*0\.71234", html)
+
+
+def test_every_table_and_plot_of_gap_says_on_which_videos_it_was_computed(full_run, page):
+    text = render_page(build(full_run))
+    captions = [re.sub("<[^>]*>", "", each) for each in re.findall(r"<caption>(.*?)</caption>", text, re.DOTALL)]
+    columns = re.findall(r"<th[^>]*>([^<]*GAP[^<]*)</th>", text)
+    tables = re.findall(r"<table.*?</table>", text, re.DOTALL)
+    assert sum("GAP" in table for table in tables) >= 8
+    for table, caption in zip(tables, captions, strict=True):
+        if "GAP" in table and "paper" not in caption:
+            heads = " ".join(re.findall(r"<th[^>]*>([^<]*)</th>", table))
+            assert "1,190 report videos" in caption or ("GAP, select" in heads and "GAP, report" in heads), caption
+    assert "GAP, select" in columns
+    assert "GAP on 1,190 report videos" in page.text  # the plot of the models, and the headline
+    assert "1,210 select videos, searched on" in page.text  # the plot of the frontier
+    assert "netvlad-a, training" in page.text  # the curves
+    assert "netvlad-a, select" in page.text
+
+
+def test_the_head_says_what_was_measured_and_what_was_decided(page):
+    said = "Measured on 1,190 report videos, which no model was trained on and on which nothing was decided."
+    assert said in page.text
+    assert "decided on 1,210 select videos, another part of the hold-out." in page.text
+    assert "0.78712 to 0.82012 with 95% probability; standard error 0.00840" in page.text
+
+
+def test_the_head_says_that_figures_of_the_papers_protocol_are_too_high(full_run):
+    for record in full_run:
+        if "part" in record["details"]:
+            record["details"]["part"] = "hold-out"
+        for key in ("videos", "select_videos", "report_videos"):
+            if key in record["metrics"]:
+                record["metrics"][key] = 2400.0
+    page = Page(render_page(build(full_run)))
+    assert "Measured on 2,400 hold-out videos" in page.text
+    assert "decided on the same videos, as in the paper (data.report_share: 0), so that the figures" in page.text
+    assert "GAP, report" not in page.text
+    assert "netvlad-a, hold-out" in page.text
+
+
+def test_figures_of_test_videos_are_beside_the_headline(full_run):
+    for record in full_run:
+        if record["stage"] == "export":
+            record["metrics"] |= {"test_gap": 0.79, "test_gap_low": 0.77, "test_gap_high": 0.81, "test_videos": 1500.0}
+    page = Page(render_page(build(full_run)))
+    assert "GAP@20 on 1,500 test videos0.79000 0.77000 to 0.81000 with 95% probability" in page.text
+
+
+def test_settings_are_listed_with_values_and_reasons_once_for_equal_steps(full_run):
+    summary = build(full_run)
+    trained = [record["node"] for record in full_run if record["stage"] == "train"]
+    rows = {row.key: row for row in summary.settings}
+    assert len(summary.settings) == 2
+    assert rows["batch_size"].nodes == tuple(trained)
+    assert (rows["batch_size"].value, rows["batch_size"].automatic) == (64, True)
+    page = Page(render_page(summary))
+    assert "9,600 training videos / 150 steps" in page.text
+    assert f"{', '.join(trained[:5])} and {len(trained) - 5} more" in page.text
+
+
+def test_texts_of_warnings_are_shown_as_they_are_and_never_as_markup(minimal_run):
+    minimal_run[1]["metrics"] |= {"training_gap": 0.99, "kept_epoch": 9.0}
+    minimal_run[1]["node"] = "train-<b>"
+    text = render_page(build(minimal_run))
+    assert "<code>train-&lt;b&gt;</code>" in text

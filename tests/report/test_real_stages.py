@@ -45,7 +45,7 @@ def test_a_real_search_is_reported(tmp_path, predictions):
     written = json.loads(output.read_text())
     assert {row.model: row.weight for row in summary.tables.ensemble} == written["members"]
     assert summary.final.gap == written["gap"]
-    assert summary.final.gap_held_out == written["gap_report"]
+    assert summary.final.gap_select == written["gap_search"]
     assert [row.method for row in summary.search.methods if row.chosen] == [written["method"]]
     assert set(summary.search.dropped) == set(NAMES) - set(written["members"])
     assert all(a.size_bytes < b.size_bytes for a, b in pairwise(summary.search.frontier))
@@ -58,4 +58,5 @@ def test_a_real_selection_is_reported(tmp_path, predictions):
     (selection,) = summary.selections
     assert len(selection.combinations) == 6
     assert selection.gap == selection.combinations[0].gap == result.metrics["gap"]
+    assert selection.gap_select == max(row.gap_select for row in selection.combinations)
     assert selection.combinations[0].chosen

@@ -24,6 +24,12 @@ def test_the_headline_is_the_exported_model(summary):
     assert (final.gap, final.size_bytes, final.budget_bytes) == (0.80412, 1_948_000, 2_000_000)
     assert final.budget_share == pytest.approx(0.974)
     assert (final.members, final.baseline_gap) == (7, 0.1334)
+    assert (final.part, final.videos, final.gap_low, final.gap_high) == (
+        "report",
+        1190,
+        0.80412 - 0.017,
+        0.80412 + 0.016,
+    )
     assert (final.best_model, final.best_model_gap) == ("netvlad-b-student", pytest.approx(0.7895))
 
 
@@ -134,8 +140,8 @@ def test_the_search_lists_methods_and_the_frontier_by_size(summary):
         ("random", False),
         ("ours", True),
     ]
-    assert (summary.search.searched_videos, summary.search.held_out_videos) == (1200, 1200)
-    assert summary.search.gap_float == 0.80366
+    assert (summary.parts.reported, summary.parts.report_videos, summary.parts.select_videos) == ("report", 1190, 1210)
+    assert summary.search.gap_float == 0.80418
     sizes = [point.size_bytes for point in summary.search.frontier]
     assert sizes == sorted(sizes)
 

@@ -41,14 +41,15 @@ def test_the_keys_of_the_summary_are_stable(records, tmp_path):
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["format"] == 2
     assert set(summary) == {
-        "format", "final", "warnings", "checks", "tables", "models", "selections", "search", "export", "class_kinds",
-        "curves", "data", "nodes", "nodes_seconds", "artifacts",
+        "format", "final", "parts", "warnings", "checks", "tables", "models", "artifacts", "selections", "search",
+        "export", "class_kinds", "curves", "settings", "data", "nodes", "nodes_seconds",
     }  # fmt: skip
     assert set(summary["tables"]) == {"averaging", "quantization", "distillation", "ensemble", "ensemble_families"}
     assert set(summary["final"]) == {
-        "gap", "gap_name", "gap_held_out", "measured_on", "map", "hit_at_1", "perr", "accuracy", "balanced_accuracy",
-        "videos", "size_bytes", "budget_bytes", "budget_share", "members", "baseline_gap", "best_model",
-        "best_model_gap",
+        "gap", "gap_name", "part", "videos", "gap_low", "gap_high", "gap_error", "gain_error", "measured_on", "map",
+        "hit_at_1", "perr", "accuracy", "balanced_accuracy", "gap_select", "test_gap", "test_gap_low", "test_gap_high",
+        "test_videos", "size_bytes", "budget_bytes", "budget_share", "members", "baseline_gap",
+        "best_model", "best_model_gap",
     }  # fmt: skip
 
 

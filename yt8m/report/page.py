@@ -68,7 +68,7 @@ def render_template(name: str, summary: Summary, plots: Mapping[str, Markup | No
     families = dict.fromkeys(chain(*known))
     colors = {family: family_color(family) for family in families}
     return environment.get_template(name).render(
-        {"summary": summary, "paper": paper, "families": colors, "plots": plots, **values}
+        {"summary": summary, "parts": summary.parts, "paper": paper, "families": colors, "plots": plots, **values}
     )
 
 

@@ -15,11 +15,13 @@ from yt8m.report.svg import ACCENT, MUTED, SURFACE, TEXT, draw, series_color
 MEGABYTE = 1e6
 # Maximum points of the frontier that are labeled with their number of members.
 MOST_NUMBERED = 16
-# Figures of a learning curve with their axis labels, in order of preference. GAP comes first, because students and
+# Figures of a learning curve: their titles, and the same figures on the hold-out. GAP comes first, because students and
 # teachers have different loss functions.
-CURVE_FIGURES = {"gap": "GAP in training", "loss": "loss"}
+CURVE_FIGURES = {"gap": ("GAP", "holdout_gap"), "loss": ("loss", "holdout_loss")}
 # Line styles of the models in one panel, which all have the color of their architecture.
 STYLES = ("-", "--", ":", "-.")
+# Markers of the same models on the hold-out.
+MARKERS = ("o", "s", "^", "D")
 
 
 def plot_models(summary: Summary) -> Markup | None:
@@ -41,7 +43,7 @@ def plot_models(summary: Summary) -> Markup | None:
             )
         axes.set_yticks(range(len(ordered)), [f"{model.model}  ({model.family})" for model in ordered])
         axes.set_ylim(-0.7, len(ordered) - 0.3)
-        axes.set_xlabel("GAP on the hold-out videos")
+        axes.set_xlabel(f"GAP on {summary.parts.report_text}")
         axes.grid(visible=False, axis="y")
         _mark_ensemble(axes, summary, len(ordered))
         axes.margins(x=0.08)
@@ -66,13 +68,14 @@ def plot_frontier(summary: Summary) -> Markup | None:
         return None
     points = sorted(search.frontier, key=lambda point: point.size_bytes)
     sizes = [point.size_bytes / MEGABYTE for point in points]
-    gaps = [point.gap_held_out for point in points]
-    searched = [point.gap_searched for point in points]
+    gaps = [point.gap for point in points]
+    searched = [point.gap_select for point in points]
+    parts = summary.parts
 
     def plot(figure: Figure) -> None:
         axes = figure.add_subplot()
-        axes.step(sizes, searched, where="post", color=MUTED, linewidth=1.2, label="videos searched on")
-        axes.plot(sizes, gaps, "o", color=ACCENT, markersize=5, label="held-out videos")
+        axes.step(sizes, searched, where="post", color=MUTED, linewidth=1.2, label=f"{parts.select_text}, searched on")
+        axes.plot(sizes, gaps, "o", color=ACCENT, markersize=5, label=parts.report_text)
         for size, gap, point in zip(sizes, gaps, points if len(points) <= MOST_NUMBERED else [], strict=False):
             axes.annotate(
                 str(len(point.members)), (size, gap), (0, -15), textcoords="offset points", ha="center", color=MUTED
@@ -90,30 +93,39 @@ def plot_frontier(summary: Summary) -> Markup | None:
 
     description = (
         f"From {sizes[0]:.3g} MB with GAP {gaps[0]:.5f} to {sizes[-1]:.3g} MB with GAP {gaps[-1]:.5f}; "
-        "dots show GAP on the held-out videos, with the number of members."
+        f"dots show GAP on {parts.report_text}, with the number of members."
     )
     return draw("plot-frontier", "Best GAP by size", description, (9.6, 3.4), plot)
 
 
 def plot_curves(summary: Summary) -> Markup | None:
-    """Plot the learning curves, one panel per architecture; None without curves."""
-    drawn = [(curve, figures[0]) for curve in summary.curves if (figures := _figures_of(curve))]
-    if not drawn:
-        return None
+    """Plot the learning curves, panels of GAP and loss per architecture; None without curves."""
     families = _families(summary)
-    drawn.sort(key=lambda pair: families.index(pair[0].family))
-    panels = [(family, list(pairs)) for family, pairs in groupby(drawn, key=lambda pair: pair[0].family)]
-    return _draw_curves(panels, f"Training of {len(drawn)} models by step, one panel per architecture.")
+    curves = sorted(summary.curves, key=lambda curve: families.index(curve.family))
+    panels = [
+        (f"{family}: {CURVE_FIGURES[name][0]}", name, drawn)
+        for name in CURVE_FIGURES
+        for family, each in groupby(curves, key=lambda curve: curve.family)
+        if (drawn := [curve for curve in each if _has(curve, name)])
+    ]
+    title = f"Training of {len(curves)} models by step, panels of GAP and loss per architecture."
+    return _draw_curves(panels, title, summary) if panels else None
 
 
 def plot_training(summary: Summary) -> Markup | None:
     """Plot the learning curves of one node, one panel per figure of `CURVE_FIGURES`; None without any."""
-    panels = [(curve.family, [(curve, name)]) for curve in summary.curves for name in _figures_of(curve)]
-    return _draw_curves(panels, "Training by step, one panel per figure.") if panels else None
+    panels = [
+        (CURVE_FIGURES[name][0], name, [curve])
+        for curve in summary.curves
+        for name in CURVE_FIGURES
+        if _has(curve, name)
+    ]
+    return _draw_curves(panels, "Training by step, one panel per figure.", summary) if panels else None
 
 
-def _draw_curves(panels: Sequence[tuple[str, Sequence[tuple[Curve, str]]]], description: str) -> Markup:
-    """Draw panels, each given as title and pairs of curve and figure to plot."""
+def _draw_curves(panels: Sequence[tuple[str, str, Sequence[Curve]]], description: str, summary: Summary) -> Markup:
+    """Draw panels, each given as title, figure and curves: lines in training, dots on the hold-out."""
+    decided = "select" if summary.parts.is_divided else "hold-out"
     columns = min(3, len(panels))
     rows = ceil(len(panels) / columns)
 
@@ -121,30 +133,62 @@ def _draw_curves(panels: Sequence[tuple[str, Sequence[tuple[Curve, str]]]], desc
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
-        for axes, (family, pairs) in zip(grid.flat, panels, strict=False):
-            axes.set_title(family)
-            for number, (curve, name) in enumerate(pairs):
-                points = [point for point in curve.points if name in point]
-                axes.plot(
-                    [point["step"] for point in points],
-                    [point[name] for point in points],
-                    color=series_color(family_color(curve.family)),
-                    linewidth=1.5,
-                    linestyle=STYLES[number % len(STYLES)],
-                    alpha=1.0 if number < len(STYLES) else 0.5,
-                    marker="o" if len(points) == 1 else None,
-                    label=curve.model,
-                )
+        for axes, (title, name, curves) in zip(grid.flat, panels, strict=False):
+            axes.set_title(title)
+            for number, curve in enumerate(curves):
+                _draw_curve(axes, curve, name, number, decided)
             axes.set_xlabel("step")
-            axes.set_ylabel(CURVE_FIGURES[pairs[0][1]])
             axes.legend(fontsize=8, labelcolor=TEXT)
 
     return draw("plot-curves", "Learning curves", description, (9.6, 0.3 + 2.7 * rows), plot)
 
 
-def _figures_of(curve: Curve) -> list[str]:
-    """List the figures that a curve has, in order of preference."""
-    return [name for name in CURVE_FIGURES if any(name in point and "step" in point for point in curve.points)]
+def _draw_curve(axes: Axes, curve: Curve, name: str, number: int, decided: str) -> None:
+    """Draw a figure of a curve in training and on the part of the hold-out that decides.
+
+    Args:
+        axes: Panel.
+        curve: The curve.
+        name: Figure in training.
+        number: Number of the curve in its panel, which decides on its style.
+        decided: Name of the part.
+    """
+    color, opacity = series_color(family_color(curve.family)), 1.0 if number < len(STYLES) else 0.5
+    steps, values = _values(curve, name)
+    axes.plot(
+        steps,
+        values,
+        color=color,
+        linewidth=1.5,
+        linestyle=STYLES[number % len(STYLES)],
+        alpha=opacity,
+        marker="_" if len(steps) == 1 else None,
+        label=f"{curve.model}, training",
+    )
+    steps, values = _values(curve, CURVE_FIGURES[name][1])
+    if steps:
+        axes.plot(
+            steps,
+            values,
+            color=color,
+            linestyle="",
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=4,
+            alpha=opacity,
+            label=f"{curve.model}, {decided}",
+        )
+
+
+def _values(curve: Curve, name: str) -> tuple[list[float], list[float]]:
+    """Return the steps at which a curve has a figure, and its values."""
+    known = [
+        (step, value) for point in curve.points if (value := point.get(name)) is not None and (step := point["step"])
+    ]
+    return [step for step, _ in known], [value for _, value in known]
+
+
+def _has(curve: Curve, name: str) -> bool:
+    return any(point.get(name) is not None and "step" in point for point in curve.points)
 
 
 def _families(summary: Summary) -> Sequence[str]:

@@ -6,23 +6,20 @@ from typing import Any
 
 from yt8m.records.record import NodeRecord
 from yt8m.report.checks import build_checks
+from yt8m.report.parts import Parts, find_parts
 from yt8m.report.run import ModelRun, Run
 from yt8m.report.summary import (
     ClassKind,
-    Combination,
     Curve,
     Data,
     Export,
     Final,
-    FrontierPoint,
-    Guard,
     Model,
     NodeTime,
-    Search,
-    SearchMethod,
-    Selection,
+    SettingRow,
     Summary,
 )
+from yt8m.report.summary_search import Combination, FrontierPoint, Guard, Search, SearchMethod, Selection
 from yt8m.report.tables import build_tables, mean, share
 from yt8m.report.warnings.rules import find_warnings
 
@@ -39,10 +36,12 @@ def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[
     """
     run = Run(records, students)
     prepare = run.first("prepare")
-    final, tables, search = _final(run), build_tables(run), _search(run)
+    parts, tables, search = find_parts(run), build_tables(run), _search(run)
+    final = _final(run, parts)
     data = _data(prepare) if prepare else None
     return Summary(
         final=final,
+        parts=parts,
         warnings=find_warnings(run),
         checks=build_checks(final, tables, search, data),
         tables=tables,
@@ -52,6 +51,7 @@ def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[
         export=_export(run),
         class_kinds=_class_kinds(run),
         curves=tuple(curve for model in run.models.values() if (curve := _curve(model)).points),
+        settings=_settings(run),
         data=data,
         nodes=tuple(
             NodeTime(node=record.node, stage=record.stage, seconds=record.seconds)
@@ -62,7 +62,7 @@ def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[
     )
 
 
-def _final(run: Run) -> Final:
+def _final(run: Run, parts: Parts) -> Final:
     exported, search = run.first("export"), run.first("search_weights")
     measured = exported or search
     best = max(run.models.values(), key=lambda model: model.gap or 0.0, default=None)
@@ -72,21 +72,21 @@ def _final(run: Run) -> Final:
     baselines = [record.metrics.get("baseline_gap") for record in (exported, *run.of("train")) if record]
     # The search does not evaluate; trainings of the same run do.
     counted = _first_known(measured, *run.of("train"), keys=("gap_top_k",))
+    measures = ("map", "hit_at_1", "perr", "accuracy", "balanced_accuracy", "gap_low", "gap_high", "gap_error")
+    tests = ("test_gap", "test_gap_low", "test_gap_high", "test_videos")
     return Final(
         gap=figures.get("gap"),
         gap_name=f"GAP@{counted:.0f}" if counted else "GAP",
+        part=parts.reported if "gap" in figures else "",
+        videos=figures.get("videos", parts.report_videos) if "gap" in figures else None,
+        gap_select=figures.get("gap_select", figures.get("gap_search")),
+        gain_error=figures.get("gain_error"),
+        **{name: figures.get(name) for name in (*measures, *tests)},
         measured_on="exported model" if exported else "search" if search else "model" if figures else "nothing",
-        map=figures.get("map"),
-        hit_at_1=figures.get("hit_at_1"),
-        perr=figures.get("perr"),
-        accuracy=figures.get("accuracy"),
-        balanced_accuracy=figures.get("balanced_accuracy"),
-        videos=figures.get("videos"),
         size_bytes=size,
         budget_bytes=budget,
         budget_share=share(size, budget),
         members=sum(member["weight"] > 0 for member in search.details.get("members", ())) if search else None,
-        gap_held_out=search.metrics.get("gap_report") if search else None,
         baseline_gap=next((gap for gap in baselines if gap is not None), None),
         best_model=best.name if best and best.gap else "",
         best_model_gap=best.gap if best else None,
@@ -122,17 +122,17 @@ def _first_known(*records: NodeRecord | None, keys: Sequence[str]) -> float | No
 
 
 def _model(model: ModelRun) -> Model:
+    measures = ("gap", "gap_low", "gap_high", "map", "hit_at_1", "perr", "loss", "gap_select")
     return Model(
         model=model.name,
         family=model.family,
         role="student" if model.learn_from else "teacher",
-        gap=model.gap,
-        map=model.metric(model.final, "map"),
-        hit_at_1=model.metric(model.final, "hit_at_1"),
-        perr=model.metric(model.final, "perr"),
-        loss=model.metric(model.final, "loss"),
+        **{name: model.metric(model.final, name) for name in measures},
+        training_gap=model.metric("train", "training_gap"),
         gap_quantized=model.metric("quantize", "gap"),
         size_bytes=model.metric("quantize", "bytes_after"),
+        kept_epoch=model.metric("train", "kept_epoch"),
+        epochs_done=model.metric("train", "epochs_done"),
         train_seconds=model.metric("train", "seconds"),
     )
 
@@ -141,15 +141,20 @@ def _selection(record: NodeRecord) -> Selection:
     chosen = tuple(record.details.get("chosen", ()))
     combinations = [
         Combination(
-            members=tuple(row["members"]), gap=float(row["gap"]), chosen=sorted(row["members"]) == sorted(chosen)
+            members=tuple(row["members"]),
+            gap_select=float(row.get("gap_select", row["gap"])),
+            gap=float(row["gap"]),
+            chosen=sorted(row["members"]) == sorted(chosen),
         )
         for row in record.details.get("table", ())
     ]
-    combinations.sort(key=lambda combination: -combination.gap)
+    combinations.sort(key=lambda combination: -combination.gap_select)
+    best = next((combination for combination in combinations if combination.chosen), None)
     return Selection(
         family=record.family or record.name,
         chosen=chosen,
-        gap=next((combination.gap for combination in combinations if combination.chosen), record.metrics.get("gap")),
+        gap_select=best.gap_select if best else record.metrics.get("gap_select"),
+        gap=best.gap if best else record.metrics.get("gap"),
         combinations=tuple(combinations),
     )
 
@@ -166,10 +171,7 @@ def _search(run: Run) -> Search | None:
     guard = dict(details.get("guard", {}))
     used = guard.pop("taken", "")
     frontier = sorted(map(_frontier_point, details.get("frontier", ())), key=lambda point: point.size_bytes)
-    split = details.get("split", {})
     return Search(
-        searched_videos=split.get("search_videos"),
-        held_out_videos=split.get("report_videos"),
         gap_float=record.metrics.get("gap_report_float"),
         methods=tuple(_search_method(row, used) for row in rows),
         guard=Guard(**guard) if guard else None,
@@ -183,8 +185,7 @@ def _search_method(row: Mapping[str, Any], used: str) -> SearchMethod:
     return SearchMethod(
         method=row["method"],
         trials=row["trials"],
-        gap_searched=row["gap_search"],
-        gap_held_out=row["gap_report"],
+        gap_select=row["gap_search"],
         gap=row["gap"],
         members=len(row["members"]),
         size_bytes=row["size_bytes"],
@@ -195,8 +196,8 @@ def _search_method(row: Mapping[str, Any], used: str) -> SearchMethod:
 def _frontier_point(point: Mapping[str, Any]) -> FrontierPoint:
     return FrontierPoint(
         size_bytes=point["size_bytes"],
-        gap_searched=point["gap_search"],
-        gap_held_out=point["gap_report"],
+        gap_select=point["gap_search"],
+        gap=point["gap_report"],
         members=tuple(point["members"]),
     )
 
@@ -221,3 +222,15 @@ def _curve(model: ModelRun) -> Curve:
     # The page of an averaging node has only its own curve; the report of a run prefers the training.
     points = model.details("train", "curve") or model.details("average", "curve") or ()
     return Curve(model=model.name, family=model.family, points=tuple(points))
+
+
+def _settings(run: Run) -> tuple[SettingRow, ...]:
+    """List the settings of all steps; steps of a stage with the same value and reason share a row."""
+    rows: dict[str, SettingRow] = {}
+    for record in run.records:
+        for key, found in record.details.get("settings", {}).items():
+            row = SettingRow(stage=record.stage, key=key, **found, nodes=(record.node,))
+            same = rows.setdefault(repr((record.stage, key, found)), row)
+            if same is not row:
+                rows[repr((record.stage, key, found))] = same.model_copy(update={"nodes": (*same.nodes, record.node)})
+    return tuple(sorted(rows.values(), key=lambda row: (row.stage, row.key)))

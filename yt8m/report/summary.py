@@ -1,8 +1,10 @@
 """The summary of a run: the content of `summary.json`, and of the HTML report.
 
-GAP is computed on the hold-out videos with 20 predictions per video. Sizes are in bytes and times in seconds; shares
-and weights are fractions of 1. A figure that the run does not have is null, and a table is an empty list. `family` is
-the architecture of a model, except in `selections`, where it is a family of the recipe.
+GAP is computed with 20 predictions per video, on the report videos if the name does not say otherwise: `gap_select` on
+the select videos, `training_gap` on training videos, `test_gap` on test videos. `parts` has their numbers. Sizes are in
+bytes and times in seconds; shares and weights are fractions of 1. A figure that the run does not have is null, and a
+table is an empty list. `family` is the architecture of a model, except in `selections`, where it is a family of the
+recipe.
 """
 
 from typing import Any, Literal
@@ -11,6 +13,8 @@ from pydantic import Field
 
 from yt8m.config import Config
 from yt8m.report.artifacts import ModelArtifacts
+from yt8m.report.parts import Parts
+from yt8m.report.summary_search import Search, Selection
 from yt8m.report.summary_tables import Tables
 
 Role = Literal["teacher", "student"]
@@ -22,33 +26,51 @@ class Final(Config):
     Attributes:
         gap: GAP of the model that `measured_on` names.
         gap_name: Name of GAP with the number of predictions per video that count, `GAP@20` or that of all classes.
-        gap_held_out: GAP of the ensemble on the hold-out videos that the search for weights did not use.
+        part: Part of the hold-out of these figures: `report`, or `hold-out` if decisions were made on the same videos.
+        videos: Number of videos of these figures.
+        gap_low: Lower end of the 95% bootstrap interval of `gap`.
+        gap_high: Upper end of the interval.
+        gap_error: Standard error of `gap`.
+        gain_error: Standard error of `gap - baseline_gap`.
         measured_on: Model that `gap` was measured on; `search` or `model` if the run exports nothing.
         map: Mean average precision of the same model.
         hit_at_1: Fraction of videos whose top prediction is correct.
         perr: Precision at equal recall rate.
-        accuracy: Fraction of videos whose top prediction is correct, if every video has exactly one label.
-        balanced_accuracy: Mean of this fraction over the classes, if every video has exactly one label.
-        videos: Number of hold-out videos of these figures.
+        accuracy: Share of videos whose top prediction is their only label. Null if videos have several labels.
+        balanced_accuracy: Mean of the accuracies of the classes. Null if videos have several labels.
+        gap_select: GAP of the same model on the select videos, on which everything was decided.
+        test_gap: GAP of the exported model on the test videos, on which nothing was decided.
+        test_gap_low: Lower end of the 95% bootstrap interval of `test_gap`.
+        test_gap_high: Upper end of the interval.
+        test_videos: Number of test videos.
         size_bytes: Size of the exported model on disk.
         budget_bytes: Maximum size of the exported model.
         budget_share: `size_bytes / budget_bytes`.
         members: Number of models in the ensemble.
-        baseline_gap: GAP of predicting each class by its frequency alone.
+        baseline_gap: GAP of predicting each class by its frequency alone, on the same videos as `gap`.
         best_model: Name of the single model with the highest GAP.
-        best_model_gap: GAP of that model.
+        best_model_gap: GAP of that model, on the same videos as `gap`.
     """
 
     gap: float | None = None
     gap_name: str = "GAP"
-    gap_held_out: float | None = None
+    part: str = ""
+    videos: float | None = None
+    gap_low: float | None = None
+    gap_high: float | None = None
+    gap_error: float | None = None
+    gain_error: float | None = None
     measured_on: Literal["exported model", "search", "model", "nothing"] = "nothing"
     map: float | None = None
     hit_at_1: float | None = None
     perr: float | None = None
     accuracy: float | None = None
     balanced_accuracy: float | None = None
-    videos: float | None = None
+    gap_select: float | None = None
+    test_gap: float | None = None
+    test_gap_low: float | None = None
+    test_gap_high: float | None = None
+    test_videos: float | None = None
     size_bytes: float | None = None
     budget_bytes: float | None = None
     budget_share: float | None = None
@@ -61,60 +83,43 @@ class Final(Config):
 class Model(Config):
     """One trained model.
 
-    `role` is `teacher` for models that learned from labels only, `student` for those that learned from soft targets.
-    `gap` belongs to the final float weights, `gap_quantized` and `size_bytes` to the quantized model.
+    Attributes:
+        model: Name of the model.
+        family: Architecture of the model.
+        role: `teacher` for models that learned from labels only, `student` for those that learned from soft targets.
+        gap: GAP of the final float weights on the report videos, as the figures down to `loss`.
+        gap_low: Lower end of the 95% bootstrap interval of `gap`.
+        gap_high: Upper end of the interval.
+        map: Mean average precision.
+        hit_at_1: Fraction of videos whose top prediction is correct.
+        perr: Precision at equal recall rate.
+        loss: Cross entropy, summed over classes.
+        gap_select: GAP of the same weights on the select videos.
+        training_gap: GAP on the training videos, collected during the last epoch.
+        gap_quantized: GAP of the quantized model on the report videos.
+        size_bytes: Size of the quantized model.
+        kept_epoch: Epoch whose weights were kept, counted from 1.
+        epochs_done: Number of epochs that were trained.
+        train_seconds: Duration of the training.
     """
 
     model: str
     family: str
     role: Role
     gap: float | None
+    gap_low: float | None
+    gap_high: float | None
     map: float | None
     hit_at_1: float | None
     perr: float | None
     loss: float | None
+    gap_select: float | None
+    training_gap: float | None
     gap_quantized: float | None
     size_bytes: float | None
+    kept_epoch: float | None
+    epochs_done: float | None
     train_seconds: float | None
-
-
-class Combination(Config):
-    """A combination of candidates, equally weighted."""
-
-    members: tuple[str, ...]
-    gap: float
-    chosen: bool
-
-
-class Selection(Config):
-    """Choice of the teachers of a recipe's family; `combinations` lists all that were scored, best first."""
-
-    family: str
-    chosen: tuple[str, ...]
-    gap: float | None
-    combinations: tuple[Combination, ...]
-
-
-class SearchMethod(Config):
-    """Ensemble found by one search method, with GAP on the videos searched on, on the held-out ones, and on all."""
-
-    method: str
-    trials: float | None
-    gap_searched: float | None
-    gap_held_out: float | None
-    gap: float | None
-    members: int | None
-    size_bytes: float | None
-    chosen: bool
-
-
-class FrontierPoint(Config):
-    """Best ensemble of at most this size, with GAP as in `SearchMethod`."""
-
-    size_bytes: float
-    gap_searched: float
-    gap_held_out: float
-    members: tuple[str, ...]
 
 
 class Data(Config):
@@ -135,48 +140,8 @@ class Data(Config):
     copies: tuple[str, ...] = ()
 
 
-class Guard(Config):
-    """Reason for the chosen method: searched weights must beat the flat average by more than chance.
-
-    Attributes:
-        best_searched: Method with the highest GAP on the videos searched on.
-        gain_over_flat: Gain of that method over the flat average on these videos.
-        standard_error: Standard error of the gain. Null if it cannot be estimated.
-        min_gain_errors: Required gain, in standard errors.
-    """
-
-    best_searched: str
-    gain_over_flat: float
-    standard_error: float | None
-    min_gain_errors: float
-
-
-class Search(Config):
-    """The search for members and weights.
-
-    Attributes:
-        searched_videos: Number of hold-out videos on which the weights were searched.
-        held_out_videos: Number of the other hold-out videos.
-        gap_float: GAP of the chosen ensemble before quantization on the held-out videos. Null if not measured.
-        methods: Ensemble found by each method.
-        guard: Reason for the chosen method.
-        random_trials: `min`, `median` and `max` GAP of the random trials on the videos searched on.
-        dropped: Candidates that are not members of the ensemble.
-        frontier: Best ensembles by size, smallest first.
-    """
-
-    searched_videos: float | None
-    held_out_videos: float | None
-    gap_float: float | None
-    methods: tuple[SearchMethod, ...]
-    guard: Guard | None
-    random_trials: dict[str, float]
-    dropped: tuple[str, ...]
-    frontier: tuple[FrontierPoint, ...]
-
-
 class ClassKind(Config):
-    """A kind of class; `gap` has the mean of each architecture over its float models."""
+    """A kind of class; `gap` has the mean of each architecture over its float models, on the report videos."""
 
     kind: str
     gap: dict[str, float]
@@ -185,11 +150,35 @@ class ClassKind(Config):
 
 
 class Curve(Config):
-    """Learning curve of a model; each point has `step` and some of `loss`, `gap`, ... of the train stage."""
+    """Learning curve of a model.
+
+    Each point has `step` and some of the figures of the train stage: `loss` and `gap` on training videos, and
+    `holdout_loss` and `holdout_gap` on a sample of the select videos, which are null within epochs.
+    """
 
     model: str
     family: str
-    points: tuple[dict[str, float], ...]
+    points: tuple[dict[str, float | None], ...]
+
+
+class SettingRow(Config):
+    """A setting as steps resolved it.
+
+    Attributes:
+        stage: Stage of the steps.
+        key: Key of the setting, as in the recipe.
+        value: Its value.
+        reason: Where the value comes from.
+        automatic: Whether it was set by the amount of data, as the recipe leaves it out or says `auto`.
+        nodes: Steps with this value.
+    """
+
+    stage: str
+    key: str
+    value: Any
+    reason: str
+    automatic: bool
+    nodes: tuple[str, ...]
 
 
 class NodeTime(Config):
@@ -240,6 +229,7 @@ class Summary(Config):
     Attributes:
         format: Version of the format, increased when a key changes its meaning.
         final: Main results.
+        parts: Videos on which figures were computed.
         warnings: What makes a figure doubtful or a model bad, the worst first.
         checks: Checks of the results against expectations.
         tables: The paper's four tables.
@@ -250,6 +240,7 @@ class Summary(Config):
         export: Speed of the exported model. Null if the run exports nothing.
         class_kinds: GAP by kind of class, if the data has kinds.
         curves: Learning curves.
+        settings: Settings of the steps, with reasons.
         data: Data of the run. Null if unknown.
         nodes: Durations of the nodes, if known.
         nodes_seconds: Sum of the durations.
@@ -257,6 +248,7 @@ class Summary(Config):
 
     format: Literal[2] = 2
     final: Final
+    parts: Parts = Parts()
     warnings: tuple[RunWarning, ...] = ()
     checks: tuple[Check, ...] = ()
     tables: Tables
@@ -267,6 +259,7 @@ class Summary(Config):
     export: Export | None = None
     class_kinds: tuple[ClassKind, ...] = ()
     curves: tuple[Curve, ...] = ()
+    settings: tuple[SettingRow, ...] = ()
     data: Data | None = None
     nodes: tuple[NodeTime, ...] = ()
     nodes_seconds: float | None = None

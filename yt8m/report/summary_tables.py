@@ -9,9 +9,15 @@ from yt8m.config import Config
 
 
 class AveragedModel(Config):
-    """Weight averaging of one model; `kept` tells whether the averaged weights were used."""
+    """Weight averaging of one model, with GAP on the report videos.
+
+    `kept` tells whether the averaged weights were used. GAP on the select videos, `gap_select_before` and
+    `gap_select_after`, decides that if the recipe keeps only better averages.
+    """
 
     model: str
+    gap_select_before: float | None
+    gap_select_after: float | None
     gap_before: float | None
     gap_after: float | None
     gap_change: float | None

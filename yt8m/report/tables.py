@@ -52,6 +52,8 @@ def _averaged(model: ModelRun) -> AveragedModel:
     kept = model.metric("average", "kept")
     return AveragedModel(
         model=model.name,
+        gap_select_before=model.metric("average", "gap_select_before"),
+        gap_select_after=model.metric("average", "gap_select_after"),
         gap_before=before,
         gap_after=after,
         gap_change=difference(after, before),

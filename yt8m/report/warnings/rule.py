@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yt8m.records.record import NodeRecord
+from yt8m.report.parts import name_videos
 from yt8m.report.run import ModelRun, Run
 
 
@@ -42,9 +43,7 @@ class Rule:
 
 def videos_of(record: NodeRecord) -> str:
     """Describe the videos on which a node measured its figures: `1,050 report videos`."""
-    part = record.details.get("part", "hold-out")
-    videos = record.metrics.get("videos")
-    return f"{videos:,.0f} {part} videos" if videos else f"the {part} videos"
+    return name_videos(record.details.get("part", "hold-out"), record.metrics.get("videos"))
 
 
 def training_setting(model: ModelRun, key: str) -> Any:
