@@ -6,6 +6,7 @@ from pipelines.cost.throughput import Throughput
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
 from yt8m.training.auto.rules import resolve_ensemble_size
+from yt8m.training.steps import SAMPLE_VIDEOS, STATISTICS_VIDEOS
 
 
 class NodeTimes:
@@ -30,7 +31,13 @@ class NodeTimes:
         return (self._dataset.training_videos + self._dataset.holdout_videos) / self._throughput.reading
 
     def _train(self, node: Node) -> float:
-        return self._training(node, self._trainings[node.model].epochs) + self._evaluation([node.model])
+        """Add what is predicted after every epoch: a sample of the hold-out, and videos for batch statistics."""
+        training = self._trainings[node.model]
+        videos = min(SAMPLE_VIDEOS, self._dataset.holdout_videos)
+        if training.batch_norm_momentum is None:
+            videos += min(STATISTICS_VIDEOS, self._dataset.training_videos)
+        measured = training.epochs * self._inference([node.model], self._recipe.evaluation.batch_size, videos)
+        return self._training(node, training.epochs) + measured + self._evaluation([node.model])
 
     def _average(self, node: Node) -> float:
         """Add the predictions of the hold-out set before and after averaging to the training."""

@@ -10,8 +10,10 @@ from pipelines.cost.settings import resolve_trainings
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
 from yt8m.models.sizes import FLOAT_BYTES
+from yt8m.training.steps import SAMPLED_VIDEOS
 
-# Copies of the weights in a checkpoint: the weights and Adam's two moments; in averaging also the averages.
+# Copies of the weights in a checkpoint: the weights and Adam's two moments; in averaging also the averages. Weights
+# that are kept apart from those in training are one more.
 _CHECKPOINT_COPIES, _AVERAGING_COPIES = 3, 4
 # A prediction is a class and a score; each video adds its id, an offset and three labels.
 _PREDICTION_BYTES, _PREDICTED_VIDEO_BYTES = 6, 20
@@ -108,13 +110,17 @@ class Traffic:
         return self._reading(self.dataset.total_bytes)
 
     def _train(self, node: Node) -> NodeBytes:
-        epochs = self._trainings[node.model].epochs
-        return self._training(node, "model", epochs, copies=_CHECKPOINT_COPIES, holdout_passes=1)
+        """Count a pass over the hold-out set for the saved model, and the sample on which epochs are measured."""
+        training = self._trainings[node.model]
+        copies = _CHECKPOINT_COPIES + (training.keep == "best" or training.batch_norm_momentum is None)
+        made = self._training(node, "model", training.epochs, copies=copies, holdout_passes=1)
+        return replace(made, read=made.read + self._sample_bytes(training.epochs))
 
     def _average(self, node: Node) -> NodeBytes:
         """Count three passes over the hold-out set: before and after averaging, and from the saved model."""
         epochs = self._recipe.averaging.epochs
-        return self._training(node, "averaged", epochs, copies=_AVERAGING_COPIES, holdout_passes=3)
+        copies = _AVERAGING_COPIES + (self._trainings[node.model].batch_norm_momentum is None)
+        return self._training(node, "averaged", epochs, copies=copies, holdout_passes=3)
 
     def _soft_targets(self, node: Node) -> NodeBytes:
         """Count the share of one of several workers."""
@@ -156,6 +162,14 @@ class Traffic:
         videos, spec = self.dataset.training_videos, self._recipe.data.resolve_spec()
         size = VideosInMemory.size_bytes(videos, spec, with_soft_targets=_has_soft_targets(node))
         return 1 if size <= self._trainings[node.model].memory_bytes else epochs
+
+    def _sample_bytes(self, epochs: int) -> int:
+        """Return the bytes of the shards that are read for the sample of the hold-out."""
+        from yt8m.training.holdout_sample import HoldoutSample  # noqa: PLC0415 - TensorFlow takes seconds to import
+
+        videos = self.dataset.holdout_videos
+        passes = 1 if HoldoutSample.fits_in_memory(videos, self._recipe.data.resolve_spec()) else epochs
+        return passes * self.dataset.holdout_bytes * min(videos, SAMPLED_VIDEOS) // max(videos, 1)
 
     def _training_files(self, node: Node, copies: int, epochs: int) -> dict[str, int]:
         batch_size = self._trainings[node.model].batch_size

@@ -96,11 +96,11 @@ def test_the_momentum_and_earlier_statistics_do_not_matter(momentum):
 
 def test_at_most_2000_videos_are_measured(monkeypatch):
     network, batches = two_layers(), some_batches()
-    monkeypatch.setattr(batch_statistics, "MEASURED_VIDEOS", 2 * B + 1)
+    monkeypatch.setattr(batch_statistics, "STATISTICS_VIDEOS", 2 * B + 1)
     BatchStatistics(network, lambda: Batches(batches), B).measure()
     three = np.concatenate([inputs["frames"] for inputs, _ in batches[:3]])
     np.testing.assert_allclose(network.get_layer("first").moving_mean, three.mean(0), rtol=1e-5)
-    assert sum(len(inputs["frames"]) for inputs, _ in batches) > batch_statistics.MEASURED_VIDEOS
+    assert sum(len(inputs["frames"]) for inputs, _ in batches) > batch_statistics.STATISTICS_VIDEOS
 
 
 def test_random_states_stay_as_they_are():

@@ -9,10 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yt8m.layers.all_layers import all_layers
-
-# Videos on which the statistics are measured. The variance of a feature with one value per video is then accurate to
-# about 3 percent.
-MEASURED_VIDEOS = 2000
+from yt8m.training.steps import STATISTICS_VIDEOS
 
 
 def batch_normalizations(network: Any) -> list[Any]:
@@ -40,7 +37,7 @@ class BatchStatistics:
         self._layers = batch_normalizations(network)
         for layer in self._layers:
             layer.momentum = 0.0
-        self._batches = math.ceil(MEASURED_VIDEOS / batch_size)
+        self._batches = math.ceil(STATISTICS_VIDEOS / batch_size)
         self._in_training_mode = _InTrainingMode(network)
 
     def measure(self) -> None:

@@ -9,17 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_videos
 from yt8m.metrics import StreamingMetrics
 from yt8m.training.holdout import PredictedBatch, summed_crossentropy
 from yt8m.training.inference import Predictor, predict_videos
+from yt8m.training.steps import SAMPLE_VIDEOS, SAMPLED_VIDEOS
 
-MOST_VIDEOS = 2000
-# Shards of a large hold-out are read until they hold this many videos.
-_VIDEOS_READ = 10_000
-# A larger sample is read again after every epoch.
 _MEMORY_BYTES = 512 << 20
 _BATCH_VIDEOS = 128
 _HASHES = 2**64
@@ -70,10 +68,19 @@ class HoldoutSample:
         self._in_memory: list[Videos] | None = None
         found = sum(shard.videos for shard in self._shards)
         # A little less than the maximum is expected, so that hardly ever more are found.
-        self._share = 1.0 if found <= MOST_VIDEOS else 0.95 * MOST_VIDEOS / found
-        spec = partition.spec
-        size = min(found, MOST_VIDEOS) * (spec.max_frames * spec.num_features + spec.num_classes)
-        self._fits = size <= _MEMORY_BYTES
+        self._share = 1.0 if found <= SAMPLE_VIDEOS else 0.95 * SAMPLE_VIDEOS / found
+        self._fits = self.fits_in_memory(found, partition.spec)
+
+    @staticmethod
+    def fits_in_memory(num_videos: int, spec: DataSpec) -> bool:
+        """Return whether the sample of a hold-out is kept in memory; otherwise it is read after every epoch.
+
+        Args:
+            num_videos: Number of hold-out videos.
+            spec: Their features, classes and length.
+        """
+        size = min(num_videos, SAMPLE_VIDEOS) * (spec.max_frames * spec.num_features + spec.num_classes)
+        return size <= _MEMORY_BYTES
 
     def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
         """Predict the videos, and compute GAP and loss; see `Sample`.
@@ -106,7 +113,7 @@ class HoldoutSample:
         """Read the chosen videos in batches of a fixed size, but for the last one."""
         waiting: list[Videos] = []
         with data_errors():
-            for video in islice(self._chosen(), MOST_VIDEOS):
+            for video in islice(self._chosen(), SAMPLE_VIDEOS):
                 waiting.append(video)
                 if len(waiting) == self._batch_size:
                     yield _join(waiting)
@@ -144,7 +151,7 @@ def _choose_shards(partition: Partition) -> list[Shard]:
     chosen: set[int] = set()
     videos = 0
     for number in np.random.default_rng(partition.seed).permutation(len(partition.holdout)).tolist():
-        if videos >= _VIDEOS_READ:
+        if videos >= SAMPLED_VIDEOS:
             break
         chosen.add(number)
         videos += partition.holdout[number].videos

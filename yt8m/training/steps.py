@@ -8,6 +8,14 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt
 from yt8m.config import Config
 from yt8m.errors import ConfigError
 
+SAMPLE_VIDEOS = 2_000
+"""Largest number of hold-out videos on which a training is measured after every epoch."""
+SAMPLED_VIDEOS = 10_000
+"""Number of hold-out videos of whose shards this sample is taken; all if there are fewer."""
+STATISTICS_VIDEOS = 2_000
+"""Number of training videos on which batch statistics are measured, so that the variance of a feature with one value
+per video is accurate to about 3 percent; all if there are fewer."""
+
 
 @dataclass(frozen=True)
 class Steps:

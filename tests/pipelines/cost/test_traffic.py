@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.models import estimate_models
 from pipelines.cost.traffic import NodeBytes, Traffic
@@ -32,9 +34,10 @@ def test_training_reads_its_shards_in_every_epoch_and_students_also_read_soft_ta
     small: Callable[..., Recipe],
 ) -> None:
     found = bytes_of(small(lambda _: None, "training.memory_bytes=0"))
-    assert found["train-dbof-a"].read == 2 * 50_000 + 5000
-    assert found["train-vlad-a"].read == 3 * 50_000 + 5000
-    assert found["train-dbof-s"].read == 2 * (50_000 + SOFT_TARGETS) + 5000
+    # The hold-out is read for the sample on which epochs are measured, and for the saved model.
+    assert found["train-dbof-a"].read == 2 * 50_000 + 2 * 5000
+    assert found["train-vlad-a"].read == 3 * 50_000 + 2 * 5000
+    assert found["train-dbof-s"].read == 2 * (50_000 + SOFT_TARGETS) + 2 * 5000
     assert found["prepare"].read == 55_000
 
 
@@ -47,7 +50,18 @@ def test_models_are_measured_where_they_are_made(small: Callable[..., Recipe]) -
 
 
 def test_a_training_set_in_memory_is_read_once(small: Callable[..., Recipe]) -> None:
-    assert bytes_of(small())["train-vlad-a"].read == 55_000
+    assert bytes_of(small())["train-vlad-a"].read == 60_000
+
+
+@pytest.mark.parametrize(("memory", "passes"), [(1 << 30, 1), (0, 3)])
+def test_the_sample_of_a_large_holdout_is_read_from_some_shards_and_again_without_memory(
+    small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, memory: int, passes: int
+) -> None:
+    monkeypatch.setattr("yt8m.training.holdout_sample._MEMORY_BYTES", memory)
+    recipe, dataset = small(), DatasetSize(1000, 50_000, 50_000, 500_000, DataSpec())
+    found = Traffic(recipe, make_plan(recipe), dataset, estimate_models(recipe)).nodes["train-vlad-a"]
+    # 10,000 of the 50,000 videos, and all of them for the saved model.
+    assert found.read == 50_000 + passes * 100_000 + 500_000
 
 
 def test_checkpoints_of_training_hold_moments_and_those_of_averaging_also_averages(
@@ -56,8 +70,14 @@ def test_checkpoints_of_training_hold_moments_and_those_of_averaging_also_averag
     recipe = small()
     found, count = bytes_of(recipe), parameters(recipe, "dbof-a")
     assert found["train-dbof-a"].artifacts == {"model": 4 * count, "predictions": PREDICTIONS}
-    assert found["train-dbof-a"].written["checkpoints"] == 12 * count
-    assert found["average-dbof-a"].written["checkpoints"] == 16 * count
+    # The kept weights are one more copy.
+    assert found["train-dbof-a"].written["checkpoints"] == 16 * count
+    assert found["average-dbof-a"].written["checkpoints"] == 20 * count
+    paper = bytes_of(small(lambda _: None, "training.keep=last", "training.batch_norm_momentum=0.9"))
+    assert paper["train-dbof-a"].written["checkpoints"] == 12 * count
+    assert paper["average-dbof-a"].written["checkpoints"] == 16 * count
+    measured = bytes_of(small(lambda _: None, "training.keep=last"))
+    assert measured["train-dbof-a"].written["checkpoints"] == 16 * count
     assert found["average-dbof-a"].fetched == 4 * count
 
 
