@@ -83,8 +83,8 @@ def test_categorical_crossentropy_by_hand():
 
 
 def test_soft_targets_of_any_teacher_become_distributions():
-    found = np.asarray(as_distribution(np.array([[0.5, 0.25, 0.5], [0.1, 0.2, 0.7], [0, 0, 0]], np.float16)))
-    np.testing.assert_allclose(found, [[0.4, 0.2, 0.4], [0.1, 0.2, 0.7], [0, 0, 0]], atol=1e-3)
+    found = np.asarray(as_distribution(np.array([[0.5, 0.25, 0.5], [0.1, 0.2, 0.7], [0.0, 0.0, 0.0]], np.float16)))
+    np.testing.assert_allclose(found, [[0.4, 0.2, 0.4], [0.1, 0.2, 0.7], [0.0, 0.0, 0.0]], atol=1e-3)
     np.testing.assert_allclose(found.sum(axis=1), [1, 1, 0], atol=1e-6)
 
 
