@@ -109,7 +109,12 @@ def test_softmax_is_refused_where_videos_have_other_numbers_of_labels(small_part
 
 @pytest.mark.parametrize(
     ("teacher", "student", "top_k"),
-    [("softmax", SOFTMAX, None), ("softmax", SOFTMAX, 2), ("logistic", SOFTMAX, None), ("softmax", LOGISTIC, 1)],
+    [
+        ("softmax", SOFTMAX, 2),
+        pytest.param("softmax", SOFTMAX, None, marks=pytest.mark.slow),
+        pytest.param("logistic", SOFTMAX, None, marks=pytest.mark.slow),
+        pytest.param("softmax", LOGISTIC, 1, marks=pytest.mark.slow),
+    ],
 )
 def test_heads_of_either_kind_learn_from_each_other(trained, partition, tmp_path, *, teacher, student, top_k):
     _, model = trained
