@@ -18,7 +18,7 @@ export PYTHON DOCKER BASE_IMAGE CA BUILD_OPTIONS
 # Only errors of TensorFlow's C++ code.
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help env demo smoke image tag push test test-slow test-jax lint format types imports check lock bench clean
+.PHONY: help env demo smoke image tag push test test-slow test-jax lint format types imports check lock bench bench-auto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ bench: env ## run the benchmarks of docs/results.md; two of them need a finished
 	else \
 	  echo "Skipped tables_over_seeds.py and soft_target_encodings.py: $(ROOT) holds no finished run. Run make demo first, or give another root: make bench ROOT=runs/smoke"; \
 	fi
+
+bench-auto: env ## compare automatic settings with random trials, for hours; MEANS=FILE.npz adds real videos
+	$(BIN)/python benchmarks/auto_settings.py $(if $(MEANS),--means $(MEANS))
 
 clean: ## remove the environment and all runs
 	rm -rf $(VENV) runs
