@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,8 @@ from yt8m.predictions import Predictions, PredictionsBuilder
 
 def small(top_k: int = 3) -> Predictions:
     builder = PredictionsBuilder(5, top_k)
-    builder.append([b"aaaa", b"b"], [[0.1, 0.9, 0.2, 0.3, 0.0], [0.5, 0.4, 0.3, 0.2, 0.1]], [[0, 1, 0, 0, 1], [0] * 5])
+    probabilities = [[0.1, 0.9, 0.2, 0.3, 0.0], [0.5, 0.4, 0.3, 0.2, 0.1]]
+    builder.append([b"aaaa", b"b"], probabilities, [[0, 1, 0, 0, 1], [0] * 5], [True, False])
     builder.append(["cccc"], [[0.0, 0.0, 0.0, 0.0, 1.0]], [[1, 0, 0, 0, 0]])
     return builder.build()
 
@@ -21,6 +23,7 @@ def test_builder_keeps_the_best_classes_in_order_and_the_labels_of_every_video()
     np.testing.assert_allclose(predictions.scores[0], [0.9, 0.3, 0.2], rtol=1e-6)
     assert predictions.label_ptr.tolist() == [0, 2, 2, 3]
     assert predictions.labels.tolist() == [1, 4, 0]
+    assert predictions.report.tolist() == [True, False, False]
     assert (predictions.num_videos, predictions.top_k, predictions.num_classes) == (3, 3, 5)
 
 
@@ -32,11 +35,32 @@ def test_saved_predictions_are_loaded_unchanged(tmp_path: Path):
     predictions = small()
     predictions.save(tmp_path / "p.safetensors")
     loaded = Predictions.load(tmp_path / "p.safetensors")
-    for name in ("ids", "classes", "scores", "label_ptr", "labels"):
+    for name in ("ids", "classes", "scores", "label_ptr", "labels", "report"):
         saved, read = getattr(predictions, name), getattr(loaded, name)
         assert saved.dtype == read.dtype
         assert (saved == read).all()
     assert loaded.num_classes == 5
+
+
+def test_the_parts_of_a_divided_hold_out_are_disjoint():
+    predictions = small()
+    assert predictions.part == "report"
+    assert predictions.rows_report.tolist() == [0]
+    assert predictions.rows_select.tolist() == [1, 2]
+
+
+def test_both_parts_of_a_hold_out_that_is_not_divided_are_the_whole():
+    predictions = replace(small(), report=np.zeros(3, np.bool_))
+    assert predictions.part == "hold-out"
+    assert predictions.rows_report.tolist() == predictions.rows_select.tolist() == [0, 1, 2]
+
+
+def test_some_rows_have_their_own_labels():
+    part = small().rows(np.array([2, 0]))
+    assert part.ids.tolist() == [b"cccc", b"aaaa"]
+    assert part.label_ptr.tolist() == [0, 1, 3]
+    assert part.labels.tolist() == [0, 1, 4]
+    assert part.report.tolist() == [False, True]
 
 
 def test_no_videos_can_be_saved_and_loaded(tmp_path: Path):

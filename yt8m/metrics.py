@@ -40,8 +40,8 @@ class StreamingMetrics:
 
     The recall in GAP and mAP counts all labels, including those outside the top k, as in the challenge's starter code.
     mAP considers the top k predictions of every video, as in the starter code, and is the mean over the classes with
-    at least one label; the starter code counts other classes as 0. Hit@1 and PERR are means over all videos, and a
-    video without labels counts as 0.
+    at least one label; the starter code counts other classes as 0. Hit@1 and PERR are means over all videos. A video
+    without labels counts as 0 in them, as in the starter code, which averages over the rows of a batch.
 
     Args:
         num_classes: Number of classes `C`.
@@ -75,9 +75,14 @@ class StreamingMetrics:
         self._add(classes, scores, np.take_along_axis(positive, classes.astype(np.int64), axis=1), label_counts)
         self._positives += positive.sum(axis=0)
 
+    @property
+    def keys(self) -> npt.NDArray[np.uint32]:
+        """Keys of the top predictions of the videos so far, uint32 `(N, k)`; see `pack_keys`."""
+        return np.concatenate([np.zeros((0, self._top_k), np.uint32), *self._keys])
+
     def result(self) -> dict[str, float]:
         """Return `gap`, `map`, `hit_at_1`, `perr` and the number of `videos` so far, all finite."""
-        keys = np.concatenate([np.zeros((0, self._top_k), np.uint32), *self._keys])
+        keys = self.keys
         classes = np.concatenate([np.zeros((0, self._top_k), np.uint16), *self._classes])
         videos = max(self._videos, 1)
         return {

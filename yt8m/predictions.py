@@ -1,6 +1,6 @@
 """Stored predictions of a model: the top-K classes of every video with its labels and id."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from yt8m.errors import DataError
+from yt8m.holdout import Part
 from yt8m.storage import open_atomic
 from yt8m.top_classes import top_classes
 
@@ -17,7 +18,7 @@ from yt8m.top_classes import top_classes
 # Classes beyond the top 100 of a member count as 0 in an ensemble; `yt8m.ensembling` states the effect.
 DEFAULT_TOP_K = 100
 
-_FORMAT = "yt8m-predictions-1"
+_FORMAT = "yt8m-predictions-2"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Predictions:
         label_ptr: Offsets of labels, int64 `(N + 1,)`: video `i` has `labels[label_ptr[i]:label_ptr[i + 1]]`.
         labels: Concatenated labels of all videos, ascending within a video, uint16.
         num_classes: Number of classes `C` of the model.
+        report: Whether each video belongs to the part *report* of the hold-out, bool `(N,)`. No video does if the
+            hold-out is not divided.
     """
 
     ids: npt.NDArray[np.bytes_]
@@ -39,6 +42,7 @@ class Predictions:
     label_ptr: npt.NDArray[np.int64]
     labels: npt.NDArray[np.uint16]
     num_classes: int
+    report: npt.NDArray[np.bool_]
 
     @property
     def num_videos(self) -> int:
@@ -50,6 +54,39 @@ class Predictions:
         """Number of classes `K` kept per video."""
         return int(self.classes.shape[1])
 
+    @property
+    def part(self) -> Part:
+        """Part of the hold-out on which figures are computed."""
+        return "report" if self.report.any() else "hold-out"
+
+    @property
+    def rows_select(self) -> npt.NDArray[np.int64]:
+        """Indices of the videos on which decisions are made; all if the hold-out is not divided."""
+        return np.flatnonzero(~self.report)
+
+    @property
+    def rows_report(self) -> npt.NDArray[np.int64]:
+        """Indices of the videos on which figures are computed; all if the hold-out is not divided."""
+        return np.flatnonzero(self.report) if self.report.any() else np.arange(self.num_videos)
+
+    def rows(self, rows: npt.NDArray[np.int64]) -> Self:
+        """Return the predictions of some of the videos.
+
+        Args:
+            rows: Indices of the videos.
+        """
+        starts, counts = self.label_ptr[rows], np.diff(self.label_ptr)[rows]
+        ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+        return replace(
+            self,
+            ids=self.ids[rows],
+            classes=self.classes[rows],
+            scores=self.scores[rows],
+            label_ptr=ptr,
+            labels=self.labels[np.arange(ptr[-1]) + np.repeat(starts - ptr[:-1], counts)],
+            report=self.report[rows],
+        )
+
     def save(self, path: str | Path) -> None:
         """Write the predictions to a safetensors file atomically."""
         width = max(self.ids.dtype.itemsize, 1)
@@ -59,6 +96,7 @@ class Predictions:
             "scores": np.ascontiguousarray(self.scores),
             "label_ptr": self.label_ptr,
             "labels": self.labels,
+            "report": self.report,
         }
         with open_atomic(path) as file:
             file.write(save(tensors, {"format": _FORMAT, "num_classes": str(self.num_classes)}))
@@ -87,6 +125,7 @@ class Predictions:
             label_ptr=tensors["label_ptr"],
             labels=tensors["labels"],
             num_classes=int(metadata["num_classes"]),
+            report=tensors["report"],
         )
 
 
@@ -105,15 +144,23 @@ class PredictionsBuilder:
         self._classes: list[npt.NDArray[np.uint16]] = []
         self._scores: list[npt.NDArray[np.float32]] = []
         self._labels: list[npt.NDArray[np.uint16]] = []
+        self._report: list[npt.NDArray[np.bool_]] = []
         self._label_counts: list[npt.NDArray[np.int64]] = []
 
-    def append(self, ids: npt.ArrayLike, probabilities: npt.ArrayLike, labels: npt.ArrayLike) -> None:
+    def append(
+        self,
+        ids: npt.ArrayLike,
+        probabilities: npt.ArrayLike,
+        labels: npt.ArrayLike,
+        report: npt.ArrayLike | None = None,
+    ) -> None:
         """Add a batch of predictions.
 
         Args:
             ids: Ids of the videos, bytes or str `(B,)`.
             probabilities: Non-negative probabilities `(B, C)`.
             labels: Multi-hot labels `(B, C)`. Any value but 0 is a label.
+            report: Whether each video belongs to *report*, bool `(B,)`. None means that no video does.
 
         Raises:
             DataError: A probability is negative or not finite.
@@ -125,6 +172,7 @@ class PredictionsBuilder:
         self._classes.append(classes)
         self._scores.append(scores)
         self._labels.append(np.nonzero(multi_hot)[1].astype(np.uint16))
+        self._report.append(np.zeros(len(classes), np.bool_) if report is None else np.asarray(report, np.bool_))
         self._label_counts.append(multi_hot.sum(axis=1, dtype=np.int64))
 
     def build(self) -> Predictions:
@@ -138,6 +186,7 @@ class PredictionsBuilder:
             label_ptr=np.cumsum(counts),
             labels=np.concatenate([np.zeros(0, np.uint16), *self._labels]),
             num_classes=self._num_classes,
+            report=np.concatenate([np.zeros(0, np.bool_), *self._report]),
         )
 
 

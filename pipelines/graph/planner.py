@@ -97,6 +97,7 @@ class _Planner:
             training=training,
             validation=validation,
             holdout_shards=data.holdout_shards,
+            report_share=data.report_share,
             seed=self.recipe.seed,
             spec=data.resolve_spec(),
             on_bad=data.on_bad,

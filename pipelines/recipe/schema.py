@@ -47,6 +47,10 @@ class DataConfig(Config):
             `generate`, and not allowed with it.
         holdout_shards: Number of validation shards that no model trains on, with which everything is measured and
             selected (the paper: 800). The others are training shards as well.
+        report_share: Share of the hold-out videos on which all figures of the report are computed. Every decision
+            (kept epochs and averages, teachers, weights of the ensemble) reads only the others, so that figures are not
+            too high by what was chosen. Videos are divided by their id, or by their group if the records have one
+            (`spec.layout.group`). 0 decides and reports on all of them (the paper: 0).
         spec: Features, classes and length of the videos. Keys that are left out come from the file `dataset.json`
             beside the shards, which `yt8m data generate` and `yt8m data import` write; without one, they are
             YouTube-8M's. Not allowed with `generate`, which determines them.
@@ -57,6 +61,7 @@ class DataConfig(Config):
     training: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     holdout_shards: PositiveInt
+    report_share: float = Field(default=0.5, ge=0, lt=1)
     spec: DataSpec | None = None
     on_bad: Literal["skip", "fail"] = "skip"
 

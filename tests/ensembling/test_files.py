@@ -10,7 +10,6 @@ ENSEMBLE = {
     "size_bytes": 10,
     "budget_bytes": 20,
     "method": "ours",
-    "gap": 0.5,
     "gap_search": 0.6,
     "gap_report": 0.4,
     "gap_report_float": 0.41,
@@ -30,8 +29,11 @@ def test_weights_that_do_not_sum_to_one_or_are_not_positive_are_refused(members:
 
 
 def test_a_selection_is_read_as_written(tmp_path: Path):
-    rows = (Combination(members=("a", "b"), gap=0.5), Combination(members=("a", "c"), gap=0.25))
-    selection = TeacherSelection(chosen=("a", "b"), gap=0.5, combinations=rows)
+    rows = (
+        Combination(members=("a", "b"), gap_select=0.5, gap=0.4),
+        Combination(members=("a", "c"), gap_select=0.25, gap=0.45),
+    )
+    selection = TeacherSelection(chosen=("a", "b"), gap_select=0.5, gap=0.4, combinations=rows)
     selection.save(tmp_path / "selection.json")
     assert TeacherSelection.load(tmp_path / "selection.json") == selection
 

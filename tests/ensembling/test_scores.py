@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.support.predictions import gap_of_mean, members
-from yt8m.ensembling.scores import TRIALS_AT_ONCE, EnsembleScores, gap_of_both
+from yt8m.ensembling.scores import TRIALS_AT_ONCE, EnsembleScores
 
 
 def weights_of(trials: int, num_members: int, seed: int = 0) -> np.ndarray:
@@ -51,13 +51,20 @@ def test_members_may_store_different_depths():
     assert EnsembleScores(found).gaps(weights) == pytest.approx([gap_of_mean(found, w) for w in weights], abs=1e-6)
 
 
-def test_parts_of_the_videos_are_scored_alone_and_together():
+def test_a_part_of_the_videos_is_scored_alone():
     found = members(3)
-    rows = np.random.default_rng(1).permutation(400)
-    first, second = EnsembleScores(found, rows[:150]), EnsembleScores(found, rows[150:])
+    rows = np.random.default_rng(1).permutation(400)[:150]
     weights = weights_of(1, 3)
-    assert first.gaps(weights)[0] == pytest.approx(gap_of_mean(found, weights[0], rows[:150]), abs=1e-6)
-    assert gap_of_both(first, second, weights[0]) == pytest.approx(gap_of_mean(found, weights[0]), abs=1e-6)
+    assert EnsembleScores(found, rows).gaps(weights)[0] == pytest.approx(gap_of_mean(found, weights[0], rows), abs=1e-6)
+
+
+def test_the_numbers_of_labels_are_those_of_the_videos_of_the_keys():
+    found = members(2, classes=19, top_k=19)
+    scores = EnsembleScores(found)
+    # With all classes among the top 20, every label is a hit.
+    hits = (scores.top_keys(np.array([[0.5, 0.5]], np.float32)).reshape(400, 19) & 1).sum(axis=1)
+    assert scores.positives.tolist() == hits.tolist()
+    assert hits.std() > 0
 
 
 def test_batches_and_threads_change_nothing():

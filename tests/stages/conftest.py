@@ -33,7 +33,11 @@ def small_partition(tmp_path_factory, shards: SimpleNamespace) -> Path:
         shards.write(folder / f"train{index}.tfrecord", videos(100 * index, count))
     shards.write(folder / "validate0.tfrecord", videos(900, 11))
     config = PrepareConfig(
-        training=(f"{folder}/train*",), validation=(f"{folder}/validate*",), holdout_shards=1, spec=shards.spec
+        training=(f"{folder}/train*",),
+        validation=(f"{folder}/validate*",),
+        holdout_shards=1,
+        report_share=0,
+        spec=shards.spec,
     )
     prepare(config=config, output=folder / "partition.json")
     assert Partition.load(folder / "partition.json").num_training_videos == sum(TRAINING_VIDEOS)

@@ -12,10 +12,10 @@ from tests.support.toy_ensemble import export_ensemble, write_weights
 from yt8m.data.partition import Partition
 from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError
-from yt8m.metrics import StreamingMetrics
+from yt8m.metrics import StreamingMetrics, gap_of_keys
 from yt8m.models.files import WEIGHTS_FILE, load_model
 from yt8m.predictions import Predictions
-from yt8m.stages.evaluate import EvaluateConfig, baseline_gap, evaluate, with_evaluation
+from yt8m.stages.evaluate import EvaluateConfig, baseline_keys, evaluate, with_evaluation
 from yt8m.stages.quantize import QuantizationConfig, quantize_weights
 from yt8m.stages.result import StageResult
 
@@ -112,8 +112,9 @@ def test_the_baseline_predicts_the_training_frequencies():
         label_ptr=np.array([0, 1, 3, 3]),
         labels=np.array([1, 0, 1], np.uint16),
         num_classes=3,
+        report=np.zeros(3, bool),
     )
-    assert baseline_gap(partition, found) == pytest.approx((2 * 2 / 3 + 3 / 6) / 3)
+    assert gap_of_keys(baseline_keys(partition, found), 3) == pytest.approx((2 * 2 / 3 + 3 / 6) / 3)
 
 
 @pytest.fixture
@@ -130,7 +131,7 @@ def moved_partition(small_partition, tmp_path):
 def test_metrics_are_split_by_the_kinds_of_classes_in_the_description(
     small_partition, moved_partition, trained, tmp_path, shards
 ):
-    assert run(moved_partition, trained, tmp_path).details == {}
+    assert run(moved_partition, trained, tmp_path).details == {"part": "hold-out"}
     shards.describe(tmp_path, class_kinds={"first": [0, 1, 2], "last": [9], "none": []})
     result = run(moved_partition, trained, tmp_path)
     _, labels, probabilities = predicted(small_partition, trained)
@@ -165,7 +166,7 @@ def test_a_folder_without_a_model_is_refused(small_partition, tmp_path):
 
 def test_a_description_of_other_classes_is_ignored(moved_partition, trained, tmp_path, shards):
     shards.describe(tmp_path, data=shards.spec.model_dump() | {"num_classes": 11}, class_kinds={"first": [10]})
-    assert run(moved_partition, trained, tmp_path).details == {}
+    assert run(moved_partition, trained, tmp_path).details == {"part": "hold-out"}
 
 
 def test_a_model_with_a_binary_configuration_is_refused(small_partition, trained, tmp_path):

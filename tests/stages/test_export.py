@@ -40,11 +40,8 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     card = (exported / "README.md").read_text()
     assert card == (exported.parent / "card.md").read_text()
     assert "| second | dbof | 0.3500 |" in card
-    assert "GAP@20: **0.79000** on the hold-out videos that were not used to choose the ensemble weights" in card
-    assert "It is 0.81000 on the hold-out videos that were used to choose them, and 0.80000 on all of them." in card
-    assert (
-        "the same ensemble has 0.79004 on the videos of the first figure: quantization changes GAP by -0.00004." in card
-    )
+    assert "the same ensemble has 0.79000 on these videos, and 0.81000 on the hold-out videos that were used" in card
+    assert "Before quantization it has 0.79004: quantization changes GAP by -0.00004." in card
     bytes_code, floats_code = (part.split("```")[0] for part in card.split("```python\n")[1:])
     assert len(bytes_code.strip().splitlines()) == 6
     names: dict[str, Any] = {}
@@ -113,7 +110,9 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     assert result.metrics["float_seconds_batch_2"] > 0
     assert all(type(value) is float for value in result.metrics.values())
     card = (tmp_path / "card.md").read_text()
-    assert f"measured during the export, has {measured.metrics['gap']:.5f} on all of them." in card
+    gap, low, high = (measured.metrics[name] for name in ("gap", "gap_low", "gap_high"))
+    assert f"GAP@20: **{gap:.5f}** (95 % interval {low:.5f} to {high:.5f}), measured with this SavedModel" in card
+    assert "during the export on 2 hold-out videos.\nNothing was decided on these videos" in card
     assert "videos per second" in card
     assert re.search(rf"Measured during the export on {result.details['device']}, ", card)
     assert result.details["device"]

@@ -27,6 +27,7 @@ def run(folder, shards, **changes):
         "training": (f"{folder}/train*.tfrecord",),
         "validation": (f"{folder}/validate*.tfrecord",),
         "holdout_shards": 1,
+        "report_share": 0.0,
         "spec": shards.spec,
     }
     output = folder / "partition.json"

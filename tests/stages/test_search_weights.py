@@ -1,17 +1,17 @@
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.support.predictions import gap_of_mean, members
+from tests.support.predictions import gap_of_mean, halved, members
 from tests.support.python import modules_after
 from tests.support.toy_ensemble import write_member
 from yt8m.ensembling.files import EnsembleWeights
-from yt8m.ensembling.scores import EnsembleScores
-from yt8m.errors import BudgetError, DataError
+from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.predictions import Predictions
 from yt8m.stages.result import StageResult
 from yt8m.stages.search_weights import SearchConfig, search_weights
@@ -22,7 +22,8 @@ SIZES = (1000, 2000, 3000, 4000)
 def stored(folder: Path, found: list[Predictions], floats: list[Predictions] | None = None) -> dict[str, Path]:
     """Write members of the sizes `SIZES`; return their folders by name."""
     names = [f"m{i}" for i in range(len(found))]
-    for name, size, *predictions in zip(names, SIZES, found, floats or found, strict=False):
+    parts = halved(found), halved(floats or found)
+    for name, size, *predictions in zip(names, SIZES, *parts, strict=False):
         model = folder / "models" / name
         model.mkdir(parents=True)
         config = json.dumps({"format": 1, "model": {"architecture": "dbof"}, "data": {}})
@@ -51,13 +52,16 @@ def test_the_ensemble_is_at_least_as_good_as_flat_and_random_on_the_search_part(
     assert methods["ours"]["trials"] <= 60
 
 
-def test_figures_match_the_weights_on_each_part_and_on_the_whole(tmp_path: Path):
+def test_figures_match_the_weights_on_each_part(tmp_path: Path):
     found = members(4, noise=1.5)
     result, ensemble = run(tmp_path, found)
     weights = np.array([ensemble.members.get(f"m{i}", 0.0) for i in range(4)])
-    assert EnsembleScores(found).gaps(weights)[0] == pytest.approx(ensemble.gap, abs=1e-6)
-    assert min(ensemble.gap_search, ensemble.gap_report) < ensemble.gap < max(ensemble.gap_search, ensemble.gap_report)
-    assert result.metrics["gap_report"] == ensemble.gap_report
+    assert ensemble.gap_search == pytest.approx(gap_of_mean(found, weights, np.arange(0, 400, 2)), abs=1e-6)
+    assert ensemble.gap_report == pytest.approx(gap_of_mean(found, weights, np.arange(1, 400, 2)), abs=1e-6)
+    assert result.metrics["gap"] == result.metrics["gap_report"] == ensemble.gap_report
+    alone = [gap_of_mean(found, one, np.arange(1, 400, 2)) for one in np.eye(4)]
+    assert [row["gap"] for row in result.details["members"]] == pytest.approx(alone, abs=1e-6)
+    assert result.details["part"] == "report"
     assert result.details["split"] == {"search_videos": 200, "report_videos": 200}
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
     json.dumps(result.details, allow_nan=False)
@@ -76,7 +80,7 @@ def test_the_gap_before_quantization_uses_the_same_weights_and_videos(tmp_path: 
     (tmp_path / "without").mkdir()
     _, without = run(tmp_path / "without", found)
     assert ensemble == without.model_copy(update={"gap_report_float": ensemble.gap_report_float})
-    reported = np.random.default_rng([0, 0]).permutation(400)[200:]
+    reported = np.arange(1, 400, 2)
     weights = np.array(list(ensemble.members.values()))
     assert ensemble.gap_report == pytest.approx(gap_of_mean(found, weights, reported), abs=1e-6)
     assert ensemble.gap_report_float == pytest.approx(gap_of_mean(before, weights, reported), abs=1e-6)
@@ -188,9 +192,45 @@ def test_no_members_are_refused(tmp_path: Path):
         search_weights(members={}, config=SearchConfig(), output=tmp_path / "out")
 
 
-def test_a_single_video_cannot_be_split(tmp_path: Path):
-    with pytest.raises(DataError, match="at least 2 videos"):
-        run(tmp_path, members(2, videos=1))
+def test_a_hold_out_that_is_not_divided_is_searched_and_reported_as_a_whole(tmp_path: Path):
+    found = members(3, noise=1.5)
+    folders = stored(tmp_path, found)
+    for member, folder in zip(found, folders.values(), strict=True):
+        member.save(folder / "predictions.safetensors")
+        member.save(folder / "float_predictions.safetensors")
+    result = search_weights(members=folders, config=SearchConfig(trials=20), output=tmp_path / "weights.json")
+    ensemble = EnsembleWeights.load(tmp_path / "weights.json")
+    weights = np.array([ensemble.members.get(f"m{i}", 0.0) for i in range(3)])
+    assert ensemble.gap_search == ensemble.gap_report == ensemble.gap_report_float
+    assert ensemble.gap_report == pytest.approx(gap_of_mean(found, weights), abs=1e-6)
+    assert result.details["part"] == "hold-out"
+    assert result.details["split"] == {"search_videos": 400, "report_videos": 400}
+
+
+def test_what_is_reported_decides_nothing(tmp_path: Path):
+    found = members(4, noise=1.5)
+    outcomes = []
+    for name, spoiled in (("a", False), ("b", True)):
+        (tmp_path / name).mkdir()
+        changed = [replace(member, scores=member.scores.copy()) for member in found]
+        if spoiled:
+            changed[0].scores[1::2] = 0
+        outcomes.append(run(tmp_path / name, changed, min_gain_errors=2.0)[1])
+    assert outcomes[0].gap_report != outcomes[1].gap_report
+    changes = {"gap_report": 0.0, "gap_report_float": 0.0}
+    assert outcomes[0].model_copy(update=changes) == outcomes[1].model_copy(update=changes)
+
+
+def test_members_of_runs_that_divided_the_hold_out_differently_are_refused(tmp_path: Path):
+    folders = stored(tmp_path, members(2))
+    members(2)[1].save(folders["m1"] / "predictions.safetensors")
+    with pytest.raises(DataError, match=r"m1/predictions.*: the hold-out is divided differently, 200 and 0 videos"):
+        search_weights(members=folders, config=SearchConfig(), output=tmp_path / "out")
+
+
+def test_the_share_of_the_search_is_now_that_of_the_data():
+    with pytest.raises(ConfigError, match=r"search_share: .*data\.report_share"):
+        SearchConfig.parse({"search_share": 0.5}, "test")
 
 
 def test_importing_the_stages_is_light():

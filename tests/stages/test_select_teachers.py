@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.predictions import dense, members, multi_hot
+from tests.support.predictions import dense, gap_of_mean, halved, members, multi_hot
 from yt8m.ensembling.files import TeacherSelection
 from yt8m.errors import ConfigError, DataError
 from yt8m.metrics import StreamingMetrics
@@ -30,12 +30,29 @@ def test_every_combination_is_scored_and_the_best_chosen(tmp_path: Path):
         metrics.update(sum(dense(found[i]) for i in chosen) / np.float32(3), multi_hot(found[0]))
         expected[tuple(f"m{i}" for i in chosen)] = metrics.result()["gap"]
     selection = TeacherSelection.load(output)
-    assert {row.members: row.gap for row in selection.combinations} == pytest.approx(expected, abs=1e-6)
-    gaps = [row.gap for row in selection.combinations]
+    assert {row.members: row.gap_select for row in selection.combinations} == pytest.approx(expected, abs=1e-6)
+    gaps = [row.gap_select for row in selection.combinations]
     assert gaps == sorted(gaps, reverse=True)
     assert selection.chosen == max(expected, key=lambda key: expected[key])
-    assert result.metrics == {"gap": selection.gap, "combinations": 10.0}
-    assert result.details["table"][0] == {"members": list(selection.chosen), "gap": selection.gap}
+    assert result.metrics == {"gap": selection.gap, "gap_select": selection.gap, "combinations": 10.0}
+    assert result.details["part"] == "hold-out"
+    best = {"members": list(selection.chosen), "gap_select": selection.gap, "gap": selection.gap}
+    assert result.details["table"][0] == best
+
+
+def test_one_part_of_the_hold_out_chooses_and_the_other_is_reported(tmp_path: Path):
+    found = members(3, noise=1.5)
+    output = tmp_path / "selection.json"
+    # The first member, the best one, is useless on the videos that decide.
+    found[0].scores[::2] = 0
+    result = select_teachers(predictions=stored(tmp_path, halved(found)), config=SelectConfig(size=1), output=output)
+    selection = TeacherSelection.load(output)
+    assert selection.chosen == ("m1",)
+    decisive, reported = np.arange(0, 400, 2), np.arange(1, 400, 2)
+    assert selection.gap_select == pytest.approx(gap_of_mean(found[1:2], np.ones(1), decisive), abs=1e-6)
+    assert selection.gap == pytest.approx(gap_of_mean(found[1:2], np.ones(1), reported), abs=1e-6)
+    assert selection.gap < max(row.gap for row in selection.combinations)
+    assert result.details["part"] == "report"
 
 
 def test_the_size_of_a_combination_is_configurable(tmp_path: Path):

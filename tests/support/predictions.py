@@ -1,5 +1,6 @@
 """Synthetic predictions of ensemble members, with a shared signal and independent noise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,11 @@ def members(
     return found
 
 
+def halved(found: list[Predictions]) -> list[Predictions]:
+    """Put every second video into *report*, from the second one on."""
+    return [replace(member, report=np.arange(member.num_videos) % 2 == 1) for member in found]
+
+
 def dense(predictions: Predictions) -> np.ndarray:
     """Return the probabilities (N, C), 0 beyond the stored top K."""
     table = np.zeros((predictions.num_videos, predictions.num_classes), np.float32)
@@ -62,5 +68,5 @@ def gap_of_mean(found: list[Predictions], weights: np.ndarray, rows: np.ndarray 
 def assert_same_predictions(first: Path, second: Path) -> None:
     """Check that two files hold the same predictions, bit for bit. The order of their metadata is random."""
     one, other = Predictions.load(first), Predictions.load(second)
-    for name in ("ids", "classes", "scores", "label_ptr", "labels"):
+    for name in ("ids", "classes", "scores", "label_ptr", "labels", "report"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)

@@ -57,7 +57,7 @@ def write_weights(
     """Write a file of ensemble weights like `search_weights`; return its path."""
     weights = EnsembleWeights(
         members=dict(members), size_bytes=1000, budget_bytes=budget_bytes, method="flat",
-        gap=0.8, gap_search=0.81, gap_report=0.79, gap_report_float=gap_report_float,
+        gap_search=0.81, gap_report=0.79, gap_report_float=gap_report_float,
     )  # fmt: skip
     weights.save(path)
     return path

@@ -10,8 +10,8 @@
 - `soft_targets`, `soft_target_manifest`: teachers' predictions, stored in sidecars beside the shards.
 - `synthetic`: generated data sets.
 
-May import `yt8m.predictions`, `yt8m.storage`, `yt8m.progress`, `yt8m.config` and `yt8m.errors`. Layers and everything
-above them may import it. `format`, `description`, `vocabulary`, `tfrecord`, `partition`, `read_report`,
+May import `yt8m.predictions`, `yt8m.holdout`, `yt8m.storage`, `yt8m.progress`, `yt8m.config` and `yt8m.errors`. Layers
+and everything above them may import it. `format`, `description`, `vocabulary`, `tfrecord`, `partition`, `read_report`,
 `checking.report`, `soft_target_manifest` and `synthetic` do not import TensorFlow, so that checking a recipe takes only
 a moment.
 """

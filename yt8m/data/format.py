@@ -37,6 +37,9 @@ class RecordLayout(Config):
 
     Attributes:
         id: Key of the video's id. Empty means `id`, or `video_id` in records without it.
+        group: Key of the text that names the video's group, for instance its channel or the recording that it was cut
+            from. Videos of one group always belong to the same part of the hold-out. Empty means that videos have no
+            groups; a video without this key is a group of its own.
         labels: Key of the labels.
         label_form: `numbers` if a record has the numbers of the video's classes, `multi_hot` if it has a 0 or 1 for
             every class as integers, `multi_hot_floats` if it has them as floats.
@@ -45,6 +48,7 @@ class RecordLayout(Config):
     """
 
     id: str = ""
+    group: str = ""
     labels: str = Field(default="labels", min_length=1)
     label_form: Literal["numbers", "multi_hot", "multi_hot_floats"] = "numbers"
     frames: Literal["bytes", "floats"] = "bytes"

@@ -21,21 +21,24 @@ def parse_record(
         payload: Serialized record, string scalar.
         spec: Expected features, classes, length and layout.
         with_frames: Whether to read all frames. Otherwise `frames` has only the middle one, or none if there is none.
-        with_labels: Whether to read and check the labels. Otherwise `labels` is all 0.
+        with_labels: Whether to read and check labels and group. Otherwise `labels` is all 0, and `groups` is the id.
 
     Returns:
         The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,), `ids`
-        string, `frame_level` bool; and a bool scalar, True if the video is usable. If it is not, `explain_bad_record`
-        tells why.
+        string, `groups` string (the id if the video has no group), `frame_level` bool; and a bool scalar, True if the
+        video is usable. If it is not, `explain_bad_record` tells why.
     """
     layout = spec.layout
     features = dict.fromkeys(layout.id_keys, tf.io.VarLenFeature(tf.string))
     if with_labels:
         kind = tf.float32 if layout.label_form == "multi_hot_floats" else tf.int64
         features |= {layout.labels: tf.io.VarLenFeature(kind)}
+    group_keys = [layout.group] if with_labels and layout.group else []
+    features |= dict.fromkeys(group_keys, tf.io.VarLenFeature(tf.string))
     features |= {mean_name(name): tf.io.VarLenFeature(tf.float32) for name in spec.features}
     context, lists = tf.io.parse_single_sequence_example(payload, features, frame_lists(spec))
     video_id = tf.concat([*(context[key].values for key in layout.id_keys), [""]], 0)[0]
+    group = tf.concat([*(context[key].values for key in group_keys), [video_id]], 0)[0]
     given = context[layout.labels].values if with_labels else tf.zeros([0], tf.int64)
     read_labels = _labels_of_numbers if layout.label_form == "numbers" else _labels_of_vector
     labels, labels_ok = read_labels(given, spec.num_classes)
@@ -48,13 +51,21 @@ def parse_record(
         lambda: _frame_of_values(means, payload, spec),
     )
     frames = tf.ensure_shape(frames, [None, spec.num_features])
-    video = {"frames": frames, "num_frames": num_frames, "labels": labels, "ids": video_id, "frame_level": frame_level}
+    video = {
+        "frames": frames,
+        "num_frames": num_frames,
+        "labels": labels,
+        "ids": video_id,
+        "groups": group,
+        "frame_level": frame_level,
+    }
     return video, frames_ok & labels_ok & (video_id != "")
 
 
-def finish_video(video: dict[str, Tensor], max_frames: int) -> dict[str, Tensor]:
+def finish_video(video: dict[str, Tensor], max_frames: int, *, with_groups: bool = False) -> dict[str, Tensor]:
     """Pad the frames with zeros to `max_frames`, and remove the fields that no model reads."""
-    video = {name: video[name] for name in video if name not in ("shard", "frame_level")}
+    removed = ("shard", "frame_level") if with_groups else ("shard", "frame_level", "groups")
+    video = {name: video[name] for name in video if name not in removed}
     frames = tf.pad(video["frames"], [[0, max_frames - video["num_frames"]], [0, 0]])
     return video | {"frames": tf.ensure_shape(frames, [max_frames, None])}
 

@@ -15,6 +15,7 @@ from yt8m.config import Config, ConfigFile
 from yt8m.data.format import DataSpec
 from yt8m.data.read_report import BadRecord, DamagedShard
 from yt8m.errors import DataError
+from yt8m.holdout import Division
 
 _LOGGER = logging.getLogger("yt8m.data")
 
@@ -43,6 +44,7 @@ class Partition(ConfigFile):
         seed: Random seed that chose the hold-out shards.
         training: Training shards, including the validation shards that are not held out.
         holdout: Validation shards on which models are measured and selected.
+        division: Division of the hold-out videos into a part for decisions and one for the reported figures.
         class_counts: Number of training videos per class.
         fewest_labels: Smallest number of labels of a video, of both sides.
         most_labels: Largest number of labels of a video, of both sides.
@@ -59,6 +61,7 @@ class Partition(ConfigFile):
     class_counts: tuple[int, ...]
     fewest_labels: NonNegativeInt = 0
     most_labels: NonNegativeInt = 0
+    division: Division = Division()
     damaged_shards: tuple[DamagedShard, ...] = ()
     skipped_records: tuple[BadRecord, ...] = ()
     num_skipped_records: int = 0

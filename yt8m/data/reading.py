@@ -44,6 +44,7 @@ def read_videos(
     shuffle_buffer: int = SHUFFLE_BUFFER_VIDEOS,
     report: ReadReport | None = None,
     with_labels: bool = True,
+    with_groups: bool = False,
 ) -> Dataset:
     """Read videos from frame-level or video-level shards, in batches.
 
@@ -67,11 +68,13 @@ def read_videos(
         shuffle_buffer: Size of the shuffle buffer in videos.
         report: Collector of bad records and damaged shards, which are also logged.
         with_labels: Whether to read and check the labels. Otherwise `labels` is all 0.
+        with_groups: Whether to return the groups of the videos.
 
     Returns:
         `tf.data.Dataset` of dicts: `frames` uint8 (B, T, D), features concatenated in the spec's order, zero-padded
         behind the last frame; `num_frames` int32 (B,); `labels` uint8 (B, C), all 0 for unlabeled videos; `ids` string
-        (B,); with soft targets also `soft_targets` float32 (B, C). Iterate over it inside `data_errors()`.
+        (B,); with soft targets also `soft_targets` float32 (B, C); with groups also `groups` string (B,), the id of a
+        video without group. Iterate over it inside `data_errors()`.
 
     Raises:
         DataError: While iterating inside `data_errors()`: a bad record or damaged shard under `fail`, a changed shard,
@@ -99,7 +102,7 @@ def read_videos(
 
     def finish(video: dict[str, Any]) -> dict[str, Any]:
         video = soft_targets.decode(video) if soft_targets else video
-        return finish_video(video, spec.max_frames)
+        return finish_video(video, spec.max_frames, with_groups=with_groups)
 
     padded = videos.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     batches = padded.batch(

@@ -17,6 +17,7 @@ from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, stream_videos
 from yt8m.data.stream import OnBad
 from yt8m.errors import DataError
+from yt8m.holdout import hash_keys
 from yt8m.progress import progress
 
 Dataset = Any
@@ -50,6 +51,9 @@ class Scan:
         fewest_labels: Smallest number of labels of a video, copies of shards included; 0 without videos.
         most_labels: Largest number of labels of a video, copies of shards included.
         id_hashes: Hash of the id of every video, int64 (N,), in the order of the shards.
+        group_hashes: Hash of the group of every video, or of its id if it has none, with the seed of the scan, uint64
+            (N,); see `yt8m.holdout`. Empty without a seed.
+        has_label: Whether every video has a label, bool (N,).
         frame_level: Number of videos with lists of frames, by shard. The others have one vector each.
         features: Bytes of each feature, copies of shards included.
     """
@@ -61,6 +65,8 @@ class Scan:
     fewest_labels: int
     most_labels: int
     id_hashes: NDArray[np.int64]
+    group_hashes: NDArray[np.uint64]
+    has_label: NDArray[np.bool_]
     frame_level: Mapping[str, int]
     features: Mapping[str, FeatureBytes]
 
@@ -77,7 +83,7 @@ class Scan:
     def without(self, part: "Scan") -> "Scan":
         """Return the counts without those of some of the shards."""
         left_out = {shard.uri for shard in part.shards}
-        kept = [shard.uri not in left_out for shard in self.shards]
+        kept = np.repeat([shard.uri not in left_out for shard in self.shards], [shard.videos for shard in self.shards])
         return Scan(
             shards=tuple(shard for shard in self.shards if shard.uri not in left_out),
             class_counts=self.class_counts - part.class_counts,
@@ -85,13 +91,23 @@ class Scan:
             labeled={uri: count for uri, count in self.labeled.items() if uri not in left_out},
             fewest_labels=self.fewest_labels,
             most_labels=self.most_labels,
-            id_hashes=self.id_hashes[np.repeat(kept, [shard.videos for shard in self.shards])],
+            id_hashes=self.id_hashes[kept],
+            group_hashes=self.group_hashes[kept] if self.group_hashes.size else self.group_hashes,
+            has_label=self.has_label[kept],
             frame_level={uri: count for uri, count in self.frame_level.items() if uri not in left_out},
             features=self.features,
         )
 
 
-def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: ReadReport, description: str) -> Scan:
+def scan_shards(
+    uris: Sequence[str],
+    spec: DataSpec,
+    on_bad: OnBad,
+    report: ReadReport,
+    description: str,
+    *,
+    group_seed: int | None = None,
+) -> Scan:
     """Read shards to their end and count their videos, with a progress bar.
 
     Args:
@@ -100,6 +116,7 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
         on_bad: `skip` to leave out bad records and the rest of damaged shards, `fail` to stop at the first.
         report: Collector of bad records and damaged shards.
         description: Label of the progress bar.
+        group_seed: Seed of the hashes of groups. None leaves them out.
 
     Returns:
         Counts, sizes and checksums.
@@ -112,7 +129,7 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
     class_counts = np.zeros(spec.num_classes, np.int64)
     labeled = np.zeros(len(uris), np.int64)
     fewest, most = spec.num_classes, 0
-    id_hashes = [np.zeros(0, np.int64)]
+    id_hashes, group_hashes, has_label = [np.zeros(0, np.int64)], [np.zeros(0, np.uint64)], [np.zeros(0, np.bool_)]
     frame_level = np.zeros(len(uris), np.int64)
     found = _Bytes(spec)
     frames = 0
@@ -128,6 +145,9 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
         frame_level += np.bincount(batch["shard"][batch["frame_level"]], minlength=len(uris))
         found.add(batch["frames"][:, 0])
         id_hashes.append(batch["id_hashes"])
+        has_label.append(batch["labels"].any(1))
+        if group_seed is not None:
+            group_hashes.append(hash_keys(batch["groups"], group_seed))
     shards = tuple(
         Shard(uri=uri, videos=int(count), size_bytes=storage.stat(uri).size, checksum=report.checksums[uri])
         for uri, count in zip(uris, videos, strict=True)
@@ -141,6 +161,8 @@ def scan_shards(uris: Sequence[str], spec: DataSpec, on_bad: OnBad, report: Read
         fewest_labels=fewest if shards else 0,
         most_labels=most,
         id_hashes=np.concatenate(id_hashes),
+        group_hashes=np.concatenate(group_hashes),
+        has_label=np.concatenate(has_label),
         frame_level={uri: int(count) for uri, count, used in zip(uris, frame_level, videos, strict=True) if used},
         features=found.by_feature(),
     )
@@ -178,7 +200,7 @@ class _Bytes:
 def _counted_columns(video: dict[str, Any]) -> dict[str, Any]:
     # A hash takes 8 bytes, whatever the length of the id.
     hashes = tf.strings.to_hash_bucket_fast(video["ids"], np.iinfo(np.int64).max)
-    kept = ("shard", "num_frames", "labels", "frame_level", "frames")
+    kept = ("shard", "num_frames", "labels", "groups", "frame_level", "frames")
     return {name: video[name] for name in kept} | {"id_hashes": hashes}
 
 

@@ -9,9 +9,16 @@ from yt8m.config import Config, ConfigFile
 
 
 class Combination(Config):
-    """Equally weighted models and their GAP on the hold-out."""
+    """Equally weighted models and their GAP.
+
+    Attributes:
+        members: Names of the models.
+        gap_select: GAP on the part of the hold-out that decides.
+        gap: GAP on the part of the hold-out on which figures are reported.
+    """
 
     members: tuple[str, ...]
+    gap_select: float
     gap: float
 
 
@@ -20,11 +27,13 @@ class TeacherSelection(ConfigFile):
 
     Attributes:
         chosen: Names of the teachers, which are weighted equally.
-        gap: GAP of the teachers' mean on the hold-out.
-        combinations: All scored combinations, best first.
+        gap_select: GAP of the teachers' mean on the part of the hold-out that decides.
+        gap: GAP of the teachers' mean on the part of the hold-out on which figures are reported.
+        combinations: All scored combinations, those with the best `gap_select` first.
     """
 
     chosen: tuple[str, ...]
+    gap_select: float
     gap: float
     combinations: tuple[Combination, ...]
 
@@ -37,9 +46,8 @@ class EnsembleWeights(ConfigFile):
         size_bytes: Total bytes of the members' quantized models.
         budget_bytes: Maximum bytes of the exported model.
         method: Search method that found the weights.
-        gap: GAP on the whole hold-out.
-        gap_search: GAP on the part of the hold-out on which the weights were searched.
-        gap_report: GAP on the other part, which the search never saw; the figure to quote.
+        gap_search: GAP on the part of the hold-out that decides, on which the weights were searched.
+        gap_report: GAP on the part on which figures are reported.
         gap_report_float: Same as `gap_report` with the members before quantization.
     """
 
@@ -47,7 +55,6 @@ class EnsembleWeights(ConfigFile):
     size_bytes: NonNegativeInt
     budget_bytes: PositiveInt
     method: Literal["flat", "random", "ours"]
-    gap: float
     gap_search: float
     gap_report: float
     gap_report_float: float

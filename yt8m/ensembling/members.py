@@ -72,7 +72,7 @@ def load_members(paths: Mapping[str, Path], top_k: int) -> dict[str, Predictions
 
     Raises:
         DataError: There are no members, a file holds too few classes per video, or two files differ in videos, their
-            order, labels, number of classes or number of stored classes.
+            order, labels, number of classes, number of stored classes or division of the hold-out.
     """
     if not paths:
         raise DataError("predictions: expected at least one member, received none. Name the models to combine.")
@@ -115,3 +115,9 @@ def _check_same(first: Predictions, other: Predictions, first_path: Path, path: 
         raise DataError(f"{both}: different ids at video {at}, {ids}. {remedy}")
     if not (np.array_equal(first.label_ptr, other.label_ptr) and np.array_equal(first.labels, other.labels)):
         raise DataError(f"{both}: the same videos with different labels. {remedy}")
+    if not np.array_equal(first.report, other.report):
+        raise DataError(
+            f"{both}: the hold-out is divided differently, {int(first.report.sum())} and {int(other.report.sum())} "
+            "videos for the report. What one model decided on would be reported for the other. Predict the same "
+            "partition with both models; models of other runs need runs with the same data.report_share and seed."
+        )

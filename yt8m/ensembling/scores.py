@@ -25,10 +25,14 @@ _BLOCK_PRODUCTS = 2**18
 
 @dataclass(frozen=True)
 class _Block:
-    """Scores (M, n * U) and labels, 0 or 1, (n, U) of n videos with up to U candidate classes in ascending order."""
+    """Scores (M, n * U) and labels, 0 or 1, (n, U) of n videos with up to U candidate classes in ascending order.
+
+    The number of all labels of each video is in `positives` (n,).
+    """
 
     scores: npt.NDArray[np.float32]
     hits: npt.NDArray[np.uint32]
+    positives: npt.NDArray[np.int64]
 
 
 class EnsembleScores:
@@ -49,6 +53,11 @@ class EnsembleScores:
         rows: Indices of the videos to use. All by default.
         top_k: Number of predictions per video that count in GAP.
         threads: Number of threads. One per core by default.
+
+    Attributes:
+        num_videos: Number of videos `N`.
+        positives: Number of labels of each video, int64 `(N,)`, in the order of the videos in `top_keys`.
+        num_positives: Number of all labels.
     """
 
     def __init__(
@@ -63,12 +72,12 @@ class EnsembleScores:
         rows = np.arange(members[0].num_videos) if rows is None else rows
         self._top_k = min(top_k, members[0].num_classes)
         self.num_videos = len(rows)
-        ptr = members[0].label_ptr
-        self.num_positives = int((ptr[rows + 1] - ptr[rows]).sum())
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
         parts = [rows[start : start + _BUILD_VIDEOS] for start in range(0, len(rows), _BUILD_VIDEOS)]
         blocks = self._pool.map(lambda part: list(_blocks(members, part, self._top_k)), parts)
         self._blocks = [block for part in blocks for block in part]
+        self.positives = np.concatenate([np.zeros(0, np.int64), *(block.positives for block in self._blocks)])
+        self.num_positives = int(self.positives.sum())
 
     @property
     def size_bytes(self) -> int:
@@ -102,7 +111,7 @@ class EnsembleScores:
             weights: float32 `(trials, M)`.
 
         Returns:
-            Keys as made by `yt8m.metrics.pack_keys`, uint32 `(trials, N * k)`.
+            Keys as made by `yt8m.metrics.pack_keys`, uint32 `(trials, N * k)`, videos in an order of their own.
         """
         top = np.empty((len(weights), self.num_videos, self._top_k), np.uint32)
         starts = np.cumsum([0] + [len(block.hits) for block in self._blocks])
@@ -114,19 +123,6 @@ class EnsembleScores:
         for _ in self._pool.map(fill, range(len(self._blocks))):
             pass
         return top.reshape(len(weights), -1)
-
-
-def gap_of_both(first: EnsembleScores, second: EnsembleScores, weights: npt.ArrayLike) -> float:
-    """Compute the GAP of one weighted mean over the union of two sets of videos.
-
-    Args:
-        first: Scores on one set of videos.
-        second: Scores on the other set.
-        weights: Weights `(M,)`.
-    """
-    row = np.asarray(weights, np.float32)[None]
-    keys = np.concatenate([first.top_keys(row)[0], second.top_keys(row)[0]])
-    return gap_of_keys(keys, first.num_positives + second.num_positives)
 
 
 def _top_of_block(weights: npt.NDArray[np.float32], block: _Block, out: npt.NDArray[np.uint32]) -> None:
@@ -160,7 +156,9 @@ def _top_by_class(means: npt.NDArray[np.float32], hits: npt.NDArray[np.bool_], k
 def _blocks(members: Sequence[Predictions], rows: npt.NDArray[np.int64], top_k: int) -> Iterator[_Block]:
     scores, classes, real = _union(members, rows)
     keep = real & _can_enter(scores, real, top_k)
-    hits = label_hits(classes, *_labels(members[0], rows)) & keep
+    labels = members[0].rows(rows)
+    hits = label_hits(classes, labels.label_ptr, labels.labels) & keep
+    positives = np.diff(labels.label_ptr)
     counts = keep.sum(axis=1)
     candidates_of_block = _BLOCK_PRODUCTS // (TRIALS_AT_ONCE * len(members))
     # Videos with similar numbers of candidates share a block, which keeps padding small.
@@ -174,7 +172,7 @@ def _blocks(members: Sequence[Predictions], rows: npt.NDArray[np.int64], top_k: 
         kept[:, ~np.take_along_axis(keep[chosen], slots, axis=1)] = 0
         # Adding 0 turns -0.0 into 0.0.
         kept = kept.reshape(len(members), -1) + np.float32(0)
-        yield _Block(kept, np.take_along_axis(hits[chosen], slots, axis=1).astype(np.uint32))
+        yield _Block(kept, np.take_along_axis(hits[chosen], slots, axis=1).astype(np.uint32), positives[chosen])
 
 
 def _union(
@@ -210,10 +208,3 @@ def _can_enter(scores: npt.NDArray[np.float32], real: npt.NDArray[np.bool_], top
     # Rounding may lift a mean a few units in the last place above its largest score.
     possible: npt.NDArray[np.bool_] = scores.max(axis=0) * np.float32(1 + 1e-5) >= bound[:, None]
     return possible
-
-
-def _labels(member: Predictions, rows: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
-    """Select the labels of some videos; return label pointers (n + 1,) and labels."""
-    starts, counts = member.label_ptr[rows], np.diff(member.label_ptr)[rows]
-    ptr = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
-    return ptr, member.labels[np.arange(ptr[-1]) + np.repeat(starts - ptr[:-1], counts)]

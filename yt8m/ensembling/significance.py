@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from yt8m.bootstrap import resample_gaps, standard_error
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.trials import Weights
-from yt8m.metrics import gap_of_keys
-
-_GROUPS = 20
 
 
 def choose_method(
@@ -41,10 +39,7 @@ def choose_method(
 
 
 def gain_standard_error(scores: EnsembleScores, weights: Weights, baseline: Weights) -> float:
-    """Estimate the standard error of the difference in GAP between two ensembles.
-
-    Both are scored on the same videos, so that the difficulty of the videos cancels. The estimate is a jackknife that
-    leaves out one of 20 groups of videos at a time (Efron and Tibshirani, 1993, chapter 11).
+    """Estimate the standard error of the difference in GAP between two ensembles on the same videos by bootstrap.
 
     Args:
         scores: Scores of the members.
@@ -54,15 +49,8 @@ def gain_standard_error(scores: EnsembleScores, weights: Weights, baseline: Weig
     Returns:
         The standard error; infinite if there is only one video.
     """
-    groups = min(_GROUPS, scores.num_videos)
-    if groups < 2:
+    if scores.num_videos < 2:
         return float("inf")
-    keys = scores.top_keys(np.stack([weights, baseline]).astype(np.float32)).reshape(2, scores.num_videos, -1)
-    group = np.arange(scores.num_videos) % groups
-    gains = []
-    for left_out in range(groups):
-        kept = group != left_out
-        # Labels are assumed to be spread evenly over videos; the resulting error cancels in the difference.
-        positives = scores.num_positives * kept.mean()
-        gains.append(gap_of_keys(keys[0, kept], positives) - gap_of_keys(keys[1, kept], positives))
-    return float(np.std(gains) * np.sqrt(groups - 1))
+    keys = scores.top_keys(np.stack([weights, baseline]).astype(np.float32))
+    one, other = resample_gaps([each.reshape(scores.num_videos, -1) for each in keys], scores.positives)
+    return standard_error(one - other)

@@ -12,6 +12,7 @@ from yt8m.data.vocabulary.names import ClassNames
 from yt8m.export.description import ExportDescription
 from yt8m.export.latency import Latency
 from yt8m.metrics import gap_name
+from yt8m.predictions import Part
 
 # Number of classes whose names are in the card.
 _LISTED_CLASSES = 20
@@ -39,7 +40,7 @@ class CardTexts(Config):
 
 
 class MemberGaps(Config):
-    """GAP of one member on the hold-out videos. None means not measured.
+    """GAP of one member on the part of the hold-out that is reported. None means not measured.
 
     Attributes:
         floats: GAP with float32 weights.
@@ -58,10 +59,14 @@ class CardFacts(Config):
         size_bytes: Bytes of the SavedModel without the card.
         budget_bytes: Maximum bytes of the SavedModel.
         weights_by_bits: Number of weights stored with each number of bits.
-        gap: GAP of the ensemble on the whole hold-out, computed from stored predictions of the members.
-        gap_exported: GAP of the exported model on the whole hold-out.
-        gap_search: GAP on the part of the hold-out on which the ensemble weights were searched.
-        gap_report: GAP on the other part of the hold-out; the figure to quote.
+        part: Part of the hold-out on which the GAPs below are computed, but for `gap_search`.
+        videos: Number of videos in that part.
+        gap_exported: GAP of the exported model; the figure to quote.
+        gap_low: Lower end of its 95 % interval.
+        gap_high: Upper end of its 95 % interval.
+        gap_search: GAP on the part of the hold-out on which the ensemble weights were searched, computed from stored
+            predictions of the members.
+        gap_report: Same on the part of the other figures.
         gap_report_float: Same as `gap_report`, before quantization.
         names: Names of the classes; empty if they have none.
         training_videos: Number of training videos, if known.
@@ -74,8 +79,11 @@ class CardFacts(Config):
     size_bytes: PositiveInt
     budget_bytes: PositiveInt
     weights_by_bits: Mapping[int, int]
-    gap: float
+    part: Part
+    videos: PositiveInt
     gap_exported: float
+    gap_low: float
+    gap_high: float
     gap_search: float
     gap_report: float
     gap_report_float: float

@@ -47,8 +47,8 @@ class AverageConfig(AveragingConfig):
     """Averaging, and when to keep the average.
 
     Attributes:
-        policy: `always` keeps the average (the paper, for RNN and DBoF). `if_better` keeps it only if its GAP on the
-            hold-out is higher than that of the original model.
+        policy: `always` keeps the average (the paper, for RNN and DBoF). `if_better` keeps it only if its GAP is
+            higher than that of the original model, on the part of the hold-out that decides.
         evaluation: How the model is measured on the hold-out videos.
     """
 
@@ -84,9 +84,10 @@ def average(
         soft_targets: Manifests of the soft targets, in any number of parts. None for a model trained on labels only.
 
     Returns:
-        Metrics `gap_before` and `gap_after` on the hold-out, `kept` (1 for the average), `seconds` of the training,
-        `steps`, `parameters`, and those of the evaluation of the model that is kept (`measure`); details
-        `curve`, `settings` and `gap_by_kind`.
+        Metrics `gap_select_before` and `gap_select_after` on the part of the hold-out that decides, `gap_before` and
+        `gap_after` on the part that is reported, `kept` (1 for the average), `seconds` of the training, `steps`,
+        `parameters`, and those of the evaluation of the model that is kept (`measure`); details `curve`, `settings`
+        and those of the evaluation.
 
     Raises:
         ConfigError: The loss became infinite.
@@ -116,7 +117,7 @@ def _average(
     soft_targets: Sequence[Path],
 ) -> StageResult:
     """Train further and save the model that is kept. Nothing refers to the training afterwards."""
-    from yt8m.training.holdout import holdout_gap  # noqa: PLC0415 - imports Keras, which recipes do not need
+    from yt8m.training.holdout import holdout_gaps  # noqa: PLC0415 - imports Keras, which recipes do not need
     from yt8m.training.inference import check_spec  # noqa: PLC0415
     from yt8m.training.run import TrainingRun  # noqa: PLC0415
 
@@ -133,7 +134,7 @@ def _average(
         soft_targets=soft_targets,
         averaging_decay=1 - 1 / averaged.value,
     )
-    gap_before = holdout_gap(run.network, shards, config.batch_size, "GAP before averaging")
+    before_gaps = holdout_gaps(run.network, shards, config.batch_size, "GAP before averaging")
     record = run.fit(
         checkpoint_uri=checkpoint_uri,
         tensorboard_uri=tensorboard_uri,
@@ -142,16 +143,18 @@ def _average(
         architecture=description.model.architecture,
         identity={"weights": folder_digest(model)},
     )
-    gap_after = holdout_gap(run.network, shards, config.batch_size, "GAP after averaging")
-    kept = config.policy == "always" or gap_after > gap_before
+    after_gaps = holdout_gaps(run.network, shards, config.batch_size, "GAP after averaging")
+    kept = config.policy == "always" or after_gaps.select > before_gaps.select
     if kept:
         save_model(output, run.network, description.model, description.data)
         before.model_copy(update={"examples": before.examples + run.steps.videos}).save(output)
     else:
         _copy(model, output)
     metrics = {
-        "gap_before": gap_before,
-        "gap_after": gap_after,
+        "gap_before": before_gaps.report,
+        "gap_after": after_gaps.report,
+        "gap_select_before": before_gaps.select,
+        "gap_select_after": after_gaps.select,
         "kept": float(kept),
         "seconds": record.seconds,
         "steps": float(run.steps.total),

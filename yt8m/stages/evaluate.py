@@ -11,12 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import PositiveInt
 
+from yt8m.bootstrap import INTERVAL, resample_gaps, standard_error
 from yt8m.config import Config
 from yt8m.data.description import DatasetDescription
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
 from yt8m.export.description import ExportDescription, is_exported
-from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_from_top
+from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_of_keys, label_hits, pack_keys
 from yt8m.models.files import WEIGHTS_FILE, read_description
 from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder
 from yt8m.stages.result import StageResult
@@ -44,6 +45,8 @@ class EvaluateConfig(Config):
 def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, predictions: Path | None) -> StageResult:
     """Evaluate a model on the hold-out videos and store its predictions.
 
+    All figures but two are of the part *report* of the hold-out, or of the whole hold-out if it is not divided.
+
     Args:
         partition: File of the partition.
         model: Folder of a trained model, a quantized model or an exported SavedModel.
@@ -53,27 +56,32 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
     Returns:
         Metrics `gap`, `gap_top_k` (the number of predictions per video that count in it), `map`, `hit_at_1`, `perr`,
         `loss` (cross entropy summed over classes, without regularization), `videos`, `accuracy` and
-        `balanced_accuracy` if every video has exactly one label, `baseline_gap` (GAP of predicting each class by its
-        frequency in training), `bytes` (of the weight file or the whole SavedModel), `seconds` and `videos_per_second`
-        (of the model alone, without reading, compilation and metrics); details `gap_by_kind`, the GAP among the classes
-        of each kind, if the data has kinds.
+        `balanced_accuracy` if every video has exactly one label; `baseline_gap` (GAP of predicting each class by its
+        frequency in training); `gap_low` and `gap_high` (95 % interval of `gap`), `gap_error` and `gain_error`
+        (standard errors of `gap`, and of `gap` minus `baseline_gap`; see `yt8m.bootstrap`); `gap_select` and
+        `select_videos` (GAP and number of the videos that decide); `bytes` (of the weight file or the whole
+        SavedModel); `seconds` and `videos_per_second` (of the model alone on all videos, without reading, compilation
+        and metrics). Details `part`, the part of the hold-out (`report` or `hold-out`); and `gap_by_kind`, the GAP
+        among the classes of each kind, if the data has kinds.
 
     Raises:
         DataError: There is no model, it was made for other data, or shards cannot be read.
     """
-    from yt8m.training.holdout import HoldoutScores, predict_holdout  # noqa: PLC0415 - recipes need the config only
+    from yt8m.training.holdout import BothParts, predict_holdout  # noqa: PLC0415 - recipes need the config only
 
     shards = Partition.load(partition)
     timed = _TimedPredictor(_load_predictor(model, shards.spec))
     timed.warm_up(config.batch_size, shards.spec)
-    scores = HoldoutScores(StreamingMetrics(shards.spec.num_classes), exclusive=_has_exclusive_classes(model))
+    divided = shards.division.part == "report"
+    scores = BothParts(shards, exclusive=_has_exclusive_classes(model))
     kinds = {kind: (classes, StreamingMetrics(len(classes))) for kind, classes in _class_kinds(shards).items()}
     builder = PredictionsBuilder(shards.spec.num_classes, config.top_k)
     for batch in predict_holdout(timed, shards, config.batch_size, "Evaluating"):
         scores.update(batch)
-        builder.append(batch.ids, batch.probabilities, batch.labels)
+        builder.append(batch.ids, batch.probabilities, batch.labels, batch.report)
+        reported = batch.rows(batch.report) if divided else batch
         for classes, metrics in kinds.values():
-            metrics.update(batch.probabilities[:, classes], batch.labels[:, classes])
+            metrics.update(reported.probabilities[:, classes], reported.labels[:, classes])
     found = builder.build()
     unlabeled = int((np.diff(found.label_ptr) == 0).sum())
     # Of the hold-out of a run, prepare says it.
@@ -85,17 +93,21 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
         )  # fmt: skip
     if predictions:
         found.save(predictions)
+    decided = scores.select.metrics.result()
     figures = {
-        **scores.result(),
+        **scores.report.result(),
         "gap_top_k": float(min(GAP_TOP_K, shards.spec.num_classes)),
-        **(scores.metrics.accuracy() if shards.single_label else {}),
-        "baseline_gap": baseline_gap(shards, found),
+        **(scores.report.metrics.accuracy() if shards.single_label else {}),
+        **_against_baseline(scores.report.metrics.keys, shards, found.rows(found.rows_report)),
+        "gap_select": decided["gap"],
+        "select_videos": decided["videos"],
         "bytes": float(_size_bytes(model)),
         "seconds": timed.seconds,
         "videos_per_second": found.num_videos / max(timed.seconds, 1e-9),
     }
     by_kind = {kind: metrics.result()["gap"] for kind, (_, metrics) in kinds.items()}
-    return StageResult(figures, {"gap_by_kind": by_kind} if by_kind else {})
+    details = {"part": shards.division.part} | ({"gap_by_kind": by_kind} if by_kind else {})
+    return StageResult(figures, details)
 
 
 def measure(
@@ -120,17 +132,35 @@ def with_evaluation(result: StageResult, evaluated: StageResult) -> StageResult:
     return StageResult({**result.metrics, **renamed}, {**result.details, **evaluated.details})
 
 
-def baseline_gap(partition: Partition, found: Predictions) -> float:
-    """Compute the GAP@20 of predicting each class by its frequency among the training videos, for every video.
+def baseline_keys(partition: Partition, found: Predictions) -> npt.NDArray[np.uint32]:
+    """Predict each class by its frequency among the training videos, for every video.
 
     Args:
         partition: Partition with the number of training videos per class.
-        found: Any predictions of the hold-out videos. Only their labels are used.
+        found: Any predictions of `N` videos. Only their labels are used.
+
+    Returns:
+        Keys of the top `k` predictions, uint32 `(N, k)`; see `yt8m.metrics.pack_keys`.
     """
     frequencies = np.array([partition.class_counts], np.float32) / max(partition.num_training_videos, 1)
     classes, scores = top_classes(frequencies, min(GAP_TOP_K, frequencies.shape[1]))
     shape = (found.num_videos, classes.shape[1])
-    return gap_from_top(np.broadcast_to(classes, shape), np.broadcast_to(scores, shape), found.label_ptr, found.labels)
+    hits = label_hits(np.broadcast_to(classes, shape), found.label_ptr, found.labels)
+    return pack_keys(np.broadcast_to(scores, shape), hits)
+
+
+def _against_baseline(keys: npt.NDArray[np.uint32], partition: Partition, found: Predictions) -> dict[str, float]:
+    """Compare a model's top predictions with the baseline, and estimate the errors of both GAPs."""
+    baseline = baseline_keys(partition, found)
+    gaps = resample_gaps([keys, baseline], np.diff(found.label_ptr))
+    low, high = np.quantile(gaps[0], INTERVAL)
+    return {
+        "baseline_gap": gap_of_keys(baseline, len(found.labels)),
+        "gap_low": float(low),
+        "gap_high": float(high),
+        "gap_error": standard_error(gaps[0]),
+        "gain_error": standard_error(gaps[0] - gaps[1]),
+    }
 
 
 class _TimedPredictor:

@@ -16,6 +16,7 @@ from yt8m.data.partition import Partition, list_shards, split_shards
 from yt8m.data.read_report import ReadReport
 from yt8m.data.vocabulary.names import ClassNames
 from yt8m.errors import DataError
+from yt8m.holdout import Division
 from yt8m.stages.result import StageResult
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class PrepareConfig(Config):
         training: Glob patterns of the training shards. Empty means only validation shards.
         validation: Glob patterns of the validation shards. Those that are not held out become training shards.
         holdout_shards: Number of validation shards to hold out.
-        seed: Random seed for choosing the hold-out shards.
+        report_share: Share of the hold-out videos that figures are reported on. Decisions read only the others. 0
+            decides and reports on all of them.
+        seed: Random seed for choosing the hold-out shards and for dividing their videos.
         spec: Features, classes and length of the videos.
         on_bad: `skip` to leave out and report bad records and the rest of damaged shards, `fail` to stop at the first.
             Later stages that read the shards do the same.
@@ -44,20 +47,22 @@ class PrepareConfig(Config):
     training: tuple[str, ...] = ()
     validation: tuple[str, ...] = Field(min_length=1)
     holdout_shards: PositiveInt
+    report_share: float = Field(default=0.5, ge=0, lt=1)
     seed: NonNegativeInt = 0
     spec: DataSpec = DataSpec()
     on_bad: Literal["skip", "fail"] = "skip"
 
 
 def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
-    """Divide shards, read them to their end and write the partition.
+    """Divide shards and the hold-out videos, read the shards to their end and write the partition.
 
     Args:
         config: Shards and their division.
         output: Path for the partition, a JSON file.
 
     Returns:
-        Metrics with counts and sizes; details `digest` (of the partition), `damaged_shards`, `skipped_records` (the
+        Metrics with counts and sizes; details `digest` (of the partition), `part`, on which all
+        figures are computed (`report` or `hold-out`), `damaged_shards`, `skipped_records` (the
         first bad records), `copies` (shards that are left out, because another one has their content) and `doubts`
         (sentences about what may be wrong with the data).
 
@@ -65,9 +70,9 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         ConfigError: A file `dataset.json` beside the shards is no description of them.
         DataError: The description of the shards says something else than the configuration or than that of other
             shards, a pattern matches no shard, a shard or most hold-out videos are on both sides, there are too few
-            validation shards, a side has no usable video or no label, all training videos have the same labels or
-            the same features, one side has frames and the other one vector per video, or (under `on_bad="fail"`) a
-            record is bad or a shard damaged.
+            validation shards, a side has no usable video or no label, all training videos have the same labels or the
+            same features, one side has frames and the other one vector per video, the hold-out cannot be divided into
+            two parts with labels, or (under `on_bad="fail"`) a record is bad or a shard damaged.
     """
     # TensorFlow; recipes need PrepareConfig only.
     from yt8m.data.checking.sides import (  # noqa: PLC0415
@@ -92,7 +97,8 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     check_described(descriptions_of([*training_uris, *holdout_uris]), config.spec)
     report = ReadReport()
     training = scan_shards(training_uris, config.spec, config.on_bad, report, "training shards")
-    holdout = scan_shards(holdout_uris, config.spec, config.on_bad, report, "hold-out shards")
+    seed = config.seed
+    holdout = scan_shards(holdout_uris, config.spec, config.on_bad, report, "hold-out shards", group_seed=seed)
     for side, scan, uris in (("training", training, training_uris), ("hold-out", holdout, holdout_uris)):
         if not scan.shards:
             raise DataError(_nothing_usable(side, uris, report, config.spec))
@@ -115,12 +121,13 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         _LOGGER.warning("%s", doubt)
     partition = Partition(
         spec=config.spec,
-        seed=config.seed,
+        seed=seed,
         training=training.shards,
         holdout=holdout.shards,
         class_counts=tuple(training.class_counts.tolist()),
         fewest_labels=min(training.fewest_labels, holdout.fewest_labels),
         most_labels=max(training.most_labels, holdout.most_labels),
+        division=Division.of(holdout.group_hashes, holdout.has_label, config.report_share, seed),
         damaged_shards=tuple(damaged),
         skipped_records=tuple(bad[:MAX_LISTED_RECORDS]),
         num_skipped_records=skipped,
@@ -175,6 +182,8 @@ def _result(partition: Partition, frames: int, seconds: float) -> StageResult:
     metrics = {
         "training_videos": float(partition.num_training_videos),
         "holdout_videos": float(partition.num_holdout_videos),
+        "select_videos": float(partition.division.select_videos),
+        "report_videos": float(partition.division.report_videos),
         "training_shards": float(len(partition.training)),
         "holdout_shards": float(len(partition.holdout)),
         "size_bytes": float(sum(shard.size_bytes for shard in shards)),
@@ -189,6 +198,7 @@ def _result(partition: Partition, frames: int, seconds: float) -> StageResult:
     }
     details = {
         "digest": partition.digest,
+        "part": partition.division.part,
         "damaged_shards": [str(shard) for shard in partition.damaged_shards],
         "skipped_records": [str(record) for record in partition.skipped_records[:100]],
     }

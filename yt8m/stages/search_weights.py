@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,12 +15,12 @@ from yt8m.config import Config
 from yt8m.ensembling.budget import Budget, budget_of, model_sizes
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import Member, load_members
-from yt8m.ensembling.scores import EnsembleScores, gap_of_both
+from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.search import guided_search, random_search
 from yt8m.ensembling.significance import choose_method
 from yt8m.ensembling.trials import Trials, Weights, pareto_frontier
-from yt8m.errors import DataError
 from yt8m.metrics import GAP_TOP_K
+from yt8m.predictions import Part
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
 from yt8m.training.auto.rules import resolve_size_margin
@@ -39,23 +39,26 @@ class SearchConfig(Config):
         trials: Number of weightings that each of the two search methods, random and guided, may score.
         min_gain_errors: Gain in standard errors that searched weights need to replace the flat average; 0 always takes
             the best weights. The default is 2, as the best of many weightings gains about 1.5 by chance.
-        search_share: Fraction of the hold-out videos on which weights are searched. The others give the reported GAP.
-        seed: Seed of the division of the hold-out and of both methods. The default is the recipe's `seed`.
+        seed: Seed of both methods. The default is the recipe's `seed`.
         top_k: Number of predictions per video that count in GAP (the paper: 20).
     """
+
+    absent_keys: ClassVar[Mapping[str, str]] = {
+        "search_share": "The hold-out is divided once for all decisions, not only for the search. Set "
+        "data.report_share, the share of the videos on which figures are reported; weights are searched on the others.",
+    }
 
     budget_bytes: PositiveInt = 2**30
     size_margin: Annotated[float, Field(ge=0, le=10)] | Auto = "auto"
     trials: PositiveInt = 500
     min_gain_errors: float = Field(default=2.0, ge=0)
-    search_share: float = Field(default=0.5, gt=0, lt=1)
     seed: NonNegativeInt = 0
     top_k: PositiveInt = GAP_TOP_K
 
 
 @dataclass(frozen=True)
 class _Holdout:
-    """Names, sizes and margin of the members, and their scores on the two parts of the hold-out: search and report."""
+    """Names, sizes and margin of the members, and their scores on the parts of the hold-out that decides and reports."""
 
     names: tuple[str, ...]
     budget: Budget
@@ -63,6 +66,7 @@ class _Holdout:
     search: EnsembleScores
     report: EnsembleScores
     report_rows: npt.NDArray[np.int64]
+    part: Part
 
     def named(self, weights: Weights) -> dict[str, float]:
         """Return the positive weights by member name."""
@@ -72,9 +76,10 @@ class _Holdout:
 def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output: Path) -> StageResult:
     """Compare the flat average, random search (paper, section 4.3) and a guided search, and keep the best.
 
-    Weights are searched on one part of the hold-out. The other part gives `gap_report`, the figure to quote: the best
-    of many trials is biased upwards on the videos it was searched on. For the same reason the flat average is kept
-    unless it is beaten by more than chance. GAP is exact for the stored predictions (see `yt8m.ensembling.scores`).
+    Weights are searched on the part of the hold-out that decides. The other part gives `gap_report`, the figure to
+    quote: the best of many trials is biased upwards on the videos it was searched on. For the same reason the flat
+    average is kept unless it is beaten by more than chance. GAP is exact for the stored predictions (see
+    `yt8m.ensembling.scores`).
 
     Args:
         members: Folder of each member by name, as written by `quantize`. The bytes of its model count against the
@@ -85,7 +90,8 @@ def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output:
 
     Returns:
         Metrics of the ensemble and of each method; details `methods`, `members` (the paper's table 4), `frontier` (GAP
-        against bytes), `guard`, `split`, `settings` and `random_trials`.
+        against bytes), `guard`, `split`, `settings`, `random_trials` and `part` (of the hold-out, on which `gap` is
+        computed).
 
     Raises:
         DataError: A folder is no member, or the members' predictions are not of the same videos.
@@ -115,6 +121,7 @@ def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output:
             "members": _table_of_members(holdout, opened, ensemble, own_gaps),
             "frontier": _frontier(holdout, trials, own_gaps),
             "guard": guard,
+            "part": holdout.part,
             "split": {"search_videos": holdout.search.num_videos, "report_videos": holdout.report.num_videos},
             "settings": as_details({"size_margin": holdout.size_margin}),
             "random_trials": dict(zip(("min", "median", "max"), _spread(trials[0].gaps()), strict=True)),
@@ -148,18 +155,12 @@ def _read(opened: Mapping[str, Member], config: SearchConfig) -> _Holdout:
     sizes = model_sizes(models)
     margin = resolve_size_margin(config.size_margin, list(sizes.values()), config.budget_bytes)
     budget = budget_of(sizes, config.budget_bytes, margin.value)
-    videos = next(iter(members.values())).num_videos
-    if videos < 2:
-        raise DataError(
-            f"{next(iter(opened.values())).predictions}: expected predictions of at least 2 videos, one to search and "
-            f"one to report, received {videos}. Hold out more shards."
-        )
-    order = np.random.default_rng([config.seed, 0]).permutation(videos)
-    border = min(max(round(videos * config.search_share), 1), videos - 1)
-    # Sorted for sequential memory access.
-    rows = np.sort(order[:border]), np.sort(order[border:])
-    search, report = (EnsembleScores(list(members.values()), part, top_k=config.top_k) for part in rows)
-    return _Holdout(tuple(members), budget, margin, search, report, rows[1])
+    first = next(iter(members.values()))
+    search = EnsembleScores(list(members.values()), first.rows_select, top_k=config.top_k)
+    report = search
+    if first.part == "report":
+        report = EnsembleScores(list(members.values()), first.rows_report, top_k=config.top_k)
+    return _Holdout(tuple(members), budget, margin, search, report, first.rows_report, first.part)
 
 
 def _float_gap(weights: Mapping[str, float], opened: Mapping[str, Member], holdout: _Holdout, top_k: int) -> float:
@@ -180,7 +181,7 @@ def _score(holdout: _Holdout, methods: Mapping[str, Weights], trials: Mapping[st
             "trials": trials[name],
             "gap_search": float(search[i]),
             "gap_report": float(report[i]),
-            "gap": gap_of_both(holdout.search, holdout.report, weights),
+            "gap": float(report[i]),
             "size_bytes": int(holdout.budget.size_of(weights)),
             "members": holdout.named(weights),
         }
@@ -191,7 +192,7 @@ def _score(holdout: _Holdout, methods: Mapping[str, Weights], trials: Mapping[st
 def _metrics(ensemble: EnsembleWeights, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     reported = {f"gap_report_{row['method']}": row["gap_report"] for row in rows}
     return reported | {
-        "gap": ensemble.gap,
+        "gap": ensemble.gap_report,
         "gap_search": ensemble.gap_search,
         "gap_report": ensemble.gap_report,
         "gap_report_float": ensemble.gap_report_float,
@@ -205,7 +206,7 @@ def _table_of_members(
     holdout: _Holdout, opened: Mapping[str, Member], ensemble: EnsembleWeights, own_gaps: npt.NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     """Make the paper's table 4, including dropped members with weight 0."""
-    alone = np.eye(len(holdout.names), dtype=np.float32)
+    reported = holdout.report.gaps(np.eye(len(holdout.names)))
     return [
         {
             "name": name,
@@ -213,10 +214,10 @@ def _table_of_members(
             "size_bytes": int(size),
             "size_share": int(size) / ensemble.size_bytes if name in ensemble.members else 0.0,
             "weight": ensemble.members.get(name, 0.0),
-            "gap_search": float(gap),
-            "gap": gap_of_both(holdout.search, holdout.report, weights),
+            "gap_search": float(searched),
+            "gap": float(gap),
         }
-        for name, size, gap, weights in zip(holdout.names, holdout.budget.sizes, own_gaps, alone, strict=True)
+        for name, size, searched, gap in zip(holdout.names, holdout.budget.sizes, own_gaps, reported, strict=True)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -24,11 +24,17 @@ class PredictedBatch:
         ids: Ids of the videos, bytes `(B,)`.
         labels: Multi-hot labels, uint8 `(B, C)`.
         probabilities: Predicted probabilities, float32 `(B, C)`.
+        report: Whether each video belongs to the part *report* of the hold-out, bool `(B,)`.
     """
 
     ids: npt.NDArray[Any]
     labels: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.float32]
+    report: npt.NDArray[np.bool_]
+
+    def rows(self, mask: npt.NDArray[np.bool_]) -> Self:
+        """Return the predictions of some of the videos."""
+        return type(self)(self.ids[mask], self.labels[mask], self.probabilities[mask], self.report[mask])
 
 
 @dataclass
@@ -74,6 +80,91 @@ def summed_crossentropy(batch: PredictedBatch, *, exclusive: bool = False) -> fl
     return float(-negative.sum(dtype=np.float64) - (log_likelihood - negative[positive]).sum())
 
 
+class HoldoutGaps(NamedTuple):
+    """GAP@20 on the two parts of the hold-out, equal if it is not divided.
+
+    Attributes:
+        select: GAP on the videos that decide.
+        report: GAP on the videos on which figures are reported.
+    """
+
+    select: float
+    report: float
+
+
+class BothParts:
+    """Metrics and mean loss on the two parts of the hold-out.
+
+    Args:
+        partition: Partition with the division of the hold-out.
+        exclusive: Whether the probabilities of a video sum to 1.
+    """
+
+    def __init__(self, partition: Partition, *, exclusive: bool = False) -> None:
+        self._divided = partition.division.part == "report"
+        self._select, self._report = (
+            HoldoutScores(StreamingMetrics(partition.spec.num_classes), exclusive=exclusive) for _ in range(2)
+        )
+
+    def update(self, batch: PredictedBatch) -> None:
+        """Add the predictions of a batch."""
+        if self._divided:
+            self._select.update(batch.rows(~batch.report))
+            batch = batch.rows(batch.report)
+        self._report.update(batch)
+
+    @property
+    def select(self) -> HoldoutScores:
+        """Scores of the videos that decide."""
+        return self._select if self._divided else self._report
+
+    @property
+    def report(self) -> HoldoutScores:
+        """Scores of the videos on which figures are reported."""
+        return self._report
+
+
+def read_holdout(partition: Partition, batch_size: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """Read the hold-out videos of a partition.
+
+    Args:
+        partition: Partition with the hold-out shards and their division.
+        batch_size: Number of videos per batch.
+
+    Yields:
+        Batches of `read_videos` as arrays, in the order of the shards, with `report` bool (B,): whether each video
+        belongs to *report*.
+
+    Raises:
+        DataError: A shard cannot be read, or does not hold the number of videos in the partition.
+        StorageError: A shard cannot be opened.
+    """
+    videos = read_videos(
+        partition.holdout_uris,
+        partition.spec,
+        batch_size=batch_size,
+        on_bad=partition.on_bad,
+        checksums=partition.checksums,
+        with_groups=True,
+    )
+    promised, found = partition.num_holdout_videos, 0
+    with data_errors():
+        for batch in videos.as_numpy_iterator():
+            found += len(batch["ids"])
+            groups = batch.pop("groups")
+            yield batch | {"report": partition.division.in_report(groups)}
+    if found != promised:
+        raise DataError(f"hold-out shards: {found} videos, but the partition promises {promised}. Run prepare again.")
+
+
+def read_select(partition: Partition, batch_size: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """Read the hold-out videos that decide, as `read_holdout` does. Batches are smaller by the videos of *report*."""
+    for batch in read_holdout(partition, batch_size):
+        kept = ~batch["report"]
+        if kept.any():
+            yield {name: values[kept] for name, values in batch.items()}
+
+
 def predict_holdout(
     predictor: Predictor, partition: Partition, batch_size: int, description: str
 ) -> Iterator[PredictedBatch]:
@@ -92,27 +183,16 @@ def predict_holdout(
         DataError: A shard cannot be read, or does not hold the number of videos in the partition.
         StorageError: A shard cannot be opened.
     """
-    videos = read_videos(
-        partition.holdout_uris,
-        partition.spec,
-        batch_size=batch_size,
-        on_bad=partition.on_bad,
-        checksums=partition.checksums,
-    )
-    promised, found = partition.num_holdout_videos, 0
-    with data_errors(), progress(description, promised) as advance:
-        for batch in videos.as_numpy_iterator():
+    with progress(description, partition.num_holdout_videos) as advance:
+        for batch in read_holdout(partition, batch_size):
             probabilities = predict_videos(predictor, batch["frames"], batch["num_frames"], batch_size)
-            yield PredictedBatch(batch["ids"], batch["labels"], probabilities)
+            yield PredictedBatch(batch["ids"], batch["labels"], probabilities, batch["report"])
             advance(len(probabilities))
-            found += len(probabilities)
-    if found != promised:
-        raise DataError(f"hold-out shards: {found} videos, but the partition promises {promised}. Run prepare again.")
 
 
-def holdout_gap(network: Any, partition: Partition, batch_size: int, description: str) -> float:
-    """Compute GAP@20 of a Keras model on the hold-out videos of a partition; see `predict_holdout`."""
-    scores = HoldoutScores(StreamingMetrics(partition.spec.num_classes))
+def holdout_gaps(network: Any, partition: Partition, batch_size: int, description: str) -> HoldoutGaps:
+    """Compute GAP@20 of a Keras model on both parts of the hold-out; see `predict_holdout`."""
+    scores = BothParts(partition)
     for batch in predict_holdout(keras_predictor(network), partition, batch_size, description):
         scores.update(batch)
-    return scores.result()["gap"]
+    return HoldoutGaps(*(part.metrics.result()["gap"] for part in (scores.select, scores.report)))

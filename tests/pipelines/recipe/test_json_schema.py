@@ -138,7 +138,7 @@ def test_merged_and_repeated_values_are_valid() -> None:
         "teacher_groups.both=dbof-s",
         "ensemble.members=dbof-s",
         "ensemble.members=[{from: x, name: y}]",
-        "ensemble.search.search_share=1.0",
+        "data.report_share=1.0",
         "ensemble.search.budget=3",
         "export.mode=fast",
         "stages.unheard_of={}",

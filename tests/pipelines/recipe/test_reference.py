@@ -86,7 +86,7 @@ def test_meanings_do_not_name_modules_or_former_words() -> None:
         ("students.learn_from", "text", "required"),
         ("teacher_groups", "mapping from names to lists of texts", "{}"),
         ("ensemble.members", "list of texts or sections (at most 20) or section", "[]"),
-        ("ensemble.search.search_share", "number (above 0, below 1)", "0.5"),
+        ("data.report_share", "number (at least 0, below 1)", "0.5"),
         ("cluster.training.gpu.count", "whole number (at least 1)", "1"),
         ("families.candidates.grid.name", "text", "required"),
     ],
