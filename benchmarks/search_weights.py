@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -139,19 +140,13 @@ def make_members(videos: int, members: int, top_k: int) -> list[Predictions]:
             classes[member][start : start + size] = np.take_along_axis(candidates, top, axis=1)
             scores[member][start : start + size] = np.take_along_axis(seen, top, axis=1)
     ids, ptr, flat = np.arange(videos).astype(np.bytes_), np.cumsum(np.concatenate(counts)), np.concatenate(labels)
-    return [Predictions(ids, c, s, ptr, flat, CLASSES) for c, s in zip(classes, scores, strict=True)]
+    report = np.arange(videos) % 2 == 1
+    return [Predictions(ids, c, s, ptr, flat, CLASSES, report) for c, s in zip(classes, scores, strict=True)]
 
 
 def truncate(member: Predictions, top_k: int) -> Predictions:
     """Keep only the top K classes of each video."""
-    return Predictions(
-        member.ids,
-        member.classes[:, :top_k],
-        member.scores[:, :top_k],
-        member.label_ptr,
-        member.labels,
-        member.num_classes,
-    )
+    return replace(member, classes=member.classes[:, :top_k], scores=member.scores[:, :top_k])
 
 
 def save(folder: Path, members: list[Predictions]) -> dict[str, Path]:

@@ -62,6 +62,7 @@ def test_figures_curve_and_model(small_partition, tmp_path):
     own = {"training_loss", "training_gap", "kept_epoch", "epochs_done", "seconds", "videos_per_second", "steps"}
     own |= {"parameters"}
     measured = {"gap", "gap_top_k", "map", "hit_at_1", "perr", "loss", "videos", "baseline_gap", "bytes"}
+    measured |= {"gap_low", "gap_high", "gap_error", "gain_error", "gap_select", "select_videos"}
     speed = {"evaluation_seconds", "evaluation_videos_per_second"}
     assert set(result.metrics) == own | measured | speed
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())

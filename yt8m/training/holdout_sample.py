@@ -1,9 +1,10 @@
-"""A sample of the hold-out, on which a training is measured after every epoch."""
+"""A sample of the part *select* of the hold-out, on which a training is measured after every epoch."""
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
@@ -51,9 +52,10 @@ class Sample(Protocol):
 
 
 class HoldoutSample:
-    """At most 2,000 hold-out videos, the same in all trainings on a partition.
+    """At most 2,000 hold-out videos that decide, the same in all trainings on a partition.
 
-    The videos are chosen by a hash of their ids. Of a large hold-out, only some shards are read.
+    The videos are chosen by a hash of their ids, and none belongs to *report*. Of a large hold-out, only some shards
+    are read.
 
     Args:
         partition: Partition with the hold-out shards. Its seed decides which videos are chosen.
@@ -66,10 +68,10 @@ class HoldoutSample:
         self._shards = _choose_shards(partition)
         self._report = ReadReport()
         self._in_memory: list[Videos] | None = None
-        found = sum(shard.videos for shard in self._shards)
+        found = sum(shard.videos for shard in self._shards) * partition.division.select_share
         # A little less than the maximum is expected, so that hardly ever more are found.
         self._share = 1.0 if found <= SAMPLE_VIDEOS else 0.95 * SAMPLE_VIDEOS / found
-        self._fits = self.fits_in_memory(found, partition.spec)
+        self._fits = self.fits_in_memory(ceil(found), partition.spec)
 
     @staticmethod
     def fits_in_memory(num_videos: int, spec: DataSpec) -> bool:
@@ -95,7 +97,8 @@ class HoldoutSample:
             if not np.isfinite(probabilities).all():
                 return SampleFigures(None, float("nan"))
             metrics.update(probabilities, batch["labels"])
-            predicted = PredictedBatch(batch["ids"], batch["labels"], probabilities)
+            in_report = np.zeros(len(probabilities), np.bool_)
+            predicted = PredictedBatch(batch["ids"], batch["labels"], probabilities, in_report)
             loss += summed_crossentropy(predicted, exclusive=exclusive)
             videos += len(probabilities)
             labels += int(np.count_nonzero(batch["labels"]))
@@ -130,10 +133,12 @@ class HoldoutSample:
             on_bad=partition.on_bad,
             checksums=partition.checksums,
             report=self._report,
+            with_groups=True,
         )
         for batch in batches.as_numpy_iterator():
+            in_report = partition.division.in_report(batch.pop("groups"))
             for row, video_id in enumerate(batch["ids"]):
-                if self._is_chosen(video_id):
+                if not in_report[row] and self._is_chosen(video_id):
                     yield {name: array[row : row + 1].copy() for name, array in batch.items()}
 
     def _is_chosen(self, video_id: bytes) -> bool:
