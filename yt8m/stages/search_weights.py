@@ -58,7 +58,7 @@ class SearchConfig(Config):
 
 @dataclass(frozen=True)
 class _Holdout:
-    """Names, sizes and margin of the members, and their scores on the parts of the hold-out that decides and reports."""
+    """Names, sizes and margin of the members, and their scores on the two parts of the hold-out."""
 
     names: tuple[str, ...]
     budget: Budget

@@ -46,8 +46,8 @@ def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, ou
 
     Returns:
         Metrics `gap_select` and `gap` of the teachers' mean on the two parts, and `combinations`; details `chosen`,
-        `settings`, `part` (of the hold-out, on which `gap` is computed) and `table` with all combinations, those with the best
-        `gap_select` first.
+        `settings`, `part` (of the hold-out, on which `gap` is computed) and `table` with all combinations, those
+        with the best `gap_select` first.
 
     Raises:
         ConfigError: There are fewer candidates than teachers to choose.
