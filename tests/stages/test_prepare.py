@@ -295,7 +295,7 @@ def test_hold_out_videos_that_are_training_videos_are_told_and_most_of_them_refu
     _, result = run(folder, shards, validation=(f"{folder}/validate0*",))
     told = f"1 of 6 hold-out videos are training videos, too, for instance '0003' in {folder}/validate0.tfrecord and "
     assert result.metrics["holdout_videos_in_training"] == 1
-    assert f"{told}{folder}/train0.tfrecord." in result.details["doubts"]
+    assert (result.details["shared_videos"], result.details["doubts"]) == (f"{told}{folder}/train0.tfrecord.", [])
     assert told in caplog.text
 
     others = [shards.video_of(number, labels=[1]) for number in (1, 2, 10)]
@@ -327,8 +327,11 @@ def test_doubtful_labels_are_told_with_the_names_of_the_classes(folder, shards):
         "Only 4 of 8 training videos have a label (50.0%).",
         f"1 of 2 training shards have no labeled video, for instance {folder}/train1.tfrecord. Test shards have none.",
         "All hold-out videos have the same labels (classes 1 (dog), 5), so that they measure little.",
-        "Classes of hold-out videos without a training video: 1, with 50.0% of the hold-out's labels: class 5.",
     ]
+    told = "Classes of hold-out videos without a training video: 1, with 50.0% of the hold-out's labels: class 5."
+    assert result.details["untrained_labels"] == told
+    missing = range(3, shards.spec.num_classes)
+    assert result.details["classes_without_training_video"].startswith(", ".join(map(str, missing[:3])))
     videos = [shards.video_of(100, labels=[1]), shards.video_of(101, labels=None)]
     shards.write(folder / "validate0.tfrecord", videos)
     _, result = run(folder, shards, validation=(f"{folder}/validate0*",))

@@ -27,6 +27,8 @@ _LOGGER = logging.getLogger("yt8m.data")
 
 # Maximum number of bad records in the partition; further ones are only counted.
 MAX_LISTED_RECORDS = 1000
+# Number of classes without a training video to name.
+MOST_CLASSES = 10
 
 
 class PrepareConfig(Config):
@@ -63,8 +65,9 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     Returns:
         Metrics with counts and sizes; details `digest` (of the partition), `part`, on which all
         figures are computed (`report` or `hold-out`), `damaged_shards`, `skipped_records` (the
-        first bad records), `copies` (shards that are left out, because another one has their content) and `doubts`
-        (sentences about what may be wrong with the data).
+        first bad records), `copies` (shards that are left out, because another one has their content),
+        `shared_videos` (on both sides), `untrained_labels` and `classes_without_training_video` (sentences and a list
+        of classes; empty if there are none), and `doubts` (sentences about what else may be wrong with the data).
 
     Raises:
         ConfigError: A file `dataset.json` beside the shards is no description of them.
@@ -80,6 +83,8 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         check_frames,
         check_labels,
         check_shared_videos,
+        explain_shared,
+        explain_untrained,
         figures_of,
         find_copies,
         find_doubts,
@@ -136,7 +141,15 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     partition.save(output)
     frames = training.num_frames + holdout.num_frames
     result = _result(partition, frames, time.monotonic() - start)
-    found = {"copies": [f"{copy} has the content of {original}" for copy, original in copies.items()], "doubts": doubts}
+    shared, untrained = explain_shared(sides, config.spec), explain_untrained(sides)
+    missing = np.flatnonzero(training.class_counts == 0).tolist()
+    found = {
+        "copies": [f"{copy} has the content of {original}" for copy, original in copies.items()],
+        "doubts": [doubt for doubt in doubts if doubt not in (shared, untrained)],
+        "shared_videos": shared,
+        "untrained_labels": untrained,
+        "classes_without_training_video": names.labels(missing, MOST_CLASSES) if missing else "",
+    }
     return StageResult(result.metrics | figures_of(sides, copies), result.details | found)
 
 

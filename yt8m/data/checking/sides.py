@@ -169,8 +169,8 @@ def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iter
     if copies:
         copy, original = next(iter(copies.items()))
         yield f"{_count(len(copies), 'shard')} left out as copies, for instance {copy} of {original}."
-    if sides.shared:
-        yield _shared(sides, spec)
+    if shared := explain_shared(sides, spec):
+        yield shared
     for name, scan in sides.by_name.items():
         if repeated := scan.videos - len(np.unique(scan.id_hashes)):
             yield f"{repeated:,} of {scan.videos:,} {name} videos have the id of another one of these."
@@ -187,12 +187,24 @@ def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iter
         yield f"All hold-out videos have the same labels ({sides.classes(sides.holdout)}), so that they measure little."
     elif (sides.holdout.class_counts > 0).sum() == 1:
         yield f"Only one class has videos on the hold-out ({sides.classes(sides.holdout)})."
+    if untrained := explain_untrained(sides):
+        yield untrained
+
+
+def explain_shared(sides: Sides, spec: DataSpec) -> str:
+    """Describe the videos on both sides, with the first of them; return an empty string if there is none."""
+    return _shared(sides, spec) if sides.shared else ""
+
+
+def explain_untrained(sides: Sides) -> str:
+    """Describe the classes of the hold-out without a training video; return an empty string if they have few labels."""
     untrained = sides.holdout.class_counts[sides.untrained].sum() / sides.holdout.class_counts.sum()
-    if untrained > MOST_UNTRAINED:
-        yield (
-            f"Classes of hold-out videos without a training video: {len(sides.untrained)}, with {untrained:.1%} of the "
-            f"hold-out's labels: {sides.names.listing(sides.untrained)}."
-        )
+    if untrained <= MOST_UNTRAINED:
+        return ""
+    return (
+        f"Classes of hold-out videos without a training video: {len(sides.untrained)}, with {untrained:.1%} of the "
+        f"hold-out's labels: {sides.names.listing(sides.untrained)}."
+    )
 
 
 def figures_of(sides: Sides, copies: Mapping[str, str]) -> dict[str, float]:

@@ -16,9 +16,12 @@ def find_untrained_classes(run: Run) -> Iterator[Finding]:
             continue
         classes = prepare.config.get("spec", {}).get("num_classes")
         of_all = f" of {classes:,}" if classes else ""
-        listed = prepare.details.get("classes_without_training_video", "")
+        listed, labels = (
+            prepare.details.get(key, "") for key in ("classes_without_training_video", "untrained_labels")
+        )
         holdout = prepare.metrics.get("holdout_classes_without_training_video", 0.0)
         has = f" {holdout:,.0f} of them {'has' if holdout == 1 else 'have'} hold-out videos." if holdout else ""
+        has = f" {labels}" if labels else has
         yield Finding(
             node=prepare.node,
             text=f"{missing:,.0f}{of_all} classes have no training video{f': {listed}' if listed else ''}.{has}",
