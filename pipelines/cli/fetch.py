@@ -1,9 +1,6 @@
 """`yt8m fetch`."""
 
-import os
-import re
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,13 +8,11 @@ from typing import NamedTuple
 
 import click
 
-from pipelines.cli.options import Place, cluster_options, local_root
-from pipelines.cli.watch import RECORDS_DEADLINE_SECONDS
+from pipelines.cli.artifacts import NodeArtifacts, RunArtifacts
+from pipelines.cli.options import Place, cluster_options
 from pipelines.cluster.access import ClusterAccess
-from pipelines.runs.state import RunState
 from yt8m.errors import ConfigError, DataError, StorageError, suggest
 from yt8m.storage.interface import MissingObjectError
-from yt8m.storage.retry import DEADLINE_VARIABLE
 
 
 class _Result(NamedTuple):
@@ -34,16 +29,6 @@ _RESULTS = {
     "summary": _Result("report", ("summary",), "-summary.json"),
     "model": _Result("export", ("exported",), "-model"),
 }
-# Copies an artifact by name to a path that does not exist. Returns whether its content was verified.
-Copy = Callable[[str, Path], bool]
-
-
-class _Artifacts(NamedTuple):
-    """The artifacts of a node, by names that `copy` knows."""
-
-    run_name: str
-    names: tuple[str, ...]
-    copy: Copy
 
 
 @click.command()
@@ -68,50 +53,18 @@ def fetch(run: str, what: str, access: ClusterAccess, output: Path | None) -> No
     They are compared with the sizes and checksums in the step's record. The file or folder appears when it is complete.
     """
     result = _RESULTS.get(what)
-    root = local_root(run, access)
     node = result.node if result else what
-    found = _artifacts_here(root, node) if root else _artifacts_in_cluster(run, node, access)
-    target = _target(output, f"{found.run_name}{result.ending if result else f'-{what}'}")
+    artifacts = RunArtifacts(run, access)
+    _check_node(node, artifacts.nodes, artifacts.title)
+    found = artifacts.of(node)
+    target = _target(output, f"{artifacts.name}{result.ending if result else f'-{what}'}")
     if result:
         _fetch_result(found, result, target, is_folder=what == "model")
     else:
         _fetch_all(found, node, target)
 
 
-def _artifacts_here(root: Path, node: str) -> _Artifacts:
-    nodes = RunState.load(root).nodes
-    _check_node(node, nodes, str(root))
-    outputs = {name: path for name, path in nodes[node].outputs.items() if name != "record"}
-    if not outputs:
-        raise DataError(f"{root}: node {node} has no artifacts; it is {nodes[node].state}.")
-
-    def copy(name: str, target: Path) -> bool:
-        source = Path(outputs[name])
-        if not source.exists():
-            raise MissingObjectError(f"{source}: there is no such file.")
-        if source.is_dir():
-            shutil.copytree(source, target)
-        else:
-            shutil.copyfile(source, target)
-        return True
-
-    return _Artifacts(root.absolute().name, tuple(outputs), copy)
-
-
-def _artifacts_in_cluster(run_id: str, node: str, access: ClusterAccess) -> _Artifacts:
-    from pipelines.cluster.client import Cluster
-    from pipelines.cluster.fetch import StepArtifacts
-    from pipelines.cluster.run import ClusterRun
-
-    os.environ.setdefault(DEADLINE_VARIABLE, RECORDS_DEADLINE_SECONDS)
-    run = ClusterRun(Cluster(access), run_id)
-    _check_node(node, run.graph.nodes, f"run {run_id}")
-    artifacts = StepArtifacts(run, node)
-    name = re.sub(r"[^\w.-]+", "-", str(run.run.display_name or run.graph.name)).strip("-.") or "run"
-    return _Artifacts(name, tuple(artifacts.uris), artifacts.fetch)
-
-
-def _check_node(node: str, known: Mapping[str, object], where: str) -> None:
+def _check_node(node: str, known: Collection[str], where: str) -> None:
     if node in known:
         return
     if node in {result.node for result in _RESULTS.values()}:
@@ -136,7 +89,7 @@ def _target(output: Path | None, name: str) -> Path:
     return target
 
 
-def _fetch_result(found: _Artifacts, result: _Result, target: Path, *, is_folder: bool) -> None:
+def _fetch_result(found: NodeArtifacts, result: _Result, target: Path, *, is_folder: bool) -> None:
     names = [name for name in result.outputs if name in found.names]
     if not names:
         raise DataError(f"{result.node}: has no artifact {result.outputs[0]}. It has: {', '.join(found.names)}.")
@@ -147,7 +100,7 @@ def _fetch_result(found: _Artifacts, result: _Result, target: Path, *, is_folder
     _say(target, [] if is_verified else names)
 
 
-def _fetch_all(found: _Artifacts, node: str, target: Path) -> None:
+def _fetch_all(found: NodeArtifacts, node: str, target: Path) -> None:
     missing, unverified = [], []
     with _appearing(target) as path:
         path.mkdir()

@@ -137,14 +137,6 @@ settings_option = click.option(
 image_option = click.option(
     "--image", default="", help="Container image of the steps.  [default: the image that `make image` builds]"
 )
-input_option = click.option(
-    "--input",
-    "inputs",
-    required=True,
-    multiple=True,
-    metavar="GLOB",
-    help="Path or glob pattern of shards; may be repeated. Leading folders that exist are names, even with brackets.",
-)
 on_bad_option = click.option(
     "--on-bad",
     type=click.Choice(["skip", "fail"]),
@@ -173,6 +165,19 @@ offloaded_option = click.option(
     is_flag=True,
     help="Argo keeps the states of steps in a database (nodeStatusOffLoad), so that they do not limit the run.",
 )
+
+
+def input_option(*, required: bool = True) -> Callable[..., Any]:
+    """Return the option for shards to read."""
+    return click.option(
+        "--input",
+        "inputs",
+        required=required,
+        multiple=True,
+        metavar="GLOB",
+        help="Path or glob pattern of shards; may be repeated. Leading folders that exist are names, even with "
+        "brackets.",
+    )
 
 
 def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:

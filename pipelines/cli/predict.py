@@ -14,7 +14,7 @@ from yt8m.words import count
 @click.option(
     "--model", required=True, type=Place(), metavar="DIR", help="Exported model: the folder export/ of a run."
 )
-@input_option
+@input_option()
 @click.option(
     "--output",
     required=True,

@@ -11,6 +11,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from yt8m.config import Config
 from yt8m.data.format import QUANTIZATION, DataSpec
+from yt8m.data.vocabulary.files import VOCABULARY_NAME
 from yt8m.errors import DataError
 from yt8m.models.files import WEIGHTS_FILE, read_description
 from yt8m.storage import read_text
@@ -106,6 +107,12 @@ def _can_be_input(feature: str) -> bool:
 def _safe_name(feature: str) -> str:
     digest = hashlib.sha256(feature.encode()).hexdigest()[:8]
     return f"feature_{re.sub('[^A-Za-z0-9_]', '_', feature)}_{digest}"
+
+
+def vocabulary_in(directory: Path) -> str:
+    """Return the path of the names of classes in an exported model; empty if it has none."""
+    path = directory / EXTRA_FOLDER / VOCABULARY_NAME
+    return str(path) if path.is_file() else ""
 
 
 def is_exported(directory: Path) -> bool:

@@ -3,9 +3,9 @@
 import gc
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from yt8m.models.files import WEIGHTS_FILE, read_description
 from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder
 from yt8m.stages.result import StageResult
 from yt8m.top_classes import top_classes
+
+if TYPE_CHECKING:
+    from yt8m.training.holdout import PredictedBatch
 
 _LOGGER = logging.getLogger("yt8m.stages")
 
@@ -42,7 +45,14 @@ class EvaluateConfig(Config):
     top_k: PositiveInt = DEFAULT_TOP_K
 
 
-def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, predictions: Path | None) -> StageResult:
+def evaluate(
+    *,
+    partition: Path,
+    model: Path,
+    config: EvaluateConfig,
+    predictions: Path | None,
+    observe: "Callable[[PredictedBatch], None] | None" = None,
+) -> StageResult:
     """Evaluate a model on the hold-out videos and store its predictions.
 
     All figures but two are of the part *report* of the hold-out, or of the whole hold-out if it is not divided.
@@ -52,6 +62,7 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
         model: Folder of a trained model, a quantized model or an exported SavedModel.
         config: Batch size and number of predictions to store.
         predictions: File that receives the predictions (`yt8m.predictions.Predictions`). None stores nothing.
+        observe: Receives every batch of predictions, those of all classes.
 
     Returns:
         Metrics `gap`, `gap_top_k` (the number of predictions per video that count in it), `map`, `hit_at_1`, `perr`,
@@ -78,6 +89,8 @@ def evaluate(*, partition: Path, model: Path, config: EvaluateConfig, prediction
     builder = PredictionsBuilder(shards.spec.num_classes, config.top_k)
     for batch in predict_holdout(timed, shards, config.batch_size, "Evaluating"):
         scores.update(batch)
+        if observe:
+            observe(batch)
         builder.append(batch.ids, batch.probabilities, batch.labels, batch.report)
         reported = batch.rows(batch.report) if divided else batch
         for classes, metrics in kinds.values():

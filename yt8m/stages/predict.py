@@ -18,10 +18,9 @@ from yt8m.config import Config
 from yt8m.data.description import spec_of_shards
 from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.data.partition import list_shards
-from yt8m.data.vocabulary.files import VOCABULARY_NAME
 from yt8m.data.vocabulary.names import read_vocabulary
 from yt8m.errors import ConfigError, DataError, StorageError, WorkerError
-from yt8m.export.description import EXTRA_FOLDER, ExportDescription
+from yt8m.export.description import ExportDescription, vocabulary_in
 from yt8m.export.shard_task import RECORD_SUFFIX, ShardResult, ShardTask
 from yt8m.progress import progress
 from yt8m.stages.result import StageResult
@@ -91,7 +90,7 @@ def predict(*, model: Path, inputs: Sequence[str], output: str, config: PredictC
     description = ExportDescription.load(model)
     shards = list_shards("inputs", inputs)
     spec = spec_of_shards(description.data, shards, config.layout, classes=False)
-    vocabulary = _vocabulary_uri(model, config)
+    vocabulary = config.vocabulary or vocabulary_in(model)
     file_format = _file_format(output, vocabulary, description, config)
     tasks = _tasks(shards, description, spec, output, vocabulary, config)
     first, last = config.shard_range or (0, len(tasks))
@@ -131,12 +130,6 @@ def _check_output(output: str) -> None:
         raise ConfigError(f"output: a file name has at most {LONGEST_NAME} bytes, received one of {length}.")
     if not storage.is_remote(output) and local_path(output).is_dir():
         raise ConfigError(f"output: expected the name of a file, received the folder '{output}'.")
-
-
-def _vocabulary_uri(model: Path, config: PredictConfig) -> str:
-    """Return the URI of the class names; empty if there are none."""
-    own = model / EXTRA_FOLDER / VOCABULARY_NAME
-    return config.vocabulary or (str(own) if own.is_file() else "")
 
 
 def _file_format(

@@ -1,0 +1,157 @@
+"""The models of a run and the videos that it held out, for `yt8m evaluate`."""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from pipelines.cli.artifacts import RunArtifacts
+from pipelines.cluster.access import ClusterAccess
+from pipelines.stages import STAGES
+from yt8m import storage
+from yt8m.data.vocabulary.names import ClassNames
+from yt8m.ensembling.members import Member
+from yt8m.errors import ConfigError, DataError, StorageError, suggest
+
+if TYPE_CHECKING:
+    from yt8m.data.partition import Partition
+
+_LOGGER = logging.getLogger("yt8m.stages")
+
+EXPORT = "export"
+# Stages that write weights of a model, those of the final float weights first.
+_WEIGHTS = ("average", "train", "quantize")
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model to evaluate.
+
+    Attributes:
+        model: Folder of the model.
+        title: What people read for it.
+        names: The run, the model and the node that wrote it, for programs.
+        partition: Training and hold-out videos of its run. None if the run is not known.
+    """
+
+    model: Path
+    title: str
+    names: Mapping[str, str] = field(default_factory=dict)
+    partition: "Partition | None" = None
+
+    @classmethod
+    def of_folder(cls, model: str) -> Self:
+        """Return the model in a folder."""
+        return cls(Path(model), model, {"model": model})
+
+    def class_names(self, shards: Sequence[str]) -> ClassNames:
+        """Return the names of the classes: those in the exported model, or those beside shards.
+
+        Args:
+            shards: URIs of the shards to measure. The names beside those of the run come first.
+        """
+        from yt8m.export.description import vocabulary_in
+        from yt8m.stages.evaluate import spec_of
+
+        classes = spec_of(self.model).num_classes
+        if uri := vocabulary_in(self.model):
+            return ClassNames.read(uri, classes)
+        own = self.partition.holdout_uris if self.partition else []
+        return ClassNames.of_shards([*own, *shards], classes)
+
+    def check_shards(self) -> None:
+        """Check that the run's hold-out shards are there. Their content is compared when they are read.
+
+        Raises:
+            DataError: Some are gone or have another size.
+        """
+        assert self.partition
+        shards, run = self.partition.holdout, self.names["run"]
+        problems = []
+        for shard in shards:
+            try:
+                size = storage.stat(shard.uri).size if storage.exists(shard.uri) else -1
+            except StorageError as error:
+                raise StorageError(f"{error}\n{run}: its hold-out shards cannot be read. {_OTHER_SHARDS}") from None
+            if size < 0:
+                problems.append(f"{shard.uri} is gone")
+            elif size != shard.size_bytes:
+                problems.append(f"{shard.uri} has {size:,} bytes instead of {shard.size_bytes:,}")
+        if problems:
+            raise DataError(
+                f"{run}: {len(problems)} of its {len(shards)} hold-out shards are not those that the run read: "
+                f"{'; '.join(problems[:3])}{'; ...' * (len(problems) > 3)}. Put them back. {_OTHER_SHARDS}"
+            )
+
+    def warn_of_training_shards(self, measured: "Partition") -> None:
+        """Warn if shards to measure on are training shards of the run."""
+        assert self.partition
+        known = {(shard.checksum, shard.size_bytes) for shard in self.partition.training}
+        both = [shard.uri for shard in measured.holdout if (shard.checksum, shard.size_bytes) in known]
+        if both:
+            _LOGGER.warning(
+                "--input: %d of %d shards are training shards of %s, for instance %s. Figures on videos that a model "
+                "has learned say nothing about new ones.",
+                len(both), len(measured.holdout), self.names["run"], both[0],
+            )  # fmt: skip
+
+
+_OTHER_SHARDS = "Or name other labeled shards with --input."
+
+
+def find_in_run(run: str, name: str, access: ClusterAccess, folder: Path) -> Subject:
+    """Find a model of a run, and the videos that the run held out.
+
+    Args:
+        run: Root of a local run, or id of a run in a cluster.
+        name: `export`, the name of a model, or that of a node that writes weights.
+        access: Access to the cluster.
+        folder: Folder for copies of what is not on this machine.
+
+    Raises:
+        ConfigError: The run has no such model.
+        DataError: There is no such run, it has not finished what is needed, or another version made it.
+    """
+    from yt8m.data.partition import Partition
+    from yt8m.stages.evaluate import spec_of
+
+    artifacts = RunArtifacts(run, access)
+    node, output = _find_node(name, artifacts)
+    model = artifacts.place(node, output, folder)
+    model = Member(model).model if output == "member" else model
+    place = artifacts.place("prepare", "partition", folder)
+    try:
+        partition = Partition.load(place)
+        spec_of(model)
+    except ConfigError as error:
+        raise DataError(
+            f"{error}\n{artifacts.title}: another version of yt8m made this run. Run its recipe again in the same root "
+            "with this version, or evaluate with the version that made it."
+        ) from None
+    names = {"run": run, "model": name, "node": node}
+    return Subject(model, f"{name} of {run} (node {node})", names, partition)
+
+
+def _find_node(name: str, artifacts: RunArtifacts) -> tuple[str, str]:
+    """Return the node that wrote the weights of a model, and the name of the artifact."""
+    nodes = artifacts.nodes
+    if name == EXPORT and EXPORT in nodes:
+        return EXPORT, STAGES[EXPORT].outputs[0]
+    models = _models(nodes)
+    for stage in _WEIGHTS[:2]:
+        node = STAGES[stage].node.format(model=name)
+        if name in models and node in nodes:
+            return node, STAGES[stage].outputs[0]
+    for stage in _WEIGHTS:
+        if name in {STAGES[stage].node.format(model=model) for model in models} & set(nodes):
+            return name, STAGES[stage].outputs[0]
+    known = {*models, *({EXPORT} & set(nodes))}
+    folder = " To evaluate a folder, leave out --run and give --input." if Path(name).is_dir() else ""
+    raise ConfigError(f"--model: {artifacts.title} has no model '{name}'. {suggest(name, known)}{folder}")
+
+
+def _models(nodes: Collection[str]) -> list[str]:
+    """Return the names of the models that a run trains."""
+    before, _, after = STAGES["train"].node.partition("{model}")
+    return [node.removeprefix(before).removesuffix(after) for node in nodes if node.startswith(before)]
