@@ -141,7 +141,7 @@ class Benchmark:
         self._nodes = make_plan(self._recipe).nodes
         self._partition, self._measured = (self._folder / f"{name}.json" for name in ("partition", "measured"))
         prepare(config=PrepareConfig.parse(self._nodes["prepare"].config, "prepare"), output=self._partition)
-        hold_out_all(sorted(map(str, self._folder.glob("measure*"))), data.spec, "fail").save(self._measured)
+        hold_out_all(sorted(map(str, self._folder.glob("measure*.tfrecord"))), data.spec, "fail").save(self._measured)
         self._counts = DataCounts.of(Partition.load(self._partition))
 
     def compare(self, architecture: str, trials: int) -> str:

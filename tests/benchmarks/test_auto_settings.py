@@ -18,6 +18,7 @@ def printed(root: Path) -> str:
     command = [sys.executable, "benchmarks/auto_settings.py", NAME, "--trials=2", "--measured=150", f"--root={root}"]
     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
     result = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr[-2000:]
     (line,) = (line for line in result.stdout.splitlines() if line.startswith(NAME))
     return line
 
