@@ -1,9 +1,9 @@
-
 import numpy as np
 import pytest
 
 from yt8m.data.partition import Partition
 from yt8m.errors import StorageError
+from yt8m.holdout import Division, hash_keys
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.training import holdout_sample
 from yt8m.training.holdout_sample import HoldoutSample
@@ -21,7 +21,11 @@ def partition(tmp_path_factory, shards) -> Partition:
         shards.write(folder / f"validate{index}.tfrecord", videos)
     shards.write(folder / "train.tfrecord", [shards.video_of(5000 + n, labels=[n % 10]) for n in range(10)])
     config = PrepareConfig(
-        training=(f"{folder}/train*",), validation=(f"{folder}/validate*",), holdout_shards=SHARDS, spec=shards.spec
+        training=(f"{folder}/train*",),
+        validation=(f"{folder}/validate*",),
+        holdout_shards=SHARDS,
+        report_share=0,
+        spec=shards.spec,
     )
     prepare(config=config, output=folder / "partition.json")
     return Partition.load(folder / "partition.json")
@@ -65,6 +69,24 @@ def test_a_small_holdout_is_measured_as_a_whole(partition, exclusive):
     hits = labels.ravel()[np.argsort(-p.ravel())]
     precision = np.cumsum(hits) / np.arange(1, len(hits) + 1)
     assert figures.gap == pytest.approx((precision * hits).sum() / labels.sum(), abs=1e-6)
+
+
+def test_no_video_that_figures_are_reported_on_is_in_the_sample(partition, shards):
+    ids = [b"%04d" % (100 * index + number) for index in range(SHARDS) for number in range(VIDEOS)]
+    hashes = hash_keys(ids, seed=3)
+    division = Division.of(hashes, np.ones(len(ids), np.bool_), share=0.25, seed=3)
+    spec = shards.spec
+
+    def padded(video_id: bytes) -> bytes:
+        frames = shards.video_of(int(video_id)).frames
+        rows = np.hstack([[np.frombuffer(row, np.uint8) for row in frames[name]] for name in spec.features])
+        return np.vstack([rows, np.zeros((spec.max_frames - len(rows), spec.num_features), np.uint8)]).tobytes()
+
+    select = {
+        padded(video_id) for video_id, in_report in zip(ids, division.in_report(ids), strict=True) if not in_report
+    }
+    assert len(select) == division.select_videos == 45
+    assert frames_of(partition, division=division) == select
 
 
 @pytest.fixture

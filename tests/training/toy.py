@@ -68,7 +68,7 @@ class Sample:
         probabilities = predictor(frames, num_frames)
         metrics = StreamingMetrics(C)
         metrics.update(probabilities, labels)
-        batch = PredictedBatch(np.arange(VIDEOS), labels, probabilities)
+        batch = PredictedBatch(np.arange(VIDEOS), labels, probabilities, np.zeros(VIDEOS, np.bool_))
         return SampleFigures(metrics.result()["gap"], summed_crossentropy(batch, exclusive=exclusive) / VIDEOS)
 
 
