@@ -23,6 +23,7 @@ from yt8m.identity import work_name
 from yt8m.progress import duration
 from yt8m.records.files import list_files, list_kept
 from yt8m.records.record import NodeRecord, record_uri
+from yt8m.report.parts import name_videos
 from yt8m.stages.result import StageResult
 
 _LOGGER = logging.getLogger("yt8m.components")
@@ -191,7 +192,7 @@ class Step:
             folders = sorted({file.path.rpartition("/")[0] for file in under_root})
             record |= {"kept": [*self._kept(), *folders], "ended": time.time()}
         self._store(record | {"files": to_jsonable_python(files), "inputs": self.inputs.digests})
-        sys.stdout.write(f"{self.node}: {_summarize(result.metrics, seconds)}\n")
+        sys.stdout.write(f"{self.node}: {_summarize(result, seconds)}\n")
         sys.stdout.flush()
 
     def _kept(self) -> list[str]:
@@ -264,10 +265,12 @@ def _describe_model(metrics: Mapping[str, float], family: str) -> dict[str, Any]
     return described | ({"family": family} if family else {})
 
 
-def _summarize(metrics: Mapping[str, float], seconds: float) -> str:
-    """Describe a result in a few words: `GAP 0.8123, 1.2 MB, 3m12s`."""
+def _summarize(result: StageResult, seconds: float) -> str:
+    """Describe a result in a few words: `GAP 0.8123 on 1,050 report videos, 1.2 MB, 3m12s`."""
+    metrics, part = result.metrics, result.details.get("part")
     if "gap" in metrics:
-        words = [f"GAP {metrics['gap']:.4f}"]
+        videos = f" on {name_videos(part, metrics.get('videos'))}" if part else ""
+        words = [f"GAP {metrics['gap']:.4f}{videos}"]
     else:
         words = [f"{metrics[name]:,.0f} {noun}" for name, noun in _COUNTS.items() if name in metrics]
     size = metrics.get("bytes", metrics.get("size_bytes"))

@@ -7,6 +7,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from pipelines.runs.state import NodeState
+from yt8m.report.parts import name_videos
 
 # Columns to use where the output is not a terminal, so that no table cell is cut off.
 WIDTH = 120
@@ -64,8 +65,9 @@ def figures_of(node: NodeState) -> tuple[str, str]:
 
 
 def describe_figures(node: NodeState) -> str:
-    """Format a node's GAP and size for the end of a line: `  (GAP 0.8724, 117.0 MB)`, or nothing."""
+    """Format a node's figures for the end of a line: `  (GAP 0.8724 on 1,050 report videos, 117.0 MB)`, or nothing."""
     gap, size = figures_of(node)
-    parts = [f"GAP {gap}"] if gap else []
+    videos = f" on {name_videos(node.part, node.metrics.get('videos'))}" if node.part else ""
+    parts = [f"GAP {gap}{videos}"] if gap else []
     parts += [size] if size else []
     return f"  ({', '.join(parts)})" if parts else ""

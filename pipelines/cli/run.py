@@ -23,6 +23,7 @@ from pipelines.runs.state import RunState
 from pipelines.runs.view import warning_lines
 from yt8m.errors import UserError
 from yt8m.progress import duration
+from yt8m.report.parts import name_videos
 from yt8m.storage.patterns import has_wildcards
 from yt8m.words import count
 
@@ -193,12 +194,17 @@ def _show_results(console: Console, state: RunState, seconds: float) -> None:
 def _figures(final: dict[str, Any]) -> list[str]:
     lines = []
     if final.get("gap") is not None:
-        name, videos = final.get("gap_name", "GAP"), final["videos"] or 0
-        line = f"{name} {final['gap']:.4f} of the {final['measured_on']} on {videos:.0f} hold-out videos"
+        low, high = final.get("gap_low"), final.get("gap_high")
+        interval = f" (95%: {low:.4f} to {high:.4f})" if low is not None and high is not None else ""
+        videos = name_videos(final.get("part") or "hold-out", final.get("videos"))
+        line = f"{final.get('gap_name', 'GAP')} {final['gap']:.4f}{interval} of the {final['measured_on']} on {videos}"
         baseline = final.get("baseline_gap")
         lines.append(line + (f"; label frequencies alone: {baseline:.4f}" if baseline is not None else ""))
+    if final.get("test_gap") is not None:
+        lines.append(f"GAP {final['test_gap']:.4f} on {name_videos('test', final.get('test_videos'))}")
     if final.get("accuracy") is not None:
-        lines.append(f"Accuracy {final['accuracy']:.4f}, {final['balanced_accuracy']:.4f} averaged over the classes")
+        mean = f"{final['balanced_accuracy']:.4f} averaged over the classes"
+        lines.append(f"Accuracy {final['accuracy']:.4f}, {mean}, on the same videos")
     if final.get("size_bytes") is not None:
         budget = final.get("budget_bytes")
         share = f", {final['size_bytes'] / budget:.1%} of the budget" if budget else ""

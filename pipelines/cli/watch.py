@@ -220,10 +220,12 @@ def _table(view: RunView) -> Group:
         for name, node in view.nodes.items()
     ]
     columns = [number for number in range(len(_COLUMNS)) if any(row[number] for row in rows)]
+    measured = {node.part for node in view.nodes.values() if node.part and "gap" in node.metrics}
     table = Table(box=None)
     for number in columns:
         title = _COLUMNS[number]
-        table.add_column(title, justify="right" if title in _FIGURES else "left", no_wrap=title != "reason")
+        shown = f"GAP ({', '.join(sorted(measured))})" if title == "GAP" and measured else title
+        table.add_column(shown, justify="right" if title in _FIGURES else "left", no_wrap=title != "reason")
     for row, node in zip(rows, view.nodes.values(), strict=True):
         table.add_row(*(row[number] for number in columns), style=STYLES.get(node.state, ""))
     return Group(Text(f"{view.pipeline}: {', '.join(parts)}", style="italic"), table)

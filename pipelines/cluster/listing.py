@@ -118,7 +118,7 @@ def recipe_name(cluster: Cluster, entry: Mapping[str, Any], names: dict[str, str
 
 
 def read_gap(cluster: Cluster, run_id: str) -> str:
-    """Return the GAP of a run from the record of its report; empty if it has none.
+    """Return the GAP of a run and the part of the hold-out it is of, from the record of its report; empty if none.
 
     Raises:
         StorageError: The object store of the run's root cannot be reached.
@@ -128,10 +128,13 @@ def read_gap(cluster: Cluster, run_id: str) -> str:
         if not run.root or _REPORT not in run.graph.nodes:
             return ""
         uri = record_uri(run.root, _REPORT, run.graph.work(_REPORT))
-        metrics = NodeRecord.parse_json(storage.read_text(uri), uri).metrics if storage.exists(uri) else {}
+        record = NodeRecord.parse_json(storage.read_text(uri), uri) if storage.exists(uri) else None
     except (ConfigError, MissingError):  # not a pipeline of KFP 2, one that was deleted, or a damaged record
         return ""
-    return f"{metrics['gap']:.4f}" if "gap" in metrics else ""
+    if record is None or "gap" not in record.metrics:
+        return ""
+    part = record.details.get("part")
+    return f"{record.metrics['gap']:.4f}" + (f" ({part})" if part else "")
 
 
 def shrink(entry: dict[str, Any]) -> dict[str, Any]:

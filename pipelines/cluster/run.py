@@ -124,6 +124,7 @@ class ClusterRun:
                 found = {"state": self._of_record(record, is_failed=name in failed)}
             if record and found["state"] in FINISHED:
                 found |= {"metrics": record.metrics, "outputs": record.artifacts}
+                found["part"] = record.details.get("part", "")
                 if found["state"] == "unchanged" or not steps:
                     found["seconds"] = record.seconds or 0.0
             nodes[name] = NodeState(title=node.title, group=node.group).model_copy(update=found)

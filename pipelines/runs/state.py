@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pipelines.graph.plan import Plan
 from yt8m.config import Config, ConfigFile
@@ -29,6 +29,7 @@ class NodeState(Config):
         started: Time at which the node started, in seconds since 1970; 0 if it has not started.
         seconds: Duration of the step in seconds. For an unchanged node, the duration of the original execution.
         metrics: Metrics of the node by name.
+        part: Part of the hold-out on which its GAP was computed: `report` or `hold-out`; empty if it has none.
         outputs: Paths of the node's artifacts by name, and of its record as `record`.
         log: Path of the file with the step's output.
     """
@@ -41,6 +42,7 @@ class NodeState(Config):
     started: float = 0.0
     seconds: float = 0.0
     metrics: Mapping[str, float] = {}
+    part: str = ""
     outputs: Mapping[str, str] = {}
     log: str = ""
 
@@ -112,8 +114,8 @@ class RunState:
         record = _read_record(outputs.get("record", ""))
         executed = node.started and state != "unchanged"
         seconds = moment - node.started if executed else record.get("seconds", 0.0)
-        metrics = record.get("metrics", {})
-        self._change(name, state=state, seconds=seconds, metrics=metrics, outputs=dict(outputs))
+        metrics, part = record.get("metrics", {}), record.get("details", {}).get("part", "")
+        self._change(name, state=state, seconds=seconds, metrics=metrics, part=part, outputs=dict(outputs))
 
     def stop(self) -> None:
         """Mark nodes that are still running as stopped, because the run has ended."""
@@ -161,9 +163,9 @@ def check_inputs(node: str, needed: Iterable[str], states: Mapping[str, NodeStat
         raise ConfigError(f"{node}: its inputs are missing or stale: {', '.join(missing)}. {remedy}")
 
 
-def _read_record(path: str) -> dict[str, dict[str, float]]:
+def _read_record(path: str) -> dict[str, Any]:
     """Return a node's record, or nothing if it is missing."""
     if not path or not Path(path).is_file():
         return {}
-    record: dict[str, dict[str, float]] = json.loads(Path(path).read_text())
+    record: dict[str, Any] = json.loads(Path(path).read_text())
     return record

@@ -86,6 +86,13 @@ def test_a_model_has_its_most_important_figures(tmp_path: Path, arguments: dict[
     assert model.metadata == {"gap": 0.5123, "bytes": 1234, "parameters": 99, "family": "dbof"}
 
 
+def test_the_last_line_says_on_which_videos_gap_was_computed(
+    arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Step(arguments, "train").finish(StageResult({"gap": 0.81234, "videos": 1050.0}, {"part": "report"}))
+    assert "train-a: GAP 0.8123 on 1,050 report videos, " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("metrics", "said"),
     [

@@ -112,11 +112,11 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     card = (tmp_path / "card.md").read_text()
     gap, low, high = (measured.metrics[name] for name in ("gap", "gap_low", "gap_high"))
     assert f"GAP@20: **{gap:.5f}** (95 % interval {low:.5f} to {high:.5f}), measured with this SavedModel" in card
-    assert "during the export on 2 hold-out videos.\nNothing was decided on these videos" in card
+    assert "during the export on 2 hold-out videos, the part *report*.\nNothing was decided on these videos" in card
     assert "videos per second" in card
     assert re.search(rf"Measured during the export on {result.details['device']}, ", card)
     assert result.details["device"]
-    assert "Trained on 1,234 videos, evaluated on 56 others." in card
+    assert "Trained on 1,234 videos, with 56 others held out." in card
     assert "| 0.71234 | 0.71233 |" in card
     assert "| 0.61234 | unknown |" in card
 

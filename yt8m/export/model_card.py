@@ -73,6 +73,7 @@ class CardFacts(Config):
         holdout_videos: Number of hold-out videos, if known.
         member_gaps: GAP of each member by name.
         latency: Measured latency, or None.
+        warnings: What makes the figures doubtful or the model bad, each in a few sentences; see `docs/warnings.md`.
     """
 
     description: ExportDescription
@@ -92,6 +93,7 @@ class CardFacts(Config):
     holdout_videos: int | None = None
     member_gaps: Mapping[str, MemberGaps] = {}
     latency: Latency | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def render_card(facts: CardFacts, texts: CardTexts) -> str:

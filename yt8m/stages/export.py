@@ -33,6 +33,7 @@ from yt8m.models.files import WEIGHTS_FILE, ModelDescription, read_description
 from yt8m.quantization.files import count_by_bits
 from yt8m.records.record import NodeRecord
 from yt8m.report.run import ModelRun, Run
+from yt8m.report.warnings.rules import find_warnings
 from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
 from yt8m.stages.result import StageResult
 
@@ -150,6 +151,7 @@ def export(
             gap_report=ensemble.gap_report,
             gap_report_float=ensemble.gap_report_float,
             latency=latency,
+            warnings=_warnings(records, evaluated, ensemble.members),
             **_facts_of_run(records, description),
         )
         text = render_card(facts, config.card)
@@ -234,6 +236,17 @@ def _facts_of_run(records: Sequence[NodeRecord], description: ExportDescription)
         for name, model in models.items()
     }
     return {"member_gaps": gaps, **facts}
+
+
+def _warnings(records: Sequence[NodeRecord], evaluated: StageResult, members: Iterable[str]) -> tuple[str, ...]:
+    """Return the warnings of the run that concern the exported model: all but those of other models."""
+    exported = NodeRecord(node="export", stage="export", metrics=evaluated.metrics, details=evaluated.details)
+    others = {record.node for record in records if record.name and record.name not in set(members)}
+    return tuple(
+        f"**{each.title}** (`{each.node}`): {each.text} {each.cause}"
+        for each in find_warnings(Run([*records, exported]))
+        if each.node not in others
+    )
 
 
 def _result(facts: CardFacts, seconds: float) -> StageResult:

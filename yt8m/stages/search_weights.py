@@ -136,10 +136,11 @@ def _search(
     # If not all members fit, the flat average takes the best ones first.
     flat = holdout.budget.fill(np.argsort(-own_gaps, kind="stable")).astype(np.float64)
     flat /= flat.sum()
+    decided = "select" if holdout.part == "report" else "hold-out"
     with progress("search_weights", 2 * config.trials, "trials") as advance:
 
         def show(trials: int, gap: float) -> None:
-            advance(trials, f"GAP {gap:.5f}")
+            advance(trials, f"{decided} GAP {gap:.5f}")
 
         random, guided = (Trials(holdout.search, holdout.budget, config.trials, show) for _ in range(2))
         random_search(random, holdout.budget, np.random.default_rng([config.seed, 1]))

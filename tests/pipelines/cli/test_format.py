@@ -8,6 +8,8 @@ def test_figures_are_gap_and_size() -> None:
     assert describe_figures(NodeState(title="x", metrics={"gap": 0.87236, "bytes_after": 117e6})) == (
         "  (GAP 0.8724, 117.0 MB)"
     )
+    of_report = NodeState(title="x", metrics={"gap": 0.87236, "videos": 1050.0}, part="report")
+    assert describe_figures(of_report) == "  (GAP 0.8724 on 1,050 report videos)"
     assert describe_figures(NodeState(title="x", metrics={"seconds": 3.0})) == ""
 
 

@@ -55,10 +55,15 @@ def test_the_final_figures_are_gap_baseline_size_and_members() -> None:
         "Size 1.5 MB, 50.0% of the budget; 2 members",
     ]
     assert _figures({}) == []
+    report = {**final, "measured_on": "model", "part": "report", "videos": 1050.0, "gap_low": 0.48, "gap_high": 0.52}
+    assert _figures({**report, "test_gap": 0.49, "test_videos": 300.0}) == [
+        "GAP 0.5000 (95%: 0.4800 to 0.5200) of the model on 1,050 report videos; label frequencies alone: 0.2000",
+        "GAP 0.4900 on 300 test videos",
+    ]
     named = {**final, "gap_name": "GAP@3", "accuracy": 0.75, "balanced_accuracy": 0.7}
     assert _figures(named) == [
         "GAP@3 0.5000 of the exported model on 100 hold-out videos; label frequencies alone: 0.2000",
-        "Accuracy 0.7500, 0.7000 averaged over the classes",
+        "Accuracy 0.7500, 0.7000 averaged over the classes, on the same videos",
     ]
 
 
