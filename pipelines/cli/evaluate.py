@@ -191,10 +191,10 @@ class _Collected:
         from yt8m.class_metrics.scores import ClassScores
 
         self.shards = measured.holdout_uris
-        self._new = lambda: ClassScores(measured.spec.num_classes)
+        self._num_classes = measured.spec.num_classes
         self._divided = not is_input and measured.division.part == "report"
-        self.measured: ClassScores = self._new()
-        self.deciding: ClassScores = self._new() if self._divided else self.measured
+        self.measured = ClassScores(self._num_classes)
+        self.deciding = ClassScores(self._num_classes) if self._divided else self.measured
         self.origin: Literal["select", "same videos"] = "select" if self._divided else "same videos"
 
     def add(self, batch: "PredictedBatch") -> None:
@@ -206,8 +206,10 @@ class _Collected:
 
     def add_deciding(self, batch: "PredictedBatch") -> None:
         """Add predictions of the videos that decide."""
+        from yt8m.class_metrics.scores import ClassScores
+
         if self.deciding is self.measured:
-            self.deciding, self.origin = self._new(), "select"
+            self.deciding, self.origin = ClassScores(self._num_classes), "select"
         chosen = batch.rows(~batch.report)
         self.deciding.update(chosen.probabilities, chosen.labels)
 

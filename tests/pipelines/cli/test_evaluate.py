@@ -189,7 +189,7 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def expected_rows(measured: tuple, deciding: tuple) -> list[tuple[float | None, ...]]:
     """Compute average precision, precision and recall of every class, by counting at every score."""
-    rows = []
+    rows: list[tuple[float | None, ...]] = []
     for number in range(measured[0].shape[1]):
         scores, labels = measured[0][:, number], measured[1][:, number] != 0
         other, other_labels = deciding[0][:, number], deciding[1][:, number] != 0
