@@ -148,6 +148,7 @@ def test_an_undivided_hold_out_is_measured_as_a_whole(finished: Path, run: Calla
     assert "all 61 hold-out videos of 2 shards: the run chose by them, too" in evaluate("--run", root).output
 
 
+@pytest.mark.slow
 def test_names_choose_the_exported_model_final_weights_and_the_weights_of_a_node(run: Callable) -> None:
     root = run()
     found = {
@@ -167,6 +168,7 @@ def test_names_choose_the_exported_model_final_weights_and_the_weights_of_a_node
     assert found["trained"]["gap"] == found["two"]["gap"] != found["export"]["gap"]
 
 
+@pytest.mark.slow
 def test_other_shards_count_as_a_whole(finished: Path, run: Callable) -> None:
     found = figures("--run", run(), "--input", finished / "data" / "test0.tfrecord")
     assert (found["part"], found["videos"], found["shards"]) == ("input", 12, 1)
@@ -238,6 +240,7 @@ def test_thresholds_come_from_select_and_figures_from_report(finished: Path, run
     assert "every" in result.output
 
 
+@pytest.mark.slow
 def test_thresholds_for_other_shards_come_from_the_run(finished: Path, run: Callable, tmp_path: Path) -> None:
     places = ["--input", finished / "data" / "validate1.tfrecord", "--by-class", tmp_path / "classes.csv"]
     found = figures("--run", run(), "--model", "one", *places)
