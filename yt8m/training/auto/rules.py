@@ -5,7 +5,7 @@ left to do. Steps and `yt8m plan` call the same functions, so that both have the
 """
 
 from collections.abc import Callable, Sequence
-from math import ceil, log2, sqrt
+from math import ceil, sqrt
 from typing import Any
 
 from yt8m.data.format import DataSpec
@@ -14,14 +14,17 @@ from yt8m.training.config import ResolvedTraining, TrainingConfig
 from yt8m.training.steps import Steps
 from yt8m.words import count
 
-# Videos per step: so many times the cube root of the training videos, as a power of two between these bounds.
-BATCH_FACTOR, LEAST_BATCH, MOST_BATCH = 3.0, 2, 256
+# Videos per step: so many times the root of the training videos, a multiple of the second number, at most the third.
+# Then a budget of steps gives fewer epochs to more videos. `benchmarks/auto_settings.py` measures these numbers.
+BATCH_FACTOR, BATCH_UNIT, MOST_BATCH = 0.57, 8, 256
+# Fewest videos of a step, if there are as many.
+LEAST_BATCH = 2
 # Fewest steps of an epoch, unless there are fewer videos than that.
 LEAST_STEPS_PER_EPOCH = 4
 # Steps that a training needs, and the bounds of the epochs that give them.
-STEPS_BUDGET, LEAST_EPOCHS, MOST_EPOCHS = 1500, 6, 15
+STEPS_BUDGET, LEAST_EPOCHS, MOST_EPOCHS = 1500, 8, 30
 # Learning rate of short trainings and of the paper's, and the steps from which it falls with their root.
-SHORT_RATE, LEAST_RATE, SHORT_STEPS = 0.005, 2e-4, 1000
+SHORT_RATE, LEAST_RATE, SHORT_STEPS = 0.005, 2e-4, 1500
 # Number of times that the learning rate decays, as in the paper.
 DECAYS = 11
 # Largest training set that is kept in memory.
@@ -127,8 +130,8 @@ def _setting(stated: Any, rule: Callable[[], tuple[Any, str]]) -> Setting:
 
 def _batch_size(videos: int) -> tuple[int, str]:
     most = max(videos // LEAST_STEPS_PER_EPOCH, min(LEAST_BATCH, videos), 1)
-    power = 2 ** round(log2(BATCH_FACTOR * max(videos, 1) ** (1 / 3)))
-    chosen = min(max(power, LEAST_BATCH), MOST_BATCH, most)
+    units = max(round(BATCH_FACTOR * sqrt(videos) / BATCH_UNIT), 1)
+    chosen = min(units * BATCH_UNIT, MOST_BATCH, most)
     return chosen, f"suits {count(videos, 'training video')}"
 
 
