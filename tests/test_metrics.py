@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yt8m.metrics import StreamingMetrics, gap_from_top, gap_name
+from yt8m.metrics import StreamingMetrics, gap_from_top
 from yt8m.predictions import PredictionsBuilder
 
 Array = npt.NDArray[np.float32]
@@ -84,12 +84,6 @@ def test_accuracy_counts_videos_and_balanced_accuracy_counts_classes():
     metrics.update([*right[:1], [0.3, 0.3, 0.2, 0.2]], np.eye(4)[[0, 2]])
     assert metrics.accuracy() == {"accuracy": 3 / 5, "balanced_accuracy": (3 / 4 + 0) / 2}
     assert metrics.accuracy()["accuracy"] == metrics.result()["hit_at_1"]
-
-
-@pytest.mark.parametrize(("classes", "name"), [(2, "GAP@2"), (19, "GAP@19"), (20, "GAP@20"), (3862, "GAP@20")])
-def test_the_name_of_gap_has_the_number_of_predictions_that_count(classes, name):
-    assert gap_name(classes) == name
-    assert gap_name(classes, top_k=5) == f"GAP@{min(5, classes)}"
 
 
 def test_without_labels_every_metric_is_zero():

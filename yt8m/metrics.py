@@ -23,14 +23,6 @@ _ROWS = 4096
 _Key = TypeVar("_Key", np.uint32, np.uint64)
 
 
-def gap_name(num_classes: int, top_k: int = GAP_TOP_K) -> str:
-    """Return the name of GAP for data with this number of classes, with the number of predictions that count.
-
-    Data with fewer classes than `top_k` have only as many predictions per video: `GAP@7` is GAP over all 7 classes.
-    """
-    return f"GAP@{min(top_k, num_classes)}"
-
-
 class StreamingMetrics:
     """Computes the metrics over batches of videos.
 

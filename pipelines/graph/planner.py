@@ -116,7 +116,7 @@ class _Planner:
                     self._add_model(candidate, config, name)
             if teaches:
                 read = self._read("prediction", teachers, "predictions")
-                size = SelectConfig(size=family.ensemble_size)
+                size = SelectConfig(size=family.ensemble_size, gap_top_k=self.recipe.evaluation.gap_top_k)
                 selection = {"selection": self._add("select_teachers", size, group=name, family=name, **read)}
         if teaches:
             self._add_soft_targets(name, teachers, selection)

@@ -12,7 +12,7 @@ class ExpandedRecipe:
     """A recipe's plain data with all inherited values filled in.
 
     Models inherit from the recipe's section `training`, students from the model that their `like` names, and
-    everything random from the recipe's `seed`.
+    everything random from the recipe's `seed`. The search counts as many classes in GAP as the evaluation.
 
     Args:
         raw: The recipe as read from YAML without grids, of any shape.
@@ -40,6 +40,8 @@ class ExpandedRecipe:
         if isinstance(mapping_at(self.data, "data").get("generate"), dict):
             self._set_defaults(("data", "generate"), seed, ())
         self._set_defaults(("ensemble", "search"), seed, ())
+        counted = {key: value for key, value in mapping_at(self.data, "evaluation").items() if key == "gap_top_k"}
+        self._set_defaults(("ensemble", "search"), counted, ("evaluation",))
 
     def origin(self, path: FieldPath) -> FieldPath:
         """Return the place in the recipe where the value at a path of `data` was written."""

@@ -123,9 +123,11 @@ def _check_sizes(families: Mapping[str, Any]) -> Problems:
 
 def _check_top_k(raw: Mapping[str, Any]) -> Problems:
     """Check that predictions keep as many classes as their readers need."""
-    search = mapping_at(raw, "ensemble", "search").get("top_k", GAP_TOP_K)
-    kept = mapping_at(raw, "evaluation").get("top_k", DEFAULT_TOP_K)
-    if isinstance(search, int) and isinstance(kept, int) and kept < (needed := max(search, GAP_TOP_K)):
+    evaluation = mapping_at(raw, "evaluation")
+    kept, measured = evaluation.get("top_k", DEFAULT_TOP_K), evaluation.get("gap_top_k", GAP_TOP_K)
+    searched = mapping_at(raw, "ensemble", "search").get("gap_top_k", measured)
+    numbers = (kept, measured, searched)
+    if all(isinstance(number, int) for number in numbers) and kept < (needed := max(measured, searched)):
         yield (
             f"evaluation.top_k: the selection of teachers and the search for weights read {needed} classes of every "
             f"video. Received: {kept}. Keep at least as many."

@@ -12,7 +12,7 @@ from tests.support.toy_ensemble import export_ensemble, write_weights
 from yt8m.data.partition import Partition
 from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError
-from yt8m.metrics import StreamingMetrics, gap_of_keys
+from yt8m.metrics import StreamingMetrics, gap_from_top, gap_of_keys
 from yt8m.models.files import WEIGHTS_FILE, load_model
 from yt8m.predictions import Predictions
 from yt8m.stages.evaluate import EvaluateConfig, baseline_keys, evaluate, with_evaluation
@@ -57,6 +57,20 @@ def test_metrics_do_not_depend_on_the_batch_size(small_partition, trained, tmp_p
     assert four["gap"] == pytest.approx(eleven["gap"], abs=1e-9)
     assert four["loss"] == pytest.approx(eleven["loss"], rel=1e-6)
     assert Predictions.load(tmp_path / "predictions").top_k == 3
+
+
+def test_the_number_of_predictions_in_gap_can_be_set(small_partition, trained, tmp_path):
+    three = run(small_partition, trained, tmp_path, EvaluateConfig(batch_size=4, gap_top_k=3)).metrics
+    all_ten = run(small_partition, trained, tmp_path, EvaluateConfig(batch_size=4, gap_top_k=30)).metrics
+    assert (three["gap_top_k"], all_ten["gap_top_k"]) == (3, 10)
+    found = Predictions.load(tmp_path / "predictions")
+    rows = found.rows(found.rows_report)
+    for metrics, top_k in ((three, 3), (all_ten, 10)):
+        exact = gap_from_top(rows.classes, rows.scores, rows.label_ptr, rows.labels, top_k)
+        assert metrics["gap"] == pytest.approx(exact, abs=1e-9)
+        baseline = baseline_keys(Partition.load(small_partition), rows, top_k)
+        assert metrics["baseline_gap"] == pytest.approx(gap_of_keys(baseline, len(rows.labels)), abs=1e-9)
+    assert three["gap"] != all_ten["gap"]
 
 
 def test_predictions_need_not_be_stored(small_partition, trained, tmp_path):

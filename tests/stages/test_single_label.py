@@ -46,7 +46,7 @@ def partition(tmp_path_factory):
         videos = [video_of_class(first + number, CLASSES[number % 4]) for number in range(40)]
         write_shard(folder / f"{name}.tfrecord", videos)
     config = PrepareConfig(
-        training=(f"{folder}/train*",), validation=(f"{folder}/validate*",), holdout_shards=1, spec=SPEC
+        training=(f"{folder}/train*",), validation=(f"{folder}/validate*",), holdout_shards=1, spec=SPEC, report_share=0
     )
     prepare(config=config, output=folder / "partition.json")
     return folder / "partition.json"

@@ -92,7 +92,7 @@ def _check_depth(member: Predictions, path: Path, top_k: int) -> None:
     if member.top_k < needed:
         raise DataError(
             f"{path}: expected at least the top {needed} classes of every video, received the top {member.top_k}. "
-            "Set evaluation.top_k to at least top_k of the selection and the search, and run again."
+            "Set evaluation.top_k to at least evaluation.gap_top_k, and run again."
         )
 
 

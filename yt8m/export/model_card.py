@@ -11,7 +11,6 @@ from yt8m.data.format import DEQUANTIZATION
 from yt8m.data.vocabulary.names import ClassNames
 from yt8m.export.description import ExportDescription
 from yt8m.export.latency import Latency
-from yt8m.metrics import gap_name
 from yt8m.predictions import Part
 
 # Number of classes whose names are in the card.
@@ -61,6 +60,7 @@ class CardFacts(Config):
         weights_by_bits: Number of weights stored with each number of bits.
         part: Part of the hold-out on which the GAPs below are computed, but for `gap_search`.
         videos: Number of videos in that part.
+        gap_top_k: Number of predictions per video that count in GAP.
         gap_exported: GAP of the exported model; the figure to quote.
         gap_low: Lower end of its 95 % interval.
         gap_high: Upper end of its 95 % interval.
@@ -68,6 +68,8 @@ class CardFacts(Config):
             predictions of the members.
         gap_report: Same on the part of the other figures.
         gap_report_float: Same as `gap_report`, before quantization.
+        accuracy: Share of the videos whose most likely class is right, if every video has exactly one label.
+        balanced_accuracy: Mean of this share over the classes, if every video has exactly one label.
         names: Names of the classes; empty if they have none.
         training_videos: Number of training videos, if known.
         holdout_videos: Number of hold-out videos, if known.
@@ -82,12 +84,15 @@ class CardFacts(Config):
     weights_by_bits: Mapping[int, int]
     part: Part
     videos: PositiveInt
+    gap_top_k: PositiveInt
     gap_exported: float
     gap_low: float
     gap_high: float
     gap_search: float
     gap_report: float
     gap_report_float: float
+    accuracy: float | None = None
+    balanced_accuracy: float | None = None
     names: Mapping[int, str] = {}
     training_videos: int | None = None
     holdout_videos: int | None = None
@@ -108,7 +113,7 @@ def render_card(facts: CardFacts, texts: CardTexts) -> str:
         description=facts.description,
         data=facts.description.data,
         dequantization=DEQUANTIZATION,
-        gap_name=gap_name(facts.description.data.num_classes),
+        gap_name=f"GAP@{facts.gap_top_k}",
         unmeasured=MemberGaps(),
         classes=ClassNames(facts.names).labels(range(facts.description.data.num_classes), _LISTED_CLASSES),
     )

@@ -134,7 +134,8 @@ def _average(
         soft_targets=soft_targets,
         averaging_decay=1 - 1 / averaged.value,
     )
-    before_gaps = holdout_gaps(run.network, shards, config.batch_size, "GAP before averaging")
+    top_k = config.evaluation.gap_top_k
+    before_gaps = holdout_gaps(run.network, shards, config.batch_size, "GAP before averaging", top_k)
     record = run.fit(
         checkpoint_uri=checkpoint_uri,
         tensorboard_uri=tensorboard_uri,
@@ -143,7 +144,7 @@ def _average(
         architecture=description.model.architecture,
         identity={"weights": folder_digest(model)},
     )
-    after_gaps = holdout_gaps(run.network, shards, config.batch_size, "GAP after averaging")
+    after_gaps = holdout_gaps(run.network, shards, config.batch_size, "GAP after averaging", top_k)
     kept = config.policy == "always" or after_gaps.select > before_gaps.select
     if kept:
         save_model(output, run.network, description.model, description.data)

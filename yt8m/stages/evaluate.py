@@ -38,11 +38,15 @@ class EvaluateConfig(Config):
     Attributes:
         batch_size: Number of videos per batch. It changes speed and memory, not results.
         top_k: Number of classes per video whose probabilities are kept as predictions, from which teachers are selected
-            and the weights of the ensemble searched. At least 20, which the metric GAP@20 reads.
+            and the weights of the ensemble searched. At least `gap_top_k`.
+        gap_top_k: Number `k` of the most likely classes per video that count in GAP, which figures call GAP@k (the
+            paper: 20). Where there are fewer classes, all of them count: GAP@5 with 5 classes. Teachers, weights and
+            averages are decided by the same GAP; epochs of a training by GAP@20.
     """
 
     batch_size: PositiveInt = 128
     top_k: PositiveInt = DEFAULT_TOP_K
+    gap_top_k: PositiveInt = GAP_TOP_K
 
 
 def evaluate(
@@ -84,8 +88,11 @@ def evaluate(
     timed = _TimedPredictor(_load_predictor(model, shards.spec))
     timed.warm_up(config.batch_size, shards.spec)
     divided = shards.division.part == "report"
-    scores = BothParts(shards, exclusive=_has_exclusive_classes(model))
-    kinds = {kind: (classes, StreamingMetrics(len(classes))) for kind, classes in _class_kinds(shards).items()}
+    scores = BothParts(shards, exclusive=_has_exclusive_classes(model), top_k=config.gap_top_k)
+    kinds = {
+        kind: (classes, StreamingMetrics(len(classes), config.gap_top_k))
+        for kind, classes in _class_kinds(shards).items()
+    }
     builder = PredictionsBuilder(shards.spec.num_classes, config.top_k)
     for batch in predict_holdout(timed, shards, config.batch_size, "Evaluating"):
         scores.update(batch)
@@ -109,9 +116,9 @@ def evaluate(
     decided = scores.select.metrics.result()
     figures = {
         **scores.report.result(),
-        "gap_top_k": float(min(GAP_TOP_K, shards.spec.num_classes)),
+        "gap_top_k": float(min(config.gap_top_k, shards.spec.num_classes)),
         **(scores.report.metrics.accuracy() if shards.single_label else {}),
-        **_against_baseline(scores.report.metrics.keys, shards, found.rows(found.rows_report)),
+        **_against_baseline(scores.report.metrics.keys, shards, found.rows(found.rows_report), config.gap_top_k),
         "gap_select": decided["gap"],
         "select_videos": decided["videos"],
         "bytes": float(_size_bytes(model)),
@@ -145,26 +152,29 @@ def with_evaluation(result: StageResult, evaluated: StageResult) -> StageResult:
     return StageResult({**result.metrics, **renamed}, {**result.details, **evaluated.details})
 
 
-def baseline_keys(partition: Partition, found: Predictions) -> npt.NDArray[np.uint32]:
+def baseline_keys(partition: Partition, found: Predictions, top_k: int = GAP_TOP_K) -> npt.NDArray[np.uint32]:
     """Predict each class by its frequency among the training videos, for every video.
 
     Args:
         partition: Partition with the number of training videos per class.
         found: Any predictions of `N` videos. Only their labels are used.
+        top_k: Number of predictions per video that count in GAP.
 
     Returns:
         Keys of the top `k` predictions, uint32 `(N, k)`; see `yt8m.metrics.pack_keys`.
     """
     frequencies = np.array([partition.class_counts], np.float32) / max(partition.num_training_videos, 1)
-    classes, scores = top_classes(frequencies, min(GAP_TOP_K, frequencies.shape[1]))
+    classes, scores = top_classes(frequencies, min(top_k, frequencies.shape[1]))
     shape = (found.num_videos, classes.shape[1])
     hits = label_hits(np.broadcast_to(classes, shape), found.label_ptr, found.labels)
     return pack_keys(np.broadcast_to(scores, shape), hits)
 
 
-def _against_baseline(keys: npt.NDArray[np.uint32], partition: Partition, found: Predictions) -> dict[str, float]:
+def _against_baseline(
+    keys: npt.NDArray[np.uint32], partition: Partition, found: Predictions, top_k: int
+) -> dict[str, float]:
     """Compare a model's top predictions with the baseline, and estimate the errors of both GAPs."""
-    baseline = baseline_keys(partition, found)
+    baseline = baseline_keys(partition, found, top_k)
     gaps = resample_gaps([keys, baseline], np.diff(found.label_ptr))
     low, high = np.quantile(gaps[0], INTERVAL)
     return {

@@ -40,12 +40,15 @@ class SearchConfig(Config):
         min_gain_errors: Gain in standard errors that searched weights need to replace the flat average; 0 always takes
             the best weights. The default is 2, as the best of many weightings gains about 1.5 by chance.
         seed: Seed of both methods. The default is the recipe's `seed`.
-        top_k: Number of predictions per video that count in GAP (the paper: 20).
+        gap_top_k: Number of predictions per video that count in GAP (the paper: 20). The default is the recipe's
+            `evaluation.gap_top_k`.
     """
 
     absent_keys: ClassVar[Mapping[str, str]] = {
         "search_share": "The hold-out is divided once for all decisions, not only for the search. Set "
         "data.report_share, the share of the videos on which figures are reported; weights are searched on the others.",
+        "top_k": "GAP is the same in all steps of a run. Set evaluation.gap_top_k, the number of classes that count in "
+        "it.",
     }
 
     budget_bytes: PositiveInt = 2**30
@@ -53,7 +56,7 @@ class SearchConfig(Config):
     trials: PositiveInt = 500
     min_gain_errors: float = Field(default=2.0, ge=0)
     seed: NonNegativeInt = 0
-    top_k: PositiveInt = GAP_TOP_K
+    gap_top_k: PositiveInt = GAP_TOP_K
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output:
     best = next(row for row in rows if row["method"] == chosen)
     ensemble = EnsembleWeights(
         budget_bytes=config.budget_bytes,
-        gap_report_float=_float_gap(best["members"], opened, holdout, config.top_k),
+        gap_report_float=_float_gap(best["members"], opened, holdout, config.gap_top_k),
         **{name: best[name] for name in best if name in EnsembleWeights.model_fields},
     )
     ensemble.save(output)
@@ -151,16 +154,16 @@ def _search(
 
 
 def _read(opened: Mapping[str, Member], config: SearchConfig) -> _Holdout:
-    members = load_members({name: member.predictions for name, member in opened.items()}, config.top_k)
+    members = load_members({name: member.predictions for name, member in opened.items()}, config.gap_top_k)
     models = {name: member.model for name, member in opened.items()}
     sizes = model_sizes(models)
     margin = resolve_size_margin(config.size_margin, list(sizes.values()), config.budget_bytes)
     budget = budget_of(sizes, config.budget_bytes, margin.value)
     first = next(iter(members.values()))
-    search = EnsembleScores(list(members.values()), first.rows_select, top_k=config.top_k)
+    search = EnsembleScores(list(members.values()), first.rows_select, top_k=config.gap_top_k)
     report = search
     if first.part == "report":
-        report = EnsembleScores(list(members.values()), first.rows_report, top_k=config.top_k)
+        report = EnsembleScores(list(members.values()), first.rows_report, top_k=config.gap_top_k)
     return _Holdout(tuple(members), budget, margin, search, report, first.rows_report, first.part)
 
 

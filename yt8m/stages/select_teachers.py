@@ -25,11 +25,11 @@ class SelectConfig(Config):
 
     Attributes:
         size: Number of teachers per family. `auto` is the paper's 3, or all candidates if there are fewer.
-        top_k: Number of predictions per video that count in GAP.
+        gap_top_k: Number of predictions per video that count in GAP.
     """
 
     size: PositiveInt | Auto = "auto"
-    top_k: PositiveInt = GAP_TOP_K
+    gap_top_k: PositiveInt = GAP_TOP_K
 
 
 def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, output: Path) -> StageResult:
@@ -63,13 +63,13 @@ def select_teachers(*, predictions: Mapping[str, Path], config: SelectConfig, ou
     chosen = np.array(list(combinations(range(len(names)), size.value)))
     weights = np.zeros((len(chosen), len(names)))
     np.put_along_axis(weights, chosen, 1 / size.value, axis=1)
-    members = list(load_members(predictions, config.top_k).values())
+    members = list(load_members(predictions, config.gap_top_k).values())
     part = members[0].part
     rows = [members[0].rows_select] + [members[0].rows_report] * (part == "report")
     found = []
     with progress("select_teachers", len(rows) * len(chosen), "combinations") as advance:
         for each in rows:
-            found.append(EnsembleScores(members, each, top_k=config.top_k).gaps(weights, advance))
+            found.append(EnsembleScores(members, each, top_k=config.gap_top_k).gaps(weights, advance))
     decisive, reported = found[0], found[-1]
     # A stable sort: of equal combinations the one listed first wins.
     order = np.argsort(-decisive, kind="stable")

@@ -11,7 +11,7 @@ from yt8m.data.partition import Partition
 from yt8m.data.reading import data_errors, read_videos
 from yt8m.errors import DataError
 from yt8m.losses import LOG_EPSILON
-from yt8m.metrics import StreamingMetrics
+from yt8m.metrics import GAP_TOP_K, StreamingMetrics
 from yt8m.progress import progress
 from yt8m.training.inference import Predictor, keras_predictor, predict_videos
 
@@ -81,7 +81,7 @@ def summed_crossentropy(batch: PredictedBatch, *, exclusive: bool = False) -> fl
 
 
 class HoldoutGaps(NamedTuple):
-    """GAP@20 on the two parts of the hold-out, equal if it is not divided.
+    """GAP on the two parts of the hold-out, equal if it is not divided.
 
     Attributes:
         select: GAP on the videos that decide.
@@ -98,12 +98,13 @@ class BothParts:
     Args:
         partition: Partition with the division of the hold-out.
         exclusive: Whether the probabilities of a video sum to 1.
+        top_k: Number of predictions per video that count in GAP.
     """
 
-    def __init__(self, partition: Partition, *, exclusive: bool = False) -> None:
+    def __init__(self, partition: Partition, *, exclusive: bool = False, top_k: int = GAP_TOP_K) -> None:
         self._divided = partition.division.part == "report"
         self._select, self._report = (
-            HoldoutScores(StreamingMetrics(partition.spec.num_classes), exclusive=exclusive) for _ in range(2)
+            HoldoutScores(StreamingMetrics(partition.spec.num_classes, top_k), exclusive=exclusive) for _ in range(2)
         )
 
     def update(self, batch: PredictedBatch) -> None:
@@ -190,9 +191,11 @@ def predict_holdout(
             advance(len(probabilities))
 
 
-def holdout_gaps(network: Any, partition: Partition, batch_size: int, description: str) -> HoldoutGaps:
-    """Compute GAP@20 of a Keras model on both parts of the hold-out; see `predict_holdout`."""
-    scores = BothParts(partition)
+def holdout_gaps(
+    network: Any, partition: Partition, batch_size: int, description: str, top_k: int = GAP_TOP_K
+) -> HoldoutGaps:
+    """Compute GAP of the top `top_k` classes of a Keras model on both parts of the hold-out; see `predict_holdout`."""
+    scores = BothParts(partition, top_k=top_k)
     for batch in predict_holdout(keras_predictor(network), partition, batch_size, description):
         scores.update(batch)
     return HoldoutGaps(*(part.metrics.result()["gap"] for part in (scores.select, scores.report)))

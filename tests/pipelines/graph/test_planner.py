@@ -103,9 +103,15 @@ def test_the_report_knows_the_teachers_and_the_baseline_of_every_student(plan: P
 def test_models_are_measured_as_the_recipe_says(small: Small) -> None:
     plan = make_plan(small(lambda _: None, "evaluation.top_k=50"))
     for name in ("train-dbof-a", "average-dbof-a", "quantize-dbof-s", "export"):
-        assert plan[name].config["evaluation"] == {"batch_size": 128, "top_k": 50}
+        assert plan[name].config["evaluation"] == {"batch_size": 128, "top_k": 50, "gap_top_k": 20}
         assert "evaluation.top_k: 50" in plan[name].changes
     assert "evaluation" not in make_plan(small())["train-dbof-a"].changes
+
+
+def test_models_teachers_and_weights_are_compared_by_the_same_gap(small: Small) -> None:
+    plan = make_plan(small(lambda _: None, "evaluation.gap_top_k=5"))
+    assert plan["train-dbof-a"].config["evaluation"]["gap_top_k"] == 5
+    assert plan["select-dbof"].config["gap_top_k"] == plan["search-weights"].config["gap_top_k"] == 5
 
 
 def test_the_text_of_a_configuration_is_the_whole_configuration(plan: Plan) -> None:

@@ -206,7 +206,7 @@ def test_the_papers_values_are_those_of_the_papers_recipe() -> None:
         ("quantization.threshold_elements", "17_000"),
         ("students.label_weight", "0.5"),
         ("families.ensemble_size", "3"),
-        ("ensemble.search.top_k", "20"),
+        ("evaluation.gap_top_k", "20"),
         ("data.spec.num_classes", "3862"),
         ("data.spec.ranges", "-2 to 2"),
         ("moe.num_mixtures", "2"),
