@@ -208,6 +208,8 @@ def test_the_command_says_which_gap_it_is_and_gives_the_accuracy_of_videos_with_
     arguments = ["--model", str(trained), "--input", str(tmp_path / "a.tfrecord")]
     printed = CliRunner().invoke(command, arguments, catch_exceptions=False).stdout
     assert re.search(r"^gap@10 +0\.\d{5}$", printed, re.MULTILINE)
+    three = CliRunner().invoke(command, [*arguments, "--gap-top-k", "3"], catch_exceptions=False).stdout
+    assert re.search(r"^gap@3 +0\.\d{5}$", three, re.MULTILINE)
     found = json.loads(CliRunner().invoke(command, [*arguments, "--json"], catch_exceptions=False).stdout)
     assert found["gap_top_k"] == 10
     assert ("accuracy" in found) == ("balanced_accuracy" in found) == ("accuracy" in printed) == (labels == [1])
