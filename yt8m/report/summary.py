@@ -95,7 +95,7 @@ class Model(Config):
         perr: Precision at equal recall rate.
         loss: Cross entropy, summed over classes.
         gap_select: GAP of the same weights on the select videos.
-        training_gap: GAP on the training videos, collected during the last epoch.
+        training_gap: GAP on the training videos, collected during the epoch whose weights were kept.
         gap_quantized: GAP of the quantized model on the report videos.
         size_bytes: Size of the quantized model.
         kept_epoch: Epoch whose weights were kept, counted from 1.

@@ -110,7 +110,7 @@ def _training_gap(model: ModelRun) -> float | None:
 
 def _why_overfit(model: ModelRun) -> tuple[str, str]:
     """Return the likely cause and the setting to change."""
-    momentum, steps = training_setting(model, "batch_norm_momentum"), model.metric("train", "steps")
+    momentum, steps = training_setting(model, "batch_norm_momentum"), _kept_steps(model)
     if isinstance(momentum, float) and steps and (initial := momentum**steps) > MOST_INITIAL:
         cause = (
             f"The moving statistics of batch normalization have not settled: after {steps:,.0f} steps with momentum "
@@ -125,6 +125,12 @@ def _why_overfit(model: ModelRun) -> tuple[str, str]:
     size = next((key for key in _SIZES if isinstance(sizes.get(key), int)), None)
     smaller = f"a smaller model, such as `model.{size}: {max(sizes[size] // 2, 1)}`" if size else "a smaller model"
     return cause, f"{smaller}, or more training videos"
+
+
+def _kept_steps(model: ModelRun) -> float | None:
+    """Return the number of training steps until the epoch that was kept."""
+    steps, kept, done = (model.metric("train", key) for key in ("steps", "kept_epoch", "epochs_done"))
+    return steps * kept / done if steps and kept and done else steps
 
 
 def _risen_loss(points: Sequence[Mapping[str, Any]]) -> str:
