@@ -1,7 +1,9 @@
+import itertools
 import json
 import math
 import re
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from yt8m.data.reading import read_videos
 from yt8m.errors import ConfigError, DataError, StorageError
 from yt8m.metrics import StreamingMetrics, gap_from_top, gap_of_keys
 from yt8m.models.files import WEIGHTS_FILE, load_model
-from yt8m.predictions import Predictions
+from yt8m.predictions import Predictions, PredictionsBuilder
 from yt8m.stages.evaluate import EvaluateConfig, baseline_keys, evaluate, with_evaluation
 from yt8m.stages.quantize import QuantizationConfig, quantize_weights
 from yt8m.stages.result import StageResult
@@ -118,7 +120,8 @@ def test_the_baseline_predicts_the_training_frequencies():
         {"spec": spec, "seed": 0, "training": [shard], "holdout": [shard], "class_counts": [5, 10, 0]}, "test"
     )
     # The three hold-out videos have the labels {1}, {0, 1} and {}. Class 1 (frequency 1.0) is predicted first for all
-    # of them: two predictions of three are right. Then follows class 0: three of six are right. Class 2 is never right.
+    # of them: two predictions of three are right. Then follows class 0: one of three is right. Class 2 is never right.
+    # The order within a class is random.
     found = Predictions(
         ids=np.array([b"a", b"b", b"c"]),
         classes=np.zeros((3, 3), np.uint16),
@@ -128,7 +131,35 @@ def test_the_baseline_predicts_the_training_frequencies():
         num_classes=3,
         report=np.zeros(3, bool),
     )
-    assert gap_of_keys(baseline_keys(partition, found), 3) == pytest.approx((2 * 2 / 3 + 3 / 6) / 3)
+    orders = [
+        (first, second)
+        for first in itertools.combinations((1, 2, 3), 2)
+        for second in itertools.combinations((4, 5, 6), 1)
+    ]
+    possible = [sum(n / rank for n, rank in enumerate((*first, *second), 1)) / 3 for first, second in orders]
+    assert min(abs(gap_of_keys(baseline_keys(partition, found), 3) - gap) for gap in possible) < 1e-6
+
+
+def test_a_model_that_knows_only_frequencies_is_not_better_than_the_baseline():
+    """The noise of a model without knowledge must not look like a gain: rule 2 of the report's warnings."""
+    classes, videos, training = 30, 400, 4000
+    gains = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        frequencies = 0.4 / np.arange(1, classes + 1)
+        counts = rng.binomial(training, frequencies)
+        labels = rng.random((videos, classes)) < frequencies
+        scores = (counts / training * (1 + 0.01 * rng.standard_normal(labels.shape))).astype(np.float32)
+        builder = PredictionsBuilder(classes, 20)
+        builder.append([f"{number}" for number in range(videos)], scores, labels)
+        found = builder.build()
+        partition = SimpleNamespace(class_counts=counts.tolist(), num_training_videos=training)
+        baseline = gap_of_keys(baseline_keys(partition, found), labels.sum())
+        gains.append(
+            gap_from_top(found.classes[:, :20], found.scores[:, :20], found.label_ptr, found.labels) - baseline
+        )
+    # With misses before hits among equal predictions, the mean gain is seven standard errors.
+    assert abs(np.mean(gains)) < 3 * np.std(gains, ddof=1) / math.sqrt(len(gains))
 
 
 @pytest.fixture

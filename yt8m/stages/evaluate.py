@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger("yt8m.stages")
 
+# Relative noise that orders equal predictions of the baseline.
+_TIE_NOISE = np.float32(0.01)
 # Figures that stages have of their own work as well.
 _SPEED = ("seconds", "videos_per_second")
 
@@ -155,6 +157,9 @@ def with_evaluation(result: StageResult, evaluated: StageResult) -> StageResult:
 def baseline_keys(partition: Partition, found: Predictions, top_k: int = GAP_TOP_K) -> npt.NDArray[np.uint32]:
     """Predict each class by its frequency among the training videos, for every video.
 
+    All videos have the same predictions, and GAP depends on the order of equal ones. If misses came first, a model that
+    knows nothing but the frequencies would be better by any noise at all. So equal predictions get a random order.
+
     Args:
         partition: Partition with the number of training videos per class.
         found: Any predictions of `N` videos. Only their labels are used.
@@ -167,7 +172,9 @@ def baseline_keys(partition: Partition, found: Predictions, top_k: int = GAP_TOP
     classes, scores = top_classes(frequencies, min(top_k, frequencies.shape[1]))
     shape = (found.num_videos, classes.shape[1])
     hits = label_hits(np.broadcast_to(classes, shape), found.label_ptr, found.labels)
-    return pack_keys(np.broadcast_to(scores, shape), hits)
+    # Small enough to exchange only classes of nearly equal frequency.
+    noise = 1 - _TIE_NOISE * np.random.default_rng(0).random(shape, np.float32)
+    return pack_keys(scores * noise, hits)
 
 
 def _against_baseline(
