@@ -49,6 +49,8 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     exec(floats_code, names)
     assert names["top"]["scores"].shape == (1, 20)
     assert "The scores of a video need not sum to 1." in card
+    # The four videos of the toy partition have one label each.
+    assert re.search(r"\nGAP@20: \*\*0\.\d{5}\*\* .*\n(.*\n)+Accuracy: \*\*0\.\d{5}\*\* on the same videos", card)
 
 
 def test_the_card_is_readable_in_a_narrow_pane(toy_models, tmp_path):
