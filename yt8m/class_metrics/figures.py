@@ -97,6 +97,5 @@ def _rank(
     """
     thresholds, times = np.unique(scores[labeled], return_counts=True)
     right = np.cumsum(times[::-1])[::-1]
-    below = np.bincount(np.searchsorted(thresholds, scores, "right"), minlength=len(thresholds) + 1)
-    predicted = np.cumsum(below[::-1])[::-1][1:]
-    return thresholds, right, predicted
+    # Sorting has vector instructions, so that it is faster than a search for each score.
+    return thresholds, right, len(scores) - np.searchsorted(np.sort(scores), thresholds)
