@@ -141,8 +141,9 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     if collected and by_class:
         found |= {"thresholds_from": collected.origin, "classes": rows}
         write_rows(by_class, rows)
-    if not subject.partition:
-        del found["baseline_gap"], found["gain_error"]  # the training videos are not known
+    # Figures that need the training videos, or videos that decide.
+    unknown = ("baseline_gap", "gain_error") * (not subject.partition) + ("gap_select", "select_videos") * bool(inputs)
+    found = {name: each for name, each in found.items() if name not in unknown}
     if as_json:
         click.echo(json.dumps(found))
         return

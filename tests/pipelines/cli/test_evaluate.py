@@ -173,6 +173,7 @@ def test_other_shards_count_as_a_whole(finished: Path, run: Callable) -> None:
     found = figures("--run", run(), "--input", finished / "data" / "test0.tfrecord")
     assert (found["part"], found["videos"], found["shards"]) == ("input", 12, 1)
     assert found["baseline_gap"] > 0
+    assert "gap_select" not in found
     alone = figures("--model", finished / "export", "--input", finished / "data" / "test0.tfrecord")
     assert alone["gap"] == found["gap"]
     assert alone["part"] == "input"
