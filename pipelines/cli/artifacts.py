@@ -5,14 +5,16 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pipelines.cli.options import local_root
 from pipelines.cli.watch import RECORDS_DEADLINE_SECONDS
 from pipelines.cluster.access import ClusterAccess
 from pipelines.local.folder import view_folder
 from pipelines.runs.state import FINISHED, NodeState
+from yt8m import storage
 from yt8m.errors import DataError
+from yt8m.records.record import NodeRecord
 from yt8m.storage.interface import MissingObjectError
 from yt8m.storage.retry import DEADLINE_VARIABLE
 
@@ -72,6 +74,16 @@ class RunArtifacts:
 
         artifacts = StepArtifacts(self._run, node)
         return NodeArtifacts(tuple(artifacts.uris), artifacts.fetch)
+
+    def config(self, node: str) -> Mapping[str, Any]:
+        """Return the configuration of a node, as its record has it; empty if there is no record."""
+        if not self._folder:
+            from pipelines.cluster.fetch import StepArtifacts
+
+            record = StepArtifacts(self._run, node).record
+            return record.config if record else {}
+        path = Path(self._states[node].outputs.get("record", ""))
+        return NodeRecord.parse_json(storage.read_text(path), str(path)).config if path.is_file() else {}
 
     def place(self, node: str, name: str, folder: Path) -> Path:
         """Return the path of an artifact on this machine, for reading.

@@ -15,7 +15,6 @@ from pipelines.cli.quiet_import import import_quietly
 from pipelines.cli.run_models import EXPORT, Subject, find_in_run
 from pipelines.cluster.access import ClusterAccess
 from yt8m.errors import ConfigError
-from yt8m.metrics import GAP_TOP_K
 from yt8m.predictions import DEFAULT_TOP_K
 from yt8m.words import count
 
@@ -72,10 +71,8 @@ SHOWN = (
 @click.option(
     "--gap-top-k",
     type=int,
-    default=GAP_TOP_K,
-    show_default=True,
     metavar="K",
-    help="Number of the most likely classes per video that count in GAP.",
+    help="Number of the most likely classes per video that count in GAP.  [default: as in the run, else 20]",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @cluster_options
@@ -90,7 +87,7 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     by_class: Path | None,
     predictions: Path | None,
     top_k: int,
-    gap_top_k: int,
+    gap_top_k: int | None,
     as_json: bool,
 ) -> None:
     """Evaluate a model of a run on the videos that no decision of the run read, or any model on labeled shards.
@@ -105,11 +102,14 @@ def evaluate(  # noqa: PLR0917 click passes them by name
 
     _check_options(run, model, inputs)
     check_file(by_class)
-    config = EvaluateConfig.parse({"batch_size": batch_size, "top_k": top_k, "gap_top_k": gap_top_k}, "evaluate")
+    settings = {"batch_size": batch_size, "top_k": top_k}
+    config = EvaluateConfig.parse(settings | ({} if gap_top_k is None else {"gap_top_k": gap_top_k}), "evaluate")
     given = RecordLayout.parse(layout, "--layout")
     with tempfile.TemporaryDirectory(prefix="yt8m-") as name:
         folder = Path(name)
         subject = Subject.of_folder(model or "") if run is None else find_in_run(run, model or EXPORT, access, folder)
+        if gap_top_k is None:
+            config = config.model_copy(update={"gap_top_k": subject.gap_top_k})
         if not inputs:
             subject.check_shards()
         import_quietly("tensorflow")

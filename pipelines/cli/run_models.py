@@ -13,6 +13,7 @@ from yt8m import storage
 from yt8m.data.vocabulary.names import ClassNames
 from yt8m.ensembling.members import Member
 from yt8m.errors import ConfigError, DataError, StorageError, suggest
+from yt8m.metrics import GAP_TOP_K
 
 if TYPE_CHECKING:
     from yt8m.data.partition import Partition
@@ -33,12 +34,14 @@ class Subject:
         title: What people read for it.
         names: The run, the model and the node that wrote it, for programs.
         partition: Training and hold-out videos of its run. None if the run is not known.
+        gap_top_k: Number of classes per video that count in GAP in its run.
     """
 
     model: Path
     title: str
     names: Mapping[str, str] = field(default_factory=dict)
     partition: "Partition | None" = None
+    gap_top_k: int = GAP_TOP_K
 
     @classmethod
     def of_folder(cls, model: str) -> Self:
@@ -130,7 +133,8 @@ def find_in_run(run: str, name: str, access: ClusterAccess, folder: Path) -> Sub
             "with this version, or evaluate with the version that made it."
         ) from None
     names = {"run": run, "model": name, "node": node}
-    return Subject(model, f"{name} of {run} (node {node})", names, partition)
+    top_k = artifacts.config(node).get("evaluation", {}).get("gap_top_k", GAP_TOP_K)
+    return Subject(model, f"{name} of {run} (node {node})", names, partition, top_k)
 
 
 def _find_node(name: str, artifacts: RunArtifacts) -> tuple[str, str]:

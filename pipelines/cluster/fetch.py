@@ -20,6 +20,9 @@ class StepArtifacts:
         run: The run.
         node: Name of the step.
 
+    Attributes:
+        record: The step's record; None if there is none, or if it cannot be read.
+
     Raises:
         DataError: The step has no artifacts.
     """
@@ -29,12 +32,12 @@ class StepArtifacts:
         workflow = run.workflow
         namespace = workflow.namespace if workflow and workflow.namespace else run.cluster.namespace(run.run)
         self._objects = Objects(run.cluster, namespace)
-        self._record, problem = self._read_record(run)
+        self.record, problem = self._read_record(run)
         step = run.steps().get(node)
         if workflow and step and step.pods:
             uris = output_uris(workflow.node(step.pods[-1]))
-        elif self._record and (step is None or step.state in FINISHED):
-            uris = self._record.artifacts
+        elif self.record and (step is None or step.state in FINISHED):
+            uris = self.record.artifacts
         else:  # a record would be one of an earlier run
             uris = {}
         component = run.spec["components"][run.graph[node].component]
@@ -62,9 +65,9 @@ class StepArtifacts:
 
     def _files(self, name: str) -> Sequence[StoredFile]:
         """Return the files of an artifact, if the record is that of this execution and lists them."""
-        if self._record is None or self._record.artifacts.get(name) != self.uris[name]:
+        if self.record is None or self.record.artifacts.get(name) != self.uris[name]:
             return ()
-        return self._record.files.get(name, ())
+        return self.record.files.get(name, ())
 
     def _read_record(self, run: ClusterRun) -> tuple[NodeRecord | None, str]:
         """Return the step's record, or why it cannot be read."""

@@ -365,3 +365,17 @@ def test_the_tables_of_classes_fit_into_any_terminal(width: int) -> None:
     assert ("a rather long name of class 28 [bold]" in "\n".join(lines)) is (width > 80)
     assert "0.933" in "\n".join(lines)
     assert lines[-1] == "1 class without a video to measure them on."
+
+
+@pytest.mark.slow
+def test_as_many_predictions_count_in_gap_as_in_the_run(finished: Path, run: Callable, tmp_path: Path) -> None:
+    root = run()
+    state = RunState.load(root)
+    record = {"node": "train-two", "stage": "train", "config": {"evaluation": {"gap_top_k": 2}}}
+    (tmp_path / "record.json").write_text(json.dumps(record))
+    outputs = {**state.nodes["train-two"].outputs, "record": str(tmp_path / "record.json")}
+    state.nodes["train-two"] = state.nodes["train-two"].model_copy(update={"outputs": outputs})
+    state.save()
+    assert figures("--run", root, "--model", "two")["gap_top_k"] == 2
+    assert figures("--run", root, "--model", "two", "--gap-top-k", 3)["gap_top_k"] == 3
+    assert figures("--run", root, "--model", "one")["gap_top_k"] == 10
