@@ -37,8 +37,8 @@ from yt8m.stages.generate import GenerateConfig, generate
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.storage.cache import FOLDER_VARIABLE
 from yt8m.storage.transfer import FILES_AHEAD
+from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import resolve_training
-from yt8m.training.auto.settings import DataCounts
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import fit

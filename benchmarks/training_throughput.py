@@ -20,8 +20,8 @@ from support.published import PUBLISHED
 from yt8m.data.format import DataSpec
 from yt8m.models import build_from_bytes
 from yt8m.models.flops import TRAINING_PASSES, count_flops
+from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import resolve_training
-from yt8m.training.auto.settings import DataCounts
 from yt8m.training.config import TrainingConfig
 from yt8m.training.loop import build_optimizer
 from yt8m.training.run import seed_and_precision

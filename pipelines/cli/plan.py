@@ -135,6 +135,7 @@ def plan(  # noqa: PLR0917 click passes them by name
     report.show_pipeline(console, planned, compiled_bytes(compiled), run)
     report.show_retries(console, planned, resources)
     run.check(planned.name, offloaded=offloaded)
+    report.show_settings(console, loaded, dataset, estimates)
     for note in notes:
         say(console, note)
     if not dataset:
@@ -176,7 +177,7 @@ def _look_at_files(compilation: "Compilation", *, is_for_cluster: bool) -> tuple
 def _dataset_size(
     recipe: Recipe, data: str | None, videos: int | None, holdout: int | None, size: int | None
 ) -> DatasetSize | None:
-    """Determine the size of the data set from a partition, from counts, or from what the recipe generates."""
+    """Determine the size of the data set from a partition, from counts, or from what is known of the recipe's data."""
     if data:
         if videos is not None or holdout is not None or size is not None:
             raise ConfigError(
@@ -187,7 +188,7 @@ def _dataset_size(
         return DatasetSize.of_counts(videos, holdout or 0, size, recipe.data.resolve_spec())
     if holdout is not None or size is not None:
         raise ConfigError("--videos: missing. Give the training videos with --holdout and --bytes, or --data.")
-    return DatasetSize.of_generated(recipe)
+    return DatasetSize.known(recipe)
 
 
 def _parse_rate(setting: str) -> tuple[str, float]:

@@ -10,11 +10,13 @@ from pipelines.cost import throughput as assumed
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.models import ModelEstimate
 from pipelines.cost.schedule import Schedule
+from pipelines.cost.settings import known_settings, unknown_settings
 from pipelines.cost.throughput import GPUS, Gpu, Throughput
 from pipelines.cost.traffic import Traffic
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.size import MAX_COMPILED_BYTES, RunSize
 from pipelines.recipe.cluster import ClusterConfig
+from pipelines.recipe.reference import in_yaml
 from pipelines.recipe.schema import CandidateConfig, ImportedModel, Recipe, StudentConfig
 from yt8m.data.vocabulary.names import ClassNames
 from yt8m.ensembling.budget import members_limit
@@ -29,6 +31,8 @@ _HOUR = 3600.0
 TRIES_AROUND_STEPS = 3
 # Nodes below this share of the critical path are not listed.
 _MIN_LISTED_SHARE = 0.01
+# Names of models with equal settings to list.
+_MOST_NAMES = 4
 _LISTED_CLASSES = 5
 
 Estimates = Mapping[str, ModelEstimate]
@@ -95,6 +99,33 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
             videos = dataset.training_videos
             total = f"{describe_bytes(sets * size * videos)} for {videos:,} training videos"
         say(console, f"Soft targets: {sets} x {size} bytes per video: {total}.")
+
+
+def show_settings(console: Console, recipe: Recipe, dataset: DatasetSize | None, estimates: Estimates) -> None:
+    """Print the settings that can be `auto`, with the values that the steps will find and their reasons."""
+    rows = (
+        (row.key, in_yaml(row.value), f"auto: {row.reason}" if row.automatic else row.reason, _names(row.names, recipe))
+        for row in known_settings(recipe, dataset, estimates)
+    )
+    table = make_table(("setting", "value", "why", "of"), (), rows)
+    for column in table.columns[2:]:
+        column.no_wrap = False
+    console.print(table)
+    if dataset is None and (unknown := unknown_settings(recipe)):
+        say(
+            console,
+            f"Unknown here, because they follow from the number of training videos: {', '.join(unknown)}. Give --data "
+            "PARTITION or --videos N; the steps choose them from what `prepare` counts.",
+        )
+
+
+def _names(names: Sequence[str], recipe: Recipe) -> str:
+    """Describe models or families that share a value."""
+    trained = recipe.models().keys() - recipe.imported.keys()
+    if not names or {*names} == trained:
+        return "all"
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _teacher(model: CandidateConfig | StudentConfig) -> str:

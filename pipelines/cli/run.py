@@ -14,6 +14,7 @@ from rich.console import Console
 from pipelines.cli.format import describe_bytes, say
 from pipelines.cli.options import Place, image_option, recipe_argument, settings_option
 from pipelines.cli.watch import RunDisplay
+from pipelines.cost.settings import check_trainings
 from pipelines.local import folder
 from pipelines.local.containers import ContainerConfig, find_containers
 from pipelines.local.explain import explain, keep_accounts
@@ -81,6 +82,7 @@ def run(
 
     console = Console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=True)
+    check_trainings(compilation.recipe, str(recipe))
     containers = find_containers(compilation.recipe, image) if runner == "docker" else None
     if explained is not None:
         step_image = containers.image if containers else PROCESS_IMAGE

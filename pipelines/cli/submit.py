@@ -18,6 +18,7 @@ from pipelines.cli.options import (
 )
 from pipelines.cli.watch import RECORDS_DEADLINE_SECONDS, announce
 from pipelines.cluster.access import ClusterAccess
+from pipelines.cost.settings import check_trainings
 from pipelines.kubeflow.image import default_image, pullable_image
 from pipelines.recipe.load import read_recipe
 from yt8m import storage
@@ -116,6 +117,7 @@ def submit(  # noqa: PLR0917 click passes them by name
     # The runs of a schedule find other shards than there are now.
     raw = read_recipe(recipe, settings)
     compilation = Compilation(raw, str(recipe), read_data=False if schedule else "if possible")
+    check_trainings(compilation.recipe, str(recipe))
     name, resources = compilation.plan.name, compilation.resources(cluster_file)
     specs = compilation.build(image, resources).specs
     size = run_size(*specs)

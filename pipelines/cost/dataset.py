@@ -1,13 +1,17 @@
 """Size of the training and hold-out sets: read from a partition, or computed without one."""
 
 from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
 from typing import Self
 
 from pipelines.recipe.schema import Recipe
+from yt8m import storage
+from yt8m.data.description import descriptions_of
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, split_shards
 from yt8m.errors import ConfigError
-from yt8m.training.auto.settings import DataCounts
+from yt8m.training.auto.counts import DataCounts
 
 # Overhead of a feature of a frame in a SequenceExample: three tags and three lengths, of which one or two take two
 # bytes.
@@ -89,6 +93,41 @@ class DatasetSize:
         training, holdout = split_shards(training, validation, recipe.data.holdout_shards, recipe.seed)
         training_videos, holdout_videos = (sum(map(videos.__getitem__, names)) for names in (training, holdout))
         return cls.of_counts(training_videos, holdout_videos, None, recipe.data.resolve_spec())
+
+    @classmethod
+    def of_described(cls, recipe: Recipe) -> Self | None:
+        """Compute the size from `dataset.json` beside the shards; return None if they are elsewhere or have none.
+
+        The numbers of videos are exact if all shards of a split are on one side. Otherwise shards of equal size are
+        assumed.
+
+        Raises:
+            ConfigError: The file is not a description.
+            DataError: The recipe holds out more validation shards than there are.
+        """
+        sides = (recipe.data.training, recipe.data.validation)
+        if recipe.data.generate or any(map(storage.is_remote, chain(*sides))):
+            return None
+        training, validation = ([uri for each in side for uri in storage.find_files(each).uris] for side in sides)
+        described = descriptions_of([*training, *validation])
+        if len(described) != 1 or not validation:
+            return None
+        (description,) = described.values()
+        videos: dict[str, float] = {}
+        for uri in (*training, *validation):
+            split = next((name for name in description.shards if Path(uri).name.startswith(name)), "")
+            if not description.shards.get(split):
+                return None
+            videos[uri] = description.videos[split] / description.shards[split]
+        held_out = split_shards(training, validation, recipe.data.holdout_shards, recipe.seed)
+        counts = [round(sum(map(videos.__getitem__, uris))) for uris in held_out]
+        sizes = [sum(Path(uri).stat().st_size for uri in uris) for uris in held_out]
+        return cls(*counts, *sizes, recipe.data.resolve_spec(), len(videos))
+
+    @classmethod
+    def known(cls, recipe: Recipe) -> Self | None:
+        """Compute the size of the data that a recipe generates or that a description beside the shards tells."""
+        return cls.of_generated(recipe) or cls.of_described(recipe)
 
     @property
     def counts(self) -> DataCounts:

@@ -16,27 +16,24 @@ from rich.filesize import decimal
 
 from pipelines.cost.models import estimate_models
 from pipelines.init.duration import describe_time, seconds_on_two_cores, start_seconds
-from pipelines.init.scale import DECAYS, KEPT_CLASSES, MOST_GATED_CLASSES, Scale
+from pipelines.init.scale import KEPT_CLASSES, MOST_GATED_CLASSES, Scale
 from pipelines.init.survey import Survey
 from pipelines.recipe.json_schema import modeline
 from pipelines.recipe.load import check_recipe
+from pipelines.recipe.reference import in_yaml
 from pipelines.recipe.schema import MAX_NAME_LENGTH, Recipe
 from yt8m.data.format import DataSpec, RecordLayout
+from yt8m.training.auto.counts import DataCounts
+from yt8m.training.auto.rules import BASE_BYTES, DECAYS, GRAPH_BYTES, resolve_threshold_elements, resolve_training
+from yt8m.training.config import TrainingConfig
 from yt8m.words import count
 from yt8m.yaml_files import parse_yaml
 
 # Budgets of exported models are round numbers, and never more than the challenge's.
 _MOST_BYTES = 2**30
 _BUDGETS = [*(digit * 10**power for power in range(6, 9) for digit in (1, 2, 5)), _MOST_BYTES]
-# Bytes of a member's graph in the exported model, besides its weights.
-_GRAPH_BYTES = 600_000
-_PAPER_THRESHOLD = 17_000
-# Least training videos of models whose variables are as large as the paper quantizes.
-_LARGE_MODELS_VIDEOS = 20_000
 # Frames per video that models of the first run see in training.
 _FIRST_RUN_FRAMES = 32
-# Training sets between these sizes are kept in memory, where the default would read them again for every pass.
-_MEMORY = (512 << 20, 4_000_000_000)
 _NEXTVLAD_GROUPS = 8
 
 
@@ -88,7 +85,7 @@ class WrittenRecipe:
         parsed = _load(self._render(budget=_MOST_BYTES, members=0, time=""))
         estimates = estimate_models(parsed)
         members = sum(estimates[name].quantized_bytes for name in parsed.members())
-        needed = 2 * members + _GRAPH_BYTES * len(parsed.members())
+        needed = 2 * members + BASE_BYTES + GRAPH_BYTES * len(parsed.members())
         budget = next((size for size in _BUDGETS if size >= needed), _MOST_BYTES)
         scale = draft.scale
         self.seconds = seconds_on_two_cores(parsed, estimates, scale.training_videos, scale.holdout_videos)
@@ -106,7 +103,7 @@ def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    environment.filters |= {"json": _json, "number": "{:,}".format, "size": decimal}
+    environment.filters |= {"json": _json, "yaml": in_yaml, "number": "{:,}".format, "size": decimal}
     environment.globals["count"] = count
     source = resources.files("pipelines.init").joinpath("recipe.yaml.j2").read_text("utf-8")
     return environment.from_string(source)
@@ -117,7 +114,7 @@ def _values(draft: Draft) -> dict[str, Any]:
     survey, scale, spec = draft.survey, draft.scale, draft.survey.spec
     level = scale.level
     layout = {key: value for key, value in spec.layout.model_dump().items() if value != getattr(RecordLayout(), key)}
-    memory = scale.training_videos * (spec.max_frames * spec.num_features + 5 * spec.num_classes)
+    settings = resolve_training(TrainingConfig(), DataCounts.of_videos(scale.training_videos, spec))[1]
     gated = level.second_level and scale.head == "moe" and spec.num_classes <= MOST_GATED_CLASSES
     sampled = draft.first and spec.max_frames > _FIRST_RUN_FRAMES
     return {
@@ -125,6 +122,7 @@ def _values(draft: Draft) -> dict[str, Any]:
         "first": draft.first,
         "sample": draft.sampled,
         "survey": survey,
+        "settings": settings,
         "scale": scale,
         "level": level,
         "spec": spec,
@@ -137,14 +135,13 @@ def _values(draft: Draft) -> dict[str, Any]:
         "features": _describe_features(spec),
         "decays": DECAYS,
         "kept_classes": KEPT_CLASSES,
-        "memory_bytes": _MEMORY[1] if _MEMORY[0] < memory < _MEMORY[1] else None,
         "average": "if_better" if level.netvlad else "never",
         "averaging_epochs": 2 if level.second_level else 1,
         "netvlad_head": f"{{kind: {scale.head}{', label_gating: probabilities' if gated else ''}}}",
         "softmax_head": ", head: {kind: softmax}" if scale.head == "softmax" else "",
         "num_sampled": _FIRST_RUN_FRAMES if sampled else None,
         "nextvlad_groups": gcd(_NEXTVLAD_GROUPS, *(2 * size for size in spec.features.values())),
-        "threshold": 1000 if scale.training_videos < _LARGE_MODELS_VIDEOS or draft.first else _PAPER_THRESHOLD,
+        "threshold": resolve_threshold_elements("auto", spec),
         "most_bytes": _MOST_BYTES,
     }
 

@@ -1,7 +1,7 @@
-"""Sizes of models and trainings that suit a number of videos."""
+"""Sizes of models that suit a number of videos."""
 
 from dataclasses import dataclass, replace
-from math import ceil, log10, sqrt
+from math import ceil
 from typing import NamedTuple
 
 from pipelines.init.survey import Survey
@@ -10,10 +10,6 @@ from pipelines.init.survey import Survey
 MOST_HOLDOUT_VIDEOS = 50_000
 # Share of shards that are not divided to hold out.
 HOLDOUT_SHARE = 0.2
-# The learning rate of short trainings and of the paper's, and the steps in between which it falls with their root.
-LEARNING_RATE, LEAST_LEARNING_RATE, SHORT_STEPS = 0.005, 2e-4, 1000
-# Number of times that the learning rate decays, as in the paper.
-DECAYS = 11
 # Soft targets of more classes than this are stored for the most likely classes only.
 DENSE_CLASSES = 500
 KEPT_CLASSES = 100
@@ -24,12 +20,10 @@ MOST_GATED_CLASSES = 10_000
 
 
 class Level(NamedTuple):
-    """Models and trainings for a number of training videos.
+    """Models for a number of training videos.
 
     Attributes:
         least_videos: Fewest training videos.
-        epochs: Passes over the videos.
-        batch_size: Videos per step.
         dbof: Clusters and hidden units of DBoF.
         netvlad: Clusters, fewer and more, and hidden units of NetVLAD. None leaves the family out.
         netfv: Clusters and hidden units of NetFV. None leaves the family out.
@@ -40,8 +34,6 @@ class Level(NamedTuple):
     """
 
     least_videos: int
-    epochs: int
-    batch_size: int
     dbof: tuple[int, int]
     netvlad: tuple[int, int, int] | None = None
     netfv: tuple[int, int] | None = None
@@ -52,14 +44,12 @@ class Level(NamedTuple):
 
 
 LEVELS = (
-    Level(0, 15, 16, dbof=(64, 64)),
-    Level(500, 12, 32, dbof=(128, 64), netvlad=(4, 8, 64), dropout=0.5),
-    Level(5_000, 8, 64, dbof=(256, 128), netvlad=(8, 16, 128), rnn=64, dropout=0.25, students=True),
-    Level(20_000, 6, 64, dbof=(512, 256), netvlad=(16, 32, 256), netfv=(16, 256), rnn=128, students=True),
+    Level(0, dbof=(64, 64)),
+    Level(500, dbof=(128, 64), netvlad=(4, 8, 64), dropout=0.5),
+    Level(5_000, dbof=(256, 128), netvlad=(8, 16, 128), rnn=64, dropout=0.25, students=True),
+    Level(20_000, dbof=(512, 256), netvlad=(16, 32, 256), netfv=(16, 256), rnn=128, students=True),
     Level(
         200_000,
-        6,
-        128,
         dbof=(2048, 512),
         netvlad=(64, 128, 512),
         netfv=(48, 512),
@@ -69,8 +59,6 @@ LEVELS = (
     ),
     Level(
         1_000_000,
-        10,
-        160,
         dbof=(4096, 1024),
         netvlad=(128, 192, 1024),
         netfv=(96, 1024),
@@ -90,7 +78,7 @@ class Scale:
         holdout_videos: Videos to hold out.
         holdout_shards: Shards to hold out.
         classes: Number of classes.
-        level: Models and trainings for these videos.
+        level: Models for these videos.
         single_label: Whether every video has exactly one label, as far as its records were looked at.
     """
 
@@ -124,42 +112,6 @@ class Scale:
         return replace(self, training_videos=training_videos, holdout_videos=holdout_videos, level=level)
 
     @property
-    def batch_size(self) -> int:
-        """Videos per step, at most a quarter of the training videos."""
-        return max(min(self.level.batch_size, self.training_videos // 4), 1)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps of an epoch."""
-        return max(self.training_videos // self.batch_size, 1)
-
-    @property
-    def steps(self) -> int:
-        """Steps of a training."""
-        return self.level.epochs * self.steps_per_epoch
-
-    @property
-    def learning_rate(self) -> float:
-        """Initial learning rate, which falls with the root of the number of steps."""
-        rate = LEARNING_RATE * sqrt(SHORT_STEPS / max(self.steps, SHORT_STEPS))
-        return _round(max(rate, LEAST_LEARNING_RATE), 1)
-
-    @property
-    def decay_examples(self) -> int:
-        """Training videos between two decays of the learning rate."""
-        return int(_round(max(self.level.epochs * self.training_videos / DECAYS, 1), 2))
-
-    @property
-    def batch_norm_momentum(self) -> float:
-        """Momentum whose statistics converge within the training."""
-        return 0.97 if self.steps < 3_000 else 0.99 if self.steps < 30_000 else 0.999
-
-    @property
-    def averaged_steps(self) -> int:
-        """Steps over which weights are averaged: half an epoch, at most the paper's number."""
-        return min(max(self.steps_per_epoch // 2, 5), 2000)
-
-    @property
     def videos_per_class(self) -> int:
         """Mean number of training videos for each class."""
         return ceil(self.training_videos / self.classes)
@@ -175,8 +127,3 @@ class Scale:
         if self.single_label:
             return "softmax"
         return "moe" if self.videos_per_class >= MOE_VIDEOS_PER_CLASS else "logistic"
-
-
-def _round(value: float, digits: int) -> float:
-    """Round to significant digits."""
-    return round(value, digits - 1 - int(log10(value) // 1))

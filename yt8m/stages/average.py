@@ -12,10 +12,10 @@ from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.identity import folder_digest
 from yt8m.models.files import load_model, read_description, save_model
+from yt8m.records.settings import as_details
 from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
 from yt8m.training.auto.rules import resolve_averaged_steps
-from yt8m.training.auto.settings import as_details
 from yt8m.training.config import Auto, ResolvedTraining
 from yt8m.training.provenance import Provenance
 from yt8m.training.steps import Steps

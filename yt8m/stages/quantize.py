@@ -19,10 +19,10 @@ from yt8m.predictions import Predictions
 from yt8m.quantization.files import iterate_quantized
 from yt8m.quantization.methods import Method, measure_error, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
+from yt8m.records.settings import as_details
 from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
 from yt8m.training.auto.rules import resolve_threshold_elements
-from yt8m.training.auto.settings import as_details
 from yt8m.training.config import Auto
 
 

@@ -22,9 +22,9 @@ from yt8m.ensembling.trials import Trials, Weights, pareto_frontier
 from yt8m.metrics import GAP_TOP_K
 from yt8m.predictions import Part
 from yt8m.progress import progress
+from yt8m.records.settings import Setting, as_details
 from yt8m.stages.result import StageResult
 from yt8m.training.auto.rules import resolve_size_margin
-from yt8m.training.auto.settings import Setting, as_details
 from yt8m.training.config import Auto
 
 

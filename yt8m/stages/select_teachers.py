@@ -14,9 +14,9 @@ from yt8m.ensembling.scores import EnsembleScores
 from yt8m.errors import ConfigError
 from yt8m.metrics import GAP_TOP_K
 from yt8m.progress import progress
+from yt8m.records.settings import as_details
 from yt8m.stages.result import StageResult
 from yt8m.training.auto.rules import resolve_ensemble_size
-from yt8m.training.auto.settings import as_details
 from yt8m.training.config import Auto
 
 

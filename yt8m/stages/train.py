@@ -14,10 +14,11 @@ from yt8m.identity import folder_digest
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
 from yt8m.models.head import set_initial_predictions
+from yt8m.records.settings import as_details
 from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
+from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import resolve_training
-from yt8m.training.auto.settings import DataCounts, as_details
 from yt8m.training.config import ResolvedTraining, TrainingConfig
 from yt8m.training.provenance import Provenance
 

@@ -86,7 +86,7 @@ def test_every_number_has_a_comment(tmp_path: Path) -> None:
     init(tmp_path / "own", "--data", tmp_path / "data")
     for name in ("first.yaml", "recipe.yaml"):
         lines = (tmp_path / "own" / name).read_text().splitlines()
-        for key in ("holdout_shards", "epochs", "batch_size", "learning_rate", "batch_norm_momentum", "search"):
+        for key in ("holdout_shards", "learning_rate_decay", "search"):
             (place,) = [number for number, line in enumerate(lines) if line.strip().startswith(f"{key}:")]
             comment = "".join(each for each in lines[place - 2 : place + 1] if "#" in each)
             assert re.search(r"\d", comment.partition("#")[2]), key

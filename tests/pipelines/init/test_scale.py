@@ -10,7 +10,10 @@ from pipelines.init.recipes import Draft, WrittenRecipe
 from pipelines.init.scale import LEVELS, Scale
 from pipelines.init.shards import Shards
 from pipelines.init.survey import Side, Survey
+from pipelines.recipe.reference import in_yaml
 from yt8m.data.format import DataSpec
+from yt8m.training.auto.counts import DataCounts
+from yt8m.training.auto.rules import resolve_training
 
 
 def survey_of(videos: int, spec: DataSpec, *, divided: bool = True) -> Survey:
@@ -67,10 +70,20 @@ def test_more_videos_get_more_families_and_larger_models() -> None:
     assert all(one <= other for one, other in pairwise(families))
     clusters = [recipe.candidates()["dbof-max"].model.num_clusters for recipe in recipes]  # type: ignore[attr-defined]
     assert clusters == sorted(clusters)
-    rates = [float(recipe.candidates()["dbof-max"].training.learning_rate) for recipe in recipes]
-    assert rates == sorted(rates, reverse=True)
-    assert 2e-4 <= rates[-1] <= 3e-4  # the paper: 2e-4
     assert [bool(recipe.students) for recipe in recipes] == [False, False, True, True, True]
+
+
+@pytest.mark.parametrize(("videos", "spec"), SHAPES)
+def test_what_depends_on_the_videos_is_auto_and_a_comment_says_what_it_will_be(videos: int, spec: DataSpec) -> None:
+    made = written(survey_of(videos, spec))
+    counts = DataCounts.of_videos(made.draft.scale.training_videos, spec)
+    training = made.recipe.candidates()["dbof-max"].training
+    stated = training.model_dump(exclude_defaults=True)
+    assert not stated.keys() & resolve_training(training, counts)[1].keys()
+    assert made.recipe.quantization.threshold_elements == made.recipe.ensemble.search.size_margin == "auto"
+    assert {family.ensemble_size for family in made.recipe.families.values()} == {"auto"}
+    for key, setting in resolve_training(training, counts)[1].items():
+        assert f"#   {key}: {in_yaml(setting.value)} ({setting.reason})\n" in made.text
 
 
 def test_levels_grow() -> None:

@@ -1,7 +1,6 @@
-"""What automatic settings depend on, and what they are: a value with its reason."""
+"""What automatic settings depend on: the counts of a data set."""
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
 from pydantic import NonNegativeInt, PositiveInt
 
@@ -39,25 +38,3 @@ class DataCounts(Config):
             num_features=spec.num_features,
             max_frames=spec.max_frames,
         )
-
-
-class Setting(Config):
-    """The value of a setting.
-
-    Attributes:
-        value: The value.
-        reason: Why it has this value.
-        automatic: Whether it was chosen. If not, the recipe states it.
-    """
-
-    value: Any
-    reason: str
-    automatic: bool
-
-
-Settings = Mapping[str, Setting]
-
-
-def as_details(settings: Settings) -> dict[str, Any]:
-    """Return settings as plain data, as records have them."""
-    return {key: setting.model_dump(mode="json") for key, setting in settings.items()}
