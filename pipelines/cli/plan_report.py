@@ -104,7 +104,12 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
 def show_settings(console: Console, recipe: Recipe, dataset: DatasetSize | None, estimates: Estimates) -> None:
     """Print the settings that can be `auto`, with the values that the steps will find and their reasons."""
     rows = (
-        (row.key, in_yaml(row.value), f"auto: {row.reason}" if row.automatic else row.reason, _names(row.names, recipe))
+        (
+            row.key,
+            in_yaml(row.setting.value),
+            f"auto: {row.setting.reason}" if row.setting.automatic else row.setting.reason,
+            _names(row.names, recipe),
+        )
         for row in known_settings(recipe, dataset, estimates)
     )
     table = make_table(("setting", "value", "why", "of"), (), rows)

@@ -119,10 +119,12 @@ class DatasetSize:
             if not description.shards.get(split):
                 return None
             videos[uri] = description.videos[split] / description.shards[split]
-        held_out = split_shards(training, validation, recipe.data.holdout_shards, recipe.seed)
-        counts = [round(sum(map(videos.__getitem__, uris))) for uris in held_out]
-        sizes = [sum(Path(uri).stat().st_size for uri in uris) for uris in held_out]
-        return cls(*counts, *sizes, recipe.data.resolve_spec(), len(videos))
+        training, holdout = split_shards(training, validation, recipe.data.holdout_shards, recipe.seed)
+        training_videos, holdout_videos = (round(sum(videos[uri] for uri in uris)) for uris in (training, holdout))
+        training_bytes, holdout_bytes = (sum(Path(uri).stat().st_size for uri in uris) for uris in (training, holdout))
+        return cls(
+            training_videos, holdout_videos, training_bytes, holdout_bytes, recipe.data.resolve_spec(), len(videos)
+        )
 
     @classmethod
     def known(cls, recipe: Recipe) -> Self | None:

@@ -1,12 +1,13 @@
 """The settings of a recipe that depend on its data, with the values that the steps will find."""
 
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.models import ModelEstimate
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
-from yt8m.records.settings import Setting, SettingRow, setting_rows
+from yt8m.records.settings import Setting
 from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import (
     resolve_averaged_steps,
@@ -18,7 +19,19 @@ from yt8m.training.auto.rules import (
 from yt8m.training.config import ResolvedTraining
 from yt8m.training.steps import Steps
 
-Found = Iterator[tuple[str, str, dict[str, Setting]]]
+
+class SettingRow(NamedTuple):
+    """A setting with its value, and who has it.
+
+    Attributes:
+        key: Place in the recipe, such as `training.epochs`.
+        setting: Value and reason.
+        names: Models or families with this value. Empty for what the whole run has.
+    """
+
+    key: str
+    setting: Setting
+    names: list[str]
 
 
 def resolve_trainings(recipe: Recipe, counts: DataCounts) -> dict[str, ResolvedTraining]:
@@ -49,7 +62,7 @@ def check_trainings(recipe: Recipe, source: str) -> None:
 
 def known_settings(
     recipe: Recipe, dataset: DatasetSize | None, estimates: Mapping[str, ModelEstimate]
-) -> tuple[SettingRow, ...]:
+) -> list[SettingRow]:
     """Return the settings that can be `auto`, with their values as far as they are known before the run.
 
     Args:
@@ -57,7 +70,15 @@ def known_settings(
         dataset: Its data. None leaves out what depends on the number of videos.
         estimates: Sizes of its models.
     """
-    return setting_rows([*(_of_videos(recipe, dataset) if dataset else ()), *_of_recipe(recipe, estimates)])
+    rows: list[SettingRow] = []
+    for key, setting, name in [*(_of_videos(recipe, dataset) if dataset else ()), *_of_recipe(recipe, estimates)]:
+        row = next((each for each in rows if (each.key, each.setting) == (key, setting)), None)
+        if row is None:
+            row = SettingRow(key, setting, [])
+            rows.append(row)
+        row.names.extend([name] if name else [])
+    order = list(dict.fromkeys(row.key for row in rows))
+    return sorted(rows, key=lambda row: order.index(row.key))
 
 
 def unknown_settings(recipe: Recipe) -> list[str]:
@@ -85,29 +106,24 @@ def _trainings(recipe: Recipe, counts: DataCounts) -> dict[str, tuple[ResolvedTr
     return resolved
 
 
-def _of_videos(recipe: Recipe, dataset: DatasetSize) -> Found:
+def _of_videos(recipe: Recipe, dataset: DatasetSize) -> Iterator[tuple[str, Setting, str]]:
     trained = {name: each for name, each in _trainings(recipe, dataset.counts).items() if name not in recipe.imported}
     for name, (_, settings) in trained.items():
-        yield "train", name, settings
+        yield from ((f"training.{key}", setting, name) for key, setting in settings.items())
     for name, (training, _) in trained.items():
         if recipe.averages()[name] != "never":
             per_epoch = Steps.of(dataset.training_videos, 1, training.batch_size).steps_per_epoch
-            yield (
-                "average",
-                name,
-                {"averaged_steps": resolve_averaged_steps(recipe.averaging.averaged_steps, per_epoch)},
-            )
+            steps = resolve_averaged_steps(recipe.averaging.averaged_steps, per_epoch)
+            yield "averaging.averaged_steps", steps, name
 
 
-def _of_recipe(recipe: Recipe, estimates: Mapping[str, ModelEstimate]) -> Found:
+def _of_recipe(recipe: Recipe, estimates: Mapping[str, ModelEstimate]) -> Iterator[tuple[str, Setting, str]]:
     teachers = {student.learn_from for student in recipe.students.values()}
     for name, family in recipe.families.items():
         if name in teachers:
-            size = resolve_ensemble_size(family.ensemble_size, len(family.candidates))
-            yield "select_teachers", name, {"ensemble_size": size}
+            yield "families.ensemble_size", resolve_ensemble_size(family.ensemble_size, len(family.candidates)), name
     threshold = resolve_threshold_elements(recipe.quantization.threshold_elements, recipe.data.resolve_spec())
-    yield "quantize", "", {"threshold_elements": threshold}
+    yield "quantization.threshold_elements", threshold, ""
     search = recipe.ensemble.search
     sizes = [estimates[name].quantized_bytes for name in recipe.members()]
-    margin = resolve_size_margin(search.size_margin, sizes, search.budget_bytes)
-    yield "search_weights", "", {"size_margin": margin}
+    yield "ensemble.search.size_margin", resolve_size_margin(search.size_margin, sizes, search.budget_bytes), ""

@@ -47,9 +47,9 @@ class TrainingConfig(Config):
             first predicts every class by its frequency in the training videos. With zero, it takes thousands of steps
             until the predictions of rare classes have decreased, and soft targets of teachers in that phase teach
             nothing else. `auto` is `class_frequencies`.
-        keep: Epoch whose weights become the model: `best`, the one with the highest GAP on a sample of the hold-out, or
-            `last` (the paper). After every epoch, at most 2_000 of the hold-out videos on which decisions are made are
-            predicted. Too many epochs then cost time, but not quality.
+        keep: Epoch whose weights become the model (the paper: last): `best`, the one with the highest GAP on a sample
+            of the hold-out, or `last`. After every epoch, at most 2_000 of the hold-out videos on which decisions are
+            made are predicted. Too many epochs then cost time, but not quality.
         patience: Number of epochs without a higher GAP on the sample after which a training with `keep: best` ends
             early (the paper: null). Null never ends early.
         class_weights: Factor of each class's loss (the paper: none). `{3: 2.0}` weights the class with number 3 twice,

@@ -5,8 +5,11 @@ from click.testing import CliRunner, Result
 
 from pipelines.cli import main
 from tests.support.paths import RECIPES
+from yt8m.data.description import DatasetDescription
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.synthetic.presets import PRESETS
+from yt8m.stages.generate import GenerateConfig, generate
+from yt8m.stages.prepare import PrepareConfig, prepare
 
 SMOKE = str(RECIPES / "smoke.yaml")
 
@@ -75,13 +78,46 @@ def test_generated_videos_are_counted_exactly() -> None:
     assert "Data: 9,720 training and 1,680 hold-out videos" in plan(str(RECIPES / "demo.yaml")).output
 
 
+def test_videos_of_described_shards_are_counted(tmp_path: Path) -> None:
+    generate(config=GenerateConfig(preset="smoke", videos=60), output_uri=str(tmp_path))
+    description = DatasetDescription.in_folder(str(tmp_path))
+    patterns = [f"{tmp_path}/{name}*.tfrecord" for name in ("train", "validate")]
+    recipe, held_out = tmp_path / "recipe.yaml", description.shards["validate"]
+    recipe.write_text(
+        f"name: own\ndata: {{training: ['{patterns[0]}'], validation: ['{patterns[1]}'], holdout_shards: {held_out}}}\n"
+        "families: {one: {candidates: {one: {model: {architecture: logistic}}}}}\n"
+    )
+    output = plan(str(recipe)).output
+    partition = tmp_path / "partition.json"
+    sides = {"training": (patterns[0],), "validation": (patterns[1],)}
+    config = PrepareConfig(**sides, holdout_shards=held_out, spec=description.data, report_share=0.0)
+    prepare(config=config, output=partition)
+    found = Partition.load(partition)
+    assert f"Data: {found.num_training_videos} training and {found.num_holdout_videos} hold-out videos" in output
+    stated = plan(str(recipe), "--set", "training.batch_size=61")
+    assert stated.exit_code == 2
+    assert (
+        f"one: training.batch_size: 61, but there are only {found.num_training_videos} training videos" in stated.output
+    )
+
+
+def test_settings_of_an_unknown_number_of_videos_are_named() -> None:
+    unknown = "data.generate=null", "data.training=['none/*']", "data.validation=['none/*']"
+    options = [part for setting in unknown for part in ("--set", setting)]
+    output = " ".join(plan(SMOKE, *options).output.split())
+    assert "follow from the number of training videos: training.decay_examples, training.batch_norm_momentum" in output
+    assert "training.batch_size" not in output
+    known = " ".join(plan(SMOKE, *options, "--videos", "1024").output.split())
+    assert "training.decay_examples 171 auto: 11 decays" in known  # 2 x 32 x 32 videos in 12 stairs
+
+
 def test_holding_out_more_shards_than_exist_is_refused() -> None:
     result = plan(SMOKE, "--set", "data.holdout_shards=400")
     assert result.exit_code == 2
     assert "holdout_shards: 400 shards to hold out" in result.output
 
 
-@pytest.mark.parametrize(("margin", "told"), [("0.65", "the search keeps the best that fit"), ("0.01", "all fit")])
+@pytest.mark.parametrize(("margin", "told"), [("auto", "the search keeps the best that fit"), ("0.01", "all fit")])
 def test_members_fit_the_limit_of_the_search(margin: str, told: str) -> None:
     result = plan(str(RECIPES / "demo.yaml"), "--set", f"ensemble.search.size_margin={margin}")
     (line,) = [line for line in result.output.splitlines() if line.startswith("Ensemble: ")]

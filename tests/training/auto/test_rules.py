@@ -1,0 +1,124 @@
+"""Automatic settings over all sizes of data, with values worked out by hand."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yt8m.data.format import DataSpec
+from yt8m.errors import ConfigError
+from yt8m.training.auto.counts import DataCounts
+from yt8m.training.auto.rules import (
+    BASE_BYTES,
+    GRAPH_BYTES,
+    LEAST_RATE,
+    SHORT_RATE,
+    resolve_averaged_steps,
+    resolve_ensemble_size,
+    resolve_size_margin,
+    resolve_threshold_elements,
+    resolve_training,
+)
+from yt8m.training.config import ResolvedTraining, TrainingConfig
+
+AUTO = TrainingConfig()
+# From two videos to ten million, a quarter more each time.
+SIZES = sorted({2, 3, 20, *(int(2 * 1.25**power) for power in range(70)), 10_000_000})
+
+
+def counts(videos: int) -> DataCounts:
+    return DataCounts(training_videos=videos, classes=50, num_features=128, max_frames=10)
+
+
+def resolved(videos: int, config: TrainingConfig = AUTO) -> ResolvedTraining:
+    return resolve_training(config, counts(videos))[0]
+
+
+def steps(training: ResolvedTraining, videos: int) -> int:
+    return training.epochs * (videos // training.batch_size)
+
+
+@given(st.integers(2, 10_000_000))
+def test_values_suit_any_number_of_videos(videos: int) -> None:
+    training, settings = resolve_training(AUTO, counts(videos))
+    assert 1 <= training.batch_size <= min(videos, 256)
+    assert LEAST_RATE <= training.learning_rate <= SHORT_RATE
+    examples = steps(training, videos) * training.batch_size
+    decays = math.ceil(examples / training.decay_examples) - 1  # the last stair ends with the training
+    assert 1 <= decays <= 11
+    assert decays == 11 or examples < 12 * 12
+    assert training.batch_norm_momentum is None
+    assert training.initial_bias == "class_frequencies"
+    assert all(setting.automatic and setting.reason for setting in settings.values())
+    assert {key: getattr(training, key) for key in settings} == {key: each.value for key, each in settings.items()}
+
+
+def test_more_videos_never_get_smaller_batches_more_epochs_or_a_higher_rate() -> None:
+    found = [resolved(videos) for videos in SIZES]
+    for one, other in pairwise(found):
+        assert one.batch_size <= other.batch_size
+        assert one.learning_rate >= other.learning_rate * 0.7  # steps fall where batches grow
+    assert found[0].learning_rate > found[-1].learning_rate
+    assert found[0].epochs >= found[-1].epochs
+
+
+def test_values_follow_from_the_counts_alone() -> None:
+    config = TrainingConfig(seed=3, precision="mixed_bfloat16", checkpoint_every_steps=2)
+    one, other = resolve_training(config, counts(777)), resolve_training(AUTO, counts(777))
+    assert one[1] == other[1] == resolve_training(AUTO, counts(777))[1]
+    assert (one[0].seed, one[0].precision) == (3, "mixed_bfloat16")
+
+
+def test_stated_values_stay_and_later_ones_follow_from_them() -> None:
+    stated = TrainingConfig(batch_size=10, epochs=3, batch_norm_momentum=0.9, initial_bias="zero", memory_bytes=7)
+    training, settings = resolve_training(stated, counts(1000))
+    assert (training.batch_size, training.epochs, training.batch_norm_momentum) == (10, 3, 0.9)
+    assert (training.initial_bias, training.memory_bytes) == ("zero", 7)
+    assert {key for key, each in settings.items() if each.automatic} == {"learning_rate", "decay_examples"}
+    assert {each.reason for each in settings.values() if not each.automatic} == {"stated in the recipe"}
+    assert training.decay_examples == 250  # 3 x 1,000 videos in 12 stairs
+
+
+def test_a_stated_batch_larger_than_the_training_set_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"training\.batch_size: 21, but there are only 20 training videos"):
+        resolved(20, TrainingConfig(batch_size=21))
+
+
+@pytest.mark.parametrize(
+    ("steps_per_epoch", "averaged"), [(1, 5), (10, 5), (11, 5), (12, 6), (400, 200), (4001, 2000), (60_000, 2000)]
+)
+def test_weights_are_averaged_over_half_an_epoch_within_bounds(steps_per_epoch: int, averaged: int) -> None:
+    assert resolve_averaged_steps("auto", steps_per_epoch).value == averaged
+    assert resolve_averaged_steps(33, steps_per_epoch).value == 33
+
+
+@pytest.mark.parametrize(
+    ("features", "classes", "threshold"),
+    [(8, 3, 1000), (128, 10, 1000), (512, 37, 2560), (1152, 3862, 17_000), (10, 1000, 5000)],
+)
+def test_vectors_stay_floats(features: int, classes: int, threshold: int) -> None:
+    spec = DataSpec(features={"x": features}, num_classes=classes, max_frames=1)
+    assert resolve_threshold_elements("auto", spec).value == threshold
+    assert resolve_threshold_elements(0, spec).value == 0
+
+
+@pytest.mark.parametrize(("candidates", "teachers"), [(1, 1), (2, 2), (3, 3), (16, 3)])
+def test_three_candidates_teach_if_there_are_as_many(candidates: int, teachers: int) -> None:
+    assert resolve_ensemble_size("auto", candidates).value == teachers
+
+
+@given(st.lists(st.integers(10_000, 400_000_000), min_size=1, max_size=20), st.integers(700_000, 2**30))
+def test_members_that_fit_the_margin_fit_the_budget_with_their_graphs(sizes: list[int], budget: int) -> None:
+    margin = resolve_size_margin("auto", sizes, budget).value
+    limit = budget / (1 + margin)
+    taken: list[int] = []
+    for size in sorted(sizes):  # the most members
+        taken += [size] if sum(taken) + size <= limit else []
+    assert limit + BASE_BYTES + len(taken) * GRAPH_BYTES <= budget or margin == 10.0
+
+
+def test_the_margin_is_small_for_large_members_and_stated_margins_stay() -> None:
+    assert resolve_size_margin("auto", [300_000_000] * 3, 2**30).value == 0.01
+    assert resolve_size_margin(0.5, [1], 2**30).value == 0.5
