@@ -8,10 +8,14 @@ import pytest
 import tensorflow as tf
 
 from tests.data.conftest import read_ids
+from tests.support.trainings import resolved
 from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.format import DataSpec, RecordLayout
+from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import read_videos
+from yt8m.data.tfrecord import inspect_framing
+from yt8m.training.run import training_batches
 
 
 def record_of(context: Mapping[str, Sequence[Any]], lists: Mapping[str, Sequence[Any]] | None = None) -> bytes:
@@ -68,6 +72,10 @@ BAD: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
     ),
     "labels holds floats, not integers": ({"label_form": "multi_hot"}, {"labels": [0.0, 1.0, 0.0]}),
     "no 'key', the key of the id": ({"id": "key"}, {}),
+    "trust holds integers, not floats": ({"weight": "trust"}, {"trust": [1]}),
+    "trust has 2 values, not one, the weight of the video": ({"weight": "trust"}, {"trust": [1.0, 1.0]}),
+    "trust is -0.5, and no number from 0": ({"weight": "trust"}, {"trust": [-0.5]}),
+    "trust is nan, and no number from 0": ({"weight": "trust"}, {"trust": [float("nan")]}),
 }  # fmt: skip
 BAD_FRAMES: dict[str, Any] = {
     "x of frame 1 holds bytes, not floats": [[1.0, 2.0], [b"ab"]],
@@ -94,3 +102,36 @@ def test_features_may_have_the_keys_of_means(tmp_path, shards):
     spec = DataSpec(features={"mean_x": 2}, num_classes=3, ranges={"mean_x": (0.0, 255.0)})
     batch = read(shards.write(tmp_path / "a", [record_of({"video_id": [b"v"], "mean_x": [7.0, 9.0]})]), spec)
     assert batch["frames"][0, 0].tolist() == [7, 9]
+
+
+def weighted_records() -> list[bytes]:
+    """Serialize eight videos with the weights 0, 0.5, ..., 3 and one without, each with its number as feature."""
+    weights = [{"trust": [number / 2]} for number in range(7)] + [{}]
+    return [
+        record_of({"id": [b"%d" % number], "labels": [0], "x": [float(number), 0.0]} | weight)
+        for number, weight in enumerate(weights)
+    ]
+
+
+def test_weights_of_videos_are_read_and_are_1_by_default(tmp_path, shards):
+    uri = shards.write(tmp_path / "a", weighted_records())
+    assert read(uri, spec_of(weight="trust"))["weights"].tolist() == [0, 0.5, 1, 1.5, 2, 2.5, 3, 1]
+    assert "weights" not in read(uri, spec_of())
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1 << 20], ids=["from shards", "from memory"])
+def test_trainings_get_the_weight_of_every_video(tmp_path, shards, memory_bytes):
+    path = tmp_path / "train0.tfrecord"
+    uri = shards.write(path, weighted_records())
+    shard = Shard(
+        uri=uri, videos=8, size_bytes=path.stat().st_size, checksum=inspect_framing(path, verify_payloads=True).checksum
+    )
+    partition = Partition(spec=spec_of(weight="trust"), seed=0, training=(shard,), holdout=(), class_counts=(8, 0, 0))
+    config = resolved(batch_size=4, memory_bytes=memory_bytes)
+    batches = list(training_batches(partition, config, None)(0, 0).as_numpy_iterator())
+    found = {
+        int(inputs["frames"][row, 0, 0]): float(targets["weights"][row])
+        for inputs, targets in batches
+        for row in range(4)
+    }
+    assert found == {0: 0, 1: 0.5, 2: 1, 3: 1.5, 4: 2, 5: 2.5, 6: 3, 7: 1}

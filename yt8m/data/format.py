@@ -40,6 +40,9 @@ class RecordLayout(Config):
         group: Key of the text that names the video's group, for instance its channel or the recording that it was cut
             from. Videos of one group always belong to the same part of the hold-out. Empty means that videos have no
             groups; a video without this key is a group of its own.
+        weight: Key of the factor of the video's loss in training, a float that is at least 0, for instance how far its
+            labels can be trusted. A video without this key has the factor 1. Empty means that videos have no weights.
+            Metrics do not use them.
         labels: Key of the labels.
         label_form: `numbers` if a record has the numbers of the video's classes, `multi_hot` if it has a 0 or 1 for
             every class as integers, `multi_hot_floats` if it has them as floats.
@@ -49,6 +52,7 @@ class RecordLayout(Config):
 
     id: str = ""
     group: str = ""
+    weight: str = ""
     labels: str = Field(default="labels", min_length=1)
     label_form: Literal["numbers", "multi_hot", "multi_hot_floats"] = "numbers"
     frames: Literal["bytes", "floats"] = "bytes"

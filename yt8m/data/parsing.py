@@ -21,12 +21,14 @@ def parse_record(
         payload: Serialized record, string scalar.
         spec: Expected features, classes, length and layout.
         with_frames: Whether to read all frames. Otherwise `frames` has only the middle one, or none if there is none.
-        with_labels: Whether to read and check labels and group. Otherwise `labels` is all 0, and `groups` is the id.
+        with_labels: Whether to read and check labels, group and weight. Otherwise `labels` is all 0, `groups` is the
+            id, and there is no weight.
 
     Returns:
         The video: `frames` uint8 (T', D) with T' <= `max_frames`, `num_frames` int32, `labels` uint8 (C,), `ids`
-        string, `groups` string (the id if the video has no group), `frame_level` bool; and a bool scalar, True if the
-        video is usable. If it is not, `explain_bad_record` tells why.
+        string, `groups` string (the id if the video has no group), `frame_level` bool, and with a key of weights in the
+        layout also `weights` float32 (1 if the video has none); and a bool scalar, True if the video is usable. If it
+        is not, `explain_bad_record` tells why.
     """
     layout = spec.layout
     features = dict.fromkeys(layout.id_keys, tf.io.VarLenFeature(tf.string))
@@ -35,10 +37,14 @@ def parse_record(
         features |= {layout.labels: tf.io.VarLenFeature(kind)}
     group_keys = [layout.group] if with_labels and layout.group else []
     features |= dict.fromkeys(group_keys, tf.io.VarLenFeature(tf.string))
+    weight_keys = [layout.weight] if with_labels and layout.weight else []
+    features |= dict.fromkeys(weight_keys, tf.io.VarLenFeature(tf.float32))
     features |= {mean_name(name): tf.io.VarLenFeature(tf.float32) for name in spec.features}
     context, lists = tf.io.parse_single_sequence_example(payload, features, frame_lists(spec))
     video_id = tf.concat([*(context[key].values for key in layout.id_keys), [""]], 0)[0]
     group = tf.concat([*(context[key].values for key in group_keys), [video_id]], 0)[0]
+    weights = tf.concat([*(context[key].values for key in weight_keys), [1.0]], 0)
+    weights_ok = (tf.size(weights) <= 2) & tf.math.is_finite(weights[0]) & (weights[0] >= 0)
     given = context[layout.labels].values if with_labels else tf.zeros([0], tf.int64)
     read_labels = _labels_of_numbers if layout.label_form == "numbers" else _labels_of_vector
     labels, labels_ok = read_labels(given, spec.num_classes)
@@ -59,7 +65,9 @@ def parse_record(
         "groups": group,
         "frame_level": frame_level,
     }
-    return video, frames_ok & labels_ok & (video_id != "")
+    if weight_keys:
+        video["weights"] = weights[0]
+    return video, frames_ok & labels_ok & weights_ok & (video_id != "")
 
 
 def finish_video(video: dict[str, Tensor], max_frames: int, *, with_groups: bool = False) -> dict[str, Tensor]:

@@ -73,8 +73,9 @@ def read_videos(
     Returns:
         `tf.data.Dataset` of dicts: `frames` uint8 (B, T, D), features concatenated in the spec's order, zero-padded
         behind the last frame; `num_frames` int32 (B,); `labels` uint8 (B, C), all 0 for unlabeled videos; `ids` string
-        (B,); with soft targets also `soft_targets` float32 (B, C); with groups also `groups` string (B,), the id of a
-        video without group. Iterate over it inside `data_errors()`.
+        (B,); with soft targets also `soft_targets` float32 (B, C); with a key of weights in the layout also `weights`
+        float32 (B,); with groups also `groups` string (B,), the id of a video without group.
+        Iterate over it inside `data_errors()`.
 
     Raises:
         DataError: While iterating inside `data_errors()`: a bad record or damaged shard under `fail`, a changed shard,

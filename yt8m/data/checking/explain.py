@@ -31,8 +31,8 @@ def explain_bad_record(payload: bytes, spec: DataSpec, *, with_labels: bool = Tr
     if record is None:
         return "", "neither a SequenceExample nor an Example"
     context = record.context.feature
-    labels = _check_labels(context, spec) if with_labels else ""
-    return _id(context, spec), _check_id(context, spec) or labels or _check_features(record, spec)
+    targets = (_check_labels(context, spec) or _check_weight(context, spec)) if with_labels else ""
+    return _id(context, spec), _check_id(context, spec) or targets or _check_features(record, spec)
 
 
 def _id(context: Any, spec: DataSpec) -> str:
@@ -79,6 +79,19 @@ def _check_vector(vector: Any, key: str, spec: DataSpec) -> str:
         return f"{key} has {len(vector)} values, not {spec.num_classes}, one for every class"
     other = next((value for value in vector if value not in (0, 1)), None)
     return "" if other is None else f"{key} has the value {other:g}; the values are 0 or 1 for every class"
+
+
+def _check_weight(context: Any, spec: DataSpec) -> str:
+    key = spec.layout.weight
+    if not key or key not in context:
+        return ""
+    wrong = _wrong_kind(context[key], key, "floats")
+    values = values_of(context[key])
+    if wrong or not values:
+        return wrong
+    if len(values) > 1:
+        return f"{key} has {len(values)} values, not one, the weight of the video"
+    return "" if np.isfinite(values[0]) and values[0] >= 0 else f"{key} is {values[0]:g}, and no number from 0"
 
 
 def _check_features(record: Any, spec: DataSpec) -> str:
