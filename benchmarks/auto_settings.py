@@ -43,8 +43,8 @@ from yt8m.data.synthetic.real_means import RealMeanVideos
 from yt8m.stages.evaluate import evaluate
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.stages.train import TrainConfig, train
+from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import resolve_training
-from yt8m.training.auto.settings import DataCounts
 from yt8m.training.config import TrainingConfig
 
 # Sets of data from whose seeds and sizes no rule was derived.
