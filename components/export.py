@@ -66,6 +66,7 @@ def export(
     use_tensorflow()  # models that were trained with another backend are exported as well
     settings = step.parse(ExportConfig)
     step.inputs.add_content("vocabulary", settings.vocabulary)
+    step.inputs.add_data(settings.test)
     result = step.run(
         run_stage,
         partition=Path(partition.path),

@@ -43,7 +43,7 @@ def prepare(
     step = Step(locals(), "prepare")
     generated = storage.join(root, "data", data_key)
     settings = step.parse(PrepareConfig, {"{data}": generated})
-    check_named_files(named_files, settings.spec.num_classes)
+    check_named_files(named_files, settings.spec)
     step.inputs.add_data([*settings.training, *settings.validation])
     result = step.run(run_stage, config=settings, output=Path(partition.path))
     step.finish(result, sections=["data"])

@@ -11,6 +11,8 @@ from pipelines.graph.plan import Plan
 from pipelines.recipe.schema import Recipe
 from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
+from yt8m.identity import digest as content_digest
+from yt8m.stages.final_test import TEST_KEY, find_test_shards
 from yt8m.stages.named_files import VOCABULARY_KEY, check_named_file
 
 
@@ -18,8 +20,8 @@ class NamedFiles(NamedTuple):
     """What is known of the files that a recipe names.
 
     Attributes:
-        digests: Hash of the content of the files that a node reads, by URI. Models of other runs have none: the names
-            of the works that made them tell them apart.
+        digests: Hash of the content of the files that a node reads, by URI or by pattern of test shards. Models
+            of other runs have none: the names of the works that made them tell them apart.
         unread: URIs of those that could not be looked at, by key of the recipe, for the step `prepare` to look at.
     """
 
@@ -74,7 +76,11 @@ def look_at_named_files(
 
 
 def _look(key: str, uri: str, recipe: Recipe) -> str:
-    """Check a file; return the hash of its content, empty if it is a model."""
+    """Check a file or a pattern of test shards; return the hash of the content, empty if it is a model."""
+    if key.startswith(TEST_KEY):
+        others = [*recipe.data.training, *recipe.data.validation]
+        shards = find_test_shards(key, uri, (each for pattern in others for each in storage.list_uris(pattern)))
+        return content_digest(files=storage.fingerprints(shards))[:16]
     check_named_file(key, uri, recipe.data.resolve_spec().num_classes)
     return hashlib.sha256(storage.read_bytes(uri)).hexdigest()[:16] if key == VOCABULARY_KEY else ""
 
@@ -87,5 +93,11 @@ def _named_files(recipe: Recipe, plan: Plan) -> dict[str, str]:
         for what in ("weights", "predictions", "member"):
             if getattr(model, what) in read:
                 named[f"from: {model.run}: {name}: {what}"] = getattr(model, what)
+    named |= test_patterns(recipe)
     named |= {f"start_from: {start.run}: {start.model}": start.weights for start in recipe.starts.values()}
     return named
+
+
+def test_patterns(recipe: Recipe) -> dict[str, str]:
+    """Return the patterns of the test shards by key of the recipe."""
+    return {f"{TEST_KEY}[{number}]": pattern for number, pattern in enumerate(recipe.data.test)}

@@ -206,12 +206,12 @@ class _Planner:
         weights = self._add("search_weights", self.recipe.ensemble.search, **read)
         self._add(
             "export",
-            ExportConfig(**dict(self.recipe.export), evaluation=self.recipe.evaluation),
+            ExportConfig(**dict(self.recipe.export), test=self.recipe.data.test, evaluation=self.recipe.evaluation),
             inputs={"partition": PARTITION, "weights": weights},
             **read,
             records=tuple(self.nodes),
             code=frozenset(self.models[name].model.architecture for name in members),
-            reads=tuple(filter(None, [self.recipe.export.vocabulary])),
+            reads=tuple(filter(None, [self.recipe.export.vocabulary, *self.recipe.data.test])),
         )
 
     def _add_optional_stages(self, model: str = "", **fields: Any) -> None:

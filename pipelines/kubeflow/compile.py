@@ -14,7 +14,7 @@ from kfp.compiler import Compiler, KubernetesManifestOptions
 from pipelines.graph.described import complete_spec
 from pipelines.graph.fingerprints import ReadData, find_fingerprints
 from pipelines.graph.keys import find_work
-from pipelines.graph.named_files import look_at_named_files
+from pipelines.graph.named_files import look_at_named_files, test_patterns
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.component import Form
 from pipelines.kubeflow.image import ImageName
@@ -42,7 +42,8 @@ class Compilation:
     Attributes:
         raw: The recipe, completed by the descriptions beside the shards.
         unread: Why the shards have no fingerprints, so that every run looks at them. Empty if they have.
-        unread_files: Other files that could not be looked at, by key of the recipe. The step `prepare` looks at them.
+        unread_files: Other files that could not be looked at, and test shards, by key of the recipe. The step `prepare`
+            looks at them.
 
     Raises:
         ConfigError: All problems of the recipe, or a missing file that the recipe reads.
@@ -54,7 +55,8 @@ class Compilation:
         self.plan = make_plan(self.recipe)
         fingerprints, self.unread = find_fingerprints(self.recipe.data, source, read_data)
         named = look_at_named_files(self.recipe, self.plan, source, read_data)
-        self.unread_files = named.unread
+        # The first records of test shards are looked at in the step, because that takes TensorFlow.
+        self.unread_files = {**named.unread, **test_patterns(self.recipe)}
         self.work = find_work(self.plan, {**fingerprints, **named.digests})
 
     def save_recipe(self, path: Path) -> None:

@@ -45,6 +45,9 @@ class DataConfig(Config):
             brackets. Not allowed with `generate`.
         validation: Paths or glob patterns of the validation shards, some of which are held out. Required without
             `generate`, and not allowed with it.
+        test: Paths or glob patterns of labeled shards that only the exported model is measured on, once, at the end of
+            the run. Nothing is decided or trained on them. Empty means no test. Not allowed with `generate`, whose test
+            shards have no labels.
         holdout_shards: Number of validation shards that no model trains on, with which everything is measured and
             selected (the paper: 800). The others are training shards as well.
         report_share: Share of the hold-out videos on which all figures of the report are computed. Every decision
@@ -60,6 +63,7 @@ class DataConfig(Config):
     generate: GenerateConfig | None = None
     training: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
     holdout_shards: PositiveInt
     report_share: float = Field(default=0.5, ge=0, lt=1)
     spec: DataSpec | None = None

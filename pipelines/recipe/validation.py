@@ -165,7 +165,7 @@ def _cycle(start: str, edges: Mapping[str, Collection[str]]) -> list[str]:
 
 def _check_data(data: Mapping[str, Any]) -> Problems:
     if data.get("generate") is not None:
-        for key in ("training", "validation", "spec"):
+        for key in ("training", "validation", "test", "spec"):
             if data.get(key):
                 yield f"data.{key}: not allowed together with data.generate, which determines it. Remove one of them."
     elif not data.get("validation"):

@@ -76,6 +76,7 @@ class CardFacts(Config):
         member_gaps: GAP of each member by name.
         latency: Measured latency, or None.
         warnings: What makes the figures doubtful or the model bad, each in a few sentences; see `docs/warnings.md`.
+        test: Metrics `test_gap`, `test_gap_low`, `test_gap_high` and `test_videos` on test shards, if there are any.
     """
 
     description: ExportDescription
@@ -99,6 +100,7 @@ class CardFacts(Config):
     member_gaps: Mapping[str, MemberGaps] = {}
     latency: Latency | None = None
     warnings: tuple[str, ...] = ()
+    test: Mapping[str, float] = {}
 
 
 def render_card(facts: CardFacts, texts: CardTexts) -> str:

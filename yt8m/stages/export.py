@@ -35,6 +35,7 @@ from yt8m.records.record import NodeRecord
 from yt8m.report.run import ModelRun, Run
 from yt8m.report.warnings.rules import find_warnings
 from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
+from yt8m.stages.final_test import measure_on_test
 from yt8m.stages.result import StageResult
 
 
@@ -68,9 +69,11 @@ class ExportConfig(ExportingConfig):
     """Export, and how the exported model is measured.
 
     Attributes:
-        evaluation: How the model is measured on the hold-out videos.
+        evaluation: How the model is measured on the hold-out and test videos.
+        test: Glob patterns of labeled test shards, on which the exported model is measured once.
     """
 
+    test: tuple[str, ...] = ()
     evaluation: EvaluateConfig = EvaluateConfig()
 
 
@@ -96,11 +99,11 @@ def export(
         records: Records of the run's nodes, from which the card takes the members' GAP and the number of videos.
 
     Returns:
-        Metrics and details of `evaluate` for the SavedModel. Metrics `bytes` (of `output`), `budget_bytes`,
-        `member_bytes` (of the members' quantized weights), `members`, `parameters` (of all members), `seconds`
-        (without the evaluation), and if latency is measured `load_seconds`, `seconds_batch_<size>` (of calls with
-        bytes) and `float_seconds_batch_<size>` (of calls with floats); details `description`, and `device`, on which
-        latency was measured.
+        Metrics and details of `evaluate` for the SavedModel, and with test shards the metrics of `measure_on_test`.
+        Metrics `bytes` (of `output`), `budget_bytes`, `member_bytes` (of the members' quantized weights), `members`,
+        `parameters` (of all members), `seconds` (without the evaluation), and if latency is measured `load_seconds`,
+        `seconds_batch_<size>` (of calls with bytes) and `float_seconds_batch_<size>` (of calls with floats); details
+        `description`, and `device`, on which latency was measured.
 
     Raises:
         BudgetError: The SavedModel exceeds its budget; nothing is left in `output`.
@@ -136,6 +139,7 @@ def export(
         latency = measure_latency(folder, config.latency_batch_sizes) if config.latency_batch_sizes else None
         seconds = time.monotonic() - start
         evaluated = evaluate(partition=partition, model=folder, config=config.evaluation, predictions=None)
+        tested = measure_on_test(config.test, partition=partition, model=folder, config=config.evaluation)
         facts = CardFacts(
             description=description,
             size_bytes=directory_bytes(folder),
@@ -155,6 +159,7 @@ def export(
             balanced_accuracy=evaluated.metrics.get("balanced_accuracy"),
             latency=latency,
             warnings=_warnings(records, evaluated, ensemble.members),
+            test=tested,
             **_facts_of_run(records, description),
         )
         text = render_card(facts, config.card)
@@ -165,7 +170,7 @@ def export(
         file.write(text)
     result = with_evaluation(_result(facts, seconds), evaluated)
     # The evaluated folder had no card yet.
-    return StageResult({**result.metrics, "bytes": float(size_bytes)}, result.details)
+    return StageResult({**result.metrics, **tested, "bytes": float(size_bytes)}, result.details)
 
 
 def _model_folders(ensemble: EnsembleWeights, members: Mapping[str, Path], source: str) -> dict[str, Path]:

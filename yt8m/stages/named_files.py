@@ -5,8 +5,10 @@ otherwise in the step `prepare`.
 """
 
 from yt8m import storage
+from yt8m.data.format import DataSpec
 from yt8m.data.vocabulary.names import read_vocabulary
 from yt8m.errors import ConfigError, DataError
+from yt8m.stages.final_test import TEST_KEY, check_first_records, find_test_shards
 from yt8m.yaml_files import parse_line
 
 VOCABULARY_KEY = "export.vocabulary"
@@ -14,17 +16,20 @@ _REMEDY = "Correct the path, or take the entry out."
 
 
 def check_named_file(key: str, uri: str, num_classes: int) -> None:
-    """Check that a file can be used; of models of other runs, that they exist.
+    """Check that a file can be used; of models of other runs and of test shards, that they exist.
 
     Args:
         key: Key of the recipe that names the file.
-        uri: URI of the file or folder.
+        uri: URI of the file or folder, or pattern of test shards.
         num_classes: Number of classes of the data.
 
     Raises:
         ConfigError: There is no such file, or it cannot be used.
         StorageError: It cannot be read.
     """
+    if key.startswith(TEST_KEY):
+        find_test_shards(key, uri)
+        return
     if not storage.exists(uri):
         remedy = "Correct the path, or set it to '' for no names." if key == VOCABULARY_KEY else _REMEDY
         raise ConfigError(f"{key}: {uri}: there is no such file. {remedy}")
@@ -35,12 +40,18 @@ def check_named_file(key: str, uri: str, num_classes: int) -> None:
             raise ConfigError(f"{key}: {error}") from None
 
 
-def check_named_files(files: str, num_classes: int) -> None:
+def check_named_files(files: str, spec: DataSpec) -> None:
     """Check the files in the parameter `named_files` of a component; see `check_named_file`.
 
     Args:
         files: URIs by key of the recipe, on one line. Empty if there are none.
-        num_classes: Number of classes of the data.
+        spec: Features, classes and length of the videos.
+
+    Raises:
+        ConfigError: There is no such file, it cannot be used, or test shards have other features or no labels.
+        StorageError: A file cannot be read.
     """
     for key, uri in (parse_line(files, "named_files") if files else {}).items():
-        check_named_file(key, uri, num_classes)
+        check_named_file(key, uri, spec.num_classes)
+        if key.startswith(TEST_KEY):
+            check_first_records(key, find_test_shards(key, uri)[0], spec)

@@ -158,14 +158,6 @@ def read_holdout(partition: Partition, batch_size: int) -> Iterator[dict[str, np
         raise DataError(f"hold-out shards: {found} videos, but the partition promises {promised}. Run prepare again.")
 
 
-def read_select(partition: Partition, batch_size: int) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    """Read the hold-out videos that decide, as `read_holdout` does. Batches are smaller by the videos of *report*."""
-    for batch in read_holdout(partition, batch_size):
-        kept = ~batch["report"]
-        if kept.any():
-            yield {name: values[kept] for name, values in batch.items()}
-
-
 def predict_holdout(
     predictor: Predictor, partition: Partition, batch_size: int, description: str
 ) -> Iterator[PredictedBatch]:

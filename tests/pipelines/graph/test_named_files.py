@@ -14,6 +14,7 @@ from pipelines.kubeflow.spec import SpecGraph
 from pipelines.recipe.schema import Recipe
 from tests.support.finished_runs import write_summary
 from tests.support.paths import SMOKE
+from yt8m.data.format import DataSpec
 from yt8m.data.vocabulary.files import write_vocabulary
 from yt8m.errors import ConfigError, StorageError
 from yt8m.identity import unmarked
@@ -100,12 +101,12 @@ def test_in_a_cluster_prepare_looks_at_what_could_not_be_looked_at(
 
 
 def test_prepare_refuses_what_a_later_step_cannot_read(names: Path) -> None:
-    check_named_files("", 24)
-    check_named_files(f"{{{KEY}: {names}}}", 24)
+    check_named_files("", DataSpec(num_classes=24))
+    check_named_files(f"{{{KEY}: {names}}}", DataSpec(num_classes=24))
     with pytest.raises(ConfigError, match=rf"{KEY}: {names}: line 3: class 1, but there are 1 classes"):
-        check_named_files(f"{{{KEY}: {names}}}", 1)
+        check_named_files(f"{{{KEY}: {names}}}", DataSpec(num_classes=1))
     with pytest.raises(ConfigError, match=rf"{KEY}: /none\.csv: there is no such file"):
-        check_named_files(f"{{{KEY}: /none.csv}}", 1)
+        check_named_files(f"{{{KEY}: /none.csv}}", DataSpec())
 
 
 def test_a_store_that_denies_access_is_asked_once_and_left_to_prepare(
