@@ -11,10 +11,13 @@ from click.testing import CliRunner
 
 from pipelines.cli.evaluate import evaluate as command
 from tests.support.toy_ensemble import export_ensemble, write_weights
+from yt8m.bootstrap import resample_gaps
 from yt8m.data.partition import Partition
 from yt8m.data.reading import read_videos
+from yt8m.data.scan import read_ids
 from yt8m.errors import ConfigError, DataError, StorageError
-from yt8m.metrics import StreamingMetrics, gap_from_top, gap_of_keys
+from yt8m.holdout import Division, hash_keys
+from yt8m.metrics import StreamingMetrics, gap_from_top, gap_of_keys, label_hits, pack_keys
 from yt8m.models.files import WEIGHTS_FILE, load_model
 from yt8m.predictions import Predictions, PredictionsBuilder
 from yt8m.stages.evaluate import EvaluateConfig, baseline_keys, evaluate, with_evaluation
@@ -73,6 +76,55 @@ def test_the_number_of_predictions_in_gap_can_be_set(small_partition, trained, t
         baseline = baseline_keys(Partition.load(small_partition), rows, top_k)
         assert metrics["baseline_gap"] == pytest.approx(gap_of_keys(baseline, len(rows.labels)), abs=1e-9)
     assert three["gap"] != all_ten["gap"]
+
+
+@pytest.fixture
+def divided_partition(small_partition, tmp_path):
+    """Divide the hold-out of the small partition; return the file and the rows of the report."""
+    partition = Partition.load(small_partition)
+    ids = [video_id.encode() for video_id in read_ids(partition.holdout_uris[0], partition.spec)]
+    division = Division.of(hash_keys(ids, 3), np.ones(11, np.bool_), 0.4, 3)
+    partition.model_copy(update={"division": division}).save(tmp_path / "divided.json")
+    return tmp_path / "divided.json", np.flatnonzero(division.in_report(ids))
+
+
+def test_figures_are_of_the_report_and_one_of_what_decides(small_partition, divided_partition, trained, tmp_path):
+    path, rows = divided_partition
+    result = run(path, trained, tmp_path)
+    _, labels, probabilities = predicted(small_partition, trained)
+    parts = {"select": np.setdiff1d(np.arange(11), rows), "report": rows}
+    exact = {}
+    for name, part in parts.items():
+        metrics = StreamingMetrics(10)
+        metrics.update(probabilities[part], labels[part])
+        exact[name] = metrics.result()
+    assert len(rows) == 4
+    for name, value in exact["report"].items():
+        assert result.metrics[name] == pytest.approx(value, abs=1e-6), name
+    assert result.metrics["gap_select"] == pytest.approx(exact["select"]["gap"], abs=1e-6)
+    assert result.metrics["select_videos"] == 7
+    assert result.details["part"] == "report"
+    logs = labels[rows] * np.log(probabilities[rows] + 1e-5)
+    logs += (1.0 - labels[rows]) * np.log(1 - probabilities[rows] + 1e-5)
+    assert result.metrics["loss"] == pytest.approx(-logs.sum(axis=1).mean(), rel=1e-5)
+    found = Predictions.load(tmp_path / "predictions")
+    assert found.rows_report.tolist() == rows.tolist()
+    assert found.num_videos == 11
+
+
+def test_the_uncertainty_is_that_of_the_stored_predictions(divided_partition, trained, tmp_path):
+    path, _ = divided_partition
+    result = run(path, trained, tmp_path)
+    found = Predictions.load(tmp_path / "predictions")
+    found = found.rows(found.rows_report)
+    keys = pack_keys(found.scores, label_hits(found.classes, found.label_ptr, found.labels))
+    baseline = baseline_keys(Partition.load(path), found)
+    gaps = resample_gaps([keys, baseline], np.diff(found.label_ptr))
+    assert result.metrics["gap_low"] == pytest.approx(np.quantile(gaps[0], 0.025))
+    assert result.metrics["gap_high"] == pytest.approx(np.quantile(gaps[0], 0.975))
+    assert result.metrics["gap_error"] == pytest.approx(np.std(gaps[0], ddof=1))
+    assert result.metrics["gain_error"] == pytest.approx(np.std(gaps[0] - gaps[1], ddof=1))
+    assert result.metrics["baseline_gap"] == pytest.approx(gap_of_keys(baseline, len(found.labels)))
 
 
 def test_predictions_need_not_be_stored(small_partition, trained, tmp_path):

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from tests.support.python import modules_after
-from yt8m.data.format import DataSpec
+from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.data.partition import Partition
+from yt8m.data.scan import read_ids
 from yt8m.errors import ConfigError, DataError
 from yt8m.stages.prepare import PrepareConfig, prepare
 
@@ -424,3 +425,54 @@ def test_the_remedy_for_shards_without_a_record_does_not_name_settings(folder, s
         path.write_bytes(b"")
     with pytest.raises(DataError, match=r"the file is empty\. Give intact TFRecord files\. If these"):
         run(folder, shards, validation=(f"{folder}/validate0*",))
+
+
+def report_ids(partition: Partition) -> set[str]:
+    """Return the ids of the hold-out videos on which figures are reported."""
+    ids = [video_id.encode() for uri in partition.holdout_uris for video_id in read_ids(uri, partition.spec)]
+    return {key.decode() for key, mine in zip(ids, partition.division.in_report(ids), strict=True) if mine}
+
+
+def test_the_division_does_not_depend_on_the_shards(tmp_path, shards):
+    training = [shards.video_of(number, labels=[number % 4]) for number in range(100, 112)]
+    held_out = [shards.video_of(number, labels=[number % 4]) for number in range(21)]
+    found = []
+    for name, counts in (("one", [21]), ("three", [2, 9, 10])):
+        folder = tmp_path / name
+        folder.mkdir()
+        shards.write(folder / "train0.tfrecord", training)
+        order = held_out if name == "one" else held_out[::-1]
+        for number, count in enumerate(counts):
+            shards.write(folder / f"validate{number}.tfrecord", order[:count])
+            order = order[count:]
+        partition, result = run(folder, shards, holdout_shards=len(counts), report_share=0.4, seed=5)
+        assert (result.metrics["report_videos"], result.metrics["select_videos"]) == (8, 13)
+        assert result.details["part"] == "report"
+        found.append((report_ids(partition), partition.division))
+    assert found[0] == found[1]
+    assert len(found[0][0]) == 8
+
+
+def test_one_hold_out_video_cannot_be_divided_but_used_as_a_whole(tmp_path, shards):
+    shards.write(
+        tmp_path / "train0.tfrecord", [shards.video_of(number, labels=[number % 4]) for number in range(9, 20)]
+    )
+    shards.write(tmp_path / "validate0.tfrecord", [shards.video_of(1, labels=[1])])
+    with pytest.raises(DataError, match=r"data\.report_share: 0\.5: .*1 of its 1 videos has labels.*report_share: 0"):
+        run(tmp_path, shards, report_share=0.5)
+    partition, result = run(tmp_path, shards)
+    assert partition.division.part == result.details["part"] == "hold-out"
+
+
+def test_a_group_that_is_no_text_is_told(tmp_path, shards):
+    for name, numbers in (("train0", range(9, 20)), ("validate0", range(4))):
+        videos = [replace(shards.video_of(each, labels=[each % 4]), means={"loud": [0.5]}) for each in numbers]
+        shards.write(tmp_path / f"{name}.tfrecord", videos)
+    layout = RecordLayout(group="mean_loud")
+    with pytest.raises(DataError, match="mean_loud holds floats, not bytes"):
+        run(tmp_path, shards, spec=shards.spec.model_copy(update={"layout": layout}))
+
+
+def test_the_key_of_the_labels_cannot_be_that_of_the_group():
+    with pytest.raises(ConfigError, match=r"group: expected another key than that of the labels, received 'labels'"):
+        RecordLayout.parse({"group": "labels"}, "test")

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yt8m.data.format import GROUP_KEY
+
 # Protobuf tags of length-delimited fields: field number << 3 | 2.
 _FIELD_1 = b"\x0a"
 _FIELD_2 = b"\x12"
@@ -47,17 +49,23 @@ class FrameBuffer:
         return [_FIELD_1 + varint(len(inner) + len(content)) + inner, content]
 
 
-def _encode_context(video_id: bytes, labels: Sequence[int] | None) -> bytes:
-    """Encode `SequenceExample.context` with `id` and, unless None, `labels`."""
+def _encode_context(video_id: bytes, labels: Sequence[int] | None, group: bytes) -> bytes:
+    """Encode `SequenceExample.context` with `id`, `labels` unless None, and the group unless empty."""
     entries = _entry(b"id", _delimited(_FIELD_1, _delimited(_FIELD_1, video_id)))
     if labels is not None:
         packed = b"".join(varint(label) for label in labels)
         entries += _entry(b"labels", _delimited(_FIELD_3, _delimited(_FIELD_1, packed)))
+    if group:
+        entries += _entry(GROUP_KEY.encode(), _delimited(_FIELD_1, _delimited(_FIELD_1, group)))
     return _delimited(_FIELD_1, entries)
 
 
 def encode_video(
-    video_id: bytes, labels: Sequence[int] | None, num_frames: int, features: Iterable[FrameBuffer]
+    video_id: bytes,
+    labels: Sequence[int] | None,
+    num_frames: int,
+    features: Iterable[FrameBuffer],
+    group: bytes = b"",
 ) -> bytes:
     """Encode a video.
 
@@ -66,13 +74,14 @@ def encode_video(
         labels: Labels in ascending order; None for an unlabeled video.
         num_frames: Number of frames `T`.
         features: Buffers that hold the frames, one per feature.
+        group: Name of the video's group, written under `GROUP_KEY`. Empty if it has none.
 
     Returns:
         Serialized `tf.train.SequenceExample`.
     """
     entries = [piece for buffer in features for piece in buffer.encode(num_frames)]
     size = sum(len(piece) for piece in entries)
-    return b"".join([_encode_context(video_id, labels), _FIELD_2 + varint(size), *entries])
+    return b"".join([_encode_context(video_id, labels, group), _FIELD_2 + varint(size), *entries])
 
 
 def varint(number: int) -> bytes:

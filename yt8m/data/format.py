@@ -19,6 +19,8 @@ QUANTIZATION = "byte = round((value - low - (high - low) / 512) * 255 / (high - 
 YT8M_RANGE = (-2.0, 2.0)
 # Keys of the id in YouTube-8M of 2018 and 2016.
 ID_KEYS = ("id", "video_id")
+# Key under which imported records name the group of a video.
+GROUP_KEY = "group"
 
 # Largest number of classes.
 MOST_CLASSES = 65536
@@ -56,6 +58,12 @@ class RecordLayout(Config):
     labels: str = Field(default="labels", min_length=1)
     label_form: Literal["numbers", "multi_hot", "multi_hot_floats"] = "numbers"
     frames: Literal["bytes", "floats"] = "bytes"
+
+    @model_validator(mode="after")
+    def _group_is_not_labels(self) -> Self:
+        if self.group == self.labels:
+            raise ValueError(f"group: expected another key than that of the labels, received {self.group!r}")
+        return self
 
     @property
     def id_keys(self) -> tuple[str, ...]:

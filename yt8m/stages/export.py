@@ -158,7 +158,9 @@ def export(
             accuracy=evaluated.metrics.get("accuracy"),
             balanced_accuracy=evaluated.metrics.get("balanced_accuracy"),
             latency=latency,
-            warnings=_warnings(records, evaluated, ensemble.members),
+            warnings=_warnings(
+                records, StageResult({**evaluated.metrics, **tested}, evaluated.details), ensemble.members
+            ),
             test=tested,
             **_facts_of_run(records, description),
         )

@@ -16,7 +16,10 @@ from yt8m.data.importing import shard_files
 from yt8m.data.importing.dataset import import_dataset
 from yt8m.data.importing.target import ImportConfig
 from yt8m.data.importing.video import SourceVideo
+from yt8m.data.partition import Partition
 from yt8m.errors import ConfigError, DataError
+from yt8m.stages.prepare import PrepareConfig, prepare
+from yt8m.training.holdout import read_holdout
 
 
 def _import(folder: Path, source: Any = None, *, dry_run: bool = False, **options: Any):
@@ -123,6 +126,28 @@ def test_a_group_is_on_one_side(tmp_path: Path) -> None:
     assert all(len(each) == 1 for each in sides.values())
     assert report.description.videos["train"] == pytest.approx(320, abs=30)
     assert report.description.imported.groups == 30
+
+
+def test_groups_are_in_the_records_and_divide_the_hold_out(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    description = _import(out, OwnVideos(400, groups=30)).description
+    assert description.data.layout.group == "group"
+    config = PrepareConfig(
+        training=(f"{out}/train*",), validation=(f"{out}/validate*",), holdout_shards=1, spec=description.data
+    )
+    prepare(config=config, output=tmp_path / "partition.json")
+    partition = Partition.load(tmp_path / "partition.json")
+    parts: dict[int, set[bool]] = {}
+    for batch in read_holdout(partition, 16):
+        for video, report in zip(batch["ids"], batch["report"], strict=True):
+            parts.setdefault(int(video[1:]) % 30, set()).add(bool(report))
+    assert set.union(*parts.values()) == {False, True}
+    assert all(len(each) == 1 for each in parts.values())
+    assert len(parts) < partition.num_holdout_videos
+
+
+def test_without_groups_nothing_names_one(tmp_path: Path) -> None:
+    assert _import(tmp_path / "out").description.data.layout.group == ""
 
 
 def test_videos_without_labels_are_in_shards_of_their_own(tmp_path: Path) -> None:

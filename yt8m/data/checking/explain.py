@@ -31,7 +31,8 @@ def explain_bad_record(payload: bytes, spec: DataSpec, *, with_labels: bool = Tr
     if record is None:
         return "", "neither a SequenceExample nor an Example"
     context = record.context.feature
-    targets = (_check_labels(context, spec) or _check_weight(context, spec)) if with_labels else ""
+    problems = (check(context, spec) for check in (_check_labels, _check_weight, _check_group))
+    targets = next(filter(None, problems), "") if with_labels else ""
     return _id(context, spec), _check_id(context, spec) or targets or _check_features(record, spec)
 
 
@@ -49,6 +50,11 @@ def _check_id(context: Any, spec: DataSpec) -> str:
     )
     missing = f"no '{spec.layout.id}', the key of the id" if spec.layout.id else "no id"
     return wrong or ("" if _id(context, spec) else missing)
+
+
+def _check_group(context: Any, spec: DataSpec) -> str:
+    key = spec.layout.group
+    return _wrong_kind(context[key], key, "bytes") if key in context else ""
 
 
 def _check_labels(context: Any, spec: DataSpec) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from yt8m import storage
 from yt8m.data.description import DatasetDescription, Imported
 from yt8m.data.encoding import FrameBuffer, encode_video
-from yt8m.data.format import DataSpec, quantize
+from yt8m.data.format import GROUP_KEY, DataSpec, quantize
 from yt8m.data.importing.labels import LabelTable
 from yt8m.data.importing.output import find_dataset, publish_dataset
 from yt8m.data.importing.plan import ShardPlan, plan_shards
@@ -73,7 +73,8 @@ def import_dataset(
     )
     ranges = {name: survey.measured[name].limits for name in features}
     described = {"features": features, "num_classes": num_classes, "max_frames": survey.longest}
-    spec = DataSpec.parse(described | {"ranges": ranges}, "data import")
+    layout = {"group": GROUP_KEY} if survey.num_groups else {}
+    spec = DataSpec.parse(described | {"ranges": ranges, "layout": layout}, "data import")
     _refuse_useless_ranges(survey, config, target)
     description = DatasetDescription(
         data=spec,
@@ -199,7 +200,9 @@ def _write_shards(
                 buffer.frames(T)[:] = quantize(video.features[name], *ranges[name])
             end = first + int(survey.class_counts[number - 1])
             classes = survey.classes[first:end].tolist()
-            record = encode_video(full.id.encode(), classes or None, T, buffers.values())
+            record = encode_video(
+                full.id.encode(), classes or None, T, buffers.values(), full.group.encode("utf-8", "surrogatepass")
+            )
             files.write(plan.names[plan.places[number - 1]], record)
             first = end
             advance()

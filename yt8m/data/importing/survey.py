@@ -127,7 +127,7 @@ class Survey:
         longest: Number of frames of the longest video, after truncation.
         shortest: Number of frames of the shortest video, after truncation.
         cut: Number of videos that are longer than the limit.
-        ids_bytes: Length of all ids.
+        ids_bytes: Length of all ids and groups.
         matched: Number of videos with labels, or with an empty list of labels.
         has_labels: Whether any video has labels.
         names: Names by class; empty if labels are numbers without a vocabulary.
@@ -182,7 +182,7 @@ class Survey:
         self.frames += length
         self.longest, self.shortest = max(self.longest, length), min(self.shortest, length)
         self.cut += length < num_frames(full)
-        self.ids_bytes += len(full.id.encode())
+        self.ids_bytes += len(full.id.encode()) + len(full.group.encode("utf-8", "surrogatepass"))
 
 
 def cut_frames(video: SourceVideo, max_frames: int | None) -> SourceVideo:
