@@ -23,6 +23,10 @@ def summary(tmp_path_factory: pytest.TempPathFactory) -> Row:
     return json.loads((root / "summary.json").read_text())
 
 
+def test_no_rule_of_the_report_warns_of_a_healthy_run(summary: Row) -> None:
+    assert summary["warnings"] == []
+
+
 def models(summary: Row, role: str) -> dict[str, Row]:
     return {model["model"]: model for model in summary["models"] if model["role"] == role}
 

@@ -48,6 +48,12 @@ def test_a_run_leaves_report_summary_and_a_model_that_predicts(root: Path) -> No
     summary = json.loads((root / "summary.json").read_text())
     final, quantized = summary["final"], summary["tables"]["quantization"]
     assert final["gap"] > final["baseline_gap"]
+    assert (final["part"], final["videos"]) == ("report", 50)
+    assert final["gap_low"] < final["gap"] < final["gap_high"]
+    # So few videos are a warning.
+    assert 12 in {warning["rule"] for warning in summary["warnings"]}
+    assert not [warning for warning in summary["warnings"] if warning["rule"] == 2]
+    assert {row["automatic"] for row in summary["settings"]} == {True, False}
     assert [row["model"] for row in quantized] == ["dbof-student", "netvlad-second"]
     assert all(row["bytes_after"] < 0.6 * row["bytes_before"] for row in quantized)
     assert 0 < final["size_bytes"] <= final["budget_bytes"]

@@ -99,3 +99,13 @@ def test_pages_without_plots_do_not_import_matplotlib(records):
             [sys.executable, "-c", code, *SECTIONS[stage]], input=json.dumps(records[stage]), text=True, check=False
         )
         assert done.returncode == imported
+
+
+def test_a_node_with_a_warning_has_it_at_the_head_of_its_page(records):
+    assert "Training far above" not in Page(render(records["train"])).text
+    records["train"]["metrics"]["training_gap"] = 0.99
+    records["train"]["metrics"]["kept_epoch"] = 9.0  # not in the curve
+    text = render(records["train"])
+    head = Page(text[text.index("<header>") : text.index("</header>") + 9]).text
+    assert "1 warning" in head
+    assert "GAP 0.990 on the training videos, during the training, but 0.701 on 1,190 report videos." in head

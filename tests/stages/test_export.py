@@ -118,6 +118,8 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     assert "videos per second" in card
     assert re.search(rf"Measured during the export on {result.details['device']}, ", card)
     assert result.details["device"]
+    # Two videos tell little.
+    assert re.search(r"## Warnings\n\n(- .*\n)*- \*\*Few hold-out videos\*\* \(`export`\): ", card)
     assert "Trained on 1,234 videos, with 56 others held out." in card
     assert "| 0.71234 | 0.71233 |" in card
     assert "| 0.61234 | unknown |" in card
