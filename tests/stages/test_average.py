@@ -12,7 +12,10 @@ from yt8m.identity import folder_digest
 from yt8m.predictions import Predictions
 from yt8m.stages.average import AverageConfig, average
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
+from yt8m.training.holdout_sample import HoldoutSample, SampleFigures
 from yt8m.training.provenance import Provenance
+
+from .conftest import train_small
 
 
 def run(partition, model, folder, **changes):
@@ -46,7 +49,33 @@ def test_policy_always_keeps_the_average(small_partition, trained, tmp_path):
     assert result.metrics["parameters"] == sum(each.size for each in read_weights(trained).values())
     before, after = read_weights(trained), read_weights(tmp_path / "averaged")
     assert all((before[name] != after[name]).any() for name in before)
-    assert Provenance.load(tmp_path / "averaged").examples == 32 + 16
+    assert Provenance.load(tmp_path / "averaged").examples == Provenance.load(trained).examples + 16
+
+
+@pytest.mark.slow
+def test_averaging_starts_from_the_kept_epoch_at_its_learning_rate(small_partition, tmp_path, monkeypatch):
+    gaps = iter([0.9, 0.5, 0.4])
+    with monkeypatch.context() as patch:
+        patch.setattr(HoldoutSample, "measure", lambda *_, **__: SampleFigures(next(gaps), 1.0))
+        # An epoch has 16 videos, after which the rate is half of that before.
+        settings = {"epochs": 3, "learning_rate": 0.02, "learning_rate_decay": 0.5, "decay_examples": 16}
+        model = train_small(tmp_path, small_partition, **settings)
+    assert Provenance.load(model).examples == 16
+    result = run(small_partition, model, tmp_path, learning_rate_divisor=4.0)
+    assert [point["learning_rate"] for point in result.details["curve"][:3]] == pytest.approx([0.02 * 0.5 / 4] * 3)
+    assert not any("holdout_gap" in point for point in result.details["curve"])
+    assert Provenance.load(tmp_path / "averaged").examples == 16 + 16
+
+
+@pytest.mark.slow
+def test_an_average_with_measured_statistics_is_not_measured_again(small_partition, tmp_path, no_training):
+    model = train_small(tmp_path, small_partition, batch_norm_momentum=None)
+    first = run(small_partition, model, tmp_path)
+    weights = folder_digest(tmp_path / "averaged")
+    no_training()
+    second = run(small_partition, model, tmp_path)
+    assert folder_digest(tmp_path / "averaged") == weights
+    assert second.metrics["gap_after"] == first.metrics["gap_after"]
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from yt8m.stages.result import StageResult
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
 from yt8m.training.callbacks import TrainingCallback
+from yt8m.training.holdout_sample import HoldoutSample, SampleFigures
 from yt8m.training.provenance import Provenance
 from yt8m.training.training_model import TrainingModel
 
@@ -70,7 +71,36 @@ def test_figures_curve_and_model(small_partition, tmp_path):
     assert [point["step"] for point in result.details["curve"]] == list(range(1, 9))
     assert load_model(tmp_path / "model").config.architecture == "dbof"
     assert result.metrics["parameters"] == sum(weight.size for weight in weights.values())
-    assert Provenance.load(tmp_path / "model").examples == 32
+    assert result.metrics["epochs_done"] == 2
+    assert Provenance.load(tmp_path / "model").examples == 16 * result.metrics["kept_epoch"]
+
+
+@pytest.mark.slow
+def test_the_best_epoch_becomes_the_model_and_the_record_is_about_it(small_partition, tmp_path, monkeypatch):
+    gaps = iter([0.3, 0.6, 0.5, 0.4, 0.9])
+    # Automatic learning rates would depend on the number of epochs.
+    fixed = {"decay_examples": 16}
+    settings = {"patience": 2, "keep": "best", "epochs": 5, **fixed}
+    with monkeypatch.context() as patch:
+        patch.setattr(HoldoutSample, "measure", lambda *_, **__: SampleFigures(next(gaps), 1.0))
+        result, weights = run(small_partition, tmp_path / "best", **settings)
+    expected = {"kept_epoch": 2, "epochs_done": 4, "steps": 16}
+    assert {name: result.metrics[name] for name in expected} == expected
+    points = {point["step"]: point for point in result.details["curve"]}
+    assert [points[step].get("holdout_gap") for step in (3, 4, 8, 12, 16)] == [None, 0.3, 0.6, 0.5, 0.4]
+    assert result.metrics["training_gap"] == points[8]["gap"]
+    assert result.metrics["training_loss"] == points[8]["loss"]
+    assert Provenance.load(tmp_path / "best" / "model").examples == 32
+    last, expected_weights = run(small_partition, tmp_path / "last", epochs=2, keep="last", **fixed)
+    assert_same(weights, expected_weights)
+    assert result.metrics["gap"] == last.metrics["gap"]
+
+
+def test_the_curve_has_the_figures_of_the_holdout_that_the_evaluation_finds(small_partition, tmp_path):
+    result, _ = run(small_partition, tmp_path, keep="last", batch_norm_momentum=None)
+    # The hold-out is small and not divided, so that the sample is all of it.
+    assert result.details["curve"][-1]["holdout_gap"] == pytest.approx(result.metrics["gap"], abs=1e-6)
+    assert result.details["curve"][-1]["holdout_loss"] == pytest.approx(result.metrics["loss"], rel=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)])
@@ -94,13 +124,16 @@ def test_measuring_leaves_the_weights_alone(small_partition, trained, tmp_path):
         assert (tmp_path / "model" / name).read_bytes() == (trained / name).read_bytes(), name
 
 
+@pytest.mark.parametrize("settings", [{}, {"batch_norm_momentum": None}, {"keep": "last", "batch_norm_momentum": None}])
 @pytest.mark.slow
-def test_a_training_whose_measuring_alone_changed_trains_nothing(small_partition, tmp_path, no_training):
-    first = execute(small_partition, config_of(), tmp_path)
+def test_a_training_whose_measuring_alone_changed_trains_nothing(small_partition, tmp_path, no_training, settings):
+    first = execute(small_partition, config_of(**settings), tmp_path)
     before = folder_digest(tmp_path / "model")
     shutil.rmtree(tmp_path / "model")
     no_training()
-    second = execute(small_partition, config_of(evaluation=EvaluateConfig(batch_size=11, top_k=3)), tmp_path)
+    second = execute(
+        small_partition, config_of(evaluation=EvaluateConfig(batch_size=11, top_k=3), **settings), tmp_path
+    )
     assert folder_digest(tmp_path / "model") == before
     assert Predictions.load(tmp_path / "predictions").top_k == 3
     assert second.details["curve"] == first.details["curve"]

@@ -83,6 +83,9 @@ class TrainingModel(keras.Model):
         if self.averaging_decay is not None:
             for statistic, average in zip(self._statistics(), self.averaged_statistics, strict=True):
                 statistic.assign(average)
+        for variable in self.network.weights:
+            # Copies, because JAX frees the memory of variables that it updates in place, which averages would share.
+            variable.assign(np.asarray(variable).copy())
 
     def _statistics(self) -> list[Any]:
         return list(self.network.non_trainable_weights)
