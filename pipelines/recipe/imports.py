@@ -117,7 +117,7 @@ class _Imports:
             raise ConfigError(f"{self._source}: {place}: {error}") from None
         for model in models:
             found = model.model_dump(mode="json", exclude={"model", "group", "average", "architecture"})
-            found |= {"model": model.architecture, "run": run.run, "data": run.spec}
+            found |= {"model": model.architecture, "run": run.run, "data": run.spec, **run.division}
             other = self.models.setdefault(model.model, found)
             if model.model in own or other["key"] != model.key:
                 raise ConfigError(

@@ -102,6 +102,8 @@ class ImportedModel(CandidateConfig):
         predictions: URI of its predictions for the hold-out.
         member_key: Name of the work that quantized it.
         member: URI of the quantized member. Empty if that run did not quantize it.
+        report_share: Share of the hold-out videos on which that run reported. Null if its summary does not say it.
+        seed: Seed with which that run divided the hold-out. Null if its summary does not say it.
     """
 
     run: str
@@ -111,6 +113,20 @@ class ImportedModel(CandidateConfig):
     predictions: str
     member_key: str = ""
     member: str = ""
+    report_share: float | None = None
+    seed: int | None = None
+
+    def other_division(self, report_share: float, seed: int) -> str:
+        """Tell how that run divided the hold-out otherwise; empty if it did not, or its summary does not say it."""
+        theirs = {"data.report_share": self.report_share, "seed": self.seed}
+        ours = {"data.report_share": report_share, "seed": seed}
+        differing = [
+            f"{key}: {theirs[key]} and here {ours[key]}"
+            for key in ours
+            # Without a division there is nothing that a seed decides.
+            if theirs[key] not in (None, ours[key]) and (key != "seed" or report_share)
+        ]
+        return ", ".join(differing)
 
 
 class FamilyConfig(Config):
@@ -268,6 +284,11 @@ class Recipe(Config):
                 raise ValueError(
                     f"the videos of {model.run} differ from those of this recipe ({difference}). Take models of a run "
                     "with the same data"
+                )
+            if difference := model.other_division(self.data.report_share, self.seed):
+                raise ValueError(
+                    f"{model.run} divided the hold-out otherwise ({difference}), so that its decisions may have read "
+                    "videos that figures are reported on here. Set both as in that run, or take models of another one"
                 )
             if name in self.members() and not model.member:
                 raise ValueError(f"{model.run} did not quantize {name}, so it cannot be a member. Leave it out")

@@ -9,7 +9,9 @@ from yt8m.report.summary import Data, Final, Summary
 from yt8m.report.summary_tables import Tables
 
 
-def write_summary(root: Path, recipe: Recipe, *, key: str = "k", **changes: Any) -> Path:
+def write_summary(
+    root: Path, recipe: Recipe, *, key: str = "k", division: tuple[float, int] | None = None, **changes: Any
+) -> Path:
     """Write the summary of a run of a recipe, whose members are all its models; return the root."""
     groups = {name: family for family, config in recipe.families.items() for name in config.candidates}
     artifacts = tuple(
@@ -27,7 +29,9 @@ def write_summary(root: Path, recipe: Recipe, *, key: str = "k", **changes: Any)
         )
         for name, model in recipe.models().items()
     )
-    data = Data(spec={**recipe.data.resolve_spec().model_dump(mode="json"), **changes})
+    share, seed = division or (recipe.data.report_share, recipe.seed)
+    spec = {**recipe.data.resolve_spec().model_dump(mode="json"), **changes}
+    data = Data(spec=spec, report_share=share, seed=seed)
     root.mkdir(exist_ok=True)
     text = Summary(final=Final(), tables=Tables(), artifacts=artifacts, data=data).model_dump_json()
     (root / "summary.json").write_text(text)

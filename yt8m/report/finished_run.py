@@ -26,6 +26,7 @@ class FinishedRun:
     Attributes:
         run: The run, as given.
         spec: Features, classes and length of its videos.
+        division: `report_share` and `seed`, which divided its hold-out.
     """
 
     def __init__(self, run: str) -> None:
@@ -45,6 +46,7 @@ class FinishedRun:
         if not summary.artifacts or not summary.data:
             raise ConfigError(f"{uri}: lists no models. Make the report again with this version of yt8m.")
         self.spec: dict[str, Any] = summary.data.spec
+        self.division: dict[str, Any] = summary.data.model_dump(include={"report_share", "seed"})
         self._models = {model.model: model for model in summary.artifacts}
 
     def candidates(self, family: str, names: Sequence[str] = ()) -> list[ModelArtifacts]:

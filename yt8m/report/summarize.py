@@ -106,6 +106,8 @@ def _data(prepare: NodeRecord) -> Data:
     return Data(
         spec=prepare.config.get("spec", {}),
         figures=prepare.metrics,
+        report_share=prepare.config.get("report_share"),
+        seed=prepare.config.get("seed"),
         damaged_shards=tuple(map(str, prepare.details.get("damaged_shards", ()))),
         skipped_records=tuple(map(str, prepare.details.get("skipped_records", ()))),
         copies=tuple(map(str, prepare.details.get("copies", ()))),

@@ -128,6 +128,8 @@ class Data(Config):
     Attributes:
         spec: Features, number of classes and maximum frames per video.
         figures: Metrics of the prepare stage.
+        report_share: Share of the hold-out videos on which figures are computed, as in the recipe. 0: all of them.
+        seed: Seed of the division of the hold-out.
         damaged_shards: Shards that could be read only in part, with the reason.
         skipped_records: First records that were skipped, with the reason.
         copies: Shards that were left out, because another one has their content.
@@ -135,6 +137,8 @@ class Data(Config):
 
     spec: dict[str, Any] = Field(default={})
     figures: dict[str, float] = Field(default={})
+    report_share: float | None = None
+    seed: int | None = None
     damaged_shards: tuple[str, ...] = ()
     skipped_records: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()

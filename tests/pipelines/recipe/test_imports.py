@@ -250,3 +250,29 @@ def test_a_start_that_does_not_fit_is_refused(
 def test_weights_of_classes_that_do_not_exist_are_refused(small: Load) -> None:
     with pytest.raises(ConfigError, match=r"class_weights of 'dbof-a': no class 999; the classes are 0 to \d+"):
         small(lambda raw: raw.update(training={**raw.get("training", {}), "class_weights": {0: 2.0, 999: 3.0}}))
+
+
+@pytest.mark.parametrize(
+    ("division", "said"),
+    [
+        ((0.25, 3), r"data\.report_share: 0\.25 and here 0\.5\)"),
+        ((0.5, 7), r"seed: 7 and here 3\)"),
+        ((0.0, 7), r"data\.report_share: 0\.0 and here 0\.5, seed: 7 and here 3\)"),
+    ],
+)
+def test_runs_that_divided_the_hold_out_otherwise_are_refused(
+    small: Load, tmp_path: Path, division: tuple[float, int], said: str
+) -> None:
+    run = write_summary(tmp_path / "run", small(), division=division)
+    with pytest.raises(ConfigError, match=rf"{run} divided the hold-out otherwise \({said}"):
+        small(only_family(run, ensemble_size=1))
+
+
+def test_the_seed_divides_nothing_in_the_papers_protocol(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small(), division=(0.0, 7))
+
+    def change(raw: dict[str, Any]) -> None:
+        only_family(run, ensemble_size=1)(raw)
+        raw["data"]["report_share"] = 0.0
+
+    assert small(change).imported["dbof-a"].seed == 7
