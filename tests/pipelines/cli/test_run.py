@@ -105,3 +105,12 @@ def test_a_root_in_use_is_refused(tmp_path: Path) -> None:
         result = CliRunner().invoke(main, ["run", str(SMOKE), "--root", str(tmp_path)])
     assert result.exit_code == 2
     assert "in use by another run" in result.output
+
+
+def test_a_batch_larger_than_the_training_set_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    options = ["--root", str(tmp_path / "run"), "--set", "training.batch_size=851"]
+    result = CliRunner().invoke(main, ["run", str(SMOKE), *options])
+    assert result.exit_code == 2
+    told = "smoke.yaml: dbof-wide: training.batch_size: 851, but there are only 850 training videos."
+    assert told in " ".join(result.output.split())
+    assert not (tmp_path / "run").exists()

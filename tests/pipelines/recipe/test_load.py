@@ -84,6 +84,32 @@ def test_a_setting_of_an_unknown_model_names_the_nearest(small: Small, setting: 
     assert told in str(caught.value)
 
 
+def test_a_student_inherits_stated_values_and_those_that_are_auto(small: Small) -> None:
+    settings = ["families.dbof.candidates.dbof-a.training={learning_rate: 0.01, batch_size: auto}"]
+    recipe = small(lambda _: None, "training.epochs=auto", *settings)
+    student = recipe.students["dbof-s"].training
+    assert (student.learning_rate, student.batch_size, student.epochs) == (0.01, "auto", "auto")
+    assert student.memory_bytes == "auto"  # left out
+    assert recipe.students["vlad-s"].training.batch_size == 8
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("training.epochs=atuo", "should be a valid integer, or `auto`. Received: 'atuo'."),
+        ("training.batch_size=0", "should be greater than 0, or `auto`. Received: 0."),
+        ("training.initial_bias=aut", "should be 'zero' or 'class_frequencies', or `auto`. Received: 'aut'."),
+        ("training.batch_norm_momentum=1", "should be less than 1, or `auto`. Received: 1."),
+        ("averaging.averaged_steps=Auto", "should be a valid integer, or `auto`. Received: 'Auto'."),
+        ("quantization.threshold_elements=x", "should be a valid integer, or `auto`. Received: 'x'."),
+        ("ensemble.search.size_margin=11", "should be less than or equal to 10, or `auto`. Received: 11."),
+        ("families.dbof.ensemble_size=-1", "should be greater than 0, or `auto`. Received: -1."),
+    ],
+)
+def test_a_mistake_in_what_can_be_auto_is_told_once(small: Small, setting: str, told: str) -> None:
+    assert problems(small, setting) == [f"{setting.partition('=')[0]}: input {told}"]
+
+
 def test_a_family_of_one_candidate_needs_no_ensemble_size(small: Small) -> None:
     recipe = small(lambda _: None, "families.more={candidates: {more: {model: {architecture: logistic}}}}")
     assert recipe.families["more"].ensemble_size == "auto"
