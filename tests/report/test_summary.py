@@ -201,6 +201,14 @@ def test_doubts_about_the_data_are_warnings_and_no_checks():
     assert summarize({"stage": "prepare", "metrics": {"training_videos": 5.0}}).checks == ()
 
 
+@pytest.mark.parametrize(("error", "passed"), [(0.01, True), (0.03, False)])
+def test_the_check_of_the_baseline_passes_where_the_warning_of_a_worthless_model_does_not(error, passed):
+    figures = {"gap": 0.25, "baseline_gap": 0.2, "gain_error": error}
+    summary = summarize({"stage": "export", "metrics": figures})
+    assert [check.passed for check in summary.checks if "baseline" in check.text] == [passed]
+    assert [warning.rule for warning in summary.warnings] == [2] * (not passed)
+
+
 @pytest.mark.parametrize("quantized", [True, False])
 def test_there_is_no_check_where_nothing_was_compared(quantized):
     variables = [{"name": "head/bias", "quantized": quantized}]

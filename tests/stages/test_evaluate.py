@@ -3,7 +3,6 @@ import json
 import math
 import re
 import shutil
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -205,7 +204,11 @@ def test_a_model_that_knows_only_frequencies_is_not_better_than_the_baseline():
         builder = PredictionsBuilder(classes, 20)
         builder.append([f"{number}" for number in range(videos)], scores, labels)
         found = builder.build()
-        partition = SimpleNamespace(class_counts=counts.tolist(), num_training_videos=training)
+        shard = {"uri": "t", "videos": training, "size_bytes": 1, "checksum": "x"}
+        sides = {"training": [shard], "holdout": [shard], "class_counts": counts.tolist()}
+        partition = Partition.parse(
+            {"spec": {"features": {"rgb": 2}, "num_classes": classes}, "seed": 0, **sides}, "test"
+        )
         baseline = gap_of_keys(baseline_keys(partition, found), labels.sum())
         gains.append(
             gap_from_top(found.classes[:, :20], found.scores[:, :20], found.label_ptr, found.labels) - baseline

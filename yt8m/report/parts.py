@@ -48,7 +48,9 @@ def find_parts(run: Run) -> Parts:
     measured = [record for record in run.records if "part" in record.details] or list(run.records)
     exported = run.first("export")
     prepared = prepare.metrics if prepare else {}
-    split = next((record.details["split"] for record in run.of("search_weights") if "split" in record.details), {})
+    split: dict[str, float] = next(
+        (record.details["split"] for record in run.of("search_weights") if "split" in record.details), {}
+    )
     report, select = _first(measured, "videos", "gap"), _first(measured, "select_videos", "gap")
     return Parts(
         reported=next((record.details["part"] for record in measured if "part" in record.details), "hold-out"),

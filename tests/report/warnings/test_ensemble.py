@@ -18,7 +18,7 @@ def searched(sizes: dict[str, float], budget: float = 10_000.0, **weights: float
     }
 
 
-SIZES = {"a": 2000, "b": 3000, "c": 4000}
+SIZES: dict[str, float] = {"a": 2000, "b": 3000, "c": 4000}
 
 
 @pytest.mark.parametrize("weights", [{"a": 1.0, "b": 0.0, "c": 0.0}, {"a": 0.97, "b": 0.03, "c": 0.0}])

@@ -92,8 +92,8 @@ def find_small_holdouts(run: Run) -> Iterator[Finding]:
 def _why_single(search: NodeRecord, first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
     """Return whether the budget or the weights left one member, and the setting to change."""
     budget = search.metrics.get("budget_bytes")
-    sizes = [member.get("size_bytes") for member in (first, *others)]
-    if budget and all(sizes):
+    sizes = [float(member["size_bytes"]) for member in (first, *others) if member.get("size_bytes")]
+    if budget and len(sizes) == 1 + len(others):
         margin = search.details.get("settings", {}).get("size_margin", {}).get("value")
         factor = 1 + (search.config.get("size_margin", 0.0) if margin is None else margin)
         if (sizes[0] + min(sizes[1:])) * factor > budget:
