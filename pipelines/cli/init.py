@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 # Patterns of a side to print.
 MAX_PATTERNS = 5
 
+_USE_OF_TEST = {
+    True: "are for the exported model of the full run, which is measured on them once.",
+    False: "are not used, because they have no labels. `yt8m predict` reads them.",
+}
+
 
 @click.command()
 @click.argument("folder", type=Place(written=True, path_type=Path), metavar="DIR")
@@ -94,7 +99,7 @@ def _show(survey: "Survey", recipes: "Recipes") -> None:
             f"{full.draft.holdout_of:,}, chosen at random, are held out: {count(scale.holdout_videos, 'video')}."
         )
     if "test" in survey.sides:
-        click.echo("  The test shards are not used. Evaluate the exported model with them at the end.")
+        click.echo(f"  The test shards {_USE_OF_TEST[survey.can_test]}")
     for written, what in ((first, "a first run"), (full, "all videos")):
         models = ", ".join(written.recipe.models())
         click.echo(f"Wrote {written.draft.path}: {what}; {models}")

@@ -69,6 +69,11 @@ def have_one_label(payloads: Iterable[bytes], layout: RecordLayout) -> bool:
     return counts == {1}
 
 
+def can_test(payloads: Iterable[bytes], spec: DataSpec) -> bool:
+    """Return whether there are records that are usable videos with labels, so that a model can be tested on them."""
+    return any(not explain_bad_record(payload, spec)[1] and _count_labels(payload, spec.layout) for payload in payloads)
+
+
 def _count_labels(payload: bytes, layout: RecordLayout) -> int:
     record = parse(payload)
     if record is None or layout.labels not in record.context.feature:

@@ -6,7 +6,7 @@ from math import ceil
 
 import numpy as np
 
-from pipelines.init.records import check_kinds, check_labels, check_readable, find_spec, have_one_label
+from pipelines.init.records import can_test, check_kinds, check_labels, check_readable, find_spec, have_one_label
 from pipelines.init.shards import UNUSED, Shards, check_enough
 from yt8m import storage
 from yt8m.data.checking.layout import explain_other_features
@@ -58,6 +58,7 @@ class Survey:
         read: Number of records that were read to find `spec`; 0 with a description.
         left_out: Why fields of the records are not among the features, by key.
         single_label: Whether all records that were looked at have exactly one label.
+        can_test: Whether test shards have usable videos with labels.
     """
 
     spec: DataSpec
@@ -67,6 +68,7 @@ class Survey:
     read: int
     left_out: Mapping[str, str] = field(default_factory=dict)
     single_label: bool = False
+    can_test: bool = False
 
     @property
     def videos(self) -> int:
@@ -121,13 +123,19 @@ def survey(shards: Mapping[str, Shards]) -> Survey:
         check_enough(shards)
         vocabulary = storage.join(folder, description.vocabulary) if description.vocabulary else ""
         single_label = have_one_label(_read(labeled), description.data.layout)
-        return Survey(description.data, sides, True, vocabulary, 0, single_label=single_label)
+        tested = _can_test(sides, description.data)
+        return Survey(description.data, sides, True, vocabulary, 0, single_label=single_label, can_test=tested)
     payloads = list(_read(labeled))
     spec = find_spec(payloads, next(iter(firsts)))
     check_readable(firsts, spec)
     check_enough(shards)
     left_out = explain_other_features(payloads[:_EXPLAINED], spec.features)
-    return Survey(spec, sides, False, "", len(payloads), left_out, have_one_label(payloads, spec.layout))
+    single_label = have_one_label(payloads, spec.layout)
+    return Survey(spec, sides, False, "", len(payloads), left_out, single_label, _can_test(sides, spec))
+
+
+def _can_test(sides: Mapping[str, Side], spec: DataSpec) -> bool:
+    return "test" in sides and can_test(take_records(sides["test"].records, _CHECKED_LABELS), spec)
 
 
 def _read(sides: Sequence[Side]) -> Iterator[bytes]:

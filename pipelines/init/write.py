@@ -47,7 +47,8 @@ def write_recipes(survey: Survey, folder: Path) -> Recipes:
         ConfigError: The folder of the sample has other files.
     """
     scale = Scale.of(survey)
-    patterns = {name: side.shards.patterns for name, side in survey.sides.items() if name not in UNUSED}
+    used = [name for name in survey.sides if name not in UNUSED or (name == "test" and survey.can_test)]
+    patterns = {name: survey.sides[name].shards.patterns for name in used}
     shards = len(survey.sides["validation"].shards.uris)
     full = WrittenRecipe(Draft(survey, scale, patterns, shards, folder / RECIPE))
     first = _first_run(full.draft, folder)
@@ -62,7 +63,9 @@ def write_recipes(survey: Survey, folder: Path) -> Recipes:
 def _first_run(full: Draft, folder: Path) -> WrittenRecipe:
     """Choose the first run: all videos if they are few, otherwise a sample, which is written."""
     survey, scale = full.survey, full.scale
-    whole = replace(full, path=folder / FIRST, first=True)
+    # A test that is done twice, the second time after changes because of the first, is none.
+    patterns = {name: each for name, each in full.patterns.items() if name != "test"}
+    whole = replace(full, path=folder / FIRST, first=True, patterns=patterns)
     share = min(1.0, _MOST_VIDEOS / scale.training_videos, _MOST_BYTES / survey.num_bytes)
     trial = WrittenRecipe(replace(whole, scale=scale.first_run(share)))
     if trial.seconds > TARGET_SECONDS:

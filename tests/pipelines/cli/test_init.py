@@ -122,11 +122,22 @@ def test_sides_in_folders_and_a_test_side(tmp_path: Path) -> None:
     write_shards(tmp_path / "set", names)
     result = init(tmp_path / "own", "--data", tmp_path / "set")
     assert result.exit_code == 0, result.output
-    assert "The test shards are not used." in result.output
+    assert "The test shards are for the exported model of the full run" in result.output
     data = recipe_of(tmp_path / "own").data
+    assert data.test == (f"{tmp_path}/set/test/*.tfrecord",)
+    assert recipe_of(tmp_path / "own", "first.yaml").data.test == ()
     assert data.training == (f"{tmp_path}/set/bal_train/*.tfrecord",)
     assert data.validation == (f"{tmp_path}/set/eval/*.tfrecord",)
     assert data.holdout_shards == 2
+
+
+def test_test_shards_without_labels_are_not_used(tmp_path: Path) -> None:
+    write_shards(tmp_path / "set", DIVIDED)
+    write_shard(tmp_path / "set" / "test0.tfrecord", [video_of(900 + n, 3, None, **SIZES) for n in range(5)])
+    result = init(tmp_path / "own", "--data", tmp_path / "set")
+    assert result.exit_code == 0, result.output
+    assert "The test shards are not used, because they have no labels." in result.output
+    assert recipe_of(tmp_path / "own").data.test == ()
 
 
 def test_a_description_decides_and_its_vocabulary_is_exported(tmp_path: Path) -> None:
