@@ -148,3 +148,62 @@ def test_models_of_another_run_that_are_gone_are_refused_when_the_run_starts(
 def test_a_rerun_in_a_cluster_does_not_look_for_the_paths_of_the_containers(raw: dict[str, Any]) -> None:
     raw["export"] = {"vocabulary": "/volume/names.csv"}
     assert dict(Compilation(raw, "r", read_data="in stores").unread_files) == {KEY: "/volume/names.csv"}
+
+
+@pytest.fixture
+def with_test(raw: dict[str, Any], tmp_path: Path) -> dict[str, Any]:
+    """Return the small recipe on files, with a test."""
+    for name in ("train0", "validate0", "validate1", "test0"):
+        (tmp_path / f"{name}.tfrecord").write_text(name)
+    spec = raw["data"].get("spec") or {"features": {"rgb": 4}, "num_classes": 10}
+    patterns = {name: [f"{tmp_path}/{file}*.tfrecord"] for name, file in SIDES.items()}
+    raw["data"] = {**patterns, "holdout_shards": 1, "spec": spec}
+    return raw
+
+
+SIDES = {"training": "train", "validation": "validate", "test": "test"}
+
+
+def test_changed_test_shards_change_the_keys_of_export_and_report_alone(
+    with_test: dict[str, Any], tmp_path: Path
+) -> None:
+    def keys() -> dict[str, str]:
+        return {name: work.key for name, work in Compilation(with_test, "r", read_data=True).work.items()}
+
+    before = keys()
+    assert keys() == before
+    (tmp_path / "test1.tfrecord").write_text("another")
+    after = keys()
+    assert {name for name in before if before[name] != after[name]} == {"export", "report"}
+
+
+def test_prepare_looks_at_the_first_records_of_test_shards(with_test: dict[str, Any], tmp_path: Path) -> None:
+    compilation = Compilation(with_test, "r", read_data=True)
+    graph = SpecGraph(compilation.build("image:1").specs[0])
+    assert f"{tmp_path}/test*.tfrecord" in graph.constant("prepare", "named_files")
+    assert graph.task("export")["cachingOptions"]
+    (tmp_path / "test0.tfrecord").write_bytes(b"")
+    with pytest.raises(ConfigError, match=r"data\.test\[0\]: .*test0\.tfrecord: no usable video: no record"):
+        check_named_files(graph.constant("prepare", "named_files"), DataSpec(features={"rgb": 4}))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("none*.tfrecord", r"data\.test\[0\]: .*none"),
+        ("train*.tfrecord", r"data\.test\[0\]: .*train0\.tfrecord: also a training or hold-out shard"),
+        ("*1.tfrecord", r"data\.test\[0\]: .*validate1\.tfrecord: also a training or hold-out shard"),
+    ],
+)
+def test_test_shards_that_cannot_test_are_refused_at_once(
+    with_test: dict[str, Any], tmp_path: Path, pattern: str, said: str
+) -> None:
+    with_test["data"]["test"] = [f"{tmp_path}/{pattern}"]
+    with pytest.raises(ConfigError, match=said):
+        Compilation(with_test, "r", read_data=True)
+
+
+def test_generated_videos_have_no_test(raw: dict[str, Any], tmp_path: Path) -> None:
+    raw["data"] = {"generate": {"preset": "smoke"}, "holdout_shards": 1, "test": [f"{tmp_path}/test*.tfrecord"]}
+    with pytest.raises(ConfigError, match=r"data\.test: not allowed together with data\.generate"):
+        Compilation(raw, "r", read_data=False)
