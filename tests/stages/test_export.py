@@ -25,6 +25,8 @@ from yt8m.models.files import read_description
 from yt8m.records.record import NodeRecord
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.export import ExportConfig, export
+from yt8m.stages.export import _warnings as warnings_of
+from yt8m.stages.result import StageResult
 
 
 def test_the_export_describes_itself(exported, toy_models):
@@ -240,3 +242,17 @@ def test_only_the_model_of_a_member_decides_the_exported_model(toy_models, tmp_p
     digest = hashlib.sha256(f"first\0{1.0!r}\0{read_description(toy_models['first']).model_dump_json()}\0".encode())
     digest.update(hashlib.sha256((toy_models["first"] / "weights.safetensors").read_bytes()).digest())
     assert digest.hexdigest().startswith(ExportDescription.load(tmp_path / "export").identity)
+
+
+def test_the_card_warns_of_the_exported_model_and_its_members_but_not_of_others():
+    figures = {"gap": 0.2, "baseline_gap": 0.21, "gain_error": 0.01, "videos": 500.0}
+    records = [
+        NodeRecord(node=f"train-{name}", stage="train", name=name, metrics={"gap": 0.5, "training_gap": 0.9})
+        for name in ("member", "other")
+    ]
+    found = warnings_of(records, StageResult(figures, {"part": "report"}), ["member"])
+    assert [text.partition(":")[0] for text in found] == [
+        "**Not better than label frequencies** (`export`)",
+        "**Training far above the hold-out** (`train-member`)",
+    ]
+    assert "The exported model is worthless: its GAP 0.200 is not above" in found[0]
