@@ -108,11 +108,12 @@ def _show(console: Console, title: str, rows: Sequence[dict[str, Any]]) -> None:
     room = console.width - sum(widths) - _GAP * len(headers)
     table = Table(title=title, title_justify="left", box=None, padding=(0, _GAP, 0, 0), pad_edge=False)
     table.add_column(headers[0], justify="right", no_wrap=True)
-    table.add_column("name", no_wrap=True, overflow="ellipsis", width=max(4, min(longest, room, _WIDEST_NAME)))
+    if longest:
+        table.add_column("name", no_wrap=True, overflow="ellipsis", width=max(4, min(longest, room, _WIDEST_NAME)))
     for header in columns:
         table.add_column(header, justify="right", no_wrap=True)
     for row, (index, *figures) in zip(rows, cells, strict=True):
-        table.add_row(index, Text(row["name"]), *figures)
+        table.add_row(index, *([Text(row["name"])] if longest else []), *figures)
     console.print(table)
 
 

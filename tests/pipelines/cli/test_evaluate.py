@@ -379,3 +379,12 @@ def test_as_many_predictions_count_in_gap_as_in_the_run(finished: Path, run: Cal
     assert figures("--run", root, "--model", "two")["gap_top_k"] == 2
     assert figures("--run", root, "--model", "two", "--gap-top-k", 3)["gap_top_k"] == 3
     assert figures("--run", root, "--model", "one")["gap_top_k"] == 10
+
+
+def test_the_tables_of_classes_without_names_have_no_column_for_them(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = rows_of([ClassFigures(0.5, 0.5, 0.25, 0.125, 1, 2, 3)], ClassNames(), None)
+    show_rows(Console(width=100), rows)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    header, row = lines[1:]
+    assert header.split() == ["class", "AP", "precision", "recall", "training", "videos"]
+    assert row.split() == ["0", "0.500", "0.250", "0.125", "2"]
