@@ -82,7 +82,6 @@ def run(
 
     console = Console()
     compilation = Compilation(read_recipe(recipe, settings), str(recipe), read_data=True)
-    check_trainings(compilation.recipe, str(recipe))
     containers = find_containers(compilation.recipe, image) if runner == "docker" else None
     if explained is not None:
         step_image = containers.image if containers else PROCESS_IMAGE
@@ -102,11 +101,15 @@ def run_compilation(
         compilation: The recipe.
         root: Folder of the run.
         containers: Containers of the steps. None: processes.
+
+    Raises:
+        ConfigError: A batch is larger than the training set.
     """
     from pipelines.kubeflow.component import PROCESS_IMAGE
     from pipelines.local.attempts import keep_attempts
     from pipelines.local.rerun import save_spec
 
+    check_trainings(compilation.recipe, compilation.source)
     plan, step_image = compilation.plan, containers.image if containers else PROCESS_IMAGE
     with folder.lock_root(root) as lock:
         pipeline = root / folder.PIPELINE_FILE

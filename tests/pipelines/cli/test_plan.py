@@ -89,8 +89,13 @@ def test_videos_of_described_shards_are_counted(tmp_path: Path) -> None:
     )
     output = plan(str(recipe)).output
     partition = tmp_path / "partition.json"
-    sides = {"training": (patterns[0],), "validation": (patterns[1],)}
-    config = PrepareConfig(**sides, holdout_shards=held_out, spec=description.data, report_share=0.0)
+    config = PrepareConfig(
+        training=(patterns[0],),
+        validation=(patterns[1],),
+        holdout_shards=held_out,
+        report_share=0.0,
+        spec=description.data,
+    )
     prepare(config=config, output=partition)
     found = Partition.load(partition)
     assert f"Data: {found.num_training_videos} training and {found.num_holdout_videos} hold-out videos" in output
