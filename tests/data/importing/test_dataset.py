@@ -17,6 +17,7 @@ from yt8m.data.importing.dataset import import_dataset
 from yt8m.data.importing.target import ImportConfig
 from yt8m.data.importing.video import SourceVideo
 from yt8m.data.partition import Partition
+from yt8m.data.vocabulary.names import read_vocabulary
 from yt8m.errors import ConfigError, DataError
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.training.holdout import read_holdout
@@ -355,3 +356,11 @@ def test_too_few_videos_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="SOURCE: no video in it"):
         _import(tmp_path / "out", OwnVideos(0))
     assert _import(tmp_path / "out", OwnVideos(5)).description.shards == {"train": 2, "validate": 2, "test": 1}
+
+
+def test_a_vocabulary_with_fewer_names_than_classes_is_completed(tmp_path: Path) -> None:
+    names = "".join(f"class {number}\n" for number in range(7))
+    (tmp_path / "names.txt").write_text(names)
+    _import(tmp_path / "out", vocabulary=str(tmp_path / "names.txt"), classes=9)
+    found = read_vocabulary(str(tmp_path / "out" / "vocabulary.csv"), 9)
+    assert [found[number] for number in (0, 6, 7, 8)] == ["class 0", "class 6", "", ""]
