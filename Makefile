@@ -6,8 +6,15 @@ SHELL := bash
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name))))
 VENV := .venv
 BIN := $(VENV)/bin
-LOCK := requirements/dev.lock
+# GPU=1: TensorFlow with CUDA, for NVIDIA GPUs. An environment keeps its kind until `make env GPU=0` or GPU=1 changes it.
+GPU ?= $(if $(wildcard $(VENV)/.complete-gpu),1,0)
+$(if $(filter-out 0 1,$(GPU)),$(error GPU=$(GPU): give GPU=1 or GPU=0))
+KIND := $(if $(filter 1,$(GPU)),-gpu)
+LOCK := requirements/dev$(KIND).lock
+STAMP := $(VENV)/.complete$(KIND)
+SIZE := $(if $(KIND),4.2 GB,700 MB)
 ROOT ?= runs/demo
+ENVIRONMENT_EXTRAS := --extra pipelines --extra jax --extra s3 --extra dev
 COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-header -q
 # Images of `make image` and `make push`: cpu, gpu or both.
 TARGET ?= cpu
@@ -23,21 +30,22 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-env: $(VENV)/.complete ## make the virtual environment .venv, exactly as locked
+env: $(STAMP) ## make the virtual environment .venv, exactly as locked; GPU=1 for NVIDIA GPUs
 
-$(VENV)/.complete: $(LOCK) pyproject.toml
+$(STAMP): $(LOCK) pyproject.toml
+	@test -z "$(KIND)" || test "$$(uname -sm)" = "Linux x86_64" || { echo "GPU=1: TensorFlow uses NVIDIA GPUs on Linux with x86_64 only, and this is $$(uname -sm). Leave out GPU=1." >&2; exit 2; }
 	@test -n "$(PYTHON)" || { echo "No Python found. Install Python 3.11, or give its path: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { echo "$(PYTHON) is not Python 3.11 to 3.13. Give the path of one: make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	@$(PYTHON) -c 'import ensurepip, venv' || { echo "$(PYTHON) cannot make virtual environments. On Debian, run: apt-get install python3-venv" >&2; exit 2; }
-	@echo "Making $(VENV) from $(LOCK). The first time, this downloads about 700 MB."
-	@rm -f $@ && $(PYTHON) -m venv $(VENV)
+	@echo "Making $(VENV) from $(LOCK). The first time, this downloads about $(SIZE)."
+	@rm -f $@ && $(PYTHON) -m venv $(if $(wildcard $(STAMP)),,--clear) $(VENV)
 	@$(BIN)/pip install --disable-pip-version-check --no-input --progress-bar off --require-hashes -r $(LOCK) \
 	  | awk -v total="$$(grep -c '^[a-z0-9].*==' $(LOCK))" -v terminal="$$(test -t 1 && echo 1 || echo 0)" \
 	    '/^(Collecting|Processing)/ {n++; if (terminal) printf "\r\033[K  downloading %d of at most %d: %s", n, total, $$2; else if (n % 25 == 0) printf "  downloading %d of at most %d packages\n", n, total; fflush()} \
 	     /^Installing collected/ {printf "%s  installing %d packages ...\n", terminal ? "\r\033[K" : "", n; fflush()}'
 	@$(BIN)/pip install --disable-pip-version-check --no-input -q --no-deps --no-build-isolation -e .
 	@touch $@
-	@echo "The environment is ready: $(BIN)/yt8m --help"
+	@echo "The environment is ready: $(BIN)/yt8m --help, $(BIN)/yt8m doctor"
 
 demo: env ## run the whole pipeline on synthetic videos, up to a report and one exported model
 	$(BIN)/yt8m run pipelines/recipes/demo.yaml --root $(ROOT)
@@ -81,8 +89,9 @@ check: lint types imports test ## run all quick checks
 
 lock: env ## update the dependencies and write requirements/*.lock
 	$(BIN)/pip install -q uv
-	$(COMPILE) --upgrade --universal --extra cpu --extra pipelines --extra jax --extra s3 --extra dev -o $(LOCK)
-	for target in cpu gpu; do $(COMPILE) --extra $$target --extra s3 --python-platform x86_64-manylinux_2_28 -c $(LOCK) -o requirements/$$target.lock; done
+	$(COMPILE) --upgrade --universal --extra cpu $(ENVIRONMENT_EXTRAS) -o requirements/dev.lock
+	$(COMPILE) --universal --extra gpu $(ENVIRONMENT_EXTRAS) -c requirements/dev.lock -o requirements/dev-gpu.lock
+	for target in cpu gpu; do $(COMPILE) --extra $$target --extra s3 --python-platform x86_64-manylinux_2_28 -c requirements/dev.lock -o requirements/$$target.lock; done
 	echo kfp==2.17.0 | $(subst pyproject.toml,-,$(COMPILE)) --no-deps -o requirements/kfp.lock
 
 bench: env ## run the benchmarks of docs/results.md; two of them need a finished run in ROOT
