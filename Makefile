@@ -12,7 +12,7 @@ $(if $(filter-out 0 1,$(GPU)),$(error GPU=$(GPU): give GPU=1 or GPU=0))
 KIND := $(if $(filter 1,$(GPU)),-gpu)
 LOCK := requirements/dev$(KIND).lock
 STAMP := $(VENV)/.complete$(KIND)
-SIZE := $(if $(KIND),4.2 GB,700 MB)
+SIZE := $(if $(KIND),3.8 GB,700 MB)
 ROOT ?= runs/demo
 ENVIRONMENT_EXTRAS := --extra pipelines --extra jax --extra s3 --extra dev
 COMPILE := $(BIN)/uv pip compile pyproject.toml --python-version 3.11 --generate-hashes --no-header -q

@@ -13,9 +13,12 @@ from yt8m.keras_settings import check_backend
 
 # TensorFlow's C++ code prints only errors, once it is imported; see `quiet_import`.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow takes memory of a GPU as it needs it, so that several programs can use the same GPU.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 # Module and name of each command, and its line in the help of `yt8m`.
 COMMANDS = {
+    "doctor": ("pipelines.cli.doctor:doctor", "Say whether this machine, and a cluster, are fit."),
     "init": ("pipelines.cli.init:init", "Write recipes for your own shards."),
     "recipe": ("pipelines.cli.recipe:recipe", "Explain the keys of recipes; print their JSON Schema."),
     "plan": ("pipelines.cli.plan:plan", "Show nodes, model sizes, storage and GPU hours of a recipe."),

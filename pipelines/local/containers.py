@@ -31,9 +31,10 @@ VARIABLES = (
     *("TF_", "XLA_", "OMP_", "KERAS_BACKEND", "YT8M_"),
     *("STORAGE_EMULATOR_HOST", "AWS_", "GOOGLE_", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"),
 )
-# Environment of every step, unless the user's is different: progress lines are not buffered, and TensorFlow's C++ code
-# logs only errors, besides two lines at import. No pipeline has it, so it is no part of the key of KFP's cache.
-ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
+# Environment of every step, unless the user's is different: progress lines are not buffered, TensorFlow's C++ code logs
+# only errors, besides two lines at import, and leaves GPU memory that it does not need to other programs. No pipeline
+# has it, so it is no part of the key of KFP's cache.
+ENVIRONMENT = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "2", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
 # Environment variables that name files which the steps need, too.
 FILE_VARIABLES = ("GOOGLE_APPLICATION_CREDENTIALS", "AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE", "AWS_CA_BUNDLE")
 # Folders below the home folder in which clients of object stores look for credentials.
