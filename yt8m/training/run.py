@@ -13,9 +13,9 @@ from yt8m.data.partition import Partition
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import VideosInMemory, data_errors, read_videos
 from yt8m.data.soft_targets import SoftTargetShards
+from yt8m.training.auto.class_weights import class_weights
 from yt8m.training.batch_statistics import batch_normalizations
 from yt8m.training.checkpoint import Checkpoint, training_digest
-from yt8m.training.class_weights import class_weights
 from yt8m.training.config import ResolvedTraining
 from yt8m.training.holdout_sample import HoldoutSample, Sample
 from yt8m.training.loop import EpochReader, fit

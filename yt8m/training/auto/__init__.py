@@ -1,1 +1,1 @@
-"""Values of the settings that are `auto`. Imports configurations and the data format, but no Keras or TensorFlow."""
+"""Values that follow from the counts of the data. Imports configurations and the data format, but no Keras."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from yt8m.errors import ConfigError
-from yt8m.training.class_weights import class_weights
+from yt8m.training.auto.class_weights import class_weights
 
 
 def partition_with(*counts: int) -> Any:
