@@ -7,9 +7,9 @@ import tensorflow as tf
 from tests.training import toy
 from tests.training.test_loop import InterruptedTrainingError, assert_same_weights, interrupted_after
 from yt8m.errors import ConfigError
+from yt8m.models.inference import Predictor
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.holdout_sample import SampleFigures
-from yt8m.training.inference import Predictor
 from yt8m.training.loop import fit
 from yt8m.training.steps import Steps
 from yt8m.training.training_model import TrainingModel

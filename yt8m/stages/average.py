@@ -117,8 +117,8 @@ def _average(
     soft_targets: Sequence[Path],
 ) -> StageResult:
     """Train further and save the model that is kept. Nothing refers to the training afterwards."""
+    from yt8m.models.inference import check_spec  # noqa: PLC0415
     from yt8m.training.holdout import holdout_gaps  # noqa: PLC0415 - imports Keras, which recipes do not need
-    from yt8m.training.inference import check_spec  # noqa: PLC0415
     from yt8m.training.run import TrainingRun  # noqa: PLC0415
 
     before, description = Provenance.load(model), read_description(model)

@@ -213,7 +213,7 @@ class _TimedPredictor:
 
 
 def _load_predictor(model: Path, spec: DataSpec) -> Any:
-    from yt8m.training.inference import check_spec, load_predictor  # noqa: PLC0415 - Keras
+    from yt8m.models.inference import check_spec, load_predictor  # noqa: PLC0415 - Keras
 
     if not is_exported(model):
         return load_predictor(model, spec)

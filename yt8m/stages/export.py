@@ -187,7 +187,7 @@ def _describe(
     ensemble: EnsembleWeights, folders: Mapping[str, Path], spec: DataSpec, config: ExportConfig
 ) -> ExportDescription:
     """Describe the exported model, after a check that all members fit each other and the hold-out videos."""
-    from yt8m.training.inference import check_spec  # noqa: PLC0415 - Keras
+    from yt8m.models.inference import check_spec  # noqa: PLC0415 - Keras
 
     first, *others = folders
     models: dict[str, ModelDescription] = {name: read_description(folder) for name, folder in folders.items()}

@@ -12,8 +12,8 @@ from yt8m.data.reading import data_errors, read_videos
 from yt8m.errors import DataError
 from yt8m.losses import LOG_EPSILON
 from yt8m.metrics import GAP_TOP_K, StreamingMetrics
+from yt8m.models.inference import Predictor, keras_predictor, predict_videos
 from yt8m.progress import progress
-from yt8m.training.inference import Predictor, keras_predictor, predict_videos
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_videos
 from yt8m.metrics import StreamingMetrics
+from yt8m.models.inference import Predictor, predict_videos
 from yt8m.training.holdout import PredictedBatch, summed_crossentropy
-from yt8m.training.inference import Predictor, predict_videos
 from yt8m.training.steps import SAMPLE_VIDEOS, SAMPLED_VIDEOS
 
 _MEMORY_BYTES = 512 << 20

@@ -11,7 +11,7 @@ from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.reading import data_errors, read_videos
 from yt8m.errors import DataError
-from yt8m.training.inference import Predictor, load_predictor, predict_videos
+from yt8m.models.inference import Predictor, load_predictor, predict_videos
 
 # Ids (B,) and probabilities (B, C) of consecutive videos.
 Chunk = tuple[Any, npt.NDArray[np.float32]]
