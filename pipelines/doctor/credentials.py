@@ -26,7 +26,7 @@ def check_gcs() -> Finding:
     scope = "https://www.googleapis.com/auth/devstorage.read_write"
     try:
         credentials, _ = google.auth.default(scopes=[scope])
-        credentials.refresh(partial(Request(), timeout=_SECONDS))
+        credentials.refresh(partial(Request(), timeout=_SECONDS))  # type: ignore[no-untyped-call]
     except TransportError as error:
         return Finding(
             "gs://", f"Google does not answer for {file}: {_first_line(error)}", "Check the network and HTTPS_PROXY."

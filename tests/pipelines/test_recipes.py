@@ -98,6 +98,15 @@ def test_the_papers_ensemble_is_table_4_with_two_models_taught_by_another_family
     assert members * 1.01 < recipe.ensemble.search.budget_bytes == 2**30
 
 
+def test_in_the_paper_rnn2_and_the_candidate_of_its_architecture_train_twice_as_long_as_the_others() -> None:
+    recipe = load_recipe(RECIPES / "paper.yaml")
+    candidates = [entry for family in recipe.families.values() for entry in family.candidates.items()]
+    epochs = {name: model.training.epochs for name, model in [*candidates, *recipe.students.items()]}
+    assert len(epochs) == 36
+    assert {name for name, number in epochs.items() if number != 10} == {"rnn2-hard", "rnn2"}
+    assert epochs["rnn2"] == epochs["rnn2-hard"] == 20
+
+
 def test_in_the_paper_every_family_has_something_to_select() -> None:
     families = load_recipe(RECIPES / "paper.yaml").families.values()
     assert all(family.ensemble_size == 3 < len(family.candidates) for family in families)

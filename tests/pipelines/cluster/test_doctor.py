@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 from pipelines.cli import main
 from pipelines.doctor import devices
 from pipelines.doctor.devices import Driver, TensorFlow
+from pipelines.doctor.finding import Finding
 from tests.pipelines.cluster.kfp_server import KfpServer
 
 pytestmark = pytest.mark.filterwarnings("ignore:Please install grpcio-status:ImportWarning")
@@ -18,8 +19,8 @@ def _machine(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     """Give the machine a TensorFlow that answers at once, and room."""
     monkeypatch.setattr(devices, "ask_tensorflow", lambda: TensorFlow(version="2.21.0"))
     monkeypatch.setattr(devices, "ask_driver", Driver)
-    monkeypatch.setattr("pipelines.doctor.machine.check_memory", lambda: devices.Finding("Memory", "8 GB"))
-    monkeypatch.setattr("pipelines.doctor.packages.check_packages", lambda: devices.Finding("Packages", "as locked"))
+    monkeypatch.setattr("pipelines.doctor.machine.check_memory", lambda: Finding("Memory", "8 GB"))
+    monkeypatch.setattr("pipelines.doctor.packages.check_packages", lambda: Finding("Packages", "as locked"))
     monkeypatch.setenv("HOME", str(tmp_path))
     for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS", "KERAS_BACKEND"):
         monkeypatch.delenv(name, raising=False)

@@ -1,3 +1,7 @@
+import os
+import platform
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -13,7 +17,7 @@ def test_python_of_the_tests_is_fine():
 
 
 def test_another_python_is_a_problem(monkeypatch):
-    monkeypatch.setattr(packages.sys, "version_info", (3, 9, 2))
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     assert "expected 3.11 to 3.13" in check_python().text
     assert "make env PYTHON=" in check_python().remedy
 
@@ -54,8 +58,8 @@ def test_two_builds_of_tensorflow_are_a_problem(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(("installed", "name"), [("tensorflow-cpu", CPU_LOCK), ("tensorflow", GPU_LOCK)])
 def test_the_lock_is_that_of_the_installed_build(installed, name, tmp_path, monkeypatch):
-    monkeypatch.setattr(packages.sys, "platform", "linux")
-    monkeypatch.setattr(packages.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(packages, "_installed", lambda package: "1.0" if package == installed else "")
     assert f"from {name}: " in check_packages(lock(tmp_path, "other==1.0\n")).text
 
@@ -88,6 +92,26 @@ def test_the_gpu_lock_has_tensorflow_with_its_cuda_and_not_the_cpu_build():
     assert "tensorflow-cpu" not in names
 
 
-def test_the_makefile_makes_environments_from_these_locks():
-    makefile = (PROJECT / "Makefile").read_text()
-    assert "LOCK := requirements/dev$(KIND).lock" in makefile
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Print what make would do for an environment in a folder."""
+    command = ["make", "-n", "-C", str(PROJECT), f"VENV={folder}", "PYTHON=python3", *arguments]
+    environment = {name: value for name, value in os.environ.items() if name != "GPU"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_an_environment_for_a_gpu_is_made_from_its_lock_and_stays_one(tmp_path):
+    assert "--require-hashes -r requirements/dev.lock" in make(tmp_path, "env").stdout
+    gpu = make(tmp_path, "env", "GPU=1").stdout
+    assert "--require-hashes -r requirements/dev-gpu.lock" in gpu
+    assert f"venv --clear {tmp_path}" in gpu, "the builds of TensorFlow overwrite each other's files"
+    (tmp_path / ".complete-gpu").touch()
+    assert "dev.lock" not in make(tmp_path, "test").stdout
+    back = make(tmp_path, "env", "GPU=0").stdout
+    assert f"venv --clear {tmp_path}" in back
+    assert "-r requirements/dev.lock" in back
+
+
+def test_an_unknown_kind_of_environment_is_refused(tmp_path):
+    done = make(tmp_path, "env", "GPU=yes")
+    assert done.returncode == 2
+    assert "GPU=yes: give GPU=1 or GPU=0" in done.stderr
