@@ -12,6 +12,8 @@ from yt8m.identity import folder_digest
 from yt8m.predictions import Predictions
 from yt8m.stages.average import AverageConfig, average
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
+from yt8m.training import holdout
+from yt8m.training.holdout import HoldoutGaps
 from yt8m.training.holdout_sample import HoldoutSample, SampleFigures
 from yt8m.training.provenance import Provenance
 
@@ -76,6 +78,17 @@ def test_an_average_with_measured_statistics_is_not_measured_again(small_partiti
     second = run(small_partition, model, tmp_path)
     assert folder_digest(tmp_path / "averaged") == weights
     assert second.metrics["gap_after"] == first.metrics["gap_after"]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_policy_if_better_looks_at_select_alone(small_partition, trained, tmp_path, monkeypatch, kept):
+    better, worse = HoldoutGaps(select=0.6, report=0.1), HoldoutGaps(select=0.5, report=0.9)
+    gaps = iter([worse, better] if kept else [better, worse])
+    monkeypatch.setattr(holdout, "holdout_gaps", lambda *_: next(gaps))
+    metrics = run(small_partition, trained, tmp_path, policy="if_better").metrics
+    assert metrics["kept"] == kept
+    figures = [metrics[f"gap_{name}"] for name in ("select_before", "select_after", "before", "after")]
+    assert figures == ([0.5, 0.6, 0.9, 0.1] if kept else [0.6, 0.5, 0.1, 0.9])
 
 
 @pytest.mark.slow
