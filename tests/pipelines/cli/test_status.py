@@ -36,6 +36,15 @@ def test_nodes_are_shown_with_state_gap_and_size(tmp_path: Path) -> None:
     assert "running" in table["small:"]
 
 
+def test_the_table_says_on_which_part_gap_was_computed(tmp_path: Path) -> None:
+    state = state_of(tmp_path)
+    assert " GAP " in CliRunner().invoke(main, ["status", str(tmp_path)]).output
+    record = tmp_path / "record.json"
+    record.write_text('{"metrics": {"gap": 0.71234}, "details": {"part": "report"}}')
+    state.end("average-a", "done", {"record": str(record)}, time.time())
+    assert "GAP (report)" in CliRunner().invoke(main, ["status", str(tmp_path)]).output
+
+
 def test_a_node_whose_run_was_killed_is_not_running(tmp_path: Path) -> None:
     state_of(tmp_path)
     assert rows(tmp_path)["average-a"][1] == "stopped"

@@ -110,6 +110,9 @@ def test_runs_without_a_gap_leave_the_others_theirs(recorded: RecordedCluster, m
     )
     assert [row[-1] for row in table(runs(recorded.url, "--gap"))] == ["14m12s", "0.5396"]
     (record,) = [key for key in recorded.objects if "/records/report/" in key]
+    told = json.loads(recorded.objects[record]) | {"details": {"part": "report"}}
+    recorded.objects[record] = json.dumps(told).encode()
+    assert runs(recorded.url, "--gap").output.count("0.5396 (report)") == 1
     recorded.objects[record] = b"{"
     assert [row[-1] for row in table(runs(recorded.url, "--gap"))] == ["14m12s", "14m12s"]
     del recorded.objects[record]
