@@ -84,14 +84,23 @@ def test_a_later_improvement_renews_the_patience(tmp_path):
     assert (record.epoch, record.kept_epoch) == (5, 3)
 
 
-class Killed:
-    """Sample of the toy's hold-out whose training is killed while it is measured."""
+class Inverted:
+    """Sample on which a network becomes worse while it learns."""
+
+    def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
+        figures = toy.Sample().measure(predictor, exclusive=exclusive)
+        assert figures.gap is not None
+        return SampleFigures(1 - figures.gap, figures.loss)
+
+
+class Killed(Inverted):
+    """The same sample, whose training is killed while it is measured."""
 
     def __init__(self, after: int) -> None:
         self._left = after
 
     def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
-        figures = toy.Sample().measure(predictor, exclusive=exclusive)
+        figures = super().measure(predictor, exclusive=exclusive)
         self._left -= 1
         if not self._left:
             raise InterruptedTrainingError
@@ -109,7 +118,7 @@ def killed_while_measured(epoch: int) -> Callable[..., None]:
 def killed_after(steps: int) -> Callable[..., None]:
     def train(folder: str, config, monkeypatch) -> None:
         with interrupted_after(steps, monkeypatch):
-            toy.train(folder, config, sample=toy.Sample())
+            toy.train(folder, config, sample=Inverted())
 
     return train
 
@@ -121,13 +130,12 @@ def killed_after(steps: int) -> Callable[..., None]:
 )  # fmt: skip
 @pytest.mark.slow
 def test_a_killed_training_keeps_the_same_weights(tmp_path, monkeypatch, kill, keep, momentum):
-    # So large a rate makes later epochs worse.
-    changes = {"checkpoint_every_steps": 2, "keep": keep, "batch_norm_momentum": momentum, "learning_rate": 3.0}
+    changes = {"checkpoint_every_steps": 2, "keep": keep, "batch_norm_momentum": momentum, "learning_rate": 0.05}
     config = KEPT.model_copy(update=changes)
-    model, record = toy.train(str(tmp_path / "whole"), config, sample=toy.Sample())
+    model, record = toy.train(str(tmp_path / "whole"), config, sample=Inverted())
     assert keep == "last" or record.kept_epoch < EPOCHS
     kill(str(tmp_path / "cut"), config, monkeypatch)
-    continued, same = toy.train(str(tmp_path / "cut"), config, sample=toy.Sample())
+    continued, same = toy.train(str(tmp_path / "cut"), config, sample=Inverted())
     assert_same_weights(model.network, continued.network)
     assert (same.kept_epoch, same.curve) == (record.kept_epoch, record.curve)
 
