@@ -19,7 +19,7 @@ from yt8m.models.inference import Predictor, predict_videos
 from yt8m.training.holdout import PredictedBatch, summed_crossentropy
 from yt8m.training.steps import SAMPLE_VIDEOS, SAMPLED_VIDEOS
 
-_MEMORY_BYTES = 512 << 20
+_MEMORY_BYTES = 1 << 30
 _BATCH_VIDEOS = 128
 _HASHES = 2**64
 
