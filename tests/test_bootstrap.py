@@ -10,7 +10,7 @@ from yt8m.metrics import pack_keys
 def drawn_predictions(videos: int, *, levels: int = 0, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw scores (N, 5), hits (N, 5) and numbers of labels (N,); `levels` > 0 rounds the scores, so that many tie."""
     rng = np.random.default_rng(seed)
-    scores = -np.sort(-rng.random((videos, 5)).astype(np.float32), axis=1)
+    scores: np.ndarray = -np.sort(-rng.random((videos, 5)).astype(np.float32), axis=1)
     hits = rng.random((videos, 5)) < 0.6 * scores
     if levels:
         scores = np.floor(scores * levels) / np.float32(levels)

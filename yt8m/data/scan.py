@@ -145,7 +145,7 @@ def scan_shards(
         frame_level += np.bincount(batch["shard"][batch["frame_level"]], minlength=len(uris))
         found.add(batch["frames"][:, 0])
         id_hashes.append(batch["id_hashes"])
-        has_label.append(batch["labels"].any(1))
+        has_label.append(labels > 0)
         if group_seed is not None:
             group_hashes.append(hash_keys(batch["groups"], group_seed))
     shards = tuple(

@@ -11,7 +11,7 @@ from yt8m.data.format import DEQUANTIZATION
 from yt8m.data.vocabulary.names import ClassNames
 from yt8m.export.description import ExportDescription
 from yt8m.export.latency import Latency
-from yt8m.predictions import Part
+from yt8m.holdout import Part
 
 # Number of classes whose names are in the card.
 _LISTED_CLASSES = 20

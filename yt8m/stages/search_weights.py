@@ -19,8 +19,8 @@ from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.search import guided_search, random_search
 from yt8m.ensembling.significance import choose_method
 from yt8m.ensembling.trials import Trials, Weights, pareto_frontier
+from yt8m.holdout import Part
 from yt8m.metrics import GAP_TOP_K
-from yt8m.predictions import Part
 from yt8m.progress import progress
 from yt8m.records.settings import Setting, as_details
 from yt8m.stages.result import StageResult
