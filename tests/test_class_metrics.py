@@ -92,8 +92,16 @@ def test_what_cannot_be_computed_is_left_out() -> None:
     measured = scores_of([[0.5, 0.5, 0.5]], [[1, 0, 1]])
     undecided, unlabeled, unpredicted = measure_classes(measured, deciding)
     assert undecided == ClassFigures(1.0, None, None, None, 0, 1, None)
-    assert unlabeled == ClassFigures(None, pytest.approx(0.9), None, None, 1, 0, 0)
-    assert unpredicted == ClassFigures(1.0, pytest.approx(0.9), None, 0.0, 1, 1, 0)
+    threshold = float(np.float32(0.9))
+    assert unlabeled == ClassFigures(None, threshold, None, None, 1, 0, 0)
+    assert unpredicted == ClassFigures(1.0, threshold, None, 0.0, 1, 1, 0)
+
+
+def test_batches_without_a_video_change_nothing() -> None:
+    deciding, measured = ClassScores(2), scores_of([[0.5, 0.6]], [[1, 0]])
+    for found in (deciding, measured):
+        found.update(np.zeros((0, 2)), np.zeros((0, 2)))
+    assert [each.average_precision for each in measure_classes(measured, deciding)] == [1.0, None]
 
 
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

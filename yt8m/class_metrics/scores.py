@@ -50,6 +50,8 @@ class ClassScores:
             StorageError: The temporary file cannot be written.
         """
         batch = np.array(scores, np.float32)
+        if not len(batch):
+            return
         rows, classes = np.nonzero(np.asarray(labels))
         self._rows.append(rows + self.videos)
         self._classes.append(classes.astype(np.uint16))
@@ -82,7 +84,7 @@ class ClassScores:
         self._waiting = []
         self._blocks.append(len(block))
         try:
-            content = memoryview(np.ascontiguousarray(block.T)).cast("B")
+            content = np.ascontiguousarray(block.T).data.cast("B")
             while content:
                 content = content[self._file.write(content) :]
         except OSError as error:
