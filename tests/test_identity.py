@@ -176,7 +176,7 @@ def test_code_that_a_stage_executes_is_its_behavior_and_other_code_is_not(
         ("yt8m/data/soft_targets.py", True),
         ("yt8m/training/streaming_gap.py", True),
         ("yt8m/training/loop.py", True),
-        ("yt8m/training/holdout_sample.py", True),
+        ("yt8m/training/epoch_end/holdout_sample.py", True),
         ("yt8m/metrics.py", True),
     ],
 )

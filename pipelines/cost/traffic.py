@@ -165,7 +165,7 @@ class Traffic:
 
     def _sample_bytes(self, epochs: int) -> int:
         """Return the bytes of the shards that are read for the sample of the hold-out."""
-        from yt8m.training.holdout_sample import HoldoutSample  # noqa: PLC0415 - TensorFlow takes seconds to import
+        from yt8m.training.epoch_end.holdout_sample import HoldoutSample  # noqa: PLC0415 - TensorFlow takes seconds to import
 
         videos = self.dataset.holdout_videos
         passes = 1 if HoldoutSample.fits_in_memory(videos, self._recipe.data.resolve_spec()) else epochs

@@ -13,8 +13,8 @@ from yt8m.predictions import Predictions
 from yt8m.stages.average import AverageConfig, average
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.training import holdout
+from yt8m.training.epoch_end.holdout_sample import HoldoutSample, SampleFigures
 from yt8m.training.holdout import HoldoutGaps
-from yt8m.training.holdout_sample import HoldoutSample, SampleFigures
 from yt8m.training.provenance import Provenance
 
 from .conftest import train_small

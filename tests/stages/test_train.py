@@ -23,7 +23,7 @@ from yt8m.stages.result import StageResult
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
 from yt8m.training.callbacks import TrainingCallback
-from yt8m.training.holdout_sample import HoldoutSample, SampleFigures
+from yt8m.training.epoch_end.holdout_sample import HoldoutSample, SampleFigures
 from yt8m.training.provenance import Provenance
 from yt8m.training.training_model import TrainingModel
 

@@ -11,8 +11,8 @@ from yt8m.metrics import StreamingMetrics
 from yt8m.models.inference import Predictor, keras_predictor
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import ResolvedTraining
+from yt8m.training.epoch_end.holdout_sample import SampleFigures
 from yt8m.training.holdout import PredictedBatch, summed_crossentropy
-from yt8m.training.holdout_sample import SampleFigures
 from yt8m.training.loop import fit
 from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.training_model import TrainingModel

@@ -12,8 +12,8 @@ from yt8m.errors import ConfigError, DataError
 from yt8m.progress import Advance
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import ResolvedTraining
-from yt8m.training.holdout_sample import SampleFigures
-from yt8m.training.keeping import Keeping
+from yt8m.training.epoch_end.holdout_sample import SampleFigures
+from yt8m.training.epoch_end.keeping import Keeping
 from yt8m.training.steps import CurvePoint, Steps, TrainingRecord
 
 # Number of points of a whole learning curve, in addition to one at the end of each epoch.

@@ -6,12 +6,12 @@ from typing import Any
 import keras
 
 from yt8m.progress import progress
-from yt8m.training.batch_statistics import BatchStatistics
 from yt8m.training.callbacks import TrainingCallback
 from yt8m.training.checkpoint import Checkpoint
 from yt8m.training.config import ResolvedTraining
-from yt8m.training.holdout_sample import Sample
-from yt8m.training.keeping import Keeping
+from yt8m.training.epoch_end.batch_statistics import BatchStatistics
+from yt8m.training.epoch_end.holdout_sample import Sample
+from yt8m.training.epoch_end.keeping import Keeping
 from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.tensorboard import TensorBoard
 from yt8m.training.training_model import TrainingModel

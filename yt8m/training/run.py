@@ -14,10 +14,10 @@ from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import VideosInMemory, data_errors, read_videos
 from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.training.auto.class_weights import class_weights
-from yt8m.training.batch_statistics import batch_normalizations
 from yt8m.training.checkpoint import Checkpoint, training_digest
 from yt8m.training.config import ResolvedTraining
-from yt8m.training.holdout_sample import HoldoutSample, Sample
+from yt8m.training.epoch_end.batch_statistics import batch_normalizations
+from yt8m.training.epoch_end.holdout_sample import HoldoutSample, Sample
 from yt8m.training.loop import EpochReader, fit
 from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.training_model import TrainingModel

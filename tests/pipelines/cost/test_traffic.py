@@ -57,7 +57,7 @@ def test_a_training_set_in_memory_is_read_once(small: Callable[..., Recipe]) -> 
 def test_the_sample_of_a_large_holdout_is_read_from_some_shards_and_again_without_memory(
     small: Callable[..., Recipe], monkeypatch: pytest.MonkeyPatch, memory: int, passes: int
 ) -> None:
-    monkeypatch.setattr("yt8m.training.holdout_sample._MEMORY_BYTES", memory)
+    monkeypatch.setattr("yt8m.training.epoch_end.holdout_sample._MEMORY_BYTES", memory)
     recipe, dataset = small(), DatasetSize(1000, 50_000, 50_000, 500_000, DataSpec())
     found = Traffic(recipe, make_plan(recipe), dataset, estimate_models(recipe)).nodes["train-vlad-a"]
     # 10,000 of the 50,000 videos, and all of them for the saved model.

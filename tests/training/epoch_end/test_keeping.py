@@ -9,7 +9,7 @@ from tests.training.test_loop import InterruptedTrainingError, assert_same_weigh
 from yt8m.errors import ConfigError
 from yt8m.models.inference import Predictor
 from yt8m.training.checkpoint import Checkpoint
-from yt8m.training.holdout_sample import SampleFigures
+from yt8m.training.epoch_end.holdout_sample import SampleFigures
 from yt8m.training.loop import fit
 from yt8m.training.steps import Steps
 from yt8m.training.training_model import TrainingModel

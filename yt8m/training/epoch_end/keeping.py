@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from yt8m.models.inference import Predictor, keras_predictor
-from yt8m.training.batch_statistics import BatchStatistics, read_state, write_state
 from yt8m.training.config import TrainingConfig
-from yt8m.training.holdout_sample import Sample, SampleFigures
+from yt8m.training.epoch_end.batch_statistics import BatchStatistics, read_state, write_state
+from yt8m.training.epoch_end.holdout_sample import Sample, SampleFigures
 from yt8m.training.steps import Steps, TrainingRecord
 from yt8m.training.training_model import TrainingModel
 

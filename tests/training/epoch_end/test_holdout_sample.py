@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 
 from yt8m.data.partition import Partition
+from yt8m.data.reading import read_videos
 from yt8m.errors import StorageError
 from yt8m.holdout import Division, hash_keys
 from yt8m.stages.prepare import PrepareConfig, prepare
-from yt8m.training import holdout_sample
-from yt8m.training.holdout_sample import HoldoutSample
+from yt8m.training.epoch_end import holdout_sample
+from yt8m.training.epoch_end.holdout_sample import HoldoutSample
 
 SHARDS, VIDEOS = 6, 10
 
@@ -126,8 +127,12 @@ def test_other_shards_are_not_opened(partition):
 def test_the_sample_is_the_same_in_every_epoch_with_and_without_memory(partition, monkeypatch, memory):
     monkeypatch.setattr(holdout_sample, "_MEMORY_BYTES", memory)
     sample, reads = HoldoutSample(partition, batch_size=4), []
-    original = holdout_sample.read_videos
-    monkeypatch.setattr(holdout_sample, "read_videos", lambda *a, **b: reads.append(1) or original(*a, **b))
+
+    def read(*arguments, **options):
+        reads.append(1)
+        return read_videos(*arguments, **options)
+
+    monkeypatch.setattr(holdout_sample, "read_videos", read)
     expected = frames_of(partition)
     reads.clear()
     for _ in range(2):
@@ -138,10 +143,9 @@ def test_the_sample_is_the_same_in_every_epoch_with_and_without_memory(partition
 
 
 def test_videos_without_labels_have_no_gap(partition, monkeypatch):
-    original = holdout_sample.read_videos
 
     def read_unlabeled(*arguments, **options):
-        return original(*arguments, **options).map(lambda batch: batch | {"labels": batch["labels"] * 0})
+        return read_videos(*arguments, **options).map(lambda batch: batch | {"labels": batch["labels"] * 0})
 
     monkeypatch.setattr(holdout_sample, "read_videos", read_unlabeled)
     figures = HoldoutSample(partition, batch_size=4).measure(Recorder(), exclusive=False)
