@@ -1,6 +1,7 @@
 import functools
 import gc
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import tempfile
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.support.paths import REPOSITORY
 from tests.support.tensorflow_alone import make_environment
@@ -307,3 +309,14 @@ def load(folder):
 @functools.cache
 def signature(folder, name):
     return tf.saved_model.load(str(folder)).signatures[name]
+
+
+def test_the_graph_has_every_member_once_for_all_signatures(exported):
+    saved = saved_model_pb2.SavedModel.FromString((exported / "saved_model.pb").read_bytes())
+    (graph,) = (meta.graph_def for meta in saved.meta_graphs)
+    means = [
+        function.signature.name
+        for function in graph.library.function
+        if re.search("_mean_[0-9]", function.signature.name)
+    ]
+    assert len(means) == 1

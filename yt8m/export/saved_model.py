@@ -151,7 +151,21 @@ class EnsembleModule(tf.Module):  # type: ignore[misc]
 
     def signatures(self) -> dict[str, Any]:
         """Return the signatures of the SavedModel; the model card documents their inputs and outputs."""
+        names = float_inputs(self._spec.features)
         records = [tf.TensorSpec([None], tf.string, name="records")]
+        floats = [
+            tf.TensorSpec([None, None, self._spec.features[feature]], tf.float32, name=name)
+            for feature, name in names.items()
+        ]
+        floats.append(tf.TensorSpec([None], tf.int32, name=NUM_FRAMES))
+
+        def mean_of_records(records: Tensor) -> Tensor:
+            return self._mean(*parse_records(records, self._spec))
+
+        def mean_of_floats(*inputs: Tensor) -> Tensor:
+            *values, num_frames = inputs
+            features = dict(zip(names, values, strict=True))
+            return self._mean(*quantize_features(features, num_frames, self._spec))
 
         def top(probabilities: Tensor) -> dict[str, Tensor]:
             scores, classes = tf.math.top_k(probabilities, self._top_k)
@@ -160,36 +174,21 @@ class EnsembleModule(tf.Module):  # type: ignore[misc]
         def full(probabilities: Tensor) -> dict[str, Tensor]:
             return {"probabilities": probabilities}
 
-        def on_dense(output: Callable[[Tensor], dict[str, Tensor]]) -> Any:
-            def signature(frames: Tensor, num_frames: Tensor) -> dict[str, Tensor]:
-                return output(self._mean(frames, num_frames))
+        def signature(output: Callable[[Tensor], dict[str, Tensor]], mean: Any) -> Any:
+            # Traced while saving: a function that is traced before has all members once more.
+            return tf.function(
+                lambda *inputs: output(mean(*inputs)), input_signature=mean.input_signature, autograph=False
+            )
 
-            return tf.function(signature, input_signature=self._mean.input_signature, autograph=False)
-
-        def on_records(output: Callable[[Tensor], dict[str, Tensor]]) -> Any:
-            def signature(records: Tensor) -> dict[str, Tensor]:
-                return output(self._mean(*parse_records(records, self._spec)))
-
-            return tf.function(signature, input_signature=records, autograph=False)
-
-        def on_floats(output: Callable[[Tensor], dict[str, Tensor]]) -> Any:
-            def signature(num_frames: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
-                features = {feature: inputs[name] for feature, name in names.items()}
-                return output(self._mean(*quantize_features(features, num_frames, self._spec)))
-
-            return tf.function(signature, autograph=False).get_concrete_function(**floats)
-
-        names = float_inputs(self._spec.features)
-        floats = {
-            name: tf.TensorSpec([None, None, self._spec.features[feature]], tf.float32, name=name)
-            for feature, name in names.items()
-        }
-        floats[NUM_FRAMES] = tf.TensorSpec([None], tf.int32, name=NUM_FRAMES)
+        # Functions of their own, so that the graph has what they do once for all signatures.
+        on_dense = self._mean
+        on_records = tf.function(mean_of_records, input_signature=records, autograph=False)
+        on_floats = tf.function(mean_of_floats, input_signature=floats, autograph=False)
         return {
-            "serving_default": on_dense(top),
-            "serialized": on_records(top),
-            "floats": on_floats(top),
-            "probabilities": on_dense(full),
-            "serialized_probabilities": on_records(full),
-            "floats_probabilities": on_floats(full),
+            "serving_default": signature(top, on_dense),
+            "serialized": signature(top, on_records),
+            "floats": signature(top, on_floats),
+            "probabilities": signature(full, on_dense),
+            "serialized_probabilities": signature(full, on_records),
+            "floats_probabilities": signature(full, on_floats),
         }
