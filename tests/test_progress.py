@@ -81,3 +81,15 @@ def test_steps_slower_than_half_a_minute_have_a_rate(now, capsys):
             now[0] = 60.0 * minute
             advance()
     assert lines(capsys)[-1] == "reading: 4/10 shards (40%), 0.0/s, 6m00s left"
+
+
+def test_work_that_ends_early_is_complete(monkeypatch, capsys):
+    monkeypatch.setattr("yt8m.progress.SECONDS_BETWEEN_LINES", 3600)
+    with progress("train dbof1", total=100) as advance:
+        advance(10, "epoch 1")
+        advance(10, "epoch 2")
+        advance(0, "ended early", total=20)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("train dbof1: 20/20 videos (100%)")
+    assert line.endswith(", ended early")
+    assert "left" not in line
