@@ -10,6 +10,7 @@ from yt8m import storage
 from yt8m.data.description import descriptions_of
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, split_shards
+from yt8m.data.shards import shard_name, shard_sizes
 from yt8m.errors import ConfigError
 from yt8m.training.auto.counts import DataCounts
 
@@ -98,8 +99,7 @@ class DatasetSize:
     def of_described(cls, recipe: Recipe) -> Self | None:
         """Compute the size from `dataset.json` beside the shards; return None if they are elsewhere or have none.
 
-        The numbers of videos are exact if all shards of a split are on one side. Otherwise shards of equal size are
-        assumed.
+        The numbers of videos are exact, as long as all of them can be used: files were divided evenly into shards.
 
         Raises:
             ConfigError: The file is not a description.
@@ -113,17 +113,25 @@ class DatasetSize:
         if len(described) != 1 or not validation:
             return None
         (description,) = described.values()
-        videos: dict[str, float] = {}
-        for uri in (*training, *validation):
-            split = next((name for name in description.shards if Path(uri).name.startswith(name)), "")
-            if not description.shards.get(split):
-                return None
-            videos[uri] = description.videos[split] / description.shards[split]
+        sizes = {
+            shard_name(split, number): size
+            for split, shards in description.shards.items()
+            for number, size in enumerate(
+                shard_sizes(description.videos[split], max(description.videos[split], 1), shards)
+            )
+        }
+        if not {Path(uri).name for uri in (*training, *validation)} <= sizes.keys():
+            return None
         training, holdout = split_shards(training, validation, recipe.data.holdout_shards, recipe.seed)
-        training_videos, holdout_videos = (round(sum(videos[uri] for uri in uris)) for uris in (training, holdout))
+        training_videos, holdout_videos = (sum(sizes[Path(uri).name] for uri in uris) for uris in (training, holdout))
         training_bytes, holdout_bytes = (sum(Path(uri).stat().st_size for uri in uris) for uris in (training, holdout))
         return cls(
-            training_videos, holdout_videos, training_bytes, holdout_bytes, recipe.data.resolve_spec(), len(videos)
+            training_videos,
+            holdout_videos,
+            training_bytes,
+            holdout_bytes,
+            recipe.data.resolve_spec(),
+            len(training) + len(holdout),
         )
 
     @classmethod

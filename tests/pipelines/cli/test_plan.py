@@ -79,10 +79,10 @@ def test_generated_videos_are_counted_exactly() -> None:
 
 
 def test_videos_of_described_shards_are_counted(tmp_path: Path) -> None:
-    generate(config=GenerateConfig(preset="smoke", videos=60), output_uri=str(tmp_path))
+    generate(config=GenerateConfig(preset="smoke", videos=117), output_uri=str(tmp_path))
     description = DatasetDescription.in_folder(str(tmp_path))
     patterns = [f"{tmp_path}/{name}*.tfrecord" for name in ("train", "validate")]
-    recipe, held_out = tmp_path / "recipe.yaml", description.shards["validate"]
+    recipe, held_out = tmp_path / "recipe.yaml", description.shards["validate"] - 1
     recipe.write_text(
         f"name: own\ndata: {{training: ['{patterns[0]}'], validation: ['{patterns[1]}'], holdout_shards: {held_out}}}\n"
         "families: {one: {candidates: {one: {model: {architecture: logistic}}}}}\n"
@@ -99,10 +99,11 @@ def test_videos_of_described_shards_are_counted(tmp_path: Path) -> None:
     prepare(config=config, output=partition)
     found = Partition.load(partition)
     assert f"Data: {found.num_training_videos} training and {found.num_holdout_videos} hold-out videos" in output
-    stated = plan(str(recipe), "--set", "training.batch_size=61")
+    stated = plan(str(recipe), "--set", "training.batch_size=118")
     assert stated.exit_code == 2
     assert (
-        f"one: training.batch_size: 61, but there are only {found.num_training_videos} training videos" in stated.output
+        f"one: training.batch_size: 118, but there are only {found.num_training_videos} training videos"
+        in stated.output
     )
 
 
