@@ -30,6 +30,8 @@ _LOGGER = logging.getLogger("yt8m.stages")
 
 # Relative noise that orders equal predictions of the baseline.
 _TIE_NOISE = np.float32(0.01)
+# Number of random orders over which GAP of the baseline is averaged.
+_ORDERS = 10
 # Figures that stages have of their own work as well.
 _SPEED = ("seconds", "videos_per_second")
 
@@ -154,7 +156,9 @@ def with_evaluation(result: StageResult, evaluated: StageResult) -> StageResult:
     return StageResult({**result.metrics, **renamed}, {**result.details, **evaluated.details})
 
 
-def baseline_keys(partition: Partition, found: Predictions, top_k: int = GAP_TOP_K) -> npt.NDArray[np.uint32]:
+def baseline_keys(
+    partition: Partition, found: Predictions, top_k: int = GAP_TOP_K, order: int = 0
+) -> npt.NDArray[np.uint32]:
     """Predict each class by its frequency among the training videos, for every video.
 
     All videos have the same predictions, and GAP depends on the order of equal ones. If misses came first, a model that
@@ -164,6 +168,7 @@ def baseline_keys(partition: Partition, found: Predictions, top_k: int = GAP_TOP
         partition: Partition with the number of training videos per class.
         found: Any predictions of `N` videos. Only their labels are used.
         top_k: Number of predictions per video that count in GAP.
+        order: Seed of the order of equal predictions.
 
     Returns:
         Keys of the top `k` predictions, uint32 `(N, k)`; see `yt8m.metrics.pack_keys`.
@@ -173,19 +178,23 @@ def baseline_keys(partition: Partition, found: Predictions, top_k: int = GAP_TOP
     shape = (found.num_videos, classes.shape[1])
     hits = label_hits(np.broadcast_to(classes, shape), found.label_ptr, found.labels)
     # Small enough to exchange only classes of nearly equal frequency.
-    noise = 1 - _TIE_NOISE * np.random.default_rng(0).random(shape, np.float32)
+    noise = 1 - _TIE_NOISE * np.random.default_rng(order).random(shape, np.float32)
     return pack_keys(scores * noise, hits)
 
 
 def _against_baseline(
     keys: npt.NDArray[np.uint32], partition: Partition, found: Predictions, top_k: int
 ) -> dict[str, float]:
-    """Compare a model's top predictions with the baseline, and estimate the errors of both GAPs."""
-    baseline = baseline_keys(partition, found, top_k)
-    gaps = resample_gaps([keys, baseline], np.diff(found.label_ptr))
+    """Compare a model's top predictions with the baseline, and estimate the errors of both GAPs.
+
+    GAP of the baseline is the mean over random orders. The error of the gain is that of a single order, and so a little
+    too large.
+    """
+    baselines = [baseline_keys(partition, found, top_k, order) for order in range(_ORDERS)]
+    gaps = resample_gaps([keys, baselines[0]], np.diff(found.label_ptr))
     low, high = np.quantile(gaps[0], INTERVAL)
     return {
-        "baseline_gap": gap_of_keys(baseline, len(found.labels)),
+        "baseline_gap": float(np.mean([gap_of_keys(each, len(found.labels)) for each in baselines])),
         "gap_low": float(low),
         "gap_high": float(high),
         "gap_error": standard_error(gaps[0]),
