@@ -106,9 +106,9 @@ def test_features_may_have_the_keys_of_means(tmp_path, shards):
 
 def weighted_records() -> list[bytes]:
     """Serialize eight videos with the weights 0, 0.5, ..., 3 and one without, each with its number as feature."""
-    weights = [{"trust": [number / 2]} for number in range(7)] + [{}]
+    weights: list[dict[str, list[float]]] = [{"trust": [number / 2]} for number in range(7)] + [{}]
     return [
-        record_of({"id": [b"%d" % number], "labels": [0], "x": [float(number), 0.0]} | weight)
+        record_of({"id": [b"%d" % number], "labels": [0], "x": [float(number), 0.0], **weight})
         for number, weight in enumerate(weights)
     ]
 

@@ -185,8 +185,8 @@ def test_other_teachers_or_encodings_do_not_mix(small_partition, trained, other,
 
 
 def test_the_selection_chooses_the_teachers(small_partition, trained, other, tmp_path):
-    combination = Combination(members=("two",), gap=0.5)
-    selection = TeacherSelection(chosen=("two",), gap=0.5, combinations=(combination,))
+    combination = Combination(members=("two",), gap=0.5, gap_select=0.5)
+    selection = TeacherSelection(chosen=("two",), gap=0.5, gap_select=0.5, combinations=(combination,))
     selection.save(tmp_path / "selection.json")
     models = {"one": trained, "two": other}
     result, manifest = run(small_partition, models, tmp_path, selection=tmp_path / "selection.json")

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from yt8m.report.summary import Check, Data, Final
 from yt8m.report.summary_search import Search
 from yt8m.report.summary_tables import Tables
-from yt8m.report.warnings.sources import LEAST_GAIN_ERRORS
 
 # Maximum difference between the GAP of the exported model and that of the search on the same videos.
 EXPORT_TOLERANCE = 1e-4
@@ -28,9 +27,8 @@ def _final_checks(final: Final, search: Search | None) -> Iterator[Check]:
         )
     if final.gap is None:
         return
-    if final.baseline_gap is not None:
-        # The same limit as that of the warning that calls a model worthless.
-        above = final.gap - final.baseline_gap > LEAST_GAIN_ERRORS * (final.gain_error or 0.0)
+    above = final.beats_baseline
+    if above is not None:
         yield Check(
             passed=above, text=f"The model {'beats' if above else 'does not beat'} the label-frequency baseline."
         )

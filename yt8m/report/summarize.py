@@ -22,6 +22,7 @@ from yt8m.report.summary import (
 from yt8m.report.summary_search import Combination, FrontierPoint, Guard, Search, SearchMethod, Selection
 from yt8m.report.tables import build_tables, mean, share
 from yt8m.report.warnings.rules import find_warnings
+from yt8m.report.warnings.sources import beats_baseline
 
 
 def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[str, str]] | None = None) -> Summary:
@@ -81,6 +82,7 @@ def _final(run: Run, parts: Parts) -> Final:
         videos=figures.get("videos", parts.report_videos) if "gap" in figures else None,
         gap_select=figures.get("gap_select", figures.get("gap_search")),
         gain_error=figures.get("gain_error"),
+        beats_baseline=beats_baseline(figures),
         **{name: figures.get(name) for name in (*measures, *tests)},
         measured_on="exported model" if exported else "search" if search else "model" if figures else "nothing",
         size_bytes=size,

@@ -32,6 +32,8 @@ class Final(Config):
         gap_high: Upper end of the interval.
         gap_error: Standard error of `gap`.
         gain_error: Standard error of `gap - baseline_gap`.
+        beats_baseline: Whether `gap` is above `baseline_gap` by two standard errors, on the report and on the select
+            videos. Null if it was not compared.
         measured_on: Model that `gap` was measured on; `search` or `model` if the run exports nothing.
         map: Mean average precision of the same model.
         hit_at_1: Fraction of videos whose top prediction is correct.
@@ -60,6 +62,7 @@ class Final(Config):
     gap_high: float | None = None
     gap_error: float | None = None
     gain_error: float | None = None
+    beats_baseline: bool | None = None
     measured_on: Literal["exported model", "search", "model", "nothing"] = "nothing"
     map: float | None = None
     hit_at_1: float | None = None

@@ -78,7 +78,8 @@ def evaluate(
         `balanced_accuracy` if every video has exactly one label; `baseline_gap` (GAP of predicting each class by its
         frequency in training); `gap_low` and `gap_high` (95 % interval of `gap`), `gap_error` and `gain_error`
         (standard errors of `gap`, and of `gap` minus `baseline_gap`; see `yt8m.bootstrap`); `gap_select` and
-        `select_videos` (GAP and number of the videos that decide); `bytes` (of the weight file or the whole
+        `select_videos` (GAP and number of the videos that decide), with `baseline_gap_select` and `gain_error_select`
+        if they are others; `bytes` (of the weight file or the whole
         SavedModel); `seconds` and `videos_per_second` (of the model alone on all videos, without reading, compilation
         and metrics). Details `part`, the part of the hold-out (`report` or `hold-out`); and `gap_by_kind`, the GAP
         among the classes of each kind, if the data has kinds.
@@ -125,6 +126,7 @@ def evaluate(
         **_against_baseline(scores.report.metrics.keys, shards, found.rows(found.rows_report), config.gap_top_k),
         "gap_select": decided["gap"],
         "select_videos": decided["videos"],
+        **(_on_select(scores.select.metrics.keys, shards, found, config.gap_top_k) if divided else {}),
         "bytes": float(_size_bytes(model)),
         "seconds": timed.seconds,
         "videos_per_second": found.num_videos / max(timed.seconds, 1e-9),
@@ -200,6 +202,12 @@ def _against_baseline(
         "gap_error": standard_error(gaps[0]),
         "gain_error": standard_error(gaps[0] - gaps[1]),
     }
+
+
+def _on_select(keys: npt.NDArray[np.uint32], partition: Partition, found: Predictions, top_k: int) -> dict[str, float]:
+    """Compare a model's top predictions of the select videos with the baseline."""
+    figures = _against_baseline(keys, partition, found.rows(found.rows_select), top_k)
+    return {f"{name}_select": figures[name] for name in ("baseline_gap", "gain_error")}
 
 
 class _TimedPredictor:

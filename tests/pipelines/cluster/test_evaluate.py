@@ -29,8 +29,9 @@ def test_the_model_of_a_run_in_a_cluster_is_measured_on_the_part_that_decided_no
     for name, first in (("train", 0), ("validate", 20)):
         videos = [shards.video_of(number, labels=[number % 3, 9]) for number in range(first, first + 20)]
         shards.write(tmp_path / f"{name}.tfrecord", videos)
-    patterns = {"training": (f"{tmp_path}/train*",), "validation": (f"{tmp_path}/validate*",)}
-    config = PrepareConfig(**patterns, holdout_shards=1, spec=shards.spec)
+    config = PrepareConfig(
+        training=(f"{tmp_path}/train*",), validation=(f"{tmp_path}/validate*",), holdout_shards=1, spec=shards.spec
+    )
     reported = prepare(config=config, output=tmp_path / "partition").metrics["report_videos"]
     run_id = recorded.show("smoke")
     run = ClusterRun(Cluster(ClusterAccess(recorded.url)), run_id)

@@ -41,6 +41,16 @@ def test_a_model_not_above_label_frequencies_by_two_standard_errors_is_worthless
         assert ("The exported model" in warning.text) == (stage == "export")
 
 
+@pytest.mark.parametrize(("select", "worthless"), [(0.265, False), (0.255, True)])
+def test_a_gain_must_show_on_both_parts_of_the_hold_out(select, worthless) -> None:
+    on_select = {"gap_select": select, "select_videos": 830.0, "baseline_gap_select": 0.24, "gain_error_select": 0.01}
+    found = warned(record("train", gap=0.265, **on_select))
+    assert [warning.rule for warning in found] == [2] * worthless
+    assert ["on 830 select videos" in warning.text for warning in found] == [True] * worthless
+    # The same videos are not compared twice.
+    assert len(warned(record("train", gap=0.2, **on_select | {"gap_select": 0.2}))) == 1
+
+
 def test_an_averaged_model_is_judged_by_its_final_weights() -> None:
     assert rules_of(record("train", gap=0.24), record("average", gap=0.5)) == []
 

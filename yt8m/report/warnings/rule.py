@@ -46,6 +46,11 @@ def videos_of(record: NodeRecord) -> str:
     return name_videos(record.details.get("part", "hold-out"), record.metrics.get("videos"))
 
 
+def select_videos_of(record: NodeRecord) -> str:
+    """Describe the videos on which everything was decided: `1,050 select videos`."""
+    return name_videos("select", record.metrics.get("select_videos"))
+
+
 def training_setting(model: ModelRun, key: str) -> Any:
     """Return an entry of a model's training as the step resolved it; None if the record does not say it."""
     resolved = (model.details("train", "settings") or {}).get(key)

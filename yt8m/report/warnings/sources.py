@@ -1,10 +1,10 @@
 """Rules that compare a model with what it should be better than, or as good as."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from yt8m.records.record import NodeRecord
 from yt8m.report.run import Run
-from yt8m.report.warnings.rule import Finding, videos_of
+from yt8m.report.warnings.rule import Finding, select_videos_of, videos_of
 
 # Rule 2: gain over label frequencies, in standard errors, from which a model is worth something.
 LEAST_GAIN_ERRORS = 2.0
@@ -17,21 +17,24 @@ MOST_ENSEMBLE_LOSS = 0.01
 
 
 def find_worthless_models(run: Run) -> Iterator[Finding]:
-    """Find models that are not better than predicting every class by its frequency."""
+    """Find models that are not better than predicting every class by its frequency.
+
+    A gain must show on both parts of the hold-out: one of twenty models without knowledge has it by chance on one part,
+    and less than one of a hundred on both.
+    """
     exported = run.first("export")
     records = [model.records[model.final] for model in run.models.values() if model.final in model.records]
     for record in [*([exported] if exported else []), *records]:
-        gap, baseline = record.metrics.get("gap"), record.metrics.get("baseline_gap")
-        if gap is None or baseline is None:
-            continue
-        error = record.metrics.get("gain_error", 0.0)
-        if gap - baseline <= LEAST_GAIN_ERRORS * error:
+        for suffix, videos in (("", videos_of(record)), ("_select", select_videos_of(record))):
+            gap, baseline, limit = _gain_of(record.metrics, suffix)
+            if gap is None or baseline is None or gap - baseline > limit:
+                continue
             what = "The exported model" if record.stage == "export" else "The model"
             yield Finding(
                 node=record.node,
                 text=(
                     f"{what} is worthless: its GAP {gap:.3f} is not above that of label frequencies alone, "
-                    f"{baseline:.3f}, by two standard errors ({LEAST_GAIN_ERRORS * error:.3f}), on {videos_of(record)}."
+                    f"{baseline:.3f}, by two standard errors ({limit:.3f}), on {videos}."
                 ),
                 cause=(
                     "The labels do not belong to the videos (shuffled, from another file, other class numbers), the "
@@ -42,6 +45,24 @@ def find_worthless_models(run: Run) -> Iterator[Finding]:
                     "and `training.epochs`, which `auto` sets by the amount of data"
                 ),
             )
+            break
+
+
+def beats_baseline(metrics: Mapping[str, float]) -> bool | None:
+    """Return whether a model is better than label frequencies by rule 2, on every part of the hold-out.
+
+    Args:
+        metrics: Figures of an evaluated model. Without a comparison among them, the answer is None.
+    """
+    parts = [_gain_of(metrics, suffix) for suffix in ("", "_select")]
+    known = [gap - baseline > limit for gap, baseline, limit in parts if gap is not None and baseline is not None]
+    return all(known) if known else None
+
+
+def _gain_of(metrics: Mapping[str, float], suffix: str) -> tuple[float | None, float | None, float]:
+    """Return GAP of a model and of label frequencies on a part of the hold-out, and the gain that is required."""
+    gap, baseline = metrics.get(f"gap{suffix}"), metrics.get(f"baseline_gap{suffix}")
+    return gap, baseline, LEAST_GAIN_ERRORS * metrics.get(f"gain_error{suffix}", 0.0)
 
 
 def find_losses(run: Run) -> Iterator[Finding]:
