@@ -14,6 +14,7 @@ from yt8m.training.auto.rules import (
     BASE_BYTES,
     GRAPH_BYTES,
     LEAST_RATE,
+    MOST_FACTOR,
     SHORT_RATE,
     resolve_averaged_steps,
     resolve_ensemble_size,
@@ -28,8 +29,8 @@ AUTO = TrainingConfig()
 SIZES = sorted({2, 3, 20, *(int(2 * 1.25**power) for power in range(70)), 10_000_000})
 
 
-def counts(videos: int) -> DataCounts:
-    return DataCounts(training_videos=videos, classes=50, num_features=128, max_frames=10)
+def counts(videos: int, classes: int = 50) -> DataCounts:
+    return DataCounts(training_videos=videos, classes=classes, num_features=128, max_frames=10)
 
 
 def resolved(videos: int, config: TrainingConfig = AUTO) -> ResolvedTraining:
@@ -44,7 +45,7 @@ def steps(training: ResolvedTraining, videos: int) -> int:
 def test_values_suit_any_number_of_videos(videos: int) -> None:
     training, settings = resolve_training(AUTO, counts(videos))
     assert 1 <= training.batch_size <= min(videos, 256)
-    assert LEAST_RATE <= training.learning_rate <= SHORT_RATE
+    assert LEAST_RATE <= training.learning_rate <= SHORT_RATE * MOST_FACTOR
     examples = steps(training, videos) * training.batch_size
     decays = math.ceil(examples / training.decay_examples) - 1  # the last stair ends with the training
     assert 1 <= decays <= 11
@@ -56,12 +57,28 @@ def test_values_suit_any_number_of_videos(videos: int) -> None:
 
 
 def test_more_videos_never_get_smaller_batches_more_epochs_or_a_higher_rate() -> None:
-    found = [resolved(videos) for videos in SIZES]
+    # So many classes that the videos of each do not raise the rate.
+    found = [resolve_training(AUTO, counts(videos, 100_000))[0] for videos in SIZES]
     for one, other in pairwise(found):
         assert one.batch_size <= other.batch_size
         assert one.learning_rate >= other.learning_rate * 0.7  # steps fall where batches grow
     assert found[0].learning_rate > found[-1].learning_rate
     assert found[0].epochs >= found[-1].epochs
+
+
+@pytest.mark.parametrize(
+    ("classes", "rate"),
+    # 10 epochs of 166 steps: 0.005 x (1500 / 1660) ** 0.5, or with more than 100 videos per class up to 4 x 0.005 x
+    # (1500 / 1660) ** 0.75.
+    [(400, 0.0048), (80, 0.0048), (40, 0.0093), (20, 0.019), (5, 0.019)],
+)
+def test_many_videos_per_class_get_a_higher_rate(classes: int, rate: float) -> None:
+    assert resolve_training(AUTO, counts(8000, classes))[0].learning_rate == rate
+
+
+def test_a_long_training_has_nearly_the_same_rate_for_any_number_of_classes() -> None:
+    few, many = (resolve_training(AUTO, counts(4_800_000, classes))[0].learning_rate for classes in (2, 100_000))
+    assert (few, many) == (0.00063, 0.0005)
 
 
 def test_values_follow_from_the_counts_alone() -> None:
