@@ -56,7 +56,7 @@ SHOWN = (
 )
 @click.option(
     "--predictions",
-    type=Place(dir_okay=False, path_type=Path),
+    type=Place(written=True, dir_okay=False, path_type=Path),
     metavar="FILE",
     help="File to write the predictions to.",
 )
@@ -114,7 +114,7 @@ def evaluate(  # noqa: PLR0917 click passes them by name
             subject.check_shards()
         import_quietly("tensorflow")
         measured = _measured(subject, inputs, given, on_bad)
-        collected = _Collected(measured, bool(inputs)) if by_class else None
+        collected = _Collected(measured, bool(inputs), subject.partition) if by_class else None
 
         def stage(partition: "Partition", predictions: Path | None, **options: Any) -> Any:
             partition.save(folder / "partition.json")
@@ -196,17 +196,20 @@ class _Collected:
     Args:
         measured: Partition with the videos to measure.
         is_input: Whether they were given by --input, so that none of them decided in the run.
+        of_run: Partition of the run. None without a run.
     """
 
-    def __init__(self, measured: "Partition", is_input: bool) -> None:
+    def __init__(self, measured: "Partition", is_input: bool, of_run: "Partition | None") -> None:
         from yt8m.class_metrics.scores import ClassScores
 
         self.shards = measured.holdout_uris
-        self._num_classes = measured.spec.num_classes
+        num_classes = measured.spec.num_classes
         self._divided = not is_input and measured.division.part == "report"
-        self.measured = ClassScores(self._num_classes)
-        self.deciding = ClassScores(self._num_classes) if self._divided else self.measured
-        self.origin: Literal["select", "same videos"] = "select" if self._divided else "same videos"
+        self.measured = ClassScores(num_classes)
+        self.origin: Literal["select", "hold-out", "same videos"] = "same videos"
+        if of_run and (is_input or self._divided):
+            self.origin = "select" if of_run.division.part == "report" else "hold-out"
+        self.deciding = self.measured if self.origin == "same videos" else ClassScores(num_classes)
 
     def add(self, batch: "PredictedBatch") -> None:
         """Add predictions of videos to measure, or of both parts of the hold-out."""
@@ -217,10 +220,6 @@ class _Collected:
 
     def add_deciding(self, batch: "PredictedBatch") -> None:
         """Add predictions of the videos that decide."""
-        from yt8m.class_metrics.scores import ClassScores
-
-        if self.deciding is self.measured:
-            self.deciding, self.origin = ClassScores(self._num_classes), "select"
         chosen = batch.rows(~batch.report)
         self.deciding.update(chosen.probabilities, chosen.labels)
 
@@ -257,6 +256,7 @@ def _show_classes(rows: list[dict[str, Any]], collected: _Collected, file: Path)
     show_rows(console, rows)
     where = {
         "select": f"the part `select` of the run's hold-out ({count(collected.deciding.videos, 'video')})",
+        "hold-out": f"the run's hold-out ({count(collected.deciding.videos, 'video')})",
         "same videos": "the same videos, so that precision and recall are higher than on new ones",
     }
     say(console, f"Precision and recall at the threshold with the best F1 on {where[collected.origin]}.")

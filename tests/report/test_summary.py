@@ -197,7 +197,7 @@ def test_doubts_about_the_data_are_warnings_and_no_checks():
     assert (summary.checks, summary.data.copies) == ((), ("b has that of a",))
 
     (check,) = summarize({"stage": "prepare", "metrics": figures | {"holdout_videos_in_training": 0.0}}).checks
-    assert (check.passed, check.text) == (True, "No hold-out video is also a training video.")
+    assert (check.passed, check.text) == (True, "No hold-out video has the id of a training video.")
     assert summarize({"stage": "prepare", "metrics": {"training_videos": 5.0}}).checks == ()
 
 

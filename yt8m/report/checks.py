@@ -62,4 +62,4 @@ def _table_checks(tables: Tables) -> Iterator[Check]:
 def _data_checks(data: Data) -> Iterator[Check]:
     # Videos on both sides are a warning. Records of earlier versions do not tell them.
     if data.figures.get("holdout_videos_in_training") == 0:
-        yield Check(passed=True, text="No hold-out video is also a training video.")
+        yield Check(passed=True, text="No hold-out video has the id of a training video.")

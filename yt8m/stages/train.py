@@ -115,6 +115,7 @@ def _train(
         training,
         label_weight=config.label_weight,
         soft_targets=soft_targets,
+        gap_top_k=config.evaluation.gap_top_k,
     )
     record = run.fit(
         checkpoint_uri=checkpoint_uri,

@@ -13,6 +13,7 @@ from yt8m.data.partition import Partition
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import VideosInMemory, data_errors, read_videos
 from yt8m.data.soft_targets import SoftTargetShards
+from yt8m.metrics import GAP_TOP_K
 from yt8m.training.auto.class_weights import class_weights
 from yt8m.training.checkpoint import Checkpoint, training_digest
 from yt8m.training.config import ResolvedTraining
@@ -67,6 +68,7 @@ class TrainingRun:
         label_weight: float,
         soft_targets: Sequence[Path],
         averaging_decay: float | None = None,
+        gap_top_k: int = GAP_TOP_K,
     ) -> Self:
         """Set up a training run.
 
@@ -80,6 +82,7 @@ class TrainingRun:
                 labels only.
             averaging_decay: Decay of exponential moving averages that replace the weights at the end. None keeps the
                 weights. A training with averages is not measured after its epochs.
+            gap_top_k: Number of predictions per video that count in the GAP that decides which epoch is kept.
 
         Raises:
             ConfigError: A batch is larger than the training set.
@@ -92,6 +95,7 @@ class TrainingRun:
             "training": config.model_dump(mode="json", exclude={"checkpoint_every_seconds", "checkpoint_every_steps"}),
             "label_weight": label_weight,
             "averaging_decay": averaging_decay,
+            "gap_top_k": gap_top_k,
             "partition": partition.digest,
             # Independent of the number of parts and of where the sidecars are.
             "soft_targets": sidecars.manifest.recipe_hash if sidecars else None,
@@ -102,7 +106,7 @@ class TrainingRun:
                 _set_momentum(network, config.batch_norm_momentum)
             weights = class_weights(config.class_weights, partition)
             model = TrainingModel(network, label_weight, averaging_decay, weights)
-        sample = HoldoutSample(partition, config.batch_size) if averaging_decay is None else None
+        sample = HoldoutSample(partition, config.batch_size, gap_top_k) if averaging_decay is None else None
         return cls(
             model, training_batches(partition, config, sidecars), config, steps, identity=identity, sample=sample
         )

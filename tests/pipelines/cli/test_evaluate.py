@@ -242,6 +242,18 @@ def test_thresholds_come_from_select_and_figures_from_report(finished: Path, run
 
 
 @pytest.mark.slow
+def test_thresholds_for_other_shards_come_from_the_whole_hold_out_if_it_is_not_divided(
+    finished: Path, run: Callable, tmp_path: Path
+) -> None:
+    file, root = tmp_path / "classes.csv", run("undivided")
+    places = ["--run", root, "--model", "one", "--input", finished / "data" / "validate1.tfrecord", "--by-class", file]
+    assert figures(*places)["thresholds_from"] == "hold-out"
+    scores, labels, _ = expected(finished, "undivided")
+    check_rows(read_rows(file), expected_rows((scores[30:], labels[30:]), (scores, labels)))
+    assert "on the run's hold-out (61 videos)" in " ".join(evaluate(*places).output.split())
+
+
+@pytest.mark.slow
 def test_thresholds_for_other_shards_come_from_the_run(finished: Path, run: Callable, tmp_path: Path) -> None:
     places = ["--input", finished / "data" / "validate1.tfrecord", "--by-class", tmp_path / "classes.csv"]
     found = figures("--run", run(), "--model", "one", *places)
@@ -283,6 +295,7 @@ def test_without_a_part_that_decides_thresholds_come_from_the_same_videos(
         (["--run", "RUN", "--on-bad", "fail"], "--on-bad: only with --input"),
         (["--run", "RUN", "--layout", "id=x"], "--layout: only with --input"),
         (["--run", "RUN", "--by-class", "classes.txt"], "--by-class: expected a file that ends in .csv"),
+        (["--run", "RUN", "--predictions", "/proc/x"], "'--predictions': /proc/x cannot be written: "),
         (["--run", "nowhere"], "nowhere: not a run on this machine, because nodes.json is missing"),
         (["--run", ""], "RUN: it is empty"),
     ],

@@ -133,3 +133,13 @@ def test_a_first_epoch_that_is_the_best_of_several_is_told() -> None:
     assert "0.580 on a sample of the select videos, then at most 0.570" in warning.text
     assert warned(trained({"curve": points}, kept_epoch=1.0, epochs_done=2.0)) == []
     assert warned(trained({"curve": points}, kept_epoch=2.0, epochs_done=4.0)) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "named"), [("report", "a sample of the select videos"), ("hold-out", "a sample of the hold-out videos")]
+)
+def test_the_sample_is_named_by_the_part_that_it_belongs_to(part, named) -> None:
+    curves = [curve(holdout=gaps) for gaps in ((0.5, 0.58, 0.3, 0.4), (0.3, 0.4, 0.5, 0.55), (0.6, 0.57, 0.56, 0.55))]
+    records = [trained({"curve": points, "part": part}, kept_epoch=1.0, epochs_done=4.0) for points in curves]
+    found = {warning.rule: warning.text for record in records for warning in warned(record)}
+    assert {rule: named in text for rule, text in found.items()} == {3: True, 8: True, 9: True}

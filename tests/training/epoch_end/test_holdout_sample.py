@@ -72,6 +72,15 @@ def test_a_small_holdout_is_measured_as_a_whole(partition, exclusive):
     assert figures.gap == pytest.approx((precision * hits).sum() / labels.sum(), abs=1e-6)
 
 
+def test_as_many_predictions_count_in_gap_as_are_asked_for(partition):
+    # Class 1 is predicted for every video, of which one per shard has it; then class 2, which counts only from two on.
+    def predict(frames, _):
+        return np.tile(np.linspace(0.9, 0.1, 10, dtype=np.float32)[[9, *range(9)]], (len(frames), 1))
+
+    one, two = (HoldoutSample(partition, batch_size=4, top_k=k).measure(predict, exclusive=False).gap for k in (1, 2))
+    assert 0 < one < two
+
+
 def test_no_video_that_figures_are_reported_on_is_in_the_sample(partition, shards):
     ids = [b"%04d" % (100 * index + number) for index in range(SHARDS) for number in range(VIDEOS)]
     hashes = hash_keys(ids, seed=3)

@@ -51,6 +51,12 @@ def select_videos_of(record: NodeRecord) -> str:
     return name_videos("select", record.metrics.get("select_videos"))
 
 
+def sample_of(model: ModelRun) -> str:
+    """Describe the videos on which a model was measured after every epoch: `a sample of the select videos`."""
+    part = model.records["train"].details.get("part", "hold-out")
+    return f"a sample of the {'select' if part == 'report' else part} videos"
+
+
 def training_setting(model: ModelRun, key: str) -> Any:
     """Return an entry of a model's training as the step resolved it; None if the record does not say it."""
     resolved = (model.details("train", "settings") or {}).get(key)

@@ -6,7 +6,7 @@ from typing import Any
 
 from yt8m.records.record import NodeRecord
 from yt8m.report.run import ModelRun, Run
-from yt8m.report.warnings.rule import Finding, lower_rate, training_setting, videos_of
+from yt8m.report.warnings.rule import Finding, lower_rate, sample_of, training_setting, videos_of
 
 # Rule 1: difference of GAP between training and hold-out, beyond two standard errors. In the demo it is at most 0.125.
 MOST_OVERFIT = 0.15
@@ -49,7 +49,7 @@ def find_divergence(run: Run) -> Iterator[Finding]:
     for model in run.models.values():
         for stage in ("train", "average"):
             points = model.details(stage, "curve") or ()
-            fell = _risen_loss(points) or _fallen_gap(points, _error_of_select(model))
+            fell = _risen_loss(points) or _fallen_gap(points, _error_of_select(model), model)
             if fell:
                 yield Finding(
                     node=model.records[stage].node,
@@ -71,7 +71,7 @@ def find_short_trainings(run: Run) -> Iterator[Finding]:
                 node=model.records["train"].node,
                 text=(
                     f"The last epoch is the best: GAP {before:.3f} after epoch {last - 1} and {after:.3f} after epoch "
-                    f"{last}, on a sample of the select videos."
+                    f"{last}, on {sample_of(model)}."
                 ),
                 cause="The training ended before the model had learned what it can.",
                 setting=f"`training.epochs: {2 * last}`",
@@ -96,7 +96,7 @@ def _after_the_first(model: ModelRun) -> str:
     gaps = [gap for _, gap in _holdout_gaps(model.details("train", "curve") or ())]
     if len(gaps) < 2:
         return ""
-    return f": GAP {gaps[0]:.3f} on a sample of the select videos, then at most {max(gaps[1:]):.3f}"
+    return f": GAP {gaps[0]:.3f} on {sample_of(model)}, then at most {max(gaps[1:]):.3f}"
 
 
 def _training_gap(model: ModelRun) -> float | None:
@@ -145,15 +145,15 @@ def _risen_loss(points: Sequence[Mapping[str, Any]]) -> str:
     return ""
 
 
-def _fallen_gap(points: Sequence[Mapping[str, Any]], error: float) -> str:
+def _fallen_gap(points: Sequence[Mapping[str, Any]], error: float, model: ModelRun) -> str:
     """Say after which epoch the hold-out's GAP fell; empty if it did not."""
     gaps = _holdout_gaps(points)
     for number, (epoch, gap) in enumerate(gaps[1:], 1):
         best, highest = max(gaps[:number], key=lambda each: each[1])
         if highest - gap > MOST_FALL + 2 * error:
             return (
-                f"GAP fell from {highest:.3f} after epoch {best} to {gap:.3f} after epoch {epoch}, on a sample of the "
-                "select videos."
+                f"GAP fell from {highest:.3f} after epoch {best} to {gap:.3f} after epoch {epoch}, on "
+                f"{sample_of(model)}."
             )
     return ""
 

@@ -14,7 +14,7 @@ from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_videos
-from yt8m.metrics import StreamingMetrics
+from yt8m.metrics import GAP_TOP_K, StreamingMetrics
 from yt8m.models.inference import Predictor, predict_videos
 from yt8m.training.holdout import PredictedBatch, summed_crossentropy
 from yt8m.training.steps import SAMPLE_VIDEOS, SAMPLED_VIDEOS
@@ -31,7 +31,7 @@ class SampleFigures:
     """What a network is worth on the sample.
 
     Attributes:
-        gap: GAP@20. None if no video of the sample has a label.
+        gap: GAP. None if no video of the sample has a label.
         loss: Cross entropy, summed over classes and averaged over videos. NaN or infinite after a diverged training.
     """
 
@@ -60,10 +60,12 @@ class HoldoutSample:
     Args:
         partition: Partition with the hold-out shards. Its seed decides which videos are chosen.
         batch_size: Videos per step of the training. Twice as many are predicted at once, up to 128.
+        top_k: Number of predictions per video that count in GAP.
     """
 
-    def __init__(self, partition: Partition, batch_size: int) -> None:
+    def __init__(self, partition: Partition, batch_size: int, top_k: int = GAP_TOP_K) -> None:
         self._partition = partition
+        self._top_k = top_k
         self._batch_size = min(2 * batch_size, _BATCH_VIDEOS)
         self._shards = _choose_shards(partition)
         self._report = ReadReport()
@@ -91,7 +93,8 @@ class HoldoutSample:
             DataError: A shard cannot be read.
             StorageError: A shard cannot be opened.
         """
-        metrics, loss, videos, labels = StreamingMetrics(self._partition.spec.num_classes), 0.0, 0, 0
+        metrics = StreamingMetrics(self._partition.spec.num_classes, self._top_k)
+        loss, videos, labels = 0.0, 0, 0
         for batch in self._batches():
             probabilities = predict_videos(predictor, batch["frames"], batch["num_frames"], self._batch_size)
             if not np.isfinite(probabilities).all():
