@@ -25,10 +25,10 @@ export PYTHON DOCKER BASE_IMAGE CA BUILD_OPTIONS
 # Only errors of TensorFlow's C++ code.
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help env demo smoke image tag push test test-slow test-jax lint format types imports check lock bench bench-auto clean
+.PHONY: help env demo smoke image tag push test test-slow test-jax lint format types imports check lock bench bench-auto bench-shuffled clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-10s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: $(STAMP) ## make the virtual environment .venv, exactly as locked; GPU=1 for NVIDIA GPUs
 
@@ -106,6 +106,9 @@ bench: env ## run the benchmarks of docs/results.md; two of them need a finished
 
 bench-auto: env ## compare automatic settings with random trials, for hours; MEANS=FILE.npz adds real videos
 	$(BIN)/python benchmarks/auto_settings.py $(if $(MEANS),--means $(MEANS))
+
+bench-shuffled: env ## run a recipe on ten data sets of shuffled labels, and count the warnings of its reports
+	$(BIN)/python benchmarks/shuffled_labels.py runs/shuffled
 
 clean: ## remove the environment and all runs
 	rm -rf $(VENV) runs

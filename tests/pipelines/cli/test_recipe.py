@@ -23,14 +23,14 @@ def test_a_key_is_explained_with_type_range_default_and_the_papers_value() -> No
     assert explain("training.learning_rate").splitlines()[:1] == ["training.learning_rate"]
     text = " ".join(explain("training.learning_rate").split())
     assert "Learning rate of Adam at the beginning." in text
-    assert "Type: number (above 0) Default: 0.0002 The paper: 2.0e-4" in text
+    assert "Type: number (above 0) or `auto` Default: auto The paper: 2.0e-4" in text
     assert "families.*.candidates.*.training.learning_rate" in text
 
 
 def test_a_section_lists_its_keys_with_one_line_each() -> None:
     lines = explain("data.spec.layout").splitlines()
     listed = [line.split()[0] for line in lines[lines.index("  Its keys:") + 1 :]]
-    assert listed == ["id", "labels", "label_form", "frames"]
+    assert listed == ["id", "group", "weight", "labels", "label_form", "frames"]
     assert all(len(line) <= 100 for line in lines)
 
 
