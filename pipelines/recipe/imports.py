@@ -148,4 +148,6 @@ class _Imports:
             "weights": found.weights,
             "architecture": found.architecture,
             "data": run.spec,
+            **run.division,
+            **run.shards,
         }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_type_hints
 from pydantic import Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
 from pipelines.recipe.cluster import ClusterConfig
-from pipelines.recipe.warm_start import StartConfig, StartWeights
+from pipelines.recipe.warm_start import StartConfig, StartWeights, name_differences
 from pipelines.stages import STAGES
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
@@ -118,15 +118,9 @@ class ImportedModel(CandidateConfig):
 
     def other_division(self, report_share: float, seed: int) -> str:
         """Tell how that run divided the hold-out otherwise; empty if it did not, or its summary does not say it."""
-        theirs = {"data.report_share": self.report_share, "seed": self.seed}
-        ours = {"data.report_share": report_share, "seed": seed}
-        differing = [
-            f"{key}: {theirs[key]} and here {ours[key]}"
-            for key in ours
-            # Without a division there is nothing that a seed decides.
-            if theirs[key] not in (None, ours[key]) and (key != "seed" or report_share)
-        ]
-        return ", ".join(differing)
+        # Without a division there is nothing that a seed decides.
+        ours = {"data.report_share": report_share} | ({"seed": seed} if report_share else {})
+        return name_differences({"data.report_share": self.report_share, "seed": self.seed}, ours)
 
 
 class FamilyConfig(Config):
@@ -297,6 +291,12 @@ class Recipe(Config):
                 raise ValueError(
                     f"'{name}' cannot start from '{start.model}' of {start.run}, which differs from it ({difference}). "
                     "Give it the same architecture, sizes and features, or leave start_from out"
+                )
+            if difference := start.other_division(self.data, self.seed):
+                raise ValueError(
+                    f"'{name}' cannot start from '{start.model}' of {start.run}, which held out other videos of the "
+                    f"same data ({difference}), so that it may have learned or chosen by videos that figures are "
+                    "reported on here. Set all of them as in that run, or leave start_from out"
                 )
         return self
 

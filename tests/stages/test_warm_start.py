@@ -10,6 +10,7 @@ from tests.support.weights import read_weights
 from yt8m.data.partition import Partition
 from yt8m.errors import DataError
 from yt8m.stages.train import TrainConfig, train
+from yt8m.training.provenance import Provenance
 
 from .conftest import MODEL, TRAINING
 
@@ -46,6 +47,8 @@ def test_all_weights_of_an_equal_model_are_taken(trained: Path, small_partition:
     details, weights = train_from(trained, small_partition, tmp_path)
     before = read_weights(trained)
     assert details == {"weights": len(before), "head": True}
+    # It knows the videos of both trainings.
+    assert Provenance.load(tmp_path / "model").seen == 2 * Provenance.load(trained).seen
     for name, value in before.items():
         if "moving" not in name:
             np.testing.assert_allclose(weights[name], value, atol=1e-6, err_msg=name)
@@ -84,6 +87,19 @@ def test_other_features_are_refused(trained: Path, small_partition: Path, tmp_pa
     found.model_copy(update={"spec": spec}).save(tmp_path / "partition")
     with pytest.raises(DataError, match="made for other videos"):
         train_from(trained, tmp_path / "partition", tmp_path)
+
+
+def test_a_model_that_learned_from_hold_out_videos_is_refused_before_the_training(
+    trained: Path, small_partition: Path, tmp_path: Path
+) -> None:
+    found = Partition.load(small_partition)
+    # The same videos at another place, one training shard of which is held out now.
+    moved = found.training[0].model_copy(update={"uri": "gs://elsewhere/shard"})
+    changed = found.model_copy(update={"training": found.training[1:], "holdout": (*found.holdout, moved)})
+    changed.save(tmp_path / "partition")
+    with pytest.raises(DataError, match=r"gs://elsewhere/shard is a hold-out shard here, and was a training shard"):
+        train_from(trained, tmp_path / "partition", tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
 
 
 def test_a_checkpoint_of_random_weights_is_not_continued(trained: Path, small_partition: Path, tmp_path: Path) -> None:

@@ -31,7 +31,15 @@ def write_summary(
     )
     share, seed = division or (recipe.data.report_share, recipe.seed)
     spec = {**recipe.data.resolve_spec().model_dump(mode="json"), **changes}
-    data = Data(spec=spec, report_share=share, seed=seed)
+    generated = recipe.data.generate.model_dump(mode="json") if recipe.data.generate else None
+    data = Data(
+        spec=spec,
+        report_share=share,
+        seed=seed,
+        holdout_shards=recipe.data.holdout_shards,
+        patterns=(*recipe.data.training, *recipe.data.validation),
+        generated=generated,
+    )
     root.mkdir(exist_ok=True)
     text = Summary(final=Final(), tables=Tables(), artifacts=artifacts, data=data).model_dump_json()
     (root / "summary.json").write_text(text)

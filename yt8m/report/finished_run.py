@@ -27,6 +27,7 @@ class FinishedRun:
         run: The run, as given.
         spec: Features, classes and length of its videos.
         division: `report_share` and `seed`, which divided its hold-out.
+        shards: `holdout_shards`, `patterns` and `generated`, which say what its shards were.
     """
 
     def __init__(self, run: str) -> None:
@@ -47,6 +48,7 @@ class FinishedRun:
             raise ConfigError(f"{uri}: lists no models. Make the report again with this version of yt8m.")
         self.spec: dict[str, Any] = summary.data.spec
         self.division: dict[str, Any] = summary.data.model_dump(include={"report_share", "seed"})
+        self.shards: dict[str, Any] = summary.data.model_dump(include={"holdout_shards", "patterns", "generated"})
         self._models = {model.model: model for model in summary.artifacts}
 
     def candidates(self, family: str, names: Sequence[str] = ()) -> list[ModelArtifacts]:

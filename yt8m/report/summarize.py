@@ -39,7 +39,7 @@ def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[
     prepare = run.first("prepare")
     parts, tables, search = find_parts(run), build_tables(run), _search(run)
     final = _final(run, parts)
-    data = _data(prepare) if prepare else None
+    data = _data(prepare, run.first("generate")) if prepare else None
     return Summary(
         final=final,
         parts=parts,
@@ -104,12 +104,16 @@ def _export(run: Run) -> Export | None:
     return Export(load_seconds=record.metrics.get("load_seconds"), seconds_by_batch=dict(sorted(batches.items())))
 
 
-def _data(prepare: NodeRecord) -> Data:
+def _data(prepare: NodeRecord, generate: NodeRecord | None) -> Data:
+    patterns = [*prepare.config.get("training", ()), *prepare.config.get("validation", ())]
     return Data(
         spec=prepare.config.get("spec", {}),
         figures=prepare.metrics,
         report_share=prepare.config.get("report_share"),
         seed=prepare.config.get("seed"),
+        holdout_shards=prepare.config.get("holdout_shards"),
+        patterns=() if generate else tuple(patterns),
+        generated=generate.config if generate else None,
         damaged_shards=tuple(map(str, prepare.details.get("damaged_shards", ()))),
         skipped_records=tuple(map(str, prepare.details.get("skipped_records", ()))),
         copies=tuple(map(str, prepare.details.get("copies", ()))),

@@ -133,6 +133,9 @@ class Data(Config):
         figures: Metrics of the prepare stage.
         report_share: Share of the hold-out videos on which figures are computed, as in the recipe. 0: all of them.
         seed: Seed of the division of the hold-out.
+        holdout_shards: Number of hold-out shards, as in the recipe.
+        patterns: Patterns of the shards, as in the recipe. Empty if they were generated.
+        generated: How the videos were generated. Null if they were not.
         damaged_shards: Shards that could be read only in part, with the reason.
         skipped_records: First records that were skipped, with the reason.
         copies: Shards that were left out, because another one has their content.
@@ -142,6 +145,9 @@ class Data(Config):
     figures: dict[str, float] = Field(default={})
     report_share: float | None = None
     seed: int | None = None
+    holdout_shards: int | None = None
+    patterns: tuple[str, ...] = ()
+    generated: dict[str, Any] | None = None
     damaged_shards: tuple[str, ...] = ()
     skipped_records: tuple[str, ...] = ()
     copies: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from yt8m.config import Config
 from yt8m.data.partition import Partition
-from yt8m.errors import ConfigError
+from yt8m.errors import ConfigError, DataError
 from yt8m.identity import folder_digest
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
@@ -20,7 +20,7 @@ from yt8m.stages.result import StageResult
 from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import resolve_training
 from yt8m.training.config import ResolvedTraining, TrainingConfig
-from yt8m.training.provenance import Provenance
+from yt8m.training.provenance import FILE_NAME, Provenance, SeenVideos
 
 
 class TrainConfig(Config):
@@ -77,11 +77,13 @@ def train(
     Raises:
         ConfigError: The batch is larger than the training set, the head is `softmax` and not every video has exactly
             one label, or the loss became infinite.
-        DataError: Shards or soft targets cannot be read or do not belong together.
+        DataError: Shards or soft targets cannot be read or do not belong together, or the model to start with learned
+            from hold-out videos, or was chosen by some that figures are reported on.
         StorageError: A file cannot be read or written, or the checkpoint is damaged.
     """
     shards = Partition.load(partition)
     _check_head(config, shards)
+    before = _check_start(start, shards) if start else ()
     result = _train(
         shards,
         config,
@@ -90,6 +92,7 @@ def train(
         tensorboard_uri=tensorboard_uri,
         soft_targets=soft_targets,
         start=start,
+        seen=(SeenVideos.of(shards), *before),
     )
     return measure(result, partition=partition, model=output, config=config.evaluation, predictions=predictions)
 
@@ -103,6 +106,7 @@ def _train(
     tensorboard_uri: str,
     soft_targets: Sequence[Path],
     start: Path | None,
+    seen: tuple[SeenVideos, ...],
 ) -> StageResult:
     """Train and save the model. Nothing refers to the training afterwards."""
     from yt8m.training.run import TrainingRun  # noqa: PLC0415 - imports Keras, which recipes do not need
@@ -127,7 +131,7 @@ def _train(
     )
     save_model(output, run.network, config.model, shards.spec)
     examples = record.kept_epoch * run.steps.videos_per_epoch
-    Provenance(training=training, label_weight=config.label_weight, examples=examples).save(output)
+    Provenance(training=training, label_weight=config.label_weight, examples=examples, seen=seen).save(output)
     metrics = {
         "kept_epoch": float(record.kept_epoch),
         "epochs_done": float(record.epoch),
@@ -149,6 +153,17 @@ def _check_head(config: TrainConfig, partition: Partition) -> None:
             f"{partition.fewest_labels} to {partition.most_labels} labels. Set kind: logistic or kind: moe, or leave "
             "out the videos without a label and those with several."
         )
+
+
+def _check_start(start: Path, partition: Partition) -> tuple[SeenVideos, ...]:
+    """Check that a model to start with does not know the hold-out videos, and return the videos that it knows."""
+    seen = Provenance.load(start).seen if (start / FILE_NAME).is_file() else ()
+    if leak := next(filter(None, (each.leak(partition) for each in seen)), ""):
+        raise DataError(
+            f"{start}: a training cannot start from this model, because it knows hold-out videos: {leak}. Give both "
+            "runs the same data, seed, data.holdout_shards and data.report_share, or leave start_from out."
+        )
+    return seen
 
 
 def _build(

@@ -247,6 +247,55 @@ def test_a_start_that_does_not_fit_is_refused(
         small(starting(run, **entry))
 
 
+def changed(run: Path, **data: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a change that starts from a run, with other data."""
+
+    def change(raw: dict[str, Any]) -> None:
+        starting(run)(raw)
+        raw["data"] |= data
+
+    return change
+
+
+def test_a_start_from_a_run_that_held_out_other_videos_of_the_data_is_refused(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small())
+    for data, said in (
+        ({"report_share": 0}, "data.report_share: 0.5 and here 0.0"),
+        ({"holdout_shards": 3}, "data.holdout_shards: 2 and here 3"),
+        ({"holdout_shards": 1}, "data.holdout_shards: 2 and here 1"),
+        ({"generate": {"preset": "smoke", "validation_share": 0.3}}, "data.generate.validation_share: 0.2 and here"),
+    ):
+        with pytest.raises(
+            ConfigError, match="'dbof-a' cannot start from 'dbof-a' of .* held out other videos"
+        ) as told:
+            small(changed(run, **data))
+        assert said in str(told.value)
+    # Another seed generates other videos, and the number of threads changes nothing.
+    for generated in ({"preset": "smoke", "seed": 8}, {"preset": "smoke", "threads": 1}):
+        assert small(changed(run, generate=generated)).starts
+
+
+def test_the_shards_tell_whether_the_data_of_a_start_are_the_same(small: Load, tmp_path: Path) -> None:
+    def data(folder: str, seed: int) -> dict[str, Any]:
+        spec = small().data.resolve_spec().model_dump(mode="json")
+        validation = [f"{tmp_path}/{folder}/*.tfrecord"]
+        return {"data": {"validation": validation, "holdout_shards": 2, "spec": spec}, "seed": seed}
+
+    run = write_summary(tmp_path / "run", small(lambda raw: raw.update(data("one", 3))))
+
+    def start(folder: str, seed: int) -> Callable[[dict[str, Any]], None]:
+        def change(raw: dict[str, Any]) -> None:
+            raw.update(data(folder, seed))
+            starting(run)(raw)
+
+        return change
+
+    assert small(start("one", 3)).starts
+    assert small(start("another", 7)).starts
+    with pytest.raises(ConfigError, match=r"held out other videos of the same data \(seed: 3 and here 7\)"):
+        small(start("one", 7))
+
+
 def test_weights_of_classes_that_do_not_exist_are_refused(small: Load) -> None:
     with pytest.raises(ConfigError, match=r"class_weights of 'dbof-a': no class 999; the classes are 0 to \d+"):
         small(lambda raw: raw.update(training={**raw.get("training", {}), "class_weights": {0: 2.0, 999: 3.0}}))
