@@ -266,7 +266,7 @@ def test_a_start_from_a_run_that_held_out_other_videos_of_the_data_is_refused(sm
         ({"generate": {"preset": "smoke", "validation_share": 0.3}}, "data.generate.validation_share: 0.2 and here"),
     ):
         with pytest.raises(
-            ConfigError, match="'dbof-a' cannot start from 'dbof-a' of .* held out other videos"
+            ConfigError, match=r"'dbof-a' cannot start from 'dbof-a' of .* held out other videos"
         ) as told:
             small(changed(run, **data))
         assert said in str(told.value)
