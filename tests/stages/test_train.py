@@ -65,7 +65,6 @@ def test_figures_curve_and_model(small_partition, tmp_path):
     own |= {"parameters"}
     measured = {"gap", "gap_top_k", "map", "hit_at_1", "perr", "loss", "videos", "baseline_gap", "bytes"}
     measured |= {"gap_low", "gap_high", "gap_error", "gain_error", "gap_select", "select_videos"}
-    measured |= {"baseline_gap_select", "gain_error_select"}
     speed = {"evaluation_seconds", "evaluation_videos_per_second"}
     assert set(result.metrics) == own | measured | speed
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
