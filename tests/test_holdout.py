@@ -27,7 +27,6 @@ def test_the_share_is_as_near_as_it_can_be_and_both_parts_have_videos(share: flo
     assert len(report) == division.report_videos == videos
     assert division.select_videos == 101 - videos
     assert division.part == "report"
-    assert division.select_share == pytest.approx((101 - videos) / 101)
 
 
 def test_the_order_of_the_videos_changes_nothing():
@@ -54,7 +53,6 @@ def test_no_share_divides_nothing():
     division, report = divided(IDS, 0.0)
     assert report == set()
     assert (division.part, division.select_videos, division.report_videos) == ("hold-out", 101, 101)
-    assert division.select_share == 1
 
 
 def test_both_parts_get_a_labeled_video():

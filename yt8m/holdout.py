@@ -43,11 +43,6 @@ class Division(Config):
         """Part of the hold-out on which figures are computed."""
         return "report" if self.threshold else "hold-out"
 
-    @property
-    def select_share(self) -> float:
-        """Share of the hold-out videos that decide; 1 if the hold-out is not divided."""
-        return self.select_videos / (self.select_videos + self.report_videos) if self.threshold else 1.0
-
     def in_report(self, keys: Iterable[bytes]) -> NDArray[np.bool_]:
         """Tell which videos belong to *report*; none if the hold-out is not divided.
 

@@ -16,6 +16,7 @@ class Video:
     frames: dict[str, list[bytes]] = field(default_factory=dict)
     means: dict[str, Sequence[float]] = field(default_factory=dict)
     id_name: str = "id"
+    group: bytes | None = None
 
     def serialize(self) -> bytes:
         import tensorflow as tf  # noqa: PLC0415 - most tests do without
@@ -23,6 +24,8 @@ class Video:
         record = tf.train.SequenceExample()
         if self.id is not None:
             record.context.feature[self.id_name].bytes_list.value.append(self.id)
+        if self.group is not None:
+            record.context.feature["group"].bytes_list.value.append(self.group)
         if self.labels is not None:
             record.context.feature["labels"].int64_list.value.extend(self.labels)
         for name, values in self.means.items():

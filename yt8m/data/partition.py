@@ -45,6 +45,7 @@ class Partition(ConfigFile):
         training: Training shards, including the validation shards that are not held out.
         holdout: Validation shards on which models are measured and selected.
         division: Division of the hold-out videos into a part for decisions and one for the reported figures.
+        select_counts: Number of videos in *select* of each hold-out shard. Empty means that all videos decide.
         class_counts: Number of training videos per class.
         fewest_labels: Smallest number of labels of a video, of both sides.
         most_labels: Largest number of labels of a video, of both sides.
@@ -58,6 +59,7 @@ class Partition(ConfigFile):
     seed: int
     training: tuple[Shard, ...]
     holdout: tuple[Shard, ...]
+    select_counts: tuple[NonNegativeInt, ...] = ()
     class_counts: tuple[int, ...]
     fewest_labels: NonNegativeInt = 0
     most_labels: NonNegativeInt = 0

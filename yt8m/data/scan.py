@@ -17,7 +17,7 @@ from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, stream_videos
 from yt8m.data.stream import OnBad
 from yt8m.errors import DataError
-from yt8m.holdout import hash_keys
+from yt8m.holdout import Division, hash_keys
 from yt8m.progress import progress
 
 Dataset = Any
@@ -79,6 +79,12 @@ class Scan:
         """Return the URI of the shard with the video of this index."""
         ends = np.cumsum([shard.videos for shard in self.shards])
         return self.shards[int(np.searchsorted(ends, video, side="right"))].uri
+
+    def count_select(self, division: Division) -> tuple[int, ...]:
+        """Count the videos of each shard that decide under a division of these videos."""
+        select = self.group_hashes >= np.uint64(division.threshold)
+        ends = np.cumsum([shard.videos for shard in self.shards])
+        return tuple(int(each.sum()) for each in np.split(select, ends[:-1]))
 
     def without(self, part: "Scan") -> "Scan":
         """Return the counts without those of some of the shards."""

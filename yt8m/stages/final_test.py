@@ -107,7 +107,11 @@ def measure_on_test(
         raise DataError(f"{TEST_KEY}: {_also_elsewhere(both)}")
     # The partition of the run with the test shards as its hold-out.
     changes = test.model_dump(include={"fewest_labels", "most_labels", "damaged_shards", "skipped_records"})
-    changes = {name: getattr(test, name) for name in changes} | {"holdout": test.holdout, "division": Division()}
+    changes = {name: getattr(test, name) for name in changes} | {
+        "holdout": test.holdout,
+        "division": Division(),
+        "select_counts": (),
+    }
     with TemporaryDirectory() as folder:
         path = Path(folder, "partition.json")
         known.model_copy(update=changes).save(path)

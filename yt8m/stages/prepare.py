@@ -124,15 +124,17 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         doubts += _doubts_about_records(sides, skipped, str(bad[0]), report, config.spec)
     for doubt in doubts:
         _LOGGER.warning("%s", doubt)
+    division = Division.of(holdout.group_hashes, holdout.has_label, config.report_share, seed)
     partition = Partition(
         spec=config.spec,
         seed=seed,
         training=training.shards,
         holdout=holdout.shards,
+        select_counts=holdout.count_select(division),
         class_counts=tuple(training.class_counts.tolist()),
         fewest_labels=min(training.fewest_labels, holdout.fewest_labels),
         most_labels=max(training.most_labels, holdout.most_labels),
-        division=Division.of(holdout.group_hashes, holdout.has_label, config.report_share, seed),
+        division=division,
         damaged_shards=tuple(damaged),
         skipped_records=tuple(bad[:MAX_LISTED_RECORDS]),
         num_skipped_records=skipped,

@@ -1,5 +1,6 @@
 """Keras callback of a training: learning curve, kept weights, checkpoints, progress, and a check for divergence."""
 
+import logging
 import math
 import time
 from typing import Any
@@ -15,6 +16,8 @@ from yt8m.training.config import ResolvedTraining
 from yt8m.training.epoch_end.holdout_sample import SampleFigures
 from yt8m.training.epoch_end.keeping import Keeping
 from yt8m.training.steps import CurvePoint, Steps, TrainingRecord
+
+_LOGGER = logging.getLogger("yt8m.training")
 
 # Number of points of a whole learning curve, in addition to one at the end of each epoch.
 _CURVE_POINTS = 100
@@ -118,21 +121,25 @@ class TrainingCallback(keras.callbacks.Callback):
     def _check_finite(self, loss: float, problem: str) -> None:
         if math.isfinite(loss):
             return
-        remedy = "Lower training.learning_rate or set training.clip_norm."
         if self._config.keep == "best" and self._kept_epoch and self.record.kept_point.holdout_gap is not None:
             gap = self.record.kept_point.holdout_gap
             problem += f". Until then, epoch {self._kept_epoch} was the best, with a hold-out GAP of {gap:.4f}"
-            remedy += f" To have the model of that epoch, train no longer: training.epochs: {self._kept_epoch}."
-        raise ConfigError(f"training: {problem}. {remedy}")
+        raise ConfigError(f"training: {problem}. Lower training.learning_rate or set training.clip_norm.")
 
     def _add_figures(self, figures: SampleFigures, logs: dict[str, float]) -> None:
         """Add the figures of the sample to the last point, and to the logs, under Keras' names of such figures."""
-        self._check_finite(figures.loss, f"the predictions after epoch {self._epoch + 1} are not numbers")
+        if figures.loss is not None:
+            self._check_finite(figures.loss, f"the predictions after epoch {self._epoch + 1} are not numbers")
+            logs["val_loss"] = figures.loss
         changes = {"holdout_gap": figures.gap, "holdout_loss": figures.loss}
         self._curve[-1] = self._curve[-1].model_copy(update=changes)
-        logs["val_loss"] = figures.loss
         if figures.gap is not None:
             logs["val_gap"] = figures.gap
+        elif not self._epoch:
+            _LOGGER.warning(
+                "None of the hold-out videos on which epochs are measured has a label. Therefore the last epoch is "
+                "kept, and no training ends early."
+            )
 
     def _holdout_note(self) -> str:
         """Return the last hold-out GAP, its epoch and the epoch that is kept, for the progress line."""

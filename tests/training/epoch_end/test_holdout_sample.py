@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
+from yt8m.data.format import RecordLayout
 from yt8m.data.partition import Partition
 from yt8m.data.reading import read_videos
 from yt8m.errors import StorageError
 from yt8m.holdout import Division, hash_keys
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.training.epoch_end import holdout_sample
-from yt8m.training.epoch_end.holdout_sample import HoldoutSample
+from yt8m.training.epoch_end.holdout_sample import HoldoutSample, SampleFigures
 
 SHARDS, VIDEOS = 6, 10
 
@@ -116,6 +117,36 @@ def test_of_a_large_holdout_some_videos_of_some_shards_are_chosen_by_its_seed(pa
     for each in found:
         whole |= each
     assert len(whole) > 30
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("seed", range(3))
+def test_shards_of_groups_that_decide_nothing_are_not_chosen(tmp_path, shards, seed):
+    # All videos of a shard are of one group, so that its videos decide all or none.
+    for index in range(SHARDS):
+        videos = [shards.video_of(100 * index + number, labels=[number]) for number in range(VIDEOS)]
+        for video in videos:
+            video.group = b"%d" % index
+        shards.write(tmp_path / f"validate{index}.tfrecord", videos)
+    shards.write(tmp_path / "train.tfrecord", [shards.video_of(5000 + n, labels=[n]) for n in range(10)])
+    config = PrepareConfig(
+        training=(f"{tmp_path}/train*",),
+        validation=(f"{tmp_path}/validate*",),
+        holdout_shards=SHARDS,
+        report_share=0.8,
+        seed=seed,
+        spec=shards.spec.model_copy(update={"layout": RecordLayout(group="group")}),
+    )
+    prepare(config=config, output=tmp_path / "partition.json")
+    partition = Partition.load(tmp_path / "partition.json")
+    assert sorted(partition.select_counts) == [0] * 5 + [VIDEOS]
+    assert len(frames_of(partition)) == VIDEOS
+
+
+def test_without_videos_that_decide_there_are_no_figures(partition):
+    everything = Division(share=0.9, threshold=2**64 - 1, select_videos=1, report_videos=SHARDS * VIDEOS - 1)
+    sample = HoldoutSample(partition.model_copy(update={"division": everything}), batch_size=4)
+    assert sample.measure(Recorder(), exclusive=False) == SampleFigures(gap=None, loss=None)
 
 
 @pytest.mark.usefixtures("large")

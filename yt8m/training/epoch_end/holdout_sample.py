@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
@@ -32,11 +31,12 @@ class SampleFigures:
 
     Attributes:
         gap: GAP. None if no video of the sample has a label.
-        loss: Cross entropy, summed over classes and averaged over videos. NaN or infinite after a diverged training.
+        loss: Cross entropy, summed over classes and averaged over videos. NaN or infinite after a diverged training,
+            None if the sample has no video.
     """
 
     gap: float | None
-    loss: float
+    loss: float | None
 
 
 class Sample(Protocol):
@@ -67,13 +67,12 @@ class HoldoutSample:
         self._partition = partition
         self._top_k = top_k
         self._batch_size = min(2 * batch_size, _BATCH_VIDEOS)
-        self._shards = _choose_shards(partition)
+        self._shards, found = _choose_shards(partition)
         self._report = ReadReport()
         self._in_memory: list[Videos] | None = None
-        found = sum(shard.videos for shard in self._shards) * partition.division.select_share
         # A little less than the maximum is expected, so that hardly ever more are found.
         self._share = 1.0 if found <= SAMPLE_VIDEOS else 0.95 * SAMPLE_VIDEOS / found
-        self._fits = self.fits_in_memory(ceil(found), partition.spec)
+        self._fits = self.fits_in_memory(found, partition.spec)
 
     @staticmethod
     def fits_in_memory(num_videos: int, spec: DataSpec) -> bool:
@@ -105,7 +104,7 @@ class HoldoutSample:
             loss += summed_crossentropy(predicted, exclusive=exclusive)
             videos += len(probabilities)
             labels += int(np.count_nonzero(batch["labels"]))
-        return SampleFigures(metrics.result()["gap"] if labels else None, loss / max(videos, 1))
+        return SampleFigures(metrics.result()["gap"] if labels else None, loss / videos if videos else None)
 
     def _batches(self) -> Iterator[Videos] | list[Videos]:
         if self._in_memory is not None:
@@ -154,13 +153,20 @@ def _join(videos: list[Videos]) -> Videos:
     return {name: np.concatenate([video[name] for video in videos]) for name in videos[0]}
 
 
-def _choose_shards(partition: Partition) -> list[Shard]:
-    """Choose shards in a random order until they hold enough videos, and return them in the partition's order."""
+def _choose_shards(partition: Partition) -> tuple[list[Shard], int]:
+    """Choose shards in a random order until they hold enough videos that decide.
+
+    Returns:
+        The shards in the partition's order, and the number of their videos that decide.
+    """
+    counts = partition.select_counts or [shard.videos for shard in partition.holdout]
     chosen: set[int] = set()
     videos = 0
     for number in np.random.default_rng(partition.seed).permutation(len(partition.holdout)).tolist():
         if videos >= SAMPLED_VIDEOS:
             break
-        chosen.add(number)
-        videos += partition.holdout[number].videos
-    return [shard for number, shard in enumerate(partition.holdout) if number in chosen]
+        # A shard may have none: its videos can be of one group.
+        if counts[number]:
+            chosen.add(number)
+        videos += counts[number]
+    return [shard for number, shard in enumerate(partition.holdout) if number in chosen], videos
