@@ -21,7 +21,7 @@ from yt8m.ensembling.members import Member
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.metrics import StreamingMetrics
 from yt8m.predictions import DEFAULT_TOP_K, Predictions
-from yt8m.stages.search_weights import SearchConfig, search_weights
+from yt8m.stages.search_weights import SearchWeightsConfig, search_weights
 from yt8m.stages.select_teachers import SelectConfig, select_teachers
 
 CLASSES = 3862
@@ -103,7 +103,7 @@ def measure_search(folder: Path, videos: int, members: int, trials: int) -> None
         member.float_predictions.hardlink_to(member.predictions)
     del found
     for budget in (2**40, 2**30, 600_000_000):
-        config = SearchConfig(budget_bytes=budget, trials=trials)
+        config = SearchWeightsConfig(budget_bytes=budget, trials=trials)
         with timed(f"search_weights, {trials} trials per method, with reading, budget {budget:,} bytes"):
             result = search_weights(members=folders, config=config, output=folder / "weights.json")
         for row in result.details["methods"]:

@@ -39,7 +39,7 @@ def search_weights(
 
     Args:
         node: Name of the node.
-        config: Changed entries of a `SearchConfig`.
+        config: Changed entries of a `SearchWeightsConfig`.
         names: Names of the models, in the order of the numbered members, with spaces between them.
         root: URI of the run's root, for files that are too large for artifacts.
         key: Key of the node's work.
@@ -52,14 +52,14 @@ def search_weights(
     from pathlib import Path
 
     from components.step import Step
-    from yt8m.stages.search_weights import SearchConfig
+    from yt8m.stages.search_weights import SearchWeightsConfig
     from yt8m.stages.search_weights import search_weights as run_stage
 
     step = Step(locals(), "search_weights")
     result = step.run(
         run_stage,
         members=step.inputs.fan_in("member"),
-        config=step.parse(SearchConfig),
+        config=step.parse(SearchWeightsConfig),
         output=Path(weights.path),
     )
     step.finish(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-# Quantiles of the resampled GAPs between which 95 % of them lie.
+# Quantiles of the resampled GAPs between which 95% of them lie.
 INTERVAL = (0.025, 0.975)
 
 RESAMPLES = 200

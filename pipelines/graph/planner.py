@@ -18,6 +18,7 @@ from yt8m.stages.average import AverageConfig
 from yt8m.stages.export import ExportConfig
 from yt8m.stages.prepare import PrepareConfig
 from yt8m.stages.quantize import QuantizeConfig
+from yt8m.stages.search_weights import SearchWeightsConfig
 from yt8m.stages.select_teachers import SelectConfig
 from yt8m.stages.soft_targets import SoftTargetsConfig
 from yt8m.stages.train import TrainConfig
@@ -203,7 +204,9 @@ class _Planner:
     def _add_ensemble(self) -> None:
         members = self.recipe.members()
         read = self._read("member", members, "member")
-        weights = self._add("search_weights", self.recipe.ensemble.search, **read)
+        counted = self.recipe.evaluation.gap_top_k
+        search = SearchWeightsConfig(**dict(self.recipe.ensemble.search), gap_top_k=counted)
+        weights = self._add("search_weights", search, **read)
         self._add(
             "export",
             ExportConfig(**dict(self.recipe.export), test=self.recipe.data.test, evaluation=self.recipe.evaluation),

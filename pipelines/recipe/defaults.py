@@ -40,8 +40,6 @@ class ExpandedRecipe:
         if isinstance(mapping_at(self.data, "data").get("generate"), dict):
             self._set_defaults(("data", "generate"), seed, ())
         self._set_defaults(("ensemble", "search"), seed, ())
-        counted = {key: value for key, value in mapping_at(self.data, "evaluation").items() if key == "gap_top_k"}
-        self._set_defaults(("ensemble", "search"), counted, ("evaluation",))
 
     def origin(self, path: FieldPath) -> FieldPath:
         """Return the place in the recipe where the value at a path of `data` was written."""

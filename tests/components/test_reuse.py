@@ -28,7 +28,7 @@ from yt8m.stages.generate import GenerateConfig
 from yt8m.stages.prepare import PrepareConfig
 from yt8m.stages.quantize import QuantizeConfig
 from yt8m.stages.result import StageResult
-from yt8m.stages.search_weights import SearchConfig
+from yt8m.stages.search_weights import SearchWeightsConfig
 from yt8m.stages.select_teachers import SelectConfig
 from yt8m.stages.soft_targets import SoftTargetsConfig
 from yt8m.stages.train import TrainConfig
@@ -43,7 +43,7 @@ CONFIGS: dict[str, Config] = {
     "quantize": QuantizeConfig(),
     "select_teachers": SelectConfig(size=1),
     "soft_targets": SoftTargetsConfig(),
-    "search_weights": SearchConfig(),
+    "search_weights": SearchWeightsConfig(),
     "export": ExportConfig(),
 }
 PREFIXES = {"select_teachers": "prediction", "soft_targets": "model", "search_weights": "member", "export": "member"}

@@ -11,7 +11,7 @@ from yt8m.ensembling.members import Member
 from yt8m.records.record import NodeRecord
 from yt8m.report.page import render_page
 from yt8m.report.summarize import build_summary
-from yt8m.stages.search_weights import SearchConfig, search_weights
+from yt8m.stages.search_weights import SearchWeightsConfig, search_weights
 from yt8m.stages.select_teachers import SelectConfig, select_teachers
 
 NAMES = ("dbof1", "dbof2", "dbof3", "dbof4")
@@ -38,7 +38,7 @@ def test_a_real_search_is_reported(tmp_path, predictions):
         (Member(folder).model / "weights.safetensors").write_bytes(b"x" * 1000)
         shutil.copy(predictions[name], Member(folder).predictions)
         shutil.copy(predictions[name], Member(folder).float_predictions)
-    config = SearchConfig(trials=40, budget_bytes=3100, size_margin=0.01)
+    config = SearchWeightsConfig(trials=40, budget_bytes=3100, size_margin=0.01)
     output = tmp_path / "weights.json"
     result = search_weights(members=folders, config=config, output=output)
     summary = build_summary([recorded(result, node="search-weights", stage="search_weights")])

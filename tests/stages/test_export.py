@@ -115,7 +115,7 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     assert all(type(value) is float for value in result.metrics.values())
     card = (tmp_path / "card.md").read_text()
     gap, low, high = (measured.metrics[name] for name in ("gap", "gap_low", "gap_high"))
-    assert f"GAP@20: **{gap:.5f}** (95 % interval {low:.5f} to {high:.5f}), measured with this SavedModel" in card
+    assert f"GAP@20: **{gap:.5f}** (95% interval {low:.5f} to {high:.5f}), measured with this SavedModel" in card
     assert "during the export on 2 hold-out videos, the part *report*.\nNothing was decided on these videos" in card
     assert "videos per second" in card
     assert re.search(rf"Measured during the export on {result.details['device']}, ", card)

@@ -14,7 +14,7 @@ from yt8m.ensembling.files import EnsembleWeights
 from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.predictions import Predictions
 from yt8m.stages.result import StageResult
-from yt8m.stages.search_weights import SearchConfig, search_weights
+from yt8m.stages.search_weights import SearchWeightsConfig, search_weights
 
 SIZES = (1000, 2000, 3000, 4000)
 
@@ -36,7 +36,7 @@ def stored(folder: Path, found: list[Predictions], floats: list[Predictions] | N
 def run(
     folder: Path, found: list[Predictions], floats: list[Predictions] | None = None, **changes: float
 ) -> tuple[StageResult, EnsembleWeights]:
-    config = SearchConfig.parse({"trials": 60, "size_margin": 0.0, "min_gain_errors": 0.0} | changes, "test")
+    config = SearchWeightsConfig.parse({"trials": 60, "size_margin": 0.0, "min_gain_errors": 0.0} | changes, "test")
     output = folder / "weights.json"
     result = search_weights(members=stored(folder, found, floats), config=config, output=output)
     return result, EnsembleWeights.load(output)
@@ -159,13 +159,13 @@ def test_an_incomplete_member_is_refused_with_its_name_and_what_it_lacks(tmp_pat
     folders = stored(tmp_path, members(2))
     (folders["m1"] / part).rename(tmp_path / "lost")
     with pytest.raises(DataError, match=rf"m1: expected a member .* as 'm1', .* without {re.escape(part)}\."):
-        search_weights(members=folders, config=SearchConfig(), output=tmp_path / "out")
+        search_weights(members=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path):
     folders = {"m0": stored(tmp_path, members(1))["m0"], "other": tmp_path / "models" / "m0"}
     with pytest.raises(DataError, match=r"models/m0: expected a member .* as 'other', .* without model\."):
-        search_weights(members=folders, config=SearchConfig(), output=tmp_path / "out")
+        search_weights(members=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
 
 
 def test_only_the_bytes_of_the_model_count(tmp_path: Path):
@@ -189,7 +189,7 @@ def test_members_with_predictions_of_another_run_are_refused(tmp_path: Path, oth
 
 def test_no_members_are_refused(tmp_path: Path):
     with pytest.raises(DataError, match="at least one member, received none"):
-        search_weights(members={}, config=SearchConfig(), output=tmp_path / "out")
+        search_weights(members={}, config=SearchWeightsConfig(), output=tmp_path / "out")
 
 
 def test_a_hold_out_that_is_not_divided_is_searched_and_reported_as_a_whole(tmp_path: Path):
@@ -198,7 +198,7 @@ def test_a_hold_out_that_is_not_divided_is_searched_and_reported_as_a_whole(tmp_
     for member, folder in zip(found, folders.values(), strict=True):
         member.save(folder / "predictions.safetensors")
         member.save(folder / "float_predictions.safetensors")
-    result = search_weights(members=folders, config=SearchConfig(trials=20), output=tmp_path / "weights.json")
+    result = search_weights(members=folders, config=SearchWeightsConfig(trials=20), output=tmp_path / "weights.json")
     ensemble = EnsembleWeights.load(tmp_path / "weights.json")
     weights = np.array([ensemble.members.get(f"m{i}", 0.0) for i in range(3)])
     assert ensemble.gap_search == ensemble.gap_report == ensemble.gap_report_float
@@ -225,12 +225,12 @@ def test_members_of_runs_that_divided_the_hold_out_differently_are_refused(tmp_p
     folders = stored(tmp_path, members(2))
     members(2)[1].save(folders["m1"] / "predictions.safetensors")
     with pytest.raises(DataError, match=r"m1/predictions.*: the hold-out is divided differently, 200 and 0 videos"):
-        search_weights(members=folders, config=SearchConfig(), output=tmp_path / "out")
+        search_weights(members=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
 
 
 def test_the_share_of_the_search_is_now_that_of_the_data():
     with pytest.raises(ConfigError, match=r"search_share: .*data\.report_share"):
-        SearchConfig.parse({"search_share": 0.5}, "test")
+        SearchWeightsConfig.parse({"search_share": 0.5}, "test")
 
 
 def test_importing_the_stages_is_light():

@@ -62,8 +62,8 @@ class CardFacts(Config):
         videos: Number of videos in that part.
         gap_top_k: Number of predictions per video that count in GAP.
         gap_exported: GAP of the exported model; the figure to quote.
-        gap_low: Lower end of its 95 % interval.
-        gap_high: Upper end of its 95 % interval.
+        gap_low: Lower end of its 95% interval.
+        gap_high: Upper end of its 95% interval.
         gap_search: GAP on the part of the hold-out on which the ensemble weights were searched, computed from stored
             predictions of the members.
         gap_report: Same on the part of the other figures.

@@ -45,7 +45,7 @@ class EvaluateConfig(Config):
             and the weights of the ensemble searched. At least `gap_top_k`.
         gap_top_k: Number `k` of the most likely classes per video that count in GAP, which figures call GAP@k (the
             paper: 20). Where there are fewer classes, all of them count: GAP@5 with 5 classes. Teachers, weights and
-            averages are decided by the same GAP; epochs of a training by GAP@20.
+            averages are decided by the same GAP, and so are the epochs of a training.
     """
 
     batch_size: PositiveInt = 128
@@ -63,7 +63,8 @@ def evaluate(
 ) -> StageResult:
     """Evaluate a model on the hold-out videos and store its predictions.
 
-    All figures but two are of the part *report* of the hold-out, or of the whole hold-out if it is not divided.
+    Figures are of the part *report* of the hold-out, or of the whole hold-out if it is not divided. The names of those
+    of the part *select* say so.
 
     Args:
         partition: File of the partition.
@@ -76,13 +77,13 @@ def evaluate(
         Metrics `gap`, `gap_top_k` (the number of predictions per video that count in it), `map`, `hit_at_1`, `perr`,
         `loss` (cross entropy summed over classes, without regularization), `videos`, `accuracy` and
         `balanced_accuracy` if every video has exactly one label; `baseline_gap` (GAP of predicting each class by its
-        frequency in training); `gap_low` and `gap_high` (95 % interval of `gap`), `gap_error` and `gain_error`
+        frequency in training); `gap_low` and `gap_high` (95% interval of `gap`), `gap_error` and `gain_error`
         (standard errors of `gap`, and of `gap` minus `baseline_gap`; see `yt8m.bootstrap`); `gap_select` and
         `select_videos` (GAP and number of the videos that decide), with `baseline_gap_select` and `gain_error_select`
-        if they are others; `bytes` (of the weight file or the whole
-        SavedModel); `seconds` and `videos_per_second` (of the model alone on all videos, without reading, compilation
-        and metrics). Details `part`, the part of the hold-out (`report` or `hold-out`); and `gap_by_kind`, the GAP
-        among the classes of each kind, if the data has kinds.
+        if they are others; `bytes` (of the weight file or the whole SavedModel); `seconds` and `videos_per_second` (of
+        the model alone on all videos, without reading, compilation and metrics). Details `part`, the part of the
+        hold-out (`report` or `hold-out`); and `gap_by_kind`, the GAP among the classes of each kind, if the data has
+        kinds.
 
     Raises:
         DataError: There is no model, it was made for other data, or shards cannot be read.

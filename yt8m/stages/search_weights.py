@@ -40,15 +40,15 @@ class SearchConfig(Config):
         min_gain_errors: Gain in standard errors that searched weights need to replace the flat average; 0 always takes
             the best weights. The default is 2, as the best of many weightings gains about 1.5 by chance.
         seed: Seed of both methods. The default is the recipe's `seed`.
-        gap_top_k: Number of predictions per video that count in GAP (the paper: 20). The default is the recipe's
-            `evaluation.gap_top_k`.
     """
 
     absent_keys: ClassVar[Mapping[str, str]] = {
         "search_share": "The hold-out is divided once for all decisions, not only for the search. Set "
         "data.report_share, the share of the videos on which figures are reported; weights are searched on the others.",
-        "top_k": "GAP is the same in all steps of a run. Set evaluation.gap_top_k, the number of classes that count in "
-        "it.",
+        **dict.fromkeys(
+            ("top_k", "gap_top_k"),
+            "GAP is the same in all steps of a run. Set evaluation.gap_top_k, the number of classes that count in it.",
+        ),
     }
 
     budget_bytes: PositiveInt = 2**30
@@ -56,6 +56,15 @@ class SearchConfig(Config):
     trials: PositiveInt = 500
     min_gain_errors: float = Field(default=2.0, ge=0)
     seed: NonNegativeInt = 0
+
+
+class SearchWeightsConfig(SearchConfig):
+    """The search for an ensemble, with the GAP that it compares.
+
+    Attributes:
+        gap_top_k: Number of predictions per video that count in GAP.
+    """
+
     gap_top_k: PositiveInt = GAP_TOP_K
 
 
@@ -76,7 +85,7 @@ class _Holdout:
         return {name: float(w) for name, w in zip(self.names, weights, strict=True) if w > 0}
 
 
-def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output: Path) -> StageResult:
+def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, output: Path) -> StageResult:
     """Compare the flat average, random search (paper, section 4.3) and a guided search, and keep the best.
 
     Weights are searched on the part of the hold-out that decides. The other part gives `gap_report`, the figure to
@@ -88,7 +97,7 @@ def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output:
         members: Folder of each member by name, as written by `quantize`. The bytes of its model count against the
             budget. Its predictions before quantization measure the cost of quantization to the ensemble and do not
             influence the search.
-        config: Budget and search.
+        config: Budget, search and GAP.
         output: File that receives the members and their weights as JSON (`EnsembleWeights`).
 
     Returns:
@@ -133,7 +142,7 @@ def search_weights(*, members: Mapping[str, Path], config: SearchConfig, output:
 
 
 def _search(
-    holdout: _Holdout, own_gaps: npt.NDArray[np.float64], config: SearchConfig
+    holdout: _Holdout, own_gaps: npt.NDArray[np.float64], config: SearchWeightsConfig
 ) -> tuple[dict[str, Weights], tuple[Trials, Trials]]:
     """Run all methods; return the weights by method, and the trials of the random and the guided search."""
     # If not all members fit, the flat average takes the best ones first.
@@ -153,7 +162,7 @@ def _search(
     return {"flat": flat, "random": random.best()[0], "ours": ours}, (random, guided)
 
 
-def _read(opened: Mapping[str, Member], config: SearchConfig) -> _Holdout:
+def _read(opened: Mapping[str, Member], config: SearchWeightsConfig) -> _Holdout:
     members = load_members({name: member.predictions for name, member in opened.items()}, config.gap_top_k)
     models = {name: member.model for name, member in opened.items()}
     sizes = model_sizes(models)

@@ -248,7 +248,7 @@ def test_a_mistake_in_a_model_that_others_inherit_is_reported_once(small: Small)
         ("averaging.policy=if_better", "averaging.policy", "unknown key"),
         ("evaluation.top_k=3", "evaluation.top_k", "read 20 classes of every video. Received: 3"),
         ("evaluation.gap_top_k=101", "evaluation.top_k", "read 101 classes of every video. Received: 100"),
-        ("ensemble.search.gap_top_k=101", "evaluation.top_k", "read 101 classes of every video. Received: 100"),
+        ("ensemble.search.gap_top_k=10", "ensemble.search.gap_top_k", "Set evaluation.gap_top_k"),
         ("ensemble.search.top_k=5", "ensemble.search.top_k", "Set evaluation.gap_top_k"),
         ("training.learning_rate=.inf", "training.learning_rate", "finite number"),
         ("students.dbof-s.label_weight=.nan", "students.dbof-s.label_weight", "finite number"),

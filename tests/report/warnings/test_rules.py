@@ -2,6 +2,9 @@
 
 import re
 
+import click
+
+from pipelines.cli import main
 from tests.support.paths import REPOSITORY
 from tests.support.warned import warned
 from yt8m.records.record import NodeRecord
@@ -21,6 +24,19 @@ def test_every_rule_has_its_cause_and_setting_in_the_documentation() -> None:
     for section in sections:
         for item in ("**Sees:**", "**Threshold:**", "**Likely cause:**", "**Change:**"):
             assert item in section, section
+
+
+def test_options_of_commands_that_warnings_name_exist() -> None:
+    sources = [path.read_text() for path in (REPOSITORY / "yt8m" / "report" / "warnings").glob("*.py")]
+    named = re.findall(r"`yt8m ([a-z ]+?) (--[a-z-]+)", "".join([*sources, PAGE]))
+    assert ("data import", "--group-column") in named
+    for words, option in named:
+        command: click.Command | None = main
+        for word in words.split():
+            assert isinstance(command, click.Group)
+            command = command.get_command(click.Context(command), word)
+        assert command
+        assert option in {flag for parameter in command.params for flag in parameter.opts}, (words, option)
 
 
 def test_the_healthy_run_has_no_warning_but_its_damaged_shard(full_run) -> None:

@@ -61,7 +61,7 @@ def find_bad_tests(run: Run) -> Iterator[Finding]:
                 "The test videos differ from the others (source, time, labels), or hold-out and training share what "
                 "the test videos do not, such as clips of one recording."
             ),
-            setting="`data.training` and `data.validation`: divide by group, with `yt8m data import --group`",
+            setting="`data.training` and `data.validation`: divide by group, with `yt8m data import --group-column`",
         )
 
 
