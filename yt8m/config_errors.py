@@ -18,8 +18,8 @@ _UNKNOWN_TAG = "unknown_tag"
 _MAPPING_ERRORS = ("dict_type", "mapping_type", "model_type", "model_attributes_type")
 _LIST_ERRORS = ("tuple_type", "list_type", "set_type", "frozen_set_type")
 _SIZE_ERRORS = {"too_short": ("at least", "min_length"), "too_long": ("at most", "max_length")}
-# How pydantic names the alternative `auto` in the path of an error, and our mark of an error of the other alternative.
-_AUTO, _OR_AUTO = "literal['auto']", "or_auto"
+# How pydantic names an alternative such as `auto` in the path of an error, and our mark of an error of the other one.
+_WORD, _OR_WORD = re.compile(r"literal\['(\w+)'\]"), "or_word"
 _TAG_ERRORS = (_UNKNOWN_TAG, "union_tag_not_found")
 # A number that YAML 1.1 reads as text, because the decimal point or the sign of the exponent is missing.
 _EXPONENT = re.compile(r"([-+]?\d+)(\.\d*)?[eE]([-+]?\d+)")
@@ -116,19 +116,27 @@ def _describe(details: ErrorDetails, owner: Any) -> str:
         message, shown = f"expected {bound} {size}", f" Received: {len(received)}."
     number = _EXPONENT.fullmatch(received) if isinstance(received, str) and details["type"] == "float_type" else None
     remedy = f" YAML reads this as text. Write {number[1]}{number[2] or '.0'}e{int(number[3]):+d}." if number else ""
-    alternative = ", or `auto`" if (details.get("ctx") or {}).get(_OR_AUTO) else ""
+    word = (details.get("ctx") or {}).get(_OR_WORD)
+    alternative = f", or `{word}`" if word else ""
     return f"{message[:1].lower()}{message[1:].rstrip('.')}{alternative}.{shown}{remedy}"
 
 
 def _without_alternatives(errors: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Iterate over errors, of which those about a number or `auto` become one: what is wrong with the number."""
-    refused = {each["loc"][:-1] for each in errors if each["type"] == "literal_error" and each["loc"][-1:] == (_AUTO,)}
+    """Iterate over errors, of which those about a value or a word become one: what is wrong with the value."""
+    words = {
+        each["loc"][:-1]: match[1]
+        for each in errors
+        if each["type"] == "literal_error" and (match := _WORD.fullmatch(str(each["loc"][-1])))
+    }
     for each in errors:
-        place = each["loc"][:-1]
-        if place not in refused:
+        path = each["loc"]
+        place = next((path[:length] for length in range(len(path)) if path[:length] in words), None)
+        if place is None:
             yield each
-        elif each["loc"][-1] != _AUTO:
-            yield {**each, "loc": place, "ctx": {**each.get("ctx", {}), _OR_AUTO: True}}
+        elif len(path) > len(place) + 1:  # a part of the value, which comes after the type that pydantic names
+            yield {**each, "loc": (*place, *path[len(place) + 1 :])}
+        elif not _WORD.fullmatch(str(path[-1])):
+            yield {**each, "loc": place, "ctx": {**each.get("ctx", {}), _OR_WORD: words[place]}}
 
 
 def _follow(model: type[BaseModel], path: FieldPath) -> tuple[FieldPath, Any]:

@@ -1,9 +1,10 @@
 """Configuration of a training, as recipes have it and with all its values."""
 
+import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, field_validator
 
 from yt8m.config import Config
 
@@ -53,7 +54,8 @@ class TrainingConfig(Config):
         patience: Number of epochs without a higher GAP on the sample after which a training with `keep: best` ends
             early (the paper: null). Null never ends early.
         class_weights: Factor of each class's loss (the paper: none). `{3: 2.0}` weights the class with number 3 twice,
-            and the others once. `balanced` weights a class by the inverse of its number of training videos, between
+            and the others once. Instead of a number, a class may have the name that `export.vocabulary` or the data set
+            gives it: `{cat: 2.0}`. `balanced` weights a class by the inverse of its number of training videos, between
             0.1 and 10, so that rare classes count more; GAP, which counts frequent classes more, then usually falls.
             Null weights all classes equally.
         seed: Seed of initial weights, order of videos, frame sampling and dropout. The default is the recipe's `seed`.
@@ -88,6 +90,17 @@ class TrainingConfig(Config):
     memory_bytes: NonNegativeInt | Auto = "auto"
     checkpoint_every_seconds: PositiveFloat = 300.0
     checkpoint_every_steps: NonNegativeInt = 0
+
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _classes_have_numbers(cls, weights: Any) -> Any:
+        if not isinstance(weights, dict):
+            return weights
+        if named := [key for key in weights if not re.fullmatch(r"\d+", str(key), re.ASCII)]:
+            raise ValueError(
+                f"no class '{named[0]}' is known. Give numbers of classes, from 0, or names in export.vocabulary"
+            )
+        return {int(key): weight for key, weight in weights.items()}
 
 
 class ResolvedTraining(TrainingConfig):

@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pipelines.cli import main
+from pipelines.graph.described import complete_spec
 from pipelines.kubeflow.compile import Compilation
 from pipelines.recipe.load import read_recipe
 from tests.support.paths import REPOSITORY
@@ -16,6 +17,7 @@ from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError
 from yt8m.storage.local import LocalStore
 from yt8m.storage.stores import STORES
+from yt8m.training.config import TrainingConfig
 
 DATA = {"features": {"inc3": 16, "vggish": 4}, "num_classes": 5, "max_frames": 7, "ranges": {"inc3": [0.0, 6.0]}}
 
@@ -48,6 +50,43 @@ def compiled(settings: list[str], **options: Any) -> Compilation:
 def plan(settings: list[str]) -> Result:
     options = [part for setting in settings for part in ("--set", setting)]
     return CliRunner().invoke(main, ["plan", str(REPOSITORY / "pipelines" / "recipes" / "smoke.yaml"), *options])
+
+
+NAMES = "Index,Name\n0,cat\n1,dog\n2,hen house\n3,owl\n4,fox\n"
+
+
+def test_classes_are_weighted_by_name(tmp_path):
+    folder = describe(tmp_path / "data")
+    (folder / "names.csv").write_text(NAMES)
+    description = json.loads((folder / "dataset.json").read_text()) | {"vocabulary": "names.csv"}
+    (folder / "dataset.json").write_text(json.dumps(description))
+    shards = {"training": [f"{folder}/train*"], "validation": [f"{folder}/validate*"]}
+
+    def numbered(weights: dict[Any, float], **more: Any) -> dict[Any, float]:
+        raw = {"data": shards, "families": {"one": [{"training": {"class_weights": weights}}]}, **more}
+        found: dict[Any, float] = complete_spec(raw, "r", False)["families"]["one"][0]["training"]["class_weights"]
+        assert raw["families"]["one"][0]["training"]["class_weights"] is weights
+        return TrainingConfig.parse({"class_weights": found}, "r").class_weights
+
+    assert numbered({"hen house": 3.0, 4: 0.5}) == {2: 3.0, 4: 0.5}
+    # Names that the recipe states count, too.
+    (tmp_path / "other.csv").write_text(NAMES.replace("owl", "dog").replace("1,dog", "1,owl"))
+    assert numbered({"dog": 2.0}, export={"vocabulary": f"{tmp_path}/other.csv"}) == {3: 2.0}
+    place = r"r: families.one\[0\].training.class_weights: "
+    with pytest.raises(ConfigError, match=rf"{place}no class 'cot' in .*names.csv. Did you mean 'cat'"):
+        numbered({"cot": 2.0})
+    with pytest.raises(ConfigError, match=f"{place}a class has two weights, one by its name"):
+        numbered({"cat": 2.0, 0: 1.0})
+
+
+def test_names_of_classes_without_a_vocabulary_are_refused(tmp_path, settings):
+    folder = describe(tmp_path / "data")
+    with pytest.raises(ConfigError) as told:
+        compiled(settings(folder, folder, "training.class_weights={cat: 2.0}"))
+    assert str(told.value).partition("\n")[0] == (
+        "smoke: training.class_weights: no class 'cat' is known. Give numbers of classes, from 0, or names in "
+        "export.vocabulary."
+    )
 
 
 def test_missing_keys_come_from_the_description_and_stay_in_the_saved_recipe(tmp_path, settings):

@@ -110,6 +110,23 @@ def test_a_mistake_in_what_can_be_auto_is_told_once(small: Small, setting: str, 
     assert problems(small, setting) == [f"{setting.partition('=')[0]}: input {told}"]
 
 
+@pytest.mark.parametrize(
+    ("weights", "told"),
+    [
+        ("{3: x}", "training.class_weights[3]: input should be a valid number. Received: 'x'."),
+        ("{3: 0.0}", "training.class_weights[3]: input should be greater than 0. Received: 0.0."),
+        (
+            "balance",
+            "training.class_weights: expected a mapping of keys to values, or `balanced`. Received: 'balance'.",
+        ),
+        ("{-1: 2.0}", "training.class_weights: no class '-1' is known. Give numbers of classes, from 0, or names in"),
+    ],
+)
+def test_a_mistake_in_weights_of_classes_is_told_once(small: Small, weights: str, told: str) -> None:
+    (problem,) = problems(small, f"training.class_weights={weights}")
+    assert problem.startswith(told)
+
+
 def test_a_family_of_one_candidate_needs_no_ensemble_size(small: Small) -> None:
     recipe = small(lambda _: None, "families.more={candidates: {more: {model: {architecture: logistic}}}}")
     assert recipe.families["more"].ensemble_size == "auto"
