@@ -313,6 +313,18 @@ class Recipe(Config):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _heads_fit_generated_labels(self) -> Self:
+        # Of other data, only the labels tell, which the first training step looks at before it trains.
+        made_up = self.data.generate is not None and not self.data.generate.means
+        exclusive = [name for name, model in self.models().items() if model.model.head.kind == "softmax"]
+        if made_up and exclusive:
+            raise ValueError(
+                f"model.head of '{exclusive[0]}': kind softmax needs videos with exactly one label each, and generated "
+                "videos have several. Set kind: logistic or kind: moe"
+            )
+        return self
+
     @classmethod
     def written_keys(cls) -> list[str]:
         """Return the sections that people can write: `training` is not in this class, two others are filled in."""

@@ -62,9 +62,9 @@ def test_classes_are_weighted_by_name(tmp_path):
     (folder / "dataset.json").write_text(json.dumps(description))
     shards = {"training": [f"{folder}/train*"], "validation": [f"{folder}/validate*"]}
 
-    def numbered(weights: dict[Any, float], **more: Any) -> dict[Any, float]:
-        raw = {"data": shards, "families": {"one": [{"training": {"class_weights": weights}}]}, **more}
-        found: dict[Any, float] = complete_spec(raw, "r", False)["families"]["one"][0]["training"]["class_weights"]
+    def numbered(weights: dict[Any, float], **more: Any) -> Any:
+        raw: dict[str, Any] = {"data": shards, "families": {"one": [{"training": {"class_weights": weights}}]}, **more}
+        found = complete_spec(raw, "r", False)["families"]["one"][0]["training"]["class_weights"]
         assert raw["families"]["one"][0]["training"]["class_weights"] is weights
         return TrainingConfig.parse({"class_weights": found}, "r").class_weights
 

@@ -296,6 +296,21 @@ def test_the_shards_tell_whether_the_data_of_a_start_are_the_same(small: Load, t
         small(start("one", 7))
 
 
+def test_exclusive_classes_of_generated_videos_are_refused(small: Load) -> None:
+    def softmax(**data: Any) -> Callable[[dict[str, Any]], None]:
+        def change(raw: dict[str, Any]) -> None:
+            raw["families"]["dbof"]["candidates"]["dbof-b"]["model"]["head"] = {"kind": "softmax"}
+            raw["data"] |= data
+
+        return change
+
+    with pytest.raises(ConfigError, match=r"model.head of 'dbof-b': kind softmax needs videos with exactly one label"):
+        small(softmax())
+    spec = small().data.resolve_spec().model_dump(mode="json")
+    assert small(softmax(generate=None, validation=["v*.tfrecord"], spec=spec)).candidates()
+    assert small(softmax(generate={"means": "means.npz"})).candidates()
+
+
 def test_weights_of_classes_that_do_not_exist_are_refused(small: Load) -> None:
     with pytest.raises(ConfigError, match=r"class_weights of 'dbof-a': no class 999; the classes are 0 to \d+"):
         small(lambda raw: raw.update(training={**raw.get("training", {}), "class_weights": {0: 2.0, 999: 3.0}}))
