@@ -241,6 +241,13 @@ def test_the_head_says_what_was_measured_and_what_was_decided(page):
     assert "0.78712 to 0.82012 with 95% probability; standard error 0.00840" in page.text
 
 
+def test_the_head_does_not_say_that_hold_out_videos_are_new_if_some_are_training_videos(full_run):
+    full_run[0]["metrics"]["holdout_videos_in_training"] = 3.0
+    text = Page(render_page(build(full_run))).text
+    assert "Measured on 1,190 report videos, on which nothing was decided." in text
+    assert "no model was trained on" not in text
+
+
 def test_the_head_says_that_figures_of_the_papers_protocol_are_too_high(full_run):
     for record in full_run:
         if "part" in record["details"]:

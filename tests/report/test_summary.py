@@ -44,6 +44,15 @@ def test_with_models_alone_the_headline_is_the_best_model():
     assert (final.measured_on, final.gap, final.best_model) == ("model", 0.7, "b")
 
 
+def test_the_best_model_is_the_one_with_the_highest_gap_where_everything_is_decided():
+    models = [
+        {"stage": "train", "name": name, "family": "dbof", "metrics": {"gap": gap, "gap_select": select}}
+        for name, gap, select in (("a", 0.6, 0.55), ("b", 0.58, 0.62))
+    ]
+    final = summarize(*models).final
+    assert (final.measured_on, final.gap, final.best_model, final.best_model_gap) == ("model", 0.58, "b", 0.58)
+
+
 def test_a_run_without_figures_has_no_headline():
     final = build_summary([]).final
     assert (final.measured_on, final.gap) == ("nothing", None)
@@ -194,11 +203,17 @@ def test_doubts_about_the_data_are_warnings_and_no_checks():
     figures = {"holdout_videos_in_training": 1.0, "holdout_videos": 6.0}
     summary = summarize({"stage": "prepare", "metrics": figures, "details": {"copies": ["b has that of a"]}})
     assert [warning.text for warning in summary.warnings] == ["1 of 6 hold-out videos are training videos, too."]
-    assert (summary.checks, summary.data.copies) == ((), ("b has that of a",))
+    assert (summary.checks, summary.data.copies, summary.final.unseen) == ((), ("b has that of a",), False)
 
     (check,) = summarize({"stage": "prepare", "metrics": figures | {"holdout_videos_in_training": 0.0}}).checks
     assert (check.passed, check.text) == (True, "No hold-out video has the id of a training video.")
     assert summarize({"stage": "prepare", "metrics": {"training_videos": 5.0}}).checks == ()
+
+
+@pytest.mark.parametrize(("details", "unseen"), [({}, True), ({"start": {"taken": 3}}, None)])
+def test_after_a_warm_start_nobody_knows_whether_the_hold_out_is_new_to_the_model(details, unseen):
+    prepare = {"stage": "prepare", "metrics": {"holdout_videos_in_training": 0.0}}
+    assert summarize(prepare, trained("a", "dbof", 0.5, details=details)).final.unseen is unseen
 
 
 @pytest.mark.parametrize(("error", "passed"), [(0.01, True), (0.03, False)])

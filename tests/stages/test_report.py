@@ -47,7 +47,7 @@ def test_the_keys_of_the_summary_are_stable(records, tmp_path):
     assert set(summary["tables"]) == {"averaging", "quantization", "distillation", "ensemble", "ensemble_families"}
     assert set(summary["final"]) == {
         "gap", "gap_name", "part", "videos", "gap_low", "gap_high", "gap_error", "gain_error", "beats_baseline",
-        "measured_on", "map",
+        "unseen", "measured_on", "map",
         "hit_at_1", "perr", "accuracy", "balanced_accuracy", "gap_select", "test_gap", "test_gap_low", "test_gap_high",
         "test_videos", "size_bytes", "budget_bytes", "budget_share", "members", "baseline_gap",
         "best_model", "best_model_gap",

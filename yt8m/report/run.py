@@ -45,6 +45,11 @@ class ModelRun:
         """GAP of the model's final float weights."""
         return self.metric(self.final, "gap")
 
+    @property
+    def gap_select(self) -> float | None:
+        """GAP of the same weights on the videos that decide."""
+        return self.metric(self.final, "gap_select")
+
 
 class Run:
     """The records of a run, grouped by model and by stage.

@@ -66,7 +66,8 @@ def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[
 def _final(run: Run, parts: Parts) -> Final:
     exported, search = run.first("export"), run.first("search_weights")
     measured = exported or search
-    best = max(run.models.values(), key=lambda model: model.gap or 0.0, default=None)
+    # Chosen where everything is decided: the best of many figures on the report videos would be too high.
+    best = max(run.models.values(), key=_decisive_gap, default=None)
     figures = measured.metrics if measured else best.records[best.final].metrics if best and best.gap else {}
     size = _first_known(exported, search, keys=("bytes", "size_bytes"))
     budget = _first_known(exported, search, keys=("budget_bytes",))
@@ -84,6 +85,7 @@ def _final(run: Run, parts: Parts) -> Final:
         gain_error=figures.get("gain_error"),
         beats_baseline=beats_baseline(figures),
         **{name: figures.get(name) for name in (*measures, *tests)},
+        unseen=_is_unseen(run),
         measured_on="exported model" if exported else "search" if search else "model" if figures else "nothing",
         size_bytes=size,
         budget_bytes=budget,
@@ -93,6 +95,20 @@ def _final(run: Run, parts: Parts) -> Final:
         best_model=best.name if best and best.gap else "",
         best_model_gap=best.gap if best else None,
     )
+
+
+def _decisive_gap(model: ModelRun) -> float:
+    return next((gap for gap in (model.gap_select, model.gap) if gap is not None), 0.0)
+
+
+def _is_unseen(run: Run) -> bool | None:
+    """Return whether no model was trained on hold-out videos."""
+    prepare = run.first("prepare")
+    shared = prepare.metrics.get("holdout_videos_in_training") if prepare else None
+    # A warm start may come from a run on other data, whose videos are not compared with these.
+    if any("start" in record.details for record in run.of("train")):
+        return None
+    return None if shared is None else not shared
 
 
 def _export(run: Run) -> Export | None:

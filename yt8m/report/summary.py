@@ -1,10 +1,10 @@
 """The summary of a run: the content of `summary.json`, and of the HTML report.
 
-GAP is computed with 20 predictions per video, on the report videos if the name does not say otherwise: `gap_select` on
-the select videos, `training_gap` on training videos, `test_gap` on test videos. `parts` has their numbers. Sizes are in
-bytes and times in seconds; shares and weights are fractions of 1. A figure that the run does not have is null, and a
-table is an empty list. `family` is the architecture of a model, except in `selections`, where it is a family of the
-recipe.
+GAP counts as many predictions per video as `gap_name` says, on the report videos if the name does not say otherwise:
+`gap_select` on the select videos, `training_gap` on training videos, `test_gap` on test videos. `parts` has their
+numbers. Sizes are in bytes and times in seconds; shares and weights are fractions of 1. A figure that the run does not
+have is null, and a table is an empty list. `family` is the architecture of a model, except in `selections`, where it is
+a family of the recipe.
 """
 
 from typing import Any, Literal
@@ -33,7 +33,9 @@ class Final(Config):
         gap_error: Standard error of `gap`.
         gain_error: Standard error of `gap - baseline_gap`.
         beats_baseline: Whether `gap` is above `baseline_gap` by two standard errors, on the report and on the select
-            videos. Null if it was not compared.
+            videos; by three, if the hold-out is not divided. Null if it was not compared.
+        unseen: Whether no video of the hold-out has the id of a training video. Null if that is not known, as after a
+            warm start with the weights of another run.
         measured_on: Model that `gap` was measured on; `search` or `model` if the run exports nothing.
         map: Mean average precision of the same model.
         hit_at_1: Fraction of videos whose top prediction is correct.
@@ -50,7 +52,7 @@ class Final(Config):
         budget_share: `size_bytes / budget_bytes`.
         members: Number of models in the ensemble.
         baseline_gap: GAP of predicting each class by its frequency alone, on the same videos as `gap`.
-        best_model: Name of the single model with the highest GAP.
+        best_model: Name of the single model with the highest GAP on the select videos.
         best_model_gap: GAP of that model, on the same videos as `gap`.
     """
 
@@ -63,6 +65,7 @@ class Final(Config):
     gap_error: float | None = None
     gain_error: float | None = None
     beats_baseline: bool | None = None
+    unseen: bool | None = None
     measured_on: Literal["exported model", "search", "model", "nothing"] = "nothing"
     map: float | None = None
     hit_at_1: float | None = None

@@ -70,13 +70,18 @@ def test_a_wide_interval_is_told_with_the_number_of_videos_for_a_narrow_one() ->
     (warning,) = warned(exported(gap_low=0.5, gap_high=0.7, videos=100.0))
     assert warning.rule == 12
     assert "GAP on 100 report videos is known only to lie between 0.500 and 0.700" in warning.text
-    assert "about 400 videos" in warning.setting
+    assert warning.setting == "`data.holdout_shards`, as many shards as have about 400 videos in this part"
+    prepare = {"node": "prepare", "stage": "prepare", "metrics": {"holdout_shards": 3.0}}
+    (warning,) = warned(prepare, exported(gap_low=0.5, gap_high=0.7, videos=100.0))
+    assert warning.setting == "`data.holdout_shards: 12`, as many shards as have about 400 videos in this part"
 
 
 def test_few_select_videos_are_told() -> None:
     (warning,) = warned(exported(select_videos=50.0))
     assert warning.rule == 12
     assert "on 50 select videos" in warning.text
+    (warning,) = warned(exported(select_videos=50.0, videos=50.0) | {"details": {"part": "hold-out"}})
+    assert "on 50 hold-out videos" in warning.text
 
 
 def test_the_figures_of_the_demo_are_no_warning() -> None:

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from tests.support.warned import rules_of, warned
+from yt8m.report.warnings.sources import beats_baseline
 
 
 def record(stage: str, name: str = "dbof", **metrics: float) -> dict[str, Any]:
     figures = {"gap": 0.6, "baseline_gap": 0.24, "videos": 840.0, "gap_error": 0.008, "gain_error": 0.01}
+    figures |= {"gap_select": 0.6, "baseline_gap_select": 0.24, "gain_error_select": 0.01, "select_videos": 830.0}
     return {
         "node": f"{stage}-{name}".removesuffix("-"),
         "stage": stage,
@@ -36,7 +38,7 @@ def test_a_model_not_above_label_frequencies_by_two_standard_errors_is_worthless
     assert [warning.rule for warning in found] == [2] * worthless
     for warning in found:
         assert "worthless" in warning.text
-        assert f"GAP {gap:.3f} is not above that of label frequencies alone, 0.240, by two standard err" in warning.text
+        assert f"GAP {gap:.3f} is not above that of label frequencies alone, 0.240, by 2 standard err" in warning.text
         assert "on 840 report videos" in warning.text
         assert ("The exported model" in warning.text) == (stage == "export")
 
@@ -49,6 +51,17 @@ def test_a_gain_must_show_on_both_parts_of_the_hold_out(select, worthless) -> No
     assert ["on 830 select videos" in warning.text for warning in found] == [True] * worthless
     # The same videos are not compared twice.
     assert len(warned(record("train", gap=0.2, **on_select | {"gap_select": 0.2}))) == 1
+
+
+@pytest.mark.parametrize(("gap", "worthless"), [(0.268, True), (0.272, False)])
+def test_a_hold_out_that_is_not_divided_requires_three_standard_errors(gap, worthless) -> None:
+    undivided = record("train", gap=gap) | {"details": {"part": "hold-out"}}
+    for name in ("baseline_gap_select", "gain_error_select"):
+        del undivided["metrics"][name]
+    found = warned(undivided)
+    assert [warning.rule for warning in found] == [2] * worthless
+    assert ["by 3 standard errors (0.030), on 840 hold-out videos" in each.text for each in found] == [True] * worthless
+    assert beats_baseline(undivided["metrics"]) is not worthless
 
 
 def test_an_averaged_model_is_judged_by_its_final_weights() -> None:
@@ -84,6 +97,11 @@ def test_an_average_that_was_not_kept_is_told_with_another_setting() -> None:
     (warning,) = warned(average)
     assert "not kept" in warning.text
     assert warning.setting == "`averaging.learning_rate_divisor: 10`, or `average: never`"
+
+
+def test_a_model_of_two_bytes_that_is_far_below_keeps_floats() -> None:
+    (warning,) = warned(record("train"), record("quantize", gap=0.57) | {"config": {"method": "float16"}})
+    assert warning.setting.startswith("`quantization.threshold_elements`")
 
 
 @pytest.mark.parametrize(("method", "better"), [("uniform", "uniform_per_channel"), ("kmeans", "float16")])

@@ -49,7 +49,7 @@ def test_a_training_far_above_the_holdout_is_told_with_both_figures(training, ho
     assert (warning.rule, warning.node) == (1, "train-dbof")
     assert f"{training:.3f} on the training videos" in warning.text
     assert f"{holdout:.3f} on 840 report videos" in warning.text
-    assert "`model.num_clusters: 64`" in warning.setting
+    assert "`num_clusters: 64` in the entry `model` of `dbof`" in warning.setting
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,7 @@ def test_an_epoch_that_diverged_is_told_with_a_lower_rate(points, told) -> None:
     (warning,) = warned(trained({"curve": points}))
     assert warning.rule == 3
     assert told in warning.text
+    assert ("GAP" in told) == warning.text.endswith("on a sample of the select videos.")
     assert warning.setting == "`training.learning_rate: 0.002`"
 
 
@@ -131,6 +132,8 @@ def test_a_first_epoch_that_is_the_best_of_several_is_told() -> None:
     (warning,) = warned(trained({"curve": points}, kept_epoch=1.0, epochs_done=4.0))
     assert warning.rule == 9
     assert "0.580 on a sample of the select videos, then at most 0.570" in warning.text
+    (warning,) = warned(trained({"curve": points, "part": "hold-out"}, kept_epoch=1.0, epochs_done=4.0))
+    assert "0.580 on a sample of the hold-out videos, then at most 0.570" in warning.text
     assert warned(trained({"curve": points}, kept_epoch=1.0, epochs_done=2.0)) == []
     assert warned(trained({"curve": points}, kept_epoch=2.0, epochs_done=4.0)) == []
 

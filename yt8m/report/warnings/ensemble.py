@@ -6,7 +6,7 @@ from typing import Any
 
 from yt8m.records.record import NodeRecord
 from yt8m.report.run import Run
-from yt8m.report.warnings.rule import Finding, videos_of
+from yt8m.report.warnings.rule import Finding, select_videos_of, videos_of
 
 # Rule 5: weight from which one member is the whole ensemble.
 MOST_WEIGHT = 0.95
@@ -78,15 +78,26 @@ def find_small_holdouts(run: Run) -> Iterator[Finding]:
             node=record.node,
             text=f"GAP on {videos_of(record)} is known only to lie between {low:.3f} and {high:.3f} (95%).",
             cause="So few videos do not tell more.",
-            setting=f"`data.holdout_shards`: about {ceil(videos * (width / MOST_WIDTH) ** 2):,} videos in this part",
+            setting=_larger_holdout(run, videos, ceil(videos * (width / MOST_WIDTH) ** 2)),
         )
     if select is not None and select < LEAST_SELECT_VIDEOS:
+        decided = select_videos_of(record) if record.details.get("part") == "report" else videos_of(record)
         yield Finding(
             node=record.node,
-            text=f"Epochs, averages, teachers, members and weights were decided on {select:,.0f} select videos.",
+            text=f"Epochs, averages, teachers, members and weights were decided on {decided}.",
             cause="On so few videos, decisions are mostly chance.",
-            setting=f"`data.holdout_shards`: at least {LEAST_SELECT_VIDEOS} videos in this part",
+            setting=_larger_holdout(run, select, LEAST_SELECT_VIDEOS),
         )
+
+
+def _larger_holdout(run: Run, videos: float, wanted: int) -> str:
+    """Name the number of hold-out shards with which a part has so many videos."""
+    prepare = run.first("prepare")
+    shards = prepare.metrics.get("holdout_shards") if prepare else None
+    number = (
+        f"`data.holdout_shards: {ceil(shards * wanted / videos)}`" if shards and videos else "`data.holdout_shards`"
+    )
+    return f"{number}, as many shards as have about {wanted:,} videos in this part"
 
 
 def _why_single(search: NodeRecord, first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> tuple[str, str]:

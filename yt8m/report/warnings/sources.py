@@ -6,8 +6,10 @@ from yt8m.records.record import NodeRecord
 from yt8m.report.run import Run
 from yt8m.report.warnings.rule import Finding, select_videos_of, videos_of
 
-# Rule 2: gain over label frequencies, in standard errors, from which a model is worth something.
+# Rule 2: gain over label frequencies, in standard errors, from which a model is worth something: on each of two parts
+# of the hold-out; or on a hold-out that is not divided, which has no second part to show that a gain was chance.
 LEAST_GAIN_ERRORS = 2.0
+LEAST_GAIN_ERRORS_UNDIVIDED = 3.0
 # Rule 4: fall of GAP by averaging and by quantization. Differences on the same videos have about half the standard
 # error of GAP itself, so that one standard error of GAP is two of the difference.
 MOST_AVERAGING_LOSS = 0.02
@@ -19,14 +21,13 @@ MOST_ENSEMBLE_LOSS = 0.01
 def find_worthless_models(run: Run) -> Iterator[Finding]:
     """Find models that are not better than predicting every class by its frequency.
 
-    A gain must show on both parts of the hold-out: one of twenty models without knowledge has it by chance on one part,
-    and less than one of a hundred on both.
+    A gain must show on both parts of the hold-out, as what one part shows by chance, the other one rarely does, too.
     """
     exported = run.first("export")
     records = [model.records[model.final] for model in run.models.values() if model.final in model.records]
     for record in [*([exported] if exported else []), *records]:
         for suffix, videos in (("", videos_of(record)), ("_select", select_videos_of(record))):
-            gap, baseline, limit = _gain_of(record.metrics, suffix)
+            gap, baseline, errors, limit = _gain_of(record.metrics, suffix)
             if gap is None or baseline is None or gap - baseline > limit:
                 continue
             what = "The exported model" if record.stage == "export" else "The model"
@@ -34,7 +35,7 @@ def find_worthless_models(run: Run) -> Iterator[Finding]:
                 node=record.node,
                 text=(
                     f"{what} is worthless: its GAP {gap:.3f} is not above that of label frequencies alone, "
-                    f"{baseline:.3f}, by two standard errors ({limit:.3f}), on {videos}."
+                    f"{baseline:.3f}, by {errors:.0f} standard errors ({limit:.3f}), on {videos}."
                 ),
                 cause=(
                     "The labels do not belong to the videos (shuffled, from another file, other class numbers), the "
@@ -55,14 +56,20 @@ def beats_baseline(metrics: Mapping[str, float]) -> bool | None:
         metrics: Figures of an evaluated model. Without a comparison among them, the answer is None.
     """
     parts = [_gain_of(metrics, suffix) for suffix in ("", "_select")]
-    known = [gap - baseline > limit for gap, baseline, limit in parts if gap is not None and baseline is not None]
+    known = [gap - baseline > limit for gap, baseline, _, limit in parts if gap is not None and baseline is not None]
     return all(known) if known else None
 
 
-def _gain_of(metrics: Mapping[str, float], suffix: str) -> tuple[float | None, float | None, float]:
-    """Return GAP of a model and of label frequencies on a part of the hold-out, and the gain that is required."""
+def _gain_of(metrics: Mapping[str, float], suffix: str) -> tuple[float | None, float | None, float, float]:
+    """Compare a model with label frequencies on a part of the hold-out.
+
+    Returns:
+        GAP of both, and the gain that is required: in standard errors, and in GAP.
+    """
     gap, baseline = metrics.get(f"gap{suffix}"), metrics.get(f"baseline_gap{suffix}")
-    return gap, baseline, LEAST_GAIN_ERRORS * metrics.get(f"gain_error{suffix}", 0.0)
+    # Only where the hold-out is divided, the baseline has a figure on each part.
+    errors = LEAST_GAIN_ERRORS if "baseline_gap_select" in metrics else LEAST_GAIN_ERRORS_UNDIVIDED
+    return gap, baseline, errors, errors * metrics.get(f"gain_error{suffix}", 0.0)
 
 
 def find_losses(run: Run) -> Iterator[Finding]:
@@ -77,11 +84,16 @@ def find_losses(run: Run) -> Iterator[Finding]:
         if before - after > _most(MOST_QUANTIZATION_LOSS, record):
             method = record.config.get("method", record.details.get("method", "uniform"))
             better = "uniform_per_channel" if method == "uniform" else "float16"
+            setting = f"`quantization.method: {better}`"
+            if method == "float16":
+                setting = (
+                    "`quantization.threshold_elements`: more than the elements of this variable, which then stays float"
+                )
             yield Finding(
                 node=record.node,
                 text=f"Quantization: GAP {before:.3f} before and {after:.3f} after it, on {videos_of(record)}.",
                 cause=f"The values of `{method}` are too coarse for some variable, such as one with few large weights.",
-                setting=f"`quantization.method: {better}`",
+                setting=setting,
             )
 
 

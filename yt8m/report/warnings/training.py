@@ -123,8 +123,8 @@ def _why_overfit(model: ModelRun) -> tuple[str, str]:
         return cause, "`training.keep: best`"
     sizes = model.records["train"].config.get("model", {})
     size = next((key for key in _SIZES if isinstance(sizes.get(key), int)), None)
-    smaller = f"a smaller model, such as `model.{size}: {max(sizes[size] // 2, 1)}`" if size else "a smaller model"
-    return cause, f"{smaller}, or more training videos"
+    half = f", such as `{size}: {max(sizes[size] // 2, 1)}` in the entry `model` of `{model.name}`" if size else ""
+    return cause, f"a smaller model{half}; or more training videos"
 
 
 def _kept_steps(model: ModelRun) -> float | None:
