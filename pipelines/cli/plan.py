@@ -135,7 +135,7 @@ def plan(  # noqa: PLR0917 click passes them by name
     report.show_pipeline(console, planned, compiled_bytes(compiled), run)
     report.show_retries(console, planned, resources)
     run.check(planned.name, offloaded=offloaded)
-    report.show_settings(console, loaded, dataset, estimates)
+    report.show_settings(console, loaded, dataset)
     for note in notes:
         say(console, note)
     if not dataset:

@@ -19,10 +19,9 @@ from pipelines.recipe.cluster import ClusterConfig
 from pipelines.recipe.reference import in_yaml
 from pipelines.recipe.schema import CandidateConfig, ImportedModel, Recipe, StudentConfig
 from yt8m.data.vocabulary.names import ClassNames
-from yt8m.ensembling.budget import members_limit
+from yt8m.ensembling.budget import Budget
 from yt8m.models.flops import TRAINING_PASSES
 from yt8m.models.sizes import FLOAT_BYTES
-from yt8m.training.auto.rules import resolve_size_margin
 from yt8m.words import count
 
 _HOUR = 3600.0
@@ -101,7 +100,7 @@ def show_models(console: Console, recipe: Recipe, estimates: Estimates, dataset:
         say(console, f"Soft targets: {sets} x {size} bytes per video: {total}.")
 
 
-def show_settings(console: Console, recipe: Recipe, dataset: DatasetSize | None, estimates: Estimates) -> None:
+def show_settings(console: Console, recipe: Recipe, dataset: DatasetSize | None) -> None:
     """Print the settings that can be `auto`, with the values that the steps will find and their reasons."""
     rows = (
         (
@@ -110,7 +109,7 @@ def show_settings(console: Console, recipe: Recipe, dataset: DatasetSize | None,
             f"auto: {row.setting.reason}" if row.setting.automatic else row.setting.reason,
             _names(row.names, recipe),
         )
-        for row in known_settings(recipe, dataset, estimates)
+        for row in known_settings(recipe, dataset)
     )
     table = make_table(("setting", "value", "why", "of"), (), rows)
     for column in table.columns[2:]:
@@ -143,13 +142,15 @@ def _show_ensemble(console: Console, recipe: Recipe, estimates: Estimates) -> No
     search, members = recipe.ensemble.search, recipe.members()
     sizes = [estimates[name].quantized_bytes for name in members]
     size = sum(sizes)
-    margin = resolve_size_margin(search.size_margin, sizes, search.budget_bytes).value
-    limit = members_limit(search.budget_bytes, margin)
+    budget = Budget.of(sizes, search.budget_bytes, search.size_margin)
+    limit = budget.limit_bytes - budget.graph_bytes * len(members)
     fits = "all fit" if size <= limit else "the search keeps the best that fit"
+    if min(sizes) + budget.graph_bytes > budget.limit_bytes:
+        fits = "none fits, so that the search will fail; raise ensemble.search.budget_bytes"
     say(
         console,
-        f"Ensemble: {len(members)} possible members, {describe_bytes(size)} quantized, {size / limit:.1%} of the "
-        f"{describe_bytes(limit)} that a budget of {describe_bytes(search.budget_bytes)} leaves for members: {fits}.",
+        f"Ensemble: {len(members)} possible members, {describe_bytes(size)} quantized. With their graphs, a budget "
+        f"of {describe_bytes(search.budget_bytes)} has room for {describe_bytes(max(limit, 0))} of them: {fits}.",
     )
 
 

@@ -1,18 +1,17 @@
 """The settings of a recipe that depend on its data, with the values that the steps will find."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipelines.cost.dataset import DatasetSize
-from pipelines.cost.models import ModelEstimate
 from pipelines.recipe.schema import Recipe
+from yt8m.ensembling.budget import resolve_size_margin
 from yt8m.errors import ConfigError
 from yt8m.records.settings import Setting
 from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import (
     resolve_averaged_steps,
     resolve_ensemble_size,
-    resolve_size_margin,
     resolve_threshold_elements,
     resolve_training,
 )
@@ -60,18 +59,15 @@ def check_trainings(recipe: Recipe, source: str) -> None:
             raise ConfigError(f"{source}: {error}") from None
 
 
-def known_settings(
-    recipe: Recipe, dataset: DatasetSize | None, estimates: Mapping[str, ModelEstimate]
-) -> list[SettingRow]:
+def known_settings(recipe: Recipe, dataset: DatasetSize | None) -> list[SettingRow]:
     """Return the settings that can be `auto`, with their values as far as they are known before the run.
 
     Args:
         recipe: The recipe.
         dataset: Its data. None leaves out what depends on the number of videos.
-        estimates: Sizes of its models.
     """
     rows: list[SettingRow] = []
-    for key, setting, name in [*(_of_videos(recipe, dataset) if dataset else ()), *_of_recipe(recipe, estimates)]:
+    for key, setting, name in [*(_of_videos(recipe, dataset) if dataset else ()), *_of_recipe(recipe)]:
         row = next((each for each in rows if (each.key, each.setting) == (key, setting)), None)
         if row is None:
             row = SettingRow(key, setting, [])
@@ -117,13 +113,11 @@ def _of_videos(recipe: Recipe, dataset: DatasetSize) -> Iterator[tuple[str, Sett
             yield "averaging.averaged_steps", steps, name
 
 
-def _of_recipe(recipe: Recipe, estimates: Mapping[str, ModelEstimate]) -> Iterator[tuple[str, Setting, str]]:
+def _of_recipe(recipe: Recipe) -> Iterator[tuple[str, Setting, str]]:
     teachers = {student.learn_from for student in recipe.students.values()}
     for name, family in recipe.families.items():
         if name in teachers:
             yield "families.ensemble_size", resolve_ensemble_size(family.ensemble_size, len(family.candidates)), name
     threshold = resolve_threshold_elements(recipe.quantization.threshold_elements, recipe.data.resolve_spec())
     yield "quantization.threshold_elements", threshold, ""
-    search = recipe.ensemble.search
-    sizes = [estimates[name].quantized_bytes for name in recipe.members()]
-    yield "ensemble.search.size_margin", resolve_size_margin(search.size_margin, sizes, search.budget_bytes), ""
+    yield "ensemble.search.size_margin", resolve_size_margin(recipe.ensemble.search.size_margin), ""

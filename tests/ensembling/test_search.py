@@ -2,9 +2,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.support.predictions import members
-from yt8m.ensembling.budget import Budget, budget_of, model_sizes
+from yt8m.ensembling.budget import Budget, budget_for_all, budget_of, model_sizes
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.search import guided_search, random_search, sample_weights
 from yt8m.ensembling.trials import Trials, pareto_frontier
@@ -119,6 +121,44 @@ def test_sizes_are_those_of_the_folders_and_a_margin_stays_free(tmp_path: Path):
     budget = budget_of(model_sizes({"a": tmp_path / "a", "b": tmp_path / "b"}), 505, 0.01)
     assert budget.sizes.tolist() == [100, 250]
     assert budget.limit_bytes == 500
+
+
+@given(st.lists(st.integers(10_000, 400_000_000), min_size=1, max_size=20), st.integers(700_000, 2**30), st.data())
+def test_members_that_fit_do_so_with_their_graphs(sizes: list[int], budget_bytes: int, data: st.DataObject):
+    budget = Budget.of(sizes, budget_bytes, "auto")
+    order = data.draw(st.permutations(range(len(sizes))))
+    taken = budget.fill(order)
+    # 250 kB, and 400 kB for the graph of each member.
+    assert sum(sizes[member] + 400_000 for member in np.flatnonzero(taken)) + 250_000 <= budget_bytes or not any(taken)
+    assert budget.fits(taken[None].astype(float))[0] or not any(taken)
+    assert Budget.of(sizes, budget_for_all(sizes, "auto"), "auto").fill(order).all()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "budget_bytes", "members"), [([20_000] * 20, 2_000_000, 4), ([45_000] * 6, 1_500_000, 2)]
+)
+def test_graphs_leave_room_for_few_small_members(sizes: list[int], budget_bytes: int, members: int):
+    budget = Budget.of(sizes, budget_bytes, "auto")
+    assert budget.fill(range(len(sizes))).sum() == members
+    weights = np.tril(np.ones((len(sizes), len(sizes))))
+    assert budget.fits(weights).sum() == members
+
+
+def test_a_small_member_does_not_keep_a_large_one_out():
+    assert Budget.of([20_000] * 10 + [1_000_000], 2_000_000, "auto").fill([10]).any()
+
+
+def test_a_budget_that_graphs_use_up_is_refused_with_what_may_help():
+    with pytest.raises(BudgetError, match=r"\(0 bytes without those of graphs\)\. .*quantize further\.$"):
+        budget_of({"a": 100_000}, 600_000, "auto")
+    with pytest.raises(BudgetError, match=r"state ensemble\.search\.size_margin\.$"):
+        budget_of({"a": 100_000}, 700_000, "auto")
+
+
+@pytest.mark.parametrize(("margin", "needed"), [(0.5, 1500), (0.0, 1000)])
+def test_a_budget_for_all_holds_all(margin: float, needed: int):
+    assert needed <= budget_for_all([400, 600], margin) <= needed + 1
+    assert Budget.of([400, 600], budget_for_all([400, 600], margin), margin).fill([0, 1]).all()
 
 
 def test_a_budget_below_every_member_names_the_smallest():

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from yt8m.config import Config
-from yt8m.ensembling.budget import Budget, budget_of, model_sizes
+from yt8m.ensembling.budget import Budget, budget_for_all, budget_of, model_sizes, resolve_size_margin
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import Member, load_members
 from yt8m.ensembling.scores import EnsembleScores
@@ -22,9 +22,8 @@ from yt8m.ensembling.trials import Trials, Weights, pareto_frontier
 from yt8m.holdout import Part
 from yt8m.metrics import GAP_TOP_K
 from yt8m.progress import progress
-from yt8m.records.settings import Setting, as_details
+from yt8m.records.settings import as_details
 from yt8m.stages.result import StageResult
-from yt8m.training.auto.rules import resolve_size_margin
 from yt8m.training.config import Auto
 
 
@@ -35,7 +34,7 @@ class SearchConfig(Config):
         budget_bytes: Largest size of the exported model in bytes (the paper: 1_073_741_824, the limit of the
             challenge).
         size_margin: What the exported model takes besides its members, as a fraction of their bytes. The graph of small
-            models is large in proportion. `auto` leaves room for the graphs of as many members as fit.
+            models is large in proportion. `auto` leaves room for the graph of each member: 400 kB, and 250 kB once.
         trials: Number of weightings that each of the two search methods, random and guided, may score.
         min_gain_errors: Gain in standard errors that searched weights need to replace the flat average; 0 always takes
             the best weights. The default is 2, as the best of many weightings gains about 1.5 by chance.
@@ -70,11 +69,10 @@ class SearchWeightsConfig(SearchConfig):
 
 @dataclass(frozen=True)
 class _Holdout:
-    """Names, sizes and margin of the members, and their scores on the two parts of the hold-out."""
+    """Names and sizes of the members, and their scores on the two parts of the hold-out."""
 
     names: tuple[str, ...]
     budget: Budget
-    size_margin: Setting
     search: EnsembleScores
     report: EnsembleScores
     report_rows: npt.NDArray[np.int64]
@@ -102,8 +100,8 @@ def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, 
 
     Returns:
         Metrics of the ensemble and of each method; details `methods`, `members` (the paper's table 4), `frontier` (GAP
-        against bytes), `guard`, `split`, `settings`, `random_trials` and `part` (of the hold-out, on which `gap` is
-        computed).
+        against bytes), `guard`, `split`, `room` (what the budget leaves for members and their graphs), `settings`,
+        `random_trials` and `part` (of the hold-out, on which `gap` is computed).
 
     Raises:
         DataError: A folder is no member, or the members' predictions are not of the same videos.
@@ -135,7 +133,12 @@ def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, 
             "guard": guard,
             "part": holdout.part,
             "split": {"search_videos": holdout.search.num_videos, "report_videos": holdout.report.num_videos},
-            "settings": as_details({"size_margin": holdout.size_margin}),
+            "room": {
+                "limit_bytes": holdout.budget.limit_bytes,
+                "graph_bytes": holdout.budget.graph_bytes,
+                "budget_for_all": budget_for_all(holdout.budget.sizes.tolist(), config.size_margin),
+            },
+            "settings": as_details({"size_margin": resolve_size_margin(config.size_margin)}),
             "random_trials": dict(zip(("min", "median", "max"), _spread(trials[0].gaps()), strict=True)),
         },
     )
@@ -166,14 +169,13 @@ def _read(opened: Mapping[str, Member], config: SearchWeightsConfig) -> _Holdout
     members = load_members({name: member.predictions for name, member in opened.items()}, config.gap_top_k)
     models = {name: member.model for name, member in opened.items()}
     sizes = model_sizes(models)
-    margin = resolve_size_margin(config.size_margin, list(sizes.values()), config.budget_bytes)
-    budget = budget_of(sizes, config.budget_bytes, margin.value)
+    budget = budget_of(sizes, config.budget_bytes, config.size_margin)
     first = next(iter(members.values()))
     search = EnsembleScores(list(members.values()), first.rows_select, top_k=config.gap_top_k)
     report = search
     if first.part == "report":
         report = EnsembleScores(list(members.values()), first.rows_report, top_k=config.gap_top_k)
-    return _Holdout(tuple(members), budget, margin, search, report, first.rows_report, first.part)
+    return _Holdout(tuple(members), budget, search, report, first.rows_report, first.part)
 
 
 def _float_gap(weights: Mapping[str, float], opened: Mapping[str, Member], holdout: _Holdout, top_k: int) -> float:

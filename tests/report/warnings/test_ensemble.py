@@ -12,9 +12,11 @@ def searched(sizes: dict[str, float], budget: float = 10_000.0, **weights: float
     return {
         "node": "search-weights",
         "stage": "search_weights",
-        "config": {"size_margin": 0.1},
         "metrics": {"budget_bytes": budget},
-        "details": {"members": members},
+        "details": {
+            "members": members,
+            "room": {"limit_bytes": int(budget / 1.01), "graph_bytes": 100, "budget_for_all": 9999},
+        },
     }
 
 
@@ -33,9 +35,12 @@ def test_one_member_of_several_is_told(weights) -> None:
 
 
 def test_a_budget_for_one_member_is_named_with_one_for_all() -> None:
-    (warning,) = warned(searched(SIZES, budget=5400.0, a=0.0, b=1.0, c=0.0))
-    assert "budget of 5,400 bytes has no room for two" in warning.cause
-    assert "`ensemble.search.budget_bytes: 9900`" in warning.setting  # (2000 + 3000 + 4000) * 1.1
+    # With their graphs, two members take 2000 + 3000 + 2 * 100 bytes, and the limit is 5148.
+    (warning,) = warned(searched(SIZES, budget=5200.0, a=0.0, b=1.0, c=0.0))
+    assert "budget of 5,200 bytes has no room for two" in warning.cause
+    assert "`ensemble.search.budget_bytes: 9999`" in warning.setting
+    (warning,) = warned(searched(SIZES, budget=5300.0, a=0.0, b=1.0, c=0.0))
+    assert "add nothing" in warning.cause
 
 
 @pytest.mark.parametrize("weights", [{"a": 0.6, "b": 0.4, "c": 0.0}, {"a": 1.0}])

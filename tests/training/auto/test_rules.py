@@ -11,14 +11,11 @@ from yt8m.data.format import DataSpec
 from yt8m.errors import ConfigError
 from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import (
-    BASE_BYTES,
-    GRAPH_BYTES,
     LEAST_RATE,
     MOST_FACTOR,
     SHORT_RATE,
     resolve_averaged_steps,
     resolve_ensemble_size,
-    resolve_size_margin,
     resolve_threshold_elements,
     resolve_training,
 )
@@ -124,18 +121,3 @@ def test_vectors_stay_floats(features: int, classes: int, threshold: int) -> Non
 @pytest.mark.parametrize(("candidates", "teachers"), [(1, 1), (2, 2), (3, 3), (16, 3)])
 def test_three_candidates_teach_if_there_are_as_many(candidates: int, teachers: int) -> None:
     assert resolve_ensemble_size("auto", candidates).value == teachers
-
-
-@given(st.lists(st.integers(10_000, 400_000_000), min_size=1, max_size=20), st.integers(700_000, 2**30))
-def test_members_that_fit_the_margin_fit_the_budget_with_their_graphs(sizes: list[int], budget: int) -> None:
-    margin = resolve_size_margin("auto", sizes, budget).value
-    limit = budget / (1 + margin)
-    taken: list[int] = []
-    for size in sorted(sizes):  # the most members
-        taken += [size] if sum(taken) + size <= limit else []
-    assert limit + BASE_BYTES + len(taken) * GRAPH_BYTES <= budget or margin == 10.0
-
-
-def test_the_margin_is_small_for_large_members_and_stated_margins_stay() -> None:
-    assert resolve_size_margin("auto", [300_000_000] * 3, 2**30).value == 0.01
-    assert resolve_size_margin(0.5, [1], 2**30).value == 0.5

@@ -104,13 +104,12 @@ def _why_single(search: NodeRecord, first: Mapping[str, Any], others: Sequence[M
     """Return whether the budget or the weights left one member, and the setting to change."""
     budget = search.metrics.get("budget_bytes")
     sizes = [float(member["size_bytes"]) for member in (first, *others) if member.get("size_bytes")]
-    if budget and len(sizes) == 1 + len(others):
-        margin = search.details.get("settings", {}).get("size_margin", {}).get("value")
-        factor = 1 + (search.config.get("size_margin", 0.0) if margin is None else margin)
-        if (sizes[0] + min(sizes[1:])) * factor > budget:
+    if budget and "room" in search.details and len(sizes) == 1 + len(others):
+        room = search.details["room"]
+        if sizes[0] + min(sizes[1:]) + 2 * room["graph_bytes"] > room["limit_bytes"]:
             return (
                 f"The budget of {budget:,.0f} bytes has no room for two members.",
-                f"`ensemble.search.budget_bytes: {ceil(sum(sizes) * factor)}`, which holds all of them",
+                f"`ensemble.search.budget_bytes: {room['budget_for_all']}`, which holds all of them",
             )
     return (
         "On the select videos, the other members add nothing: they are far worse, or make the same mistakes.",

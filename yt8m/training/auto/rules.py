@@ -4,7 +4,7 @@ Every value follows from the counts of the data and from what the recipe states,
 left to do. Steps and `yt8m plan` call the same functions, so that both have the same values.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import ceil, sqrt
 from typing import Any
 
@@ -38,9 +38,6 @@ LEAST_AVERAGED, MOST_AVERAGED = 5, 2000
 # Variables that stay floats: so many times as large as a vector of the data's features or classes, within these bounds.
 # The most are the paper's, which its number of classes gives, too.
 VECTORS, LEAST_THRESHOLD, MOST_THRESHOLD = 5, 1000, 17_000
-# Bytes that the exported model takes besides the members' weights: once, and for the graph of each member. Measured on
-# the demo's models: 215 kB, and from 45 kB for a logistic model to 385 kB for a recurrent one. And the least margin.
-BASE_BYTES, GRAPH_BYTES, LEAST_MARGIN = 250_000, 400_000, 0.01
 # Number of teachers of a family, as in the paper.
 TEACHERS = 3
 
@@ -104,17 +101,6 @@ def resolve_threshold_elements(stated: int | str, spec: DataSpec) -> Setting:
     return _setting(stated, lambda: (chosen, reason))
 
 
-def resolve_size_margin(stated: float | str, sizes: Sequence[int], budget_bytes: int) -> Setting:
-    """Return what the exported model takes besides its members, as a fraction of their bytes.
-
-    Args:
-        stated: The recipe's fraction, or `auto`.
-        sizes: Bytes of each possible member.
-        budget_bytes: Largest size of the exported model.
-    """
-    return _setting(stated, lambda: _size_margin(sorted(sizes), budget_bytes))
-
-
 def resolve_ensemble_size(stated: int | str, candidates: int) -> Setting:
     """Return the number of candidates that teach together.
 
@@ -166,20 +152,3 @@ def _memory_bytes(counts: DataCounts) -> tuple[int, str]:
     size = counts.training_videos * (counts.max_frames * counts.num_features + 5 * counts.classes)
     place = "are kept in memory" if size <= MEMORY_BYTES else "are read from their shards in every epoch"
     return MEMORY_BYTES, f"the videos take up to {size:,} bytes and {place}"
-
-
-def _size_margin(sizes: Sequence[int], budget_bytes: int) -> tuple[float, str]:
-    """Find the smallest margin with which any members that fit also fit with their graphs.
-
-    Args:
-        sizes: Bytes of each possible member, the smallest first.
-        budget_bytes: Largest size of the exported model.
-    """
-    for members in range(1, len(sizes) + 1):
-        graphs = BASE_BYTES + members * GRAPH_BYTES
-        limit = budget_bytes - graphs
-        if (limit > 0 and sum(sizes[: members + 1]) > limit) or members == len(sizes):
-            margin = max(graphs / max(limit, 1), LEAST_MARGIN)
-            reason = f"room for the graphs of {count(members, 'member')}, {graphs:,} bytes"
-            return min(ceil(margin * 1000) / 1000, 10.0), reason
-    return LEAST_MARGIN, "no member"
