@@ -1,4 +1,4 @@
 """The figures of `yt8m plan`: sizes of models, bytes read and written, hours on GPUs, duration of a run.
 
-Imports `graph` and `recipe`; imported only by `cli`.
+Imports `graph` and `recipe`; imported by `cli` and `init`.
 """

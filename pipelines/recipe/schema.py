@@ -131,8 +131,8 @@ class FamilyConfig(Config):
 
     Attributes:
         average: Whether the averaged weights of a candidate replace the trained ones (the paper: always for RNN and
-            DBoF, never for NetFV and NetVLAD): `always`, `never`, or `if_better` on the hold-out. The recipe's section
-            `averaging` says how they are made.
+            DBoF, never for NetFV and NetVLAD): `always`, `never`, or `if_better` on the part of the hold-out that
+            decides. The recipe's section `averaging` says how they are made.
         ensemble_size: Number of candidates whose mean prediction teaches students: the combination of this size with
             the best GAP (the paper: 3). `auto` is 3, or all candidates if there are fewer. Without students, it has no
             effect.

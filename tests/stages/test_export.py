@@ -42,7 +42,7 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     card = (exported / "README.md").read_text()
     assert card == (exported.parent / "card.md").read_text()
     assert "| second | dbof | 0.3500 |" in card
-    assert "the same ensemble has 0.79000 on these videos, and 0.81000 on the hold-out videos that were used" in card
+    assert "has 0.79000 on the report videos, and 0.81000 on the hold-out videos that were used to choose" in card
     assert "Before quantization it has 0.79004: quantization changes GAP by -0.00004." in card
     bytes_code, floats_code = (part.split("```")[0] for part in card.split("```python\n")[1:])
     assert len(bytes_code.strip().splitlines()) == 6
@@ -52,7 +52,7 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     assert names["top"]["scores"].shape == (1, 20)
     assert "The scores of a video need not sum to 1." in card
     # The four videos of the toy partition have one label each.
-    assert re.search(r"\nGAP@20: \*\*0\.\d{5}\*\* .*\n(.*\n)+Accuracy: \*\*0\.\d{5}\*\* on the same videos", card)
+    assert re.search(r"\nGAP@20: \*\*0\.\d{5}\*\* .*\n(.*\n)+Accuracy: \*\*0\.\d{5}\*\* on the report videos", card)
 
 
 def test_the_card_is_readable_in_a_narrow_pane(toy_models, tmp_path):

@@ -215,7 +215,7 @@ def unlabeled(shards, number, **fields):
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({}, "the records have no 'labels'; .*'id' .*Give labeled shards; test shards have no labels"),
+        ({}, "the records have no 'labels'; .*'id' .*Give labeled shards: YouTube-8M's test shards have no labels"),
         ({"segment_labels": [3]}, "no 'labels'; .*'segment_labels'.* labels of segments are not those of videos"),
         ({"label": [3]}, r"'label' \(1 integer\)\. If 'label' are .*`data: \{spec: \{layout: \{labels: label\}\}\}`"),
         ({"labels": []}, "'labels' is empty in their records"),

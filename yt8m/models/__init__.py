@@ -1,7 +1,8 @@
 """Model architectures, one per file: a typed configuration and the function that builds the Keras model.
 
-`architecture`, `head` and `pooled` hold what architectures share. `files` reads and writes model folders; `sizes` and
-`flops` count weights and operations without allocating weights.
+`architecture`, `head` and `pooled` hold what architectures share. `files` reads and writes model folders, `inference`
+predicts with their models, and `warm_start` begins a training with their weights. `sizes` and `flops` count weights and
+operations without allocating weights.
 
 May be imported by training, ensembling, export, stages and pipelines. Importing it does not import Keras; building a
 model does.

@@ -188,7 +188,7 @@ def baseline_keys(
 def _against_baseline(
     keys: npt.NDArray[np.uint32], partition: Partition, found: Predictions, top_k: int
 ) -> dict[str, float]:
-    """Compare a model's top predictions with the baseline, and estimate the errors of both GAPs.
+    """Compare a model's top predictions with the baseline, and estimate the errors of its GAP and of the gain.
 
     GAP of the baseline is the mean over random orders. The error of the gain is that of a single order, and so a little
     too large.

@@ -63,11 +63,11 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         output: Path for the partition, a JSON file.
 
     Returns:
-        Metrics with counts and sizes; details `digest` (of the partition), `part`, on which all
-        figures are computed (`report` or `hold-out`), `damaged_shards`, `skipped_records` (the
-        first bad records), `copies` (shards that are left out, because another one has their content),
-        `shared_videos` (on both sides), `untrained_labels` and `classes_without_training_video` (sentences and a list
-        of classes; empty if there are none), and `doubts` (sentences about what else may be wrong with the data).
+        Metrics with counts and sizes; details `digest` (of the partition), `part`, on which all figures are computed
+        (`report` or `hold-out`), `damaged_shards`, `skipped_records` (the first bad records), `copies` (shards that are
+        left out, because another one has their content), `shared_videos` (on both sides), `untrained_labels` and
+        `classes_without_training_video` (sentences and a list of classes; empty if there are none), and `doubts`
+        (sentences about what else may be wrong with the data).
 
     Raises:
         ConfigError: A file `dataset.json` beside the shards is no description of them.

@@ -32,8 +32,8 @@ def report(
 
     Returns:
         Metrics `gap`, `size_bytes`, `baseline_gap` and `members`, if the run has them, the GAP of each model as
-        `gap_<model>`, and the number of `warnings`: one row to compare with other runs. Details
-        `warnings`, and `part`, the part of the hold-out of these figures.
+        `gap_<model>`, and the number of `warnings`: one row to compare with other runs. Details `warnings`, and `part`,
+        the part of the hold-out of these figures.
     """
     built = build_summary(records, students).model_copy(update={"artifacts": list_artifacts(records, families or {})})
     text = render_page(built)

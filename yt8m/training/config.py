@@ -23,8 +23,8 @@ class TrainingConfig(Config):
     paper's, or those of its authors' published code and configurations.
 
     Attributes:
-        epochs: Number of passes over the training videos (the paper: about 10; 20 for RNN2). `auto` makes as many
-            passes as a training of that many videos needs steps: more over few videos.
+        epochs: Number of passes over the training videos (the paper: about 10; 20 for RNN2). `auto` makes more
+            passes over fewer videos, so that there are steps enough.
         batch_size: Number of videos per step (the paper: 80 for DBoF and NetFV, 160 for NetVLAD, 256 for LSTM, 220 for
             GRU). Videos that do not fill a last batch are dropped; these are different videos in every epoch. `auto`
             takes more for more videos, and never more than there are training videos.

@@ -71,7 +71,7 @@ class CurvePoint(Config):
         loss: Mean loss so far in the epoch, penalties included.
         gap: GAP@20 of the epoch's training predictions so far, accurate to about three decimals.
         learning_rate: Learning rate after the step.
-        holdout_gap: GAP@20 of a sample of the hold-out after the step, at the end of an epoch; otherwise None.
+        holdout_gap: GAP of a sample of the hold-out after the step, at the end of an epoch; otherwise None.
         holdout_loss: Cross entropy of these videos, summed over classes and without penalties; otherwise None.
     """
 

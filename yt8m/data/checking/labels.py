@@ -42,7 +42,10 @@ def explain_missing_labels(payloads: Sequence[bytes], spec: DataSpec) -> str:
         has = f"the records have no '{key}'; the first has {describe_fields(fields_of(payloads[0]))}"
     if remedy := propose_labels(payloads, spec, spec) or _other_kinds(payloads, fields, spec):
         return f"{has}. {remedy}"
-    return f"{has}. Give labeled shards; test shards have no labels, and labels of segments are not those of videos."
+    return (
+        f"{has}. Give labeled shards: YouTube-8M's test shards have no labels, and labels of segments are not those of "
+        "videos."
+    )
 
 
 def propose_labels(payloads: Sequence[bytes], wanted: DataSpec, given: DataSpec) -> str:

@@ -145,7 +145,7 @@ def find_copies(sides: Sides) -> dict[str, str]:
 
 
 def check_shared_videos(sides: Sides, spec: DataSpec) -> None:
-    """Check that the hold-out measures more than what was learned by heart.
+    """Check that the hold-out measures more than what was memorized.
 
     Raises:
         DataError: Most hold-out videos are training videos, too. Ids that do not tell videos apart prove nothing.
