@@ -1,5 +1,8 @@
 """Reading intact shards: content, order and resumption, streamed and in memory."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +10,7 @@ import tensorflow as tf
 from yt8m.data.format import DataSpec, dequantize
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import VideosInMemory, data_errors, read_videos
+from yt8m.errors import DataError
 
 
 def read(uris, spec, **options):
@@ -215,7 +219,7 @@ def batches_in_memory(videos, **options):
 
 
 def test_every_epoch_from_memory_has_every_video_unchanged(two_shards, shards):
-    videos = VideosInMemory(two_shards, shards.spec)
+    videos = VideosInMemory(two_shards, shards.spec, 12)
     read = next(read_videos(two_shards, shards.spec, batch_size=100).as_numpy_iterator())
     for epoch in range(2):
         epoch_batches = batches_in_memory(videos, epoch=epoch)
@@ -227,7 +231,7 @@ def test_every_epoch_from_memory_has_every_video_unchanged(two_shards, shards):
 
 def test_the_order_from_memory_depends_on_seed_and_epoch_only(two_shards, shards):
     def ids(**options):
-        videos = VideosInMemory(two_shards, shards.spec)
+        videos = VideosInMemory(two_shards, shards.spec, 12)
         return [batch["ids"].tolist() for batch in batches_in_memory(videos, **options)]
 
     assert ids() == ids()
@@ -237,8 +241,36 @@ def test_the_order_from_memory_depends_on_seed_and_epoch_only(two_shards, shards
 
 
 def test_an_incomplete_last_batch_from_memory_is_dropped(two_shards, shards):
-    batches = VideosInMemory(two_shards, shards.spec).batches(5, shuffle_seed=0, epoch=0)
+    batches = VideosInMemory(two_shards, shards.spec, 12).batches(5, shuffle_seed=0, epoch=0)
     assert [len(batch["ids"]) for batch in batches] == [5, 5]
+
+
+@pytest.mark.parametrize("promised", [11, 13])
+def test_another_number_of_videos_than_promised_is_refused(two_shards, shards, promised):
+    with pytest.raises(DataError, match=f"12 videos, but expected {promised}. Run prepare again"):
+        VideosInMemory(two_shards, shards.spec, promised)
+
+
+PEAK_OF_LOADING = """
+import resource, sys
+from yt8m.data.format import DataSpec
+from yt8m.data.reading import VideosInMemory, read_videos
+uri, number = sys.argv[1], int(sys.argv[2])
+spec = DataSpec(features={"rgb": 4}, num_classes=10, max_frames=5_000)
+for _ in read_videos([uri] * 4, spec, batch_size=256).as_numpy_iterator():
+    pass
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+VideosInMemory([uri] * number, spec, 1000 * number)
+used = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(used / VideosInMemory.size_bytes(1000 * number, spec, with_soft_targets=False))
+"""
+
+
+@pytest.mark.slow
+def test_loading_takes_hardly_more_memory_than_the_videos(tmp_path, shards):
+    uri = shards.write(tmp_path / "a.tfrecord", [shards.video_of(number, rgb=4) for number in range(1000)])
+    command = [sys.executable, "-c", PEAK_OF_LOADING, uri, "20"]
+    assert float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) < 1.3
 
 
 def test_the_size_in_memory_counts_padded_frames_labels_and_soft_targets(shards):

@@ -12,6 +12,7 @@ from yt8m.data.parsing import finish_video
 from yt8m.data.read_report import ReadReport
 from yt8m.data.soft_targets import SoftTargetShards
 from yt8m.data.stream import OnBad, ShardStream, data_errors
+from yt8m.errors import DataError
 
 __all__ = ["VideosInMemory", "data_errors", "read_shards", "read_videos", "stream_videos"]
 
@@ -152,17 +153,18 @@ def read_shards(
 class VideosInMemory:
     """A small data set held in memory: its shards are read once, and every epoch shuffles all videos.
 
-    Create it inside `data_errors()`.
+    Loading takes hardly more memory than the videos. Create it inside `data_errors()`.
 
     Args:
         shards: Paths or URIs of TFRecord files.
         spec: Features, classes and length of the videos.
+        num_videos: Number of usable videos in the shards.
         on_bad: Treatment of bad records; see `read_videos`.
         checksums: Expected content checksums by URI; see `read_videos`.
         soft_targets: Teachers' predictions for every usable video of these shards.
 
     Raises:
-        DataError: See `read_videos`.
+        DataError: See `read_videos`; or the shards do not hold this number of videos.
         StorageError: See `read_videos`.
     """
 
@@ -170,6 +172,7 @@ class VideosInMemory:
         self,
         shards: Sequence[str],
         spec: DataSpec,
+        num_videos: int,
         *,
         on_bad: OnBad = "skip",
         checksums: Mapping[str, str] | None = None,
@@ -178,9 +181,19 @@ class VideosInMemory:
         videos = read_videos(
             shards, spec, batch_size=_CHUNK_VIDEOS, on_bad=on_bad, checksums=checksums, soft_targets=soft_targets
         )
-        chunks = list(videos.as_numpy_iterator())
-        # Tensors are shared between data sets; NumPy arrays would be copied into the graph of each.
-        self._tensors = {name: tf.constant(np.concatenate([chunk[name] for chunk in chunks])) for name in chunks[0]}
+        self._columns: dict[str, NDArray[Any]] = {}
+        found = 0
+        for chunk in videos.as_numpy_iterator():
+            # Joining all chunks at the end would take twice the memory.
+            if not self._columns:
+                shapes = {name: (num_videos, *column.shape[1:]) for name, column in chunk.items()}
+                self._columns = {name: np.empty(shape, chunk[name].dtype) for name, shape in shapes.items()}
+            room = max(num_videos - found, 0)
+            for name, column in chunk.items():
+                self._columns[name][found : found + len(column)] = column[:room]
+            found += len(chunk["ids"])
+        if found != num_videos:
+            raise DataError(f"training shards: {found} videos, but expected {num_videos}. Run prepare again.")
 
     @staticmethod
     def size_bytes(num_videos: int, spec: DataSpec, *, with_soft_targets: bool) -> int:
@@ -200,12 +213,17 @@ class VideosInMemory:
         Returns:
             `tf.data.Dataset` of the dicts of `read_videos`.
         """
-        num_videos = len(self._tensors["ids"])
-        order = np.random.default_rng([shuffle_seed, epoch]).permutation(num_videos)
+        order = np.random.default_rng([shuffle_seed, epoch]).permutation(len(self._columns["ids"]))
         rows = tf.data.Dataset.from_tensor_slices(order[skip_batches * batch_size :])
 
         def gather(indices: Any) -> dict[str, Any]:
-            return {name: tf.gather(tensor, indices) for name, tensor in self._tensors.items()}
+            # Arrays in a graph would be copied into it.
+            columns = list(self._columns.values())
+            types = [tf.string if column.dtype == object else column.dtype for column in columns]
+            rows = tf.numpy_function(lambda numbers: [column[numbers] for column in columns], [indices], types)
+            for row, column in zip(rows, columns, strict=True):
+                row.set_shape([*indices.shape, *column.shape[1:]])
+            return dict(zip(self._columns, rows, strict=True))
 
         return rows.batch(batch_size, drop_remainder=True).map(gather, tf.data.AUTOTUNE).prefetch(2)
 

@@ -65,8 +65,8 @@ class TrainingConfig(Config):
         jit_compile: Whether XLA compiles the training step: the first step takes longer, the others less time. `auto`
             compiles on accelerators only.
         memory_bytes: Largest training set, in bytes including padding, that is kept in memory and shuffled as a whole.
-            Larger ones are read from their shards in every epoch and shuffled within a buffer. `auto` is 4 GB; lower it
-            on a machine with less memory.
+            Larger ones are read from their shards in every epoch and shuffled within a buffer. `auto` is 1 GB; raise it
+            on a machine with more memory.
         checkpoint_every_seconds: Seconds between two checkpoints within an epoch, from which an interrupted training
             continues. Every epoch ends with a checkpoint, too.
         checkpoint_every_steps: Steps between two checkpoints within an epoch, in addition to those by time. 0 disables

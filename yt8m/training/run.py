@@ -206,6 +206,7 @@ def _from_memory(partition: Partition, config: ResolvedTraining, soft_targets: S
         return VideosInMemory(
             partition.training_uris,
             partition.spec,
+            partition.num_training_videos,
             on_bad=partition.on_bad,
             checksums=partition.checksums,
             soft_targets=soft_targets,

@@ -121,3 +121,35 @@ def test_vectors_stay_floats(features: int, classes: int, threshold: int) -> Non
 @pytest.mark.parametrize(("candidates", "teachers"), [(1, 1), (2, 2), (3, 3), (16, 3)])
 def test_three_candidates_teach_if_there_are_as_many(candidates: int, teachers: int) -> None:
     assert resolve_ensemble_size("auto", candidates).value == teachers
+
+
+@pytest.mark.parametrize(
+    ("videos", "reason"),
+    [
+        (18, "the most that give 4 steps in a pass over 18 videos"),
+        (8000, "0.57 times the root of 8,000 videos, a multiple of 8"),
+        (1_000_000, "the largest that `auto` chooses"),
+    ],
+)
+def test_the_reason_of_a_batch_is_what_limits_it(videos: int, reason: str) -> None:
+    assert resolve_training(AUTO, counts(videos))[1]["batch_size"].reason == reason
+
+
+def test_the_reason_of_a_rate_names_its_number_of_steps_only_where_it_depends_on_it() -> None:
+    short, long = (resolve_training(AUTO, counts(videos, 10_000))[1]["learning_rate"].reason for videos in (20, 8000))
+    assert short == "that of trainings of at most 1,500 steps; the paper has 0.0002 for half a million"
+    assert long == "that of trainings of 1,660 steps; the paper has 0.0002 for half a million"
+
+
+@pytest.mark.parametrize(
+    ("videos", "reason"),
+    # Per video 1,280 bytes of frames, and a byte of each of 2,000 classes; 4 more with soft targets.
+    [
+        (88_000, "288,640,000 bytes and are kept in memory"),
+        (100_000, "328,000,000 bytes and are kept in memory, but not together with soft targets, 1,128,000,000 bytes"),
+        (400_000, "1,312,000,000 bytes and are read from their shards in every epoch"),
+    ],
+)
+def test_the_reason_of_the_memory_says_where_videos_are(videos: int, reason: str) -> None:
+    setting = resolve_training(AUTO, counts(videos, 2000))[1]["memory_bytes"]
+    assert (setting.value, setting.reason) == (1_000_000_000, f"the videos take {reason}")

@@ -31,8 +31,8 @@ SHORT_RATE, LEAST_RATE, SHORT_STEPS = 0.005, 2e-4, 1500
 CLASS_VIDEOS, MOST_FACTOR = 100, 2.0
 # Number of times that the learning rate decays, as in the paper.
 DECAYS = 11
-# Largest training set that is kept in memory.
-MEMORY_BYTES = 4_000_000_000
+# Largest training set that is kept in memory: a quarter of what the examples of cluster files give a training.
+MEMORY_BYTES = 1_000_000_000
 # Steps over which weights are averaged: at least these, at most the paper's.
 LEAST_AVERAGED, MOST_AVERAGED = 5, 2000
 # Variables that stay floats: so many times as large as a vector of the data's features or classes, within these bounds.
@@ -123,7 +123,11 @@ def _batch_size(videos: int) -> tuple[int, str]:
     most = max(videos // LEAST_STEPS_PER_EPOCH, min(LEAST_BATCH, videos), 1)
     units = max(round(BATCH_FACTOR * sqrt(videos) / BATCH_UNIT), 1)
     chosen = min(units * BATCH_UNIT, MOST_BATCH, most)
-    return chosen, f"suits {count(videos, 'training video')}"
+    if most <= chosen:
+        return chosen, f"the most that give {count(videos // chosen, 'step')} in a pass over {count(videos, 'video')}"
+    if chosen == MOST_BATCH:
+        return chosen, "the largest that `auto` chooses"
+    return chosen, f"{BATCH_FACTOR} times the root of {count(videos, 'video')}, a multiple of {BATCH_UNIT}"
 
 
 def _epochs(videos: int, steps_per_epoch: int) -> tuple[int, str]:
@@ -138,8 +142,12 @@ def _learning_rate(steps: Steps, class_videos: float) -> tuple[float, str]:
     # Of few videos per class, larger steps learn the videos by heart. In long trainings, there is less need of them.
     bold = SHORT_RATE * short**0.75 * min(class_videos / CLASS_VIDEOS, MOST_FACTOR)
     chosen = float(f"{max(rate, bold, LEAST_RATE):.2g}")
-    about = f"{count(steps.total, 'step')}" + (f" with {class_videos:,.0f} videos per class" if bold > rate else "")
-    return chosen, f"suits {about}; the paper has 0.0002 for half a million"
+    about = f"of {count(steps.total, 'step')}"
+    if steps.total <= SHORT_STEPS:
+        about = f"of at most {SHORT_STEPS:,} steps"
+    if bold > rate:
+        about += f" with {class_videos:,.0f} videos per class"
+    return chosen, f"that of trainings {about}; the paper has 0.0002 for half a million"
 
 
 def _decay_examples(steps: Steps) -> tuple[int, str]:
@@ -149,6 +157,11 @@ def _decay_examples(steps: Steps) -> tuple[int, str]:
 
 def _memory_bytes(counts: DataCounts) -> tuple[int, str]:
     # A byte of each frame's value and of each label, and four of each soft target.
-    size = counts.training_videos * (counts.max_frames * counts.num_features + 5 * counts.classes)
-    place = "are kept in memory" if size <= MEMORY_BYTES else "are read from their shards in every epoch"
-    return MEMORY_BYTES, f"the videos take up to {size:,} bytes and {place}"
+    size = counts.training_videos * (counts.max_frames * counts.num_features + counts.classes)
+    with_soft_targets = size + 4 * counts.training_videos * counts.classes
+    place = "are kept in memory"
+    if size > MEMORY_BYTES:
+        place = "are read from their shards in every epoch"
+    elif with_soft_targets > MEMORY_BYTES:
+        place += f", but not together with soft targets, {with_soft_targets:,} bytes"
+    return MEMORY_BYTES, f"the videos take {size:,} bytes and {place}"
