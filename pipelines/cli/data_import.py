@@ -4,7 +4,7 @@ import json
 import shlex
 import signal
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 from rich.console import Console
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from yt8m.data.importing.report import ImportReport
     from yt8m.data.importing.target import Target
 
+# Options that name columns which a file of labels may have instead of the source.
+_PER_VIDEO = ("--group-column", "--weight-column")
 EPILOG = """\b
 Examples:
   One array (frames, size) per video, in two folders; labels as names:
@@ -115,6 +117,11 @@ def _source_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=f"{column} with a group that stays on one side, in SOURCE or --labels.  [default: group]",
         ),
         click.option(
+            "--weight-column",
+            metavar="NAME",
+            help=f"{column} with the factor of a video's loss in training, in SOURCE or --labels.  [default: none]",
+        ),
+        click.option(
             "--label-form",
             type=click.Choice(["auto", "numbers", "names", "multi_hot"]),
             default="auto",
@@ -206,12 +213,13 @@ def import_command(
         limits[name] = (low, high)
     config = ImportConfig.parse(given | {"sources": paths, "ranges": limits}, "data import")
     target = Target.of(config)
-    table, groups, columns = _label_tables(labels, reading, target) if labels else (None, None, ())
+    tables = _label_tables(labels, reading, target) if labels else None
+    columns = tables.columns if tables else ()
     source_options = SourceOptions.parse(reading, "data import")
     try:
         source = open_source(paths, source_options, target.vocabulary)
     except DataError as error:
-        if isinstance(error, MissingColumnError) and error.option == "--group-column" and columns:
+        if isinstance(error, MissingColumnError) and error.option in _PER_VIDEO and columns:
             raise DataError(f"{error} {labels} has none of this name, either, but: {some(columns)}.") from None
         if source_options.id_column not in columns:
             raise
@@ -220,20 +228,36 @@ def import_command(
         source = open_source(paths, source_options, target.vocabulary)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing is left
     try:
-        report = import_dataset(source, table, config, folder, dry_run=dry_run, target=target, groups=groups)
+        report = import_dataset(
+            source,
+            tables.labels if tables else None,
+            config,
+            folder,
+            dry_run=dry_run,
+            target=target,
+            groups=tables.groups if tables else None,
+            weights=tables.weights if tables else None,
+        )
     finally:
         signal.signal(signal.SIGTERM, before)
     _show(report, folder, dry_run=dry_run)
 
 
-def _label_tables(
-    uri: str, reading: dict[str, Any], target: "Target"
-) -> tuple["LabelTable", "LabelTable | None", Sequence[str]]:
-    """Read labels from a file, and groups if it has them; return the names of its columns, too.
+class _LabelFile(NamedTuple):
+    """What a file of labels holds: labels, groups and weights by id, if it has them, and the names of its columns."""
+
+    labels: "LabelTable"
+    groups: "LabelTable | None"
+    weights: "LabelTable | None"
+    columns: Sequence[str]
+
+
+def _label_tables(uri: str, reading: dict[str, Any], target: "Target") -> _LabelFile:
+    """Read labels from a file, and groups and weights if it has them.
 
     Args:
         uri: File of labels.
-        reading: Options of the source. Those that name columns of labels or groups in the file are removed.
+        reading: Options of the source. Those that name columns of labels, groups or weights in the file are removed.
         target: What the data set is to match.
     """
     from yt8m.data.importing.labels import read_labels
@@ -244,11 +268,15 @@ def _label_tables(
     ids = reading.get("id_column", "") if reading.get("id_column") in columns else ""
     form, separator = reading["label_form"], reading.get("label_separator", "")
     table = read_labels(uri, form, target.vocabulary, separator=separator, id_column=ids, labels_column=labels)
-    group = reading.get("group_column", "group")
-    if group not in columns:
-        return table, None, columns
-    reading.pop("group_column", None)
-    return table, read_labels(uri, "names", separator="\0", id_column=ids, labels_column=group), columns
+
+    def by_id(option: str, default: str = "") -> "LabelTable | None":
+        column = reading.get(option, default)
+        if column not in columns:
+            return None
+        reading.pop(option, None)
+        return read_labels(uri, "names", separator="\0", id_column=ids, labels_column=column)
+
+    return _LabelFile(table, by_id("group_column", "group"), by_id("weight_column"), columns)
 
 
 def _show(report: "ImportReport", folder: str, *, dry_run: bool) -> None:

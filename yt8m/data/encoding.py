@@ -4,13 +4,14 @@ A frame-level record consists of hundreds of byte strings of equal length. NumPy
 into their places between the protobuf headers, which is a hundred times faster than building protobuf messages.
 """
 
+import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m.data.format import GROUP_KEY
+from yt8m.data.format import GROUP_KEY, WEIGHT_KEY
 
 # Protobuf tags of length-delimited fields: field number << 3 | 2.
 _FIELD_1 = b"\x0a"
@@ -49,14 +50,16 @@ class FrameBuffer:
         return [_FIELD_1 + varint(len(inner) + len(content)) + inner, content]
 
 
-def _encode_context(video_id: bytes, labels: Sequence[int] | None, group: bytes) -> bytes:
-    """Encode `SequenceExample.context` with `id`, `labels` unless None, and the group unless empty."""
+def _encode_context(video_id: bytes, labels: Sequence[int] | None, group: bytes, weight: float | None) -> bytes:
+    """Encode `SequenceExample.context` with `id`, `labels` unless None, the group unless empty, weight unless None."""
     entries = _entry(b"id", _delimited(_FIELD_1, _delimited(_FIELD_1, video_id)))
     if labels is not None:
         packed = b"".join(varint(label) for label in labels)
         entries += _entry(b"labels", _delimited(_FIELD_3, _delimited(_FIELD_1, packed)))
     if group:
         entries += _entry(GROUP_KEY.encode(), _delimited(_FIELD_1, _delimited(_FIELD_1, group)))
+    if weight is not None:
+        entries += _entry(WEIGHT_KEY.encode(), _delimited(_FIELD_2, _delimited(_FIELD_1, struct.pack("<f", weight))))
     return _delimited(_FIELD_1, entries)
 
 
@@ -66,6 +69,8 @@ def encode_video(
     num_frames: int,
     features: Iterable[FrameBuffer],
     group: bytes = b"",
+    *,
+    weight: float | None = None,
 ) -> bytes:
     """Encode a video.
 
@@ -75,13 +80,14 @@ def encode_video(
         num_frames: Number of frames `T`.
         features: Buffers that hold the frames, one per feature.
         group: Name of the video's group, written under `GROUP_KEY`. Empty if it has none.
+        weight: Factor of the video's loss, written under `WEIGHT_KEY`. None if it has none.
 
     Returns:
         Serialized `tf.train.SequenceExample`.
     """
     entries = [piece for buffer in features for piece in buffer.encode(num_frames)]
     size = sum(len(piece) for piece in entries)
-    return b"".join([_encode_context(video_id, labels, group), _FIELD_2 + varint(size), *entries])
+    return b"".join([_encode_context(video_id, labels, group, weight), _FIELD_2 + varint(size), *entries])
 
 
 def varint(number: int) -> bytes:

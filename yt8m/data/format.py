@@ -21,6 +21,7 @@ YT8M_RANGE = (-2.0, 2.0)
 ID_KEYS = ("id", "video_id")
 # Key under which imported records name the group of a video.
 GROUP_KEY = "group"
+WEIGHT_KEY = "weight"
 
 # Largest number of classes.
 MOST_CLASSES = 65536

@@ -23,6 +23,7 @@ from pipelines.cli import main
 from tests.support.imported import read_dataset
 from tests.support.paths import REPOSITORY, names_in
 from yt8m.data.description import DatasetDescription
+from yt8m.data.reading import read_videos
 
 
 def _run(*arguments: Any):
@@ -96,6 +97,28 @@ def test_groups_may_be_in_the_file_of_labels(clips, tmp_path: Path) -> None:
     misspelled = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "two", *options[:-1], "sources")
     assert misspelled.exit_code == 2
     assert "sources" in misspelled.stderr
+
+
+@pytest.mark.parametrize("in_labels", [True, False])
+def test_weights_of_videos_are_in_the_records_and_the_description(clips, tmp_path: Path, in_labels: bool) -> None:
+    weights = {f"clip{n:04}": n / 4 for n in range(1, 30)}
+    rows = "".join(f"clip{n:04},class{n % 3},{weights.get(f'clip{n:04}', '')}\n" for n in range(30))
+    clips[1].write_text("id,labels,trust\n" + rows)
+    places = [f"rgb={clips[0]}", "--labels", clips[1]]
+    if not in_labels:
+        places = [tmp_path / "all.csv"]
+        lines = (f"{line},{number},1\n" for number, line in enumerate(rows.splitlines()))
+        places[0].write_text("id,labels,trust,f0,f1\n" + "".join(lines))
+    result = _run(*places, "--out", tmp_path / "out", "--weight-column", "trust")
+    assert result.exit_code == 0, result.output
+    assert re.search("weights +in the records", result.stdout)
+    spec = DatasetDescription.in_folder(str(tmp_path / "out")).data
+    assert spec.layout.weight == "weight"
+    shards = [str(path) for path in (tmp_path / "out").glob("*.tfrecord")]
+    batches = list(read_videos(shards, spec, batch_size=8, on_bad="fail").as_numpy_iterator())
+    pairs = [pair for batch in batches for pair in zip(batch["ids"], batch["weights"], strict=True)]
+    found = {video.decode(): weight for video, weight in pairs}
+    assert found == {"clip0000": 1.0} | weights
 
 
 def test_quantized_bytes_stay_as_they_are(tmp_path: Path) -> None:
@@ -192,6 +215,8 @@ def test_unusable_videos_are_refused_and_nothing_is_left(clips, tmp_path: Path, 
         (["--id-column", "name"], "--id-column: no array 'name'"),
         (["--labels-column", "name"], "no column 'name'"),
         (["--group-column", "grup"], "labels.csv has none of this name, either, but: id, labels"),
+        (["--weight-column", "weigt"], "labels.csv has none of this name, either, but: id, labels"),
+        (["--weight-column", "labels"], "labels.csv: row 1: weight: expected a number that is at least 0, received"),
     ],
 )
 def test_unusable_options_are_refused(clips, tmp_path: Path, options: list[str], said: str) -> None:

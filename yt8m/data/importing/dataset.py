@@ -6,7 +6,7 @@ from pathlib import Path
 from yt8m import storage
 from yt8m.data.description import DatasetDescription, Imported
 from yt8m.data.encoding import FrameBuffer, encode_video
-from yt8m.data.format import GROUP_KEY, DataSpec, quantize
+from yt8m.data.format import GROUP_KEY, WEIGHT_KEY, DataSpec, quantize
 from yt8m.data.importing.labels import LabelTable
 from yt8m.data.importing.output import find_dataset, publish_dataset
 from yt8m.data.importing.plan import ShardPlan, plan_shards
@@ -34,6 +34,7 @@ def import_dataset(
     dry_run: bool = False,
     target: Target | None = None,
     groups: LabelTable | None = None,
+    weights: LabelTable | None = None,
 ) -> ImportReport:
     """Write videos as shards `train####.tfrecord`, `validate####.tfrecord` and `test####.tfrecord`.
 
@@ -54,6 +55,7 @@ def import_dataset(
         dry_run: Whether to write nothing.
         target: Features and classes of `config`, if they were read before.
         groups: Groups by id, instead of those of the source; None if there is no such file.
+        weights: Weights by id, instead of those of the source; None if there is no such file.
 
     Returns:
         What was written, or would be. If the folder already has this data set, nothing is written.
@@ -65,7 +67,7 @@ def import_dataset(
     found = find_dataset(output_uri)
     target = target or Target.of(config)
     features = target.features_in_order(source.features)
-    videos = LabeledVideos(source, labels, groups)
+    videos = LabeledVideos(source, labels, groups, weights)
     survey, names, num_classes = _survey(videos, labels, config, target)
     shares = config.split or (DEFAULT_SPLIT if survey.has_labels else {"test": 1.0})
     plan = plan_shards(
@@ -74,6 +76,7 @@ def import_dataset(
     ranges = {name: survey.measured[name].limits for name in features}
     described = {"features": features, "num_classes": num_classes, "max_frames": survey.longest}
     layout = {"group": GROUP_KEY} if survey.num_groups else {}
+    layout |= {"weight": WEIGHT_KEY} if survey.has_weights else {}
     spec = DataSpec.parse(described | {"ranges": ranges, "layout": layout}, "data import")
     _refuse_useless_ranges(survey, config, target)
     description = DatasetDescription(
@@ -200,9 +203,8 @@ def _write_shards(
                 buffer.frames(T)[:] = quantize(video.features[name], *ranges[name])
             end = first + int(survey.class_counts[number - 1])
             classes = survey.classes[first:end].tolist()
-            record = encode_video(
-                full.id.encode(), classes or None, T, buffers.values(), full.group.encode("utf-8", "surrogatepass")
-            )
+            group = full.group.encode("utf-8", "surrogatepass")
+            record = encode_video(full.id.encode(), classes or None, T, buffers.values(), group, weight=full.weight)
             files.write(plan.names[plan.places[number - 1]], record)
             first = end
             advance()

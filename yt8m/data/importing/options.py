@@ -31,6 +31,8 @@ class SourceOptions(Config):
             `frame_id`.
         labels_column: Column, array or data set with the labels. Empty means the one called `labels` or `label`.
         group_column: Column, array or data set with the group, for the split. Empty means the one called `group`.
+        weight_column: Column, array or data set with the factor of a video's loss in training, a number that is at
+            least 0. Empty means that videos have no weights, whatever columns are called.
         label_form: Form of the source's own labels. `numbers` for class numbers, `names` for names of classes,
             `multi_hot` for a 0 or 1 for every class. `auto` finds it out.
         label_separator: Text between the labels in a cell of text. Empty means `|` or `;`, and a comma or space between
@@ -46,6 +48,7 @@ class SourceOptions(Config):
     frame_column: str = ""
     labels_column: str = ""
     group_column: str = ""
+    weight_column: str = ""
     label_form: LabelForm = "auto"
     label_separator: str = ""
     uint8: Literal["refuse", "quantized", "values"] = "refuse"

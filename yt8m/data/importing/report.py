@@ -104,6 +104,8 @@ class ImportReport(Config):
             yield "labels without a video", f"{self.labels_without_video:,}"
         if imported.groups:
             yield "groups", f"{imported.groups:,}, each on one side"
+        if spec.layout.weight:
+            yield "weights", "in the records, for training; videos without one have 1"
         for split, videos in self.description.videos.items():
             shards = self.description.shards[split]
             share = f"{videos / self.videos:.1%}"

@@ -3,6 +3,7 @@
 import hashlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,23 +11,31 @@ from numpy.typing import NDArray
 from yt8m.data.format import MOST_CLASSES
 from yt8m.data.importing.labels import LabelTable
 from yt8m.data.importing.ranges import ValueRange
+from yt8m.data.importing.readers.checked import weight_of
 from yt8m.data.importing.video import SourceVideo, VideoSource
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.errors import DataError
 
 
 class LabeledVideos:
-    """Videos of a source with the labels and groups that count: those of files, or else their own.
+    """Videos of a source with the labels, groups and weights that count: those of files, or else their own.
 
     Args:
         source: Videos.
         labels: Labels by id, instead of those of the source; None if there is no such file.
         groups: Groups by id, instead of those of the source; None if there is no such file.
+        weights: Weights by id, instead of those of the source; None if there is no such file.
     """
 
-    def __init__(self, source: VideoSource, labels: LabelTable | None, groups: LabelTable | None) -> None:
+    def __init__(
+        self,
+        source: VideoSource,
+        labels: LabelTable | None,
+        groups: LabelTable | None,
+        weights: LabelTable | None = None,
+    ) -> None:
         self.features = source.features
-        self._source, self._labels, self._groups = source, labels, groups
+        self._source, self._labels, self._groups, self._weights = source, labels, groups, weights
 
     def __iter__(self) -> Iterator[SourceVideo]:
         """Read the videos."""
@@ -35,7 +44,10 @@ class LabeledVideos:
             group = video.group
             if self._groups:
                 group = "|".join(map(str, self._groups.get(video.id) or ()))
-            yield video._replace(labels=labels, group=group)
+            weight = video.weight
+            if self._weights:
+                weight = weight_of("|".join(map(str, self._weights.get(video.id) or ())), self._weights.where(video.id))
+            yield video._replace(labels=labels, group=group, weight=weight)
 
     def where_labels(self, video: SourceVideo) -> str:
         """Return the place of a video's labels for error messages."""
@@ -50,7 +62,8 @@ class ContentDigest:
 
     def add(self, video: SourceVideo) -> None:
         """Add a video."""
-        about = [video.id, video.group, sorted(video.labels or ()), *video.features]
+        about: list[Any] = [video.id, video.group, sorted(video.labels or ()), *video.features]
+        about += [] if video.weight is None else [video.weight]
         self._hash.update(repr(about).encode("utf-8", "surrogatepass"))
         for values in video.features.values():
             self._hash.update(f"{values.shape}".encode())
@@ -135,6 +148,7 @@ class Survey:
         class_counts: Number of classes of every video.
         groups: Number of every video's group; None without groups.
         num_groups: Number of groups, of which videos without a group are one each.
+        has_weights: Whether any video has a weight.
         measured: Range of every feature, and what its bytes do to the values.
         content: Digest of the videos.
     """
@@ -153,6 +167,7 @@ class Survey:
         values = {name: ValueRange(ranges.get(name)) for name in source.features}
         classes, counts, groups = array("H"), array("H"), array("Q")
         has_groups, digest = False, ContentDigest()
+        self.has_weights = False
         for full in source:
             video = cut_frames(full, max_frames)
             found = numbers.of(full.labels, source.where_labels(full)) if full.labels else []
@@ -160,6 +175,7 @@ class Survey:
             counts.append(len(found))
             groups.append(_hash_of(video.group) if video.group else _hash_of(f"\0{self.videos}"))
             has_groups = has_groups or bool(video.group)
+            self.has_weights = self.has_weights or video.weight is not None
             digest.add(video)
             for name, array_of in video.features.items():
                 values[name].add(array_of)

@@ -19,6 +19,7 @@ class SourceVideo(NamedTuple):
         labels: Labels that the source itself has, in the order given, possibly with duplicates: all names or all class
             numbers. Empty if the video has none, `None` if the source has no labels.
         group: Name of what the video is a part of. Empty if the source has no groups.
+        weight: Factor of the video's loss, at least 0. None if it has none.
     """
 
     id: str
@@ -26,6 +27,7 @@ class SourceVideo(NamedTuple):
     where: str
     labels: tuple[str | int, ...] | None = None
     group: str = ""
+    weight: float | None = None
 
 
 class VideoSource(Protocol):
@@ -60,6 +62,7 @@ class RawVideo(NamedTuple):
         frame_rows: Whether each frame has a row of its own.
         labels: Labels of any form, or `None`.
         group: Group of any type, or `None`.
+        weight: Factor of the loss, of any type, or `None`.
     """
 
     id: Any
@@ -69,6 +72,7 @@ class RawVideo(NamedTuple):
     frame_rows: bool = False
     labels: Any = None
     group: Any = None
+    weight: Any = None
 
     @property
     def where(self) -> str:

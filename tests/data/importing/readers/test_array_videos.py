@@ -41,6 +41,17 @@ def test_types_and_orders_of_numbers(tmp_path: Path, dtype: str, convert: Callab
     np.testing.assert_array_equal(video.features["features"], values)
 
 
+def test_an_array_that_an_option_names_has_weights(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", v=VALUES, trust=np.array([0.5, 1.0, np.nan]))
+    videos = read(tmp_path / "x.npz", layout="row", weight_column="trust")
+    assert [(list(video.features), video.weight) for video in videos] == [(["v"], 0.5), (["v"], 1.0), (["v"], None)]
+    (video,) = read(tmp_path / "x.npz", layout="file", features=("v",))
+    assert video.weight is None
+    np.savez(tmp_path / "y.npz", v=VALUES, trust=np.array(3))
+    (video,) = read(tmp_path / "y.npz", layout="file", weight_column="trust")
+    assert video.weight == 3
+
+
 def test_bytes_have_two_meanings(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.array([[0, 255]], np.uint8))
     with pytest.raises(DataError, match=r"x\.npy: features: bytes .* --uint8 quantized .* --uint8 values"):

@@ -69,6 +69,28 @@ def test_options_name_the_columns(tmp_path: Path) -> None:
     ]
 
 
+def test_a_column_that_an_option_names_has_weights(tmp_path: Path) -> None:
+    path = text(tmp_path, "id,f0,f1,weight\na,1,2,0.5\nb,3,4,\nc,5,6,0\n")
+    assert [video.weight for video in read(path, weight_column="weight")] == [0.5, None, 0.0]
+    # The name of a column alone makes it no weight.
+    assert [video.weight for video in read(path)] == [None] * 3
+    frames = parquet(tmp_path, id=["a", "a", "b"], v=[*TWO, TWO[0]], trust=[2.0, 2.0, 1.0])
+    assert [video.weight for video in read(frames, weight_column="trust", layout="frame")] == [2.0, 1.0]
+
+
+@pytest.mark.parametrize("weight", ["-1", "inf", "high"])
+def test_weights_that_are_no_factors_are_refused(tmp_path: Path, weight: str) -> None:
+    path = text(tmp_path, f"id,f0,f1,weight\na,1,2,0.5\nb,3,4,{weight}\n")
+    with pytest.raises(DataError, match=rf"row 2: weight: expected a number that is at least 0, received '{weight}'"):
+        read(path, weight_column="weight")
+
+
+def test_weights_that_differ_within_a_video_are_refused(tmp_path: Path) -> None:
+    path = parquet(tmp_path, id=["a", "a"], v=TWO, trust=[2.0, 1.0])
+    with pytest.raises(DataError, match=r"row 2: weight: expected the same in all rows of video 'a'"):
+        read(path, weight_column="trust", layout="frame")
+
+
 def test_columns_in_the_names_of_folders_are_refused(tmp_path: Path) -> None:
     (tmp_path / "split=a").mkdir()
     parquet(tmp_path / "split=a", id=["a"], v=TWO[:1])

@@ -32,6 +32,7 @@ class Roles(NamedTuple):
         ids: Ids of the videos.
         labels: Labels of the videos.
         groups: Groups of the videos.
+        weights: Factors of the videos' losses.
         lengths: Numbers of frames.
         offsets: First frame of every video, and the end of the last one.
         features: Features in their order.
@@ -40,6 +41,7 @@ class Roles(NamedTuple):
     ids: str
     labels: str
     groups: str
+    weights: str
     lengths: str
     offsets: str
     features: tuple[str, ...]
@@ -90,6 +92,7 @@ class ArrayVideos:
         ids = given("--id-column", options.id_column) or find_column(every, _IDS)
         labels = given("--labels-column", options.labels_column) or find_column(every, _LABELS)
         groups = given("--group-column", options.group_column) or find_column(every, _GROUPS)
+        weights = given("--weight-column", options.weight_column)
         lengths, offsets = find_column(every, _LENGTHS), find_column(every, _OFFSETS)
         if options.features:
             chosen = [given_column(each, "--feature", names, arrays.where, "array") for each in options.features]
@@ -99,7 +102,7 @@ class ArrayVideos:
                     f"'{single}'. Choose other features."
                 )
         else:
-            rest = [each for each in names if each not in (ids, labels, groups, lengths, offsets)]
+            rest = [each for each in names if each not in (ids, labels, groups, weights, lengths, offsets)]
             chosen = [each for each in rest if _is_feature(arrays.open(each))]
         if not chosen:
             received = ", ".join(f"{each} {_describe(arrays.open(each))}" for each in names) or "no array"
@@ -107,7 +110,7 @@ class ArrayVideos:
                 f"{arrays.where}: expected features as arrays of numbers with one to three axes, (videos, frames, "
                 f"values), received {received}. Name the features with --feature."
             )
-        return Roles(ids, labels, groups, lengths, offsets, tuple(chosen))
+        return Roles(ids, labels, groups, weights, lengths, offsets, tuple(chosen))
 
     def _video(self, arrays: ArraySet) -> RawVideo:
         """Read a set as one video."""
@@ -124,6 +127,7 @@ class ArrayVideos:
             file=arrays.where,
             labels=arrays.open(roles.labels).whole() if roles.labels else None,
             group=arrays.open(roles.groups).whole() if roles.groups else None,
+            weight=arrays.open(roles.weights).whole() if roles.weights else None,
         )
 
     def _blocks(self) -> Iterator[Block]:
@@ -141,7 +145,7 @@ class ArrayVideos:
         if not self._options.features:
             vectors = [name for name in roles.features if len(arrays.open(name).shape) > 1]
             roles = roles._replace(features=tuple(vectors or roles.features))
-        opened = {name: arrays.open(name) for name in {*roles[:5], *roles.features} if name}
+        opened = {name: arrays.open(name) for name in {*roles[:6], *roles.features} if name}
         stacked = _Stacked(arrays.where, roles, opened)
         for start in range(0, stacked.count, stacked.step):
             count = min(stacked.step, stacked.count - start)
@@ -165,6 +169,7 @@ class ArrayVideos:
                 arrays=features,
                 labels=opened[roles.labels].read(count).tolist() if roles.labels else None,
                 groups=opened[roles.groups].read(count).tolist() if roles.groups else None,
+                weights=opened[roles.weights].read(count).tolist() if roles.weights else None,
             )
 
 
@@ -184,7 +189,7 @@ class _Stacked:
         has_vectors = all(len(rows.shape) == 2 for rows in self._rows.values())
         self._is_ragged = self._lengths is not None and (bool(roles.offsets) or has_vectors)
         self.count = next(iter(self._rows.values())).shape[0] if self._lengths is None else len(self._lengths)
-        per_video = {name: opened[name].shape for name in roles[:3] if name}
+        per_video = {name: opened[name].shape for name in roles[:4] if name}
         self._refuse_other_sizes(per_video, self.count, "one for each video")
         shapes = {name: rows.shape for name, rows in self._rows.items()}
         if self._lengths is not None and self._is_ragged:
@@ -264,7 +269,7 @@ def _guess(arrays: ArraySet, roles: Roles, has_ids: bool, is_single: bool) -> st
     """
     shapes = {name: arrays.open(name).shape for name in roles.features}
     first, sizes = next(iter(shapes.items())), {shape[0] for shape in shapes.values()}
-    counts = {size for name in roles[:4] if name for size in arrays.open(name).shape[:1]}
+    counts = {size for name in roles[:5] if name for size in arrays.open(name).shape[:1]}
     ids = arrays.open(roles.ids).shape if roles.ids else ()
     if has_ids or roles.offsets or (ids and (ids[0] > 1 or ids[0] in sizes)):
         return "row"

@@ -91,7 +91,8 @@ class CheckedSource:
             )
         labels = self._labels.read(raw.labels, raw.where)
         group = "" if is_missing(raw.group) else _text(raw.group, f"{raw.where}: group")
-        return SourceVideo(identity, features, raw.where, labels, group)
+        weight = weight_of(raw.weight, raw.where)
+        return SourceVideo(identity, features, raw.where, labels, group, weight)
 
     def _matrix(self, raw: RawVideo, name: str) -> NDArray[np.float32]:
         values = raw.arrays[name]
@@ -178,6 +179,23 @@ def id_text(value: Any, where: str) -> str:
     if is_missing(value):
         raise DataError(f"{where}: the id is empty. Every video needs one.")
     return _text(value, f"{where}: id")
+
+
+def weight_of(value: Any, where: str) -> float | None:
+    """Return the factor of a video's loss; None if it has none.
+
+    Raises:
+        DataError: It is no number, negative or infinite.
+    """
+    if is_missing(value):
+        return None
+    try:
+        weight = float(value.item() if isinstance(value, np.ndarray) and value.size == 1 else value)
+    except (TypeError, ValueError):
+        weight = -1.0
+    if not 0 <= weight <= np.finfo(np.float32).max:
+        raise DataError(f"{where}: weight: expected a number that is at least 0, received {value!r}.")
+    return weight
 
 
 def _text(value: Any, where: str) -> str:

@@ -36,6 +36,7 @@ class Columns(NamedTuple):
         frame: Numbers or times of frames.
         labels: Labels.
         group: Groups.
+        weight: Factors of the loss.
         features: Columns of every feature: one of lists, or one of numbers for each value.
         unused: Columns without a meaning, unless the features were chosen.
     """
@@ -44,6 +45,7 @@ class Columns(NamedTuple):
     frame: str
     labels: str
     group: str
+    weight: str
     features: Mapping[str, tuple[str, ...]]
     unused: tuple[str, ...] = ()
 
@@ -51,7 +53,7 @@ class Columns(NamedTuple):
         """Return the columns to read, with the types to which the cells of a CSV file are converted."""
         import pyarrow as pa  # noqa: PLC0415 - loads only when needed
 
-        text = {name: pa.string() for name in (self.id, self.labels, self.group) if name}
+        text = {name: pa.string() for name in (self.id, self.labels, self.group, self.weight) if name}
         numbers = {self.frame: pa.float64()} if self.frame else {}
         values = {
             name: pa.string() if is_list(types[name]) else pa.float64()
@@ -82,7 +84,8 @@ def find_columns(types: Mapping[str, Any], options: SourceOptions, path: str) ->
     frame = role(options.frame_column, "--frame-column", _FRAMES, plain)
     labels = role(options.labels_column, "--labels-column", _LABELS, types)
     group = role(options.group_column, "--group-column", _GROUPS, plain)
-    rest = {name: kind for name, kind in types.items() if name not in (identity, frame, labels, group)}
+    weight = given_column(options.weight_column, "--weight-column", types, path)
+    rest = {name: kind for name, kind in types.items() if name not in (identity, frame, labels, group, weight)}
     numbered = _numbered(rest, path)
     if options.features:
         features = {name: _columns_of(name, types, numbered, path) for name in options.features}
@@ -95,7 +98,7 @@ def find_columns(types: Mapping[str, Any], options: SourceOptions, path: str) ->
         )
     used = {name for parts in features.values() for name in parts}
     unused = () if options.features else tuple(name for name in rest if name not in used)
-    return Columns(identity, frame, labels, group, features, unused)
+    return Columns(identity, frame, labels, group, weight, features, unused)
 
 
 def has_usual_names(names: Collection[str]) -> bool:

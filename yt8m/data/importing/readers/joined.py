@@ -71,7 +71,8 @@ class JoinedSource:
                 )
             labels = next((each.labels for each in parts if each.labels is not None), None)
             group = next((each.group for each in parts if each.group), "")
-            yield SourceVideo(first.id, features, first.where, labels, group)
+            weight = next((each.weight for each in parts if each.weight is not None), None)
+            yield SourceVideo(first.id, features, first.where, labels, group, weight)
 
     def _refuse(self, parts: tuple[SourceVideo | None, ...]) -> None:
         """Raise an error that names an id which a source lacks, or says that the order differs."""

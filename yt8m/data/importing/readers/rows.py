@@ -22,6 +22,7 @@ class Block(NamedTuple):
         arrays: Values of every row by feature: an array, or a list of arrays of different sizes.
         labels: Labels of every row, or `None`.
         groups: Group of every row, or `None`.
+        weights: Factor of the loss of every row, or `None`.
         frames: Number or time of the frame of every row, or `None`.
     """
 
@@ -31,6 +32,7 @@ class Block(NamedTuple):
     arrays: Mapping[str, NDArray[Any] | Sequence[NDArray[Any] | None]]
     labels: Sequence[Any] | None = None
     groups: Sequence[Any] | None = None
+    weights: Sequence[Any] | None = None
     frames: Sequence[Any] | None = None
 
 
@@ -45,16 +47,17 @@ def videos_of_rows(blocks: Iterable[Block]) -> Iterator[RawVideo]:
                 row=block.first_row + index,
                 labels=None if block.labels is None else block.labels[index],
                 group=None if block.groups is None else block.groups[index],
+                weight=None if block.weights is None else block.weights[index],
             )
 
 
 def videos_of_frames(blocks: Iterable[Block]) -> Iterator[RawVideo]:
     """Make a video of consecutive rows of a file with the same id, each of which is a frame.
 
-    Labels and group of a video are those of its first row.
+    Labels, group and weight of a video are those of its first row.
 
     Raises:
-        DataError: Frames of a video differ in size, labels or group, or their numbers do not increase.
+        DataError: Frames of a video differ in size, labels, group or weight, or their numbers do not increase.
     """
     runs = (run for block in blocks for run in _runs(block))
     for _, parts in groupby(runs, key=lambda run: (run.file, run.ids[0])):
@@ -75,6 +78,7 @@ def _runs(block: Block) -> Iterator[Block]:
                 arrays={name: values[part] for name, values in block.arrays.items()},
                 labels=None if block.labels is None else block.labels[part],
                 groups=None if block.groups is None else block.groups[part],
+                weights=None if block.weights is None else block.weights[part],
                 frames=None if block.frames is None else block.frames[part],
             )
             start = end
@@ -84,7 +88,8 @@ def _join(runs: Sequence[Block]) -> RawVideo:
     """Join the runs of one video, which spans several blocks if it is at the end of one."""
     first = runs[0]
     _refuse_unsorted(runs)
-    for values, what in ((_column(runs, "labels"), "labels"), (_column(runs, "groups"), "group")):
+    for name, what in (("labels", "labels"), ("groups", "group"), ("weights", "weight")):
+        values = _column(runs, name)
         for index, value in enumerate(values):
             if not _equal(value, values[0]):
                 raise DataError(
@@ -99,6 +104,7 @@ def _join(runs: Sequence[Block]) -> RawVideo:
         frame_rows=True,
         labels=None if first.labels is None else first.labels[0],
         group=None if first.groups is None else first.groups[0],
+        weight=None if first.weights is None else first.weights[0],
     )
 
 

@@ -72,6 +72,7 @@ class TableVideos:
             },
             labels=None if labels is None else [() if each is None else each for each in labels],
             groups=_cells(batch, columns.group),
+            weights=_cells(batch, columns.weight),
             frames=None if self._layout == "row" else _cells(batch, columns.frame),
         )
 
