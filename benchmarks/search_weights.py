@@ -108,7 +108,7 @@ def measure_search(folder: Path, videos: int, members: int, trials: int) -> None
             result = search_weights(members=folders, config=config, output=folder / "weights.json")
         for row in result.details["methods"]:
             say(
-                f"  {row['method']:6} GAP searched {row['gap_search']:.5f} reported {row['gap_report']:.5f} "
+                f"  {row['method']:6} GAP on select {row['gap_select']:.5f} on report {row['gap']:.5f} "
                 f"members {len(row['members'])} {row['size_bytes'] / 1e6:,.0f} MB, {row['trials']} trials"
             )
         say(f"  {result.metrics['trials_per_second']:.1f} trials/s, random trials {result.details['random_trials']}")

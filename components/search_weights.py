@@ -62,6 +62,4 @@ def search_weights(
         config=step.parse(SearchWeightsConfig),
         output=Path(weights.path),
     )
-    step.finish(
-        result, compared=["gap", "gap_report", "gap_report_float", "size_bytes"], sections=["ensemble", "search"]
-    )
+    step.finish(result, compared=["gap", "gap_select", "gap_float", "size_bytes"], sections=["ensemble", "search"])

@@ -147,8 +147,8 @@ def test_the_page_of_a_search_has_methods_members_and_frontier(steps: Steps) -> 
     page, numbers, details = shown(steps, "search_weights")
     assert [row["method"] for row in details["methods"]] == ["flat", "random", "ours"]
     for row in [*details["methods"], *details["frontier"]]:
-        assert {row["gap_search"], row["gap_report"], row["size_bytes"]} <= numbers
-        assert row["gap_search"] != row["gap_report"]
+        assert {row["gap_select"], row["gap"], row["size_bytes"]} <= numbers
+        assert row["gap_select"] != row["gap"]
     for row in details["members"]:
         assert row["name"] in page.text
         assert not row["weight"] or {row["weight"], row["size_share"], row["size_bytes"]} <= numbers

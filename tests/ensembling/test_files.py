@@ -10,9 +10,9 @@ ENSEMBLE = {
     "size_bytes": 10,
     "budget_bytes": 20,
     "method": "ours",
-    "gap_search": 0.6,
-    "gap_report": 0.4,
-    "gap_report_float": 0.41,
+    "gap_select": 0.6,
+    "gap": 0.4,
+    "gap_float": 0.41,
 }
 
 

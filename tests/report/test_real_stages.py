@@ -44,8 +44,8 @@ def test_a_real_search_is_reported(tmp_path, predictions):
     summary = build_summary([recorded(result, node="search-weights", stage="search_weights")])
     written = json.loads(output.read_text())
     assert {row.model: row.weight for row in summary.tables.ensemble} == written["members"]
-    assert summary.final.gap == written["gap_report"]
-    assert summary.final.gap_select == written["gap_search"]
+    assert summary.final.gap == written["gap"]
+    assert summary.final.gap_select == written["gap_select"]
     assert [row.method for row in summary.search.methods if row.chosen] == [written["method"]]
     assert set(summary.search.dropped) == set(NAMES) - set(written["members"])
     assert all(a.size_bytes < b.size_bytes for a, b in pairwise(summary.search.frontier))

@@ -46,7 +46,7 @@ def test_the_ensemble_is_at_least_as_good_as_flat_and_random_on_the_search_part(
     result, ensemble = run(tmp_path, members(4, noise=1.5))
     methods = {row["method"]: row for row in result.details["methods"]}
     assert set(methods) == {"flat", "random", "ours"}
-    assert ensemble.gap_search == max(row["gap_search"] for row in methods.values())
+    assert ensemble.gap_select == max(row["gap_select"] for row in methods.values())
     assert methods["flat"]["members"] == pytest.approx({f"m{i}": 0.25 for i in range(4)})
     assert methods["random"]["trials"] == 60
     assert methods["ours"]["trials"] <= 60
@@ -56,13 +56,13 @@ def test_figures_match_the_weights_on_each_part(tmp_path: Path):
     found = members(4, noise=1.5)
     result, ensemble = run(tmp_path, found)
     weights = np.array([ensemble.members.get(f"m{i}", 0.0) for i in range(4)])
-    assert ensemble.gap_search == pytest.approx(gap_of_mean(found, weights, np.arange(0, 400, 2)), abs=1e-6)
-    assert ensemble.gap_report == pytest.approx(gap_of_mean(found, weights, np.arange(1, 400, 2)), abs=1e-6)
-    assert result.metrics["gap"] == result.metrics["gap_report"] == ensemble.gap_report
+    assert ensemble.gap_select == pytest.approx(gap_of_mean(found, weights, np.arange(0, 400, 2)), abs=1e-6)
+    assert ensemble.gap == pytest.approx(gap_of_mean(found, weights, np.arange(1, 400, 2)), abs=1e-6)
+    assert result.metrics["gap"] == ensemble.gap
     alone = [gap_of_mean(found, one, np.arange(1, 400, 2)) for one in np.eye(4)]
     assert [row["gap"] for row in result.details["members"]] == pytest.approx(alone, abs=1e-6)
     assert result.details["part"] == "report"
-    assert result.details["split"] == {"search_videos": 200, "report_videos": 200}
+    assert (result.metrics["videos"], result.metrics["select_videos"]) == (200, 200)
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())
     json.dumps(result.details, allow_nan=False)
 
@@ -70,7 +70,7 @@ def test_figures_match_the_weights_on_each_part(tmp_path: Path):
 def test_quantization_that_changes_no_prediction_costs_nothing(tmp_path: Path):
     found = members(4, noise=1.5)
     result, ensemble = run(tmp_path, found, budget_bytes=7500)
-    assert ensemble.gap_report_float == ensemble.gap_report == result.metrics["gap_report_float"]
+    assert ensemble.gap_float == ensemble.gap == result.metrics["gap_float"]
 
 
 def test_the_gap_before_quantization_uses_the_same_weights_and_videos(tmp_path: Path):
@@ -79,11 +79,11 @@ def test_the_gap_before_quantization_uses_the_same_weights_and_videos(tmp_path: 
     assert list(ensemble.members) == ["m0", "m1", "m2"]
     (tmp_path / "without").mkdir()
     _, without = run(tmp_path / "without", found)
-    assert ensemble == without.model_copy(update={"gap_report_float": ensemble.gap_report_float})
+    assert ensemble == without.model_copy(update={"gap_float": ensemble.gap_float})
     reported = np.arange(1, 400, 2)
     weights = np.array(list(ensemble.members.values()))
-    assert ensemble.gap_report == pytest.approx(gap_of_mean(found, weights, reported), abs=1e-6)
-    assert ensemble.gap_report_float == pytest.approx(gap_of_mean(before, weights, reported), abs=1e-6)
+    assert ensemble.gap == pytest.approx(gap_of_mean(found, weights, reported), abs=1e-6)
+    assert ensemble.gap_float == pytest.approx(gap_of_mean(before, weights, reported), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_flat_weights_are_replaced_only_by_significantly_better_ones(tmp_path: P
 def test_the_frontier_rises_with_size_and_reaches_beyond_the_budget(tmp_path: Path):
     result, _ = run(tmp_path, members(4), budget_bytes=1500)
     rows = result.details["frontier"]
-    for name in ("size_bytes", "gap_search"):
+    for name in ("size_bytes", "gap_select"):
         values = [row[name] for row in rows]
         assert values == sorted(set(values))
     assert rows[0]["size_bytes"] == 1000
@@ -201,10 +201,10 @@ def test_a_hold_out_that_is_not_divided_is_searched_and_reported_as_a_whole(tmp_
     result = search_weights(members=folders, config=SearchWeightsConfig(trials=20), output=tmp_path / "weights.json")
     ensemble = EnsembleWeights.load(tmp_path / "weights.json")
     weights = np.array([ensemble.members.get(f"m{i}", 0.0) for i in range(3)])
-    assert ensemble.gap_search == ensemble.gap_report == ensemble.gap_report_float
-    assert ensemble.gap_report == pytest.approx(gap_of_mean(found, weights), abs=1e-6)
+    assert ensemble.gap_select == ensemble.gap == ensemble.gap_float
+    assert ensemble.gap == pytest.approx(gap_of_mean(found, weights), abs=1e-6)
     assert result.details["part"] == "hold-out"
-    assert result.details["split"] == {"search_videos": 400, "report_videos": 400}
+    assert (result.metrics["videos"], result.metrics["select_videos"]) == (400, 400)
 
 
 def test_what_is_reported_decides_nothing(tmp_path: Path):
@@ -216,8 +216,8 @@ def test_what_is_reported_decides_nothing(tmp_path: Path):
         if spoiled:
             changed[0].scores[1::2] = 0
         outcomes.append(run(tmp_path / name, changed, min_gain_errors=2.0)[1])
-    assert outcomes[0].gap_report != outcomes[1].gap_report
-    changes = {"gap_report": 0.0, "gap_report_float": 0.0}
+    assert outcomes[0].gap != outcomes[1].gap
+    changes = {"gap": 0.0, "gap_float": 0.0}
     assert outcomes[0].model_copy(update=changes) == outcomes[1].model_copy(update=changes)
 
 

@@ -52,12 +52,12 @@ def write_quantized_model(
 
 
 def write_weights(
-    path: Path, members: Mapping[str, float], budget_bytes: int = 2**30, gap_report_float: float = 0.79004
+    path: Path, members: Mapping[str, float], budget_bytes: int = 2**30, gap_float: float = 0.79004
 ) -> Path:
     """Write a file of ensemble weights like `search_weights`; return its path."""
     weights = EnsembleWeights(
         members=dict(members), size_bytes=1000, budget_bytes=budget_bytes, method="flat",
-        gap_search=0.81, gap_report=0.79, gap_report_float=gap_report_float,
+        gap_select=0.81, gap=0.79, gap_float=gap_float,
     )  # fmt: skip
     weights.save(path)
     return path

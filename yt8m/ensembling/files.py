@@ -46,18 +46,18 @@ class EnsembleWeights(ConfigFile):
         size_bytes: Total bytes of the members' quantized models.
         budget_bytes: Maximum bytes of the exported model.
         method: Search method that found the weights.
-        gap_search: GAP on the part of the hold-out that decides, on which the weights were searched.
-        gap_report: GAP on the part on which figures are reported.
-        gap_report_float: Same as `gap_report` with the members before quantization.
+        gap_select: GAP on the part of the hold-out that decides, on which the weights were searched.
+        gap: GAP on the part on which figures are reported.
+        gap_float: Same as `gap` with the members before quantization.
     """
 
     members: dict[str, PositiveFloat] = Field(min_length=1)
     size_bytes: NonNegativeInt
     budget_bytes: PositiveInt
     method: Literal["flat", "random", "ours"]
-    gap_search: float
-    gap_report: float
-    gap_report_float: float
+    gap_select: float
+    gap: float
+    gap_float: float
 
     @model_validator(mode="after")
     def _weights_sum_to_one(self) -> Self:

@@ -58,16 +58,16 @@ class CardFacts(Config):
         size_bytes: Bytes of the SavedModel without the card.
         budget_bytes: Maximum bytes of the SavedModel.
         weights_by_bits: Number of weights stored with each number of bits.
-        part: Part of the hold-out on which the GAPs below are computed, but for `gap_search`.
+        part: Part of the hold-out on which the GAPs below are computed, but for `stored_gap_select`.
         videos: Number of videos in that part.
         gap_top_k: Number of predictions per video that count in GAP.
         gap_exported: GAP of the exported model; the figure to quote.
         gap_low: Lower end of its 95% interval.
         gap_high: Upper end of its 95% interval.
-        gap_search: GAP on the part of the hold-out on which the ensemble weights were searched, computed from stored
-            predictions of the members.
-        gap_report: Same on the part of the other figures.
-        gap_report_float: Same as `gap_report`, before quantization.
+        stored_gap_select: GAP on the part of the hold-out on which the ensemble weights were searched, computed from
+            stored predictions of the members.
+        stored_gap: Same on the part of the other figures.
+        stored_gap_float: Same as `stored_gap`, before quantization.
         accuracy: Share of the videos whose most likely class is right, if every video has exactly one label.
         balanced_accuracy: Mean of this share over the classes, if every video has exactly one label.
         names: Names of the classes; empty if they have none.
@@ -89,9 +89,9 @@ class CardFacts(Config):
     gap_exported: float
     gap_low: float
     gap_high: float
-    gap_search: float
-    gap_report: float
-    gap_report_float: float
+    stored_gap_select: float
+    stored_gap: float
+    stored_gap_float: float
     accuracy: float | None = None
     balanced_accuracy: float | None = None
     names: Mapping[int, str] = {}

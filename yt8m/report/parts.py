@@ -48,14 +48,11 @@ def find_parts(run: Run) -> Parts:
     measured = [record for record in run.records if "part" in record.details] or list(run.records)
     exported = run.first("export")
     prepared = prepare.metrics if prepare else {}
-    split: dict[str, float] = next(
-        (record.details["split"] for record in run.of("search_weights") if "split" in record.details), {}
-    )
     report, select = _first(measured, "videos", "gap"), _first(measured, "select_videos", "gap")
     return Parts(
         reported=next((record.details["part"] for record in measured if "part" in record.details), "hold-out"),
-        report_videos=prepared.get("report_videos", report or split.get("report_videos")),
-        select_videos=prepared.get("select_videos", select or split.get("search_videos")),
+        report_videos=prepared.get("report_videos", report),
+        select_videos=prepared.get("select_videos", select),
         training_videos=prepared.get("training_videos"),
         test_videos=exported.metrics.get("test_videos") if exported else None,
     )

@@ -81,7 +81,7 @@ def _final(run: Run, parts: Parts) -> Final:
         gap_name=f"GAP@{counted:.0f}" if counted else "GAP",
         part=parts.reported if "gap" in figures else "",
         videos=figures.get("videos", parts.report_videos) if "gap" in figures else None,
-        gap_select=figures.get("gap_select", figures.get("gap_search")),
+        gap_select=figures.get("gap_select"),
         gain_error=figures.get("gain_error"),
         beats_baseline=beats_baseline(figures),
         **{name: figures.get(name) for name in (*measures, *tests)},
@@ -196,7 +196,7 @@ def _search(run: Run) -> Search | None:
     used = guard.pop("taken", "")
     frontier = sorted(map(_frontier_point, details.get("frontier", ())), key=lambda point: point.size_bytes)
     return Search(
-        gap_float=record.metrics.get("gap_report_float"),
+        gap_float=record.metrics.get("gap_float"),
         methods=tuple(_search_method(row, used) for row in rows),
         guard=Guard(**guard) if guard else None,
         random_trials=details.get("random_trials", {}),
@@ -209,7 +209,7 @@ def _search_method(row: Mapping[str, Any], used: str) -> SearchMethod:
     return SearchMethod(
         method=row["method"],
         trials=row["trials"],
-        gap_select=row["gap_search"],
+        gap_select=row["gap_select"],
         gap=row["gap"],
         members=len(row["members"]),
         size_bytes=row["size_bytes"],
@@ -220,8 +220,8 @@ def _search_method(row: Mapping[str, Any], used: str) -> SearchMethod:
 def _frontier_point(point: Mapping[str, Any]) -> FrontierPoint:
     return FrontierPoint(
         size_bytes=point["size_bytes"],
-        gap_select=point["gap_search"],
-        gap=point["gap_report"],
+        gap_select=point["gap_select"],
+        gap=point["gap"],
         members=tuple(point["members"]),
     )
 

@@ -86,9 +86,9 @@ class _Holdout:
 def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, output: Path) -> StageResult:
     """Compare the flat average, random search (paper, section 4.3) and a guided search, and keep the best.
 
-    Weights are searched on the part of the hold-out that decides. The other part gives `gap_report`, the figure to
-    quote: the best of many trials is biased upwards on the videos it was searched on. For the same reason the flat
-    average is kept unless it is beaten by more than chance. GAP is exact for the stored predictions (see
+    Weights are searched on the part of the hold-out that decides. The other part gives `gap`, the figure to quote:
+    the best of many trials is biased upwards on the videos it was searched on. For the same reason the flat average is
+    kept unless it is beaten by more than chance. GAP is exact for the stored predictions (see
     `yt8m.ensembling.scores`).
 
     Args:
@@ -99,9 +99,9 @@ def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, 
         output: File that receives the members and their weights as JSON (`EnsembleWeights`).
 
     Returns:
-        Metrics of the ensemble and of each method; details `methods`, `members` (the paper's table 4), `frontier` (GAP
-        against bytes), `guard`, `split`, `room` (what the budget leaves for members and their graphs), `settings`,
-        `random_trials` and `part` (of the hold-out, on which `gap` is computed).
+        Metrics of the ensemble, `gap_METHOD` of each method, `videos` and `select_videos`; details `methods`, `members`
+        (the paper's table 4), `frontier` (GAP against bytes), `guard`, `room` (what the budget leaves for members and
+        their graphs), `settings`, `random_trials` and `part` (of the hold-out, on which `gap` is computed).
 
     Raises:
         DataError: A folder is no member, or the members' predictions are not of the same videos.
@@ -115,24 +115,23 @@ def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, 
     seconds = time.perf_counter() - started
     counts = {"flat": 1, "random": trials[0].done, "ours": trials[1].done}
     rows = _score(holdout, methods, counts)
-    searched_gaps = {row["method"]: row["gap_search"] for row in rows}
+    searched_gaps = {row["method"]: row["gap_select"] for row in rows}
     chosen, guard = choose_method(holdout.search, methods, searched_gaps, config.min_gain_errors)
     best = next(row for row in rows if row["method"] == chosen)
     ensemble = EnsembleWeights(
         budget_bytes=config.budget_bytes,
-        gap_report_float=_float_gap(best["members"], opened, holdout, config.gap_top_k),
+        gap_float=_float_gap(best["members"], opened, holdout, config.gap_top_k),
         **{name: best[name] for name in best if name in EnsembleWeights.model_fields},
     )
     ensemble.save(output)
     return StageResult(
-        metrics=_metrics(ensemble, rows) | {"trials_per_second": sum(counts.values()) / seconds},
+        metrics=_metrics(holdout, ensemble, rows) | {"trials_per_second": sum(counts.values()) / seconds},
         details={
             "methods": rows,
             "members": _table_of_members(holdout, opened, ensemble, own_gaps),
             "frontier": _frontier(holdout, trials, own_gaps),
             "guard": guard,
             "part": holdout.part,
-            "split": {"search_videos": holdout.search.num_videos, "report_videos": holdout.report.num_videos},
             "room": {
                 "limit_bytes": holdout.budget.limit_bytes,
                 "graph_bytes": holdout.budget.graph_bytes,
@@ -194,8 +193,7 @@ def _score(holdout: _Holdout, methods: Mapping[str, Weights], trials: Mapping[st
         {
             "method": name,
             "trials": trials[name],
-            "gap_search": float(search[i]),
-            "gap_report": float(report[i]),
+            "gap_select": float(search[i]),
             "gap": float(report[i]),
             "size_bytes": int(holdout.budget.size_of(weights)),
             "members": holdout.named(weights),
@@ -204,13 +202,13 @@ def _score(holdout: _Holdout, methods: Mapping[str, Weights], trials: Mapping[st
     ]
 
 
-def _metrics(ensemble: EnsembleWeights, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    reported = {f"gap_report_{row['method']}": row["gap_report"] for row in rows}
-    return reported | {
-        "gap": ensemble.gap_report,
-        "gap_search": ensemble.gap_search,
-        "gap_report": ensemble.gap_report,
-        "gap_report_float": ensemble.gap_report_float,
+def _metrics(holdout: _Holdout, ensemble: EnsembleWeights, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    return {f"gap_{row['method']}": row["gap"] for row in rows} | {
+        "gap": ensemble.gap,
+        "gap_select": ensemble.gap_select,
+        "gap_float": ensemble.gap_float,
+        "videos": float(holdout.report.num_videos),
+        "select_videos": float(holdout.search.num_videos),
         "size_bytes": float(ensemble.size_bytes),
         "budget_bytes": float(ensemble.budget_bytes),
         "members": float(len(ensemble.members)),
@@ -229,7 +227,7 @@ def _table_of_members(
             "size_bytes": int(size),
             "size_share": int(size) / ensemble.size_bytes if name in ensemble.members else 0.0,
             "weight": ensemble.members.get(name, 0.0),
-            "gap_search": float(searched),
+            "gap_select": float(searched),
             "gap": float(gap),
         }
         for name, size, searched, gap in zip(holdout.names, holdout.budget.sizes, own_gaps, reported, strict=True)
@@ -252,8 +250,8 @@ def _frontier(holdout: _Holdout, searches: Sequence[Trials], own_gaps: npt.NDArr
     return [
         {
             "size_bytes": int(sizes[i]),
-            "gap_search": float(gaps[i]),
-            "gap_report": float(gap),
+            "gap_select": float(gaps[i]),
+            "gap": float(gap),
             "members": holdout.named(weights[i]),
         }
         for i, gap in zip(picked, reported, strict=True)
