@@ -3,8 +3,8 @@
 import json
 import shlex
 import signal
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,9 +15,7 @@ from yt8m.errors import DataError
 from yt8m.storage.local import local_path
 
 if TYPE_CHECKING:
-    from yt8m.data.importing.labels import LabelTable
     from yt8m.data.importing.report import ImportReport
-    from yt8m.data.importing.target import Target
 
 # Options that name columns which a file of labels may have instead of the source.
 _PER_VIDEO = ("--group-column", "--weight-column")
@@ -198,6 +196,7 @@ def import_command(
     all its files or not at all.
     """
     from yt8m.data.importing.dataset import import_dataset
+    from yt8m.data.importing.labels import read_label_file
     from yt8m.data.importing.options import MissingColumnError
     from yt8m.data.importing.readers.csv_header import some
     from yt8m.data.importing.source import SourceOptions, open_source
@@ -213,7 +212,7 @@ def import_command(
         limits[name] = (low, high)
     config = ImportConfig.parse(given | {"sources": paths, "ranges": limits}, "data import")
     target = Target.of(config)
-    tables = _label_tables(labels, reading, target) if labels else None
+    tables = read_label_file(labels, reading, target.vocabulary) if labels else None
     columns = tables.columns if tables else ()
     source_options = SourceOptions.parse(reading, "data import")
     try:
@@ -241,42 +240,6 @@ def import_command(
     finally:
         signal.signal(signal.SIGTERM, before)
     _show(report, folder, dry_run=dry_run)
-
-
-class _LabelFile(NamedTuple):
-    """What a file of labels holds: labels, groups and weights by id, if it has them, and the names of its columns."""
-
-    labels: "LabelTable"
-    groups: "LabelTable | None"
-    weights: "LabelTable | None"
-    columns: Sequence[str]
-
-
-def _label_tables(uri: str, reading: dict[str, Any], target: "Target") -> _LabelFile:
-    """Read labels from a file, and groups and weights if it has them.
-
-    Args:
-        uri: File of labels.
-        reading: Options of the source. Those that name columns of labels, groups or weights in the file are removed.
-        target: What the data set is to match.
-    """
-    from yt8m.data.importing.labels import read_labels
-    from yt8m.data.importing.readers.label_files import columns_of
-
-    labels = reading.pop("labels_column", "")
-    columns = columns_of(uri, reading.get("id_column", ""), labels)
-    ids = reading.get("id_column", "") if reading.get("id_column") in columns else ""
-    form, separator = reading["label_form"], reading.get("label_separator", "")
-    table = read_labels(uri, form, target.vocabulary, separator=separator, id_column=ids, labels_column=labels)
-
-    def by_id(option: str, default: str = "") -> "LabelTable | None":
-        column = reading.get(option, default)
-        if column not in columns:
-            return None
-        reading.pop(option, None)
-        return read_labels(uri, "names", separator="\0", id_column=ids, labels_column=column)
-
-    return _LabelFile(table, by_id("group_column", "group"), by_id("weight_column"), columns)
 
 
 def _show(report: "ImportReport", folder: str, *, dry_run: bool) -> None:

@@ -2,17 +2,17 @@
 
 from array import array
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from yt8m.data.importing.label_forms import LabelForm, LabelReader
 from yt8m.data.importing.readers.checked import id_text
-from yt8m.data.importing.readers.label_files import read_cells
+from yt8m.data.importing.readers.label_files import columns_of, read_cells
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.errors import DataError
 
-__all__ = ["LabelForm", "LabelTable", "Vocabulary", "read_labels"]
+__all__ = ["LabelForm", "LabelTable", "Vocabulary", "read_label_file", "read_labels"]
 
 _ROWS_AT_ONCE = 1024
 
@@ -152,6 +152,47 @@ def read_labels(
     if not len(table):
         raise DataError(f"{uri}: expected labels, received no row.")
     return table
+
+
+class LabelFile(NamedTuple):
+    """What a file of labels holds.
+
+    Attributes:
+        labels: Labels by id.
+        groups: Groups by id; None if the file has none.
+        weights: Weights by id; None if the file has none.
+        columns: Names of its columns.
+    """
+
+    labels: LabelTable
+    groups: LabelTable | None
+    weights: LabelTable | None
+    columns: Sequence[str]
+
+
+def read_label_file(uri: str, reading: dict[str, Any], vocabulary: Vocabulary | None) -> LabelFile:
+    """Read labels from a file like `read_labels`, and groups and weights if it has them.
+
+    Args:
+        uri: File of labels.
+        reading: Options of the source, as in `SourceOptions`. Those that name columns of labels, groups or weights in
+            the file are removed.
+        vocabulary: Names of classes.
+    """
+    labels = reading.pop("labels_column", "")
+    columns = columns_of(uri, reading.get("id_column", ""), labels)
+    ids = reading.get("id_column", "") if reading.get("id_column") in columns else ""
+    form, separator = reading["label_form"], reading.get("label_separator", "")
+    table = read_labels(uri, form, vocabulary, separator=separator, id_column=ids, labels_column=labels)
+
+    def by_id(option: str, default: str = "") -> LabelTable | None:
+        column = reading.get(option, default)
+        if column not in columns:
+            return None
+        reading.pop(option, None)
+        return read_labels(uri, "names", separator="\0", id_column=ids, labels_column=column)
+
+    return LabelFile(table, by_id("group_column", "group"), by_id("weight_column"), columns)
 
 
 def _refuse_doubt(labels: Sequence[str | int], where: str, form: LabelForm, vocabulary: Vocabulary) -> None:

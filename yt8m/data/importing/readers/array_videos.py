@@ -103,9 +103,11 @@ class ArrayVideos:
                 )
         else:
             rest = [each for each in names if each not in (ids, labels, groups, weights, lengths, offsets)]
-            chosen = [each for each in rest if _is_feature(arrays.open(each))]
+            opened = ((each, arrays.open(each)) for each in rest)  # one after the other
+            chosen = [each for each, rows in opened if 1 <= len(rows.shape) <= 3 and rows.dtype.kind in "fiub"]
         if not chosen:
-            received = ", ".join(f"{each} {_describe(arrays.open(each))}" for each in names) or "no array"
+            found = [(each, arrays.open(each)) for each in names]
+            received = ", ".join(f"{each} ({rows.dtype}, shape {rows.shape})" for each, rows in found) or "no array"
             raise DataError(
                 f"{arrays.where}: expected features as arrays of numbers with one to three axes, (videos, frames, "
                 f"values), received {received}. Name the features with --feature."
@@ -294,11 +296,3 @@ def _guess(arrays: ArraySet, roles: Roles, has_ids: bool, is_single: bool) -> st
         f"{shape[0]} videos with a vector of {shape[-1]} values each, or --layout file if it is one video of "
         f"{shape[0]} frames."
     )
-
-
-def _is_feature(rows: Rows) -> bool:
-    return 1 <= len(rows.shape) <= 3 and rows.dtype.kind in "fiub"
-
-
-def _describe(rows: Rows) -> str:
-    return f"({rows.dtype}, shape {rows.shape})"
