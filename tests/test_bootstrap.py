@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from yt8m.bootstrap import resample_gaps, standard_error
+from yt8m.bootstrap import difference_error, resample_gaps, standard_error
 from yt8m.metrics import pack_keys
 
 
@@ -60,6 +60,18 @@ def test_models_are_compared_on_the_same_drawings():
     one, same = resample_gaps([keys, keys], labels, resamples=10)
     assert standard_error(one) > 0
     assert standard_error(one - same) == 0
+    assert difference_error(keys, keys, labels) == 0
+
+
+def test_the_error_of_a_difference_is_that_of_the_same_drawings_of_both():
+    scores, hits, labels = drawn_predictions(12)
+    other = drawn_predictions(12, seed=1)
+    differences = []
+    for rows in drawings(12, 200, 0):
+        count = int(labels[rows].sum())
+        differences.append(slow_gap(scores[rows], hits[rows], count) - slow_gap(other[0][rows], other[1][rows], count))
+    found = difference_error(pack_keys(scores, hits), pack_keys(other[0], other[1]), labels)
+    assert found == pytest.approx(np.std(differences, ddof=1))
 
 
 def test_the_same_seed_draws_the_same_videos():

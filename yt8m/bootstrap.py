@@ -53,6 +53,18 @@ def standard_error(resampled: NDArray[np.float64]) -> float:
     return float(resampled.std(ddof=1))
 
 
+def difference_error(one: NDArray[np.uint32], other: NDArray[np.uint32], label_counts: ArrayLike) -> float:
+    """Return the standard error of the difference in GAP between two models on the same videos.
+
+    Args:
+        one: Keys of the top predictions of `N` videos, as in `resample_gaps`.
+        other: Keys of the other model's predictions.
+        label_counts: Number of labels of each video, `(N,)`.
+    """
+    first, second = resample_gaps([one, other], label_counts)
+    return standard_error(first - second)
+
+
 class _SortedPredictions:
     """Predictions of all videos by descending score, down to the last hit.
 

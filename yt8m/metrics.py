@@ -27,7 +27,7 @@ class StreamingMetrics:
     """Computes the metrics over batches of videos.
 
     The top k predictions of every video are kept with 6 bytes each (score, class, and a bit for hit or miss). With
-    k = 20 this takes 120 bytes per video, or 28 MB for the 232,072 hold-out videos of the paper, independent of the
+    k = 20 this takes 122 bytes per video, or 28 MB for the 232,072 hold-out videos of the paper, independent of the
     number of classes.
 
     The recall in GAP and mAP counts all labels, including those outside the top k, as in the challenge's starter code.
@@ -45,6 +45,7 @@ class StreamingMetrics:
         self._positives = np.zeros(num_classes, np.int64)
         self._keys: list[npt.NDArray[np.uint32]] = []
         self._classes: list[npt.NDArray[np.uint16]] = []
+        self._label_counts: list[npt.NDArray[np.uint16]] = []
         self._videos = 0
         self._hits_at_1 = np.zeros(num_classes, np.int64)
         self._sum_perr = 0.0
@@ -71,6 +72,11 @@ class StreamingMetrics:
     def keys(self) -> npt.NDArray[np.uint32]:
         """Keys of the top predictions of the videos so far, uint32 `(N, k)`; see `pack_keys`."""
         return np.concatenate([np.zeros((0, self._top_k), np.uint32), *self._keys])
+
+    @property
+    def label_counts(self) -> npt.NDArray[np.uint16]:
+        """Number of labels of each video so far, predicted or not, uint16 `(N,)`."""
+        return np.concatenate([np.zeros(0, np.uint16), *self._label_counts])
 
     def result(self) -> dict[str, float]:
         """Return `gap`, `map`, `hit_at_1`, `perr` and the number of `videos` so far, all finite."""
@@ -114,6 +120,7 @@ class StreamingMetrics:
         # Copies, because views would keep all predictions of the batch in memory.
         self._keys.append(pack_keys(scores[:, :k], hits[:, :k]))
         self._classes.append(classes[:, :k].copy())
+        self._label_counts.append(label_counts.astype(np.uint16))
 
 
 def gap_from_top(
@@ -135,8 +142,21 @@ def gap_from_top(
     Returns:
         GAP, 0 if there are no labels.
     """
-    hits = label_hits(classes[:, :k], label_ptr, labels)
-    return gap_of_keys(pack_keys(scores[:, :k], hits), len(labels))
+    return gap_of_keys(keys_from_top(classes, scores, label_ptr, labels, k), len(labels))
+
+
+def keys_from_top(
+    classes: npt.NDArray[np.uint16],
+    scores: npt.NDArray[np.float32],
+    label_ptr: npt.NDArray[np.int64],
+    labels: npt.NDArray[np.uint16],
+    k: int = GAP_TOP_K,
+) -> npt.NDArray[np.uint32]:
+    """Return the keys of stored top-K predictions, uint32 `(N, k)`.
+
+    The arguments are those of `gap_from_top`; for keys see `pack_keys`.
+    """
+    return pack_keys(scores[:, :k], label_hits(classes[:, :k], label_ptr, labels))
 
 
 def label_hits(

@@ -168,7 +168,7 @@ def ensemble_records() -> list[dict[str, Any]]:
     ]
     members = [
         {"name": name, "family": name.split("-")[0], "size_bytes": 275_857, "size_share": 1 / 7 if weight else 0.0}
-        | {"weight": weight, "gap_select": 0.78}
+        | {"weight": weight, "gap_select": 0.78, "gap": 0.78}
         for name, weight in [*weights.items(), ("netfv-b-student", 0.0)]
     ]
     details = {

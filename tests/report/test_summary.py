@@ -224,6 +224,23 @@ def test_the_check_of_the_baseline_passes_where_the_warning_of_a_worthless_model
     assert [warning.rule for warning in summary.warnings] == [2] * (not passed)
 
 
+@pytest.mark.parametrize(("error", "passed"), [(0.002, True), (0.01, False)])
+def test_the_ensemble_beats_the_best_single_model_only_by_more_than_chance(error, passed):
+    search = {"stage": "search_weights", "metrics": {"gap": 0.52, "best_member_error": error}}
+    (check,) = summarize(trained("a", "dbof", 0.505), search).checks
+    assert check.passed is passed
+    assert ("more than chance" in check.text) is not passed
+
+
+@pytest.mark.parametrize(("error", "passed"), [(0.01, True), (0.03, False)])
+def test_distillation_helps_only_by_more_than_the_error_of_gap(error, passed):
+    student = trained("s", "dbof", 0.52) | {"metrics": {"gap": 0.52, "gap_error": error}}
+    facts = {"s": {"learn_from": "netvlad", "baseline": "t"}}
+    (check,) = summarize(trained("t", "dbof", 0.5), student, students=facts).checks
+    assert check.passed is passed
+    assert ("does not help dbof" in check.text) is not passed
+
+
 @pytest.mark.parametrize("quantized", [True, False])
 def test_there_is_no_check_where_nothing_was_compared(quantized):
     variables = [{"name": "head/bias", "quantized": quantized}]

@@ -7,8 +7,10 @@ import pytest
 
 from tests.support.predictions import assert_same_predictions
 from tests.support.weights import read_weights
+from yt8m.bootstrap import difference_error
 from yt8m.errors import DataError
 from yt8m.identity import folder_digest
+from yt8m.metrics import pack_keys
 from yt8m.predictions import Predictions
 from yt8m.stages.average import AverageConfig, average
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
@@ -82,11 +84,14 @@ def test_an_average_with_measured_statistics_is_not_measured_again(small_partiti
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_policy_if_better_looks_at_select_alone(small_partition, trained, tmp_path, monkeypatch, kept):
-    better, worse = HoldoutGaps(select=0.6, report=0.1), HoldoutGaps(select=0.5, report=0.9)
+    rng, labels = np.random.default_rng(0), np.ones(20, np.uint16)
+    keys = [pack_keys(rng.random((20, 3)).astype(np.float32), rng.random((20, 3)) < 0.3) for _ in range(2)]
+    better, worse = HoldoutGaps(0.6, 0.1, keys[0], labels), HoldoutGaps(0.5, 0.9, keys[1], labels)
     gaps = iter([worse, better] if kept else [better, worse])
     monkeypatch.setattr(holdout, "holdout_gaps", lambda *_: next(gaps))
     metrics = run(small_partition, trained, tmp_path, policy="if_better").metrics
     assert metrics["kept"] == kept
+    assert 0 < metrics["averaging_loss_error"] == pytest.approx(difference_error(*keys, labels))
     figures = [metrics[f"gap_{name}"] for name in ("select_before", "select_after", "before", "after")]
     assert figures == ([0.5, 0.6, 0.9, 0.1] if kept else [0.6, 0.5, 0.1, 0.9])
 

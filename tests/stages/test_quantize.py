@@ -10,6 +10,7 @@ from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
 from yt8m.ensembling.members import Member, load_members
 from yt8m.errors import DataError
+from yt8m.metrics import gap_from_top
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, save_weights
 from yt8m.predictions import Predictions
@@ -138,6 +139,19 @@ def test_a_member_holds_the_quantized_model_and_both_predictions(made, trained, 
     }
     assert result.metrics["evaluation_seconds"] > 0
     assert result.details["variables"] == alone.details["variables"]
+
+
+def test_the_error_of_the_loss_is_that_on_drawn_videos_of_the_report(made):
+    member, result = made
+    both = [Predictions.load(path) for path in (member.float_predictions, member.predictions)]
+    reported = both[0].rows_report
+    rng, differences = np.random.default_rng(0), []
+    for _ in range(200):
+        rows = reported[rng.integers(0, len(reported), len(reported))]
+        drawn = [each.rows(rows) for each in both]
+        gaps = [gap_from_top(each.classes, each.scores, each.label_ptr, each.labels) for each in drawn]
+        differences.append(gaps[0] - gaps[1])
+    assert result.metrics["quantization_loss_error"] == pytest.approx(np.std(differences, ddof=1))
 
 
 def test_predictions_of_the_quantized_model_are_its_own(made):

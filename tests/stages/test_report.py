@@ -50,7 +50,7 @@ def test_the_keys_of_the_summary_are_stable(records, tmp_path):
         "unseen", "measured_on", "map",
         "hit_at_1", "perr", "accuracy", "balanced_accuracy", "gap_select", "test_gap", "test_gap_low", "test_gap_high",
         "test_videos", "size_bytes", "budget_bytes", "budget_share", "members", "baseline_gap",
-        "best_model", "best_model_gap",
+        "best_model", "best_model_gap", "best_member_error",
     }  # fmt: skip
 
 

@@ -11,6 +11,8 @@ from tests.support.predictions import gap_of_mean, halved, members
 from tests.support.python import modules_after
 from tests.support.toy_ensemble import write_member
 from yt8m.ensembling.files import EnsembleWeights
+from yt8m.ensembling.scores import EnsembleScores
+from yt8m.ensembling.significance import gain_standard_error
 from yt8m.errors import BudgetError, ConfigError, DataError
 from yt8m.predictions import Predictions
 from yt8m.stages.result import StageResult
@@ -61,6 +63,9 @@ def test_figures_match_the_weights_on_each_part(tmp_path: Path):
     assert result.metrics["gap"] == ensemble.gap
     alone = [gap_of_mean(found, one, np.arange(1, 400, 2)) for one in np.eye(4)]
     assert [row["gap"] for row in result.details["members"]] == pytest.approx(alone, abs=1e-6)
+    best = np.eye(4)[np.argmax(np.where(weights > 0, [row["gap_select"] for row in result.details["members"]], -1))]
+    reported = EnsembleScores(found, np.arange(1, 400, 2), top_k=20)
+    assert 0 < result.metrics["best_member_error"] == pytest.approx(gain_standard_error(reported, weights, best))
     assert result.details["part"] == "report"
     assert (result.metrics["videos"], result.metrics["select_videos"]) == (200, 200)
     assert all(type(value) is float and math.isfinite(value) for value in result.metrics.values())

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from yt8m.bootstrap import resample_gaps, standard_error
+from yt8m.bootstrap import difference_error
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.trials import Weights
 
@@ -52,5 +52,5 @@ def gain_standard_error(scores: EnsembleScores, weights: Weights, baseline: Weig
     if scores.num_videos < 2:
         return float("inf")
     keys = scores.top_keys(np.stack([weights, baseline]).astype(np.float32))
-    one, other = resample_gaps([each.reshape(scores.num_videos, -1) for each in keys], scores.positives)
-    return standard_error(one - other)
+    one, other = (each.reshape(scores.num_videos, -1) for each in keys)
+    return difference_error(one, other, scores.positives)

@@ -8,6 +8,8 @@ from yt8m.report.summary_tables import Tables
 
 # Maximum difference between the GAP of the exported model and that of the search on the same videos.
 EXPORT_TOLERANCE = 1e-4
+# Gain of the ensemble over the best single model, in standard errors, that is more than chance.
+LEAST_ERRORS = 2.0
 # Maximum GAP that quantization to 8 bits is expected to cost.
 QUANTIZATION_TOLERANCE = 1e-3
 
@@ -33,8 +35,9 @@ def _final_checks(final: Final, search: Search | None) -> Iterator[Check]:
             passed=above, text=f"The model {'beats' if above else 'does not beat'} the label-frequency baseline."
         )
     if final.best_model_gap is not None and final.measured_on != "model" and final.members != 1:
-        above = final.gap > final.best_model_gap
-        yield Check(passed=above, text=f"The ensemble {'beats' if above else 'does not beat'} its best single model.")
+        above = final.gap - final.best_model_gap > LEAST_ERRORS * (final.best_member_error or 0.0)
+        verdict = "beats the best single model" if above else "does not beat the best single model by more than chance"
+        yield Check(passed=above, text=f"The ensemble {verdict}.")
     searched = next((method.gap for method in search.methods if method.chosen), None) if search else None
     if searched is not None and final.measured_on == "exported model":
         same = abs(final.gap - searched) <= EXPORT_TOLERANCE
@@ -43,10 +46,17 @@ def _final_checks(final: Final, search: Search | None) -> Iterator[Check]:
 
 
 def _table_checks(tables: Tables) -> Iterator[Check]:
-    gains = {row.family: row.family_gain for row in tables.distillation if row.family_gain is not None}
+    # The error of a gain on the same videos is smaller than that of GAP, but records do not have it.
+    gains = {
+        row.family: (row.family_gain, row.gap_error or 0.0)
+        for row in tables.distillation
+        if row.family_gain is not None
+    }
     if gains:
-        lost = [family for family, gain in gains.items() if gain <= 0]
-        text = f"does not help {', '.join(lost)}" if lost else "helps every family on average"
+        lost = [family for family, (gain, error) in gains.items() if gain <= error]
+        text = "helps every family on average"
+        if lost:
+            text = f"does not help {', '.join(lost)} by more than the standard error of GAP"
         yield Check(passed=not lost, text=f"Distillation {text}.")
     # Of a model of small variables, nothing is stored in few bits.
     rows = [

@@ -94,6 +94,7 @@ def _final(run: Run, parts: Parts) -> Final:
         baseline_gap=next((gap for gap in baselines if gap is not None), None),
         best_model=best.name if best and best.gap else "",
         best_model_gap=best.gap if best else None,
+        best_member_error=search.metrics.get("best_member_error") if search else None,
     )
 
 

@@ -54,6 +54,7 @@ class Final(Config):
         baseline_gap: GAP of predicting each class by its frequency alone, on the same videos as `gap`.
         best_model: Name of the single model with the highest GAP on the select videos.
         best_model_gap: GAP of that model, on the same videos as `gap`.
+        best_member_error: Standard error of the difference in GAP between the ensemble and its best member.
     """
 
     gap: float | None = None
@@ -84,6 +85,7 @@ class Final(Config):
     baseline_gap: float | None = None
     best_model: str = ""
     best_model_gap: float | None = None
+    best_member_error: float | None = None
 
 
 class Model(Config):

@@ -73,6 +73,7 @@ class DistillationRow(Config):
         family: Architecture of the student.
         learn_from: Family or group of the recipe whose teachers' predictions the student learned from.
         gap_distilled: GAP of the student.
+        gap_error: Standard error of that GAP.
         baseline: Model with the same configuration and training that learned from labels alone. Empty if none.
         gap_undistilled: GAP of the baseline.
         gain: `gap_distilled - gap_undistilled`.
@@ -84,6 +85,7 @@ class DistillationRow(Config):
     family: str
     learn_from: str
     gap_distilled: float | None
+    gap_error: float | None
     baseline: str
     gap_undistilled: float | None
     gain: float | None

@@ -96,6 +96,7 @@ def distillation_table(run: Run) -> tuple[DistillationRow, ...]:
             family=student.family,
             learn_from=student.learn_from,
             gap_distilled=student.gap,
+            gap_error=student.metric(student.final, "gap_error"),
             baseline=baseline.name if (baseline := baselines[student.name]) else "",
             gap_undistilled=_gap(baseline),
             gain=gains[student.name],

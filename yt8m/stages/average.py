@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from yt8m import storage
+from yt8m.bootstrap import difference_error
 from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.identity import folder_digest
@@ -85,9 +86,9 @@ def average(
 
     Returns:
         Metrics `gap_select_before` and `gap_select_after` on the part of the hold-out that decides, `gap_before` and
-        `gap_after` on the part that is reported, `kept` (1 for the average), `seconds` of the training, `steps`,
-        `parameters`, and those of the evaluation of the model that is kept (`measure`); details `curve`, `settings`
-        and those of the evaluation.
+        `gap_after` on the part that is reported, `averaging_loss_error` (standard error of their difference), `kept` (1
+        for the average), `seconds` of the training, `steps`, `parameters`, and those of the evaluation of the model
+        that is kept (`measure`); details `curve`, `settings` and those of the evaluation.
 
     Raises:
         ConfigError: The loss became infinite.
@@ -135,7 +136,7 @@ def _average(
         averaging_decay=1 - 1 / averaged.value,
     )
     top_k = config.evaluation.gap_top_k
-    before_gaps = holdout_gaps(run.network, shards, config.batch_size, "GAP before averaging", top_k)
+    before_gaps = holdout_gaps(run.network, shards, config.batch_size, "Measuring before averaging", top_k)
     record = run.fit(
         checkpoint_uri=checkpoint_uri,
         tensorboard_uri=tensorboard_uri,
@@ -144,7 +145,7 @@ def _average(
         architecture=description.model.architecture,
         identity={"weights": folder_digest(model)},
     )
-    after_gaps = holdout_gaps(run.network, shards, config.batch_size, "GAP after averaging", top_k)
+    after_gaps = holdout_gaps(run.network, shards, config.batch_size, "Measuring after averaging", top_k)
     kept = config.policy == "always" or after_gaps.select > before_gaps.select
     if kept:
         save_model(output, run.network, description.model, description.data)
@@ -156,6 +157,7 @@ def _average(
         "gap_after": after_gaps.report,
         "gap_select_before": before_gaps.select,
         "gap_select_after": after_gaps.select,
+        "averaging_loss_error": difference_error(before_gaps.keys, after_gaps.keys, before_gaps.label_counts),
         "kept": float(kept),
         "seconds": record.seconds,
         "steps": float(run.steps.total),

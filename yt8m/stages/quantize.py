@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt
 
 from yt8m import storage
+from yt8m.bootstrap import difference_error
 from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.ensembling.members import Member, load_members
 from yt8m.errors import DataError
+from yt8m.metrics import keys_from_top
 from yt8m.models.files import WEIGHTS_FILE, read_description, save_weights
 from yt8m.predictions import Predictions
 from yt8m.quantization.files import iterate_quantized
@@ -63,7 +65,8 @@ def quantize(*, partition: Path, model: Path, predictions: Path, config: Quantiz
         output: Folder of the member (`yt8m.ensembling.members.Member`), written atomically.
 
     Returns:
-        Metrics and details of `quantize_weights`, and of `evaluate` for the quantized model.
+        Metrics and details of `quantize_weights`, and of `evaluate` for the quantized model; and the metric
+        `quantization_loss_error`, the standard error of the difference in GAP to the float model.
 
     Raises:
         DataError: There is no model, it is already quantized, or a weight is not finite; the predictions are of other
@@ -83,8 +86,16 @@ def quantize(*, partition: Path, model: Path, predictions: Path, config: Quantiz
             predictions=member.predictions,
         )
         # The ids of the hold-out videos are known only now.
-        load_members({"float": predictions, "quantized": member.predictions}, config.evaluation.top_k)
-    return measured
+        both = load_members({"float": predictions, "quantized": member.predictions}, config.evaluation.top_k)
+    error = _loss_error(both["float"], both["quantized"], config.evaluation.gap_top_k)
+    return StageResult({**measured.metrics, "quantization_loss_error": error}, measured.details)
+
+
+def _loss_error(floats: Predictions, quantized: Predictions, gap_top_k: int) -> float:
+    """Estimate the standard error of the difference in GAP on the videos on which figures are reported."""
+    found = [each.rows(each.rows_report) for each in (floats, quantized)]
+    one, other = (keys_from_top(each.classes, each.scores, each.label_ptr, each.labels, gap_top_k) for each in found)
+    return difference_error(one, other, np.diff(found[0].label_ptr))
 
 
 def _check_predictions(path: Path, partition: Partition, top_k: int) -> None:

@@ -17,7 +17,7 @@ from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import Member, load_members
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.search import guided_search, random_search
-from yt8m.ensembling.significance import choose_method
+from yt8m.ensembling.significance import choose_method, gain_standard_error
 from yt8m.ensembling.trials import Trials, Weights, pareto_frontier
 from yt8m.holdout import Part
 from yt8m.metrics import GAP_TOP_K
@@ -99,9 +99,10 @@ def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, 
         output: File that receives the members and their weights as JSON (`EnsembleWeights`).
 
     Returns:
-        Metrics of the ensemble, `gap_METHOD` of each method, `videos` and `select_videos`; details `methods`, `members`
-        (the paper's table 4), `frontier` (GAP against bytes), `guard`, `room` (what the budget leaves for members and
-        their graphs), `settings`, `random_trials` and `part` (of the hold-out, on which `gap` is computed).
+        Metrics of the ensemble, `gap_METHOD` of each method, `videos`, `select_videos`, and `best_member_error`, the
+        standard error of the difference in GAP between the ensemble and its best member alone; details `methods`,
+        `members` (the paper's table 4), `frontier` (GAP against bytes), `guard`, `room` (what the budget leaves for
+        members and their graphs), `settings`, `random_trials` and `part` (of the hold-out, on which `gap` is computed).
 
     Raises:
         DataError: A folder is no member, or the members' predictions are not of the same videos.
@@ -125,7 +126,11 @@ def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, 
     )
     ensemble.save(output)
     return StageResult(
-        metrics=_metrics(holdout, ensemble, rows) | {"trials_per_second": sum(counts.values()) / seconds},
+        metrics={
+            **_metrics(holdout, ensemble, rows),
+            **_error_to_best_member(holdout, methods[chosen], own_gaps),
+            "trials_per_second": sum(counts.values()) / seconds,
+        },
         details={
             "methods": rows,
             "members": _table_of_members(holdout, opened, ensemble, own_gaps),
@@ -213,6 +218,13 @@ def _metrics(holdout: _Holdout, ensemble: EnsembleWeights, rows: Sequence[Mappin
         "budget_bytes": float(ensemble.budget_bytes),
         "members": float(len(ensemble.members)),
     }
+
+
+def _error_to_best_member(holdout: _Holdout, weights: Weights, own_gaps: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Return the metric `best_member_error`; nothing for a single video, whose error is infinite."""
+    alone = np.eye(len(weights))[np.argmax(np.where(weights > 0, own_gaps, -1.0))]
+    error = gain_standard_error(holdout.report, weights, alone)
+    return {"best_member_error": error} if np.isfinite(error) else {}
 
 
 def _table_of_members(

@@ -86,10 +86,14 @@ class HoldoutGaps(NamedTuple):
     Attributes:
         select: GAP on the videos that decide.
         report: GAP on the videos on which figures are reported.
+        keys: Keys of the top predictions of those videos, uint32 `(N, k)`; see `yt8m.metrics.pack_keys`.
+        label_counts: Numbers of labels of those videos, uint16 `(N,)`.
     """
 
     select: float
     report: float
+    keys: npt.NDArray[np.uint32]
+    label_counts: npt.NDArray[np.uint16]
 
 
 class BothParts:
@@ -190,4 +194,5 @@ def holdout_gaps(
     scores = BothParts(partition, top_k=top_k)
     for batch in predict_holdout(keras_predictor(network), partition, batch_size, description):
         scores.update(batch)
-    return HoldoutGaps(*(part.metrics.result()["gap"] for part in (scores.select, scores.report)))
+    select, report = scores.select.metrics, scores.report.metrics
+    return HoldoutGaps(select.result()["gap"], report.result()["gap"], report.keys, report.label_counts)

@@ -10,12 +10,13 @@ from yt8m.report.warnings.rule import Finding, select_videos_of, videos_of
 # of the hold-out; or on a hold-out that is not divided, which has no second part to show that a gain was chance.
 LEAST_GAIN_ERRORS = 2.0
 LEAST_GAIN_ERRORS_UNDIVIDED = 3.0
-# Rule 4: fall of GAP by averaging and by quantization. Differences on the same videos have about half the standard
-# error of GAP itself, so that one standard error of GAP is two of the difference.
+# Rule 4: fall of GAP by averaging and by quantization.
 MOST_AVERAGING_LOSS = 0.02
 MOST_QUANTIZATION_LOSS = 0.01
 # Rule 10: fall of GAP of the exported model below its best member.
 MOST_ENSEMBLE_LOSS = 0.01
+# Rules 4 and 10: the same fall in standard errors of the difference.
+MOST_LOSS_ERRORS = 2.0
 
 
 def find_worthless_models(run: Run) -> Iterator[Finding]:
@@ -81,7 +82,7 @@ def find_losses(run: Run) -> Iterator[Finding]:
         if before is None or after is None or "quantize" not in model.records:
             continue
         record = model.records["quantize"]
-        if before - after > _most(MOST_QUANTIZATION_LOSS, record):
+        if before - after > _most(MOST_QUANTIZATION_LOSS, record, "quantization_loss_error"):
             method = record.config.get("method", record.details.get("method", "uniform"))
             better = "uniform_per_channel" if method == "uniform" else "float16"
             setting = f"`quantization.method: {better}`"
@@ -103,17 +104,17 @@ def find_bad_ensembles(run: Run) -> Iterator[Finding]:
     gap = exported.metrics.get("gap") if exported else None
     if exported is None or search is None or gap is None:
         return
-    named = [member["name"] for member in search.details.get("members", ()) if member["weight"] > 0]
-    known = {name: run.models[name].metric("quantize", "gap") for name in named if name in run.models}
-    gaps = {name: value for name, value in known.items() if value is not None}
-    if not gaps:
+    members = [member for member in search.details.get("members", ()) if member["weight"] > 0 and "gap" in member]
+    if not members:
         return
-    best = max(gaps, key=lambda name: gaps[name])
-    if gaps[best] - gap > _most(MOST_ENSEMBLE_LOSS, exported):
+    # Members of other runs have no records here, but the search has measured them, too.
+    first = max(members, key=lambda member: member["gap_select"])
+    best, alone = first["name"], first["gap"]
+    if alone - gap > _most(MOST_ENSEMBLE_LOSS, search, "best_member_error"):
         yield Finding(
             node=exported.node,
             text=(
-                f"The exported model has GAP {gap:.3f}, its best member {best} alone {gaps[best]:.3f}, on "
+                f"The exported model has GAP {gap:.3f}, its best member {best} alone {alone:.3f}, on "
                 f"{videos_of(exported)}."
             ),
             cause="The other members are far worse, and too few select videos to find that out were searched on.",
@@ -123,7 +124,7 @@ def find_bad_ensembles(run: Run) -> Iterator[Finding]:
 
 def _averaging_loss(record: NodeRecord) -> Iterator[Finding]:
     before, after = record.metrics.get("gap_before"), record.metrics.get("gap_after")
-    if before is None or after is None or before - after <= _most(MOST_AVERAGING_LOSS, record):
+    if before is None or after is None or before - after <= _most(MOST_AVERAGING_LOSS, record, "averaging_loss_error"):
         return
     kept = bool(record.metrics.get("kept", 1.0))
     divisor = record.config.get("learning_rate_divisor")
@@ -139,6 +140,6 @@ def _averaging_loss(record: NodeRecord) -> Iterator[Finding]:
     )
 
 
-def _most(limit: float, record: NodeRecord) -> float:
-    """Return the larger one of a limit and the standard error of GAP."""
-    return max(limit, record.metrics.get("gap_error", 0.0))
+def _most(limit: float, record: NodeRecord, error: str) -> float:
+    """Return the larger one of a limit and of so many standard errors of a difference, if the record has its error."""
+    return max(limit, MOST_LOSS_ERRORS * record.metrics.get(error, 0.0))
