@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from yt8m.data.partition import Partition
+from yt8m.data.scan import read_ids
 from yt8m.errors import ConfigError, DataError
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.final_test import check_first_records, find_test_shards, measure_on_test
@@ -25,6 +26,7 @@ def test_figures_have_names_of_their_own(small_partition, trained, labeled_shard
     assert found["test_videos"] == 7
     assert 0 < found["test_gap_low"] <= found["test_gap"] <= found["test_gap_high"] <= 1
     assert {"test_map", "test_hit_at_1", "test_baseline_gap", "test_gap_error", "test_gain_error"} < set(found)
+    assert found["test_videos_in_training"] == 0
     assert not {"test_bytes", "test_seconds", "test_gap_select", "test_select_videos"} & set(found)
 
 
@@ -33,7 +35,9 @@ def test_the_same_videos_as_a_hold_out_have_the_same_figures(small_partition, tr
     # A hold-out shard, which the partition does not know.
     (shard,) = known.holdout
     shutil.copy(shard.uri, tmp_path / "test.tfrecord")
-    unknown = known.model_copy(update={"holdout": (shard.model_copy(update={"checksum": "?", "uri": "/none"}),)})
+    unknown = known.model_copy(
+        update={"holdout": (shard.model_copy(update={"checksum": "?", "uri": known.training_uris[0]}),)}
+    )
     unknown.save(tmp_path / "partition.json")
     patterns = [str(tmp_path / "test*.tfrecord")]
     found = measure_on_test(patterns, partition=tmp_path / "partition.json", model=trained, config=CONFIG)
@@ -55,6 +59,19 @@ def test_shards_of_the_run_are_no_test(small_partition, trained, tmp_path):
         measure_on_test([str(tmp_path / "*.tfrecord")], partition=small_partition, model=trained, config=CONFIG)
     with pytest.raises(ConfigError, match=r"data\.test\[0\]: .*also a training or hold-out shard"):
         find_test_shards("data.test[0]", known.training_uris[0], known.training_uris)
+
+
+def test_videos_of_the_run_in_other_shards_are_told(small_partition, trained, tmp_path, shards, caplog):
+    known = Partition.load(small_partition)
+    used = [id_ for uris in (known.training_uris, known.holdout_uris) for id_ in read_ids(uris[0], known.spec)[:1]]
+    videos = [shards.video_of(number, labels=[number % 3]) for number in (500, *map(int, used), 501)]
+    uri = shards.write(tmp_path / "test0.tfrecord", videos)
+    found = measure_on_test([uri], partition=small_partition, model=trained, config=CONFIG)
+    assert (found["test_videos"], found["test_videos_in_training"]) == (4, 2)
+    assert (
+        f"data.test: 2 of 4 test videos are training or hold-out videos, too, for instance '{used[0]}' in {uri}."
+        in (caplog.text)
+    )
 
 
 def test_patterns_without_shards_are_refused(tmp_path):

@@ -464,6 +464,22 @@ def test_one_hold_out_video_cannot_be_divided_but_used_as_a_whole(tmp_path, shar
     assert partition.division.part == result.details["part"] == "hold-out"
 
 
+@pytest.mark.parametrize("grouped", [True, False])
+def test_groups_on_both_sides_are_told(tmp_path, shards, grouped):
+    # Groups of five videos: those of 10 to 14 are on both sides.
+    for name, numbers in (("train0", range(12)), ("validate0", range(12, 20))):
+        videos = [replace(shards.video_of(each, labels=[each % 4]), group=b"%d" % (each // 5)) for each in numbers]
+        shards.write(tmp_path / f"{name}.tfrecord", videos)
+    spec = shards.spec.model_copy(update={"layout": RecordLayout(group="group" if grouped else "")})
+    _, result = run(tmp_path, shards, spec=spec)
+    told = (
+        "3 of 8 hold-out videos are of groups that have training videos, too, so that figures are too high. For "
+        f"instance, '0012' in {tmp_path}/validate0.tfrecord has the group of '0010' in {tmp_path}/train0.tfrecord. "
+        "Take each group to one side, as `yt8m data import` does."
+    )
+    assert [doubt for doubt in result.details["doubts"] if "group" in doubt] == [told] * grouped
+
+
 def test_a_group_that_is_no_text_is_told(tmp_path, shards):
     for name, numbers in (("train0", range(9, 20)), ("validate0", range(4))):
         videos = [replace(shards.video_of(each, labels=[each % 4]), means={"loud": [0.5]}) for each in numbers]

@@ -218,6 +218,13 @@ def read_ids(uri: str, spec: DataSpec) -> list[str]:
     return [id_text(video_id) for video_id in ids]
 
 
+def name_video(scan: Scan, number: int, spec: DataSpec) -> str:
+    """Name the video of this index by its id and its shard, which is read."""
+    uri = scan.shard_of(number)
+    before = sum(shard.videos for shard in scan.shards[: [shard.uri for shard in scan.shards].index(uri)])
+    return f"'{read_ids(uri, spec)[number - before]}' in {uri}"
+
+
 def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partition:
     """Scan labeled shards and return a partition that holds out all of them.
 

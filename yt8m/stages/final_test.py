@@ -1,15 +1,21 @@
 """The test of the exported model: labeled shards of `data.test`, on which nothing was decided."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+
 from yt8m import storage
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, list_shards
+from yt8m.data.read_report import ReadReport
 from yt8m.errors import ConfigError, DataError
 from yt8m.holdout import Division
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
+
+_LOGGER = logging.getLogger("yt8m.data")
 
 TEST_KEY = "data.test"
 
@@ -79,7 +85,8 @@ def measure_on_test(
         config: How models are measured.
 
     Returns:
-        Metrics of `evaluate` whose names begin with `test_`: `test_gap`, `test_gap_low`, `test_videos`, ...
+        Metrics of `evaluate` whose names begin with `test_`: `test_gap`, `test_gap_low`, `test_videos`, ...; and
+        `test_videos_in_training`, the number of test videos with the id of a training or hold-out video.
 
     Raises:
         DataError: A pattern matches no shard, a shard is also a training or hold-out shard, or no video can be used or
@@ -116,7 +123,29 @@ def measure_on_test(
         path = Path(folder, "partition.json")
         known.model_copy(update=changes).save(path)
         measured = evaluate(partition=path, model=model, config=config, predictions=None).metrics
-    return {f"test_{name}": value for name, value in measured.items() if name not in _LEFT_OUT}
+    figures = {f"test_{name}": value for name, value in measured.items() if name not in _LEFT_OUT}
+    return figures | {"test_videos_in_training": float(_count_used(test, known))}
+
+
+def _count_used(test: Partition, known: Partition) -> int:
+    """Count the test videos with the id of a training or hold-out video, whose shards are read for this."""
+    from yt8m.data.scan import name_video, scan_shards  # noqa: PLC0415 - TensorFlow
+
+    quiet = ReadReport(log=False)
+    places = [*known.training_uris, *known.holdout_uris]
+    used = scan_shards(places, known.spec, "skip", quiet, "ids of the run").id_hashes
+    tested = scan_shards(test.holdout_uris, known.spec, "skip", quiet, "ids of the test")
+    shared = np.flatnonzero(np.isin(tested.id_hashes, used))
+    if len(shared):
+        _LOGGER.warning(
+            "%s: %s of %s test videos are training or hold-out videos, too, for instance %s. The figures of the test "
+            "are too high.",
+            TEST_KEY,
+            f"{len(shared):,}",
+            f"{tested.videos:,}",
+            name_video(tested, int(shared[0]), known.spec),
+        )
+    return len(shared)
 
 
 def _any_labeled(records: Sequence[bytes], spec: DataSpec) -> bool:

@@ -101,8 +101,9 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     # Before hours of reading.
     check_described(descriptions_of([*training_uris, *holdout_uris]), config.spec)
     report = ReadReport()
-    training = scan_shards(training_uris, config.spec, config.on_bad, report, "training shards")
     seed = config.seed
+    group_seed = seed if config.spec.layout.group else None
+    training = scan_shards(training_uris, config.spec, config.on_bad, report, "training shards", group_seed=group_seed)
     holdout = scan_shards(holdout_uris, config.spec, config.on_bad, report, "hold-out shards", group_seed=seed)
     for side, scan, uris in (("training", training, training_uris), ("hold-out", holdout, holdout_uris)):
         if not scan.shards:

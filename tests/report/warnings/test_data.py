@@ -43,6 +43,15 @@ def test_holdout_videos_that_are_training_videos_are_told() -> None:
 
 
 @pytest.mark.parametrize(
+    ("used", "told"), [(3.0, ["3 of 50 test videos have the id of a training or hold-out video."]), (0.0, [])]
+)
+def test_test_videos_that_the_run_has_used_are_told(used, told) -> None:
+    metrics = {"test_videos": 50.0, "test_videos_in_training": used}
+    found = warned({"node": "export", "stage": "export", "metrics": metrics, "details": {}})
+    assert [warning.text for warning in found if warning.rule == 7] == told
+
+
+@pytest.mark.parametrize(
     ("details", "told"),
     [
         ({"doubts": ["Only 10 of 900 training videos have a label (1.1%)."]}, "Only 10 of 900"),

@@ -11,7 +11,7 @@ import numpy as np
 from yt8m.data.checking.labels import explain_missing_labels, first_records, propose_two_classes
 from yt8m.data.checking.remarks import remark_on_bytes
 from yt8m.data.format import DataSpec
-from yt8m.data.scan import Scan, read_ids
+from yt8m.data.scan import Scan, name_video
 from yt8m.data.vocabulary.names import ClassNames
 from yt8m.errors import DataError
 
@@ -169,8 +169,7 @@ def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iter
     if copies:
         copy, original = next(iter(copies.items()))
         yield f"{_count(len(copies), 'shard')} left out as copies, for instance {copy} of {original}."
-    if shared := explain_shared(sides, spec):
-        yield shared
+    yield from filter(None, (explain_shared(sides, spec), _shared_groups(sides, spec) if spec.layout.group else ""))
     for name, scan in sides.by_name.items():
         if repeated := scan.videos - len(np.unique(scan.id_hashes)):
             yield f"{repeated:,} of {scan.videos:,} {name} videos have the id of another one of these."
@@ -247,11 +246,26 @@ def _shared(sides: Sides, spec: DataSpec) -> str:
     shared = np.flatnonzero(np.isin(sides.holdout.id_hashes, sides.training.id_hashes))
     number = int(shared[0])
     other = int(np.flatnonzero(sides.training.id_hashes == sides.holdout.id_hashes[number])[0])
-    uri = sides.holdout.shard_of(number)
-    before = sum(shard.videos for shard in sides.holdout.shards[: [s.uri for s in sides.holdout.shards].index(uri)])
     return (
         f"{len(shared):,} of {sides.holdout.videos:,} hold-out videos are training videos, too, for instance "
-        f"'{read_ids(uri, spec)[number - before]}' in {uri} and {sides.training.shard_of(other)}."
+        f"{name_video(sides.holdout, number, spec)} and {sides.training.shard_of(other)}."
+    )
+
+
+def _shared_groups(sides: Sides, spec: DataSpec) -> str:
+    """Describe the groups on both sides, with the first of them; return an empty string if there is none."""
+    holdout, training = sides.holdout.group_hashes, sides.training.group_hashes
+    # A video without a group is one of its own; whether it is on both sides is a question of ids.
+    repeated = np.isin(sides.holdout.id_hashes, sides.training.id_hashes)
+    shared = np.flatnonzero(np.isin(holdout, training) & ~repeated)
+    if not len(shared):
+        return ""
+    number = int(shared[0])
+    other = int(np.flatnonzero(training == holdout[number])[0])
+    return (
+        f"{len(shared):,} of {sides.holdout.videos:,} hold-out videos are of groups that have training videos, too, so "
+        f"that figures are too high. For instance, {name_video(sides.holdout, number, spec)} has the group of "
+        f"{name_video(sides.training, other, spec)}. Take each group to one side, as `yt8m data import` does."
     )
 
 

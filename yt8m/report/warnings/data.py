@@ -31,7 +31,8 @@ def find_untrained_classes(run: Run) -> Iterator[Finding]:
 
 
 def find_shared_videos(run: Run) -> Iterator[Finding]:
-    """Find hold-out videos that are also in training."""
+    """Find hold-out videos that are also in training, and test videos that are also in either."""
+    yield from _find_used_test_videos(run)
     for prepare in run.of("prepare"):
         shared, videos = (prepare.metrics.get(key, 0.0) for key in ("holdout_videos_in_training", "holdout_videos"))
         if shared:
@@ -41,6 +42,19 @@ def find_shared_videos(run: Run) -> Iterator[Finding]:
                 text=example or f"{shared:,.0f} of {videos:,.0f} hold-out videos are training videos, too.",
                 cause="Figures on the hold-out are too high: these videos were learned by heart.",
                 setting="`data.validation`: shards without these videos, as `yt8m data split` makes them",
+            )
+
+
+def _find_used_test_videos(run: Run) -> Iterator[Finding]:
+    """Find test videos that are also in training or in the hold-out."""
+    for export in run.of("export"):
+        used, videos = (export.metrics.get(key, 0.0) for key in ("test_videos_in_training", "test_videos"))
+        if used:
+            yield Finding(
+                node=export.node,
+                text=f"{used:,.0f} of {videos:,.0f} test videos have the id of a training or hold-out video.",
+                cause="Figures on the test are too high: these videos were learned by heart, or decided about models.",
+                setting="`data.test`: shards without these videos, as `yt8m data split` makes them",
             )
 
 
