@@ -96,7 +96,8 @@ def _trainings(recipe: Recipe, counts: DataCounts) -> dict[str, tuple[ResolvedTr
         # Models of other runs are not trained here, so that their batches need not fit.
         changes = {"batch_size": "auto"} if name in recipe.imported else {}
         try:
-            resolved[name] = resolve_training(model.training.model_copy(update=changes), counts)
+            training = model.training.model_copy(update=changes)
+            resolved[name] = resolve_training(training, counts, is_warm=name in recipe.starts)
         except ConfigError as error:
             raise ConfigError(f"{name}: {error}") from None
     return resolved

@@ -82,7 +82,7 @@ class CandidateConfig(Config):
         training: Options of the training that differ from the recipe's section `training`.
         start_from: Trained model of another run, with whose weights the training starts instead of random ones:
             `{from: RUN, name: MODEL}`. It must have the same architecture, sizes and features. If its classes or its
-            head differ, the head starts anew. A lower `learning_rate` than for a new model, such as a fifth, keeps more
+            head differ, the head starts anew. `auto` takes a fifth of a new model's `learning_rate`, which keeps more
             of what it has learned.
     """
 

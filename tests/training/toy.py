@@ -62,6 +62,8 @@ def read_epoch(epoch: int, skip: int) -> Any:
 class Sample:
     """All hold-out videos."""
 
+    part = "hold-out"
+
     def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
         """Predict the videos, and compute GAP and loss."""
         frames, num_frames, labels = holdout()

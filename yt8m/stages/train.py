@@ -111,7 +111,7 @@ def _train(
     """Train and save the model. Nothing refers to the training afterwards."""
     from yt8m.training.run import TrainingRun  # noqa: PLC0415 - imports Keras, which recipes do not need
 
-    training, settings = resolve_training(config.training, DataCounts.of(shards))
+    training, settings = resolve_training(config.training, DataCounts.of(shards), is_warm=start is not None)
     details: dict[str, Any] = {"settings": as_details(settings)}
     run = TrainingRun.of(
         lambda: _build(config.model, training, shards, start, details),

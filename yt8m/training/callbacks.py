@@ -123,7 +123,9 @@ class TrainingCallback(keras.callbacks.Callback):
             return
         if self._config.keep == "best" and self._kept_epoch and self.record.kept_point.holdout_gap is not None:
             gap = self.record.kept_point.holdout_gap
-            problem += f". Until then, epoch {self._kept_epoch} was the best, with a hold-out GAP of {gap:.4f}"
+            problem += (
+                f". Until then, epoch {self._kept_epoch} was the best, with a {self._keeping.part} GAP of {gap:.4f}"
+            )
         raise ConfigError(f"training: {problem}. Lower training.learning_rate or set training.clip_norm.")
 
     def _add_figures(self, figures: SampleFigures, logs: dict[str, float]) -> None:
@@ -142,12 +144,12 @@ class TrainingCallback(keras.callbacks.Callback):
             )
 
     def _holdout_note(self) -> str:
-        """Return the last hold-out GAP, its epoch and the epoch that is kept, for the progress line."""
+        """Return the last GAP of the sample, its epoch and the epoch that is kept, for the progress line."""
         measured = next((point for point in reversed(self._curve) if point.holdout_gap is not None), None)
         if measured is None:
             return ""
         best = f", best {self._kept_epoch}" if self._config.keep == "best" else ""
-        return f", hold-out GAP {measured.holdout_gap:.4f} (epoch {measured.epoch}{best})"
+        return f", {self._keeping.part} GAP {measured.holdout_gap:.4f} (epoch {measured.epoch}{best})"
 
     def _add_point(self, logs: dict[str, float]) -> None:
         point = CurvePoint(

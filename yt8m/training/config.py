@@ -29,7 +29,7 @@ class TrainingConfig(Config):
             GRU). Videos that do not fill a last batch are dropped; these are different videos in every epoch. `auto`
             takes more for more videos, and never more than there are training videos.
         learning_rate: Learning rate of Adam at the beginning (the paper: 2.0e-4). `auto` takes a higher one for fewer
-            steps.
+            steps, and a fifth of it for a model that starts from a trained one.
         learning_rate_decay: Factor by which the learning rate is multiplied after every `decay_examples` videos; 1
             keeps the rate (the paper: 0.8; 0.95 for DBoF and RNN).
         decay_examples: Number of training videos after which the learning rate decays, repeated ones included (the

@@ -70,7 +70,7 @@ def fit(
             record = callback.record if model.averaging_decay is None else checkpoint.restore(model)[0]
         if record.epoch < steps.epochs:
             done = record.epoch * steps.videos_per_epoch
-            advance(0, f"ended early: no higher hold-out GAP since epoch {record.kept_epoch}", total=done)
+            advance(0, f"ended early: no higher {keeping.part} GAP since epoch {record.kept_epoch}", total=done)
     if keeping.finish():
         # Nothing continues from here, so the weights in training may be those that are kept.
         checkpoint.save(model, record, keeping.weights)

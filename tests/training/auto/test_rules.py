@@ -73,6 +73,14 @@ def test_many_videos_per_class_get_a_higher_rate(classes: int, rate: float) -> N
     assert resolve_training(AUTO, counts(8000, classes))[0].learning_rate == rate
 
 
+def test_a_model_that_starts_from_a_trained_one_has_a_fifth_of_the_rate() -> None:
+    training, settings = resolve_training(AUTO, counts(8000, 400), is_warm=True)
+    assert training.learning_rate == pytest.approx(0.0048 / 5)
+    assert "a fifth of 0.0048" in settings["learning_rate"].reason
+    stated = resolve_training(TrainingConfig(learning_rate=0.0048), counts(8000, 400), is_warm=True)[0]
+    assert stated.learning_rate == 0.0048
+
+
 def test_a_long_training_has_the_same_rate_for_any_number_of_classes() -> None:
     few, many = (resolve_training(AUTO, counts(4_800_000, classes))[0].learning_rate for classes in (2, 100_000))
     assert few == many == 0.0005

@@ -98,6 +98,8 @@ def test_no_video_that_figures_are_reported_on_is_in_the_sample(partition, shard
     }
     assert len(select) == division.select_videos == 45
     assert frames_of(partition, division=division) == select
+    parts = [HoldoutSample(partition.model_copy(update={"division": each}), 4).part for each in (division, Division())]
+    assert parts == ["select", "hold-out"]
 
 
 @pytest.fixture

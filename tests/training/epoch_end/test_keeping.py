@@ -23,6 +23,8 @@ MEASURED = {"batch_norm_momentum": None}
 class Scripted:
     """Sample that returns given GAPs, one after the other."""
 
+    part = "select"
+
     def __init__(self, *gaps: float | None, loss: float | None = 1.0) -> None:
         self._gaps = iter(gaps)
         self._loss = loss
@@ -89,6 +91,8 @@ def test_a_later_improvement_renews_the_patience(tmp_path):
 
 class Inverted:
     """Sample on which a network becomes worse while it learns."""
+
+    part = "select"
 
     def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
         figures = toy.Sample().measure(predictor, exclusive=exclusive)
@@ -159,7 +163,7 @@ def diverging(epoch: int, skip: int):
     )  # fmt: skip
 
 
-GOOD = r"\. Until then, epoch 1 was the best, with a hold-out GAP of 0\.5000"
+GOOD = r"\. Until then, epoch 1 was the best, with a select GAP of 0\.5000"
 
 
 @pytest.mark.parametrize(("config", "good"), [(KEPT, GOOD), (LAST, "")])
@@ -189,12 +193,12 @@ def test_progress_says_on_what_a_gap_was_computed_and_ends_with_the_training(tmp
     lines = [line for line in capfd.readouterr().err.splitlines() if line.startswith("toy: ")]
     steps = [line for line in lines if ", step " in line]
     assert all(", training GAP 0." in line or ", training GAP 1." in line for line in steps)
-    assert not any("hold-out" in line for line in steps[:4])
-    assert all(line.endswith(", hold-out GAP 0.2500 (epoch 1, best 1)") for line in steps[4:8])
-    assert all(line.endswith(", hold-out GAP 0.5000 (epoch 2, best 2)") for line in steps[8:])
-    assert "hold-out GAP 0.3750 (epoch 3, best 2)" in lines[-2]
+    assert not any("select" in line for line in steps[:4])
+    assert all(line.endswith(", select GAP 0.2500 (epoch 1, best 1)") for line in steps[4:8])
+    assert all(line.endswith(", select GAP 0.5000 (epoch 2, best 2)") for line in steps[8:])
+    assert "select GAP 0.3750 (epoch 3, best 2)" in lines[-2]
     assert lines[-1].startswith("toy: 96/96 videos (100%)")
-    assert lines[-1].endswith("ended early: no higher hold-out GAP since epoch 2")
+    assert lines[-1].endswith("ended early: no higher select GAP since epoch 2")
     assert "left" not in lines[-1]
 
 

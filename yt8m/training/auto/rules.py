@@ -29,6 +29,8 @@ SHORT_RATE, LEAST_RATE, SHORT_STEPS = 0.005, 2e-4, 1500
 # Training videos per class above which the rate of short trainings is in proportion to them, and the largest factor: a
 # DBoF with a factor of 4, a rate of 0.019, was ruined in its first epoch.
 CLASS_VIDEOS, MOST_FACTOR = 100, 2.0
+# Divisor of the rate of models that start from trained ones: that of averaging in the paper, which trains on, too.
+WARM_DIVISOR = 5
 # Number of times that the learning rate decays, as in the paper.
 DECAYS = 11
 # Largest training set that is kept in memory: a quarter of what the examples of cluster files give a training.
@@ -44,12 +46,15 @@ TEACHERS = 3
 _STATED = "stated in the recipe"
 
 
-def resolve_training(config: TrainingConfig, counts: DataCounts) -> tuple[ResolvedTraining, dict[str, Setting]]:
+def resolve_training(
+    config: TrainingConfig, counts: DataCounts, *, is_warm: bool = False
+) -> tuple[ResolvedTraining, dict[str, Setting]]:
     """Replace every `auto` of a training by a value for the data, in this order: a value may follow from earlier ones.
 
     Args:
         config: The training as the recipe has it.
         counts: Counts of the data.
+        is_warm: Whether the training starts with the weights of a trained model.
 
     Returns:
         The training with all values, and the settings that can be `auto`, by key.
@@ -68,7 +73,7 @@ def resolve_training(config: TrainingConfig, counts: DataCounts) -> tuple[Resolv
     per_epoch = Steps.of(videos, 1, batch_size).steps_per_epoch
     epochs = resolve("epochs", lambda: _epochs(videos, per_epoch))
     steps = Steps.of(videos, epochs, batch_size)
-    resolve("learning_rate", lambda: _learning_rate(steps, videos / counts.classes))
+    resolve("learning_rate", lambda: _learning_rate(steps, videos / counts.classes, is_warm=is_warm))
     resolve("decay_examples", lambda: _decay_examples(steps))
     resolve("batch_norm_momentum", lambda: (None, "measured before predictions, so that no number of steps is too few"))
     resolve("initial_bias", lambda: ("class_frequencies", "the paper's zeros take thousands of steps to move"))
@@ -136,12 +141,14 @@ def _epochs(videos: int, steps_per_epoch: int) -> tuple[int, str]:
     return chosen, f"{steps}, {steps_per_epoch:,} in each pass over {count(videos, 'video')}"
 
 
-def _learning_rate(steps: Steps, class_videos: float) -> tuple[float, str]:
+def _learning_rate(steps: Steps, class_videos: float, *, is_warm: bool) -> tuple[float, str]:
     short = SHORT_STEPS / max(steps.total, SHORT_STEPS)
     rate = SHORT_RATE * sqrt(short)
     # Of few videos per class, larger steps learn the videos by heart. In long trainings, there is less need of them.
     bold = SHORT_RATE * short**0.75 * min(class_videos / CLASS_VIDEOS, MOST_FACTOR)
     chosen = float(f"{max(rate, bold, LEAST_RATE):.2g}")
+    if is_warm:
+        return chosen / WARM_DIVISOR, f"a fifth of {chosen:g}, that of a new model, as the weights are trained already"
     about = f"of {count(steps.total, 'step')}"
     if steps.total <= SHORT_STEPS:
         about = f"of at most {SHORT_STEPS:,} steps"

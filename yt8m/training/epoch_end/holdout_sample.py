@@ -40,7 +40,13 @@ class SampleFigures:
 
 
 class Sample(Protocol):
-    """Videos on which a network is measured."""
+    """Videos on which a network is measured.
+
+    Attributes:
+        part: Part of the hold-out to which they belong: `select`, or `hold-out` if it is not divided.
+    """
+
+    part: str
 
     def measure(self, predictor: Predictor, *, exclusive: bool) -> SampleFigures:
         """Predict the videos, and compute GAP and loss.
@@ -64,6 +70,7 @@ class HoldoutSample:
     """
 
     def __init__(self, partition: Partition, batch_size: int, top_k: int = GAP_TOP_K) -> None:
+        self.part = "select" if partition.division.part == "report" else "hold-out"
         self._partition = partition
         self._top_k = top_k
         self._batch_size = min(2 * batch_size, _BATCH_VIDEOS)

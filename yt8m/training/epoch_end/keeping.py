@@ -37,6 +37,11 @@ class Keeping:
         self.weights: list[npt.NDArray[Any]] = []
         """All weights of the kept epoch, measured statistics among them. Empty if those of the last epoch are kept."""
 
+    @property
+    def part(self) -> str:
+        """Part of the hold-out to which the sample belongs."""
+        return self._sample.part if self._sample else "hold-out"
+
     def end_epoch(self, record: TrainingRecord) -> tuple[SampleFigures | None, bool]:
         """Measure the network after an epoch, and keep its weights if they are better than those kept before.
 
