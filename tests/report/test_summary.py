@@ -256,3 +256,12 @@ def test_there_is_no_check_where_nothing_was_compared(quantized):
 
 def test_the_order_of_the_records_does_not_change_the_figures(summary, full_run):
     assert build_summary([NodeRecord(**record) for record in reversed(full_run)]).final == summary.final
+
+
+def test_the_summary_says_what_the_shards_of_the_run_were():
+    config = {"training": ["t*"], "validation": ["v*"], "holdout_shards": 2, "report_share": 0.5, "seed": 3}
+    prepare = {"stage": "prepare", "config": config}
+    data = summarize(prepare).data
+    assert (data.patterns, data.holdout_shards, data.generated) == (("t*", "v*"), 2, None)
+    data = summarize(prepare, {"stage": "generate", "config": {"preset": "smoke"}}).data
+    assert (data.patterns, data.generated) == ((), {"preset": "smoke"})
