@@ -112,7 +112,7 @@ def _why_single(search: NodeRecord, first: Mapping[str, Any], others: Sequence[M
                 f"`ensemble.search.budget_bytes: {room['budget_for_all']}`, which holds all of them",
             )
     return (
-        "On the select videos, the other members add nothing: they are far worse, or make the same mistakes.",
+        "On the videos that decide, the other members add nothing: they are far worse, or make the same mistakes.",
         "`ensemble.members`: models of other architectures; or train the others longer",
     )
 

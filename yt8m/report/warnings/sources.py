@@ -117,7 +117,7 @@ def find_bad_ensembles(run: Run) -> Iterator[Finding]:
                 f"The exported model has GAP {gap:.3f}, its best member {best} alone {alone:.3f}, on "
                 f"{videos_of(exported)}."
             ),
-            cause="The other members are far worse, and too few select videos to find that out were searched on.",
+            cause="The other members are far worse, and too few videos to find that out were searched on.",
             setting=f"`ensemble.members: [{best}]`, or a larger hold-out (`data.holdout_shards`)",
         )
 
