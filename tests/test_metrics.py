@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yt8m.metrics import StreamingMetrics, gap_from_top
+from yt8m.metrics import StreamingMetrics, gap_of_keys, keys_from_top
 from yt8m.predictions import PredictionsBuilder
 
 Array = npt.NDArray[np.float32]
@@ -126,5 +126,5 @@ def test_stored_predictions_give_the_same_gap():
     builder = PredictionsBuilder(50, 30)
     builder.append([str(i) for i in range(300)], scores, labels)
     stored = builder.build()
-    gap = gap_from_top(stored.classes, stored.scores, stored.label_ptr, stored.labels)
+    gap = gap_of_keys(keys_from_top(stored.classes, stored.scores, stored.label_ptr, stored.labels), len(stored.labels))
     assert gap == pytest.approx(streamed(scores, labels)["gap"], abs=1e-12)

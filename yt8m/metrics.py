@@ -123,14 +123,14 @@ class StreamingMetrics:
         self._label_counts.append(label_counts.astype(np.uint16))
 
 
-def gap_from_top(
+def keys_from_top(
     classes: npt.NDArray[np.uint16],
     scores: npt.NDArray[np.float32],
     label_ptr: npt.NDArray[np.int64],
     labels: npt.NDArray[np.uint16],
     k: int = GAP_TOP_K,
-) -> float:
-    """Compute GAP@k (equation 1) of stored top-K predictions.
+) -> npt.NDArray[np.uint32]:
+    """Return the keys of stored top-K predictions; see `pack_keys`.
 
     Args:
         classes: Predicted classes by descending score, uint16 `(N, K)`.
@@ -140,21 +140,7 @@ def gap_from_top(
         k: Number of predictions per video that count.
 
     Returns:
-        GAP, 0 if there are no labels.
-    """
-    return gap_of_keys(keys_from_top(classes, scores, label_ptr, labels, k), len(labels))
-
-
-def keys_from_top(
-    classes: npt.NDArray[np.uint16],
-    scores: npt.NDArray[np.float32],
-    label_ptr: npt.NDArray[np.int64],
-    labels: npt.NDArray[np.uint16],
-    k: int = GAP_TOP_K,
-) -> npt.NDArray[np.uint32]:
-    """Return the keys of stored top-K predictions, uint32 `(N, k)`.
-
-    The arguments are those of `gap_from_top`; for keys see `pack_keys`.
+        Keys, uint32 `(N, k)`.
     """
     return pack_keys(scores[:, :k], label_hits(classes[:, :k], label_ptr, labels))
 

@@ -10,7 +10,7 @@ from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
 from yt8m.ensembling.members import Member, load_members
 from yt8m.errors import DataError
-from yt8m.metrics import gap_from_top
+from yt8m.metrics import gap_of_keys, keys_from_top
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, save_weights
 from yt8m.predictions import Predictions
@@ -149,7 +149,8 @@ def test_the_error_of_the_loss_is_that_on_drawn_videos_of_the_report(made):
     for _ in range(200):
         rows = reported[rng.integers(0, len(reported), len(reported))]
         drawn = [each.rows(rows) for each in both]
-        gaps = [gap_from_top(each.classes, each.scores, each.label_ptr, each.labels) for each in drawn]
+        keys = [keys_from_top(each.classes, each.scores, each.label_ptr, each.labels) for each in drawn]
+        gaps = [gap_of_keys(each, len(drawn[0].labels)) for each in keys]
         differences.append(gaps[0] - gaps[1])
     assert result.metrics["quantization_loss_error"] == pytest.approx(np.std(differences, ddof=1))
 

@@ -11,27 +11,22 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import PositiveInt
 
-from yt8m.bootstrap import INTERVAL, resample_gaps, standard_error
 from yt8m.config import Config
 from yt8m.data.description import DatasetDescription
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
 from yt8m.export.description import ExportDescription, is_exported
-from yt8m.metrics import GAP_TOP_K, StreamingMetrics, gap_of_keys, label_hits, pack_keys
+from yt8m.metrics import GAP_TOP_K, StreamingMetrics
 from yt8m.models.files import WEIGHTS_FILE, read_description
-from yt8m.predictions import DEFAULT_TOP_K, Predictions, PredictionsBuilder
+from yt8m.predictions import DEFAULT_TOP_K, PredictionsBuilder
 from yt8m.stages.result import StageResult
-from yt8m.top_classes import top_classes
+from yt8m.training.baseline import compare_with_baseline
 
 if TYPE_CHECKING:
     from yt8m.training.holdout import PredictedBatch
 
 _LOGGER = logging.getLogger("yt8m.stages")
 
-# Relative noise that orders equal predictions of the baseline.
-_TIE_NOISE = np.float32(0.01)
-# Number of random orders over which GAP of the baseline is averaged.
-_ORDERS = 10
 # Figures that stages have of their own work as well.
 _SPEED = ("seconds", "videos_per_second")
 
@@ -120,14 +115,19 @@ def evaluate(
     if predictions:
         found.save(predictions)
     decided = scores.select.metrics.result()
+    on_select: dict[str, float] = {}
+    if divided:
+        rows = found.rows(found.rows_select)
+        compared = compare_with_baseline(scores.select.metrics.keys, shards, rows, config.gap_top_k)
+        on_select = {f"{name}_select": compared[name] for name in ("baseline_gap", "gain_error")}
     figures = {
         **scores.report.result(),
         "gap_top_k": float(min(config.gap_top_k, shards.spec.num_classes)),
         **(scores.report.metrics.accuracy() if shards.single_label else {}),
-        **_against_baseline(scores.report.metrics.keys, shards, found.rows(found.rows_report), config.gap_top_k),
+        **compare_with_baseline(scores.report.metrics.keys, shards, found.rows(found.rows_report), config.gap_top_k),
         "gap_select": decided["gap"],
         "select_videos": decided["videos"],
-        **(_on_select(scores.select.metrics.keys, shards, found, config.gap_top_k) if divided else {}),
+        **on_select,
         "bytes": float(_size_bytes(model)),
         "seconds": timed.seconds,
         "videos_per_second": found.num_videos / max(timed.seconds, 1e-9),
@@ -157,58 +157,6 @@ def with_evaluation(result: StageResult, evaluated: StageResult) -> StageResult:
     """
     renamed = {f"evaluation_{name}" if name in _SPEED else name: value for name, value in evaluated.metrics.items()}
     return StageResult({**result.metrics, **renamed}, {**result.details, **evaluated.details})
-
-
-def baseline_keys(
-    partition: Partition, found: Predictions, top_k: int = GAP_TOP_K, order: int = 0
-) -> npt.NDArray[np.uint32]:
-    """Predict each class by its frequency among the training videos, for every video.
-
-    All videos have the same predictions, and GAP depends on the order of equal ones. If misses came first, a model that
-    knows nothing but the frequencies would be better by any noise at all. So equal predictions get a random order.
-
-    Args:
-        partition: Partition with the number of training videos per class.
-        found: Any predictions of `N` videos. Only their labels are used.
-        top_k: Number of predictions per video that count in GAP.
-        order: Seed of the order of equal predictions.
-
-    Returns:
-        Keys of the top `k` predictions, uint32 `(N, k)`; see `yt8m.metrics.pack_keys`.
-    """
-    frequencies = np.array([partition.class_counts], np.float32) / max(partition.num_training_videos, 1)
-    classes, scores = top_classes(frequencies, min(top_k, frequencies.shape[1]))
-    shape = (found.num_videos, classes.shape[1])
-    hits = label_hits(np.broadcast_to(classes, shape), found.label_ptr, found.labels)
-    # Small enough to exchange only classes of nearly equal frequency.
-    noise = 1 - _TIE_NOISE * np.random.default_rng(order).random(shape, np.float32)
-    return pack_keys(scores * noise, hits)
-
-
-def _against_baseline(
-    keys: npt.NDArray[np.uint32], partition: Partition, found: Predictions, top_k: int
-) -> dict[str, float]:
-    """Compare a model's top predictions with the baseline, and estimate the errors of its GAP and of the gain.
-
-    GAP of the baseline is the mean over random orders. The error of the gain is that of a single order, and so a little
-    too large.
-    """
-    baselines = [baseline_keys(partition, found, top_k, order) for order in range(_ORDERS)]
-    gaps = resample_gaps([keys, baselines[0]], np.diff(found.label_ptr))
-    low, high = np.quantile(gaps[0], INTERVAL)
-    return {
-        "baseline_gap": float(np.mean([gap_of_keys(each, len(found.labels)) for each in baselines])),
-        "gap_low": float(low),
-        "gap_high": float(high),
-        "gap_error": standard_error(gaps[0]),
-        "gain_error": standard_error(gaps[0] - gaps[1]),
-    }
-
-
-def _on_select(keys: npt.NDArray[np.uint32], partition: Partition, found: Predictions, top_k: int) -> dict[str, float]:
-    """Compare a model's top predictions of the select videos with the baseline."""
-    figures = _against_baseline(keys, partition, found.rows(found.rows_select), top_k)
-    return {f"{name}_select": figures[name] for name in ("baseline_gap", "gain_error")}
 
 
 class _TimedPredictor:
