@@ -48,8 +48,10 @@ class NodeTimes:
     def _quantize(self, node: Node) -> float:
         return self._evaluation([node.model])
 
-    def _export(self, _: Node) -> float:
-        return self._evaluation(list(self._recipe.members()))
+    def _export(self, node: Node) -> float:
+        """Add the reading of all shards, with whose videos those of a test are compared."""
+        compared = self._prepare(node) if self._recipe.data.test else 0.0
+        return self._evaluation(list(self._recipe.members())) + compared
 
     def _soft_targets(self, node: Node) -> float:
         """Assume the slowest candidates as teachers, since the selection is not known yet."""

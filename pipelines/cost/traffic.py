@@ -9,8 +9,9 @@ from pipelines.cost.models import ModelEstimate
 from pipelines.cost.settings import resolve_trainings
 from pipelines.graph.plan import Node, Plan
 from pipelines.recipe.schema import Recipe
+from yt8m import storage
 from yt8m.models.sizes import FLOAT_BYTES
-from yt8m.training.steps import SAMPLED_VIDEOS
+from yt8m.training.steps import SAMPLED_VIDEOS, STATISTICS_VIDEOS
 
 # Copies of the weights in a checkpoint: the weights and Adam's two moments; in averaging also the averages. Weights
 # that are kept apart from those in training are one more.
@@ -110,17 +111,20 @@ class Traffic:
         return self._reading(self.dataset.total_bytes)
 
     def _train(self, node: Node) -> NodeBytes:
-        """Count a pass over the hold-out set for the saved model, and the sample on which epochs are measured."""
+        """Count a pass over the hold-out set for the saved model, and what is read to measure epochs."""
         training = self._trainings[node.model]
         copies = _CHECKPOINT_COPIES + (training.keep == "best" or training.batch_norm_momentum is None)
         made = self._training(node, "model", training.epochs, copies=copies, holdout_passes=1)
-        return replace(made, read=made.read + self._sample_bytes(training.epochs))
+        # Weights that are not kept from an epoch get their batch statistics at the end.
+        times = training.epochs + (training.keep == "last")
+        return replace(made, read=made.read + self._sample_bytes(training.epochs) + self._statistics_bytes(node, times))
 
     def _average(self, node: Node) -> NodeBytes:
         """Count three passes over the hold-out set: before and after averaging, and from the saved model."""
         epochs = self._recipe.averaging.epochs
         copies = _AVERAGING_COPIES + (self._trainings[node.model].batch_norm_momentum is None)
-        return self._training(node, "averaged", epochs, copies=copies, holdout_passes=3)
+        made = self._training(node, "averaged", epochs, copies=copies, holdout_passes=3)
+        return replace(made, read=made.read + self._statistics_bytes(node, 1))
 
     def _soft_targets(self, node: Node) -> NodeBytes:
         """Count the share of one of several workers."""
@@ -134,16 +138,20 @@ class Traffic:
         return replace(self._reading(self.dataset.holdout_bytes), artifacts={"member": member})
 
     def _export(self, _: Node) -> NodeBytes:
+        """Count the test: its shards are checked, measured and compared with all others."""
         members = sum(self._estimates[name].quantized_bytes for name in self._recipe.members())
         exported = min(members, self._recipe.ensemble.search.budget_bytes)
-        return replace(self._reading(self.dataset.holdout_bytes), artifacts={"exported": exported})
+        test = self._test_bytes()
+        once = self.dataset.holdout_bytes + test + (self.dataset.training_bytes if self._recipe.data.test else 0)
+        again = 2 * test + (self.dataset.holdout_bytes if self._recipe.data.test else 0)
+        return NodeBytes(distinct=once, read=once + again, artifacts={"exported": exported})
 
     def _reading(self, size: int) -> NodeBytes:
         return NodeBytes(distinct=size, read=size)
 
     def _training(self, node: Node, output: str, epochs: int, *, copies: int, holdout_passes: int) -> NodeBytes:
         """Count a training and the measurements of its model, which is the output of this name."""
-        size = self.dataset.training_bytes + (self._soft_target_bytes if _has_soft_targets(node) else 0)
+        size = self._shard_bytes(node)
         holdout = self.dataset.holdout_bytes
         return NodeBytes(
             distinct=size + holdout,
@@ -157,11 +165,35 @@ class Traffic:
 
     def _passes(self, node: Node, epochs: int) -> int:
         """Return 1 for a training set that is held in memory, otherwise the number of epochs."""
+        return 1 if self._is_in_memory(node) else epochs
+
+    def _is_in_memory(self, node: Node) -> bool:
         from yt8m.data.reading import VideosInMemory  # noqa: PLC0415 - TensorFlow takes seconds to import
 
         videos, spec = self.dataset.training_videos, self._recipe.data.resolve_spec()
         size = VideosInMemory.size_bytes(videos, spec, with_soft_targets=_has_soft_targets(node))
-        return 1 if size <= self._trainings[node.model].memory_bytes else epochs
+        return size <= self._trainings[node.model].memory_bytes
+
+    def _statistics_bytes(self, node: Node, times: int) -> int:
+        """Return the bytes of the training shards that are read to measure batch statistics a number of times."""
+        from yt8m.data.reading import SHARDS_PER_GROUP, SHUFFLE_BUFFER_VIDEOS  # noqa: PLC0415 - TensorFlow
+
+        if self._trainings[node.model].batch_norm_momentum is not None or self._is_in_memory(node):
+            return 0
+        # A group of shards, and as many groups as hold these videos and those of the buffer.
+        share = (STATISTICS_VIDEOS + SHUFFLE_BUFFER_VIDEOS) / max(self.dataset.training_videos, 1)
+        if self.dataset.shards:
+            share = max(share, SHARDS_PER_GROUP / self.dataset.shards)
+        return round(times * min(share, 1.0) * self._shard_bytes(node))
+
+    def _shard_bytes(self, node: Node) -> int:
+        """Return the size of the training shards and of the soft targets that a training reads."""
+        return self.dataset.training_bytes + (self._soft_target_bytes if _has_soft_targets(node) else 0)
+
+    def _test_bytes(self) -> int:
+        """Return the size of the local test shards; others are not counted."""
+        local = [pattern for pattern in self._recipe.data.test if not storage.is_remote(pattern)]
+        return sum(storage.stat(uri).size for pattern in local for uri in storage.find_files(pattern).uris)
 
     def _sample_bytes(self, epochs: int) -> int:
         """Return the bytes of the shards that are read for the sample of the hold-out."""

@@ -1,6 +1,8 @@
 """Bytes that nodes read and write, against sums by hand."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from pipelines.recipe.schema import Recipe
 from yt8m.data.format import DataSpec
 
 DATASET = DatasetSize(1000, 100, 50_000, 5000, DataSpec())
+STREAMED = ("training.memory_bytes=0", "training.batch_norm_momentum=0.9")
 # The smoke preset has 24 classes, dense: 48 bytes, and 62 bytes of overhead per record.
 SOFT_TARGETS = 1000 * (2 * 24 + 62)
 # 100 videos with 24 classes and scores, an id, an offset and three labels each.
@@ -33,7 +36,7 @@ def parameters(recipe: Recipe, name: str) -> int:
 def test_training_reads_its_shards_in_every_epoch_and_students_also_read_soft_targets(
     small: Callable[..., Recipe],
 ) -> None:
-    found = bytes_of(small(lambda _: None, "training.memory_bytes=0"))
+    found = bytes_of(small(lambda _: None, *STREAMED))
     # The hold-out is read for the sample on which epochs are measured, and for the saved model.
     assert found["train-dbof-a"].read == 2 * 50_000 + 2 * 5000
     assert found["train-vlad-a"].read == 3 * 50_000 + 2 * 5000
@@ -42,11 +45,46 @@ def test_training_reads_its_shards_in_every_epoch_and_students_also_read_soft_ta
 
 
 def test_models_are_measured_where_they_are_made(small: Callable[..., Recipe]) -> None:
-    found = bytes_of(small(lambda _: None, "training.memory_bytes=0", "averaging.epochs=2"))
+    found = bytes_of(small(lambda _: None, *STREAMED, "averaging.epochs=2"))
     assert found["average-dbof-a"].read == 2 * 50_000 + 3 * 5000
     assert found["average-dbof-a"].distinct == 55_000
     assert found["quantize-dbof-s"].read == found["export"].read == 5000
     assert found["select-dbof"].fetched == 2 * PREDICTIONS
+
+
+@pytest.mark.parametrize(
+    ("videos", "shards", "share"),
+    # 3,024 videos, of which 1,024 fill the buffer, but whole groups of 8 shards.
+    [(1000, 0, 1.0), (30_240, 0, 0.1), (30_240, 10, 0.8), (30_240, 4, 1.0)],
+)
+def test_batch_statistics_are_read_again_after_every_epoch_without_memory(
+    small: Callable[..., Recipe], videos: int, shards: int, share: float
+) -> None:
+    dataset = DatasetSize(videos, 100, 50_000, 5000, DataSpec(), shards)
+
+    def read(*settings: str) -> dict[str, int]:
+        recipe = small(lambda _: None, "training.batch_size=8", *settings)
+        nodes = Traffic(recipe, make_plan(recipe), dataset, estimate_models(recipe)).nodes
+        return {name: nodes[name].read for name in ("train-dbof-a", "average-dbof-a")}
+
+    moving, measured = read(*STREAMED), read("training.memory_bytes=0")
+    assert measured["train-dbof-a"] - moving["train-dbof-a"] == pytest.approx(2 * share * 50_000)
+    assert measured["average-dbof-a"] - moving["average-dbof-a"] == pytest.approx(share * 50_000)
+    last = read("training.memory_bytes=0", "training.keep=last")
+    assert last["train-dbof-a"] - moving["train-dbof-a"] == pytest.approx(3 * share * 50_000)
+    assert read("training.memory_bytes=2000000000") == read("training.memory_bytes=2000000000", STREAMED[1])
+
+
+def test_a_test_is_read_three_times_and_compared_with_all_shards(small: Callable[..., Recipe], tmp_path: Path) -> None:
+    (tmp_path / "test0.tfrecord").write_bytes(b"x" * 700)
+    patterns = {"training": ["train*"], "validation": ["validate*"], "test": [f"{tmp_path}/test*.tfrecord"]}
+    spec = {"features": {"rgb": 4}, "num_classes": 24, "max_frames": 5}
+
+    def own(raw: dict[str, Any]) -> None:
+        raw["data"] = {**patterns, "holdout_shards": 1, "spec": spec}
+
+    found = bytes_of(small(own))["export"]
+    assert (found.read, found.distinct) == (3 * 700 + 50_000 + 2 * 5000, 700 + 55_000)
 
 
 def test_a_training_set_in_memory_is_read_once(small: Callable[..., Recipe]) -> None:
