@@ -97,6 +97,7 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     videos count. Without --run, --input is required.
     """
     from yt8m.data.format import RecordLayout
+    from yt8m.report.warnings.sources import beats_baseline
     from yt8m.stages.evaluate import EvaluateConfig
     from yt8m.stages.evaluate import evaluate as run_stage
 
@@ -144,6 +145,9 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     # Figures that need the training videos, or videos that decide.
     unknown = ("baseline_gap", "gain_error") * (not subject.partition) + ("gap_select", "select_videos") * bool(inputs)
     found = {name: each for name, each in found.items() if name not in unknown}
+    verdict = beats_baseline({name: each for name, each in found.items() if isinstance(each, float)})
+    if verdict is not None:
+        found["beats_baseline"] = verdict
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -248,6 +252,9 @@ def _show(found: dict[str, Any], subject: Subject, measured: "Partition") -> Non
         if (value := found.get(name)) is not None:
             title = f"gap@{found['gap_top_k']:.0f}" if name == "gap" else name
             click.echo(f"{title:18} {value:,.0f}" if value == int(value) and value > 1 else f"{title:18} {value:.5f}")
+    if (better := found.get("beats_baseline")) is not None:
+        worthless = "worthless: gap is not above baseline_gap by more than chance; see rule 2 of docs/warnings.md"
+        click.echo(f"{'verdict':18} {'better than label frequencies alone' if better else worthless}")
 
 
 def _show_classes(rows: list[dict[str, Any]], collected: _Collected, file: Path) -> None:

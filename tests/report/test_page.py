@@ -234,6 +234,13 @@ def test_every_table_and_plot_of_gap_says_on_which_videos_it_was_computed(full_r
     assert "netvlad-a, select" in page.text
 
 
+def test_curves_of_a_weighted_loss_say_that_the_hold_out_s_is_not(full_run, page):
+    note = "Compare its lines with each other, not with its dots."
+    assert note not in page.text
+    full_run[0]["config"]["spec"] = full_run[0]["config"]["spec"] | {"layout": {"weight": "w"}}
+    assert note in Page(render_page(build(full_run))).text
+
+
 def test_the_head_says_what_was_measured_and_what_was_decided(page):
     said = "Measured on 1,190 report videos, which no model was trained on and on which nothing was decided."
     assert said in page.text

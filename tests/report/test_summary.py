@@ -254,6 +254,17 @@ def test_there_is_no_check_where_nothing_was_compared(quantized):
     assert [check.text for check in summary.checks] == ["Quantization costs at most 0.001 GAP."] * quantized
 
 
+@pytest.mark.parametrize(
+    ("layout", "training", "weighted"),
+    [({}, {}, False), ({"weight": "w"}, {}, True), ({}, {"class_weights": {3: 2.0}}, True)],
+)
+def test_a_curve_says_whether_its_loss_in_training_is_weighted(layout, training, weighted):
+    prepare = {"stage": "prepare", "config": {"spec": {"layout": layout}}}
+    points = {"curve": [{"epoch": 1, "step": 1, "loss": 2.0}]}
+    model = trained("a", "dbof", 0.5, details=points, config={"training": training})
+    assert [curve.weighted for curve in summarize(prepare, model).curves] == [weighted]
+
+
 def test_the_order_of_the_records_does_not_change_the_figures(summary, full_run):
     assert build_summary([NodeRecord(**record) for record in reversed(full_run)]).final == summary.final
 

@@ -21,6 +21,7 @@ from yt8m.report.summary import (
 )
 from yt8m.report.summary_search import Combination, FrontierPoint, Guard, Search, SearchMethod, Selection
 from yt8m.report.tables import build_tables, mean, share
+from yt8m.report.warnings.rule import training_setting
 from yt8m.report.warnings.rules import find_warnings
 from yt8m.report.warnings.sources import beats_baseline
 
@@ -51,7 +52,7 @@ def build_summary(records: Sequence[NodeRecord], students: Mapping[str, Mapping[
         search=search,
         export=_export(run),
         class_kinds=_class_kinds(run),
-        curves=tuple(curve for model in run.models.values() if (curve := _curve(model)).points),
+        curves=tuple(curve for model in run.models.values() if (curve := _curve(model, prepare)).points),
         settings=_settings(run),
         data=data,
         nodes=tuple(
@@ -243,10 +244,12 @@ def _class_kinds(run: Run) -> tuple[ClassKind, ...]:
     return tuple(kinds)
 
 
-def _curve(model: ModelRun) -> Curve:
+def _curve(model: ModelRun, prepare: NodeRecord | None) -> Curve:
     # The page of an averaging node has only its own curve; the report of a run prefers the training.
     points = model.details("train", "curve") or model.details("average", "curve") or ()
-    return Curve(model=model.name, family=model.family, points=tuple(points))
+    of_videos = prepare.config.get("spec", {}).get("layout", {}).get("weight") if prepare else ""
+    weighted = bool(of_videos or training_setting(model, "class_weights"))
+    return Curve(model=model.name, family=model.family, points=tuple(points), weighted=weighted)
 
 
 def _settings(run: Run) -> tuple[SettingRow, ...]:

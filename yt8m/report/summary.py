@@ -171,12 +171,14 @@ class Curve(Config):
     """Learning curve of a model.
 
     Each point has `step` and some of the figures of the train stage: `loss` and `gap` on training videos, and
-    `holdout_loss` and `holdout_gap` on a sample of the select videos, which are null within epochs.
+    `holdout_loss` and `holdout_gap` on a sample of the select videos, which are null within epochs. `weighted` says
+    whether classes or videos have weights in the loss in training; the loss on the hold-out has none.
     """
 
     model: str
     family: str
     points: tuple[dict[str, float | None], ...]
+    weighted: bool = False
 
 
 class SettingRow(Config):

@@ -22,7 +22,9 @@ from yt8m.class_metrics.figures import ClassFigures
 from yt8m.data.partition import Partition
 from yt8m.data.vocabulary.files import write_vocabulary
 from yt8m.data.vocabulary.names import ClassNames
+from yt8m.report.warnings.sources import beats_baseline
 from yt8m.stages.prepare import PrepareConfig, prepare
+from yt8m.stages.result import StageResult
 
 NAMES = ["red, dark", "green", "blue", *(f"kind {number}" for number in range(3, 9)), "every"]
 
@@ -137,6 +139,19 @@ def test_a_model_of_a_run_is_measured_on_the_part_that_decided_nothing(finished:
     assert f"model              one of {root} (node average-one)" in shown
     assert f"computed on        {report.sum()} of 61 hold-out videos of 2 shards: the part `report`" in shown
     assert f"gap_low            {found['gap_low']:.5f}" in shown
+    assert found["beats_baseline"] is beats_baseline(found)
+    verdict = "better than" if found["beats_baseline"] else "worthless: "
+    assert f"verdict            {verdict}" in shown
+
+
+@pytest.mark.parametrize(("gap", "said"), [(0.5, "better than label frequencies alone"), (0.22, "worthless: ")])
+def test_a_worthless_model_is_called_so(
+    finished: Path, run: Callable, monkeypatch: pytest.MonkeyPatch, gap: float, said: str
+) -> None:
+    figures = {"gap": gap, "baseline_gap": 0.2, "gain_error": 0.01, "gap_top_k": 20.0, "videos": 50.0}
+    monkeypatch.setattr("yt8m.stages.evaluate.evaluate", lambda **_: StageResult(figures, {"part": "hold-out"}))
+    shown = evaluate("--run", run("undivided"), "--model", "one").output
+    assert f"verdict            {said}" in shown
 
 
 def test_an_undivided_hold_out_is_measured_as_a_whole(finished: Path, run: Callable) -> None:
