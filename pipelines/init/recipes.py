@@ -23,8 +23,9 @@ from pipelines.recipe.load import check_recipe
 from pipelines.recipe.reference import in_yaml
 from pipelines.recipe.schema import MAX_NAME_LENGTH, Recipe
 from yt8m.data.format import DataSpec, RecordLayout
+from yt8m.ensembling.budget import budget_for_all
 from yt8m.training.auto.counts import DataCounts
-from yt8m.training.auto.rules import BASE_BYTES, DECAYS, GRAPH_BYTES, resolve_threshold_elements, resolve_training
+from yt8m.training.auto.rules import DECAYS, resolve_threshold_elements, resolve_training
 from yt8m.training.config import TrainingConfig
 from yt8m.words import count
 from yt8m.yaml_files import parse_yaml
@@ -84,8 +85,8 @@ class WrittenRecipe:
         self.draft = draft
         parsed = _load(self._render(budget=_MOST_BYTES, members=0, time=""))
         estimates = estimate_models(parsed)
-        members = sum(estimates[name].quantized_bytes for name in parsed.members())
-        needed = 2 * members + BASE_BYTES + GRAPH_BYTES * len(parsed.members())
+        sizes = [estimates[name].quantized_bytes for name in parsed.members()]
+        members, needed = sum(sizes), budget_for_all([2 * size for size in sizes], "auto")
         budget = next((size for size in _BUDGETS if size >= needed), _MOST_BYTES)
         scale = draft.scale
         self.seconds = seconds_on_two_cores(parsed, estimates, scale.training_videos, scale.holdout_videos)
