@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from pipelines.cost.settings import resolve_trainings
 from pipelines.graph.keys import find_work
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import ImportedModel, Recipe
 from tests.support.finished_runs import write_summary
 from yt8m.errors import ConfigError
+from yt8m.training.auto.counts import DataCounts
 
 Load = Callable[..., Recipe]
 
@@ -218,6 +220,16 @@ def test_a_training_starts_with_a_model_of_another_run(small: Load, tmp_path: Pa
         for recipe in (small(), recipe, small(starting(write_summary(tmp_path / "other", small(), key="other"))))
     }
     assert len(keys) == 3
+
+
+def test_the_automatic_rate_of_a_model_that_starts_from_another_is_a_fifth(small: Load, tmp_path: Path) -> None:
+    started = small(starting(write_summary(tmp_path / "run", small())))
+    counts = DataCounts.of_videos(1000, started.data.resolve_spec())
+    cold, warm = (
+        {name: training.learning_rate for name, training in resolve_trainings(recipe, counts).items()}
+        for recipe in (small(), started)
+    )
+    assert warm == cold | {"dbof-a": pytest.approx(cold["dbof-a"] / 5)}
 
 
 def test_the_head_of_a_model_that_starts_from_another_may_differ(small: Load, tmp_path: Path) -> None:
