@@ -3,6 +3,9 @@
 Videos are drawn with replacement (Efron and Tibshirani, 1993, chapters 6 and 13). A drawn set of videos is a weight per
 video, so that predictions are sorted only once. Models that are compared get the same draws, so that the difficulty of
 the videos cancels in their difference.
+
+Videos are drawn one by one, also those of a group, such as clips of one film. Predictions do not name groups. If videos
+of a group resemble each other, intervals and errors are therefore too small.
 """
 
 from collections.abc import Sequence

@@ -55,6 +55,12 @@ def test_every_data_set_gets_a_valid_recipe(videos: int, spec: DataSpec, first: 
     assert recipe.ensemble.search.budget_bytes <= 2**30
 
 
+def test_the_division_of_the_hold_out_is_stated_and_explained() -> None:
+    made = written(survey_of(2_000, SHAPES[2][1]))
+    assert made.recipe.data.report_share == 0.5
+    assert "only the other half, on which nothing\n  # was decided, gives the reported figures" in made.text
+
+
 @pytest.mark.parametrize(("videos", "spec"), SHAPES)
 def test_every_model_for_videos_with_one_label_has_a_softmax_head(videos: int, spec: DataSpec) -> None:
     recipe = written(replace(survey_of(videos, spec), single_label=True)).recipe
