@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 
-from pipelines.cli.format import describe_bytes, make_table, say
+from pipelines.cli.format import describe_bytes, list_names, make_table, say
 from pipelines.cost import throughput as assumed
 from pipelines.cost.dataset import DatasetSize
 from pipelines.cost.models import ModelEstimate
@@ -30,8 +30,6 @@ _HOUR = 3600.0
 TRIES_AROUND_STEPS = 3
 # Nodes below this share of the critical path are not listed.
 _MIN_LISTED_SHARE = 0.01
-# Names of models with equal settings to list.
-_MOST_NAMES = 4
 _LISTED_CLASSES = 5
 
 Estimates = Mapping[str, ModelEstimate]
@@ -128,8 +126,7 @@ def _names(names: Sequence[str], recipe: Recipe) -> str:
     trained = recipe.models().keys() - recipe.imported.keys()
     if not names or {*names} == trained:
         return "all"
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+    return list_names(names)
 
 
 def _teacher(model: CandidateConfig | StudentConfig) -> str:

@@ -58,7 +58,9 @@ def call(folder, signature, floats, num_frames):
     return function(**inputs, num_frames=tf.constant(num_frames))
 
 
-@pytest.mark.parametrize("spec", [SPEC, VIDEO_LEVEL], ids=["frames", "video level"])
+@pytest.mark.parametrize(
+    "spec", [SPEC, pytest.param(VIDEO_LEVEL, marks=pytest.mark.slow)], ids=["frames", "video level"]
+)
 def test_floats_at_all_edges_of_bytes_give_the_predictions_of_the_bytes(spec, tmp_path):
     folder = export(tmp_path, spec)
     floats, frames, num_frames = videos_of_edges(spec)

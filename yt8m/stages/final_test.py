@@ -113,9 +113,12 @@ def measure_on_test(
     if both:
         raise DataError(f"{TEST_KEY}: {_also_elsewhere(both)}")
     # The partition of the run with the test shards as its hold-out.
-    changes = test.model_dump(include={"fewest_labels", "most_labels", "damaged_shards", "skipped_records"})
-    changes = {name: getattr(test, name) for name in changes} | {
+    changes = {
         "holdout": test.holdout,
+        "fewest_labels": test.fewest_labels,
+        "most_labels": test.most_labels,
+        "damaged_shards": test.damaged_shards,
+        "skipped_records": test.skipped_records,
         "division": Division(),
         "select_counts": (),
     }

@@ -122,7 +122,7 @@ def test_of_a_large_holdout_some_videos_of_some_shards_are_chosen_by_its_seed(pa
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_shards_of_groups_that_decide_nothing_are_not_chosen(tmp_path, shards, seed):
     # All videos of a shard are of one group, so that its videos decide all or none.
     for index in range(SHARDS):
@@ -165,7 +165,7 @@ def test_other_shards_are_not_opened(partition):
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.parametrize("memory", [1 << 20, 0])
+@pytest.mark.parametrize("memory", [1 << 20, pytest.param(0, marks=pytest.mark.slow)])
 def test_the_sample_is_the_same_in_every_epoch_with_and_without_memory(partition, monkeypatch, memory):
     monkeypatch.setattr(holdout_sample, "_MEMORY_BYTES", memory)
     sample, reads = HoldoutSample(partition, batch_size=4), []

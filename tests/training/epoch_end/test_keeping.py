@@ -41,7 +41,14 @@ def epochs_of(number: int, folder, **changes):
     return toy.train(str(folder / f"{number}-epochs"), config)[0].network
 
 
-@pytest.mark.parametrize(("gaps", "kept"), [([0.2, 0.6, 0.6, 0.1], 2), ([0.1, 0.2, 0.3, 0.4], 4), ([0, 0, 0, 0], 1)])
+@pytest.mark.parametrize(
+    ("gaps", "kept"),
+    [
+        ([0.2, 0.6, 0.6, 0.1], 2),
+        pytest.param([0.1, 0.2, 0.3, 0.4], 4, marks=pytest.mark.slow),
+        pytest.param([0, 0, 0, 0], 1, marks=pytest.mark.slow),
+    ],
+)
 def test_the_first_of_the_best_epochs_is_kept(tmp_path, gaps, kept):
     model, record = toy.train(str(tmp_path), KEPT, sample=Scripted(*gaps))
     assert (record.epoch, record.kept_epoch) == (EPOCHS, kept)
@@ -53,7 +60,7 @@ def test_the_first_of_the_best_epochs_is_kept(tmp_path, gaps, kept):
     assert record.kept_point == ends[kept - 1]
 
 
-@pytest.mark.parametrize("gaps", [[0.9, 0.5, 0.4, 0.3], [None] * EPOCHS])
+@pytest.mark.parametrize("gaps", [[0.9, 0.5, 0.4, 0.3], pytest.param([None] * EPOCHS, marks=pytest.mark.slow)])
 def test_keep_last_trains_as_if_nothing_was_measured(tmp_path, gaps):
     config = LAST.model_copy(update={"patience": 1})
     model, record = toy.train(str(tmp_path), config, sample=Scripted(*gaps))
@@ -72,7 +79,15 @@ def test_without_labels_in_the_sample_the_last_epoch_is_kept_and_a_warning_says_
     assert told[0].endswith("Therefore the last epoch is kept, and no training ends early.")
 
 
-@pytest.mark.parametrize(("patience", "done"), [(1, 2), (2, 3), (3, 4), (None, 4)])
+@pytest.mark.parametrize(
+    ("patience", "done"),
+    [
+        pytest.param(1, 2, marks=pytest.mark.slow),
+        (2, 3),
+        pytest.param(3, 4, marks=pytest.mark.slow),
+        pytest.param(None, 4, marks=pytest.mark.slow),
+    ],
+)
 def test_patience_ends_a_training_and_the_best_epoch_stays(tmp_path, monkeypatch, patience, done):
     config = KEPT.model_copy(update={"patience": patience})
     model, record = toy.train(str(tmp_path), config, sample=Scripted(0.5, 0.4, 0.5, 0.45))
@@ -83,6 +98,7 @@ def test_patience_ends_a_training_and_the_best_epoch_stays(tmp_path, monkeypatch
     assert_same_weights(model.network, again.network)
 
 
+@pytest.mark.slow
 def test_a_later_improvement_renews_the_patience(tmp_path):
     config = KEPT.model_copy(update={"patience": 2, "epochs": 6})
     _, record = toy.train(str(tmp_path), config, sample=Scripted(0.5, 0.4, 0.6, 0.4, 0.5, 0.9))
@@ -147,6 +163,7 @@ def test_a_killed_training_keeps_the_same_weights(tmp_path, monkeypatch, kill, k
     assert (same.kept_epoch, same.curve) == (record.kept_epoch, record.curve)
 
 
+@pytest.mark.slow
 def test_a_learning_rate_that_makes_epochs_worse_does_not_spoil_the_model(tmp_path):
     huge = {"learning_rate": 3.0}
     model, record = toy.train(str(tmp_path / "best"), KEPT.model_copy(update=huge), sample=toy.Sample())
@@ -166,7 +183,7 @@ def diverging(epoch: int, skip: int):
 GOOD = r"\. Until then, epoch 1 was the best, with a select GAP of 0\.5000"
 
 
-@pytest.mark.parametrize(("config", "good"), [(KEPT, GOOD), (LAST, "")])
+@pytest.mark.parametrize(("config", "good"), [(KEPT, GOOD), pytest.param(LAST, "", marks=pytest.mark.slow)])
 def test_a_diverged_training_fails_and_says_which_epoch_was_good(tmp_path, config, good):
     expected = rf"nan in epoch 3, step 1{good}\. Lower training.learning_rate or set training.clip_norm\.$"
     with pytest.raises(ConfigError, match=expected):

@@ -40,7 +40,7 @@ def find_shared_videos(run: Run) -> Iterator[Finding]:
             yield Finding(
                 node=prepare.node,
                 text=example or f"{shared:,.0f} of {videos:,.0f} hold-out videos are training videos, too.",
-                cause="Figures on the hold-out are too high: these videos were learned by heart.",
+                cause="Figures on the hold-out are too high: the models have trained on these videos.",
                 setting="`data.validation`: shards without these videos, as `yt8m data split` makes them",
             )
 
@@ -53,7 +53,7 @@ def _find_used_test_videos(run: Run) -> Iterator[Finding]:
             yield Finding(
                 node=export.node,
                 text=f"{used:,.0f} of {videos:,.0f} test videos have the id of a training or hold-out video.",
-                cause="Figures on the test are too high: these videos were learned by heart, or decided about models.",
+                cause="Figures on the test are too high: these videos were trained on, or decided about models.",
                 setting="`data.test`: shards without these videos, as `yt8m data split` makes them",
             )
 

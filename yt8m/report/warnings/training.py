@@ -86,7 +86,7 @@ def find_best_first_epochs(run: Run) -> Iterator[Finding]:
             yield Finding(
                 node=model.records["train"].node,
                 text=f"The first of {done:.0f} epochs is the best{_after_the_first(model)}.",
-                cause="The learning rate is too high, or the model learns its training videos by heart at once.",
+                cause="The learning rate is too high, or the model overfits its training videos at once.",
                 setting=lower_rate(model),
             )
 
@@ -117,7 +117,7 @@ def _why_overfit(model: ModelRun) -> tuple[str, str]:
             f"{momentum:g}, {initial:.0%} of them are initial values."
         )
         return cause, ("`training.batch_norm_momentum: auto`, which measures the statistics before every prediction")
-    cause = "The model learned its training videos by heart."
+    cause = "The model overfits its training videos."
     gaps = _holdout_gaps(model.details("train", "curve") or ())
     if training_setting(model, "keep") == "last" and gaps and max(gaps, key=lambda each: each[1]) != gaps[-1]:
         return cause, "`training.keep: best`"

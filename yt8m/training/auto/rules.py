@@ -144,7 +144,7 @@ def _epochs(videos: int, steps_per_epoch: int) -> tuple[int, str]:
 def _learning_rate(steps: Steps, class_videos: float, *, is_warm: bool) -> tuple[float, str]:
     short = SHORT_STEPS / max(steps.total, SHORT_STEPS)
     rate = SHORT_RATE * sqrt(short)
-    # Of few videos per class, larger steps learn the videos by heart. In long trainings, there is less need of them.
+    # Of few videos per class, larger steps overfit. In long trainings, there is less need of them.
     bold = SHORT_RATE * short**0.75 * min(class_videos / CLASS_VIDEOS, MOST_FACTOR)
     chosen = float(f"{max(rate, bold, LEAST_RATE):.2g}")
     if is_warm:
