@@ -91,7 +91,7 @@ def test_policy_if_better_looks_at_select_alone(small_partition, trained, tmp_pa
     monkeypatch.setattr(holdout, "holdout_gaps", lambda *_: next(gaps))
     metrics = run(small_partition, trained, tmp_path, policy="if_better").metrics
     assert metrics["kept"] == kept
-    assert 0 < metrics["averaging_loss_error"] == pytest.approx(difference_error(*keys, labels))
+    assert 0 < metrics["averaging_loss_error"] == pytest.approx(difference_error(keys[0], keys[1], labels))
     figures = [metrics[f"gap_{name}"] for name in ("select_before", "select_after", "before", "after")]
     assert figures == ([0.5, 0.6, 0.9, 0.1] if kept else [0.6, 0.5, 0.1, 0.9])
 
