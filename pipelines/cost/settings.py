@@ -19,7 +19,7 @@ from yt8m.training.config import ResolvedTraining
 from yt8m.training.steps import Steps
 
 
-class SettingRow(NamedTuple):
+class KnownSetting(NamedTuple):
     """A setting with its value, and who has it.
 
     Attributes:
@@ -59,18 +59,18 @@ def check_trainings(recipe: Recipe, source: str) -> None:
             raise ConfigError(f"{source}: {error}") from None
 
 
-def known_settings(recipe: Recipe, dataset: DatasetSize | None) -> list[SettingRow]:
+def known_settings(recipe: Recipe, dataset: DatasetSize | None) -> list[KnownSetting]:
     """Return the settings that can be `auto`, with their values as far as they are known before the run.
 
     Args:
         recipe: The recipe.
         dataset: Its data. None leaves out what depends on the number of videos.
     """
-    rows: list[SettingRow] = []
+    rows: list[KnownSetting] = []
     for key, setting, name in [*(_of_videos(recipe, dataset) if dataset else ()), *_of_recipe(recipe)]:
         row = next((each for each in rows if (each.key, each.setting) == (key, setting)), None)
         if row is None:
-            row = SettingRow(key, setting, [])
+            row = KnownSetting(key, setting, [])
             rows.append(row)
         row.names.extend([name] if name else [])
     order = list(dict.fromkeys(row.key for row in rows))

@@ -6,6 +6,7 @@ from yt8m.data.checking.diagnosis import diagnose
 from yt8m.data.checking.explain import explain_bad_record
 from yt8m.data.checking.fields import describe_fields, fields_of, parse, values_of
 from yt8m.data.checking.floats import measure_ranges
+from yt8m.data.checking.labels import any_labeled
 from yt8m.data.checking.layout import guess_spec
 from yt8m.data.checking.remarks import remark_on_raw_floats
 from yt8m.data.format import DataSpec, RecordLayout
@@ -71,7 +72,7 @@ def have_one_label(payloads: Iterable[bytes], layout: RecordLayout) -> bool:
 
 def can_test(payloads: Iterable[bytes], spec: DataSpec) -> bool:
     """Return whether there are records that are usable videos with labels, so that a model can be tested on them."""
-    return any(not explain_bad_record(payload, spec)[1] and _count_labels(payload, spec.layout) for payload in payloads)
+    return any_labeled((payload for payload in payloads if not explain_bad_record(payload, spec)[1]), spec)
 
 
 def _count_labels(payload: bytes, layout: RecordLayout) -> int:

@@ -57,7 +57,7 @@ def check_first_records(key: str, uri: str, spec: DataSpec) -> None:
     # TensorFlow
     from yt8m.data.checking.diagnosis import diagnose  # noqa: PLC0415
     from yt8m.data.checking.explain import explain_bad_record  # noqa: PLC0415
-    from yt8m.data.checking.labels import explain_missing_labels, first_records  # noqa: PLC0415
+    from yt8m.data.checking.labels import any_labeled, explain_missing_labels, first_records  # noqa: PLC0415
 
     records = first_records(uri)
     problems = [explain_bad_record(record, spec)[1] for record in records]
@@ -69,7 +69,7 @@ def check_first_records(key: str, uri: str, spec: DataSpec) -> None:
             "data.validation."
         )
     good = [record for record, problem in zip(records, problems, strict=True) if not problem]
-    if instead := explain_missing_labels(good, spec) if not _any_labeled(good, spec) else "":
+    if instead := explain_missing_labels(good, spec) if not any_labeled(good, spec) else "":
         raise ConfigError(f"{key}: {uri}: no labeled video: {instead} Leave out {TEST_KEY} if there are none.")
 
 
@@ -149,15 +149,6 @@ def _count_used(test: Partition, known: Partition) -> int:
             name_video(tested, int(shared[0]), known.spec),
         )
     return len(shared)
-
-
-def _any_labeled(records: Sequence[bytes], spec: DataSpec) -> bool:
-    import tensorflow as tf  # noqa: PLC0415
-
-    from yt8m.data.parsing import parse_record  # noqa: PLC0415
-
-    videos = (parse_record(tf.constant(record), spec, with_frames=False)[0] for record in records)
-    return any(video["labels"].numpy().any() for video in videos)
 
 
 def _also_elsewhere(uris: Sequence[str]) -> str:

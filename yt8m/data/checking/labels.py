@@ -1,6 +1,6 @@
 """Labels that records have under another key, or in another form, than the expected one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from yt8m import storage
 from yt8m.data.checking.fields import RecordField, describe_fields, fields_of
@@ -22,6 +22,21 @@ def first_records(uri: str) -> list[bytes]:
     path = storage.stage_in(uri)
     records = min(inspect_framing(path, verify_payloads=False).records, _MOST_RECORDS)
     return list(read_payloads(path, 0, records))
+
+
+def any_labeled(payloads: Iterable[bytes], spec: DataSpec) -> bool:
+    """Return whether a video has a label.
+
+    Args:
+        payloads: Serialized records that readers can use.
+        spec: Features, classes and layout of the videos.
+    """
+    import tensorflow as tf  # noqa: PLC0415
+
+    from yt8m.data.parsing import parse_record  # noqa: PLC0415
+
+    videos = (parse_record(tf.constant(payload), spec, with_frames=False)[0] for payload in payloads)
+    return any(video["labels"].numpy().any() for video in videos)
 
 
 def explain_missing_labels(payloads: Sequence[bytes], spec: DataSpec) -> str:
