@@ -19,6 +19,8 @@ def divided(keys: list[bytes], share: float = 0.5, seed: int = 0) -> tuple[Divis
 def test_the_hash_is_the_beginning_of_sha_256_of_seed_and_key():
     # printf '7:abc' | sha256sum
     assert hash_keys([b"abc"], 7).tolist() == [0xD9D02EF46913E787]
+    # printf '7 sample:abc' | sha256sum
+    assert hash_keys([b"abc"], 7, "sample").tolist() == [0xEEE88379E0867657]
 
 
 @pytest.mark.parametrize(("share", "videos"), [(0.5, 50), (0.1, 10), (0.9, 91), (0.001, 1), (0.999, 100)])

@@ -92,17 +92,19 @@ class Division(Config):
         )
 
 
-def hash_keys(keys: Iterable[bytes], seed: int) -> NDArray[np.uint64]:
+def hash_keys(keys: Iterable[bytes], seed: int, purpose: str = "") -> NDArray[np.uint64]:
     """Hash groups or ids of videos to 64 bits: the first 8 bytes, big-endian, of SHA-256 of `SEED:KEY`.
 
     Args:
         keys: Groups or ids of `N` videos.
         seed: Seed, written as a decimal number in front of each key.
+        purpose: What the hashes are for, written after the seed: `SEED PURPOSE:KEY`. The hashes of two purposes have
+            nothing to do with each other. By default, they divide the hold-out.
 
     Returns:
         Hashes, uint64 `(N,)`.
     """
-    start = hashlib.sha256(f"{seed}:".encode())
+    start = hashlib.sha256(f"{seed}{' ' * bool(purpose)}{purpose}:".encode())
     digests = []
     for key in keys:
         hashed = start.copy()

@@ -1,6 +1,5 @@
 """A sample of the part *select* of the hold-out, on which a training is measured after every epoch."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -13,6 +12,7 @@ from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, Shard
 from yt8m.data.read_report import ReadReport
 from yt8m.data.reading import data_errors, read_videos
+from yt8m.holdout import hash_keys
 from yt8m.metrics import GAP_TOP_K, StreamingMetrics
 from yt8m.models.inference import Predictor, predict_videos
 from yt8m.training.holdout import PredictedBatch, summed_crossentropy
@@ -146,14 +146,9 @@ class HoldoutSample:
         )
         for batch in batches.as_numpy_iterator():
             in_report = partition.division.in_report(batch.pop("groups"))
-            for row, video_id in enumerate(batch["ids"]):
-                if not in_report[row] and self._is_chosen(video_id):
-                    yield {name: array[row : row + 1].copy() for name, array in batch.items()}
-
-    def _is_chosen(self, video_id: bytes) -> bool:
-        text = b"%d sample %s" % (self._partition.seed, video_id)
-        number = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
-        return number < self._share * _HASHES
+            chosen = hash_keys(batch["ids"], partition.seed, "sample") < self._share * _HASHES
+            for row in np.flatnonzero(chosen & ~in_report).tolist():
+                yield {name: array[row : row + 1].copy() for name, array in batch.items()}
 
 
 def _join(videos: list[Videos]) -> Videos:
