@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.support.paths import REPOSITORY
 
 NOISY = "import os\nos.write(2, b'from C++')\n"
@@ -41,6 +43,7 @@ def test_other_modules_are_found_as_always(tmp_path: Path) -> None:
     assert printed("import tensorflow_io", tmp_path) == "from C++"
 
 
+@pytest.mark.slow
 def test_the_real_tensorflow_is_imported_without_messages(tmp_path: Path) -> None:
     code = "import tensorflow, inspect\nprint(tensorflow.constant(2).numpy(), len(inspect.getsource(tensorflow)) > 0)"
     assert printed(code, tmp_path) == "2 True\n"

@@ -229,6 +229,7 @@ def test_every_epoch_from_memory_has_every_video_unchanged(two_shards, shards):
             np.testing.assert_array_equal(joined[name][order], array[place])
 
 
+@pytest.mark.slow
 def test_the_order_from_memory_depends_on_seed_and_epoch_only(two_shards, shards):
     def ids(**options):
         videos = VideosInMemory(two_shards, shards.spec, 12)

@@ -49,6 +49,7 @@ def calls(log: Path, name: str) -> list[str]:
     return [line for line in log.read_text().splitlines() if line.split()[0] == name and "--help" not in line]
 
 
+@pytest.mark.slow
 def test_an_image_has_the_name_of_the_code_and_labels_with_its_base_image(run: Script, log: Path) -> None:
     done = run("build.sh", "gpu", images=("python:3.11-slim",), BASE_IMAGE="")
     assert done.returncode == 0, done.stderr

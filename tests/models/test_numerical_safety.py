@@ -20,9 +20,9 @@ from yt8m.training.loop import build_optimizer
 BYTES = st.sampled_from([0, 127, 128, 255]) | st.integers(0, 255)
 FRAMES = arrays(np.uint8, (3, 5, 16), elements=BYTES, fill=st.sampled_from([0, 127, 255]))
 COUNTS = st.tuples(*[st.integers(0, 5)] * 3)
-# The other cell of recurrent networks takes seconds to trace.
+# Training steps of the others take seconds to trace.
 QUICK_AND_SLOW = [
-    pytest.param(name, marks=pytest.mark.slow) if name == "rnn_gru_per_feature" else name for name in SMALL
+    name if name in ("logistic", "dbof") else pytest.param(name, marks=pytest.mark.slow) for name in SMALL
 ]
 POLICIES = ("float32", pytest.param("mixed_bfloat16", marks=pytest.mark.slow))
 
@@ -68,7 +68,7 @@ def test_frames_of_zeros_are_harmless(config, small, policy):
     check_training(model, small, np.zeros((3, 5, 16), np.float32), [5, 1, 0])
 
 
-@pytest.mark.parametrize("name", ["logistic", "dbof"])  # a head of each kind
+@pytest.mark.parametrize("name", ["logistic", pytest.param("dbof", marks=pytest.mark.slow)])  # a head of each kind
 def test_predictions_of_exactly_0_and_1_are_harmless(name, small):
     network = build_from_bytes(small.configs[name], small.spec)
     (bias,) = (weight for weight in network.weights if weight.path in ("head/dense/bias", "head/experts/bias"))

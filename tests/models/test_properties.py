@@ -68,7 +68,9 @@ def test_every_real_frame_takes_part(model, config, small):
     assert (np.abs(predicted[:9] - predicted[9]).max(axis=1) > 1e-7).all()
 
 
-@pytest.mark.parametrize("name", ["dbof", "nextvlad"])  # sampled frames; sampled frames and dropout
+@pytest.mark.parametrize(
+    "name", ["dbof", pytest.param("nextvlad", marks=pytest.mark.slow)]
+)  # sampled frames; sampled frames and dropout
 def test_the_same_seed_gives_the_same_training(name, small):
     weights = []
     for _ in range(2):

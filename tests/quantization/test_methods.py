@@ -37,6 +37,7 @@ def test_uniform_is_exact_to_half_a_step(values):
     assert difference.max() <= step / 2 + rounding
 
 
+@pytest.mark.slow
 @given(ARRAYS)
 @SETTINGS
 def test_uniform_is_the_nearest_of_256_equally_spaced_points(values):
@@ -47,6 +48,7 @@ def test_uniform_is_the_nearest_of_256_equally_spaced_points(values):
     np.testing.assert_array_equal(quantized.codes, brute_force(values, points))
 
 
+@pytest.mark.slow
 @given(ARRAYS, st.integers(0, 2**32 - 1), st.sampled_from([1, 30, 10_000, 2**20]))
 @SETTINGS
 def test_crowded_centroids_are_found_as_by_brute_force(values, seed, spread):

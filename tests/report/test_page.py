@@ -116,6 +116,7 @@ def colors(text):
     return {family: {color for color, name in found if name == family} for _, family in found}
 
 
+@pytest.mark.slow
 def test_an_architecture_has_the_same_color_in_any_run_and_on_any_page(full_run, summary):
     whole = colors(render_page(summary))
     assert all(len(numbers) == 1 for numbers in whole.values())
@@ -150,6 +151,7 @@ def test_names_are_shown_as_they_are_and_never_as_markup(minimal_run):
     assert name in Page(text).text
 
 
+@pytest.mark.slow
 def test_equal_runs_give_equal_pages(summary):
     assert render_page(summary) == render_page(summary)
 
@@ -197,7 +199,7 @@ def test_long_tables_are_truncated_with_a_note(full_run):
     assert "the best 40 of 120; all are in summary.json" in page.text
 
 
-@pytest.mark.parametrize(("classes", "name"), [(20.0, "GAP@20"), (3.0, "GAP@3")])
+@pytest.mark.parametrize(("classes", "name"), [pytest.param(20.0, "GAP@20", marks=pytest.mark.slow), (3.0, "GAP@3")])
 def test_the_head_says_how_many_predictions_count_in_gap(full_run, classes, name):
     for record in full_run:
         if "gap_top_k" in record["metrics"]:
@@ -234,6 +236,7 @@ def test_every_table_and_plot_of_gap_says_on_which_videos_it_was_computed(full_r
     assert "netvlad-a, select" in page.text
 
 
+@pytest.mark.slow
 def test_curves_of_a_weighted_loss_say_that_the_hold_out_s_is_not(full_run, page):
     note = "Compare its lines with each other, not with its dots."
     assert note not in page.text

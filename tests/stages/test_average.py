@@ -82,7 +82,7 @@ def test_an_average_with_measured_statistics_is_not_measured_again(small_partiti
     assert second.metrics["gap_after"] == first.metrics["gap_after"]
 
 
-@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("kept", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_policy_if_better_looks_at_select_alone(small_partition, trained, tmp_path, monkeypatch, kept):
     rng, labels = np.random.default_rng(0), np.ones(20, np.uint16)
     keys = [pack_keys(rng.random((20, 3)).astype(np.float32), rng.random((20, 3)) < 0.3) for _ in range(2)]

@@ -70,6 +70,7 @@ def run_soft_targets(partition: Path, model: Path, folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("videos", [8, 12])
 def test_evaluation_stops_if_the_hold_out_changed(
     partition: Path, trained: Path, tmp_path: Path, write: Write, videos: int

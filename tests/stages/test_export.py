@@ -55,6 +55,7 @@ def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     assert re.search(r"\nGAP@20: \*\*0\.\d{5}\*\* .*\n(.*\n)+Accuracy: \*\*0\.\d{5}\*\* on the report videos", card)
 
 
+@pytest.mark.slow
 def test_the_card_is_readable_in_a_narrow_pane(toy_models, tmp_path):
     model = write_quantized_model(tmp_path / "model", 0, spec=DataSpec(max_frames=1000))
     export_ensemble(
@@ -82,6 +83,7 @@ def test_the_card_lists_the_bits_of_stored_weights(toy_models, tmp_path):
     assert f"Its {counts.total():,} weights are stored in {shares}.\n" in card
 
 
+@pytest.mark.slow
 def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     output, partition = tmp_path / "export", write_partition(tmp_path)
     evaluation = EvaluateConfig(batch_size=3)
@@ -170,6 +172,7 @@ def test_a_vocabulary_of_other_classes_is_refused(toy_models, tmp_path):
         export_ensemble(toy_models, weights, tmp_path, vocabulary=str(tmp_path / "classes.csv"))
 
 
+@pytest.mark.slow
 def test_a_member_without_a_model_is_named(toy_models, tmp_path):
     weights = write_weights(tmp_path / "weights.json", {"fist": 1.0})
     with pytest.raises(ConfigError, match=r"model 'fist' is not among the members\. Did you mean 'first'"):

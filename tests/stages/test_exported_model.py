@@ -248,6 +248,7 @@ def test_every_architecture_can_be_exported(tmp_path, mode):
     assert nothing["scores"].shape == (0, 20)
 
 
+@pytest.mark.slow
 def test_one_member_with_all_the_weight_is_that_member(toy_models, tmp_path):
     weights = write_weights(tmp_path / "weights.json", {"second": 1.0})
     export_ensemble(toy_models, weights, tmp_path)

@@ -61,6 +61,7 @@ def test_shards_of_the_run_are_no_test(small_partition, trained, tmp_path):
         find_test_shards("data.test[0]", known.training_uris[0], known.training_uris)
 
 
+@pytest.mark.slow
 def test_videos_of_the_run_in_other_shards_are_told(small_partition, trained, tmp_path, shards, caplog):
     known = Partition.load(small_partition)
     used = [id_ for uris in (known.training_uris, known.holdout_uris) for id_ in read_ids(uris[0], known.spec)[:1]]

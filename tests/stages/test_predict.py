@@ -163,6 +163,7 @@ def test_several_processes_write_the_same_file(model, shards, tmp_path):
     assert (tmp_path / "several.csv").read_bytes() == (tmp_path / "one.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_is_an_error_and_finished_shards_are_kept(model, shards, tmp_path):
     run(model, shards, tmp_path / "out.csv", shard_range=(0, 1))
 
@@ -369,6 +370,7 @@ def floats_shard(folder: Path, *, labels: bool = False) -> str:
     return write_shard(folder / "floats.tfrecord", records)
 
 
+@pytest.mark.slow
 def test_shards_of_another_layout_are_read_as_the_message_says(model, tmp_path):
     shard = floats_shard(tmp_path / "shards")
     output = tmp_path / "out.csv"

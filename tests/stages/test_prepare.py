@@ -73,6 +73,7 @@ def test_the_same_shards_make_the_same_partition(folder, shards):
     assert {run(folder, shards, seed=seed)[0].holdout_uris[0][-10] for seed in range(6)} == set("012")
 
 
+@pytest.mark.slow
 def test_new_content_makes_a_new_partition(folder, shards):
     before, _ = run(folder, shards)
     shards.write(folder / "train0.tfrecord", [shards.video_of(50 + i, labels=[i, 9]) for i in range(4)])
@@ -433,6 +434,7 @@ def report_ids(partition: Partition) -> set[str]:
     return {key.decode() for key, mine in zip(ids, partition.division.in_report(ids), strict=True) if mine}
 
 
+@pytest.mark.slow
 def test_the_division_does_not_depend_on_the_shards(tmp_path, shards):
     training = [shards.video_of(number, labels=[number % 4]) for number in range(100, 112)]
     held_out = [shards.video_of(number, labels=[number % 4]) for number in range(21)]

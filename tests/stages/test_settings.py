@@ -61,6 +61,7 @@ def test_the_same_values_are_the_same_training_whether_stated_or_not(
     assert checkpoint.name.startswith("checkpoint-")
 
 
+@pytest.mark.slow
 def test_averaging_continues_with_the_values_of_the_training(
     automatic: tuple[Path, StageResult], small_partition: Path, tmp_path: Path
 ) -> None:

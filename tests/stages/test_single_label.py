@@ -95,6 +95,7 @@ def test_figures_are_those_of_one_distribution_per_video(trained, partition):
     assert found["accuracy"] == found["hit_at_1"] == metrics["accuracy"]
 
 
+@pytest.mark.slow
 def test_other_videos_have_no_accuracy(small_partition, tmp_path):
     metrics = run(tmp_path, small_partition, MODEL, epochs=1).metrics
     assert "hit_at_1" in metrics
@@ -110,10 +111,10 @@ def test_softmax_is_refused_where_videos_have_other_numbers_of_labels(small_part
 @pytest.mark.parametrize(
     ("teacher", "student", "top_k"),
     [
-        ("softmax", SOFTMAX, 2),
+        pytest.param("softmax", SOFTMAX, 2, marks=pytest.mark.slow),
         pytest.param("softmax", SOFTMAX, None, marks=pytest.mark.slow),
         pytest.param("logistic", SOFTMAX, None, marks=pytest.mark.slow),
-        pytest.param("softmax", LOGISTIC, 1, marks=pytest.mark.slow),
+        ("softmax", LOGISTIC, 1),
     ],
 )
 def test_heads_of_either_kind_learn_from_each_other(trained, partition, tmp_path, *, teacher, student, top_k):
@@ -132,6 +133,7 @@ def test_heads_of_either_kind_learn_from_each_other(trained, partition, tmp_path
     assert metrics["accuracy"] > 0.5
 
 
+@pytest.mark.slow
 def test_the_exported_model_of_softmax_members_says_that_scores_sum_to_one(trained, partition, tmp_path):
     quantize_weights(model=trained[1], config=QuantizationConfig(threshold_elements=10), output=tmp_path / "quantized")
     run(tmp_path / "logistic", partition, LOGISTIC, epochs=1)

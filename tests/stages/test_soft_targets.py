@@ -150,6 +150,7 @@ def test_a_damaged_or_incomplete_sidecar_of_a_part_is_named(small_partition, tra
         joined.check_sidecars(Partition.load(small_partition))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "changes"),
     [

@@ -120,6 +120,7 @@ def test_the_evaluation_is_that_of_the_saved_model(small_partition, tmp_path, pr
     assert_same_predictions(tmp_path / "predictions", tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_measuring_leaves_the_weights_alone(small_partition, trained, tmp_path):
     config = config_of(evaluation=EvaluateConfig(batch_size=3, top_k=2))
     execute(small_partition, config, tmp_path)
@@ -277,6 +278,7 @@ def test_a_student_of_nearly_complete_top_k_learns_as_one_of_dense_targets(small
     assert any(np.abs(one[name] - dense[name]).max() > 1e-3 for name in dense)
 
 
+@pytest.mark.slow
 def test_biases_can_start_at_the_class_frequencies(small_partition, tmp_path):
     _, weights = run(small_partition, tmp_path, initial_bias="class_frequencies", learning_rate=1e-9)
     partition = Partition.load(small_partition)
@@ -286,12 +288,14 @@ def test_biases_can_start_at_the_class_frequencies(small_partition, tmp_path):
     np.testing.assert_allclose(started, frequencies, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_bfloat16_trains_float32_weights(small_partition, tmp_path):
     result, weights = run(small_partition, tmp_path, precision="mixed_bfloat16")
     assert math.isfinite(result.metrics["training_loss"])
     assert {weight.dtype for weight in weights.values()} == {np.dtype(np.float32)}
 
 
+@pytest.mark.slow
 def test_tensorboard_logs_are_written_to_the_given_folder(small_partition, tmp_path):
     run(small_partition, tmp_path, epochs=1)
     assert list((tmp_path / "logs").rglob("events.*"))

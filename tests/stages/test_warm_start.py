@@ -102,6 +102,7 @@ def test_a_model_that_learned_from_hold_out_videos_is_refused_before_the_trainin
     assert not (tmp_path / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_random_weights_is_not_continued(trained: Path, small_partition: Path, tmp_path: Path) -> None:
     config = TrainConfig.parse({"model": MODEL, "training": TRAINING | STILL}, "test")
     for folder, start in (("cold", None), ("warm", trained)):

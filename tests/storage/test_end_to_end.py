@@ -199,6 +199,7 @@ def test_a_submission_is_written_from_and_to_an_object_store(remote, tmp_path):
     assert predict(config=PredictConfig(batch_size=2), **options).metrics["resumed_shards"] == 2
 
 
+@pytest.mark.parametrize("remote", ["s3", pytest.param("gs", marks=pytest.mark.slow)], indirect=True)
 def test_means_in_an_object_store_give_the_same_videos_as_a_local_file(remote, tmp_path):
     rng = np.random.default_rng(0)
     arrays: dict[str, Any] = {
@@ -226,6 +227,7 @@ def test_means_in_an_object_store_give_the_same_videos_as_a_local_file(remote, t
             assert storage.read_bytes(there) == Path(here).read_bytes()
 
 
+@pytest.mark.parametrize("remote", ["s3", pytest.param("gs", marks=pytest.mark.slow)], indirect=True)
 @pytest.mark.parametrize("place", ["", pytest.param("/*.tfrecord", marks=pytest.mark.slow)])
 def test_recipes_for_shards_in_an_object_store(remote, tmp_path, place):
     generate(config=DATA, output_uri=remote.uri)

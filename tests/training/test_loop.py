@@ -93,6 +93,7 @@ def test_a_finished_training_is_not_repeated(uninterrupted, tmp_path, monkeypatc
     assert record.epoch == 3
 
 
+@pytest.mark.slow
 def test_averages_survive_an_interruption(tmp_path, monkeypatch):
     config = toy.CONFIG.model_copy(update={"checkpoint_every_steps": 2})
     whole, _ = toy.train(str(tmp_path / "whole"), config, averaging_decay=0.8)

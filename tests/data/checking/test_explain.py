@@ -130,6 +130,7 @@ def random_records(draw):
     return records
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(records=random_records())
 def test_parsing_and_explanation_agree(shards, records):

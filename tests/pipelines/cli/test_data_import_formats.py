@@ -170,7 +170,10 @@ FORMATS: dict[str, tuple[Callable[[Path, Own], list[str]], int, int]] = {
 }
 
 
-@pytest.mark.parametrize("name", FORMATS)
+# One of each kind of file is quick.
+@pytest.mark.parametrize(
+    "name", [name if name.endswith("per video") else pytest.param(name, marks=pytest.mark.slow) for name in FORMATS]
+)
 def test_files_become_shards_that_hold_the_same(name: str, tmp_path: Path) -> None:
     write, least, most = FORMATS[name]
     own = _own(least, most)

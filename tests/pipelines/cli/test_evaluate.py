@@ -154,6 +154,7 @@ def test_a_worthless_model_is_called_so(
     assert f"verdict            {said}" in shown
 
 
+@pytest.mark.slow
 def test_an_undivided_hold_out_is_measured_as_a_whole(finished: Path, run: Callable) -> None:
     root = run("undivided")
     found = figures("--run", root, "--model", "two")

@@ -269,6 +269,7 @@ def test_one_shard_is_refused_with_the_remedy(tmp_path: Path, names: list[str], 
     assert not (tmp_path / "own").exists()
 
 
+@pytest.mark.slow
 def test_the_remedy_for_one_shard_works(tmp_path: Path) -> None:
     write_shards(tmp_path / "data", ["all.tfrecord"])
     said = init(tmp_path / "own", "--data", tmp_path / "data").stderr
@@ -360,6 +361,7 @@ def test_labels_that_teach_or_measure_nothing_are_refused(
     assert not (tmp_path / "own").exists()
 
 
+@pytest.mark.slow
 def test_videos_on_both_sides_are_refused_and_a_few_are_told(tmp_path: Path) -> None:
     write_shards(tmp_path / "data", DIVIDED)
     known = list(records(tmp_path / "data"))
@@ -580,7 +582,7 @@ def test_the_first_run_of_a_small_data_set_is_better_than_label_frequencies(tmp_
     assert final["gap"] > final["baseline_gap"] + 0.2
 
 
-@pytest.mark.parametrize("described", [False, True])
+@pytest.mark.parametrize("described", [False, pytest.param(True, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("other", "kind"), [([1], "softmax"), ([0, 1], "logistic"), ([], "logistic")])
 def test_videos_with_one_label_each_get_softmax_heads(
     tmp_path: Path, described: bool, other: list[int], kind: str

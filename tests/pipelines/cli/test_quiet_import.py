@@ -3,6 +3,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 NOISY = "import os\nos.write(2, b'from C++')\n"
 
 
@@ -31,6 +33,7 @@ def test_messages_of_a_failing_import_are_shown(tmp_path: Path) -> None:
     assert printed.endswith("RuntimeError: broken\n")
 
 
+@pytest.mark.slow
 def test_commands_hide_messages_of_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     code = f"from pipelines.cli import main\nmain(['data', 'check', {str(tmp_path / 'empty')!r}])"

@@ -43,7 +43,7 @@ def test_a_run_that_is_being_terminated_is_to_be_waited_for(recorded: RecordedCl
     assert "yt8m stop" not in result.output
 
 
-@pytest.mark.parametrize("has_v1beta1", [True, False])
+@pytest.mark.parametrize("has_v1beta1", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("moment", ENDED)
 def test_the_report_of_a_recorded_run_is_executed_again(
     recorded: RecordedCluster, moment: str, *, has_v1beta1: bool

@@ -96,6 +96,7 @@ def test_lost_and_cut_off_files_and_records_are_found(recorded: RecordedCluster,
     assert found["prepare"] == "done"
 
 
+@pytest.mark.slow
 def test_changed_configuration_is_other_work(recorded: RecordedCluster, graph: SpecGraph) -> None:
     finish(recorded, graph, *graph.nodes)
     assert f"{len(graph.nodes)} of {len(graph.nodes)} steps are done" in submit("--dry-run").output
@@ -213,6 +214,7 @@ def test_submit_needs_an_image_in_a_registry(image: str, reason: str) -> None:
     assert reason in " ".join(result.output.split())
 
 
+@pytest.mark.slow
 def test_the_image_of_a_digest_needs_a_second_one_for_gpus(recorded: RecordedCluster) -> None:
     image = f"127.0.0.1:1/yt8m@{DIGEST}"
     assert f"Image {image}: cannot" in submit("--dry-run", image=image).output

@@ -198,6 +198,7 @@ def prune_recorded(recorded: RecordedCluster, *missing: str) -> Result:
     return call(recorded, "prune", RECORDED_ROOT)
 
 
+@pytest.mark.slow
 def test_recorded_runs_of_an_earlier_version_keep_their_records_and_the_files_of_their_nodes(
     recorded: RecordedCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

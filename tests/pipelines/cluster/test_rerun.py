@@ -178,6 +178,7 @@ def test_the_build_behind_a_digest_is_not_guessed_from_a_new_image(server: KfpSe
     assert SpecGraph(submitted(server, 2)).image("train-netvlad") == "reg.example/image:2-gpu"
 
 
+@pytest.mark.slow
 def test_a_run_with_a_single_image_gets_a_single_new_one(server: KfpServer) -> None:
     submit(server, "--image", f"reg.example/image@sha256:{'ab' * 32}")
     server.progress = [("SUCCEEDED", every(server, "SUCCEEDED"))]

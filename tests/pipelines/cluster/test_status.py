@@ -69,7 +69,7 @@ def test_steps_from_the_cache_are_unchanged_and_have_their_first_duration(record
     ("moment", "expected"),
     [
         ("smoke-running", {"done": 1, "running": 1, "waiting": 34}),
-        ("smoke-compressed", {"done": 10, "running": 1, "waiting": 25}),
+        pytest.param("smoke-compressed", {"done": 10, "running": 1, "waiting": 25}, marks=pytest.mark.slow),
         ("paper-start", {"waiting": 126}),
         ("paper-failed", {"failed": 1, "waiting": 125}),
     ],
@@ -241,6 +241,7 @@ def test_without_a_store_states_stay_and_the_table_says_what_is_missing(
     assert "GAP and sizes are missing: s3://mlpipeline" in result.output
 
 
+@pytest.mark.slow
 def test_following_goes_on_while_argo_compresses_and_ends_with_the_run(recorded: RecordedCluster) -> None:
     result = status(recorded, "smoke-running", "smoke-compressed", "smoke", follow=True)
     assert result.exit_code == 0

@@ -62,6 +62,7 @@ def test_a_model_that_the_recipe_does_not_have_is_refused(in_recipe: bool, tmp_p
     assert not (tmp_path / "made.yaml").exists()
 
 
+@pytest.mark.slow
 def test_overrides_labels_and_annotations_make_a_run_larger() -> None:
     compilation = Compilation(read_recipe(SMOKE), str(SMOKE), read_data=False)
 

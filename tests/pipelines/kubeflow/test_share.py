@@ -15,7 +15,13 @@ RECIPES = [
     pytest.param(path.stem, marks=() if path == SMOKE else pytest.mark.slow)
     for path in sorted(SMOKE.parent.glob("*.yaml"))
 ]
-OVERLAYS = [None, *sorted((REPOSITORY / "manifests" / "overlays").glob("*/cluster*.yaml"))]
+OVERLAYS = [
+    None,
+    *(
+        pytest.param(path, marks=() if path.name == "cluster.yaml" and path.parent.name == "gke" else pytest.mark.slow)
+        for path in sorted((REPOSITORY / "manifests" / "overlays").glob("*/cluster*.yaml"))
+    ),
+]
 
 
 def compile_specs(recipe: str, overlay: Any = None) -> tuple[Spec, Spec]:

@@ -28,6 +28,7 @@ def execute(end: str) -> tuple[int, list[str]]:
     return run_step(command, printed.append), printed
 
 
+@pytest.mark.slow
 def test_a_step_starts_with_tensorflow_imported_and_the_environment_of_the_worker():
     status, printed = execute("pass")
     assert status == 0

@@ -109,6 +109,7 @@ def large(monkeypatch) -> None:
     monkeypatch.setattr(holdout_sample, "SAMPLED_VIDEOS", 25)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 def test_of_a_large_holdout_some_videos_of_some_shards_are_chosen_by_its_seed(partition):
     found = [frames_of(partition, seed=seed) for seed in range(6)]
