@@ -1,13 +1,12 @@
 """The settings of a recipe that depend on its data, with the values that the steps will find."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from pipelines.cost.dataset import DatasetSize
 from pipelines.recipe.schema import Recipe
 from yt8m.ensembling.budget import resolve_size_margin
 from yt8m.errors import ConfigError
-from yt8m.records.settings import Setting
+from yt8m.records.settings import Setting, SharedSetting, group_settings
 from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import (
     resolve_averaged_steps,
@@ -17,20 +16,6 @@ from yt8m.training.auto.rules import (
 )
 from yt8m.training.config import ResolvedTraining
 from yt8m.training.steps import Steps
-
-
-class KnownSetting(NamedTuple):
-    """A setting with its value, and who has it.
-
-    Attributes:
-        key: Place in the recipe, such as `training.epochs`.
-        setting: Value and reason.
-        names: Models or families with this value. Empty for what the whole run has.
-    """
-
-    key: str
-    setting: Setting
-    names: list[str]
 
 
 def resolve_trainings(recipe: Recipe, counts: DataCounts) -> dict[str, ResolvedTraining]:
@@ -59,20 +44,18 @@ def check_trainings(recipe: Recipe, source: str) -> None:
             raise ConfigError(f"{source}: {error}") from None
 
 
-def known_settings(recipe: Recipe, dataset: DatasetSize | None) -> list[KnownSetting]:
+def known_settings(recipe: Recipe, dataset: DatasetSize | None) -> list[SharedSetting]:
     """Return the settings that can be `auto`, with their values as far as they are known before the run.
 
     Args:
         recipe: The recipe.
         dataset: Its data. None leaves out what depends on the number of videos.
+
+    Returns:
+        The settings with their places in the recipe, such as `training.epochs`, and the models or families that have
+        them.
     """
-    rows: list[KnownSetting] = []
-    for key, setting, name in [*(_of_videos(recipe, dataset) if dataset else ()), *_of_recipe(recipe)]:
-        row = next((each for each in rows if (each.key, each.setting) == (key, setting)), None)
-        if row is None:
-            row = KnownSetting(key, setting, [])
-            rows.append(row)
-        row.names.extend([name] if name else [])
+    rows = group_settings([*(_of_videos(recipe, dataset) if dataset else ()), *_of_recipe(recipe)])
     order = list(dict.fromkeys(row.key for row in rows))
     return sorted(rows, key=lambda row: order.index(row.key))
 

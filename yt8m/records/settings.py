@@ -1,7 +1,7 @@
 """Settings as records have them: a value, why it has it, and whether it was chosen or stated."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from yt8m.config import Config
 
@@ -18,6 +18,34 @@ class Setting(Config):
     value: Any
     reason: str
     automatic: bool
+
+
+class SharedSetting(NamedTuple):
+    """A setting, and who has it with this value and reason.
+
+    Attributes:
+        key: Key of the setting.
+        setting: Value and reason.
+        names: Names of models, families or steps. Empty for what the whole run has.
+    """
+
+    key: str
+    setting: Setting
+    names: tuple[str, ...]
+
+
+def group_settings(found: Iterable[tuple[str, Setting, str]]) -> list[SharedSetting]:
+    """Group the settings that are equal in key, value and reason, in the order in which the first of each was found.
+
+    Args:
+        found: Key, setting, and the name of what has it; an empty name for the whole run.
+    """
+    groups: dict[str, SharedSetting] = {}
+    for key, setting, name in found:
+        same = repr((key, setting))
+        names = groups[same].names if same in groups else ()
+        groups[same] = SharedSetting(key, setting, (*names, name) if name else names)
+    return list(groups.values())
 
 
 def as_details(settings: Mapping[str, Setting]) -> dict[str, Any]:

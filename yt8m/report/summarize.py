@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from yt8m.records.record import NodeRecord
+from yt8m.records.settings import Setting, group_settings
 from yt8m.report.checks import build_checks
 from yt8m.report.parts import Parts, find_parts
 from yt8m.report.run import ModelRun, Run
@@ -254,11 +255,13 @@ def _curve(model: ModelRun, prepare: NodeRecord | None) -> Curve:
 
 def _settings(run: Run) -> tuple[SettingRow, ...]:
     """List the settings of all steps; steps of a stage with the same value and reason share a row."""
-    rows: dict[str, SettingRow] = {}
-    for record in run.records:
-        for key, found in record.details.get("settings", {}).items():
-            row = SettingRow(stage=record.stage, key=key, **found, nodes=(record.node,))
-            same = rows.setdefault(repr((record.stage, key, found)), row)
-            if same is not row:
-                rows[repr((record.stage, key, found))] = same.model_copy(update={"nodes": (*same.nodes, record.node)})
-    return tuple(sorted(rows.values(), key=lambda row: (row.stage, row.key)))
+    rows = []
+    for stage in sorted({record.stage for record in run.records}):
+        found = (
+            (key, Setting(**setting), record.node)
+            for record in run.of(stage)
+            for key, setting in record.details.get("settings", {}).items()
+        )
+        for row in sorted(group_settings(found), key=lambda row: row.key):
+            rows.append(SettingRow(stage=stage, key=row.key, **row.setting.model_dump(), nodes=row.names))
+    return tuple(rows)
