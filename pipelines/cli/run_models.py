@@ -89,14 +89,14 @@ class Subject:
 
     def warn_of_training_shards(self, measured: "Partition") -> None:
         """Warn if shards to measure on are training shards of the run."""
+        from yt8m.data.partition import find_known
+
         assert self.partition
-        known = {(shard.checksum, shard.size_bytes) for shard in self.partition.training}
-        both = [shard.uri for shard in measured.holdout if (shard.checksum, shard.size_bytes) in known]
-        if both:
+        if both := find_known(measured.holdout, self.partition.training):
             _LOGGER.warning(
                 "--input: %d of %d shards are training shards of %s, for instance %s. Figures on videos that a model "
                 "has learned say nothing about new ones.",
-                len(both), len(measured.holdout), self.names["run"], both[0],
+                len(both), len(measured.holdout), self.names["run"], both[0].uri,
             )  # fmt: skip
 
 

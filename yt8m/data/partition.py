@@ -35,6 +35,17 @@ class Shard(Config):
     size_bytes: int
     checksum: str
 
+    @property
+    def content(self) -> tuple[str, int]:
+        """What the content is recognized by, wherever the shard is stored: checksum and size."""
+        return self.checksum, self.size_bytes
+
+
+def find_known(shards: Iterable[Shard], known: Iterable[Shard]) -> list[Shard]:
+    """Return the shards that have the content of a known one."""
+    contents = {shard.content for shard in known}
+    return [shard for shard in shards if shard.content in contents]
+
 
 class Partition(ConfigFile):
     """Training and hold-out shards, with their counts and defects.

@@ -80,6 +80,10 @@ class Scan:
         ends = np.cumsum([shard.videos for shard in self.shards])
         return self.shards[int(np.searchsorted(ends, video, side="right"))].uri
 
+    def videos_in(self, other: "Scan") -> NDArray[np.int64]:
+        """Return the indices of the videos whose id a video of another scan has."""
+        return np.flatnonzero(np.isin(self.id_hashes, other.id_hashes))
+
     def count_select(self, division: Division) -> tuple[int, ...]:
         """Count the videos of each shard that decide under a division of these videos."""
         select = self.group_hashes >= np.uint64(division.threshold)

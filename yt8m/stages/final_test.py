@@ -5,11 +5,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from yt8m import storage
 from yt8m.data.format import DataSpec
-from yt8m.data.partition import Partition, list_shards
+from yt8m.data.partition import Partition, find_known, list_shards
 from yt8m.data.read_report import ReadReport
 from yt8m.errors import ConfigError, DataError
 from yt8m.holdout import Division
@@ -102,16 +100,8 @@ def measure_on_test(
         test = hold_out_all(uris, known.spec, known.on_bad)
     except DataError as error:
         raise DataError(f"{TEST_KEY}: {error}") from None
-    used = (*known.training, *known.holdout)
-    places = {storage.identity(shard.uri) for shard in used}
-    contents = {(shard.checksum, shard.size_bytes, shard.videos) for shard in used}
-    both = [
-        shard.uri
-        for shard in test.holdout
-        if storage.identity(shard.uri) in places or (shard.checksum, shard.size_bytes, shard.videos) in contents
-    ]
-    if both:
-        raise DataError(f"{TEST_KEY}: {_also_elsewhere(both)}")
+    if both := find_known(test.holdout, (*known.training, *known.holdout)):
+        raise DataError(f"{TEST_KEY}: {_also_elsewhere([shard.uri for shard in both])}")
     # The partition of the run with the test shards as its hold-out.
     changes = {
         "holdout": test.holdout,
@@ -136,9 +126,9 @@ def _count_used(test: Partition, known: Partition) -> int:
 
     quiet = ReadReport(log=False)
     places = [*known.training_uris, *known.holdout_uris]
-    used = scan_shards(places, known.spec, "skip", quiet, "ids of the run").id_hashes
+    used = scan_shards(places, known.spec, "skip", quiet, "ids of the run")
     tested = scan_shards(test.holdout_uris, known.spec, "skip", quiet, "ids of the test")
-    shared = np.flatnonzero(np.isin(tested.id_hashes, used))
+    shared = tested.videos_in(used)
     if len(shared):
         _LOGGER.warning(
             "%s: %s of %s test videos are training or hold-out videos, too, for instance %s. The figures of the test "

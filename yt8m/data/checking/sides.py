@@ -5,8 +5,10 @@ What no model can be trained on or measured with is refused. What may be wrong i
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yt8m.data.checking.labels import explain_missing_labels, first_records, propose_two_classes
 from yt8m.data.checking.remarks import remark_on_bytes
@@ -25,8 +27,8 @@ MOST_SHARED = 0.5
 MOST_OF_OTHER_KIND = 0.5
 _MOST_LISTED = 3
 
-# Checksum, size, and ids of the videos of a shard.
-Content = tuple[str, int, bytes]
+# Content of a shard and ids of its videos.
+Content = tuple[tuple[str, int], bytes]
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,10 @@ class Sides:
         """Classes that have videos on the hold-out, but none in training."""
         return np.flatnonzero((self.training.class_counts == 0) & (self.holdout.class_counts > 0)).tolist()
 
-    @property
-    def shared(self) -> int:
-        """Number of hold-out videos whose id a training video has."""
-        return int(np.isin(self.holdout.id_hashes, self.training.id_hashes).sum())
+    @cached_property
+    def shared(self) -> NDArray[np.int64]:
+        """Indices of the hold-out videos whose id a training video has."""
+        return self.holdout.videos_in(self.training)
 
 
 def check_labels(sides: Sides, spec: DataSpec) -> None:
@@ -127,7 +129,7 @@ def find_copies(sides: Sides) -> dict[str, str]:
         for shard, end in zip(scan.shards, ends, strict=True):
             # A checksum of 32 bits alone would be equal by chance for some of thousands of shards.
             ids = scan.id_hashes[end - shard.videos : end].tobytes()
-            equal.setdefault((shard.checksum, shard.size_bytes, ids), []).append(shard.uri)
+            equal.setdefault((shard.content, ids), []).append(shard.uri)
         # The names of copies are usually longer: `train0 (1).tfrecord`.
         originals[name] = {content: min(uris, key=lambda uri: (len(uri), uri)) for content, uris in equal.items()}
         for content, uris in equal.items():
@@ -151,10 +153,10 @@ def check_shared_videos(sides: Sides, spec: DataSpec) -> None:
         DataError: Most hold-out videos are training videos, too. Ids that do not tell videos apart prove nothing.
     """
     holdout = sides.holdout
-    if sides.shared > MOST_SHARED * holdout.videos and len(np.unique(holdout.id_hashes)) > holdout.videos / 2:
+    if len(sides.shared) > MOST_SHARED * holdout.videos and len(np.unique(holdout.id_hashes)) > holdout.videos / 2:
         raise DataError(
-            f"{_shared(sides, spec)} Take the hold-out from other videos. If these are different videos, give each an "
-            "id of its own."
+            f"{explain_shared(sides, spec)} Take the hold-out from other videos. If these are different videos, give "
+            "each an id of its own."
         )
 
 
@@ -192,7 +194,14 @@ def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iter
 
 def explain_shared(sides: Sides, spec: DataSpec) -> str:
     """Describe the videos on both sides, with the first of them; return an empty string if there is none."""
-    return _shared(sides, spec) if sides.shared else ""
+    if not len(sides.shared):
+        return ""
+    number = int(sides.shared[0])
+    other = int(np.flatnonzero(sides.training.id_hashes == sides.holdout.id_hashes[number])[0])
+    return (
+        f"{len(sides.shared):,} of {sides.holdout.videos:,} hold-out videos are training videos, too, for instance "
+        f"{name_video(sides.holdout, number, spec)} and {sides.training.shard_of(other)}."
+    )
 
 
 def explain_untrained(sides: Sides) -> str:
@@ -212,7 +221,7 @@ def figures_of(sides: Sides, copies: Mapping[str, str]) -> dict[str, float]:
     return {
         "unlabeled_videos": float(sum(scan.videos - sum(scan.labeled.values()) for scan in scans)),
         "holdout_classes_without_training_video": float(len(sides.untrained)),
-        "holdout_videos_in_training": float(sides.shared),
+        "holdout_videos_in_training": float(len(sides.shared)),
         "repeated_videos": float(sum(scan.videos - len(np.unique(scan.id_hashes)) for scan in scans)),
         "copied_shards": float(len(copies)),
     }
@@ -241,23 +250,11 @@ def _same_labels(scan: Scan) -> bool:
     return bool(np.isin(scan.class_counts, (0, scan.videos)).all())
 
 
-def _shared(sides: Sides, spec: DataSpec) -> str:
-    """Describe the videos on both sides, with the first of them."""
-    shared = np.flatnonzero(np.isin(sides.holdout.id_hashes, sides.training.id_hashes))
-    number = int(shared[0])
-    other = int(np.flatnonzero(sides.training.id_hashes == sides.holdout.id_hashes[number])[0])
-    return (
-        f"{len(shared):,} of {sides.holdout.videos:,} hold-out videos are training videos, too, for instance "
-        f"{name_video(sides.holdout, number, spec)} and {sides.training.shard_of(other)}."
-    )
-
-
 def _shared_groups(sides: Sides, spec: DataSpec) -> str:
     """Describe the groups on both sides, with the first of them; return an empty string if there is none."""
     holdout, training = sides.holdout.group_hashes, sides.training.group_hashes
     # A video without a group is one of its own; whether it is on both sides is a question of ids.
-    repeated = np.isin(sides.holdout.id_hashes, sides.training.id_hashes)
-    shared = np.flatnonzero(np.isin(holdout, training) & ~repeated)
+    shared = np.setdiff1d(np.flatnonzero(np.isin(holdout, training)), sides.shared, assume_unique=True)
     if not len(shared):
         return ""
     number = int(shared[0])
