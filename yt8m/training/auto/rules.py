@@ -9,6 +9,7 @@ from math import ceil, sqrt
 from typing import Any
 
 from yt8m.data.format import DataSpec
+from yt8m.quantization.methods import THRESHOLD_ELEMENTS
 from yt8m.records.settings import Setting
 from yt8m.training.auto.counts import DataCounts
 from yt8m.training.config import ResolvedTraining, TrainingConfig
@@ -37,9 +38,9 @@ DECAYS = 11
 MEMORY_BYTES = 1_000_000_000
 # Steps over which weights are averaged: at least these, at most the paper's.
 LEAST_AVERAGED, MOST_AVERAGED = 5, 2000
-# Variables that stay floats: so many times as large as a vector of the data's features or classes, within these bounds.
-# The most are the paper's, which its number of classes gives, too.
-VECTORS, LEAST_THRESHOLD, MOST_THRESHOLD = 5, 1000, 17_000
+# Variables that stay floats: so many times as large as a vector of the data's features or classes, at least these, and
+# at most the paper's, which its number of classes gives, too.
+VECTORS, LEAST_THRESHOLD = 5, 1000
 # Number of teachers of a family, as in the paper.
 TEACHERS = 3
 
@@ -101,7 +102,7 @@ def resolve_threshold_elements(stated: int | str, spec: DataSpec) -> Setting:
         spec: Features and classes of the data.
     """
     largest = max(spec.num_features, spec.num_classes)
-    chosen = min(max(VECTORS * largest, LEAST_THRESHOLD), MOST_THRESHOLD)
+    chosen = min(max(VECTORS * largest, LEAST_THRESHOLD), THRESHOLD_ELEMENTS)
     reason = f"vectors of {spec.num_features:,} features or {spec.num_classes:,} classes stay floats, matrices do not"
     return _setting(stated, lambda: (chosen, reason))
 
