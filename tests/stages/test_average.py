@@ -63,6 +63,7 @@ def test_averaging_starts_from_the_kept_epoch_at_its_learning_rate(small_partiti
         patch.setattr(HoldoutSample, "measure", lambda *_, **__: SampleFigures(next(gaps), 1.0))
         # An epoch has 16 videos, after which the rate is half of that before.
         settings = {"epochs": 3, "learning_rate": 0.02, "learning_rate_decay": 0.5, "decay_examples": 16}
+        settings["warmup_steps"] = 2  # of the training alone
         model = train_small(tmp_path, small_partition, **settings)
     assert Provenance.load(model).examples == 16
     result = run(small_partition, model, tmp_path, learning_rate_divisor=4.0)

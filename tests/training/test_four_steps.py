@@ -73,7 +73,7 @@ def differentiate(frames, num_frames, targets, w):
     return loss, gradients, {MEAN: mean, VARIANCE: variance}
 
 
-def numpy_steps(label_weight):
+def numpy_steps(label_weight, warmup_steps):
     frames, num_frames, labels, soft_targets = data()
     weights = first_weights()
     first, second = ({name: np.zeros_like(weight) for name, weight in weights.items()} for _ in range(2))
@@ -82,7 +82,7 @@ def numpy_steps(label_weight):
         targets = label_weight * labels[step] + (1 - label_weight) * soft_targets[step]
         loss, gradients, statistics = differentiate(frames[step], num_frames[step], targets, weights)
         losses.append(loss)
-        rate = 0.01 * 0.5 ** (step * B // 16)
+        rate = 0.01 * 0.5 ** (step * B // 16) * min((step + 1) / (warmup_steps + 1), 1)
         for name, gradient in gradients.items():
             norm = np.sqrt((gradient**2).sum())
             clipped.append(norm > 1)
@@ -98,21 +98,21 @@ def numpy_steps(label_weight):
     return losses, weights
 
 
-@pytest.mark.parametrize("label_weight", [1.0, 0.5])
-def test_four_steps_agree_with_numpy(label_weight):
+@pytest.mark.parametrize(("label_weight", "warmup_steps"), [(1.0, 0), (0.5, 0), (1.0, 2)])
+def test_four_steps_agree_with_numpy(label_weight, warmup_steps):
     frames, num_frames, labels, soft_targets = data()
     network = build_from_bytes(MODEL, SPEC)
     for variable in network.weights:
         variable.assign(first_weights()[variable.path])
     model = TrainingModel(network, label_weight=label_weight)
-    model.compile(optimizer=build_optimizer(CONFIG))
+    model.compile(optimizer=build_optimizer(CONFIG.model_copy(update={"warmup_steps": warmup_steps})))
     losses = []
     for step in range(STEPS):
         targets = {"labels": labels[step]} | ({"soft_targets": soft_targets[step]} if label_weight < 1 else {})
         inputs = {"frames": frames[step], "num_frames": num_frames[step]}
         model.reset_metrics()
         losses.append(model.train_on_batch(inputs, targets, return_dict=True)["loss"])
-    expected_losses, expected_weights = numpy_steps(label_weight)
+    expected_losses, expected_weights = numpy_steps(label_weight, warmup_steps)
     np.testing.assert_allclose(losses, expected_losses, rtol=1e-5)
     assert {variable.path for variable in network.weights} == set(expected_weights)
     for variable in network.weights:

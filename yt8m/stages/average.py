@@ -171,6 +171,7 @@ def _further_training(before: Provenance, config: AverageConfig) -> ResolvedTrai
     changes = {
         "epochs": config.epochs,
         "learning_rate": before.learning_rate / config.learning_rate_divisor,
+        "warmup_steps": 0,
         # The average is a model of all epochs, and `policy` decides whether it is kept.
         "keep": "last",
         # Shuffles the videos in another order than the original training.

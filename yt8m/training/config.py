@@ -30,6 +30,9 @@ class TrainingConfig(Config):
             takes more for more videos, and never more than there are training videos.
         learning_rate: Learning rate of Adam at the beginning (the paper: 2.0e-4). `auto` takes a higher one for fewer
             steps, and a fifth of it for a model that starts from a trained one.
+        warmup_steps: Number of steps at the beginning in which the learning rate rises linearly (the paper: 0). Adam's
+            first steps have the size of the rate, however small the gradients are, and a high rate can ruin a model in
+            them. `auto` is 20, and at most a tenth of all steps.
         learning_rate_decay: Factor by which the learning rate is multiplied after every `decay_examples` videos; 1
             keeps the rate (the paper: 0.8; 0.95 for DBoF and RNN).
         decay_examples: Number of training videos after which the learning rate decays, repeated ones included (the
@@ -76,6 +79,7 @@ class TrainingConfig(Config):
     epochs: PositiveInt | Auto = "auto"
     batch_size: PositiveInt | Auto = "auto"
     learning_rate: PositiveFloat | Auto = "auto"
+    warmup_steps: NonNegativeInt | Auto = "auto"
     learning_rate_decay: float = Field(default=0.8, gt=0, le=1)
     decay_examples: PositiveInt | Auto = "auto"
     clip_norm: PositiveFloat | None = 1.0
@@ -109,11 +113,13 @@ class ResolvedTraining(TrainingConfig):
     Attributes:
         batch_norm_momentum: Momentum of the moving statistics of batch normalization. None measures the statistics
             before predictions.
+        warmup_steps: Number of steps in which the learning rate rises. Records of earlier versions have none.
     """
 
     epochs: PositiveInt
     batch_size: PositiveInt
     learning_rate: PositiveFloat
+    warmup_steps: NonNegativeInt = 0
     decay_examples: PositiveInt
     batch_norm_momentum: Momentum | None
     initial_bias: InitialBias

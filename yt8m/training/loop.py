@@ -77,8 +77,28 @@ def fit(
     return record
 
 
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """A learning rate that rises linearly to that of another schedule.
+
+    Args:
+        schedule: The other schedule.
+        steps: Number of steps with a lower rate than the other schedule's. The first has one part in `steps + 1` of it.
+    """
+
+    def __init__(self, schedule: Any, steps: int) -> None:
+        self._schedule = schedule
+        self._steps = steps
+
+    def __call__(self, step: Any) -> Any:
+        """Return the learning rate of a step, counted from 0."""
+        part = (keras.ops.cast(step, "float32") + 1) / (self._steps + 1)
+        return self._schedule(step) * keras.ops.minimum(part, 1.0)
+
+
 def build_optimizer(config: ResolvedTraining, averaging_decay: float | None = None) -> Any:
-    """Build Adam with a staircase learning rate; each gradient tensor is clipped by its own norm.
+    """Build Adam with a learning rate that rises at the beginning and then falls in stairs.
+
+    Each gradient tensor is clipped by its own norm.
 
     Tensors are those of Keras. `TrainingConfig` says how those of recurrent cells differ from the winners'.
 
@@ -89,12 +109,14 @@ def build_optimizer(config: ResolvedTraining, averaging_decay: float | None = No
     Returns:
         A `keras.optimizers.Adam`.
     """
-    learning_rate = keras.optimizers.schedules.ExponentialDecay(
+    learning_rate: Any = keras.optimizers.schedules.ExponentialDecay(
         config.learning_rate,
         decay_steps=config.decay_examples / config.batch_size,
         decay_rate=config.learning_rate_decay,
         staircase=True,
     )
+    if config.warmup_steps:
+        learning_rate = WarmUp(learning_rate, config.warmup_steps)
     average: dict[str, Any] = {"use_ema": True, "ema_momentum": averaging_decay} if averaging_decay is not None else {}
     # The winners trained with TensorFlow 1, whose default epsilon is 1e-8; Keras' is 1e-7.
     return keras.optimizers.Adam(learning_rate, epsilon=1e-8, clipnorm=config.clip_norm, **average)

@@ -111,7 +111,7 @@ def test_settings_of_an_unknown_number_of_videos_are_named() -> None:
     unknown = "data.generate=null", "data.training=['none/*']", "data.validation=['none/*']"
     options = [part for setting in unknown for part in ("--set", setting)]
     output = " ".join(plan(SMOKE, *options).output.split())
-    assert "follow from the number of training videos: training.decay_examples, training.batch_norm_momentum" in output
+    assert "follow from the number of training videos: training.warmup_steps, training.decay_examples" in output
     assert "training.batch_size" not in output
     known = " ".join(plan(SMOKE, *options, "--videos", "1024").output.split())
     assert "training.decay_examples 171 auto: 11 decays" in known  # 2 x 32 x 32 videos in 12 stairs

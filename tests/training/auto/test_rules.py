@@ -45,6 +45,7 @@ def test_values_suit_any_number_of_videos(videos: int) -> None:
     assert LEAST_RATE <= training.learning_rate <= SHORT_RATE * MOST_FACTOR
     examples = steps(training, videos) * training.batch_size
     decays = math.ceil(examples / training.decay_examples) - 1  # the last stair ends with the training
+    assert 0 <= training.warmup_steps <= min(20, steps(training, videos) / 10)
     assert 1 <= decays <= 11
     assert decays == 11 or examples < 12 * 12
     assert training.batch_norm_momentum is None
@@ -98,7 +99,8 @@ def test_stated_values_stay_and_later_ones_follow_from_them() -> None:
     training, settings = resolve_training(stated, counts(1000))
     assert (training.batch_size, training.epochs, training.batch_norm_momentum) == (10, 3, 0.9)
     assert (training.initial_bias, training.memory_bytes) == ("zero", 7)
-    assert {key for key, each in settings.items() if each.automatic} == {"learning_rate", "decay_examples"}
+    chosen = {key for key, each in settings.items() if each.automatic}
+    assert chosen == {"learning_rate", "warmup_steps", "decay_examples"}
     assert {each.reason for each in settings.values() if not each.automatic} == {"stated in the recipe"}
     assert training.decay_examples == 250  # 3 x 1,000 videos in 12 stairs
 

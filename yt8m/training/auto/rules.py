@@ -32,6 +32,8 @@ SHORT_RATE, LEAST_RATE, SHORT_STEPS = 0.005, 2e-4, 1500
 CLASS_VIDEOS, MOST_FACTOR = 100, 2.0
 # Divisor of the rate of models that start from trained ones: that of averaging in the paper, which trains on, too.
 WARM_DIVISOR = 5
+# Steps in which the learning rate rises, and the part of all steps that these are at most.
+WARMUP_STEPS, WARMUP_PART = 20, 10
 # Number of times that the learning rate decays, as in the paper.
 DECAYS = 11
 # Largest training set that is kept in memory: a quarter of what the examples of cluster files give a training.
@@ -75,6 +77,7 @@ def resolve_training(
     epochs = resolve("epochs", lambda: _epochs(videos, per_epoch))
     steps = Steps.of(videos, epochs, batch_size)
     resolve("learning_rate", lambda: _learning_rate(steps, videos / counts.classes, is_warm=is_warm))
+    resolve("warmup_steps", lambda: _warmup_steps(steps))
     resolve("decay_examples", lambda: _decay_examples(steps))
     resolve("batch_norm_momentum", lambda: (None, "measured before predictions, so that no number of steps is too few"))
     resolve("initial_bias", lambda: ("class_frequencies", "the paper's zeros take thousands of steps to move"))
@@ -156,6 +159,13 @@ def _learning_rate(steps: Steps, class_videos: float, *, is_warm: bool) -> tuple
     if bold > rate:
         about += f" with {class_videos:,.0f} videos per class"
     return chosen, f"that of trainings {about}; the paper has 0.0002 for half a million"
+
+
+def _warmup_steps(steps: Steps) -> tuple[int, str]:
+    chosen = min(WARMUP_STEPS, steps.total // WARMUP_PART)
+    if chosen < WARMUP_STEPS:
+        return chosen, f"a tenth of {count(steps.total, 'step')}"
+    return chosen, "enough for Adam to know how large gradients are"
 
 
 def _decay_examples(steps: Steps) -> tuple[int, str]:
