@@ -17,6 +17,18 @@ MODEL = {"architecture": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling"
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_momentum": 0.5, "seed": 3}
 
 
+@pytest.fixture
+def folder(tmp_path: Path, shards: SimpleNamespace) -> Path:
+    """Write two training shards of 4 videos and three validation shards of 3 videos."""
+    for n in range(2):
+        videos = [shards.video_of(10 * n + i, labels=[i, 9]) for i in range(4)]
+        shards.write(tmp_path / f"train{n}.tfrecord", videos)
+    for n in range(3):
+        videos = [shards.video_of(100 + 10 * n + i, labels=[5]) for i in range(3)]
+        shards.write(tmp_path / f"validate{n}.tfrecord", videos)
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def small_partition(tmp_path_factory, shards: SimpleNamespace) -> Path:
     """Make a partition of three training shards and a hold-out shard; the labels of videos depend on their bytes."""
