@@ -81,6 +81,7 @@ format: env ## format the code and apply automatic fixes
 
 types: env ## check types, strictly except in tests
 	$(BIN)/mypy
+	MYPYPATH=benchmarks $(BIN)/mypy benchmarks
 
 imports: env ## check that imports point down
 	$(BIN)/lint-imports

@@ -118,8 +118,12 @@ def read(partition: Partition) -> float:
 def timed(batches: Any, seconds: list[float]) -> Any:
     """Record the time of the first request, and the time at which each batch arrives."""
 
+    def arrive() -> bool:
+        seconds.append(time.monotonic())
+        return True
+
     def note(batch: Any) -> Any:
-        now = tf.numpy_function(lambda: seconds.append(time.monotonic()) or True, [], tf.bool)
+        now = tf.numpy_function(arrive, [], tf.bool)
         with tf.control_dependencies([now]):
             return tf.nest.map_structure(tf.identity, batch)
 

@@ -79,7 +79,7 @@ def teachers(runs: Sequence[Summary]) -> Iterator[Row]:
 def best_candidate(run: Summary, selection: dict[str, Any]) -> float:
     """Return the GAP of a family's best candidate."""
     candidates = {name for combination in selection["combinations"] for name in combination["members"]}
-    return max(model["gap"] for model in run["models"] if model["model"] in candidates)
+    return float(max(model["gap"] for model in run["models"] if model["model"] in candidates))
 
 
 def averaging_by_family(runs: Sequence[Summary]) -> Iterator[Row]:
