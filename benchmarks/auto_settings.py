@@ -49,15 +49,15 @@ from yt8m.training.config import TrainingConfig
 
 # Sets of data from whose seeds and sizes no rule was derived.
 UNSEEN = (
-    "1000:12:96:6:101",
-    "1000:60:48:3:102",
-    "1000:250:160:2:103",
-    "1000:104",
-    "10000:12:96:6:110",
-    "10000:250:160:2:106",
-    "10000:107",
-    "100000:60:48:3:108",
-    "35000:109",
+    "1000:12:96:6:111",
+    "1000:60:48:3:112",
+    "1000:250:160:2:113",
+    "1000:114",
+    "10000:12:96:6:115",
+    "10000:250:160:2:116",
+    "10000:117",
+    "100000:60:48:3:118",
+    "35000:119",
 )
 VALIDATION_SHARE = 0.2
 # Labels that are withheld from generated videos, and the share of a scene that shows what it is about.

@@ -66,9 +66,9 @@ def test_more_videos_never_get_smaller_batches_more_epochs_or_a_higher_rate() ->
 
 @pytest.mark.parametrize(
     ("classes", "rate"),
-    # 10 epochs of 166 steps: 0.005 x (1500 / 1660) ** 0.5, or with more than 100 videos per class up to 2 x 0.005 x
+    # 10 epochs of 166 steps: 0.01 x (1500 / 1660) ** 0.5, or with more than 100 videos per class up to 2 x 0.01 x
     # (1500 / 1660) ** 0.75.
-    [(400, 0.0048), (80, 0.0048), (40, 0.0093), (20, 0.0093), (5, 0.0093)],
+    [(400, 0.0095), (80, 0.0095), (50, 0.015), (40, 0.019), (20, 0.019), (5, 0.019)],
 )
 def test_many_videos_per_class_get_a_higher_rate(classes: int, rate: float) -> None:
     assert resolve_training(AUTO, counts(8000, classes))[0].learning_rate == rate
@@ -76,15 +76,15 @@ def test_many_videos_per_class_get_a_higher_rate(classes: int, rate: float) -> N
 
 def test_a_model_that_starts_from_a_trained_one_has_a_fifth_of_the_rate() -> None:
     training, settings = resolve_training(AUTO, counts(8000, 400), is_warm=True)
-    assert training.learning_rate == pytest.approx(0.0048 / 5)
-    assert "a fifth of 0.0048" in settings["learning_rate"].reason
-    stated = resolve_training(TrainingConfig(learning_rate=0.0048), counts(8000, 400), is_warm=True)[0]
-    assert stated.learning_rate == 0.0048
+    assert training.learning_rate == pytest.approx(0.0095 / 5)
+    assert "a fifth of 0.0095" in settings["learning_rate"].reason
+    stated = resolve_training(TrainingConfig(learning_rate=0.0095), counts(8000, 400), is_warm=True)[0]
+    assert stated.learning_rate == 0.0095
 
 
 def test_a_long_training_has_the_same_rate_for_any_number_of_classes() -> None:
     few, many = (resolve_training(AUTO, counts(4_800_000, classes))[0].learning_rate for classes in (2, 100_000))
-    assert few == many == 0.0005
+    assert few == many == 0.001
 
 
 def test_values_follow_from_the_counts_alone() -> None:

@@ -26,9 +26,8 @@ LEAST_STEPS_PER_EPOCH = 4
 # Steps that a training needs, and the bounds of the epochs that give them.
 STEPS_BUDGET, LEAST_EPOCHS, MOST_EPOCHS = 1500, 8, 30
 # Learning rate of short trainings and of the paper's, and the steps from which it falls with their root.
-SHORT_RATE, LEAST_RATE, SHORT_STEPS = 0.005, 2e-4, 1500
-# Training videos per class above which the rate of short trainings is in proportion to them, and the largest factor: a
-# DBoF with a factor of 4, a rate of 0.019, was ruined in its first epoch.
+SHORT_RATE, LEAST_RATE, SHORT_STEPS = 0.01, 2e-4, 1500
+# Training videos per class above which the rate of short trainings is in proportion to them, and the largest factor.
 CLASS_VIDEOS, MOST_FACTOR = 100, 2.0
 # Divisor of the rate of models that start from trained ones: that of averaging in the paper, which trains on, too.
 WARM_DIVISOR = 5
