@@ -77,7 +77,7 @@ def fit(
     return record
 
 
-class WarmUp(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+class WarmUp(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that rises linearly to that of another schedule.
 
     Args:
