@@ -117,7 +117,7 @@ class _Imports:
             raise ConfigError(f"{self._source}: {place}: {error}") from None
         for model in models:
             found = model.model_dump(mode="json", exclude={"model", "group", "average", "architecture"})
-            found |= {"model": model.architecture, "run": run.run, "data": run.spec, **run.division}
+            found |= {"model": model.architecture, "run": run.run, "data": run.spec, **run.holdout}
             other = self.models.setdefault(model.model, found)
             if model.model in own or other["key"] != model.key:
                 raise ConfigError(
@@ -148,6 +148,5 @@ class _Imports:
             "weights": found.weights,
             "architecture": found.architecture,
             "data": run.spec,
-            **run.division,
-            **run.shards,
+            **run.holdout,
         }

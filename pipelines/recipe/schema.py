@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal, Self, get_type_hints
 from pydantic import Field, NonNegativeInt, PositiveInt, create_model, model_validator
 
 from pipelines.recipe.cluster import ClusterConfig
-from pipelines.recipe.warm_start import StartConfig, StartWeights, name_differences
+from pipelines.recipe.other_run import OtherRun
+from pipelines.recipe.warm_start import StartConfig, StartWeights
 from pipelines.stages import STAGES
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
@@ -91,36 +92,22 @@ class CandidateConfig(Config):
     start_from: StartConfig | None = None
 
 
-class ImportedModel(CandidateConfig):
+class ImportedModel(OtherRun, CandidateConfig):
     """A trained model of another run.
 
     Attributes:
-        run: The run, as the recipe names it.
-        data: Features, classes and length of the videos of that run.
         key: Name of the work that made the weights.
         weights: URI of the model's folder.
         predictions: URI of its predictions for the hold-out.
         member_key: Name of the work that quantized it.
         member: URI of the quantized member. Empty if that run did not quantize it.
-        report_share: Share of the hold-out videos on which that run reported. Null if its summary does not say it.
-        seed: Seed with which that run divided the hold-out. Null if its summary does not say it.
     """
 
-    run: str
-    data: DataSpec
     key: str
     weights: str
     predictions: str
     member_key: str = ""
     member: str = ""
-    report_share: float | None = None
-    seed: int | None = None
-
-    def other_division(self, report_share: float, seed: int) -> str:
-        """Tell how that run divided the hold-out otherwise; empty if it did not, or its summary does not say it."""
-        # Without a division there is nothing that a seed decides.
-        ours = {"data.report_share": report_share} | ({"seed": seed} if report_share else {})
-        return name_differences({"data.report_share": self.report_share, "seed": self.seed}, ours)
 
 
 class FamilyConfig(Config):
@@ -279,10 +266,11 @@ class Recipe(Config):
                     f"the videos of {model.run} differ from those of this recipe ({difference}). Take models of a run "
                     "with the same data"
                 )
-            if difference := model.other_division(self.data.report_share, self.seed):
+            if difference := model.other_holdout(self.data, self.seed):
                 raise ValueError(
-                    f"{model.run} divided the hold-out otherwise ({difference}), so that its decisions may have read "
-                    "videos that figures are reported on here. Set both as in that run, or take models of another one"
+                    f"'{name}' cannot be taken from {model.run}, which held out other videos ({difference}), so that "
+                    "it may have learned or chosen by videos that figures are reported on here. Set all of them as in "
+                    "that run, or take a model of another one"
                 )
             if name in self.members() and not model.member:
                 raise ValueError(f"{model.run} did not quantize {name}, so it cannot be a member. Leave it out")
@@ -292,7 +280,8 @@ class Recipe(Config):
                     f"'{name}' cannot start from '{start.model}' of {start.run}, which differs from it ({difference}). "
                     "Give it the same architecture, sizes and features, or leave start_from out"
                 )
-            if difference := start.other_division(self.data, self.seed):
+            # Other data may be learned from before, which is what warm starts are for.
+            if start.has_videos_of(self.data) and (difference := start.other_holdout(self.data, self.seed)):
                 raise ValueError(
                     f"'{name}' cannot start from '{start.model}' of {start.run}, which held out other videos of the "
                     f"same data ({difference}), so that it may have learned or chosen by videos that figures are "

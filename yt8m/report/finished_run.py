@@ -12,6 +12,8 @@ from yt8m.report.summary import Summary
 
 # File that a local run leaves in its root.
 SUMMARY_FILE = "summary.json"
+# What decides the hold-out of a run.
+_HOLDOUT = {"report_share", "seed", "holdout_shards", "patterns", "generated"}
 
 
 class FinishedRun:
@@ -26,8 +28,8 @@ class FinishedRun:
     Attributes:
         run: The run, as given.
         spec: Features, classes and length of its videos.
-        division: `report_share` and `seed`, which divided its hold-out.
-        shards: `holdout_shards`, `patterns` and `generated`, which say what its shards were.
+        holdout: What decides its hold-out: `report_share`, `seed` and `holdout_shards`, and the `patterns` of the shards
+            or how they were `generated`.
     """
 
     def __init__(self, run: str) -> None:
@@ -47,8 +49,7 @@ class FinishedRun:
         if not summary.artifacts or not summary.data:
             raise ConfigError(f"{uri}: lists no models. Make the report again with this version of yt8m.")
         self.spec: dict[str, Any] = summary.data.spec
-        self.division: dict[str, Any] = summary.data.model_dump(include={"report_share", "seed"})
-        self.shards: dict[str, Any] = summary.data.model_dump(include={"holdout_shards", "patterns", "generated"})
+        self.holdout: dict[str, Any] = summary.data.model_dump(include=_HOLDOUT)
         self._models = {model.model: model for model in summary.artifacts}
 
     def candidates(self, family: str, names: Sequence[str] = ()) -> list[ModelArtifacts]:

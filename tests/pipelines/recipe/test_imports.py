@@ -340,15 +340,38 @@ def test_runs_that_divided_the_hold_out_otherwise_are_refused(
     small: Load, tmp_path: Path, division: tuple[float, int], said: str
 ) -> None:
     run = write_summary(tmp_path / "run", small(), division=division)
-    with pytest.raises(ConfigError, match=rf"{run} divided the hold-out otherwise \({said}"):
+    with pytest.raises(ConfigError, match=rf"cannot be taken from {run}, which held out other videos \({said}"):
         small(only_family(run, ensemble_size=1))
 
 
-def test_the_seed_divides_nothing_in_the_papers_protocol(small: Load, tmp_path: Path) -> None:
-    run = write_summary(tmp_path / "run", small(), division=(0.0, 7))
+def taking(run: Path, *, members: bool = False, **data: Any) -> Callable[[dict[str, Any]], None]:
+    """Return a change that takes models of a run, with other data."""
 
     def change(raw: dict[str, Any]) -> None:
-        only_family(run, ensemble_size=1)(raw)
-        raw["data"]["report_share"] = 0.0
+        (with_members([{"from": str(run)}]) if members else only_family(run, ensemble_size=1))(raw)
+        raw["data"] |= data
 
-    assert small(change).imported["dbof-a"].seed == 7
+    return change
+
+
+@pytest.mark.parametrize("members", [False, True])
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_models_of_runs_with_the_same_seed_and_share_but_other_hold_out_shards_are_refused(
+    small: Load, tmp_path: Path, members: bool, share: float
+) -> None:
+    recipe = small(lambda raw: raw["data"].update(report_share=share))
+    run = write_summary(tmp_path / "run", recipe)
+    assert small(taking(run, members=members, report_share=share)).imported
+    for data, said in (
+        ({"holdout_shards": 3}, "(data.holdout_shards: 2 and here 3)"),
+        ({"generate": {"preset": "smoke", "seed": 8}}, "(data.generate.seed: 3 and here 8)"),
+    ):
+        with pytest.raises(ConfigError, match=r"cannot be taken from .* held out other videos") as told:
+            small(taking(run, members=members, report_share=share, **data))
+        assert said in str(told.value)
+
+
+def test_the_seed_chooses_the_hold_out_in_the_papers_protocol_too(small: Load, tmp_path: Path) -> None:
+    run = write_summary(tmp_path / "run", small(), division=(0.0, 7))
+    with pytest.raises(ConfigError, match=rf"taken from {run}, which held out other videos \(seed: 7 and here 3\)"):
+        small(taking(run, report_share=0.0))
