@@ -29,14 +29,15 @@ def prepare(
         page: Page with the statistics of the data.
         shards: The generated shards, if the pipeline generates them.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
-        named_files: Files that only later steps read, by key of the recipe, on one line. Empty if they were looked at
-            before.
+        named_files: Files that only later steps read, by key of the recipe, on one line: those that were not looked at
+            before, and models of other runs, which must not know the hold-out videos. May be empty.
     """
     from pathlib import Path
 
     from components.step import Step
     from yt8m import storage
-    from yt8m.stages.named_files import check_named_files
+    from yt8m.data.partition import Partition
+    from yt8m.stages.named_files import check_named_files, check_other_models
     from yt8m.stages.prepare import PrepareConfig
     from yt8m.stages.prepare import prepare as run_stage
 
@@ -46,4 +47,5 @@ def prepare(
     check_named_files(named_files, settings.spec)
     step.inputs.add_data([*settings.training, *settings.validation])
     result = step.run(run_stage, config=settings, output=Path(partition.path))
+    check_other_models(named_files, Partition.load(partition.path))
     step.finish(result, sections=["data"])

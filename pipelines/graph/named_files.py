@@ -13,7 +13,7 @@ from yt8m import storage
 from yt8m.errors import ConfigError, StorageError
 from yt8m.identity import digest as content_digest
 from yt8m.stages.final_test import TEST_KEY, find_test_shards
-from yt8m.stages.named_files import VOCABULARY_KEY, check_named_file
+from yt8m.stages.named_files import START_KEY, TAKEN_KEY, VOCABULARY_KEY, check_named_file
 
 
 class NamedFiles(NamedTuple):
@@ -92,12 +92,27 @@ def _named_files(recipe: Recipe, plan: Plan) -> dict[str, str]:
     for name, model in recipe.imported.items():
         for what in ("weights", "predictions", "member"):
             if getattr(model, what) in read:
-                named[f"from: {model.run}: {name}: {what}"] = getattr(model, what)
+                named[f"{TAKEN_KEY}{model.run}: {name}: {what}"] = getattr(model, what)
     named |= test_patterns(recipe)
-    named |= {f"start_from: {start.run}: {start.model}": start.weights for start in recipe.starts.values()}
+    named |= {f"{START_KEY}{start.run}: {start.model}": start.weights for start in recipe.starts.values()}
     return named
 
 
 def test_patterns(recipe: Recipe) -> dict[str, str]:
     """Return the patterns of the test shards by key of the recipe."""
     return {f"{TEST_KEY}[{number}]": pattern for number, pattern in enumerate(recipe.data.test)}
+
+
+def model_folders(recipe: Recipe, plan: Plan) -> dict[str, str]:
+    """Return the URIs of the models of other runs by key of the recipe, for the step `prepare` to compare the videos.
+
+    Args:
+        recipe: The recipe.
+        plan: Its plan, which tells what is read of them.
+    """
+    named = _named_files(recipe, plan)
+    return {
+        key: uri
+        for key, uri in named.items()
+        if key.startswith((TAKEN_KEY, START_KEY)) and not key.endswith(": predictions")
+    }

@@ -14,7 +14,7 @@ from kfp.compiler import Compiler, KubernetesManifestOptions
 from pipelines.graph.described import complete_spec
 from pipelines.graph.fingerprints import ReadData, find_fingerprints
 from pipelines.graph.keys import find_work
-from pipelines.graph.named_files import look_at_named_files, test_patterns
+from pipelines.graph.named_files import look_at_named_files, model_folders, test_patterns
 from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.component import Form
 from pipelines.kubeflow.image import ImageName
@@ -78,7 +78,8 @@ class Compilation:
 
     def build(self, image: str = "none", cluster: ClusterConfig | None = None, *, form: Form = "cluster") -> "Compiled":
         """Compile the recipe's pipeline; see `PipelineBuilder`."""
-        builder = PipelineBuilder(self.plan, self.work, image, cluster, form, self.unread_files)
+        for_prepare = {**self.unread_files, **model_folders(self.recipe, self.plan)}
+        builder = PipelineBuilder(self.plan, self.work, image, cluster, form, for_prepare)
         pipeline = builder.build(dump_line(self.raw))
         if form == "cluster":
             spec, platforms = share(*_specs(pipeline))

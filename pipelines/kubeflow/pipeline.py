@@ -41,7 +41,7 @@ class PipelineBuilder:
         image: Container image of the steps.
         cluster: Resources of the steps in the cluster. None: the defaults of the cluster.
         form: Form of the steps' commands.
-        unread: URIs of files that the step `prepare` is to look at, by key of the recipe.
+        unread: URIs of files that the step `prepare` looks at, by key of the recipe.
     """
 
     plan: Plan

@@ -16,8 +16,12 @@ from kfp import dsl
 from components import __main__ as entry
 from components.prepare import prepare
 from tests.support.paths import REPOSITORY
+from tests.support.trainings import resolved
 from yt8m.data.format import RecordLayout
+from yt8m.data.partition import Partition
 from yt8m.stages.prepare import PrepareConfig
+from yt8m.training.provenance import Provenance, SeenVideos
+from yt8m.yaml_files import dump_line
 
 Done = subprocess.CompletedProcess[str]
 SCHEMAS = {"partition": "system.Dataset", "page": "system.HTML", "executor-logs": "system.Artifact"}
@@ -152,6 +156,25 @@ def test_prepare_refuses_a_file_that_only_a_later_step_reads(
     printed = refuse("prepare", json.dumps(given))
     assert printed.startswith("Error: export.vocabulary: /none.csv: there is no such file.")
     assert not (tmp_path / "partition").exists()
+
+
+def test_prepare_refuses_a_model_of_a_run_with_another_hold_out(
+    tmp_path: Path, config: PrepareConfig, executed: tuple[Path, Done], refuse: Callable[[str, str], str]
+) -> None:
+    known = Partition.load(executed[0] / "partition")
+    known.model_copy(update={"training": known.holdout, "holdout": known.training}).save(tmp_path / "theirs")
+    for name, partition in (("same", executed[0] / "partition"), ("other", tmp_path / "theirs")):
+        (tmp_path / name).mkdir()
+        seen = (SeenVideos.of(Partition.load(partition)),)
+        Provenance(training=resolved(), label_weight=1.0, examples=1, seen=seen).save(tmp_path / name)
+    given = json.loads(executor_input(tmp_path, config))
+    models = {f"from: /run: {name}: member": f"{tmp_path}/{name}" for name in ("same", "other")}
+    given["inputs"]["parameterValues"]["named_files"] = dump_line(models)
+    printed = refuse("prepare", json.dumps(given))
+    said = f"\nError: from: /run: other: member: {tmp_path}/other: a run with another hold-out cannot take this model: "
+    assert said in printed
+    assert "validate0.tfrecord is a hold-out shard here, and was a training shard of that model." in printed
+    assert not list((tmp_path / "root").rglob("*.json"))
 
 
 def test_a_stage_that_the_image_lacks_is_refused_with_the_remedy(

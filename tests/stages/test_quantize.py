@@ -128,8 +128,9 @@ def test_a_member_holds_the_quantized_model_and_both_predictions(made, trained, 
     for array in ("ids", "classes", "scores", "label_ptr", "labels"):
         np.testing.assert_array_equal(getattr(stored, array), getattr(expected, array))
     assert {path.name for path in member.folder.iterdir()} == {
-        "model", "predictions.safetensors", "float_predictions.safetensors"
+        "model", "predictions.safetensors", "float_predictions.safetensors", "training.json"
     }  # fmt: skip
+    assert (member.folder / "training.json").read_bytes() == (trained / "training.json").read_bytes()
     timed = {"seconds", "videos_per_second"}
     assert {name: result.metrics[name] for name in measured.metrics.keys() - timed} == {
         name: value for name, value in measured.metrics.items() if name not in timed

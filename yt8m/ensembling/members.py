@@ -16,6 +16,8 @@ from yt8m.predictions import Predictions
 class Member:
     """The folder that stage `quantize` writes: a quantized model with hold-out predictions.
 
+    Beside them is the record of the model's training, for runs that take the member.
+
     Attributes:
         folder: The folder. It need not be complete, unless it was opened with `open`.
     """

@@ -28,8 +28,8 @@ class FinishedRun:
     Attributes:
         run: The run, as given.
         spec: Features, classes and length of its videos.
-        holdout: What decides its hold-out: `report_share`, `seed` and `holdout_shards`, and the `patterns` of the shards
-            or how they were `generated`.
+        holdout: What decides its hold-out: `report_share`, `seed` and `holdout_shards`, and the `patterns` of its
+            shards or how they were `generated`.
     """
 
     def __init__(self, run: str) -> None:

@@ -6,12 +6,16 @@ otherwise in the step `prepare`.
 
 from yt8m import storage
 from yt8m.data.format import DataSpec
+from yt8m.data.partition import Partition
 from yt8m.data.vocabulary.names import read_vocabulary
 from yt8m.errors import ConfigError, DataError
 from yt8m.stages.final_test import TEST_KEY, check_first_records, find_test_shards
+from yt8m.training.provenance import check_seen
 from yt8m.yaml_files import parse_line
 
 VOCABULARY_KEY = "export.vocabulary"
+# Beginnings of the keys of models of other runs: those that are taken, and those with whose weights trainings start.
+TAKEN_KEY, START_KEY = "from: ", "start_from: "
 _REMEDY = "Correct the path, or take the entry out."
 
 
@@ -51,7 +55,31 @@ def check_named_files(files: str, spec: DataSpec) -> None:
         ConfigError: There is no such file, it cannot be used, or test shards have other features or no labels.
         StorageError: A file cannot be read.
     """
-    for key, uri in (parse_line(files, "named_files") if files else {}).items():
+    for key, uri in _parse(files).items():
         check_named_file(key, uri, spec.num_classes)
         if key.startswith(TEST_KEY):
             check_first_records(key, find_test_shards(key, uri)[0], spec)
+
+
+def check_other_models(files: str, partition: Partition) -> None:
+    """Check that the models of other runs in the parameter `named_files` do not know the hold-out videos.
+
+    Args:
+        files: URIs by key of the recipe, on one line. Empty if there are none.
+        partition: Videos of this run.
+
+    Raises:
+        DataError: A model learned from hold-out videos, was chosen by some that figures are reported on, or has
+            predictions for others.
+        StorageError: A record of a model cannot be read.
+    """
+    for key, uri in _parse(files).items():
+        if key.startswith((TAKEN_KEY, START_KEY)):
+            try:
+                check_seen(uri, partition, starts=key.startswith(START_KEY))
+            except DataError as error:
+                raise DataError(f"{key}: {error}") from None
+
+
+def _parse(files: str) -> dict[str, str]:
+    return parse_line(files, "named_files") if files else {}

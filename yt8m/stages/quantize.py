@@ -26,6 +26,7 @@ from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
 from yt8m.training.auto.rules import resolve_threshold_elements
 from yt8m.training.config import Auto
+from yt8m.training.provenance import FILE_NAME
 
 
 class QuantizationConfig(Config):
@@ -78,6 +79,8 @@ def quantize(*, partition: Path, model: Path, predictions: Path, config: Quantiz
         member = Member(folder)
         result = quantize_weights(model=model, config=config, output=member.model)
         shutil.copyfile(predictions, member.float_predictions)
+        if (model / FILE_NAME).is_file():
+            shutil.copyfile(model / FILE_NAME, folder / FILE_NAME)  # for runs that take the member
         measured = measure(
             result,
             partition=partition,

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from yt8m.config import Config
 from yt8m.data.partition import Partition
-from yt8m.errors import ConfigError, DataError
+from yt8m.errors import ConfigError
 from yt8m.identity import folder_digest
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.models.files import save_model
@@ -20,7 +20,7 @@ from yt8m.stages.result import StageResult
 from yt8m.training.auto.counts import DataCounts
 from yt8m.training.auto.rules import resolve_training
 from yt8m.training.config import ResolvedTraining, TrainingConfig
-from yt8m.training.provenance import FILE_NAME, Provenance, SeenVideos
+from yt8m.training.provenance import Provenance, SeenVideos, check_seen
 
 
 class TrainConfig(Config):
@@ -83,7 +83,7 @@ def train(
     """
     shards = Partition.load(partition)
     _check_head(config, shards)
-    before = _check_start(start, shards) if start else ()
+    before = check_seen(str(start), shards, starts=True) if start else ()
     result = _train(
         shards,
         config,
@@ -153,17 +153,6 @@ def _check_head(config: TrainConfig, partition: Partition) -> None:
             f"{partition.fewest_labels} to {partition.most_labels} labels. Set kind: logistic or kind: moe, or leave "
             "out the videos without a label and those with several."
         )
-
-
-def _check_start(start: Path, partition: Partition) -> tuple[SeenVideos, ...]:
-    """Check that a model to start with does not know the hold-out videos, and return the videos that it knows."""
-    seen = Provenance.load(start).seen if (start / FILE_NAME).is_file() else ()
-    if leak := next(filter(None, (each.leak(partition) for each in seen)), ""):
-        raise DataError(
-            f"{start}: a training cannot start from this model, because it knows hold-out videos: {leak}. Give both "
-            "runs the same data, seed, data.holdout_shards and data.report_share, or leave start_from out."
-        )
-    return seen
 
 
 def _build(

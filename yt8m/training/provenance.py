@@ -44,6 +44,14 @@ class SeenVideos(Config):
             return "some of the hold-out videos that figures are reported on here decided about that model"
         return ""
 
+    def other_holdout(self, partition: Partition) -> str:
+        """Tell how that training held out other shards than a partition; empty if they have the same content."""
+        theirs, ours = set(self.holdout), set(map(_content, partition.holdout))
+        if theirs == ours:
+            return ""
+        same = len(theirs & ours)
+        return f"its predictions are for {len(theirs)} hold-out shards, {same} of which are among the {len(ours)} here"
+
 
 class Provenance(Config):
     """How a model was trained.
@@ -83,6 +91,37 @@ class Provenance(Config):
         if not path.is_file():
             raise DataError(f"{path}: missing. Give a folder that a training step wrote, not a quantized one.")
         return cls.parse_json(path.read_text(encoding="utf-8"), str(path))
+
+
+def check_seen(folder: str, partition: Partition, *, starts: bool) -> tuple[SeenVideos, ...]:
+    """Return the videos that a model of another run knows, none of which may be those of the hold-out.
+
+    Args:
+        folder: Path or URI of the model, or of a quantized member.
+        partition: Videos of this run.
+        starts: Whether a training starts from the model. Otherwise its predictions for the hold-out are used as well,
+            so that they must be of the same videos.
+
+    Returns:
+        The videos of its trainings, the last one first. Empty if the folder has no record of them.
+
+    Raises:
+        DataError: The model learned from hold-out videos, was chosen by some that figures are reported on, or was
+            measured on others.
+    """
+    record = storage.join(folder, FILE_NAME)
+    seen = Provenance.parse_json(storage.read_text(record), record).seen if storage.exists(record) else ()
+    reasons = [each.leak(partition) for each in seen]
+    what, instead = "a training cannot start from this model, because it knows hold-out videos", "leave start_from out"
+    if not starts:
+        reasons += [each.other_holdout(partition) for each in seen[:1]]
+        what, instead = "a run with another hold-out cannot take this model", "take models of another run"
+    if reason := next(filter(None, reasons), ""):
+        raise DataError(
+            f"{folder}: {what}: {reason}. Give both runs the same data, seed, data.holdout_shards and "
+            f"data.report_share, or {instead}."
+        )
+    return seen
 
 
 def _content(shard: Shard) -> str:

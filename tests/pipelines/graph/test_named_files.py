@@ -9,6 +9,9 @@ from click.testing import CliRunner, Result
 
 from pipelines.cli import main
 from pipelines.graph import named_files
+from pipelines.graph.keys import find_work
+from pipelines.graph.named_files import model_folders
+from pipelines.graph.planner import make_plan
 from pipelines.kubeflow.compile import Compilation
 from pipelines.kubeflow.spec import SpecGraph
 from pipelines.recipe.schema import Recipe
@@ -19,6 +22,7 @@ from yt8m.data.vocabulary.files import write_vocabulary
 from yt8m.errors import ConfigError, StorageError
 from yt8m.identity import unmarked
 from yt8m.stages.named_files import check_named_files
+from yt8m.yaml_files import parse_line
 
 KEY = "export.vocabulary"
 
@@ -143,6 +147,22 @@ def test_models_of_another_run_that_are_gone_are_refused_when_the_run_starts(
         Compilation(raw, "r", read_data=True)
     (tmp_path / "dbof-a" / "member").mkdir(parents=True)
     Compilation(raw, "r", read_data=True)
+
+
+def test_prepare_compares_the_videos_of_models_of_other_runs(
+    raw: dict[str, Any], small: Callable[..., Recipe], tmp_path: Path
+) -> None:
+    run = write_summary(tmp_path / "first", small())
+    raw["families"]["dbof"] = {"from": str(run)}
+    raw["families"]["netvlad"]["candidates"]["vlad-a"]["start_from"] = {"from": str(run)}
+    compilation = Compilation(raw, "r", read_data=False)
+    given = parse_line(SpecGraph(compilation.build("image:1").specs[0]).constant("prepare", "named_files"), "test")
+    # Teachers of students: of each candidate the weights, not the predictions.
+    assert model_folders(compilation.recipe, compilation.plan).items() <= given.items()
+    assert given[f"from: {run}: dbof-b: weights"] == "gs://bucket/dbof-b/averaged"
+    assert given[f"start_from: {run}: vlad-a"] == "gs://bucket/vlad-a/averaged"
+    # The key of `prepare` is that of the same data without models of other runs.
+    assert compilation.work["prepare"].key == find_work(make_plan(small()), {})["prepare"].key
 
 
 def test_a_rerun_in_a_cluster_does_not_look_for_the_paths_of_the_containers(raw: dict[str, Any]) -> None:
