@@ -88,6 +88,8 @@ def test_an_earlier_epoch_that_was_better_is_the_setting_to_change() -> None:
     [
         (curve(losses=(7.3, 6.3, 9.1, 8.8)), "rose from 6.3 (epoch 2) to 9.1 (epoch 3)"),
         ([{"epoch": 1, "step": step, "loss": loss} for step, loss in ((1, 9.0), (50, 40.0))], "from 9 (step 1) to 40"),
+        (curve(losses=(3.0, 4.5)), "rose from 3 (epoch 1) to 4.5 (epoch 2)"),
+        (curve(losses=(7.3, 2.0, 0.5, 1.3)), "rose from 0.5 (epoch 3) to 1.3 (epoch 4)"),
         (curve(holdout=(0.5, 0.58, 0.41, 0.42)), "GAP fell from 0.580 after epoch 2 to 0.410 after epoch 3"),
     ],
 )
@@ -100,7 +102,14 @@ def test_an_epoch_that_diverged_is_told_with_a_lower_rate(points, told) -> None:
 
 
 @pytest.mark.parametrize(
-    "points", [curve(), curve(losses=(7.3, 6.3, 7.0, 6.2)), curve(holdout=(0.5, 0.58, 0.5, 0.55)), []]
+    "points",
+    [
+        curve(),
+        curve(losses=(7.3, 6.3, 7.0, 6.2)),
+        curve(losses=(2.1, 0.3, 0.008, 0.053)),  # memorized
+        curve(holdout=(0.5, 0.58, 0.5, 0.55)),
+        [],
+    ],
 )
 def test_epochs_that_vary_have_not_diverged(points) -> None:
     assert warned(trained({"curve": points})) == []
@@ -118,6 +127,14 @@ def test_an_average_that_diverged_names_its_own_setting() -> None:
     average = record | further | {"details": {"curve": curve(losses=(5.0, 7.0))}}
     (warning,) = warned(record, average)
     assert (warning.node, warning.setting) == ("average-dbof", "`averaging.learning_rate_divisor: 10`")
+
+
+def test_an_average_of_a_model_that_has_memorized_its_videos_has_not_diverged() -> None:
+    record = trained({"curve": curve(losses=(2.1, 0.3, 0.02, 0.009))})
+    further = {"node": "average-dbof", "stage": "average", "config": {"learning_rate_divisor": 5.0}}
+    assert warned(record, record | further | {"details": {"curve": curve(losses=(0.008, 0.053))}}) == []
+    (warning,) = warned(record, record | further | {"details": {"curve": curve(losses=(0.008, 0.4))}})
+    assert warning.node == "average-dbof"
 
 
 def test_a_training_that_still_gains_in_its_last_epoch_is_too_short() -> None:

@@ -14,6 +14,9 @@ MOST_OVERFIT = 0.15
 MOST_INITIAL = 0.05
 # Rule 3: factor by which the training loss of an epoch may exceed the lowest one before.
 MOST_LOSS_RISE = 1.2
+# Rule 3: the same rise as a share of the loss with which the training began. Less is what the order of the videos
+# decides once a model has memorized them: a few that it gets wrong multiply a loss close to 0.
+LEAST_LOSS_RISE = 0.1
 # Rule 3: fall of the hold-out's GAP between epochs, beyond two standard errors.
 MOST_FALL = 0.1
 # Rule 8: gain of the last epoch in GAP from which a longer training is worth a try.
@@ -47,9 +50,12 @@ def find_overfitting(run: Run) -> Iterator[Finding]:
 def find_divergence(run: Run) -> Iterator[Finding]:
     """Find trainings with an epoch in which the loss rose or the hold-out's GAP fell."""
     for model in run.models.values():
+        # The further training begins with the loss to which the training has led.
+        first = min((loss for _, loss in _losses(model.details("train", "curve") or ())[:2]), default=0.0)
         for stage in ("train", "average"):
             points = model.details(stage, "curve") or ()
-            fell = _risen_loss(points) or _fallen_gap(points, _error_of_select(model), model)
+            fell = _risen_loss(points, LEAST_LOSS_RISE * first)
+            fell = fell or _fallen_gap(points, _error_of_select(model), model)
             if fell:
                 yield Finding(
                     node=model.records[stage].node,
@@ -133,14 +139,20 @@ def _kept_steps(model: ModelRun) -> float | None:
     return steps * kept / done if steps and kept and done else steps
 
 
-def _risen_loss(points: Sequence[Mapping[str, Any]]) -> str:
-    """Say in which epoch the training loss rose; empty if it did not."""
+def _losses(points: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
+    """Return the loss of the first point and of every epoch, each with the words for its time."""
     losses = [(f"epoch {epoch}", point["loss"]) for epoch, point in _epoch_ends(points).items() if "loss" in point]
     if points and "loss" in points[0] and losses:
         losses.insert(0, (f"step {points[0].get('step', 1):.0f}", points[0]["loss"]))
+    return losses
+
+
+def _risen_loss(points: Sequence[Mapping[str, Any]], least: float) -> str:
+    """Say in which epoch the training loss rose, by at least so much; empty if it did not."""
+    losses = _losses(points)
     for number, (when, loss) in enumerate(losses[1:], 1):
         lowest = min(losses[:number], key=lambda each: each[1])
-        if loss > MOST_LOSS_RISE * lowest[1]:
+        if loss > max(MOST_LOSS_RISE * lowest[1], lowest[1] + least):
             return f"The training loss rose from {lowest[1]:.4g} ({lowest[0]}) to {loss:.4g} ({when})."
     return ""
 
