@@ -16,8 +16,9 @@ from pipelines.cost.traffic import Traffic
 from pipelines.graph.plan import Plan
 from pipelines.kubeflow.size import MAX_COMPILED_BYTES, RunSize
 from pipelines.recipe.cluster import ClusterConfig
+from pipelines.recipe.models import CandidateConfig, ImportedModel, StudentConfig
 from pipelines.recipe.reference import in_yaml
-from pipelines.recipe.schema import CandidateConfig, ImportedModel, Recipe, StudentConfig
+from pipelines.recipe.schema import Recipe
 from yt8m.data.vocabulary.names import ClassNames
 from yt8m.ensembling.budget import Budget
 from yt8m.models.flops import TRAINING_PASSES

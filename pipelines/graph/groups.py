@@ -7,7 +7,8 @@ models do not have to wait for them.
 from collections.abc import Iterable, Iterator, Mapping
 
 from pipelines.graph.plan import Group, in_order
-from pipelines.recipe.schema import Recipe, StudentConfig
+from pipelines.recipe.models import StudentConfig
+from pipelines.recipe.schema import Recipe
 
 
 def students_by_group(recipe: Recipe) -> dict[str, dict[str, StudentConfig]]:

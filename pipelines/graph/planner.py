@@ -10,7 +10,8 @@ from typing import Any
 
 from pipelines.graph.groups import make_groups, students_by_group
 from pipelines.graph.plan import Node, Plan, Ref
-from pipelines.recipe.schema import CandidateConfig, Recipe, StudentConfig
+from pipelines.recipe.models import CandidateConfig, StudentConfig
+from pipelines.recipe.schema import Recipe
 from pipelines.stages import FINAL_WEIGHTS, STAGES
 from yt8m.config import Config
 from yt8m.errors import ConfigError

@@ -20,8 +20,9 @@ from pipelines.init.scale import KEPT_CLASSES, MOST_GATED_CLASSES, Scale
 from pipelines.init.survey import Survey
 from pipelines.recipe.json_schema import modeline
 from pipelines.recipe.load import check_recipe
+from pipelines.recipe.models import MAX_NAME_LENGTH
 from pipelines.recipe.reference import in_yaml
-from pipelines.recipe.schema import MAX_NAME_LENGTH, Recipe
+from pipelines.recipe.schema import Recipe
 from yt8m.data.format import DataSpec, RecordLayout
 from yt8m.ensembling.budget import budget_for_all
 from yt8m.training.auto.counts import DataCounts

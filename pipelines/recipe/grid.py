@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from pipelines.recipe.defaults import written_at
-from pipelines.recipe.schema import MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN
+from pipelines.recipe.models import MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN
 from yt8m.config import Config
 from yt8m.config_errors import FieldPath, describe_errors, format_path
 from yt8m.errors import suggest

@@ -19,7 +19,8 @@ from pydantic_core import core_schema
 
 from pipelines.recipe.grid import GRID, GridConfig
 from pipelines.recipe.imports import FamilyImport, ModelImport
-from pipelines.recipe.schema import FILLED_IN, MAX_NAME_LENGTH, NAME_PATTERN, Recipe
+from pipelines.recipe.models import MAX_NAME_LENGTH, NAME_PATTERN
+from pipelines.recipe.schema import FILLED_IN, Recipe
 from yt8m.config import Config
 from yt8m.models.architecture import ArchitectureConfig
 

@@ -8,7 +8,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
-from pipelines.recipe.schema import MAX_MEMBERS, MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN
+from pipelines.recipe.models import MAX_NAME_LENGTH, MAX_TEACHERS, NAME_PATTERN
+from pipelines.recipe.schema import MAX_MEMBERS
 from pipelines.stages import STAGES
 from yt8m.errors import suggest
 from yt8m.metrics import GAP_TOP_K

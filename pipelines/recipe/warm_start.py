@@ -1,11 +1,16 @@
 """The schema of warm starts: models that begin with the weights of another run's model."""
 
+from typing import TYPE_CHECKING
+
 from pydantic import Field
 
 from pipelines.recipe.other_run import OtherRun
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
 from yt8m.models import ModelConfig
+
+if TYPE_CHECKING:
+    from pipelines.recipe.schema import DataConfig
 
 # Keys of a model that may differ from those of the model with whose weights it starts: the head starts anew.
 _FREE_KEYS = {"head", "dropout", "num_sampled_frames"}
@@ -37,6 +42,31 @@ class StartWeights(OtherRun):
     key: str
     weights: str
     architecture: ModelConfig
+
+    def check(self, name: str, model: ModelConfig, data: "DataConfig", seed: int) -> None:
+        """Check that a model can start with these weights.
+
+        Args:
+            name: Name of the model that starts.
+            model: Its architecture and sizes.
+            data: Data of the recipe.
+            seed: Seed of the recipe.
+
+        Raises:
+            ValueError: The model or its features are other ones, or that run held out other videos of the same data.
+        """
+        if difference := self.difference(model, data.resolve_spec()):
+            raise ValueError(
+                f"'{name}' cannot start from '{self.model}' of {self.run}, which differs from it ({difference}). "
+                "Give it the same architecture, sizes and features, or leave start_from out"
+            )
+        # Other data may be learned from before, which is what warm starts are for.
+        if self.has_videos_of(data) and (difference := self.other_holdout(data, seed)):
+            raise ValueError(
+                f"'{name}' cannot start from '{self.model}' of {self.run}, which held out other videos of the "
+                f"same data ({difference}), so that it may have learned or chosen by videos that figures are "
+                "reported on here. Set all of them as in that run, or leave start_from out"
+            )
 
     def difference(self, model: ModelConfig, spec: DataSpec) -> str:
         """Tell why a model cannot start with these weights; empty if it can.

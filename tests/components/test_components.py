@@ -15,7 +15,8 @@ import pytest
 from kfp import dsl
 from kfp.dsl.types.type_annotations import is_artifact_wrapped_in_Output
 
-from pipelines.recipe.schema import MAX_MEMBERS, MAX_TEACHERS, SoftTargetsSection
+from pipelines.recipe.models import MAX_TEACHERS
+from pipelines.recipe.schema import MAX_MEMBERS, SoftTargetsSection
 from pipelines.stages import STAGES
 from tests.support.paths import REPOSITORY
 

@@ -8,7 +8,8 @@ from pipelines.graph.fingerprints import find_fingerprints
 from pipelines.graph.keys import Input, Work, find_work, plan_work
 from pipelines.graph.plan import Node, Plan, Ref
 from pipelines.graph.planner import make_plan
-from pipelines.recipe.schema import Recipe, StudentConfig
+from pipelines.recipe.models import StudentConfig
+from pipelines.recipe.schema import Recipe
 from tests.support.changed_files import append, changed_file, replace
 from tests.support.paths import DEMO
 from tests.support.recipes import load_recipe

@@ -10,7 +10,8 @@ import pytest
 from pipelines.cost.settings import resolve_trainings
 from pipelines.graph.keys import find_work
 from pipelines.graph.planner import make_plan
-from pipelines.recipe.schema import ImportedModel, Recipe
+from pipelines.recipe.models import ImportedModel
+from pipelines.recipe.schema import Recipe
 from tests.support.finished_runs import write_summary
 from yt8m.errors import ConfigError
 from yt8m.training.auto.counts import DataCounts
