@@ -297,3 +297,11 @@ def test_texts_of_warnings_are_shown_as_they_are_and_never_as_markup(minimal_run
     minimal_run[1]["node"] = "train-<b>"
     text = render_page(build(minimal_run))
     assert "<code>train-&lt;b&gt;</code>" in text
+
+
+def test_the_plot_of_models_names_the_best_one_where_everything_is_decided() -> None:
+    models = [
+        {"node": name, "stage": "train", "name": name, "family": "dbof", "metrics": {"gap": gap, "gap_select": select}}
+        for name, gap, select in (("a", 0.6, 0.55), ("b", 0.58, 0.62))
+    ]
+    assert "the best single model is b with GAP 0.58000" in render_page(build(models))

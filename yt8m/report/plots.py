@@ -30,7 +30,7 @@ def plot_models(summary: Summary) -> Markup | None:
     if len(models) < 2:
         return None
     families = _families(summary)
-    # Rows count from the bottom: the best model of the first architecture comes out on top.
+    # Rows count from the bottom: the model with the highest GAP of the first architecture comes out on top.
     ordered = sorted(models, key=lambda model: (-families.index(model.family), model.gap or 0.0))
 
     def plot(figure: Figure) -> None:
@@ -48,8 +48,8 @@ def plot_models(summary: Summary) -> Markup | None:
         _mark_ensemble(axes, summary, len(ordered))
         axes.margins(x=0.08)
 
-    best = max(models, key=lambda model: model.gap or 0.0)
-    description = f"One dot per model; the best single model is {best.model} with GAP {best.gap:.5f}."
+    best, gap = summary.final.best_model, summary.final.best_model_gap or 0.0
+    description = f"One dot per model; the best single model is {best} with GAP {gap:.5f}."
     return draw("plot-models", "GAP of every model", description, (9.6, 1.0 + 0.27 * len(ordered)), plot)
 
 

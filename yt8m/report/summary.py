@@ -159,7 +159,10 @@ class Data(Config):
 
 
 class ClassKind(Config):
-    """A kind of class; `gap` has the mean of each architecture over its float models, on the report videos."""
+    """A kind of class; `gap` has the mean of each architecture over its float models, on the report videos.
+
+    `best_family` is the architecture with the highest of these figures. Nothing is decided by it.
+    """
 
     kind: str
     gap: dict[str, float]
