@@ -8,7 +8,7 @@ import click
 from pydantic import ByteSize, TypeAdapter, ValidationError
 
 from pipelines.cli import plan_report as report
-from pipelines.cli.format import say, table_console
+from pipelines.cli.format import describe_bytes, say, table_console
 from pipelines.cli.options import cluster_file_option, offloaded_option, recipe_argument, settings_option
 from pipelines.cli.quiet_import import import_quietly
 from pipelines.cost.dataset import DatasetSize
@@ -18,10 +18,13 @@ from pipelines.cost.schedule import Schedule
 from pipelines.cost.settings import resolve_trainings
 from pipelines.cost.throughput import Throughput, gpu_by_name, rates_by_model
 from pipelines.cost.traffic import Traffic
+from pipelines.graph.plan import Plan
+from pipelines.recipe.cluster import ClusterConfig
 from pipelines.recipe.load import read_recipe
 from pipelines.recipe.schema import Recipe
 from yt8m.errors import ConfigError
 from yt8m.stages.named_files import VOCABULARY_KEY
+from yt8m.words import count
 
 if TYPE_CHECKING:
     from pipelines.kubeflow.compile import Compilation
@@ -142,6 +145,8 @@ def plan(  # noqa: PLR0917 click passes them by name
         return
     traffic = Traffic(loaded, planned, dataset, estimates)
     report.show_traffic(console, traffic, loaded.data.resolve_spec().max_frames)
+    if resources and (told := _too_little_memory(traffic, planned, resources)):
+        say(console, told)
     if chosen or given:
         training = resolve_trainings(loaded, dataset.counts)
         flops = {name: estimate.flops for name, estimate in estimates.items()}
@@ -152,6 +157,24 @@ def plan(  # noqa: PLR0917 click passes them by name
         report.show_rates(console, dataset, estimates, throughput, seconds)
         report.show_hours(console, traffic, schedule, gpus or GPU_COUNTS, shared_rate)
         report.show_assumptions(console, throughput, gpu or "", estimates)
+
+
+def _too_little_memory(traffic: Traffic, plan: Plan, cluster: ClusterConfig) -> str:
+    """Say which training keeps more bytes of videos in memory than the cluster gives it; empty if none does."""
+    nodes = [node for node in plan.nodes.values() if node.stage == "train"]
+    found = {
+        node.name: (held, given.memory)
+        for node in nodes
+        if 0 < (given := cluster.step(node.stage, node.model)).memory_bytes < (held := traffic.held_bytes(node))
+    }
+    if not found:
+        return ""
+    worst, (held, memory) = max(found.items(), key=lambda each: each[1][0])
+    return (
+        f"Memory: TOO LITTLE for {count(len(found), 'training')}. {worst} keeps {describe_bytes(held)} of videos in "
+        f"memory, and the cluster gives it {memory}. Raise `memory` of the class `training` or in one of `overrides`, "
+        f"or set `training.memory_bytes` of the model below {held:,}, which reads the videos in every epoch."
+    )
 
 
 def _look_at_files(compilation: "Compilation", *, is_for_cluster: bool) -> tuple[Mapping[str, str], list[str]]:

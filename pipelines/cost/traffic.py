@@ -168,11 +168,15 @@ class Traffic:
         return 1 if self._is_in_memory(node) else epochs
 
     def _is_in_memory(self, node: Node) -> bool:
+        return self.held_bytes(node) > 0
+
+    def held_bytes(self, node: Node) -> int:
+        """Return the bytes of the videos that a training keeps in memory; 0 if it reads them in every epoch."""
         from yt8m.data.reading import VideosInMemory  # noqa: PLC0415 - TensorFlow takes seconds to import
 
         videos, spec = self.dataset.training_videos, self._recipe.data.resolve_spec()
         size = VideosInMemory.size_bytes(videos, spec, with_soft_targets=_has_soft_targets(node))
-        return size <= self._trainings[node.model].memory_bytes
+        return size if size <= self._trainings[node.model].memory_bytes else 0
 
     def _statistics_bytes(self, node: Node, times: int) -> int:
         """Return the bytes of the training shards that are read to measure batch statistics a number of times."""

@@ -198,13 +198,18 @@ class StepConfig(Config):
 
     @model_validator(mode="after")
     def _amounts_fit(self) -> Self:
-        if self.shared_memory and self.memory and _bytes(self.shared_memory) >= _bytes(self.memory):
+        if self.shared_memory and self.memory and _bytes(self.shared_memory) >= self.memory_bytes:
             raise ValueError(
                 f"shared_memory ({self.shared_memory}) is part of memory ({self.memory}), so it must be less"
             )
         if self.gpu and self.gpu.type and self.node_selector.get(self.gpu.type_label, self.gpu.type) != self.gpu.type:
             raise ValueError(f"node_selector asks for another {self.gpu.type_label} than gpu.type. Remove one of them")
         return self
+
+    @property
+    def memory_bytes(self) -> int:
+        """The step's memory in bytes; 0 if it is the cluster's default."""
+        return _bytes(self.memory) if self.memory else 0
 
 
 class OverrideConfig(StepConfig):

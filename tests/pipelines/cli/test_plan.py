@@ -173,6 +173,22 @@ def test_how_often_steps_are_tried_is_told(tmp_path: Path) -> None:
     assert "up to 3 x 81 attempts" in " ".join(plan(SMOKE, "--cluster", str(path)).output.split())
 
 
+@pytest.mark.parametrize(
+    ("memory", "options", "told"),
+    [("100K", [], True), ("16Gi", [], False), ("100K", ["--set", "training.memory_bytes=0"], False)],
+)
+def test_videos_that_take_more_than_the_memory_of_a_step_are_told_with_the_remedy(
+    tmp_path: Path, memory: str, options: list[str], told: bool
+) -> None:
+    path = tmp_path / "cluster.yaml"
+    path.write_text(f"training: {{memory: {memory}}}")
+    text = " ".join(plan(SMOKE, "--cluster", str(path), *options).output.split())
+    assert "Retries: " in text
+    # The students also keep soft targets.
+    assert ("Memory: TOO LITTLE for 6 trainings. train-dbof-student keeps 646.0 kB of videos" in text) is told
+    assert ("the cluster gives it 100K. Raise `memory` of the class `training`" in text) is told
+
+
 def test_shards_that_are_not_there_yet_are_told_and_those_that_cannot_be_divided_refused(tmp_path: Path) -> None:
     given = ["--set", "data.generate=null", "--set", f"data.training=['{tmp_path}/t*.tfrecord']"]
     given += ["--set", f"data.validation=['{tmp_path}/v*.tfrecord']", "--set", "data.holdout_shards=1"]
