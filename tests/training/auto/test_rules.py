@@ -66,20 +66,20 @@ def test_more_videos_never_get_smaller_batches_more_epochs_or_a_higher_rate() ->
 
 @pytest.mark.parametrize(
     ("classes", "rate"),
-    # 10 epochs of 166 steps: 0.01 x (1500 / 1660) ** 0.5, or with more than 100 videos per class up to 2 x 0.01 x
-    # (1500 / 1660) ** 0.75.
-    [(400, 0.0095), (80, 0.0095), (50, 0.015), (40, 0.019), (20, 0.019), (5, 0.019)],
+    # 8 epochs of 272 steps, 2,176: 0.01 x (1500 / 2176) ** 0.5, or with more than 100 videos per class up to 2 x 0.01 x
+    # (1500 / 2176) ** 0.75.
+    [(2000, 0.0083), (240, 0.0083), (200, 0.0091), (120, 0.015), (10, 0.015)],
 )
 def test_many_videos_per_class_get_a_higher_rate(classes: int, rate: float) -> None:
-    assert resolve_training(AUTO, counts(8000, classes))[0].learning_rate == rate
+    assert resolve_training(AUTO, counts(24_000, classes))[0].learning_rate == rate
 
 
 def test_a_model_that_starts_from_a_trained_one_has_a_fifth_of_the_rate() -> None:
     training, settings = resolve_training(AUTO, counts(8000, 400), is_warm=True)
-    assert training.learning_rate == pytest.approx(0.0095 / 5)
-    assert "a fifth of 0.0095" in settings["learning_rate"].reason
-    stated = resolve_training(TrainingConfig(learning_rate=0.0095), counts(8000, 400), is_warm=True)[0]
-    assert stated.learning_rate == 0.0095
+    assert training.learning_rate == pytest.approx(0.01 / 5)
+    assert "a fifth of 0.01" in settings["learning_rate"].reason
+    stated = resolve_training(TrainingConfig(learning_rate=0.0123), counts(8000, 400), is_warm=True)[0]
+    assert stated.learning_rate == 0.0123
 
 
 def test_a_long_training_has_the_same_rate_for_any_number_of_classes() -> None:
@@ -146,9 +146,9 @@ def test_the_reason_of_a_batch_is_what_limits_it(videos: int, reason: str) -> No
 
 
 def test_the_reason_of_a_rate_names_its_number_of_steps_only_where_it_depends_on_it() -> None:
-    short, long = (resolve_training(AUTO, counts(videos, 10_000))[1]["learning_rate"].reason for videos in (20, 8000))
+    short, long = (resolve_training(AUTO, counts(videos, 10_000))[1]["learning_rate"].reason for videos in (20, 24_000))
     assert short == "that of trainings of at most 1,500 steps; the paper has 0.0002 for half a million"
-    assert long == "that of trainings of 1,660 steps; the paper has 0.0002 for half a million"
+    assert long == "that of trainings of 2,176 steps; the paper has 0.0002 for half a million"
 
 
 @pytest.mark.parametrize(

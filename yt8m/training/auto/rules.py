@@ -24,7 +24,7 @@ LEAST_BATCH = 2
 # Fewest steps of an epoch, unless there are fewer videos than that.
 LEAST_STEPS_PER_EPOCH = 4
 # Steps that a training needs, and the bounds of the epochs that give them.
-STEPS_BUDGET, LEAST_EPOCHS, MOST_EPOCHS = 1500, 8, 30
+STEPS_BUDGET, LEAST_EPOCHS, MOST_EPOCHS = 500, 8, 30
 # Learning rate of short trainings and of the paper's, and the steps from which it falls with their root.
 SHORT_RATE, LEAST_RATE, SHORT_STEPS = 0.01, 2e-4, 1500
 # Training videos per class above which the rate of short trainings is in proportion to them, and the largest factor.
