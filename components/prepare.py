@@ -36,7 +36,6 @@ def prepare(
 
     from components.step import Step
     from yt8m import storage
-    from yt8m.data.partition import Partition
     from yt8m.stages.named_files import check_named_files, check_other_models
     from yt8m.stages.prepare import PrepareConfig
     from yt8m.stages.prepare import prepare as run_stage
@@ -47,5 +46,5 @@ def prepare(
     check_named_files(named_files, settings.spec)
     step.inputs.add_data([*settings.training, *settings.validation])
     result = step.run(run_stage, config=settings, output=Path(partition.path))
-    check_other_models(named_files, Partition.load(partition.path))
+    check_other_models(named_files, Path(partition.path))
     step.finish(result, sections=["data"])

@@ -4,6 +4,8 @@ Locally that is when the run starts. In a cluster it is when the run is submitte
 otherwise in the step `prepare`.
 """
 
+from pathlib import Path
+
 from yt8m import storage
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
@@ -61,24 +63,27 @@ def check_named_files(files: str, spec: DataSpec) -> None:
             check_first_records(key, find_test_shards(key, uri)[0], spec)
 
 
-def check_other_models(files: str, partition: Partition) -> None:
+def check_other_models(files: str, partition: Path) -> None:
     """Check that the models of other runs in the parameter `named_files` do not know the hold-out videos.
 
     Args:
         files: URIs by key of the recipe, on one line. Empty if there are none.
-        partition: Videos of this run.
+        partition: File of the partition of this run. It is read only if there are such models.
 
     Raises:
         DataError: A model learned from hold-out videos, was chosen by some that figures are reported on, or has
             predictions for others.
         StorageError: A record of a model cannot be read.
     """
-    for key, uri in _parse(files).items():
-        if key.startswith((TAKEN_KEY, START_KEY)):
-            try:
-                check_seen(uri, partition, starts=key.startswith(START_KEY))
-            except DataError as error:
-                raise DataError(f"{key}: {error}") from None
+    models = {key: uri for key, uri in _parse(files).items() if key.startswith((TAKEN_KEY, START_KEY))}
+    if not models:
+        return
+    videos = Partition.load(partition)
+    for key, uri in models.items():
+        try:
+            check_seen(uri, videos, starts=key.startswith(START_KEY))
+        except DataError as error:
+            raise DataError(f"{key}: {error}") from None
 
 
 def _parse(files: str) -> dict[str, str]:
