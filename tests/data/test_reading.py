@@ -108,6 +108,7 @@ def test_means_are_read_as_the_nearest_bytes(tmp_path, shards, steps_off):
     np.testing.assert_array_equal(batch["frames"][0, 0], levels)
 
 
+@pytest.mark.slow
 def test_the_order_depends_on_seed_and_epoch_only(three_shards, shards):
     def order(**options):
         return ids_of(read(three_shards, shards.spec, shuffle_buffer=8, **options))

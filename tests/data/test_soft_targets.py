@@ -89,6 +89,7 @@ def written(path, probabilities, encoding, recipe_hash="r"):
     return str(path)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None)
 @given(
     probabilities=arrays(np.float32, (3, 10), elements=st.floats(0, 1, width=32)),

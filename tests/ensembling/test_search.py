@@ -63,6 +63,7 @@ def test_trials_stop_at_their_limit_and_report_the_best(scores: EnsembleScores):
     assert seen[-1][1] == trials.gaps().max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [ALL_FIT, TIGHT])
 def test_guided_search_beats_random_search_with_as_many_trials(scores: EnsembleScores, budget: Budget):
     random, guided = (new_trials(scores, 150, budget) for _ in range(2))

@@ -41,6 +41,7 @@ def compact(models, folder):
     return export_ensemble(models, weights, folder, mode="compact")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "method"),
     [

@@ -48,6 +48,7 @@ def test_every_recipe_compiles(path: Path, tmp_path: Path) -> None:
     assert (version["spec"]["pipelineSpec"], version["spec"]["platformSpec"]) == (spec, platforms)
 
 
+@pytest.mark.slow
 def test_different_content_gets_a_different_version_name(tmp_path: Path) -> None:
     def name(*options: str) -> str:
         version = compiled(RECIPES / "smoke.yaml", tmp_path, "--kubernetes-manifest", *options)[1]

@@ -238,6 +238,7 @@ def test_the_command_keeps_the_requested_number_of_predictions(trained, small_pa
         CliRunner().invoke(command, [*arguments[:-1], "0"], catch_exceptions=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labels", [[1], pytest.param([1, 2], marks=pytest.mark.slow)])
 def test_the_command_says_which_gap_it_is_and_gives_the_accuracy_of_videos_with_one_label(
     trained, tmp_path, shards, labels

@@ -58,6 +58,7 @@ def call(folder, signature, floats, num_frames):
     return function(**inputs, num_frames=tf.constant(num_frames))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec", [SPEC, pytest.param(VIDEO_LEVEL, marks=pytest.mark.slow)], ids=["frames", "video level"]
 )

@@ -91,7 +91,7 @@ def test_a_submission_is_in_the_challenges_format(model, shards, tmp_path):
     assert result.metrics["shards"] == 3
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("ending", ["csv", pytest.param("parquet", marks=pytest.mark.slow)])
 def test_ids_that_are_no_text_can_be_joined_and_repeated_ones_are_told(model, tmp_path, caplog, ending):
     ids = [bytes(range(150, 166)), b"a\0b", b'a "b",\nc', "ä".encode(), b"", b"0"]
     for name, own in (("a", ids), ("b", ids[2:3]), ("c", [b"new"])):
@@ -132,6 +132,7 @@ def test_parquet_names_classes_by_index_not_by_row(model, shards, tmp_path):
     np.testing.assert_allclose(table["Confidence"], scores.reshape(-1), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [pytest.param("csv", marks=pytest.mark.slow), "parquet"])
 def test_separate_calls_for_parts_give_the_same_file(model, shards, tmp_path, ending):
     run(model, shards, tmp_path / f"whole.{ending}")

@@ -173,7 +173,7 @@ def test_sides_whose_classes_have_different_names_are_refused(folder, shards, sa
         run_prepare(folder, shards, validation=validation)
 
 
-@pytest.mark.parametrize("link", ["symlink_to", "hardlink_to"])
+@pytest.mark.parametrize("link", ["symlink_to", pytest.param("hardlink_to", marks=pytest.mark.slow)])
 def test_a_link_is_the_shard_that_it_leads_to(folder, shards, link):
     before, _ = run_prepare(folder, shards)
     getattr(folder / "train9.tfrecord", link)(folder / "train0.tfrecord")

@@ -108,6 +108,7 @@ def test_softmax_is_refused_where_videos_have_other_numbers_of_labels(small_part
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("teacher", "student", "top_k"),
     [

@@ -54,6 +54,7 @@ def test_all_weights_of_an_equal_model_are_taken(trained: Path, small_partition:
             np.testing.assert_allclose(weights[name], value, atol=1e-6, err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", ["classes", pytest.param("kind of head", marks=pytest.mark.slow)])
 def test_another_head_starts_anew(trained: Path, small_partition: Path, tmp_path: Path, change: str) -> None:
     partition, model = small_partition, {}

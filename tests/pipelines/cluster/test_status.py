@@ -139,6 +139,7 @@ def test_the_history_tells_what_ended_a_run(recorded: RecordedCluster, history: 
     assert result.output.splitlines()[0].endswith(f" not known, {expected}")
 
 
+@pytest.mark.slow
 def test_states_in_a_database_come_from_records_and_the_rest_is_not_known(recorded: RecordedCluster) -> None:
     result = status(recorded, "paper-offloaded")
     assert "0 of 126 nodes done, 126 not known, finished" in result.output

@@ -35,6 +35,7 @@ def test_a_step_starts_with_tensorflow_imported_and_the_environment_of_the_worke
     assert printed[:2] == ["warm: True", f"user: {os.environ['HOME']}"]
 
 
+@pytest.mark.slow
 def test_both_streams_of_the_step_arrive_in_order_without_kfp_s_log():
     _, printed = execute("pass")
     assert printed[2:] == ["a result", "a warning of C"]

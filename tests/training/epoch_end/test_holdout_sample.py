@@ -152,6 +152,7 @@ def test_without_videos_that_decide_there_are_no_figures(partition):
     assert sample.measure(Recorder(), exclusive=False) == SampleFigures(gap=None, loss=None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("large")
 def test_other_shards_are_not_opened(partition):
     chosen, opened = frames_of(partition), 0
