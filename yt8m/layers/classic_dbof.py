@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from yt8m.layers.cluster_assignment import ClusterAssignment
+from yt8m.layers.cluster_assignment import ClusterAssignment, largest_assignments
 
 
 class ClassicDBoF(keras.layers.Layer):
@@ -44,7 +44,7 @@ class ClassicDBoF(keras.layers.Layer):
     def call(self, frames: Any, frame_mask: Any = None, training: bool | None = None) -> Any:
         codes = self.assignment(frames, frame_mask=frame_mask, training=training)  # (B, T, K), >= 0, padding 0
         if self.pooling == "max":
-            return keras.ops.cast(keras.ops.max(codes, axis=1), "float32")
+            return keras.ops.cast(largest_assignments(codes, training), "float32")
         codes = keras.ops.cast(codes, "float32")
         if frame_mask is None:
             return keras.ops.mean(codes, axis=1)

@@ -6,6 +6,9 @@ import keras
 
 from yt8m.layers.batch_normalization import BatchNormalization
 
+# Differences by rounding, for values of about 1.
+ROUNDING = {"float32": 1e-6, "bfloat16": 1e-2}
+
 
 class ClusterAssignment(keras.layers.Layer):
     """Assigns frames to clusters by `activation(BN(x W))`; assignments of padding are 0.
@@ -68,3 +71,30 @@ class ClusterAssignment(keras.layers.Layer):
         if frame_mask is None:
             return assignment
         return assignment * keras.ops.cast(frame_mask, assignment.dtype)[:, :, None]
+
+
+def largest_assignments(assignment: Any, training: bool | None) -> Any:
+    """Take the largest assignment of each cluster over the frames.
+
+    The gradient goes to the frames that have the largest assignment, in equal parts, as that of `keras.ops.max`. That
+    one finds these frames with `==`. On a GPU, XLA can compute an assignment twice, with other rounding; then no frame
+    is equal, and the gradient is 0/0. Here, frames whose assignments differ by rounding only count as equal.
+
+    Args:
+        assignment: Assignments `(B, T, K)`.
+        training: Whether a gradient will be asked for.
+
+    Returns:
+        `(B, K)`.
+    """
+    largest = keras.ops.max(assignment, axis=1, keepdims=True)
+    if not training:
+        return keras.ops.squeeze(largest, axis=1)
+    dtype = keras.backend.standardize_dtype(assignment.dtype)
+    largest = keras.ops.stop_gradient(largest)
+    least = largest - ROUNDING[dtype] * keras.ops.maximum(keras.ops.abs(largest), 1)
+    chosen = keras.ops.cast(assignment >= least, dtype)
+    parts = chosen / keras.ops.maximum(keras.ops.sum(chosen, axis=1, keepdims=True), 1)
+    # 0, with the gradient of the chosen frames.
+    change = (assignment - keras.ops.stop_gradient(assignment)) * keras.ops.stop_gradient(parts)
+    return keras.ops.squeeze(largest, axis=1) + keras.ops.sum(change, axis=1)

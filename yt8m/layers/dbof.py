@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from yt8m.layers.cluster_assignment import ClusterAssignment
+from yt8m.layers.cluster_assignment import ClusterAssignment, largest_assignments
 from yt8m.layers.context_gate import ContextGate
 from yt8m.layers.l2_normalization import l2_normalize
 
@@ -67,7 +67,7 @@ class DBoF(keras.layers.Layer):
         counts = keras.ops.sum(keras.ops.cast(assignment, "float32"), axis=1)  # (B, K)
         if not (self.gated or self.add_maximum):
             return l2_normalize(counts)
-        peaks = l2_normalize(keras.ops.max(assignment, axis=1))  # (B, K)
+        peaks = l2_normalize(largest_assignments(assignment, training))  # (B, K)
         if self.add_maximum:
             return keras.ops.concatenate([l2_normalize(counts), peaks], axis=-1)
         return l2_normalize(counts * self.gate(self.gate_projection(peaks), training=training))
