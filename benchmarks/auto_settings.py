@@ -57,7 +57,6 @@ UNSEEN = (
     "10000:250:160:2:116",
     "10000:117",
     "100000:60:48:3:118",
-    "35000:119",
 )
 VALIDATION_SHARE = 0.2
 # Labels that are withheld from generated videos, and the share of a scene that shows what it is about.
