@@ -73,7 +73,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.mark.slow
 def test_the_worked_example_of_a_new_architecture_passes_the_tests_of_models(tmp_path: Path):
     """Follow the steps of the document in a copy, except for the demo's recipe."""
-    copy_project(("docs", "benchmarks/support", "tests/models", "tests/docs"), tmp_path)
+    copy_project(("README.md", "docs", "benchmarks/support", "tests/models", "tests/docs"), tmp_path)
     blocks = blocks_of("Adding a model architecture", "python")
     architecture, layer, registered, formulas, compared, small, explained, documented = blocks
     package, tests = tmp_path / "yt8m", tmp_path / "tests" / "models"

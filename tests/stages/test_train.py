@@ -79,8 +79,8 @@ def test_figures_curve_and_model(small_partition, tmp_path):
 @pytest.mark.slow
 def test_the_best_epoch_becomes_the_model_and_the_record_is_about_it(small_partition, tmp_path, monkeypatch):
     gaps = iter([0.3, 0.6, 0.5, 0.4, 0.9])
-    # Automatic learning rates would depend on the number of epochs.
-    fixed: dict[str, Any] = {"decay_examples": 16}
+    # Automatic values would depend on the number of epochs.
+    fixed: dict[str, Any] = {"decay_examples": 16, "warmup_steps": 0}
     settings: dict[str, Any] = {"patience": 2, "keep": "best", "epochs": 5, **fixed}
     with monkeypatch.context() as patch:
         patch.setattr(HoldoutSample, "measure", lambda *_, **__: SampleFigures(next(gaps), 1.0))

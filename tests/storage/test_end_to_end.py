@@ -178,7 +178,7 @@ def test_teachers_soft_targets_and_students_work_in_an_object_store(remote, tmp_
 
     student = TrainConfig.parse({"model": MODEL, "training": TRAINING, "label_weight": 0.5}, "test")
     result = train(config=student, output=tmp_path / "student", soft_targets=[manifest], **options)
-    assert result.metrics["videos"] == partition.num_holdout_videos
+    assert result.metrics["videos"] == partition.division.report_videos
 
 
 @pytest.mark.slow
