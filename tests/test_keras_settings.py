@@ -39,7 +39,8 @@ def home_with(folder: Path, **settings: object) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("variable", ["HOME", pytest.param("KERAS_HOME", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("variable", ["HOME", "KERAS_HOME"])
 def test_settings_of_the_user_do_not_reach_a_process(tmp_path: Path, variable: str) -> None:
     home = home_with(tmp_path, **SETTINGS)
     code = """

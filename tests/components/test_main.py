@@ -114,6 +114,7 @@ def test_both_forms_have_equal_results(tmp_path: Path, config: PrepareConfig) ->
     assert record.keys() == other.keys()
 
 
+@pytest.mark.slow
 def test_an_error_that_a_user_can_fix_has_no_traceback(tmp_path: Path, config: PrepareConfig) -> None:
     missing = config.model_copy(update={"training": (f"{tmp_path}/none*",)})
     done = run_entry("prepare", executor_input(tmp_path, missing))

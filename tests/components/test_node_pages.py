@@ -19,6 +19,9 @@ from yt8m.stages.search_weights import SearchWeightsConfig
 from yt8m.stages.select_teachers import SelectConfig
 from yt8m.stages.train import TrainConfig
 
+# All components are executed once.
+pytestmark = pytest.mark.slow
+
 MODEL = {"architecture": "dbof", "num_clusters": 8, "hidden_units": 6, "pooling": "max", "head": {"kind": "logistic"}}
 TRAINING = {"epochs": 2, "batch_size": 4, "learning_rate": 0.02, "batch_norm_momentum": 0.5}
 NAMES = ("dbof1", "dbof2", "dbof3", "dbof4")

@@ -145,6 +145,7 @@ def test_skipping_batches_continues_the_same_stream(three_shards, shards, seed, 
             np.testing.assert_array_equal(received[name], values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [None, 3])
 @pytest.mark.parametrize("skipped", [0, 13, 17])
 def test_known_sizes_skip_shards_unopened_and_change_nothing(many_shards, shards, seed, skipped):

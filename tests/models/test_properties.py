@@ -84,7 +84,11 @@ def test_the_same_seed_gives_the_same_training(name, small):
 
 # Every layer that takes statistics over frames.
 @pytest.mark.parametrize(
-    "name", ["netfv", "dbof_max", "nextvlad", pytest.param("rnn_gru_per_feature", marks=pytest.mark.slow)]
+    "name",
+    [
+        "netfv",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("dbof_max", "nextvlad", "rnn_gru_per_feature")),
+    ],
 )
 def test_padding_does_not_change_training_on_all_frames(name, small):
     """Batch statistics ignore padding, too."""

@@ -219,6 +219,7 @@ def test_the_head_gives_the_accuracy_where_every_video_has_one_label(full_run):
     assert re.search(r"<dt>Accuracy</dt><dd>.*0\.81234.*</dd><dd class=\"more\">.*0\.71234", html)
 
 
+@pytest.mark.slow
 def test_every_table_and_plot_of_gap_says_on_which_videos_it_was_computed(full_run, page):
     text = render_page(build(full_run))
     captions = [re.sub("<[^>]*>", "", each) for each in re.findall(r"<caption>(.*?)</caption>", text, re.DOTALL)]

@@ -41,6 +41,7 @@ def measured(partition, model, path):
     return result.metrics
 
 
+@pytest.mark.slow
 def test_policy_always_keeps_the_average(small_partition, trained, tmp_path):
     result = run(small_partition, trained, tmp_path)
     assert result.metrics["kept"] == 1

@@ -89,6 +89,7 @@ def test_evaluation_stops_if_the_partition_lists_other_videos(partition: Path, t
         run_evaluate(partition, trained, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [("train0", 8), ("train1", 8), ("train1", 12)])
 def test_soft_targets_stop_if_the_training_shards_changed(
     partition: Path, trained: Path, tmp_path: Path, write: Write, change: tuple[str, int]

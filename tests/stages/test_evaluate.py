@@ -159,6 +159,7 @@ def test_a_quantized_model_is_measured_with_its_own_bytes(small_partition, train
     assert result.metrics["gap"] == pytest.approx(run(small_partition, trained, tmp_path).metrics["gap"], abs=0.1)
 
 
+@pytest.mark.slow
 def test_an_exported_model_is_measured_by_its_dense_signature(small_partition, trained, tmp_path):
     quantize_weights(model=trained, config=QuantizationConfig(threshold_elements=0), output=tmp_path / "quantized")
     export_ensemble({"one": tmp_path / "quantized"}, write_weights(tmp_path / "weights.json", {"one": 1.0}), tmp_path)
@@ -228,6 +229,7 @@ def test_a_model_with_a_binary_configuration_is_refused(small_partition, trained
         run(small_partition, tmp_path / "model", tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_keeps_the_requested_number_of_predictions(trained, small_partition, tmp_path):
     (shard,) = Partition.load(small_partition).holdout_uris
     arguments = ["--model", str(trained), "--input", shard, "--predictions", str(tmp_path / "kept"), "--top-k", "3"]

@@ -21,6 +21,7 @@ def labeled_shard(tmp_path: Path, shards: SimpleNamespace) -> str:
     return shards.write(tmp_path / "test0.tfrecord", videos)
 
 
+@pytest.mark.slow
 def test_figures_have_names_of_their_own(small_partition, trained, labeled_shard):
     found = measure_on_test([labeled_shard], partition=small_partition, model=trained, config=CONFIG)
     assert found["test_videos"] == 7

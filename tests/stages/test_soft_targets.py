@@ -174,6 +174,7 @@ def test_changed_code_of_the_teachers_makes_other_sidecars_and_changed_measuring
     assert (after != before) == changes
 
 
+@pytest.mark.slow
 def test_other_teachers_or_encodings_do_not_mix(small_partition, trained, other, tmp_path):
     top = SoftTargetsConfig(batch_size=4, encoding=SoftTargetEncoding(top_k=3))
     manifests = [

@@ -97,6 +97,7 @@ def test_the_best_epoch_becomes_the_model_and_the_record_is_about_it(small_parti
     assert result.metrics["gap"] == last.metrics["gap"]
 
 
+@pytest.mark.slow
 def test_the_curve_has_the_figures_of_the_holdout_that_the_evaluation_finds(small_partition, tmp_path):
     # GAP of 2 predictions per video is another one than that of the default.
     config = config_of(evaluation=EvaluateConfig(gap_top_k=2), keep="last", batch_norm_momentum=None)

@@ -10,6 +10,7 @@ from yt8m.data.importing.target import ImportConfig
 from yt8m.errors import DataError
 
 
+@pytest.mark.parametrize("remote", ["s3", pytest.param("gs", marks=pytest.mark.slow)], indirect=True)
 def test_a_data_set_is_imported_completed_and_not_replaced(remote, tmp_path):
     import_dataset(OwnVideos(30), None, ImportConfig(), str(tmp_path / "local"))
     local = {path.name: path.read_bytes() for path in (tmp_path / "local").iterdir()}

@@ -210,7 +210,13 @@ def test_labels_that_a_vocabulary_lacks(tmp_path: Path, vocabulary: Vocabulary) 
         read_labels(str(path), vocabulary=vocabulary)
 
 
-@pytest.mark.parametrize("name", ["labels.csv", "object.json", "list.json", "labels.jsonl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "labels.csv",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("object.json", "list.json", "labels.jsonl")),
+    ],
+)
 def test_tables_need_little_memory(tmp_path: Path, name: str) -> None:
     few, many = 2000, 8000
     peaks = []

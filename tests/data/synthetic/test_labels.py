@@ -9,6 +9,9 @@ import pytest
 from yt8m.data.synthetic.classes import KINDS, Classes, make_classes
 from yt8m.data.synthetic.labels import LabelSampler, VideoLabels
 
+# The labels of so many videos take seconds.
+pytestmark = pytest.mark.slow
+
 N = 12_000
 MISSING = 0.2
 

@@ -66,6 +66,7 @@ def test_every_number_has_a_comment(tmp_path: Path) -> None:
             assert re.search(r"\d", comment.partition("#")[2]), key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("folder", ["data", "my videos [final]"])
 def test_shards_that_are_not_divided_are_held_out_in_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str

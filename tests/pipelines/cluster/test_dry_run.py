@@ -185,6 +185,7 @@ def test_a_dry_run_says_of_each_image_whether_it_is_there(recorded: RecordedClus
     assert "Give" not in result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("image", "advice"),
     [

@@ -188,6 +188,7 @@ def test_without_root_and_v1beta1_it_is_said_that_nothing_is_known(recorded: Rec
     assert lines[-1].startswith("Of 2 steps nothing is known: whether they wait, run, failed or have ended")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_v1beta1", [True, False])
 def test_a_step_that_copied_earlier_work_is_unchanged(recorded: RecordedCluster, *, has_v1beta1: bool) -> None:
     recorded.has_v1beta1 = has_v1beta1
