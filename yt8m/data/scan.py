@@ -75,10 +75,16 @@ class Scan:
         """Number of usable videos `N`."""
         return len(self.id_hashes)
 
-    def shard_of(self, video: int) -> str:
-        """Return the URI of the shard with the video of this index."""
-        ends = np.cumsum([shard.videos for shard in self.shards])
-        return self.shards[int(np.searchsorted(ends, video, side="right"))].uri
+    @property
+    def ends(self) -> NDArray[np.int64]:
+        """Index after the last video of each shard."""
+        return np.cumsum([shard.videos for shard in self.shards])
+
+    def place_of(self, video: int) -> tuple[str, int]:
+        """Return the URI of the shard with the video of this index, and the index within the shard."""
+        ends = self.ends
+        shard = self.shards[number := int(np.searchsorted(ends, video, side="right"))]
+        return shard.uri, video - int(ends[number]) + shard.videos
 
     def videos_in(self, other: "Scan") -> NDArray[np.int64]:
         """Return the indices of the videos whose id a video of another scan has."""
@@ -87,8 +93,7 @@ class Scan:
     def count_select(self, division: Division) -> tuple[int, ...]:
         """Count the videos of each shard that decide under a division of these videos."""
         select = self.group_hashes >= np.uint64(division.threshold)
-        ends = np.cumsum([shard.videos for shard in self.shards])
-        return tuple(int(each.sum()) for each in np.split(select, ends[:-1]))
+        return tuple(int(each.sum()) for each in np.split(select, self.ends[:-1]))
 
     def without(self, part: "Scan") -> "Scan":
         """Return the counts without those of some of the shards."""
@@ -224,9 +229,8 @@ def read_ids(uri: str, spec: DataSpec) -> list[str]:
 
 def name_video(scan: Scan, number: int, spec: DataSpec) -> str:
     """Name the video of this index by its id and its shard, which is read."""
-    uri = scan.shard_of(number)
-    before = sum(shard.videos for shard in scan.shards[: [shard.uri for shard in scan.shards].index(uri)])
-    return f"'{read_ids(uri, spec)[number - before]}' in {uri}"
+    uri, index = scan.place_of(number)
+    return f"'{read_ids(uri, spec)[index]}' in {uri}"
 
 
 def hold_out_all(uris: Sequence[str], spec: DataSpec, on_bad: OnBad) -> Partition:

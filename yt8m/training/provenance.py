@@ -125,4 +125,4 @@ def check_seen(folder: str, partition: Partition, *, starts: bool) -> tuple[Seen
 
 
 def _content(shard: Shard) -> str:
-    return f"{shard.checksum}-{shard.size_bytes}"
+    return "-".join(map(str, shard.content))

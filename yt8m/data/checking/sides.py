@@ -125,8 +125,7 @@ def find_copies(sides: Sides) -> dict[str, str]:
     copies: dict[str, str] = {}
     for name, scan in sides.by_name.items():
         equal: dict[Content, list[str]] = {}
-        ends = np.cumsum([shard.videos for shard in scan.shards])
-        for shard, end in zip(scan.shards, ends, strict=True):
+        for shard, end in zip(scan.shards, scan.ends, strict=True):
             # A checksum of 32 bits alone would be equal by chance for some of thousands of shards.
             ids = scan.id_hashes[end - shard.videos : end].tobytes()
             equal.setdefault((shard.content, ids), []).append(shard.uri)
@@ -200,7 +199,7 @@ def explain_shared(sides: Sides, spec: DataSpec) -> str:
     other = int(np.flatnonzero(sides.training.id_hashes == sides.holdout.id_hashes[number])[0])
     return (
         f"{len(sides.shared):,} of {sides.holdout.videos:,} hold-out videos are training videos, too, for instance "
-        f"{name_video(sides.holdout, number, spec)} and {sides.training.shard_of(other)}."
+        f"{name_video(sides.holdout, number, spec)} and {sides.training.place_of(other)[0]}."
     )
 
 
