@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yt8m.errors import BudgetError, DataError
-from yt8m.records.settings import Setting
+from yt8m.records.settings import Setting, resolve_setting
 
 # Bytes that the exported model takes besides the members' weights: once, and for the graph of each member. Measured on
 # the demo's models: 215 kB, and from 45 kB for a logistic model to 385 kB for a recurrent one. And a share that is kept
@@ -89,10 +89,8 @@ def resolve_size_margin(stated: float | Literal["auto"]) -> Setting:
     Args:
         stated: The recipe's fraction, or `auto`.
     """
-    if stated != "auto":
-        return Setting(value=stated, reason="stated in the recipe", automatic=False)
     reason = f"room for the graph of each, and {BASE_BYTES:,} bytes once"
-    return Setting(value=f"{GRAPH_BYTES:,} bytes per member", reason=reason, automatic=True)
+    return resolve_setting(stated, lambda: (f"{GRAPH_BYTES:,} bytes per member", reason))
 
 
 def model_sizes(models: Mapping[str, Path]) -> dict[str, int]:

@@ -1,6 +1,6 @@
 """Settings as records have them: a value, why it has it, and whether it was chosen or stated."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from yt8m.config import Config
@@ -18,6 +18,19 @@ class Setting(Config):
     value: Any
     reason: str
     automatic: bool
+
+
+def resolve_setting(stated: Any, rule: Callable[[], tuple[Any, str]]) -> Setting:
+    """Return what a recipe states, or what a rule chooses.
+
+    Args:
+        stated: The recipe's value, or `auto`.
+        rule: Function that returns the value for `auto` and its reason.
+    """
+    if stated != "auto":
+        return Setting(value=stated, reason="stated in the recipe", automatic=False)
+    value, reason = rule()
+    return Setting(value=value, reason=reason, automatic=True)
 
 
 class SharedSetting(NamedTuple):

@@ -10,7 +10,7 @@ from typing import Any
 
 from yt8m.data.format import DataSpec
 from yt8m.quantization.methods import THRESHOLD_ELEMENTS
-from yt8m.records.settings import Setting
+from yt8m.records.settings import Setting, resolve_setting
 from yt8m.training.auto.counts import DataCounts
 from yt8m.training.config import ResolvedTraining, TrainingConfig
 from yt8m.training.steps import Steps
@@ -45,8 +45,6 @@ VECTORS, LEAST_THRESHOLD = 5, 1000
 # Number of teachers of a family, as in the paper.
 TEACHERS = 3
 
-_STATED = "stated in the recipe"
-
 
 def resolve_training(
     config: TrainingConfig, counts: DataCounts, *, is_warm: bool = False
@@ -68,7 +66,7 @@ def resolve_training(
     settings: dict[str, Setting] = {}
 
     def resolve(key: str, rule: Callable[[], tuple[Any, str]]) -> Any:
-        settings[key] = _setting(getattr(config, key), rule)
+        settings[key] = resolve_setting(getattr(config, key), rule)
         return settings[key].value
 
     batch_size = resolve("batch_size", lambda: _batch_size(videos))
@@ -93,7 +91,7 @@ def resolve_averaged_steps(stated: int | str, steps_per_epoch: int) -> Setting:
         steps_per_epoch: Steps of an epoch of the further training.
     """
     chosen = min(max(steps_per_epoch // 2, LEAST_AVERAGED), MOST_AVERAGED)
-    return _setting(stated, lambda: (chosen, f"half an epoch of {count(steps_per_epoch, 'step')}"))
+    return resolve_setting(stated, lambda: (chosen, f"half an epoch of {count(steps_per_epoch, 'step')}"))
 
 
 def resolve_threshold_elements(stated: int | str, spec: DataSpec) -> Setting:
@@ -106,7 +104,7 @@ def resolve_threshold_elements(stated: int | str, spec: DataSpec) -> Setting:
     largest = max(spec.num_features, spec.num_classes)
     chosen = min(max(VECTORS * largest, LEAST_THRESHOLD), THRESHOLD_ELEMENTS)
     reason = f"vectors of {spec.num_features:,} features or {spec.num_classes:,} classes stay floats, matrices do not"
-    return _setting(stated, lambda: (chosen, reason))
+    return resolve_setting(stated, lambda: (chosen, reason))
 
 
 def resolve_ensemble_size(stated: int | str, candidates: int) -> Setting:
@@ -117,14 +115,7 @@ def resolve_ensemble_size(stated: int | str, candidates: int) -> Setting:
         candidates: Number of candidates of the family.
     """
     reason = "as in the paper" if candidates >= TEACHERS else f"the family has {count(candidates, 'candidate')}"
-    return _setting(stated, lambda: (max(min(TEACHERS, candidates), 1), reason))
-
-
-def _setting(stated: Any, rule: Callable[[], tuple[Any, str]]) -> Setting:
-    if stated != "auto":
-        return Setting(value=stated, reason=_STATED, automatic=False)
-    value, reason = rule()
-    return Setting(value=value, reason=reason, automatic=True)
+    return resolve_setting(stated, lambda: (max(min(TEACHERS, candidates), 1), reason))
 
 
 def _batch_size(videos: int) -> tuple[int, str]:
