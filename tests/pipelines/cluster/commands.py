@@ -18,10 +18,31 @@ from tests.support.paths import SMOKE
 from yt8m.records.record import record_uri
 
 ROOT = "gs://bucket/yt8m"
+SECRET = "s3cr3t-value"
 
 
 def call(server: KfpServer | RecordedCluster, *arguments: str) -> Result:
     return CliRunner().invoke(main, [*arguments, "--host", server.url])
+
+
+def runs(*options: str) -> Result:
+    """List runs, which needs the cluster's health and one list."""
+    return CliRunner().invoke(main, ["runs", *options])
+
+
+def works(server: KfpServer, *options: str) -> bool:
+    """List the runs of a healthy server, and return whether it said that there are none."""
+    server.failures = [(200, "application/json", "{}")] * 2
+    result = runs(*options)
+    assert result.exit_code == 0, result.output
+    return "No runs." in result.output
+
+
+def problem(*options: str) -> str:
+    """Return the message of a command that fails."""
+    result = runs(*options)
+    assert result.exit_code == 2, result.output
+    return " ".join(result.output.split())
 
 
 def submit(server: KfpServer, *options: str) -> Result:

@@ -26,3 +26,11 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordedCluster]:
     monkeypatch.setattr(watch, "SECONDS_BETWEEN_REQUESTS", 0.01)
     with recorded_cluster(monkeypatch) as running:
         yield running
+
+
+@pytest.fixture
+def no_proxy_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the environment variables that choose a proxy."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
