@@ -1,121 +1,19 @@
-"""`yt8m evaluate` on a run: which videos count, and what it says of single classes."""
+"""`yt8m evaluate` on a run: which videos and which model count, and what it refuses."""
 
-import csv
 import json
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
-from rich.console import Console
 
-from pipelines.cli import main
-from pipelines.cli.by_class import rows_of, show_rows
-from pipelines.runs.state import NodeState, RunState, State
+from pipelines.runs.state import RunState, State
+from tests.pipelines.cli.conftest import evaluate, expected, figures
 from tests.support.videos import video_of, write_shard
-from yt8m.class_metrics.figures import ClassFigures
-from yt8m.data.partition import Partition
-from yt8m.data.vocabulary.files import write_vocabulary
-from yt8m.data.vocabulary.names import ClassNames
 from yt8m.report.warnings.sources import beats_baseline
-from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.stages.result import StageResult
-
-NAMES = ["red, dark", "green", "blue", *(f"kind {number}" for number in range(3, 9)), "every"]
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) -> Path:
-    """Make the artifacts of a run with two models of random weights, one of them averaged and quantized."""
-    from tests.support.toy_ensemble import (  # noqa: PLC0415 - imports Keras
-        export_ensemble,
-        write_member,
-        write_quantized_model,
-        write_weights,
-    )
-
-    root = tmp_path_factory.mktemp("finished")
-    data = root / "data"
-    data.mkdir()
-    shards.describe(data, vocabulary="vocabulary.csv")
-    write_vocabulary(data / "vocabulary.csv", dict(enumerate(NAMES)))
-
-    def videos(first: int, count: int) -> list[Any]:
-        return [shards.video_of(number, labels=[number % 7, 9]) for number in range(first, first + count)]
-
-    for name, first, count in (("train0", 0, 20), ("train1", 20, 20), ("validate0", 100, 30), ("validate1", 130, 31)):
-        shards.write(data / f"{name}.tfrecord", videos(first, count))
-    shards.write(data / "test0.tfrecord", videos(200, 12))
-    patterns: dict[str, Any] = {"training": (f"{data}/train*",), "validation": (f"{data}/validate*",)}
-    for name, share in (("partition", 0.5), ("undivided", 0.0)):
-        config = PrepareConfig(**patterns, holdout_shards=2, report_share=share, spec=shards.spec)
-        prepare(config=config, output=root / name)
-    write_quantized_model(root / "one", 1, spec=shards.spec)
-    write_quantized_model(root / "two", 2, spec=shards.spec)
-    write_member(root / "member", root / "one" / "quantized")
-    weights = write_weights(root / "weights.json", {"one": 1.0})
-    names = str(data / "vocabulary.csv")
-    export_ensemble({"one": root / "one" / "quantized"}, weights, root, vocabulary=names)
-    return root
-
-
-@pytest.fixture
-def run(finished: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Return a function that writes the state of a run with these artifacts and returns its root."""
-
-    def write(partition: str = "partition", states: dict[str, State] | None = None) -> Path:
-        outputs = {
-            "prepare": {"partition": finished / partition},
-            "train-one": {"model": finished / "two" / "float"},
-            "average-one": {"averaged": finished / "one" / "float"},
-            "quantize-one": {"member": finished / "member"},
-            "train-two": {"model": finished / "two" / "float"},
-            "export": {"exported": finished / "export"},
-        }
-        nodes = {
-            name: NodeState(
-                title=name,
-                state=(states or {}).get(name, "done"),
-                outputs={key: str(path) for key, path in made.items()},
-            )
-            for name, made in outputs.items()
-        }
-        root = tmp_path / "runs" / "first"
-        root.mkdir(parents=True)
-        RunState(root, "first", nodes).save()
-        return root
-
-    return write
-
-
-def evaluate(*arguments: object) -> Result:
-    return CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
-
-
-def figures(*arguments: object) -> dict[str, Any]:
-    result = evaluate(*arguments, "--json")
-    assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
-
-
-def expected(finished: Path, name: str, model: str = "one/float") -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the probabilities of a model, the labels, and whether videos are in the part *report*."""
-    from yt8m.data.reading import read_videos  # noqa: PLC0415 - TensorFlow
-    from yt8m.models.files import load_model  # noqa: PLC0415 - Keras
-
-    partition = Partition.load(finished / name)
-    batch = next(
-        read_videos(partition.holdout_uris, partition.spec, batch_size=500, with_groups=True).as_numpy_iterator()
-    )
-    inputs = {"frames": batch["frames"], "num_frames": batch["num_frames"]}
-    scores = np.asarray(load_model(finished / model).model(inputs, training=False))
-    return scores, batch["labels"], partition.division.in_report(batch["groups"])
 
 
 def gap_of(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -201,105 +99,6 @@ def test_training_shards_are_told(finished: Path, run: Callable, caplog: pytest.
     assert "--input: 2 of 2 shards are training shards of " in caplog.text
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def expected_rows(measured: tuple, deciding: tuple) -> list[tuple[float | None, ...]]:
-    """Compute average precision, precision and recall of every class, by counting at every score."""
-    rows: list[tuple[float | None, ...]] = []
-    for number in range(measured[0].shape[1]):
-        scores, labels = measured[0][:, number], measured[1][:, number] != 0
-        other, other_labels = deciding[0][:, number], deciding[1][:, number] != 0
-        best, threshold = -1.0, None
-        for cut in sorted(set(other[other_labels].tolist()), reverse=True):
-            right = ((other >= cut) & other_labels).sum()
-            f1 = 2 * right / ((other >= cut).sum() + other_labels.sum())
-            if f1 > best:
-                best, threshold = f1, cut
-        order = np.argsort(-scores)
-        hits = labels[order]
-        average = (np.cumsum(hits) / np.arange(1, len(hits) + 1) * hits).sum() / max(hits.sum(), 1)
-        said = scores >= threshold if threshold is not None else np.zeros(len(scores), bool)
-        right = (said & labels).sum()
-        rows.append(
-            (
-                average if labels.any() else None,
-                right / said.sum() if threshold is not None and said.any() else None,
-                right / labels.sum() if threshold is not None and labels.any() else None,
-            )
-        )
-    return rows
-
-
-def check_rows(rows: list[dict[str, str]], expected_figures: list[tuple[float | None, ...]]) -> None:
-    for row, wanted in zip(rows, expected_figures, strict=True):
-        given = [float(row[key]) if row[key] else None for key in ("average_precision", "precision", "recall")]
-        assert given == [None if each is None else pytest.approx(each, abs=1e-6) for each in wanted], row
-
-
-def test_thresholds_come_from_select_and_figures_from_report(finished: Path, run: Callable, tmp_path: Path) -> None:
-    result = evaluate("--run", run(), "--model", "one", "--by-class", tmp_path / "classes.csv")
-    assert result.exit_code == 0, result.output
-    scores, labels, report = expected(finished, "partition")
-    rows = read_rows(tmp_path / "classes.csv")
-    check_rows(rows, expected_rows((scores[report], labels[report]), (scores[~report], labels[~report])))
-    assert [row["name"] for row in rows] == NAMES
-    assert [int(row["index"]) for row in rows] == list(range(10))
-    assert [int(row["training_videos"]) for row in rows] == [6, 6, 6, 6, 6, 5, 5, 0, 0, 40]
-    assert [int(row["videos"]) for row in rows] == (labels[report] != 0).sum(axis=0).tolist()
-    assert [int(row["select_videos"]) for row in rows] == (labels[~report] != 0).sum(axis=0).tolist()
-    cut = np.float32(rows[9]["threshold"])
-    assert int(rows[9]["predicted_videos"]) == (scores[report][:, 9] >= cut).sum()
-    assert rows[7]["threshold"] == rows[7]["average_precision"] == ""
-    assert "the part `select` of the run's hold-out" in result.output
-    assert "every" in result.output
-
-
-@pytest.mark.slow
-def test_thresholds_for_other_shards_come_from_the_whole_hold_out_if_it_is_not_divided(
-    finished: Path, run: Callable, tmp_path: Path
-) -> None:
-    file, root = tmp_path / "classes.csv", run("undivided")
-    places = ["--run", root, "--model", "one", "--input", finished / "data" / "validate1.tfrecord", "--by-class", file]
-    assert figures(*places)["thresholds_from"] == "hold-out"
-    scores, labels, _ = expected(finished, "undivided")
-    check_rows(read_rows(file), expected_rows((scores[30:], labels[30:]), (scores, labels)))
-    assert "on the run's hold-out (61 videos)" in " ".join(evaluate(*places).output.split())
-
-
-@pytest.mark.slow
-def test_thresholds_for_other_shards_come_from_the_run(finished: Path, run: Callable, tmp_path: Path) -> None:
-    places = ["--input", finished / "data" / "validate1.tfrecord", "--by-class", tmp_path / "classes.csv"]
-    found = figures("--run", run(), "--model", "one", *places)
-    scores, labels, report = expected(finished, "partition")
-    check_rows(
-        read_rows(tmp_path / "classes.csv"),
-        expected_rows((scores[30:], labels[30:]), (scores[~report], labels[~report])),
-    )
-    assert (found["thresholds_from"], found["part"], found["videos"]) == ("select", "input", 31)
-    assert [each["name"] for each in found["classes"]] == NAMES
-
-
-@pytest.mark.parametrize("with_run", [True, False])
-def test_without_a_part_that_decides_thresholds_come_from_the_same_videos(
-    finished: Path, run: Callable, tmp_path: Path, with_run: bool
-) -> None:
-    file = tmp_path / "classes.csv"
-    pattern = finished / "data" / "validate*.tfrecord"
-    of_run = ["--run", run("undivided"), "--model", "one"]
-    options = of_run if with_run else ["--model", finished / "one" / "float", "--input", pattern]
-    result = evaluate(*options, "--by-class", file)
-    assert result.exit_code == 0, result.output
-    scores, labels, _ = expected(finished, "undivided")
-    rows = read_rows(file)
-    check_rows(rows, expected_rows((scores, labels), (scores, labels)))
-    assert rows[0]["name"] == NAMES[0]
-    assert (rows[0]["training_videos"] == "6") is with_run
-    assert "on the same videos, so that precision and recall are higher than on new ones" in result.output
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -379,23 +178,6 @@ def test_shards_that_are_gone_or_changed_are_named(
     assert not (tmp_path / "classes.csv").exists()
 
 
-@pytest.mark.parametrize("width", [48, 80, 200])
-def test_the_tables_of_classes_fit_into_any_terminal(width: int) -> None:
-    names = {number: f"a rather long name of class {number} [bold]" for number in range(30)}
-    given = [ClassFigures(number / 30, 0.5, 0.25, 0.125, 1, 2, 3) for number in range(29)]
-    rows = rows_of([*given, ClassFigures(None, None, None, None, 0, 0, None)], ClassNames(names), [7] * 30)
-    console = Console(width=width, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    show_rows(console, rows)
-    lines = console.export_text().splitlines()
-    console.file.close()
-    assert all(len(line) <= width for line in lines)
-    shown = [line.split()[0] for line in lines if line.split()[:1] and line.split()[0].isdecimal()]
-    assert shown == [*["28", "27", "26", "25", "24"], *["4", "3", "2", "1", "0"], "1"]
-    assert ("a rather long name of class 28 [bold]" in "\n".join(lines)) is (width > 80)
-    assert "0.933" in "\n".join(lines)
-    assert lines[-1] == "1 class without a video to measure them on."
-
-
 @pytest.mark.slow
 def test_as_many_predictions_count_in_gap_as_in_the_run(finished: Path, run: Callable, tmp_path: Path) -> None:
     root = run()
@@ -408,12 +190,3 @@ def test_as_many_predictions_count_in_gap_as_in_the_run(finished: Path, run: Cal
     assert figures("--run", root, "--model", "two")["gap_top_k"] == 2
     assert figures("--run", root, "--model", "two", "--gap-top-k", 3)["gap_top_k"] == 3
     assert figures("--run", root, "--model", "one")["gap_top_k"] == 10
-
-
-def test_the_tables_of_classes_without_names_have_no_column_for_them(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = rows_of([ClassFigures(0.5, 0.5, 0.25, 0.125, 1, 2, 3)], ClassNames(), None)
-    show_rows(Console(width=100), rows)
-    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    header, row = lines[1:]
-    assert header.split() == ["class", "AP", "precision", "recall", "training", "videos"]
-    assert row.split() == ["0", "0.500", "0.250", "0.125", "2"]
