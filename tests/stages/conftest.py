@@ -124,3 +124,18 @@ def exported(request, toy_models, toy_weights, tmp_path_factory) -> Path:
     from tests.support.toy_ensemble import export_ensemble  # noqa: PLC0415 - imports Keras
 
     return export_ensemble(toy_models, toy_weights, tmp_path_factory.mktemp(request.param), mode=request.param)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory) -> Path:
+    """Export an ensemble of two small models and return its folder."""
+    from tests.support.toy_ensemble import (  # noqa: PLC0415 - imports Keras
+        export_ensemble,
+        write_quantized_model,
+        write_weights,
+    )
+
+    root = tmp_path_factory.mktemp("model")
+    members = {name: write_quantized_model(root / name, seed) for seed, name in enumerate(["one", "two"])}
+    weights = write_weights(root / "weights.json", {"one": 0.5, "two": 0.5})
+    return export_ensemble(members, weights, root)
