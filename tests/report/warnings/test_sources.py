@@ -69,7 +69,10 @@ def test_an_averaged_model_is_judged_by_its_final_weights() -> None:
 
 
 def test_worthless_models_come_before_all_other_warnings() -> None:
-    curve = [{"epoch": epoch, "step": epoch, "loss": loss, "gap": 0.2} for epoch, loss in ((1, 5.0), (2, 9.0))]
+    curve = [
+        {"epoch": epoch, "step": epoch, "examples": 900 * epoch, "loss": loss, "gap": 0.2}
+        for epoch, loss in ((1, 5.0), (2, 9.0))
+    ]
     train = record("train", training_gap=0.9)
     train["details"]["curve"] = curve
     assert rules_of(train, record("export", "", gap=0.2, gain_error=0.02)) == [2, 1, 3]

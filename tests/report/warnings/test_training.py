@@ -11,7 +11,7 @@ LOSSES = (7.3, 6.3, 5.9, 5.6)
 GAPS = (0.45, 0.54, 0.57, 0.59)
 
 
-def curve(losses=LOSSES, holdout=()):
+def curve(losses=LOSSES, holdout=(), batch_size=100):
     """Make a curve with two points per epoch; hold-out figures stand at the ends of epochs."""
     points: list[dict[str, Any]] = []
     for epoch, (loss, gap) in enumerate(zip(losses, (*GAPS, *GAPS), strict=False), 1):
@@ -20,7 +20,16 @@ def curve(losses=LOSSES, holdout=()):
         )
         at_end = holdout[epoch - 1] if holdout else None
         points.append({"epoch": epoch, "step": 20 * epoch, "loss": loss, "gap": gap, "holdout_gap": at_end})
-    return points
+    return [point | {"examples": point["step"] * batch_size} for point in points]
+
+
+def first_epoch(*losses, batch_size=16):
+    """Make a curve of one epoch with a point every five steps, after one at the first step."""
+    steps = (1, *(5 * number for number in range(1, len(losses))))
+    return [
+        {"epoch": 1, "step": step, "examples": step * batch_size, "loss": loss}
+        for step, loss in zip(steps, losses, strict=True)
+    ]
 
 
 def trained(details: dict[str, Any] | None = None, **metrics: float) -> dict[str, Any]:
@@ -87,7 +96,9 @@ def test_an_earlier_epoch_that_was_better_is_the_setting_to_change() -> None:
     ("points", "told"),
     [
         (curve(losses=(7.3, 6.3, 9.1, 8.8)), "rose from 6.3 (epoch 2) to 9.1 (epoch 3)"),
-        ([{"epoch": 1, "step": step, "loss": loss} for step, loss in ((1, 9.0), (50, 40.0))], "from 9 (step 1) to 40"),
+        (first_epoch(9.0, 20.0, 40.0, batch_size=256), "from 9 (step 1) to 40 (epoch 1)"),
+        # Initial biases, then a rate that is too high: the first points are single batches, so that a later one counts.
+        (first_epoch(0.7, 0.7, 0.7, 0.9, 1.4, 2.2, 2.8), "from 0.9 (step 15) to 2.8 (epoch 1)"),
         (curve(losses=(3.0, 4.5)), "rose from 3 (epoch 1) to 4.5 (epoch 2)"),
         (curve(losses=(7.3, 2.0, 0.5, 1.3)), "rose from 0.5 (epoch 3) to 1.3 (epoch 4)"),
         (curve(holdout=(0.5, 0.58, 0.41, 0.42)), "GAP fell from 0.580 after epoch 2 to 0.410 after epoch 3"),
@@ -108,6 +119,9 @@ def test_an_epoch_that_diverged_is_told_with_a_lower_rate(points, told) -> None:
         curve(losses=(7.3, 6.3, 7.0, 6.2)),
         curve(losses=(2.1, 0.3, 0.008, 0.053)),  # memorized
         curve(holdout=(0.5, 0.58, 0.5, 0.55)),
+        first_epoch(0.26, 0.35, 0.4, 0.42, 0.42, 0.42),  # a warm start, whose first point is one batch
+        first_epoch(0.78, 0.82, 1.03, 1.02, 0.96, 0.87, 0.81),  # DBoF on 800 videos, 80 of them in its first points
+        curve(losses=(1.46, 1.19, 0.23, 0.57, 1.37), batch_size=1),  # an epoch of 20 videos
         [],
     ],
 )
@@ -121,19 +135,42 @@ def test_few_select_videos_make_a_fall_less_certain() -> None:
     assert rules_of(trained(fell, videos=1600.0, select_videos=100.0)) == []
 
 
+def test_the_gap_of_one_video_says_nothing_although_a_bootstrap_finds_no_error() -> None:
+    fell = {"curve": curve(holdout=(0.9, 1.0, 0.5, 1.0))}
+    assert 3 not in rules_of(trained(fell, videos=1.0, select_videos=1.0, gap_error=0.0))
+    assert 3 in rules_of(trained(fell, videos=100.0, select_videos=100.0, gap_error=0.0))
+
+
+def averaged(record: dict[str, Any], points: list[dict[str, Any]]) -> dict[str, Any]:
+    """Make the record of an average that continues a training."""
+    further = {"node": "average-dbof", "stage": "average", "config": {"learning_rate_divisor": 5.0}}
+    return record | further | {"details": {"curve": points}}
+
+
 def test_an_average_that_diverged_names_its_own_setting() -> None:
     record = trained()
-    further = {"node": "average-dbof", "stage": "average", "config": {"learning_rate_divisor": 5.0}}
-    average = record | further | {"details": {"curve": curve(losses=(5.0, 7.0))}}
-    (warning,) = warned(record, average)
+    (warning,) = warned(record, averaged(record, curve(losses=(5.0, 7.0))))
     assert (warning.node, warning.setting) == ("average-dbof", "`averaging.learning_rate_divisor: 10`")
+
+
+def test_an_average_is_compared_with_the_epoch_that_it_continues() -> None:
+    record = trained({"curve": curve(holdout=(0.5, 0.6, 0.58, 0.57))}, kept_epoch=2.0)
+    for later in (6.2, 7.0):  # below the kept epoch, or a tenth above it; the epochs after it do not count
+        assert warned(record, averaged(record, first_epoch(4.0, 5.0, 5.2, 5.2, later, batch_size=100))) == []
+    (warning,) = warned(record, averaged(record, first_epoch(6.5, 7.0, 8.0, batch_size=100)))
+    assert warning.text == "The training loss rose from 6.3 (epoch 2 of the training) to 8 (epoch 1)."
+
+
+def test_the_first_batch_of_an_average_is_no_reference() -> None:
+    # Two classes, 800 training videos: GAP changed by 0.002.
+    record = trained({"curve": curve(losses=(0.62, 0.51, 0.44))}, kept_epoch=3.0)
+    assert warned(record, averaged(record, first_epoch(0.2565, 0.36, 0.41, 0.42, 0.4181))) == []
 
 
 def test_an_average_of_a_model_that_has_memorized_its_videos_has_not_diverged() -> None:
     record = trained({"curve": curve(losses=(2.1, 0.3, 0.02, 0.009))})
-    further = {"node": "average-dbof", "stage": "average", "config": {"learning_rate_divisor": 5.0}}
-    assert warned(record, record | further | {"details": {"curve": curve(losses=(0.008, 0.053))}}) == []
-    (warning,) = warned(record, record | further | {"details": {"curve": curve(losses=(0.008, 0.4))}})
+    assert warned(record, averaged(record, curve(losses=(0.008, 0.053)))) == []
+    (warning,) = warned(record, averaged(record, curve(losses=(0.008, 0.4))))
     assert warning.node == "average-dbof"
 
 

@@ -17,12 +17,18 @@ MOST_LOSS_RISE = 1.2
 # Rule 3: the same rise as a share of the loss with which the training began. Less is what the order of the videos
 # decides once a model has memorized them: a few that it gets wrong multiply a loss close to 0.
 LEAST_LOSS_RISE = 0.1
+# Rule 3: videos from which a mean loss says something: of 200, its standard error is at most a tenth of it.
+LEAST_VIDEOS = 200
 # Rule 3: fall of the hold-out's GAP between epochs, beyond two standard errors.
 MOST_FALL = 0.1
+# Standard error of GAP on one video, from that on 100. A bootstrap over a handful of videos may find none.
+_ERROR_OF_ONE = 0.4
 # Rule 8: gain of the last epoch in GAP from which a longer training is worth a try.
 MOST_LAST_GAIN = 0.02
 # Rule 9: number of epochs from which it means something that the first was the best.
 LEAST_EPOCHS = 3
+# Mean loss of videos of a training, after the words for its time.
+Loss = tuple[str, float]
 # Sizes of models, one of which a smaller model has halved.
 _SIZES = ("num_clusters", "hidden_units", "units")
 
@@ -50,11 +56,13 @@ def find_overfitting(run: Run) -> Iterator[Finding]:
 def find_divergence(run: Run) -> Iterator[Finding]:
     """Find trainings with an epoch in which the loss rose or the hold-out's GAP fell."""
     for model in run.models.values():
+        trained, further = (model.details(stage, "curve") or () for stage in ("train", "average"))
+        start = _start_loss(trained)
         # The further training begins with the loss to which the training has led.
-        first = min((loss for _, loss in _losses(model.details("train", "curve") or ())[:2]), default=0.0)
-        for stage in ("train", "average"):
-            points = model.details(stage, "curve") or ()
-            fell = _risen_loss(points, LEAST_LOSS_RISE * first)
+        references = {"train": start, "average": _kept_loss(model) or _start_loss(further)}
+        began = min((loss for _, loss in (*start, *_epoch_losses(trained)[:1])), default=0.0)
+        for stage, points in (("train", trained), ("average", further)):
+            fell = _risen_loss([*references[stage], *_epoch_losses(points)], LEAST_LOSS_RISE * began)
             fell = fell or _fallen_gap(points, _error_of_select(model), model)
             if fell:
                 yield Finding(
@@ -139,17 +147,36 @@ def _kept_steps(model: ModelRun) -> float | None:
     return steps * kept / done if steps and kept and done else steps
 
 
-def _losses(points: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
-    """Return the loss of the first point and of every epoch, each with the words for its time."""
-    losses = [(f"epoch {epoch}", point["loss"]) for epoch, point in _epoch_ends(points).items() if "loss" in point]
-    if points and "loss" in points[0] and losses:
-        losses.insert(0, (f"step {points[0].get('step', 1):.0f}", points[0]["loss"]))
-    return losses
+def _start_loss(points: Sequence[Mapping[str, Any]]) -> list[Loss]:
+    """Return the loss with which a training began, over enough videos of its first epoch; empty if there is none."""
+    enough = [
+        (f"step {point['step']:.0f}", point["loss"])
+        for point in points
+        if point.get("epoch") == 1 and point.get("examples", 0) >= LEAST_VIDEOS
+    ]
+    # The last point is the epoch itself.
+    return enough[:1] if len(enough) > 1 else []
 
 
-def _risen_loss(points: Sequence[Mapping[str, Any]], least: float) -> str:
+def _kept_loss(model: ModelRun) -> list[Loss]:
+    """Return the loss of the epoch of the training that an average continues; empty if the record has none."""
+    losses = dict(_epoch_losses(model.details("train", "curve") or ()))
+    kept = model.metric("train", "kept_epoch")
+    epoch = f"epoch {kept:.0f}" if kept else next(reversed(losses), "")
+    return [(f"{epoch} of the training", losses[epoch])] if epoch in losses else []
+
+
+def _epoch_losses(points: Sequence[Mapping[str, Any]]) -> list[Loss]:
+    """Return the mean loss of every epoch, if an epoch has enough videos."""
+    return [
+        (f"epoch {epoch}", point["loss"])
+        for epoch, point in _epoch_ends(points).items()
+        if point.get("examples", 0) >= LEAST_VIDEOS * epoch
+    ]
+
+
+def _risen_loss(losses: Sequence[Loss], least: float) -> str:
     """Say in which epoch the training loss rose, by at least so much; empty if it did not."""
-    losses = _losses(points)
     for number, (when, loss) in enumerate(losses[1:], 1):
         lowest = min(losses[:number], key=lambda each: each[1])
         if loss > max(MOST_LOSS_RISE * lowest[1], lowest[1] + least):
@@ -171,9 +198,12 @@ def _fallen_gap(points: Sequence[Mapping[str, Any]], error: float, model: ModelR
 
 
 def _error_of_select(model: ModelRun) -> float:
-    """Estimate the standard error of GAP on the select videos from that on the report videos."""
+    """Estimate the standard error of GAP on the select videos from that on the report videos, and from their number."""
     error, report, select = (model.metric(model.final, key) for key in ("gap_error", "videos", "select_videos"))
-    return error * sqrt(report / select) if error and report and select else error or 0.0
+    error, select = error or 0.0, select or report
+    if not report or not select:
+        return error
+    return max(error * sqrt(report / select), _ERROR_OF_ONE / sqrt(select))
 
 
 def _holdout_gaps(points: Sequence[Mapping[str, Any]]) -> list[tuple[int, float]]:
