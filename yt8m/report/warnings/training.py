@@ -27,6 +27,9 @@ _ERROR_OF_ONE = 0.4
 MOST_LAST_GAIN = 0.02
 # Rule 9: number of epochs from which it means something that the first was the best.
 LEAST_EPOCHS = 3
+# Rule 9: fall of GAP from the first epoch to the best later one, at least and in standard errors.
+MOST_FIRST_FALL = 0.02
+MOST_FIRST_ERRORS = 2.0
 # Mean loss of videos of a training, after the words for its time.
 Loss = tuple[str, float]
 # Sizes of models, one of which a smaller model has halved.
@@ -96,21 +99,20 @@ def find_best_first_epochs(run: Run) -> Iterator[Finding]:
     """Find trainings whose first epoch was the best of several."""
     for model in run.models.values():
         kept, done = model.metric("train", "kept_epoch"), model.metric("train", "epochs_done")
-        if kept == 1 and done is not None and done >= LEAST_EPOCHS:
+        gaps = [gap for _, gap in _holdout_gaps(model.details("train", "curve") or ())]
+        if kept != 1 or done is None or done < LEAST_EPOCHS or len(gaps) < 2:
+            continue
+        first, later = gaps[0], max(gaps[1:])
+        if first - later > max(MOST_FIRST_FALL, MOST_FIRST_ERRORS * _error_of_select(model)):
             yield Finding(
                 node=model.records["train"].node,
-                text=f"The first of {done:.0f} epochs is the best{_after_the_first(model)}.",
+                text=(
+                    f"The first of {done:.0f} epochs is the best: GAP {first:.3f} on {sample_of(model)}, then at most "
+                    f"{later:.3f}."
+                ),
                 cause="The learning rate is too high, or the model overfits its training videos at once.",
                 setting=lower_rate(model),
             )
-
-
-def _after_the_first(model: ModelRun) -> str:
-    """Describe the GAP after the first epoch and the best one after the others; empty if unknown."""
-    gaps = [gap for _, gap in _holdout_gaps(model.details("train", "curve") or ())]
-    if len(gaps) < 2:
-        return ""
-    return f": GAP {gaps[0]:.3f} on {sample_of(model)}, then at most {max(gaps[1:]):.3f}"
 
 
 def _training_gap(model: ModelRun) -> float | None:
