@@ -27,6 +27,7 @@ SHOWN = (
     "gap", "gap_low", "gap_high", "map", "hit_at_1", "accuracy", "balanced_accuracy", "perr", "loss", "videos",
     "baseline_gap", "bytes", "seconds", "videos_per_second",
 )  # fmt: skip
+COUNTS = ("videos", "bytes")
 
 
 @click.command()
@@ -251,7 +252,7 @@ def _show(found: dict[str, Any], subject: Subject, measured: "Partition") -> Non
     for name in SHOWN:
         if (value := found.get(name)) is not None:
             title = f"gap@{found['gap_top_k']:.0f}" if name == "gap" else name
-            click.echo(f"{title:18} {value:,.0f}" if value == int(value) and value > 1 else f"{title:18} {value:.5f}")
+            click.echo(f"{title:18} {value:,.0f}" if name in COUNTS else f"{title:18} {value:.5f}")
     if (better := found.get("beats_baseline")) is not None:
         worthless = "worthless: gap is not above baseline_gap by more than chance; see rule 2 of docs/warnings.md"
         click.echo(f"{'verdict':18} {'better than label frequencies alone' if better else worthless}")

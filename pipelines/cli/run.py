@@ -205,11 +205,12 @@ def _figures(final: dict[str, Any]) -> list[str]:
         line = f"{final.get('gap_name', 'GAP')} {final['gap']:.4f}{interval} of the {final['measured_on']} on {videos}"
         baseline = final.get("baseline_gap")
         lines.append(line + (f"; label frequencies alone: {baseline:.4f}" if baseline is not None else ""))
+        if final.get("accuracy") is not None:
+            mean = f"{final['balanced_accuracy']:.4f} averaged over the classes"
+            lines.append(f"Accuracy {final['accuracy']:.4f}, {mean}, on {videos}")
     if final.get("test_gap") is not None:
-        lines.append(f"GAP {final['test_gap']:.4f} on {name_videos('test', final.get('test_videos'))}")
-    if final.get("accuracy") is not None:
-        mean = f"{final['balanced_accuracy']:.4f} averaged over the classes"
-        lines.append(f"Accuracy {final['accuracy']:.4f}, {mean}, on the same videos")
+        test = name_videos("test", final.get("test_videos"))
+        lines.append(f"{final.get('gap_name', 'GAP')} {final['test_gap']:.4f} on {test}")
     if final.get("size_bytes") is not None:
         budget = final.get("budget_bytes")
         share = f", {final['size_bytes'] / budget:.1%} of the budget" if budget else ""

@@ -305,4 +305,7 @@ def test_the_plot_of_models_names_the_best_one_where_everything_is_decided() -> 
         {"node": name, "stage": "train", "name": name, "family": "dbof", "metrics": {"gap": gap, "gap_select": select}}
         for name, gap, select in (("a", 0.6, 0.55), ("b", 0.58, 0.62))
     ]
-    assert "the best single model is b with GAP 0.58000" in render_page(build(models))
+    page = render_page(build(models))
+    assert "The best on the videos that decide is b, with GAP 0.58000" in page
+    assert '<td class="best"><data value="0.62">' in page
+    assert page.count('class="best"') == 1

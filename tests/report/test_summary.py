@@ -229,7 +229,13 @@ def test_the_ensemble_beats_the_best_single_model_only_by_more_than_chance(error
     search = {"stage": "search_weights", "metrics": {"gap": 0.52, "best_member_error": error}}
     (check,) = summarize(trained("a", "dbof", 0.505), search).checks
     assert check.passed is passed
+    assert "a, the single model that is best on the videos that decide" in check.text
     assert ("more than chance" in check.text) is not passed
+
+
+def test_the_ensemble_is_not_compared_where_the_error_of_the_difference_is_not_known():
+    search = {"stage": "search_weights", "metrics": {"gap": 1.0}}
+    assert summarize(trained("a", "dbof", 0.5), search).checks == ()
 
 
 @pytest.mark.parametrize(("error", "passed"), [(0.01, True), (0.03, False)])

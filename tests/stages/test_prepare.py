@@ -131,6 +131,7 @@ def test_real_shards_are_divided(real_data, tmp_path):
         "train2072-SzHA-rgb-only-reconstructed.tfrecord: record 0 (id SzHA): no audio"
     ]
     assert 2.5 < result.metrics["mean_labels"] < 3.5
+    assert (result.metrics["holdout_shards"], result.metrics["validation_shards"]) == (2, 8)
     assert np.argmax(partition.class_counts) == 0  # "Game"
 
 

@@ -34,9 +34,11 @@ def _final_checks(final: Final, search: Search | None) -> Iterator[Check]:
         yield Check(
             passed=above, text=f"The model {'beats' if above else 'does not beat'} the label-frequency baseline."
         )
-    if final.best_model_gap is not None and final.measured_on != "model" and final.members != 1:
-        above = final.gap - final.best_model_gap > LEAST_ERRORS * (final.best_member_error or 0.0)
-        verdict = "beats the best single model" if above else "does not beat the best single model by more than chance"
+    error = final.best_member_error
+    if final.best_model_gap is not None and error is not None and final.members != 1:
+        above = final.gap - final.best_model_gap > LEAST_ERRORS * error
+        best = f"{final.best_model}, the single model that is best on the videos that decide"
+        verdict = f"beats {best}" if above else f"does not beat {best}, by more than chance"
         yield Check(passed=above, text=f"The ensemble {verdict}.")
     searched = next((method.gap for method in search.methods if method.chosen), None) if search else None
     if searched is not None and final.measured_on == "exported model":

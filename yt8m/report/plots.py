@@ -49,7 +49,7 @@ def plot_models(summary: Summary) -> Markup | None:
         axes.margins(x=0.08)
 
     best, gap = summary.final.best_model, summary.final.best_model_gap or 0.0
-    description = f"One dot per model; the best single model is {best} with GAP {gap:.5f}."
+    description = f"One dot per model. The best on the videos that decide is {best}, with GAP {gap:.5f}."
     return draw("plot-models", "GAP of every model", description, (9.6, 1.0 + 0.27 * len(ordered)), plot)
 
 

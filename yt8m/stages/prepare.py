@@ -92,11 +92,9 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     from yt8m.data.scan import scan_shards  # noqa: PLC0415
 
     start = time.monotonic()
+    validation_uris = list_shards("validation", config.validation)
     training_uris, holdout_uris = split_shards(
-        list_shards("training", config.training),
-        list_shards("validation", config.validation),
-        config.holdout_shards,
-        config.seed,
+        list_shards("training", config.training), validation_uris, config.holdout_shards, config.seed
     )
     # Before hours of reading.
     check_described(descriptions_of([*training_uris, *holdout_uris]), config.spec)
@@ -143,7 +141,7 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     )
     partition.save(output)
     frames = training.num_frames + holdout.num_frames
-    result = _result(partition, frames, time.monotonic() - start)
+    result = _result(partition, len(validation_uris), frames, time.monotonic() - start)
     shared, untrained = explain_shared(sides, config.spec), explain_untrained(sides)
     missing = np.flatnonzero(training.class_counts == 0).tolist()
     found = {
@@ -191,7 +189,7 @@ def _doubts_about_records(
         yield remark
 
 
-def _result(partition: Partition, frames: int, seconds: float) -> StageResult:
+def _result(partition: Partition, validation_shards: int, frames: int, seconds: float) -> StageResult:
     counts = np.asarray(partition.class_counts)
     videos = partition.num_training_videos + partition.num_holdout_videos
     shards = (*partition.training, *partition.holdout)
@@ -202,6 +200,7 @@ def _result(partition: Partition, frames: int, seconds: float) -> StageResult:
         "report_videos": float(partition.division.report_videos),
         "training_shards": float(len(partition.training)),
         "holdout_shards": float(len(partition.holdout)),
+        "validation_shards": float(validation_shards),
         "size_bytes": float(sum(shard.size_bytes for shard in shards)),
         "mean_frames": frames / videos,
         "mean_labels": float(counts.sum()) / partition.num_training_videos,

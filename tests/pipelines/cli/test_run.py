@@ -60,10 +60,11 @@ def test_the_final_figures_are_gap_baseline_size_and_members() -> None:
         "GAP 0.5000 (95%: 0.4800 to 0.5200) of the model on 1,050 report videos; label frequencies alone: 0.2000",
         "GAP 0.4900 on 300 test videos",
     ]
-    named = {**final, "gap_name": "GAP@3", "accuracy": 0.75, "balanced_accuracy": 0.7}
+    named = {**final, "gap_name": "GAP@3", "accuracy": 0.75, "balanced_accuracy": 0.7, "test_gap": 0.49}
     assert _figures(named) == [
         "GAP@3 0.5000 of the exported model on 100 hold-out videos; label frequencies alone: 0.2000",
-        "Accuracy 0.7500, 0.7000 averaged over the classes, on the same videos",
+        "Accuracy 0.7500, 0.7000 averaged over the classes, on 100 hold-out videos",
+        "GAP@3 0.4900 on the test videos",
     ]
 
 

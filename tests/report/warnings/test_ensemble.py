@@ -75,10 +75,31 @@ def test_a_wide_interval_is_told_with_the_number_of_videos_for_a_narrow_one() ->
     (warning,) = warned(exported(gap_low=0.5, gap_high=0.7, videos=100.0))
     assert warning.rule == 12
     assert "GAP on 100 report videos is known only to lie between 0.500 and 0.700" in warning.text
-    assert warning.setting == "`data.holdout_shards`, as many shards as have about 400 videos in this part"
-    prepare = {"node": "prepare", "stage": "prepare", "metrics": {"holdout_shards": 3.0}}
+    assert warning.setting == "`data.holdout_shards`, to as many shards as have about 400 videos in this part"
+
+
+@pytest.mark.parametrize(
+    ("existing", "setting"),
+    [
+        (12.0, "`data.holdout_shards: 12`, as many shards as have about 400 videos in this part"),
+        (11.0, "`data.holdout_shards: 11`, all that exist; about 400 videos in this part need more"),
+        (3.0, "the number of validation videos: all 3 shards are held out, and this part needs about 400 videos"),
+    ],
+)
+def test_no_more_hold_out_shards_are_wanted_than_exist(existing: float, setting: str) -> None:
+    prepare = {
+        "node": "prepare",
+        "stage": "prepare",
+        "metrics": {"holdout_shards": 3.0, "validation_shards": existing},
+    }
     (warning,) = warned(prepare, exported(gap_low=0.5, gap_high=0.7, videos=100.0))
-    assert warning.setting == "`data.holdout_shards: 12`, as many shards as have about 400 videos in this part"
+    assert warning.setting == setting
+
+
+def test_few_report_videos_are_told_although_their_interval_is_narrow() -> None:
+    (warning,) = warned(exported(gap_low=1.0, gap_high=1.0, videos=1.0))
+    assert (warning.rule, warning.text) == (12, "All figures were computed on 1 report video alone.")
+    assert warning.setting == "`data.holdout_shards`, to as many shards as have about 100 videos in this part"
 
 
 def test_few_select_videos_are_told() -> None:

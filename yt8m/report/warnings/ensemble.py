@@ -7,6 +7,7 @@ from typing import Any
 from yt8m.records.record import NodeRecord
 from yt8m.report.run import Run
 from yt8m.report.warnings.rule import Finding, select_videos_of, videos_of
+from yt8m.words import count
 
 # Rule 5: weight from which one member is the whole ensemble.
 MOST_WEIGHT = 0.95
@@ -15,8 +16,9 @@ MOST_TEST_LOSS = 0.02
 MOST_TEST_ERRORS = 2.0
 # Rule 12: width of the 95% interval of GAP.
 MOST_WIDTH = 0.1
-# Rule 12: number of select videos below which decisions are chance.
-LEAST_SELECT_VIDEOS = 100
+# Rule 12: number of report videos below which the interval itself is chance, and of select videos below which
+# decisions are.
+LEAST_VIDEOS = 100
 # Width of a 95% interval in standard errors.
 _ERRORS_PER_WIDTH = 3.92
 
@@ -72,32 +74,46 @@ def find_small_holdouts(run: Run) -> Iterator[Finding]:
     if record is None:
         return
     width, videos, select = _width(record), record.metrics.get("videos"), record.metrics.get("select_videos")
+    divided = record.details.get("part") == "report"
     if width is not None and videos and width > MOST_WIDTH:
         low, high = record.metrics["gap_low"], record.metrics["gap_high"]
         yield Finding(
             node=record.node,
             text=f"GAP on {videos_of(record)} is known only to lie between {low:.3f} and {high:.3f} (95%).",
             cause="So few videos do not tell more.",
-            setting=_larger_holdout(run, videos, ceil(videos * (width / MOST_WIDTH) ** 2)),
+            setting=_larger_holdout(run, videos, max(ceil(videos * (width / MOST_WIDTH) ** 2), LEAST_VIDEOS)),
         )
-    if select is not None and select < LEAST_SELECT_VIDEOS:
-        decided = select_videos_of(record) if record.details.get("part") == "report" else videos_of(record)
+    elif videos and videos < LEAST_VIDEOS and divided:
+        yield Finding(
+            node=record.node,
+            text=f"All figures were computed on {videos_of(record)} alone.",
+            cause="So few videos can all be easy, or all be hard. The interval of GAP does not tell, either.",
+            setting=_larger_holdout(run, videos, LEAST_VIDEOS),
+        )
+    if select is not None and select < LEAST_VIDEOS:
+        decided = select_videos_of(record) if divided else videos_of(record)
         yield Finding(
             node=record.node,
             text=f"Epochs, averages, teachers, members and weights were decided on {decided}.",
             cause="On so few videos, decisions are mostly chance.",
-            setting=_larger_holdout(run, select, LEAST_SELECT_VIDEOS),
+            setting=_larger_holdout(run, select, LEAST_VIDEOS),
         )
 
 
 def _larger_holdout(run: Run, videos: float, wanted: int) -> str:
-    """Name the number of hold-out shards with which a part has so many videos."""
+    """Name the number of hold-out shards with which a part has so many videos, if there are so many."""
     prepare = run.first("prepare")
-    shards = prepare.metrics.get("holdout_shards") if prepare else None
-    number = (
-        f"`data.holdout_shards: {ceil(shards * wanted / videos)}`" if shards and videos else "`data.holdout_shards`"
-    )
-    return f"{number}, as many shards as have about {wanted:,} videos in this part"
+    counts = prepare.metrics if prepare else {}
+    shards, existing = counts.get("holdout_shards"), counts.get("validation_shards")
+    if not (shards and existing and videos):
+        return f"`data.holdout_shards`, to as many shards as have about {wanted:,} videos in this part"
+    needed = ceil(shards * wanted / videos)
+    if needed <= existing:
+        return f"`data.holdout_shards: {needed}`, as many shards as have about {wanted:,} videos in this part"
+    if shards < existing:
+        return f"`data.holdout_shards: {existing:.0f}`, all that exist; about {wanted:,} videos in this part need more"
+    held_out = count(int(existing), "shard")
+    return f"the number of validation videos: all {held_out} are held out, and this part needs about {wanted:,} videos"
 
 
 def _why_single(search: NodeRecord, first: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
