@@ -131,6 +131,20 @@ def test_doubtful_labels_are_told_with_the_names_of_the_classes(folder, shards):
     assert "Only one class has videos on the hold-out (class 1 (dog))." in result.details["doubts"]
 
 
+def test_videos_without_the_only_class_are_no_doubt(folder, shards):
+    spec = shards.spec.model_copy(update={"num_classes": 1})
+    for side, first in (("train", 0), ("validate", 100)):
+        videos = [shards.video_of(first + number, labels=[0] if number % 5 < 2 else []) for number in range(10)]
+        write_side(folder, shards, side, videos)
+    _, result = run_prepare(folder, shards, spec=spec)
+    assert result.details["doubts"] == []
+    write_side(folder, shards, "validate", [shards.video_of(100 + number, labels=[0]) for number in range(9)])
+    _, result = run_prepare(folder, shards, spec=spec)
+    assert result.details["doubts"] == [
+        "All hold-out videos have the same labels (class 0), so that they measure little."
+    ]
+
+
 def test_skipped_records_and_labels_that_count_from_one_are_told(folder, shards, caplog):
     videos = [shards.video_of(number, labels=[label]) for number, label in enumerate((1, 2, 9, 10))]
     for name in ("train0", "train1", "validate0"):

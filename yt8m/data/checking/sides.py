@@ -175,7 +175,8 @@ def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iter
         if repeated := scan.videos - len(np.unique(scan.id_hashes)):
             yield f"{repeated:,} of {scan.videos:,} {name} videos have the id of another one of these."
         labeled = sum(scan.labeled.values())
-        if labeled < LEAST_LABELED * scan.videos:
+        # Where the data have one class, the other videos have none.
+        if labeled < LEAST_LABELED * scan.videos and spec.num_classes > 1:
             yield f"Only {labeled:,} of {scan.videos:,} {name} videos have a label ({labeled / scan.videos:.1%})."
         if unlabeled := [uri for uri, count in scan.labeled.items() if not count]:
             yield (
@@ -185,7 +186,7 @@ def find_doubts(sides: Sides, copies: Mapping[str, str], spec: DataSpec) -> Iter
         yield from _doubts_about_frames(name, scan, spec)
     if _same_labels(sides.holdout):
         yield f"All hold-out videos have the same labels ({sides.classes(sides.holdout)}), so that they measure little."
-    elif (sides.holdout.class_counts > 0).sum() == 1:
+    elif (sides.holdout.class_counts > 0).sum() == 1 and spec.num_classes > 1:
         yield f"Only one class has videos on the hold-out ({sides.classes(sides.holdout)})."
     if untrained := explain_untrained(sides):
         yield untrained
