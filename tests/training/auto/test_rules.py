@@ -128,6 +128,20 @@ def test_vectors_stay_floats(features: int, classes: int, threshold: int) -> Non
     assert resolve_threshold_elements(0, spec).value == 0
 
 
+@pytest.mark.parametrize(
+    ("features", "classes", "vectors"),
+    [
+        (16, 1, "16 features or 1 class"),
+        (1, 2, "1 feature or 2 classes"),
+        (1152, 3862, "1,152 features or 3,862 classes"),
+    ],
+)
+def test_the_reason_of_the_threshold_has_nouns_of_one_and_of_several(features: int, classes: int, vectors: str) -> None:
+    spec = DataSpec(features={"x": features}, num_classes=classes, max_frames=1)
+    reason = resolve_threshold_elements("auto", spec).reason
+    assert reason == f"vectors of {vectors} stay floats, matrices do not"
+
+
 @pytest.mark.parametrize(("candidates", "teachers"), [(1, 1), (2, 2), (3, 3), (16, 3)])
 def test_three_candidates_teach_if_there_are_as_many(candidates: int, teachers: int) -> None:
     assert resolve_ensemble_size("auto", candidates).value == teachers

@@ -103,7 +103,8 @@ def resolve_threshold_elements(stated: int | str, spec: DataSpec) -> Setting:
     """
     largest = max(spec.num_features, spec.num_classes)
     chosen = min(max(VECTORS * largest, LEAST_THRESHOLD), THRESHOLD_ELEMENTS)
-    reason = f"vectors of {spec.num_features:,} features or {spec.num_classes:,} classes stay floats, matrices do not"
+    vectors = f"{count(spec.num_features, 'feature')} or {count(spec.num_classes, 'class', 'classes')}"
+    reason = f"vectors of {vectors} stay floats, matrices do not"
     return resolve_setting(stated, lambda: (chosen, reason))
 
 
@@ -160,7 +161,7 @@ def _warmup_steps(steps: Steps) -> tuple[int, str]:
 
 def _decay_examples(steps: Steps) -> tuple[int, str]:
     # The last stair ends with the training, which is no decay.
-    return ceil(steps.videos / (DECAYS + 1)), f"{DECAYS} decays in {steps.videos:,} videos, as in the paper"
+    return ceil(steps.videos / (DECAYS + 1)), f"{DECAYS} decays in {count(steps.videos, 'video')}, as in the paper"
 
 
 def _memory_bytes(counts: DataCounts) -> tuple[int, str]:
