@@ -278,4 +278,6 @@ def _next_steps(report: "ImportReport", folder: str) -> Iterable[str]:
     for side, split in (("training", "train"), ("validation", "validate")):
         yield f"  {side}: {json.dumps([f'{folder}/{split}*.tfrecord'], ensure_ascii=False)}"
     yield f"  holdout_shards: {description.shards['validate']}"
+    if report.one_validation_group:
+        yield "  report_share: 0"
     yield f"  spec: {dump_line(spec)}"

@@ -147,6 +147,27 @@ def test_groups_are_in_the_records_and_divide_the_hold_out(tmp_path: Path) -> No
     assert len(parts) < partition.num_holdout_videos
 
 
+@pytest.mark.parametrize(
+    ("groups", "split", "remedies"),
+    [
+        (10, None, None),
+        (4, None, ["more groups (here: 4)", "--split train=0.8,validate=0.2."]),
+        (4, {"train": 0.8, "validate": 0.2}, None),
+        (3, {"train": 0.8, "validate": 0.2}, ["more groups (here: 3)"]),
+    ],
+)
+def test_a_validation_side_of_one_group_is_told_with_remedies(tmp_path: Path, groups, split, remedies) -> None:
+    source = OwnVideos(20 * groups, groups=groups, labels=lambda number: (f"class {number // groups % 3}",))
+    report = _import(tmp_path, source, dry_run=True, split=split)
+    told = [each for each in report.warnings() if "are of one group" in each]
+    assert report.one_validation_group is bool(told) is bool(remedies)
+    for text in told:
+        assert text.startswith("All 20 videos for validation are of one group.")
+        assert "data.report_share: 0" in text
+        assert [each for each in remedies if each not in text] == []
+        assert ("--split" in text) is (len(remedies) == 2)
+
+
 def test_without_groups_nothing_names_one(tmp_path: Path) -> None:
     assert _import(tmp_path / "out").description.data.layout.group == ""
 

@@ -94,6 +94,11 @@ def test_groups_may_be_in_the_file_of_labels(clips, tmp_path: Path) -> None:
         assert labels == [f"class{number % 3}"]
         sides.setdefault(number % 10, set()).add(side)
     assert all(len(each) == 1 for each in sides.values())
+    assert "report_share" not in result.stdout
+    clips[1].write_text(re.sub(r"part\|(\d)", lambda part: f"part|{int(part[1]) % 4}", clips[1].read_text()))
+    few = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "few", *options)
+    assert "videos for validation are of one group" in few.stdout
+    assert "\n  report_share: 0\n" in few.stdout  # in the section of the recipe
     misspelled = _run(f"rgb={clips[0]}", "--labels", clips[1], "--out", tmp_path / "two", *options[:-1], "sources")
     assert misspelled.exit_code == 2
     assert "sources" in misspelled.stderr

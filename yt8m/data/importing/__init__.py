@@ -7,7 +7,7 @@
 - `vocabulary`: class numbers of labels, by the names of the classes.
 - `target`: options of an import, and what the data set is to match.
 - `survey`, `ranges`: the first pass over the videos, and the ranges of features that it measures.
-- `split`, `plan`: which video goes to which side and shard.
+- `dividing`: which video goes to which side and shard.
 - `dataset`, `shard_files`, `output`, `report`: the second pass, which writes; the folder; what was written.
 
 May import everything that `yt8m.data` may import, and its modules that do not need TensorFlow.

@@ -7,9 +7,9 @@ from yt8m import storage
 from yt8m.data.description import DatasetDescription, Imported
 from yt8m.data.encoding import FrameBuffer, encode_video
 from yt8m.data.format import GROUP_KEY, WEIGHT_KEY, DataSpec, quantize
+from yt8m.data.importing.dividing.plan import ShardPlan, plan_shards
 from yt8m.data.importing.labels import LabelTable
 from yt8m.data.importing.output import find_dataset, publish_dataset
-from yt8m.data.importing.plan import ShardPlan, plan_shards
 from yt8m.data.importing.report import ImportReport
 from yt8m.data.importing.shard_files import ShardFiles
 from yt8m.data.importing.survey import ClassNumbers, ContentDigest, LabeledVideos, Survey, cut_frames, num_frames

@@ -7,8 +7,9 @@ import numpy as np
 
 from yt8m.config import Config
 from yt8m.data.description import DatasetDescription
+from yt8m.data.importing.dividing.plan import UNLABELED, ShardPlan
+from yt8m.data.importing.dividing.split import LEAST_GROUPS
 from yt8m.data.importing.labels import LabelTable
-from yt8m.data.importing.plan import UNLABELED, ShardPlan
 from yt8m.data.importing.survey import Survey
 from yt8m.words import count
 
@@ -34,6 +35,7 @@ class ImportReport(Config):
         untrained_classes: Number of classes that have videos, but none for training.
         unvalidated_classes: Number of classes that have videos, but none for validation.
         used_classes: Number of classes that have videos.
+        one_validation_group: Whether all videos for validation are of one group, so that they cannot be divided.
         shared: Share of the values that the two most frequent bytes stand for, by feature.
         constant: The only value of every feature that has no other.
         was_complete: Whether the folder already had this data set.
@@ -53,6 +55,7 @@ class ImportReport(Config):
     untrained_classes: int
     unvalidated_classes: int
     used_classes: int
+    one_validation_group: bool
     shared: Mapping[str, float]
     constant: Mapping[str, float]
     was_complete: bool = False
@@ -78,6 +81,7 @@ class ImportReport(Config):
             constant={name: each.constant for name, each in survey.measured.items() if each.constant is not None},
             untrained_classes=plan.untrained,
             unvalidated_classes=plan.unvalidated,
+            one_validation_group=plan.one_group,
         )
 
     @property
@@ -140,10 +144,28 @@ class ImportReport(Config):
             yield "All videos have an empty list of labels. They can be predicted, but not trained on."
         if self.unlabeled < self.videos and self.used_classes < 2:
             yield "All labeled videos have the same class, so that a model has nothing to tell apart."
+        yield from self._about_sides()
+
+    def _about_sides(self) -> Iterator[str]:
+        """Yield sentences on what a side lacks."""
         for number, purpose in ((self.untrained_classes, "training"), (self.unvalidated_classes, "validation")):
             if number:
                 verb = "has" if number == 1 else "have"
                 yield f"{number:,} of {count(self.used_classes, 'class', 'classes')} {verb} no video for {purpose}."
+        if not self.one_validation_group:
+            return
+        assert self.description.imported
+        split, groups = self.description.imported.split, self.description.imported.groups
+        remedy = f"Import videos of more groups (here: {groups}), or of smaller ones."
+        if {"train", "test"} <= split.keys() and groups >= LEAST_GROUPS:
+            share = split["validate"] + split["test"]
+            remedy += f" Or leave the test out: --split train={1 - share:g},validate={share:g}."
+        yield (
+            f"All {self.description.videos['validate']:,} videos for validation are of one group. A group stays whole, "
+            "so that they cannot be divided into videos that decide and videos that give the figures. A recipe needs "
+            "data.report_share: 0, as `yt8m init` writes it: the same videos decide and give the figures, which are a "
+            f"little too good. {remedy}"
+        )
 
     def _unlabeled(self) -> str:
         if not self.unlabeled:

@@ -9,7 +9,7 @@ from yt8m import storage
 from yt8m.config import Config
 from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription
 from yt8m.data.format import MOST_CLASSES, DataSpec
-from yt8m.data.importing.split import LEAST_VIDEOS
+from yt8m.data.importing.dividing.split import LEAST_VIDEOS
 from yt8m.data.importing.vocabulary import Vocabulary
 from yt8m.errors import DataError, StorageError, suggest
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from yt8m.data.importing.split import Units, split_units
+from yt8m.data.importing.dividing.split import split_units
+from yt8m.data.importing.dividing.units import Units
 from yt8m.errors import DataError
 
 SHARES = {"train": 0.8, "validate": 0.1, "test": 0.1}
@@ -118,3 +119,51 @@ def test_too_few_groups_are_refused() -> None:
     units = _videos([[0]] * 90, 1).grouped(np.repeat(np.arange(2, dtype=np.uint32), 45), 2)
     with pytest.raises(DataError, match="2 groups of videos cannot be divided among train, validate, test"):
         split_units(units, SHARES, 0)
+
+
+def _split_groups(sizes, shares=SHARES, seed=0, classes=lambda _, number: number % 5):
+    """Split groups of videos; return the side of every group, and the number of classes without a training video."""
+    groups = np.repeat(np.arange(len(sizes), dtype=np.uint32), sizes)
+    labels = [[classes(int(group), number)] for number, group in enumerate(groups)]
+    sides = split_units(_videos(labels, 50).grouped(groups, len(sizes)), shares, seed)
+    trained = {label[0] for label, group in zip(labels, groups, strict=True) if sides[group] == 0}
+    return sides, len({label[0] for label in labels} - trained)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    ("sizes", "shares", "expected"),
+    [
+        ([100] * 10, SHARES, [7, 2, 1]),
+        ([100] * 5, SHARES, [2, 2, 1]),
+        ([100] * 4, {"train": 0.8, "validate": 0.2}, [2, 2]),
+        ([500, 150, 100, 100, 90, 60], SHARES, [3, 2, 1]),
+        ([40] * 5, {"test": 0.1, "validate": 0.1, "train": 0.8}, [1, 2, 2]),
+    ],
+)
+def test_a_hold_out_has_two_groups_where_there_are_enough(sizes, shares, expected, seed: int) -> None:
+    sides, _ = _split_groups(sizes, shares, seed)
+    assert np.bincount(sides, minlength=len(shares)).tolist() == expected
+    assert _split_groups(sizes, shares, seed)[0].tolist() == sides.tolist()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shares"),
+    [
+        ([100] * 4, SHARES),
+        ([100] * 3, {"train": 0.8, "validate": 0.2}),
+        ([1000, 1, 300], {"train": 0.8, "validate": 0.2}),
+    ],
+)
+def test_training_does_not_give_away_its_last_groups(sizes, shares) -> None:
+    sides, _ = _split_groups(sizes, shares)
+    assert (np.bincount(sides)[0], np.bincount(sides)[1]) == (2, 1)
+
+
+def test_the_second_group_of_the_hold_out_is_like_the_first_and_takes_no_class_from_training() -> None:
+    # Group 0 alone has the classes from 10; groups of 30 and of 200 videos could be spared, too.
+    sizes = [101, 30, 200, 100, 100, 100, 100, 100, 100, 100]
+    sides, untrained = _split_groups(sizes, classes=lambda group, n: 10 + n % 5 if group == 0 else n % 5)
+    held_out = sorted(np.array(sizes)[sides == 1].tolist())
+    assert held_out == [100, 100]
+    assert untrained == 0

@@ -1,10 +1,12 @@
 """Seeded split of videos into training, validation and test videos, stratified by labels or by whole groups."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yt8m.data.importing.dividing.units import Units
 from yt8m.errors import DataError
 from yt8m.words import count
 
@@ -15,65 +17,15 @@ _SLACK_OF_SIDE = 0.1
 _SLACK_OF_ALL = 0.01
 # Units that are looked at to find one that a side can spare.
 _CANDIDATES = 1000
+# Groups of the validation side that suffice to divide a hold-out into videos to decide on and videos to report on.
+_DIVISIBLE = 2
+# Groups that a side keeps when it gives one to the validation side, and the least part of its videos. What models learn
+# from a single group is not knowledge of others.
+_KEPT_GROUPS = {"train": 2, "test": 1}
+# Fewest groups of which training and a hold-out that can be divided are made.
+LEAST_GROUPS = _KEPT_GROUPS["train"] + _DIVISIBLE
+_KEPT_SHARE = 0.5
 _UNASSIGNED = 255
-
-
-class Units:
-    """What stays on one side: single videos, or groups of videos.
-
-    Args:
-        sizes: Number of videos of every unit, (U,).
-        owners: Unit of every entry of `classes`, ascending, (E,).
-        classes: Class that occurs in the unit, (E,).
-        weights: Number of the unit's videos with that class, (E,). None means 1.
-        num_classes: Number of classes.
-    """
-
-    def __init__(
-        self,
-        sizes: NDArray[np.integer],
-        owners: NDArray[np.uint32],
-        classes: NDArray[np.uint16],
-        weights: NDArray[np.int64] | None,
-        num_classes: int,
-    ) -> None:
-        self.sizes, self.owners, self.classes, self.weights = sizes, owners, classes, weights
-        self.num_classes = num_classes
-
-    @classmethod
-    def of_videos(cls, counts: NDArray[np.uint16], classes: NDArray[np.uint16], num_classes: int) -> "Units":
-        """Make a unit of every video.
-
-        Args:
-            counts: Number of classes of every video, (N,).
-            classes: Classes of all videos, one video after the other, (E,).
-            num_classes: Number of classes.
-        """
-        owners = np.repeat(np.arange(len(counts), dtype=np.uint32), counts)
-        return cls(np.ones(len(counts), np.uint8), owners, classes, None, num_classes)
-
-    def grouped(self, groups: NDArray[np.uint32], num_groups: int) -> "Units":
-        """Join videos to groups.
-
-        Args:
-            groups: Number of every video's group, (N,).
-            num_groups: Number of groups.
-        """
-        pairs = groups[self.owners].astype(np.int64) * self.num_classes + self.classes
-        pairs, weights = np.unique(pairs, return_counts=True)
-        owners, classes = np.divmod(pairs, self.num_classes)
-        sizes = np.bincount(groups, minlength=num_groups)
-        return Units(sizes, owners.astype(np.uint32), classes.astype(np.uint16), weights, self.num_classes)
-
-    def ends(self) -> NDArray[np.int64]:
-        """Return where the entries of every unit begin, and where the last ones end, (U + 1,)."""
-        return np.searchsorted(self.owners, np.arange(len(self.sizes) + 1, dtype=np.uint32))
-
-    def class_counts(self, sides: NDArray[np.uint8], num_sides: int) -> NDArray[np.int64]:
-        """Count the videos of every class on every side, (S, C)."""
-        places = sides[self.owners].astype(np.int64) * self.num_classes + self.classes
-        counts = np.bincount(places, self.weights, num_sides * self.num_classes)
-        return counts.astype(np.int64).reshape(num_sides, self.num_classes)
 
 
 def split_units(units: Units, shares: Mapping[str, float], seed: int) -> NDArray[np.uint8]:
@@ -87,7 +39,8 @@ def split_units(units: Units, shares: Mapping[str, float], seed: int) -> NDArray
 
     Groups stay whole. From the largest to the smallest, each goes to the side where the squared differences between the
     videos that a side has and those that it should have, of all classes and in total, increase least. A side that would
-    get more than its share takes no group, unless all would.
+    get more than its share takes no group, unless all would. If the validation side has one group, it gets a second one
+    from training, or else from the test, where these can spare it; see `_add_validation_group`.
 
     Args:
         units: Videos, or groups of videos.
@@ -117,6 +70,8 @@ def split_units(units: Units, shares: Mapping[str, float], seed: int) -> NDArray
         if {"train", "validate"} <= shares.keys():
             _put_on_both_sides(units, sides, shares)
     _fill(units, sides, names, rank)
+    if units.weights is not None and {"train", "validate"} <= shares.keys():
+        _add_validation_group(units, sides, names, rank)
     return sides
 
 
@@ -298,3 +253,43 @@ def _fill(units: Units, sides: NDArray[np.uint8], names: list[str], rank: NDArra
             sides[unit] = side
             sizes[donor] -= units.sizes[unit]
             sizes[side] += units.sizes[unit]
+
+
+def _add_validation_group(units: Units, sides: NDArray[np.uint8], names: list[str], rank: NDArray[np.uint32]) -> None:
+    """Move a group to the validation side if it has only one, from a side that can spare it; first from training.
+
+    It is a group without which no class lacks training videos, where there is one. Among these it is the one that is
+    most like the group of the validation side, in the numbers of its videos of every class and of all.
+    """
+    validation = names.index("validate")
+    own = np.flatnonzero(sides == validation)
+    if len(own) >= _DIVISIBLE:
+        return
+    ends = units.ends()
+
+    def counts_of(unit: int) -> NDArray[np.int64]:
+        entries = slice(ends[unit], ends[unit + 1])
+        assert units.weights is not None
+        found = np.bincount(units.classes[entries], units.weights[entries], units.num_classes)
+        return np.append(found, units.sizes[unit]).astype(np.int64)
+
+    wanted = counts_of(int(own[0]))
+    for name in sorted(set(names) & _KEPT_GROUPS.keys(), reverse=True):
+        donor = names.index(name)
+        members = np.flatnonzero(sides == donor)
+        videos = int(units.sizes[members].sum())
+        kept = max(LEAST_VIDEOS[name], _KEPT_SHARE * videos)
+        spare = members[videos - units.sizes[members].astype(np.int64) >= kept]
+        if len(members) <= _KEPT_GROUPS[name] or not len(spare):
+            continue
+        # Those of similar size, if there are many.
+        spare = spare[np.lexsort((rank[spare], abs(units.sizes[spare].astype(np.int64) - wanted[-1])))][:_CANDIDATES]
+        training = units.class_counts(sides, len(names))[donor] if name == "train" else np.zeros(units.num_classes)
+
+        def cost(unit: int, training: NDArray[Any] = training) -> tuple[int, int]:
+            counts = counts_of(unit)
+            lost = int(((counts[:-1] > 0) & (counts[:-1] == training)).sum())
+            return lost, int(((counts - wanted) ** 2).sum())
+
+        sides[min(spare.tolist(), key=cost)] = validation
+        return

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yt8m.data.encoding import FrameBuffer, encode_video, frame_bytes
-from yt8m.data.importing.split import Units, split_units
+from yt8m.data.importing.dividing.split import split_units
+from yt8m.data.importing.dividing.units import Units
 from yt8m.data.importing.survey import Survey
 from yt8m.data.shards import LEAST_TRAINING_SHARDS, LEAST_VALIDATION_SHARDS, shard_name, shard_sizes
 from yt8m.data.tfrecord import RECORD_OVERHEAD
@@ -38,6 +39,7 @@ class ShardPlan(NamedTuple):
         size_bytes: Size of all shards together, estimated.
         untrained: Number of classes that have videos, but none for training. 0 if there are not both sides.
         unvalidated: Number of classes that have videos, but none for validation. 0 if there are not both sides.
+        one_group: Whether all videos for validation are of one group, so that they cannot be divided.
     """
 
     videos: Mapping[str, int]
@@ -48,6 +50,7 @@ class ShardPlan(NamedTuple):
     size_bytes: int
     untrained: int
     unvalidated: int
+    one_group: bool
 
 
 def plan_shards(
@@ -76,6 +79,9 @@ def plan_shards(
         DataError: There are too few videos or groups.
     """
     sides, names, missing = _sides(survey, num_classes, shares, seed)
+    one_group = False
+    if survey.groups is not None and "validate" in names:
+        one_group = len(np.unique(survey.groups[sides == names.index("validate")])) == 1
     size_bytes = _size_bytes(survey, features)
     per_shard = max(1, min(videos_per_shard, _SHARD_BYTES * survey.videos // size_bytes))
     rng = np.random.default_rng([seed, 2])
@@ -93,7 +99,7 @@ def plan_shards(
         shards += [shard_name(name, number) for number in range(len(found))]
         sizes += found
         videos[name], counts[name] = len(members), len(found)
-    return ShardPlan(videos, counts, shards, sizes, places, size_bytes, *missing)
+    return ShardPlan(videos, counts, shards, sizes, places, size_bytes, *missing, one_group)
 
 
 def _size_bytes(survey: Survey, features: Mapping[str, int]) -> int:
