@@ -74,9 +74,18 @@ def test_both_parts_get_a_labeled_video():
         ([b"a", b"a", b"b"], [True, True, False], "all of its 2 labeled videos have one group or id"),
     ],
 )
-def test_what_cannot_be_divided_is_refused_with_two_remedies(keys: list[bytes], labeled: list[bool], said: str):
-    with pytest.raises(DataError, match=rf"data\.report_share: .*{said}.*data\.holdout_shards.*data\.report_share: 0"):
-        Division.of(hash_keys(keys, 0), np.array(labeled), 0.5, 0)
+def test_what_cannot_be_divided_is_refused_with_remedies_that_are_possible(
+    keys: list[bytes], labeled: list[bool], said: str
+):
+    def told(**options: int) -> str:
+        with pytest.raises(DataError, match=r"data\.report_share: 0\.5: ") as refused:
+            Division.of(hash_keys(keys, 0), np.array(labeled), 0.5, 0, **options)
+        return str(refused.value)
+
+    assert f"because {said}. Set data.report_share: 0, which decides and reports on the same videos." in told()
+    assert "`yt8m data import --split`" in told()
+    assert "data.holdout_shards" not in told()
+    assert "more of the 3 other validation shards (data.holdout_shards)" in told(spare_shards=3)
 
 
 def test_every_process_divides_alike():

@@ -55,7 +55,15 @@ class Division(Config):
         return hash_keys(keys, self.seed) < np.uint64(self.threshold)
 
     @classmethod
-    def of(cls, hashes: NDArray[np.uint64], labeled: NDArray[np.bool_], share: float, seed: int) -> Self:
+    def of(
+        cls,
+        hashes: NDArray[np.uint64],
+        labeled: NDArray[np.bool_],
+        share: float,
+        seed: int,
+        *,
+        spare_shards: int = 0,
+    ) -> Self:
         """Divide videos so that the number in *report* is as near to the share as it can be.
 
         Args:
@@ -63,6 +71,7 @@ class Division(Config):
             labeled: Whether each video has labels, bool `(N,)`.
             share: Share of *report*. 0 means no division.
             seed: Seed of the hashes.
+            spare_shards: Number of validation shards that could be held out, too, for the error message.
 
         Raises:
             DataError: There are no two parts with labels.
@@ -77,10 +86,12 @@ class Division(Config):
         before = with_labels[borders - 1]
         borders = borders[(before > 0) & (before < labeled.sum())]
         if not borders.size:
+            more = f" Or hold out more of the {spare_shards} other validation shards (data.holdout_shards)."
             raise DataError(
                 f"data.report_share: {share}: the hold-out cannot be divided into a part to decide on and a part to "
-                f"report on, because {_too_few(hashes, labeled)}. Hold out more videos (data.holdout_shards), or set "
-                "data.report_share: 0, which decides and reports on the same videos."
+                f"report on, because {_too_few(hashes, labeled)}. Set data.report_share: 0, which decides and reports "
+                "on the same videos. Or put labeled videos of more groups on the validation side, for "
+                f"instance with a larger share of it in `yt8m data import --split`.{more * (spare_shards > 0)}"
             )
         border = int(borders[np.argmin(np.abs(borders - share * videos))])
         return cls(

@@ -92,17 +92,20 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
     from yt8m.data.scan import scan_shards  # noqa: PLC0415
 
     start = time.monotonic()
-    validation_uris = list_shards("validation", config.validation)
-    training_uris, holdout_uris = split_shards(
-        list_shards("training", config.training), validation_uris, config.holdout_shards, config.seed
-    )
+    given, validation_uris = list_shards("training", config.training), list_shards("validation", config.validation)
+    training_uris, holdout_uris = split_shards(given, validation_uris, config.holdout_shards, config.seed)
+    # Without training shards, one of them is left to train on.
+    spare_shards = len(validation_uris) - len(holdout_uris) - (not given)
     # Before hours of reading.
     check_described(descriptions_of([*training_uris, *holdout_uris]), config.spec)
     report = ReadReport()
     seed = config.seed
     group_seed = seed if config.spec.layout.group else None
-    training = scan_shards(training_uris, config.spec, config.on_bad, report, "training shards", group_seed=group_seed)
     holdout = scan_shards(holdout_uris, config.spec, config.on_bad, report, "hold-out shards", group_seed=seed)
+    if holdout.class_counts.any():
+        # Before the training shards are read, which may take hours.
+        _divide(holdout, config, spare_shards)
+    training = scan_shards(training_uris, config.spec, config.on_bad, report, "training shards", group_seed=group_seed)
     for side, scan, uris in (("training", training, training_uris), ("hold-out", holdout, holdout_uris)):
         if not scan.shards:
             raise DataError(_nothing_usable(side, uris, report, config.spec))
@@ -123,7 +126,7 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         doubts += _doubts_about_records(sides, skipped, str(bad[0]), report, config.spec)
     for doubt in doubts:
         _LOGGER.warning("%s", doubt)
-    division = Division.of(holdout.group_hashes, holdout.has_label, config.report_share, seed)
+    division = _divide(holdout, config, spare_shards)
     partition = Partition(
         spec=config.spec,
         seed=seed,
@@ -152,6 +155,12 @@ def prepare(*, config: PrepareConfig, output: Path) -> StageResult:
         "classes_without_training_video": names.labels(missing, MOST_CLASSES) if missing else "",
     }
     return StageResult(result.metrics | figures_of(sides, copies), result.details | found)
+
+
+def _divide(holdout: "Scan", config: PrepareConfig, spare_shards: int) -> Division:
+    return Division.of(
+        holdout.group_hashes, holdout.has_label, config.report_share, config.seed, spare_shards=spare_shards
+    )
 
 
 def _without(scan: "Scan", copies: Container[str], config: PrepareConfig) -> "Scan":
