@@ -1,5 +1,6 @@
 """`yt8m init`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,8 +58,20 @@ def init(folder: Path, more: tuple[str, ...], places: tuple[str, ...], overwrite
     doubts = list(find_doubts(found))
     recipes = write_recipes(found, folder)
     _show(found, recipes)
-    for doubt in doubts:
+    for doubt in (*doubts, *_doubts_about_division(recipes)):
         click.echo(f"Warning: {doubt}", err=True)
+
+
+def _doubts_about_division(recipes: "Recipes") -> Iterator[str]:
+    """Yield a sentence for the recipes whose hold-out cannot be divided."""
+    drafts = [written.draft for written in (recipes.first, recipes.full) if written.draft.indivisible]
+    if drafts:
+        names = " and ".join(each.path.name for each in drafts)
+        yield (
+            "The hold-out cannot be divided into videos that decide and videos that give the figures: "
+            f"{drafts[-1].indivisible}. So data.report_share is 0 in {names}: the same videos do both, and the figures "
+            "are a little too good."
+        )
 
 
 def _check_folder(folder: Path, *, overwrite: bool) -> None:

@@ -51,6 +51,8 @@ class Draft:
         path: Where the recipe will be, as the user names it.
         first: Whether it is the first run, with few and small models that see fewer frames.
         sampled: Whether the shards are a sample of the data set.
+        indivisible: Why the hold-out cannot be divided into videos that decide and videos that give the figures. Empty
+            if it can.
     """
 
     survey: Survey
@@ -60,6 +62,7 @@ class Draft:
     path: Path
     first: bool = False
     sampled: bool = False
+    indivisible: str = ""
 
     @property
     def command(self) -> str:
@@ -132,6 +135,7 @@ def _values(draft: Draft) -> dict[str, Any]:
         "patterns": draft.patterns,
         "divided": "training" in draft.patterns,
         "holdout_of": draft.holdout_of,
+        "indivisible": draft.indivisible,
         "command": draft.command,
         "name": _name(draft.path),
         "features": _describe_features(spec),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipelines.init import FIRST, RECIPE
+from pipelines.init.holdout import explain_indivisible
 from pipelines.init.recipes import Draft, WrittenRecipe
 from pipelines.init.sample import FOLDER, write_sample
 from pipelines.init.scale import Scale
@@ -11,6 +12,8 @@ from pipelines.init.shards import UNUSED
 from pipelines.init.survey import Survey
 from pipelines.recipe.json_schema import SCHEMA_FILE, schema_text
 from yt8m import storage
+from yt8m.data.partition import split_shards
+from yt8m.data.tfrecord import inspect_framing
 
 # Bounds of the first run: estimated seconds, which leave room for slower machines within 15 minutes; training videos;
 # bytes of records to copy.
@@ -50,7 +53,8 @@ def write_recipes(survey: Survey, folder: Path) -> Recipes:
     used = [name for name in survey.sides if name not in UNUSED or (name == "test" and survey.can_test)]
     patterns = {name: survey.sides[name].shards.patterns for name in used}
     shards = len(survey.sides["validation"].shards.uris)
-    full = WrittenRecipe(Draft(survey, scale, patterns, shards, folder / RECIPE))
+    indivisible = _explain_indivisible(survey, scale)
+    full = WrittenRecipe(Draft(survey, scale, patterns, shards, folder / RECIPE, indivisible=indivisible))
     first = _first_run(full.draft, folder)
     texts = {written.draft.path: written.text for written in (first, full)}
     texts[folder / SCHEMA_FILE] = schema_text()
@@ -79,6 +83,18 @@ def _first_run(full: Draft, folder: Path) -> WrittenRecipe:
         name: (str(place.absolute() / f"{side}*.tfrecord"),)
         for name, side in (("training", "train"), ("validation", "validate"))
     }
-    held_out = len(list(place.glob("validate*")))
-    sizes = replace(wanted, training_videos=copied["train"], holdout_videos=copied["validate"], holdout_shards=held_out)
-    return WrittenRecipe(replace(whole, scale=sizes, patterns=patterns, holdout_of=held_out, sampled=True))
+    held_out = {str(path): inspect_framing(path, verify_payloads=False).records for path in place.glob("validate*")}
+    shards = len(held_out)
+    sizes = replace(wanted, training_videos=copied["train"], holdout_videos=copied["validate"], holdout_shards=shards)
+    sample = replace(whole, scale=sizes, patterns=patterns, holdout_of=shards, sampled=True)
+    return WrittenRecipe(replace(sample, indivisible=explain_indivisible(held_out, survey.spec)))
+
+
+def _explain_indivisible(survey: Survey, scale: Scale) -> str:
+    """Tell why the videos that `prepare` will hold out cannot be divided, as far as their shards were opened."""
+    training, validation = (
+        survey.sides[name].shards.uris if name in survey.sides else () for name in ("training", "validation")
+    )
+    held_out = set(split_shards(training, validation, scale.holdout_shards, 0)[1])
+    records = survey.sides["validation"].records
+    return explain_indivisible({uri: number for uri, number in records.items() if uri in held_out}, survey.spec)

@@ -79,6 +79,14 @@ def id_of(payload: bytes, layout: RecordLayout) -> bytes:
     return b""
 
 
+def group_of(payload: bytes, layout: RecordLayout) -> bytes:
+    """Return the group of a record, or its id if it has none, as readers do."""
+    record = parse(payload) if layout.group else None
+    if record is not None and (groups := record.context.feature[layout.group].bytes_list.value):
+        return bytes(groups[0])
+    return id_of(payload, layout)
+
+
 def values_of(feature: Any) -> Sequence[Any]:
     """Return the byte strings, floats or integers of a feature."""
     kind = feature.WhichOneof("kind")
