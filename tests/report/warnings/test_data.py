@@ -32,6 +32,8 @@ def test_classes_without_training_examples_are_told_by_name() -> None:
     assert warning.text == (
         "2 of 72 classes have no training video: 3 (guitar), 9 (piano). 1 of them has hold-out videos."
     )
+    (warning,) = warned(prepared(classes_without_training_video=1.0))
+    assert warning.text == "1 of 72 classes has no training video."
 
 
 def test_holdout_videos_that_are_training_videos_are_told() -> None:

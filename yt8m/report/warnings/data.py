@@ -16,6 +16,7 @@ def find_untrained_classes(run: Run) -> Iterator[Finding]:
             continue
         classes = prepare.config.get("spec", {}).get("num_classes")
         of_all = f" of {classes:,}" if classes else ""
+        without = f"{missing:,.0f}{of_all} classes {'has' if missing == 1 else 'have'}"
         listed, labels = (
             prepare.details.get(key, "") for key in ("classes_without_training_video", "untrained_labels")
         )
@@ -24,7 +25,7 @@ def find_untrained_classes(run: Run) -> Iterator[Finding]:
         has = f" {labels}" if labels else has
         yield Finding(
             node=prepare.node,
-            text=f"{missing:,.0f}{of_all} classes have no training video{f': {listed}' if listed else ''}.{has}",
+            text=f"{without} no training video{f': {listed}' if listed else ''}.{has}",
             cause="No model can learn these classes: videos are missing, or the number of classes is too high.",
             setting="`data.training`: shards with videos of these classes; or `data.spec.num_classes`",
         )
