@@ -71,8 +71,8 @@ def train(
         Metrics `kept_epoch` (the epoch whose weights are the model, counted from 1) and `epochs_done`, `training_loss`
         and `training_gap` of the kept epoch (from predictions during training, GAP to about three decimals), `seconds`
         and `videos_per_second` of the training, `steps` (those done), `parameters`, and those of the evaluation
-        (`measure`); details `curve`, `settings`, `gap_by_kind` and, after a warm start, `start`
-        (`yt8m.models.warm_start.WarmStart`).
+        (`measure`); details `curve`, `settings`, `batch_normalizations` (their number), `gap_by_kind` and, after a
+        warm start, `start` (`yt8m.models.warm_start.WarmStart`).
 
     Raises:
         ConfigError: The batch is larger than the training set, the head is `softmax` and not every video has exactly
@@ -109,6 +109,7 @@ def _train(
     seen: tuple[SeenVideos, ...],
 ) -> StageResult:
     """Train and save the model. Nothing refers to the training afterwards."""
+    from yt8m.training.epoch_end.batch_statistics import batch_normalizations  # noqa: PLC0415 - imports Keras
     from yt8m.training.run import TrainingRun  # noqa: PLC0415 - imports Keras, which recipes do not need
 
     training, settings = resolve_training(config.training, DataCounts.of(shards), is_warm=start is not None)
@@ -142,7 +143,8 @@ def _train(
         "steps": float(record.epoch * run.steps.steps_per_epoch),
         "parameters": float(run.network.count_params()),
     }
-    return StageResult(metrics, details | {"curve": record.curve_as_json()})
+    details |= {"batch_normalizations": len(batch_normalizations(run.network)), "curve": record.curve_as_json()}
+    return StageResult(metrics, details)
 
 
 def _check_head(config: TrainConfig, partition: Partition) -> None:

@@ -85,6 +85,35 @@ def test_statistics_that_have_not_settled_are_named_as_the_cause() -> None:
     assert "`training.batch_norm_momentum: auto`" in warning.setting
 
 
+@pytest.mark.parametrize(
+    ("momentum", "kept", "layers", "told"),
+    [
+        (0.99, 2.0, 5, True),  # after 46 steps, so that epoch 2 was kept by chance
+        (0.99, 12.0, 5, False),  # after 276 steps, the 6% that are left do no harm to a good model
+        (0.9, 2.0, 5, False),
+        (None, 2.0, 5, False),  # measured before every prediction
+        (0.99, 2.0, 0, False),
+    ],
+)
+def test_an_epoch_that_was_kept_because_its_statistics_had_not_settled_is_told(momentum, kept, layers, told) -> None:
+    gaps = (0.058, 0.121, 0.281, 0.401, 0.479, 0.554, 0.627, 0.689, 0.761, 0.822, 0.869, 0.908)
+    points = [
+        {"epoch": epoch, "step": 23 * epoch, "examples": 1472 * epoch, "loss": 18.0 - epoch, "gap": gap}
+        for epoch, gap in enumerate(gaps, 1)
+    ]
+    details = {
+        "curve": points,
+        "batch_normalizations": layers,
+        "settings": {"batch_norm_momentum": {"value": momentum}},
+    }
+    report = 0.104 if kept == 2 else 0.8
+    found = warned(trained(details, gap=report, baseline_gap=0.05, kept_epoch=kept, epochs_done=12.0, steps=276.0))
+    assert [warning.rule for warning in found] == [1] * told
+    for warning in found:
+        assert "GAP 0.908 on the training videos, during the training, but 0.104 on 840 report videos" in warning.text
+        assert "after 46 steps with momentum 0.99, 63% of them are initial values" in warning.cause
+
+
 def test_an_earlier_epoch_that_was_better_is_the_setting_to_change() -> None:
     record = trained({"curve": curve(holdout=(0.5, 0.6, 0.58, 0.57))}, training_gap=0.9)
     record["config"]["training"]["keep"] = "last"

@@ -116,9 +116,15 @@ def find_best_first_epochs(run: Run) -> Iterator[Finding]:
 
 
 def _training_gap(model: ModelRun) -> float | None:
-    """Return the GAP in training of the epoch whose weights were kept."""
+    """Return the GAP in training of the epoch whose weights were kept.
+
+    If its moving statistics had not settled, the epoch was kept by chance, and the highest GAP of all epochs counts.
+    """
     kept = model.metric("train", "kept_epoch")
     ends = _epoch_ends(model.details("train", "curve") or ())
+    gaps = [float(point["gap"]) for point in ends.values() if "gap" in point]
+    if gaps and _initial_share(model) > MOST_INITIAL:
+        return max(gaps)
     if kept is not None and "gap" in ends.get(int(kept), {}):
         return float(ends[int(kept)]["gap"])
     return model.metric("train", "training_gap")
@@ -126,11 +132,11 @@ def _training_gap(model: ModelRun) -> float | None:
 
 def _why_overfit(model: ModelRun) -> tuple[str, str]:
     """Return the likely cause and the setting to change."""
-    momentum, steps = training_setting(model, "batch_norm_momentum"), _kept_steps(model)
-    if isinstance(momentum, float) and steps and (initial := momentum**steps) > MOST_INITIAL:
+    if (initial := _initial_share(model)) > MOST_INITIAL:
+        momentum = training_setting(model, "batch_norm_momentum")
         cause = (
-            f"The moving statistics of batch normalization have not settled: after {steps:,.0f} steps with momentum "
-            f"{momentum:g}, {initial:.0%} of them are initial values."
+            f"The moving statistics of batch normalization have not settled: after {_kept_steps(model):,.0f} steps "
+            f"with momentum {momentum:g}, {initial:.0%} of them are initial values."
         )
         return cause, ("`training.batch_norm_momentum: auto`, which measures the statistics before every prediction")
     cause = "The model overfits its training videos."
@@ -141,6 +147,14 @@ def _why_overfit(model: ModelRun) -> tuple[str, str]:
     size = next((key for key in _SIZES if isinstance(sizes.get(key), int)), None)
     half = f", such as `{size}: {max(sizes[size] // 2, 1)}` in the entry `model` of `{model.name}`" if size else ""
     return cause, f"a smaller model{half}; or more training videos"
+
+
+def _initial_share(model: ModelRun) -> float:
+    """Return the share of initial values in the moving statistics of the kept epoch; 0 if there are none."""
+    momentum, steps = training_setting(model, "batch_norm_momentum"), _kept_steps(model)
+    if not isinstance(momentum, float) or not steps or model.details("train", "batch_normalizations") == 0:
+        return 0.0
+    return float(momentum**steps)
 
 
 def _kept_steps(model: ModelRun) -> float | None:
