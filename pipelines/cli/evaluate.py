@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 # Metrics to print, in this order.
 SHOWN = (
     "gap", "gap_low", "gap_high", "map", "hit_at_1", "accuracy", "balanced_accuracy", "perr", "loss", "videos",
+    "videos_in_training", "videos_in_select",
     "baseline_gap", "bytes", "seconds", "videos_per_second",
 )  # fmt: skip
-COUNTS = ("videos", "bytes")
+COUNTS = ("videos", "videos_in_training", "videos_in_select", "bytes")
 
 
 @click.command()
@@ -116,6 +117,7 @@ def evaluate(  # noqa: PLR0917 click passes them by name
             subject.check_shards()
         import_quietly("tensorflow")
         measured = _measured(subject, inputs, given, on_bad)
+        compared = subject.compare_with_run(measured) if inputs and subject.partition else None
         collected = _Collected(measured, bool(inputs), subject.partition) if by_class else None
 
         def stage(partition: "Partition", predictions: Path | None, **options: Any) -> Any:
@@ -149,6 +151,12 @@ def evaluate(  # noqa: PLR0917 click passes them by name
     verdict = beats_baseline({name: each for name, each in found.items() if isinstance(each, float)})
     if verdict is not None:
         found["beats_baseline"] = verdict
+    if compared:
+        found |= {
+            "videos_in_training": compared.in_training,
+            "videos_in_select": compared.in_select,
+            "warnings": compared.warnings,
+        }
     if as_json:
         click.echo(json.dumps(found))
         return
@@ -191,7 +199,6 @@ def _measured(subject: Subject, inputs: tuple[str, ...], layout: Any, on_bad: Li
     measured = hold_out_all(shards, spec_of_shards(spec_of(subject.model), shards, layout, classes=True), on_bad)
     if not subject.partition:
         return measured
-    subject.warn_of_training_shards(measured)
     return measured.model_copy(update={"class_counts": subject.partition.class_counts})
 
 
@@ -255,7 +262,10 @@ def _show(found: dict[str, Any], subject: Subject, measured: "Partition") -> Non
             click.echo(f"{title:18} {value:,.0f}" if name in COUNTS else f"{title:18} {value:.5f}")
     if (better := found.get("beats_baseline")) is not None:
         worthless = "worthless: gap is not above baseline_gap by more than chance; see rule 2 of docs/warnings.md"
-        click.echo(f"{'verdict':18} {'better than label frequencies alone' if better else worthless}")
+        above = "better than label frequencies alone"
+        if found.get("warnings"):
+            above += ", but see the warnings of the videos of --input"
+        click.echo(f"{'verdict':18} {above if better else worthless}")
 
 
 def _show_classes(rows: list[dict[str, Any]], collected: _Collected, file: Path) -> None:

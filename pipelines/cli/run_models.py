@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pipelines.cli.artifacts import RunArtifacts
+from pipelines.cli.known_videos import Comparison, compare_with_run, find_missing
 from pipelines.cluster.access import ClusterAccess
 from pipelines.stages import STAGES
-from yt8m import storage
 from yt8m.data.vocabulary.names import ClassNames
 from yt8m.ensembling.members import Member
 from yt8m.errors import ConfigError, DataError, StorageError, suggest
@@ -71,33 +71,23 @@ class Subject:
         """
         assert self.partition
         shards, run = self.partition.holdout, self.names["run"]
-        problems = []
-        for shard in shards:
-            try:
-                size = storage.stat(shard.uri).size if storage.exists(shard.uri) else -1
-            except StorageError as error:
-                raise StorageError(f"{error}\n{run}: its hold-out shards cannot be read. {_OTHER_SHARDS}") from None
-            if size < 0:
-                problems.append(f"{shard.uri} is gone")
-            elif size != shard.size_bytes:
-                problems.append(f"{shard.uri} has {size:,} bytes instead of {shard.size_bytes:,}")
+        try:
+            problems = find_missing(shards)
+        except StorageError as error:
+            raise StorageError(f"{error}\n{run}: its hold-out shards cannot be read. {_OTHER_SHARDS}") from None
         if problems:
             raise DataError(
                 f"{run}: {len(problems)} of its {len(shards)} hold-out shards are not those that the run read: "
                 f"{'; '.join(problems[:3])}{'; ...' * (len(problems) > 3)}. Put them back. {_OTHER_SHARDS}"
             )
 
-    def warn_of_training_shards(self, measured: "Partition") -> None:
-        """Warn if shards to measure on are training shards of the run."""
-        from yt8m.data.partition import find_known
-
+    def compare_with_run(self, measured: "Partition") -> Comparison:
+        """Compare videos to measure with those that the run has read, and log what is to be known of them."""
         assert self.partition
-        if both := find_known(measured.holdout, self.partition.training):
-            _LOGGER.warning(
-                "--input: %d of %d shards are training shards of %s, for instance %s. Figures on videos that a model "
-                "has learned say nothing about new ones.",
-                len(both), len(measured.holdout), self.names["run"], both[0].uri,
-            )  # fmt: skip
+        found = compare_with_run(measured, self.partition, self.names["run"])
+        for warning in found.warnings:
+            _LOGGER.warning("%s", warning)
+        return found
 
 
 _OTHER_SHARDS = "Or name other labeled shards with --input."

@@ -7,6 +7,7 @@
 - `stream`, `reading`, `read_report`: read shards as batches of videos, and report bad data.
 - `checking`: statistics and defects of shards, reasons of bad records, and what records of other layouts hold.
 - `partition`, `scan`: the split into training and hold-out shards, and the counts in it.
+- `known_videos`: which of the videos to measure a run has read before.
 - `soft_targets`, `soft_target_manifest`: teachers' predictions, stored in sidecars beside the shards.
 - `synthetic`: generated data sets.
 

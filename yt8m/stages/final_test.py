@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from yt8m import storage
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition, find_known, list_shards
-from yt8m.data.read_report import ReadReport
 from yt8m.errors import ConfigError, DataError
 from yt8m.holdout import Division
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
@@ -122,23 +121,18 @@ def measure_on_test(
 
 def _count_used(test: Partition, known: Partition) -> int:
     """Count the test videos with the id of a training or hold-out video, whose shards are read for this."""
-    from yt8m.data.scan import name_video, scan_shards  # noqa: PLC0415 - TensorFlow
+    from yt8m.data.known_videos import find_known_videos  # noqa: PLC0415 - TensorFlow
 
-    quiet = ReadReport(log=False)
-    places = [*known.training_uris, *known.holdout_uris]
-    used = scan_shards(places, known.spec, "skip", quiet, "ids of the run")
-    tested = scan_shards(test.holdout_uris, known.spec, "skip", quiet, "ids of the test")
-    shared = tested.videos_in(used)
-    if len(shared):
+    found = find_known_videos(test, known)
+    shared = found.in_training | found.in_select | found.in_report
+    number = int(shared.sum())
+    if number:
         _LOGGER.warning(
             "%s: %s of %s test videos are training or hold-out videos, too, for instance %s. The figures of the test "
             "are too high.",
-            TEST_KEY,
-            f"{len(shared):,}",
-            f"{tested.videos:,}",
-            name_video(tested, int(shared[0]), known.spec),
-        )
-    return len(shared)
+            TEST_KEY, f"{number:,}", f"{found.measured.videos:,}", found.name_first(shared),
+        )  # fmt: skip
+    return number
 
 
 def _also_elsewhere(uris: Sequence[str]) -> str:

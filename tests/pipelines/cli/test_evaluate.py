@@ -94,11 +94,6 @@ def test_other_shards_count_as_a_whole(finished: Path, run: Callable) -> None:
     assert "baseline_gap" not in alone
 
 
-def test_training_shards_are_told(finished: Path, run: Callable, caplog: pytest.LogCaptureFixture) -> None:
-    figures("--run", run(), "--input", finished / "data" / "train*.tfrecord")
-    assert "--input: 2 of 2 shards are training shards of " in caplog.text
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [
