@@ -19,6 +19,7 @@ from tests.support.custom_resources import SCHEMAS
 from tests.support.paths import RECIPES
 from tests.support.recipes import load_recipe
 from yt8m.models import ARCHITECTURES
+from yt8m.training.config import TrainingConfig
 from yt8m.yaml_files import FASTEST_LOADER
 
 FILES = sorted(RECIPES.glob("*.yaml"))
@@ -183,10 +184,8 @@ def test_missing_real_videos_are_reported_before_anything_runs(
     assert CliRunner().invoke(main, ["plan", recipe]).exit_code == 0
 
 
-def test_the_video_level_recipe_trains_the_candidates_of_the_other_real_one() -> None:
+def test_the_video_level_recipe_trains_the_models_of_the_other_real_one_with_automatic_settings() -> None:
     real, video_level = (load_recipe(RECIPES / f"{name}.yaml") for name in ("real", "video-level"))
-    epochs = {name: {"epochs": model.training.epochs} for name, model in real.candidates().items()}
-    assert {
-        name: model.model_copy(update={"training": model.training.model_copy(update=epochs[name])})
-        for name, model in video_level.candidates().items()
-    } == real.candidates()
+    models = {name: candidate.model for name, candidate in video_level.candidates().items()}
+    assert models == {name: candidate.model for name, candidate in real.candidates().items()}
+    assert {candidate.training for candidate in video_level.candidates().values()} == {TrainingConfig()}
