@@ -86,13 +86,7 @@ class Division(Config):
         before = with_labels[borders - 1]
         borders = borders[(before > 0) & (before < labeled.sum())]
         if not borders.size:
-            more = f" Or hold out more of the {spare_shards} other validation shards (data.holdout_shards)."
-            raise DataError(
-                f"data.report_share: {share}: the hold-out cannot be divided into a part to decide on and a part to "
-                f"report on, because {_too_few(hashes, labeled)}. Set data.report_share: 0, which decides and reports "
-                "on the same videos. Or put labeled videos of more groups on the validation side, for "
-                f"instance with a larger share of it in `yt8m data import --split`.{more * (spare_shards > 0)}"
-            )
+            raise indivisible(share, _too_few(hashes, labeled), spare_shards)
         border = int(borders[np.argmin(np.abs(borders - share * videos))])
         return cls(
             share=share,
@@ -101,6 +95,23 @@ class Division(Config):
             select_videos=videos - border,
             report_videos=border,
         )
+
+
+def indivisible(share: float, reason: str, spare_shards: int = 0) -> DataError:
+    """Return the error for a hold-out that cannot be divided.
+
+    Args:
+        share: Share of *report* that was asked for.
+        reason: Why it cannot be divided.
+        spare_shards: Number of validation shards that could be held out, too.
+    """
+    more = f" Or hold out more of the {spare_shards} other validation shards (data.holdout_shards)."
+    return DataError(
+        f"data.report_share: {share}: the hold-out cannot be divided into a part to decide on and a part to report on, "
+        f"because {reason}. Set data.report_share: 0, which decides and reports on the same videos. Or put labeled "
+        "videos of more groups on the validation side, for instance with a larger share of it in `yt8m data import "
+        f"--split`.{more * (spare_shards > 0)}"
+    )
 
 
 def hash_keys(keys: Iterable[bytes], seed: int, purpose: str = "") -> NDArray[np.uint64]:

@@ -5,13 +5,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipelines.graph.fingerprints import ReadData, in_time
+from pipelines.recipe.schema import DataConfig
 from yt8m import storage
-from yt8m.data.description import DatasetDescription, check_described, complete, descriptions_of
+from yt8m.data.description import DESCRIPTION_NAME, DatasetDescription, check_described, complete, descriptions_of
 from yt8m.data.format import DataSpec
 from yt8m.data.vocabulary.files import read_classes
 from yt8m.data.vocabulary.names import vocabulary_of
 from yt8m.errors import ConfigError, DataError, StorageError, suggest_similar
+from yt8m.holdout import indivisible
 from yt8m.yaml_files import mapping_at
+
+# Number of groups that cannot be divided, and the names of the validation shards that `yt8m data import` writes.
+_INDIVISIBLE = 1
+_VALIDATION = "validate"
 
 
 def complete_spec(raw: Mapping[str, Any], source: str, read_data: ReadData) -> dict[str, Any]:
@@ -51,10 +57,33 @@ def _complete(raw: Mapping[str, Any], source: str, read_data: ReadData) -> dict[
         return dict(raw)  # the schema reports all problems
     try:
         check_described(found, parsed)
+        _check_divisible(data, found, parsed)
     except DataError as error:
         raise ConfigError(f"{source}: {error}") from None
     named = _with_vocabulary(raw, vocabulary_of(found))
     return {**named, "data": {**data, "spec": spec}} if spec != written else named
+
+
+def _check_divisible(data: Mapping[str, Any], found: Mapping[str, DatasetDescription], spec: DataSpec) -> None:
+    """Check that a hold-out which an import wrote has several groups if it is to be divided.
+
+    Raises:
+        DataError: It has one. `prepare` would find it out, too.
+    """
+    share = data.get("report_share", DataConfig.model_fields["report_share"].default)
+    single = {
+        folder for folder, each in found.items() if each.imported and each.imported.validation_groups == _INDIVISIBLE
+    }
+    validation = data.get("validation")
+    if not (single and spec.layout.group and isinstance(share, int | float) and share and isinstance(validation, list)):
+        return
+    uris = [uri for pattern in validation for uri in storage.find_files(pattern).uris]
+    folders = {uri.rpartition("/")[0] for uri in uris}
+    # Shards of another side, which may be held out as well, have other groups.
+    if len(folders) == 1 and folders <= single and all(_VALIDATION in uri.rpartition("/")[2] for uri in uris):
+        raise indivisible(
+            share, f"all videos of the validation shards are of one group, as {folders.pop()}/{DESCRIPTION_NAME} says"
+        )
 
 
 def _with_vocabulary(raw: Mapping[str, Any], vocabulary: str) -> dict[str, Any]:

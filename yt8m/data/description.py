@@ -45,6 +45,7 @@ class Imported(Config):
         clipped: Share of the values outside the range, by feature. Bytes clip them.
         split: Share of the labeled videos that each side was to get.
         groups: Number of groups that were kept on one side; 0 without groups.
+        validation_groups: Number of groups on the validation side; 0 without groups, or if it is not known.
         content: Digest of the videos with their labels and groups.
     """
 
@@ -52,6 +53,7 @@ class Imported(Config):
     clipped: Mapping[str, float] = {}
     split: Mapping[str, float] = {}
     groups: int = 0
+    validation_groups: int = 0
     content: str = ""
 
 
@@ -126,7 +128,7 @@ class DatasetDescription(ConfigFile):
     @classmethod
     def of_shard(cls, uri: str) -> Self | None:
         """Read the description of a shard's data set like `in_folder`; return None if the data set has none."""
-        return cls.in_folder(_folder(uri))
+        return cls.in_folder(uri.rpartition("/")[0])
 
 
 def descriptions_of(uris: Iterable[str]) -> dict[str, DatasetDescription]:
@@ -136,7 +138,8 @@ def descriptions_of(uris: Iterable[str]) -> dict[str, DatasetDescription]:
         ConfigError: A file of that name has another content.
         StorageError: A file cannot be read.
     """
-    found = {folder: DatasetDescription.in_folder(folder) for folder in dict.fromkeys(map(_folder, uris))}
+    folders = dict.fromkeys(uri.rpartition("/")[0] for uri in uris)
+    found = {folder: DatasetDescription.in_folder(folder) for folder in folders}
     return {folder: description for folder, description in found.items() if description}
 
 
@@ -245,7 +248,7 @@ def spec_of_shards(spec: DataSpec, uris: Sequence[str], layout: RecordLayout, *,
             )
     layouts = {
         folder: (found[folder].data if folder in found else spec).layout.with_keys(layout)
-        for folder in map(_folder, uris)
+        for folder in (uri.rpartition("/")[0] for uri in uris)
     }
     (first, one), *others = layouts.items()
     if other := next((folder for folder, each in others if each != one), ""):
@@ -273,10 +276,6 @@ def _line(spec: DataSpec) -> str:
     return f"`spec: {dump_line({**always, **spec.model_dump(mode='json', exclude_defaults=True)})}`"
 
 
-def _folder(uri: str) -> str:
-    return uri.rpartition("/")[0]
-
-
 def _facts(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Iterate over what tells data sets apart, without the classes of kinds, which follow from the rest."""
     if isinstance(value, dict) and path != ("generation", "class_kinds"):
@@ -294,6 +293,6 @@ def _without_format_1(text: str) -> str:
         return text
     if not isinstance(content, dict) or not content.keys() >= _GENERATION_KEYS_OF_FORMAT_1:
         return text
-    generation = {key: content.pop(key) for key in sorted(_GENERATION_KEYS_OF_FORMAT_1)}
-    version = content.pop("format", None)
-    return json.dumps({**content, "generation": {"version": version, **generation}})
+    generation = {"version": content.pop("format", None)}
+    generation |= {key: content.pop(key) for key in sorted(_GENERATION_KEYS_OF_FORMAT_1)}
+    return json.dumps({**content, "generation": generation})

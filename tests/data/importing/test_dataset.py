@@ -385,3 +385,14 @@ def test_a_vocabulary_with_fewer_names_than_classes_is_completed(tmp_path: Path)
     _import(tmp_path / "out", vocabulary=str(tmp_path / "names.txt"), classes=9)
     found = read_vocabulary(str(tmp_path / "out" / "vocabulary.csv"), 9)
     assert [found[number] for number in (0, 6, 7, 8)] == ["class 0", "class 6", "", ""]
+
+
+def test_a_data_set_of_a_version_that_did_not_count_groups_by_side_is_the_same(tmp_path: Path) -> None:
+    source = OwnVideos(100, groups=20)
+    made = _import(tmp_path / "out", source).description.imported
+    assert made.validation_groups >= 2
+    path = tmp_path / "out" / "dataset.json"
+    content = json.loads(path.read_text())
+    del content["imported"]["validation_groups"]
+    path.write_text(json.dumps(content))
+    assert _import(tmp_path / "out", source).was_complete

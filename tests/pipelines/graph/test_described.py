@@ -201,3 +201,28 @@ def test_names_of_a_data_set_that_do_not_fit_are_refused(tmp_path, settings, com
     assert f"export.vocabulary: {folder}/names.csv: {said}" in result.stderr
     assert not (tmp_path / "run").exists()
     assert not (tmp_path / "out.yaml").exists()
+
+
+def test_a_hold_out_that_an_import_wrote_of_one_group_is_not_divided(tmp_path, settings):
+    folder = describe(tmp_path / "data", layout={"group": "group"})
+    content = json.loads((folder / "dataset.json").read_text())
+
+    def refused(*more: str, groups: int) -> str:
+        imported = {"sources": [], "groups": 4, "validation_groups": groups}
+        (folder / "dataset.json").write_text(json.dumps(content | {"imported": imported}))
+        try:
+            compiled(settings(folder, folder, *more))
+        except ConfigError as error:
+            return str(error)
+        return ""
+
+    said = refused(groups=1)
+    assert "smoke: data.report_share: 0.5: the hold-out cannot be divided" in said
+    assert f"one group, as {folder}/dataset.json says. Set data.report_share: 0, which" in said
+    assert refused("data.report_share=0", groups=1) == ""
+    assert refused("data.spec={layout: {group: ''}}", groups=1) == ""
+    assert [refused(groups=number) for number in (0, 2)] == ["", ""]
+    # Of other shards, nothing is known.
+    (folder / "test.tfrecord").touch()
+    both = f"data.validation=['{folder}/validate*', '{folder}/test*']"
+    assert refused(both, groups=1) == ""

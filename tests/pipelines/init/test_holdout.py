@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from pipelines.cli import main
 from pipelines.init import write
 from pipelines.init.holdout import explain_indivisible
 from pipelines.recipe.schema import Recipe
@@ -51,6 +53,11 @@ def test_both_recipes_for_few_groups_can_be_prepared(tmp_path: Path, groups: int
         assert partition_of(recipe_of(tmp_path / "own", name), tmp_path).division.part == part
         text = " ".join((tmp_path / "own" / name).read_text().replace("#", "").split())
         assert (f"cannot be divided: {REASON} (20 videos looked at)." in text) is (part == "hold-out")
+        # A recipe that asks for a division is refused before anything runs.
+        options = ["plan", str(tmp_path / "own" / name), "--set", "data.report_share=0.4"]
+        planned = CliRunner().invoke(main, options)
+        assert planned.exit_code == (2 if part == "hold-out" else 0), planned.output
+        assert ("data.report_share: 0.4: the hold-out cannot be divided" in planned.stderr) is (part == "hold-out")
     said = f"cannot be divided into videos that decide and videos that give the figures: {REASON}"
     assert (said in result.stderr) is (part == "hold-out")
     assert ("data.report_share is 0 in first.yaml and recipe.yaml" in result.stderr) is (part == "hold-out")

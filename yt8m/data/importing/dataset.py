@@ -90,6 +90,7 @@ def import_dataset(
             clipped={name: survey.measured[name].clipped for name in features},
             split=shares,
             groups=survey.num_groups,
+            validation_groups=plan.validation_groups,
             content=survey.content,
         ),
     )
@@ -169,10 +170,16 @@ def _is_whole(uri: str, description: DatasetDescription, plan: ShardPlan) -> boo
 
 
 def _renamed(description: DatasetDescription, found: DatasetDescription) -> DatasetDescription:
-    """Return a description with another one's names of the source files, which may be written in several ways."""
+    """Return a description with another one's names of the source files, which may be written in several ways.
+
+    It also says no more of groups than the other one, which may come from an earlier version.
+    """
     assert description.imported
     assert found.imported
-    imported = description.imported.model_copy(update={"sources": found.imported.sources})
+    changes: dict[str, object] = {"sources": found.imported.sources}
+    if not found.imported.validation_groups:
+        changes["validation_groups"] = 0
+    imported = description.imported.model_copy(update=changes)
     return description.model_copy(update={"imported": imported})
 
 

@@ -35,7 +35,6 @@ class ImportReport(Config):
         untrained_classes: Number of classes that have videos, but none for training.
         unvalidated_classes: Number of classes that have videos, but none for validation.
         used_classes: Number of classes that have videos.
-        one_validation_group: Whether all videos for validation are of one group, so that they cannot be divided.
         shared: Share of the values that the two most frequent bytes stand for, by feature.
         constant: The only value of every feature that has no other.
         was_complete: Whether the folder already had this data set.
@@ -55,7 +54,6 @@ class ImportReport(Config):
     untrained_classes: int
     unvalidated_classes: int
     used_classes: int
-    one_validation_group: bool
     shared: Mapping[str, float]
     constant: Mapping[str, float]
     was_complete: bool = False
@@ -81,8 +79,12 @@ class ImportReport(Config):
             constant={name: each.constant for name, each in survey.measured.items() if each.constant is not None},
             untrained_classes=plan.untrained,
             unvalidated_classes=plan.unvalidated,
-            one_validation_group=plan.one_group,
         )
+
+    @property
+    def one_validation_group(self) -> bool:
+        """Whether all videos for validation are of one group, so that they cannot be divided."""
+        return self.description.imported is not None and self.description.imported.validation_groups == 1
 
     @property
     def videos(self) -> int:

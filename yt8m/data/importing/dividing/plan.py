@@ -39,7 +39,7 @@ class ShardPlan(NamedTuple):
         size_bytes: Size of all shards together, estimated.
         untrained: Number of classes that have videos, but none for training. 0 if there are not both sides.
         unvalidated: Number of classes that have videos, but none for validation. 0 if there are not both sides.
-        one_group: Whether all videos for validation are of one group, so that they cannot be divided.
+        validation_groups: Number of groups on the validation side. 0 without groups, or without this side.
     """
 
     videos: Mapping[str, int]
@@ -50,7 +50,7 @@ class ShardPlan(NamedTuple):
     size_bytes: int
     untrained: int
     unvalidated: int
-    one_group: bool
+    validation_groups: int
 
 
 def plan_shards(
@@ -79,9 +79,9 @@ def plan_shards(
         DataError: There are too few videos or groups.
     """
     sides, names, missing = _sides(survey, num_classes, shares, seed)
-    one_group = False
+    groups = 0
     if survey.groups is not None and "validate" in names:
-        one_group = len(np.unique(survey.groups[sides == names.index("validate")])) == 1
+        groups = len(np.unique(survey.groups[sides == names.index("validate")]))
     size_bytes = _size_bytes(survey, features)
     per_shard = max(1, min(videos_per_shard, _SHARD_BYTES * survey.videos // size_bytes))
     rng = np.random.default_rng([seed, 2])
@@ -99,7 +99,7 @@ def plan_shards(
         shards += [shard_name(name, number) for number in range(len(found))]
         sizes += found
         videos[name], counts[name] = len(members), len(found)
-    return ShardPlan(videos, counts, shards, sizes, places, size_bytes, *missing, one_group)
+    return ShardPlan(videos, counts, shards, sizes, places, size_bytes, *missing, groups)
 
 
 def _size_bytes(survey: Survey, features: Mapping[str, int]) -> int:
