@@ -52,7 +52,11 @@ class Division(Config):
         Returns:
             Mask, bool `(N,)`.
         """
-        return hash_keys(keys, self.seed) < np.uint64(self.threshold)
+        return self.hashes_in_report(hash_keys(keys, self.seed))
+
+    def hashes_in_report(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Tell like `in_report` which videos belong to *report*, from the hashes of their groups or ids, `(N,)`."""
+        return hashes < np.uint64(self.threshold)
 
     @classmethod
     def of(

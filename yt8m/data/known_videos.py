@@ -68,7 +68,7 @@ def find_known_videos(measured: Partition, run: Partition, sides: Collection[Sid
         if side == "training":
             known["training"] = scan.id_hashes
         else:
-            reported = scan.group_hashes < np.uint64(run.division.threshold)
+            reported = run.division.hashes_in_report(scan.group_hashes)
             known["select"], known["report"] = scan.id_hashes[~reported], scan.id_hashes[reported]
     masks = {f"in_{part}": np.isin(found.id_hashes, hashes) for part, hashes in known.items()}
     return KnownVideos(measured=found, spec=measured.spec, changed=tuple(changed), **masks)

@@ -92,7 +92,7 @@ class Scan:
 
     def count_select(self, division: Division) -> tuple[int, ...]:
         """Count the videos of each shard that decide under a division of these videos."""
-        select = self.group_hashes >= np.uint64(division.threshold)
+        select = ~division.hashes_in_report(self.group_hashes)
         return tuple(int(each.sum()) for each in np.split(select, self.ends[:-1]))
 
     def without(self, part: "Scan") -> "Scan":
