@@ -15,6 +15,7 @@ from rich.table import Table
 from pipelines.cli.data_import import import_command
 from pipelines.cli.options import Place, layout_option
 from pipelines.cli.quiet_import import import_quietly
+from yt8m import storage
 from yt8m.errors import DataError
 from yt8m.words import count
 
@@ -161,8 +162,8 @@ def _expected_spec(uris: Sequence[str], options: dict[str, Any]) -> "DataSpec":
         given["layout"] = options["layout"]
     changes = {name: value for name, value in given.items() if value is not None}
     specs = {}
-    for folder, uri in {uri.rpartition("/")[0]: uri for uri in uris}.items():
-        description = DatasetDescription.of_shard(uri)
+    for folder in dict.fromkeys(map(storage.folder_of, uris)):
+        description = DatasetDescription.in_folder(folder)
         expected = complete(changes, description.data) if description else changes
         specs[folder] = DataSpec.parse(expected, "data check")
     (first, spec), *others = specs.items()

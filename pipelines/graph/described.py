@@ -15,8 +15,7 @@ from yt8m.errors import ConfigError, DataError, StorageError, suggest_similar
 from yt8m.holdout import indivisible
 from yt8m.yaml_files import mapping_at
 
-# Number of groups that cannot be divided, and the names of the validation shards that `yt8m data import` writes.
-_INDIVISIBLE = 1
+# Beginning of the names of the validation shards that `yt8m data import` writes.
 _VALIDATION = "validate"
 
 
@@ -71,14 +70,12 @@ def _check_divisible(data: Mapping[str, Any], found: Mapping[str, DatasetDescrip
         DataError: It has one. `prepare` would find it out, too.
     """
     share = data.get("report_share", DataConfig.model_fields["report_share"].default)
-    single = {
-        folder for folder, each in found.items() if each.imported and each.imported.validation_groups == _INDIVISIBLE
-    }
+    single = {folder for folder, each in found.items() if each.imported and each.imported.validation_groups == 1}
     validation = data.get("validation")
     if not (single and spec.layout.group and isinstance(share, int | float) and share and isinstance(validation, list)):
         return
     uris = [uri for pattern in validation for uri in storage.find_files(pattern).uris]
-    folders = {uri.rpartition("/")[0] for uri in uris}
+    folders = set(map(storage.folder_of, uris))
     # Shards of another side, which may be held out as well, have other groups.
     if len(folders) == 1 and folders <= single and all(_VALIDATION in uri.rpartition("/")[2] for uri in uris):
         raise indivisible(

@@ -147,7 +147,7 @@ def _of(uris: Sequence[str]) -> Shards:
 def _too_few(labeled: Sequence[str], test: int) -> str:
     (uri,) = labeled
     beside = f" besides {test} for the test" if test else ""
-    folder = storage.join(uri.rpartition("/")[0], "shards")
+    folder = storage.join(storage.folder_of(uri), "shards")
     return (
         f"--data: {uri} is the only shard{beside}, but the videos on which models are measured need a shard of their "
         f"own. Divide its videos among several: `yt8m data split {shlex.quote(uri)} --out {shlex.quote(folder)}`. Then "

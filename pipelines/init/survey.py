@@ -103,7 +103,7 @@ def survey(shards: Mapping[str, Shards]) -> Survey:
             they have.
     """
     uris = [uri for side in shards.values() for uri in side.uris]
-    described = {folder: DatasetDescription.in_folder(folder) for folder in {uri.rpartition("/")[0] for uri in uris}}
+    described = {folder: DatasetDescription.in_folder(folder) for folder in set(map(storage.folder_of, uris))}
     (folder, description), *others = described.items()
     for other, second in others:
         if (description and description.data) != (second and second.data):

@@ -165,3 +165,11 @@ def test_an_unknown_kind_of_storage_lists_the_known_ones():
 def test_join_puts_one_slash_between_parts():
     assert storage.join("gs://bucket/a/", "/b/", "c") == "gs://bucket/a/b/c"
     assert storage.join(Path("/root/x"), "y") == "/root/x/y"
+
+
+@pytest.mark.parametrize(
+    ("uri", "folder"),
+    [("/data/a.tfrecord", "/data"), ("gs://bucket/x/a.tfrecord", "gs://bucket/x"), ("a.tfrecord", "")],
+)
+def test_the_folder_of_a_file_is_all_before_its_name(uri: str, folder: str) -> None:
+    assert storage.folder_of(uri) == folder

@@ -128,7 +128,7 @@ class DatasetDescription(ConfigFile):
     @classmethod
     def of_shard(cls, uri: str) -> Self | None:
         """Read the description of a shard's data set like `in_folder`; return None if the data set has none."""
-        return cls.in_folder(uri.rpartition("/")[0])
+        return cls.in_folder(storage.folder_of(uri))
 
 
 def descriptions_of(uris: Iterable[str]) -> dict[str, DatasetDescription]:
@@ -138,8 +138,7 @@ def descriptions_of(uris: Iterable[str]) -> dict[str, DatasetDescription]:
         ConfigError: A file of that name has another content.
         StorageError: A file cannot be read.
     """
-    folders = dict.fromkeys(uri.rpartition("/")[0] for uri in uris)
-    found = {folder: DatasetDescription.in_folder(folder) for folder in folders}
+    found = {folder: DatasetDescription.in_folder(folder) for folder in dict.fromkeys(map(storage.folder_of, uris))}
     return {folder: description for folder, description in found.items() if description}
 
 
@@ -248,7 +247,7 @@ def spec_of_shards(spec: DataSpec, uris: Sequence[str], layout: RecordLayout, *,
             )
     layouts = {
         folder: (found[folder].data if folder in found else spec).layout.with_keys(layout)
-        for folder in (uri.rpartition("/")[0] for uri in uris)
+        for folder in map(storage.folder_of, uris)
     }
     (first, one), *others = layouts.items()
     if other := next((folder for folder, each in others if each != one), ""):
@@ -293,6 +292,6 @@ def _without_format_1(text: str) -> str:
         return text
     if not isinstance(content, dict) or not content.keys() >= _GENERATION_KEYS_OF_FORMAT_1:
         return text
-    generation = {"version": content.pop("format", None)}
-    generation |= {key: content.pop(key) for key in sorted(_GENERATION_KEYS_OF_FORMAT_1)}
-    return json.dumps({**content, "generation": generation})
+    generation = {key: content.pop(key) for key in sorted(_GENERATION_KEYS_OF_FORMAT_1)}
+    version = content.pop("format", None)
+    return json.dumps({**content, "generation": {"version": version, **generation}})

@@ -80,7 +80,7 @@ def divide_shards(uris: Sequence[str], output_uri: str, shards: int | None = Non
     description = DatasetDescription.of_shard(uris[0])
     vocabulary = None
     if description and description.vocabulary:
-        vocabulary = storage.stage_in(storage.join(uris[0].rpartition("/")[0], description.vocabulary))
+        vocabulary = storage.stage_in(storage.join(storage.folder_of(uris[0]), description.vocabulary))
     doubts = [f"{copy} has the content of {original}, so that it is left out." for copy, original in copies.items()]
     doubts += _doubts_about_ids({uri: framings[uri].records for uri in uris}, description)
     order = np.random.default_rng(0)

@@ -211,7 +211,7 @@ def _both_sides(both: Sequence[tuple[str, str]], *, files: int) -> str:
 
 
 def _only_one_shard(uri: str) -> str:
-    folder = storage.join(uri.rpartition("/")[0] or ".", "shards")
+    folder = storage.join(storage.folder_of(uri) or ".", "shards")
     return (
         "The hold-out needs a shard of its own. Divide the videos among several shards: `yt8m data split "
         f'{shlex.quote(uri)} --out {shlex.quote(folder)}`. Then give data.validation: ["{folder}/*.tfrecord"], '

@@ -27,6 +27,7 @@ __all__ = [
     "exists",
     "find_files",
     "fingerprints",
+    "folder_of",
     "identity",
     "is_remote",
     "join",
@@ -193,3 +194,8 @@ def stage_in(uri: str | Path) -> Path:
 def join(uri: str | Path, *parts: str) -> str:
     """Append parts to a URI, with one slash between them."""
     return "/".join([str(uri).rstrip("/"), *(part.strip("/") for part in parts)])
+
+
+def folder_of(uri: str) -> str:
+    """Return the folder of a file; an empty string if its URI names none."""
+    return uri.rpartition("/")[0]
