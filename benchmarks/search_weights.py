@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from support.measuring import peak_bytes, say
 
-from yt8m.ensembling.members import Member
+from yt8m.ensembling.files import OffersFile
+from yt8m.ensembling.members import Offers
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.metrics import StreamingMetrics
 from yt8m.predictions import DEFAULT_TOP_K, Predictions
@@ -95,17 +96,17 @@ def measure_search(folder: Path, videos: int, members: int, trials: int) -> None
     del scores
     folders = {f"member{index}": folder / f"member{index}" for index in range(len(found))}
     for index, path in enumerate(folders.values()):
-        member = Member(path)
-        member.model.mkdir(parents=True)
-        with (member.model / "weights.safetensors").open("wb") as file:
-            file.truncate(SIZES_MB[index % len(SIZES_MB)] * 1_000_000)
-        found[index].save(member.predictions)
-        member.float_predictions.hardlink_to(member.predictions)
+        offers = Offers(path)
+        path.mkdir(parents=True)
+        sizes = {"8": SIZES_MB[index % len(SIZES_MB)] * 1_000_000}
+        OffersFile(family="", sizes=sizes).save(offers.description)
+        found[index].save(offers.predictions("8"))
+        offers.float_predictions.hardlink_to(offers.predictions("8"))
     del found
     for budget in (2**40, 2**30, 600_000_000):
         config = SearchWeightsConfig(budget_bytes=budget, trials=trials)
         with timed(f"search_weights, {trials} trials per method, with reading, budget {budget:,} bytes"):
-            result = search_weights(members=folders, config=config, output=folder / "weights.json")
+            result = search_weights(offers=folders, config=config, output=folder / "weights.json")
         for row in result.details["methods"]:
             say(
                 f"  {row['method']:6} GAP on select {row['gap_select']:.5f} on report {row['gap']:.5f} "

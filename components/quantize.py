@@ -12,11 +12,12 @@ def quantize(
     model: Input[Model],
     predictions: Input[Artifact],
     member: Output[Model],
+    offers: Output[Artifact],
     metrics: Output[Metrics],
     page: Output[HTML],
     attempt: str = "",
 ) -> None:
-    """Store a model's large weights in 8 bits, and predict the hold-out videos with it.
+    """Store a model's large weights in few bits, and predict the hold-out videos with it.
 
     Args:
         node: Name of the node.
@@ -26,7 +27,8 @@ def quantize(
         partition: Training and hold-out shards.
         model: The trained model.
         predictions: Predictions of the trained model.
-        member: The quantized model, its predictions and those of the trained model.
+        member: The quantized model in each size.
+        offers: What the search reads: bytes and predictions in each size, and predictions of the trained model.
         metrics: Metrics to compare with those of other models.
         page: Page with the size and the error of each variable.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
@@ -46,6 +48,7 @@ def quantize(
         predictions=Path(predictions.path),
         config=step.parse(QuantizeConfig),
         output=Path(member.path),
+        offers=Path(offers.path),
     )
     step.finish(
         result,

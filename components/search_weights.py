@@ -1,6 +1,6 @@
 """The component that searches the ensemble's weights."""
 
-from kfp.dsl import HTML, Artifact, Input, Metrics, Model, Output
+from kfp.dsl import HTML, Artifact, Input, Metrics, Output
 
 
 def search_weights(
@@ -12,26 +12,26 @@ def search_weights(
     weights: Output[Artifact],
     metrics: Output[Metrics],
     page: Output[HTML],
-    member_1: Input[Model] = None,
-    member_2: Input[Model] = None,
-    member_3: Input[Model] = None,
-    member_4: Input[Model] = None,
-    member_5: Input[Model] = None,
-    member_6: Input[Model] = None,
-    member_7: Input[Model] = None,
-    member_8: Input[Model] = None,
-    member_9: Input[Model] = None,
-    member_10: Input[Model] = None,
-    member_11: Input[Model] = None,
-    member_12: Input[Model] = None,
-    member_13: Input[Model] = None,
-    member_14: Input[Model] = None,
-    member_15: Input[Model] = None,
-    member_16: Input[Model] = None,
-    member_17: Input[Model] = None,
-    member_18: Input[Model] = None,
-    member_19: Input[Model] = None,
-    member_20: Input[Model] = None,
+    offers_1: Input[Artifact] = None,
+    offers_2: Input[Artifact] = None,
+    offers_3: Input[Artifact] = None,
+    offers_4: Input[Artifact] = None,
+    offers_5: Input[Artifact] = None,
+    offers_6: Input[Artifact] = None,
+    offers_7: Input[Artifact] = None,
+    offers_8: Input[Artifact] = None,
+    offers_9: Input[Artifact] = None,
+    offers_10: Input[Artifact] = None,
+    offers_11: Input[Artifact] = None,
+    offers_12: Input[Artifact] = None,
+    offers_13: Input[Artifact] = None,
+    offers_14: Input[Artifact] = None,
+    offers_15: Input[Artifact] = None,
+    offers_16: Input[Artifact] = None,
+    offers_17: Input[Artifact] = None,
+    offers_18: Input[Artifact] = None,
+    offers_19: Input[Artifact] = None,
+    offers_20: Input[Artifact] = None,
     imported: str = "",
     attempt: str = "",
 ) -> None:
@@ -40,13 +40,13 @@ def search_weights(
     Args:
         node: Name of the node.
         config: Changed entries of a `SearchWeightsConfig`.
-        names: Names of the models, in the order of the numbered members, with spaces between them.
+        names: Names of the models, in the order of the numbered offers, with spaces between them.
         root: URI of the run's root, for files that are too large for artifacts.
         key: Key of the node's work.
         weights: The selected members and their weights as JSON.
         metrics: Metrics to compare with those of other runs.
         page: Page with the result of each method, the members, and GAP against size.
-        imported: URIs of further members from other runs, by name, on one line.
+        imported: URIs of the offers of further members from other runs, by name, on one line.
         attempt: Mark of a deliberate repetition of the same work. Empty for the first execution.
     """
     from pathlib import Path
@@ -58,7 +58,7 @@ def search_weights(
     step = Step(locals(), "search_weights")
     result = step.run(
         run_stage,
-        members=step.inputs.fan_in("member"),
+        offers=step.inputs.fan_in("offers"),
         config=step.parse(SearchWeightsConfig),
         output=Path(weights.path),
     )

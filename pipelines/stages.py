@@ -54,7 +54,7 @@ class Stage:
         return self.resources in ("training", "inference")
 
     def title_of(self, model: str) -> str:
-        """Return the title of a model's node. A name whose end would be cut comes first: `rnn3-from-netvlad 8-bit`."""
+        """Return the title of a model's node. A name whose end would be cut comes first: `rnn3-from-netvlad train`."""
         title = self.title.format(model=model)
         if len(title) <= MAX_TITLE_LENGTH or not model:
             return title
@@ -68,7 +68,7 @@ _ENTRIES = (
     Stage(
         "average", "training", "average-{model}", "Average {model}", ("averaged", "predictions", "page"), metrics=True
     ),
-    Stage("quantize", "inference", "quantize-{model}", "8-bit {model}", ("member", "page"), metrics=True),
+    Stage("quantize", "inference", "quantize-{model}", "Quantize {model}", ("member", "offers", "page"), metrics=True),
     Stage("select_teachers", "assembly", "select-{family}", "Select teachers", ("selection", "page")),
     Stage("soft_targets", "inference", "soft-targets-{family}", "Soft targets", ("manifest",)),
     Stage("search_weights", "assembly", "search-weights", "Search weights", ("weights", "page"), metrics=True),

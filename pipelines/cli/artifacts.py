@@ -5,7 +5,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pipelines.cli.options import local_root
 from pipelines.cli.watch import RECORDS_DEADLINE_SECONDS
@@ -75,15 +75,14 @@ class RunArtifacts:
         artifacts = StepArtifacts(self._run, node)
         return NodeArtifacts(tuple(artifacts.uris), artifacts.fetch)
 
-    def config(self, node: str) -> Mapping[str, Any]:
-        """Return the configuration of a node, as its record has it; empty if there is no record."""
+    def record(self, node: str) -> NodeRecord | None:
+        """Return the record of a node, if there is one."""
         if not self._folder:
             from pipelines.cluster.fetch import StepArtifacts
 
-            record = StepArtifacts(self._run, node).record
-            return record.config if record else {}
+            return StepArtifacts(self._run, node).record
         path = Path(self._states[node].outputs.get("record", ""))
-        return NodeRecord.parse_json(storage.read_text(path), str(path)).config if path.is_file() else {}
+        return NodeRecord.parse_json(storage.read_text(path), str(path)) if path.is_file() else None
 
     def place(self, node: str, name: str, folder: Path) -> Path:
         """Return the path of an artifact on this machine, for reading.

@@ -14,6 +14,7 @@ from yt8m.data.vocabulary.names import ClassNames
 from yt8m.ensembling.members import Member
 from yt8m.errors import ConfigError, DataError, StorageError, suggest
 from yt8m.metrics import GAP_TOP_K
+from yt8m.records.record import NodeRecord
 
 if TYPE_CHECKING:
     from yt8m.data.partition import Partition
@@ -98,7 +99,8 @@ def find_in_run(run: str, name: str, access: ClusterAccess, folder: Path) -> Sub
 
     Args:
         run: Root of a local run, or id of a run in a cluster.
-        name: `export`, the name of a model, or that of a node that writes weights.
+        name: `export`, the name of a model, or that of a node that writes weights. After `@` the size of a quantized
+            model, without which it is the first one of the recipe.
         access: Access to the cluster.
         folder: Folder for copies of what is not on this machine.
 
@@ -110,9 +112,15 @@ def find_in_run(run: str, name: str, access: ClusterAccess, folder: Path) -> Sub
     from yt8m.stages.evaluate import spec_of
 
     artifacts = RunArtifacts(run, access)
-    node, output = _find_node(name, artifacts)
-    model = artifacts.place(node, output, folder)
-    model = Member(model).model if output == "member" else model
+    shortened, _, size = name.partition("@")
+    node, output = _find_node(shortened, artifacts)
+    model, record = artifacts.place(node, output, folder), artifacts.record(node)
+    if output == STAGES["quantize"].outputs[0]:
+        model = _in_size(model, size, record)
+    elif size:
+        raise ConfigError(
+            f"--model: {name}: only quantized models have sizes. Leave out @{size}, or give quantize-NAME@{size}."
+        )
     place = artifacts.place("prepare", "partition", folder)
     try:
         partition = Partition.load(place)
@@ -123,7 +131,7 @@ def find_in_run(run: str, name: str, access: ClusterAccess, folder: Path) -> Sub
             "with this version, or evaluate with the version that made it."
         ) from None
     names = {"run": run, "model": name, "node": node}
-    top_k = artifacts.config(node).get("evaluation", {}).get("gap_top_k", GAP_TOP_K)
+    top_k = (record.config if record else {}).get("evaluation", {}).get("gap_top_k", GAP_TOP_K)
     return Subject(model, f"{name} of {run} (node {node})", names, partition, top_k)
 
 
@@ -143,6 +151,14 @@ def _find_node(name: str, artifacts: RunArtifacts) -> tuple[str, str]:
     known = {*models, *({EXPORT} & set(nodes))}
     folder = " To evaluate a folder, leave out --run and give --input." if Path(name).is_dir() else ""
     raise ConfigError(f"--model: {artifacts.title} has no model '{name}'. {suggest(name, known)}{folder}")
+
+
+def _in_size(member: Path, size: str, record: NodeRecord | None) -> Path:
+    """Return the folder of a quantized model in a size; by default the first one that its step wrote."""
+    sizes = record.details.get("sizes", ()) if record else sorted(path.parent.name for path in member.glob("*/*"))
+    if size and size not in sizes:
+        raise ConfigError(f"--model: no size '{size}' in {member}. {suggest(size, sizes)}")
+    return Member(member).model(size or next(iter(sizes)))
 
 
 def _models(nodes: Collection[str]) -> list[str]:

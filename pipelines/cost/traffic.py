@@ -49,7 +49,8 @@ class NodeBytes:
 class Traffic:
     """Bytes that the nodes of a plan read and write. Small JSON files and pages are not counted.
 
-    A stage without a method here reads and writes nothing that counts.
+    A stage without a method here reads and writes nothing that counts. Models and predictions of members are artifacts
+    of their own, so that the search fetches no models and the export no predictions.
 
     Attributes:
         nodes: Bytes by node, in the plan's order.
@@ -133,9 +134,9 @@ class Traffic:
         return replace(self._reading(self.dataset.training_bytes // workers), written=written)
 
     def _quantize(self, node: Node) -> NodeBytes:
-        """Count the member: the quantized model, its predictions, and those of the float model."""
-        member = self._estimates[node.model].quantized_bytes + 2 * self._prediction_bytes
-        return replace(self._reading(self.dataset.holdout_bytes), artifacts={"member": member})
+        """Count the quantized model, its predictions, and those of the float model."""
+        artifacts = {"member": self._estimates[node.model].quantized_bytes, "offers": 2 * self._prediction_bytes}
+        return replace(self._reading(self.dataset.holdout_bytes), artifacts=artifacts)
 
     def _export(self, _: Node) -> NodeBytes:
         """Count the test: its shards are checked, measured and compared with all others."""

@@ -90,7 +90,7 @@ def _named_files(recipe: Recipe, plan: Plan) -> dict[str, str]:
     named = {VOCABULARY_KEY: recipe.export.vocabulary} if recipe.export.vocabulary else {}
     read = {uri for node in plan.nodes.values() for uri in node.imported}
     for name, model in recipe.imported.items():
-        for what in ("weights", "predictions", "member"):
+        for what in ("weights", "predictions", "member", "offers"):
             if getattr(model, what) in read:
                 named[f"{TAKEN_KEY}{model.run}: {name}: {what}"] = getattr(model, what)
     named |= test_patterns(recipe)
@@ -114,5 +114,5 @@ def model_folders(recipe: Recipe, plan: Plan) -> dict[str, str]:
     return {
         key: uri
         for key, uri in named.items()
-        if key.startswith((TAKEN_KEY, START_KEY)) and not key.endswith(": predictions")
+        if key.startswith((TAKEN_KEY, START_KEY)) and not key.endswith((": predictions", ": offers"))
     }

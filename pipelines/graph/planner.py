@@ -162,19 +162,20 @@ class _Planner:
         Args:
             prefix: Prefix of the component's numbered inputs.
             models: Names of the models.
-            what: `weights`, the `predictions` beside them, or the quantized `member`.
+            what: `weights`, the `predictions` beside them, or the quantized `member` or its `offers`.
         """
         read: dict[str, Any] = {"fan_in": {prefix: {}}, "arguments": {}, "imported": {}}
         uris: dict[str, str] = {}
+        quantized = what in STAGES["quantize"].outputs
         for model in models:
             if other := self.recipe.imported.get(model):
                 uris[model] = getattr(other, what)
-                read["imported"][uris[model]] = other.member_key if what == "member" else other.key
+                read["imported"][uris[model]] = other.member_key if quantized else other.key
                 read["arguments"] = {"imported": dump_line(uris)}
             elif what == "weights":
                 read["fan_in"][prefix][model] = self.weights[model]
             else:
-                node = f"quantize-{model}" if what == "member" else self.weights[model].node
+                node = f"quantize-{model}" if quantized else self.weights[model].node
                 read["fan_in"][prefix][model] = Ref(node, what)
         return read
 
@@ -204,15 +205,14 @@ class _Planner:
 
     def _add_ensemble(self) -> None:
         members = self.recipe.members()
-        read = self._read("member", members, "member")
         counted = self.recipe.evaluation.gap_top_k
         search = SearchWeightsConfig(**dict(self.recipe.ensemble.search), gap_top_k=counted)
-        weights = self._add("search_weights", search, **read)
+        weights = self._add("search_weights", search, **self._read("offers", members, "offers"))
         self._add(
             "export",
             ExportConfig(**dict(self.recipe.export), test=self.recipe.data.test, evaluation=self.recipe.evaluation),
             inputs={"partition": PARTITION, "weights": weights},
-            **read,
+            **self._read("member", members, "member"),
             records=tuple(self.nodes),
             code=frozenset(self.models[name].model.architecture for name in members),
             reads=tuple(filter(None, [self.recipe.export.vocabulary, *self.recipe.data.test])),

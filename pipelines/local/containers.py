@@ -79,7 +79,8 @@ def find_containers(recipe: Recipe, image: str = "") -> ContainerConfig:
         ConfigError: A file of the recipe is in the root folder, which cannot be mounted into a container.
     """
     generate = recipe.data.generate
-    imported = [uri for model in recipe.imported.values() for uri in (model.weights, model.predictions, model.member)]
+    taken = recipe.imported.values()
+    imported = [uri for each in taken for uri in (each.weights, each.predictions, each.member, each.offers)]
     imported += [start.weights for start in recipe.starts.values()]
     means = [generate.means or ""] if generate else []
     named = [*means, *imported, recipe.export.vocabulary]

@@ -50,6 +50,7 @@ class ImportedModel(OtherRun, CandidateConfig):
         predictions: URI of its predictions for the hold-out.
         member_key: Name of the work that quantized it.
         member: URI of the quantized member. Empty if that run did not quantize it.
+        offers: URI of what the search reads of the member.
     """
 
     key: str
@@ -57,6 +58,7 @@ class ImportedModel(OtherRun, CandidateConfig):
     predictions: str
     member_key: str = ""
     member: str = ""
+    offers: str = ""
 
     def check(self, name: str, data: "DataConfig", seed: int, *, is_member: bool) -> None:
         """Check that the recipe can use the model.

@@ -38,7 +38,7 @@ CONFIGS: dict[str, Config] = {
     "search_weights": SearchWeightsConfig(),
     "export": ExportConfig(),
 }
-PREFIXES = {"select_teachers": "prediction", "soft_targets": "model", "search_weights": "member", "export": "member"}
+PREFIXES = {"select_teachers": "prediction", "soft_targets": "model", "search_weights": "offers", "export": "member"}
 RESULT = StageResult({"gap": 0.8125, "videos": 7.0}, {"curve": []})
 
 
@@ -47,7 +47,12 @@ class Stage:
 
     def __init__(self, name: str, patch: pytest.MonkeyPatch) -> None:
         self.calls = 0
-        self._folders = {"train": ("output",), "average": ("output",), "quantize": ("output",), "export": ("output",)}
+        self._folders = {
+            "train": ("output",),
+            "average": ("output",),
+            "quantize": ("output", "offers"),
+            "export": ("output",),
+        }
         self._name = name
         patch.setattr(f"yt8m.stages.{name}.{name}", self)
 

@@ -48,7 +48,7 @@ def test_a_component_passes_all_required_arguments_to_its_stage(stage: str) -> N
     ("stage", "prefix", "most"),
     [
         ("export", "member", MAX_MEMBERS),
-        ("search_weights", "member", MAX_MEMBERS),
+        ("search_weights", "offers", MAX_MEMBERS),
         ("select_teachers", "prediction", MAX_TEACHERS),
         ("soft_targets", "model", MAX_TEACHERS),
         ("train", "soft_targets", 32),

@@ -10,6 +10,7 @@ import pytest
 
 from pipelines.stages import STAGES
 from tests.support.html_page import Page, assert_self_contained
+from tests.support.offers import write_offers
 from tests.support.predictions import halved, members
 from yt8m.config import Config
 from yt8m.stages.average import AverageConfig
@@ -86,11 +87,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) -> 
     steps.call("select_teachers", SelectConfig(size=2), **given)
     given = {"names": " ".join(NAMES)}
     for number, (name, each) in enumerate(predicted.items(), 1):
-        (folder / name / "model").mkdir(parents=True)
-        (folder / name / "model" / "weights.safetensors").write_bytes(b"x" * 1000)
-        each.save(folder / name / "predictions.safetensors")
-        each.save(folder / name / "float_predictions.safetensors")
-        given[f"member_{number}"] = artifact(folder / name)
+        given[f"offers_{number}"] = artifact(write_offers(folder / name, {"8": (1000, each)}))
     steps.call("search_weights", SearchWeightsConfig(trials=40, budget_bytes=3100, size_margin=0.01), **given)
     return steps
 

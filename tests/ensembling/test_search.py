@@ -1,16 +1,15 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.predictions import members
-from yt8m.ensembling.budget import Budget, budget_for_all, budget_of, model_sizes
+from yt8m.ensembling.budget import Budget, budget_for_all, budget_of
+from yt8m.ensembling.members import Offer
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.search import guided_search, random_search, sample_weights
 from yt8m.ensembling.trials import Trials, pareto_frontier
-from yt8m.errors import BudgetError, DataError
+from yt8m.errors import BudgetError
 
 ALL_FIT = Budget(np.array([10, 20, 30, 40]), 100)
 TIGHT = Budget(np.array([10, 20, 30, 40]), 55)
@@ -115,11 +114,8 @@ def test_the_budget_is_filled_in_the_given_order():
     assert TIGHT.size_of(np.array([0.3, 0.0, 0.7, 0.0])) == 40
 
 
-def test_sizes_are_those_of_the_folders_and_a_margin_stays_free(tmp_path: Path):
-    for name, size in {"a": 100, "b": 250}.items():
-        (tmp_path / name / "inner").mkdir(parents=True)
-        (tmp_path / name / "inner" / "weights").write_bytes(b"x" * size)
-    budget = budget_of(model_sizes({"a": tmp_path / "a", "b": tmp_path / "b"}), 505, 0.01)
+def test_a_margin_of_the_budget_stays_free():
+    budget = budget_of({Offer("a", "8"): 100, Offer("b", "8"): 250}, 505, 0.01)
     assert budget.sizes.tolist() == [100, 250]
     assert budget.limit_bytes == 500
 
@@ -151,9 +147,9 @@ def test_a_small_member_does_not_keep_a_large_one_out():
 
 def test_a_budget_that_graphs_use_up_is_refused_with_what_may_help():
     with pytest.raises(BudgetError, match=r"\(0 bytes without those of graphs\)\. .*quantize further\.$"):
-        budget_of({"a": 100_000}, 600_000, "auto")
+        budget_of({Offer("a", "8"): 100_000}, 600_000, "auto")
     with pytest.raises(BudgetError, match=r"state ensemble\.search\.size_margin\.$"):
-        budget_of({"a": 100_000}, 700_000, "auto")
+        budget_of({Offer("a", "8"): 100_000}, 700_000, "auto")
 
 
 @pytest.mark.parametrize(("margin", "needed"), [(0.5, 1500), (0.0, 1000)])
@@ -164,12 +160,7 @@ def test_a_budget_for_all_holds_all(margin: float, needed: int):
 
 def test_a_budget_below_every_member_names_the_smallest():
     with pytest.raises(BudgetError, match=r"budget_bytes = 200 .* smallest is 'small' with 300 bytes"):
-        budget_of({"big": 900, "small": 300}, 200, 0.01)
-
-
-def test_a_missing_model_folder_is_named(tmp_path: Path):
-    with pytest.raises(DataError, match=r"model 'a': expected a model folder at .*/none"):
-        model_sizes({"a": tmp_path / "none"})
+        budget_of({Offer("big", "8"): 900, Offer("small", "8"): 300}, 200, 0.01)
 
 
 def test_the_frontier_has_what_no_smaller_ensemble_reaches():

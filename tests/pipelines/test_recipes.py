@@ -148,12 +148,15 @@ def test_every_pipeline_and_group_says_what_it_is_for(path: Path, tmp_path: Path
     assert all(group.description for group in plan.groups.values())
 
 
-def test_the_papers_graph_is_drawn_with_at_most_forty_nodes(tmp_path: Path) -> None:
-    """The user interface draws every task of the pipeline's own graph, and every artifact that one of them writes."""
+def test_the_papers_graph_is_drawn_with_at_most_fifty_nodes(tmp_path: Path) -> None:
+    """The user interface draws every task of the pipeline's own graph, and every artifact that one of them writes.
+
+    These are two of each of the nine members: its models, which the export reads, and its offers to the search.
+    """
     spec, _ = compiled(RECIPES / "paper.yaml", tmp_path)
     components = [spec["components"][task["componentRef"]["name"]] for task in spec["root"]["dag"]["tasks"].values()]
     artifacts = [name for each in components for name in each.get("outputDefinitions", {}).get("artifacts", {})]
-    assert len(components) + len(artifacts) <= 40
+    assert len(components) + len(artifacts) <= 50
 
 
 def test_the_plan_shows_sizes_budget_and_storage() -> None:

@@ -1,13 +1,13 @@
 """The report reads the results of the real ensemble stages."""
 
 import json
-import shutil
 from itertools import pairwise
 
 import pytest
 
+from tests.support.offers import write_offers
 from tests.support.predictions import members
-from yt8m.ensembling.members import Member
+from yt8m.predictions import Predictions
 from yt8m.records.record import NodeRecord
 from yt8m.report.page import render_page
 from yt8m.report.summarize import build_summary
@@ -32,15 +32,12 @@ def recorded(result, **identity):
 
 
 def test_a_real_search_is_reported(tmp_path, predictions):
-    folders = {name: tmp_path / name for name in NAMES}
-    for name, folder in folders.items():
-        Member(folder).model.mkdir(parents=True)
-        (Member(folder).model / "weights.safetensors").write_bytes(b"x" * 1000)
-        shutil.copy(predictions[name], Member(folder).predictions)
-        shutil.copy(predictions[name], Member(folder).float_predictions)
+    folders = {
+        name: write_offers(tmp_path / name, {"8": (1000, Predictions.load(path))}) for name, path in predictions.items()
+    }
     config = SearchWeightsConfig(trials=40, budget_bytes=3100, size_margin=0.01)
     output = tmp_path / "weights.json"
-    result = search_weights(members=folders, config=config, output=output)
+    result = search_weights(offers=folders, config=config, output=output)
     summary = build_summary([recorded(result, node="search-weights", stage="search_weights")])
     written = json.loads(output.read_text())
     assert {row.model: row.weight for row in summary.tables.ensemble} == written["members"]

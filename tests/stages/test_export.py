@@ -41,7 +41,7 @@ def test_the_export_describes_itself(exported, toy_models):
 def test_the_card_names_members_and_loads_the_model_as_it_says(exported):
     card = (exported / "README.md").read_text()
     assert card == (exported.parent / "card.md").read_text()
-    assert "| second | dbof | 0.3500 |" in card
+    assert "| second | dbof | 0.3500 | 8 |" in card
     assert "has 0.79000 on the report videos, and 0.81000 on the hold-out videos that were used to choose" in card
     assert "Before quantization it has 0.79004: quantization changes GAP by -0.00004." in card
     bytes_code, floats_code = (part.split("```")[0] for part in card.split("```python\n")[1:])
@@ -96,7 +96,7 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     ]
     result = export(
         partition=partition,
-        members={name: write_member(tmp_path / name, model) for name, model in toy_models.items()},
+        members={name: write_member(tmp_path / name, {"8": model}) for name, model in toy_models.items()},
         weights=toy_weights,
         config=ExportConfig(latency_batch_sizes=(1, 2), evaluation=evaluation),
         output=output,
@@ -208,21 +208,20 @@ def export_members(folder, members, weights, partition):
     )
 
 
-@pytest.mark.parametrize("part", ["model", "predictions.safetensors", "float_predictions.safetensors"])
-def test_an_incomplete_member_is_refused_with_its_name_and_what_it_lacks(toy_models, tmp_path, part):
-    member = write_member(tmp_path / "member", toy_models["first"])
-    (member / part).rename(tmp_path / "lost")
+def test_a_member_without_the_chosen_size_is_refused_with_its_name_and_what_it_lacks(toy_models, tmp_path):
+    member = write_member(tmp_path / "member", {"8": toy_models["first"]})
+    (member / "8").rename(member / "4")
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
-    with pytest.raises(DataError, match=rf"member: expected a member .* as 'first', .* without {re.escape(part)}\."):
+    with pytest.raises(DataError, match=r"member: expected a member .* as 'first', .* without 8\."):
         export_members(tmp_path, {"first": member}, weights, write_partition(tmp_path))
     assert not (tmp_path / "export").exists()
 
 
 def test_a_partition_of_other_videos_is_refused_before_anything_is_written(toy_models, tmp_path):
     partition = write_partition(tmp_path, SPEC.model_copy(update={"num_classes": 31}))
-    members = {"first": write_member(tmp_path / "member", toy_models["first"])}
+    members = {"first": write_member(tmp_path / "member", {"8": toy_models["first"]})}
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
-    with pytest.raises(DataError, match=r"member/model: the model was made for other videos \(num_classes 30 and 31: "):
+    with pytest.raises(DataError, match=r"member/8: the model was made for other videos \(num_classes 30 and 31: "):
         export_members(tmp_path, members, weights, partition)
     assert not (tmp_path / "export").exists()
 
@@ -230,7 +229,7 @@ def test_a_partition_of_other_videos_is_refused_before_anything_is_written(toy_m
 def test_damaged_videos_leave_no_export(toy_models, tmp_path):
     partition = write_partition(tmp_path)
     (tmp_path / "validate.tfrecord").write_bytes(b"")
-    members = {"first": write_member(tmp_path / "member", toy_models["first"])}
+    members = {"first": write_member(tmp_path / "member", {"8": toy_models["first"]})}
     weights = write_weights(tmp_path / "weights.json", {"first": 1.0})
     with pytest.raises(DataError, match=r"validate\.tfrecord|hold-out shards"):
         export_members(tmp_path, members, weights, partition)

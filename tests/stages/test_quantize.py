@@ -8,7 +8,7 @@ import pytest
 from tests.support.weights import read_weights
 from yt8m.data.format import DataSpec
 from yt8m.data.partition import Partition
-from yt8m.ensembling.members import Member, load_members
+from yt8m.ensembling.members import Member, Offers, load_members
 from yt8m.errors import DataError
 from yt8m.metrics import gap_of_keys, keys_from_top
 from yt8m.models.dbof import DBoFConfig
@@ -109,27 +109,37 @@ def predicted(trained, small_partition, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(trained, small_partition, predicted, tmp_path_factory):
-    """A member and the result of the stage that made it."""
+    """A member, its offers, and the result of the stage that made them."""
     folder = tmp_path_factory.mktemp("made") / "member"
-    result = quantize(partition=small_partition, model=trained, predictions=predicted, config=CONFIG, output=folder)
-    return Member.open("dbof1", folder), result
+    offers = folder.with_name("offers")
+    result = quantize(
+        partition=small_partition, model=trained, predictions=predicted, config=CONFIG, output=folder, offers=offers
+    )
+    return Member.open("dbof1", folder, "8"), Offers.open("dbof1", offers), result
 
 
-def test_a_member_holds_the_quantized_model_and_both_predictions(made, trained, small_partition, predicted, tmp_path):
-    member, result = made
+def test_a_member_holds_the_quantized_model_and_its_offers_both_predictions(
+    made, trained, small_partition, predicted, tmp_path
+):
+    member, offers, result = made
     alone = quantize_weights(model=trained, config=CONFIG, output=tmp_path / "alone")
     for name in ("weights.safetensors", "config.json"):
-        assert (member.model / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
-    assert member.float_predictions.read_bytes() == predicted.read_bytes()
+        assert (member.model("8") / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+    assert offers.float_predictions.read_bytes() == predicted.read_bytes()
     measured = evaluate(
-        partition=small_partition, model=member.model, config=CONFIG.evaluation, predictions=tmp_path / "predictions"
+        partition=small_partition,
+        model=member.model("8"),
+        config=CONFIG.evaluation,
+        predictions=tmp_path / "predictions",
     )
-    stored, expected = (Predictions.load(path) for path in (member.predictions, tmp_path / "predictions"))
+    stored, expected = (Predictions.load(path) for path in (offers.predictions("8"), tmp_path / "predictions"))
     for array in ("ids", "classes", "scores", "label_ptr", "labels"):
         np.testing.assert_array_equal(getattr(stored, array), getattr(expected, array))
-    assert {path.name for path in member.folder.iterdir()} == {
-        "model", "predictions.safetensors", "float_predictions.safetensors", "training.json"
-    }  # fmt: skip
+    assert {path.name for path in member.folder.iterdir()} == {"8", "training.json"}
+    assert {path.name for path in offers.folder.iterdir()} == {"offers.json", "8.safetensors", "float.safetensors"}
+    size_bytes = sum(path.stat().st_size for path in (member.folder / "8").iterdir())
+    assert offers.read().model_dump() == {"family": "dbof", "sizes": {"8": size_bytes}}
+    assert result.details["sizes"] == {"8": size_bytes}
     assert (member.folder / "training.json").read_bytes() == (trained / "training.json").read_bytes()
     timed = {"seconds", "videos_per_second"}
     assert {name: result.metrics[name] for name in measured.metrics.keys() - timed} == {
@@ -143,8 +153,8 @@ def test_a_member_holds_the_quantized_model_and_both_predictions(made, trained, 
 
 
 def test_the_error_of_the_loss_is_that_on_drawn_videos_of_the_report(made):
-    member, result = made
-    both = [Predictions.load(path) for path in (member.float_predictions, member.predictions)]
+    _, offers, result = made
+    both = [Predictions.load(path) for path in (offers.float_predictions, offers.predictions("8"))]
     reported = both[0].rows_report
     rng, differences = np.random.default_rng(0), []
     for _ in range(200):
@@ -157,8 +167,8 @@ def test_the_error_of_the_loss_is_that_on_drawn_videos_of_the_report(made):
 
 
 def test_predictions_of_the_quantized_model_are_its_own(made):
-    member, _ = made
-    floats, quantized = load_members({"float": member.float_predictions, "8": member.predictions}, 7).values()
+    _, offers, _ = made
+    floats, quantized = load_members({"float": offers.float_predictions, "8": offers.predictions("8")}, 7).values()
     assert not np.array_equal(floats.scores, quantized.scores)
 
 
@@ -199,6 +209,7 @@ def test_predictions_of_another_shape_are_refused_before_the_model_is_read(what,
             predictions=stored(predicted, tmp_path, **changes[what]),
             config=CONFIG,
             output=tmp_path / "member",
+            offers=tmp_path / "offers",
         )
 
 
@@ -219,8 +230,10 @@ def test_predictions_of_other_videos_are_refused_and_leave_no_member(
             predictions=stored(predicted, tmp_path, **changes),
             config=CONFIG,
             output=tmp_path / "member",
+            offers=tmp_path / "offers",
         )
     assert not (tmp_path / "member").exists()
+    assert not (tmp_path / "offers").exists()
 
 
 def test_missing_predictions_and_foreign_files_are_refused(trained, small_partition, tmp_path):
@@ -233,6 +246,7 @@ def test_missing_predictions_and_foreign_files_are_refused(trained, small_partit
                 predictions=tmp_path / name,
                 config=CONFIG,
                 output=tmp_path / "member",
+                offers=tmp_path / "offers",
             )
 
 
@@ -240,6 +254,12 @@ def test_a_model_for_other_data_is_refused(model, small_partition, predicted, tm
     assert Partition.load(small_partition).spec != SPEC
     with pytest.raises(DataError):
         quantize(
-            partition=small_partition, model=model, predictions=predicted, config=CONFIG, output=tmp_path / "member"
+            partition=small_partition,
+            model=model,
+            predictions=predicted,
+            config=CONFIG,
+            output=tmp_path / "member",
+            offers=tmp_path / "offers",
         )
     assert not (tmp_path / "member").exists()
+    assert not (tmp_path / "offers").exists()

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.offers import write_offers
 from tests.support.predictions import gap_of_mean, halved, members
 from tests.support.python import modules_after
-from tests.support.toy_ensemble import write_member
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.significance import gain_standard_error
@@ -22,17 +22,13 @@ SIZES = (1000, 2000, 3000, 4000)
 
 
 def stored(folder: Path, found: list[Predictions], floats: list[Predictions] | None = None) -> dict[str, Path]:
-    """Write members of the sizes `SIZES`; return their folders by name."""
+    """Write offers of members of the sizes `SIZES`; return their folders by name."""
     names = [f"m{i}" for i in range(len(found))]
     parts = halved(found), halved(floats or found)
-    for name, size, *predictions in zip(names, SIZES, *parts, strict=False):
-        model = folder / "models" / name
-        model.mkdir(parents=True)
-        config = json.dumps({"format": 1, "model": {"architecture": "dbof"}, "data": {}})
-        (model / "config.json").write_text(config)
-        (model / "weights.safetensors").write_bytes(b"x" * (size - len(config)))
-        write_member(folder / name, model, *predictions)
-    return {name: folder / name for name in names}
+    return {
+        name: write_offers(folder / name, {"8": (size, quantized)}, before)
+        for name, size, quantized, before in zip(names, SIZES, *parts, strict=False)
+    }
 
 
 def run(
@@ -40,7 +36,7 @@ def run(
 ) -> tuple[StageResult, EnsembleWeights]:
     config = SearchWeightsConfig.parse({"trials": 60, "size_margin": 0.0, "min_gain_errors": 0.0} | changes, "test")
     output = folder / "weights.json"
-    result = search_weights(members=stored(folder, found, floats), config=config, output=output)
+    result = search_weights(offers=stored(folder, found, floats), config=config, output=output)
     return result, EnsembleWeights.load(output)
 
 
@@ -100,7 +96,7 @@ def test_the_gap_before_quantization_uses_the_same_weights_and_videos(tmp_path: 
     ],
 )
 def test_other_predictions_before_quantization_are_refused(tmp_path: Path, before: list[Predictions], said: str):
-    with pytest.raises(DataError, match=rf"m0/predictions.* and .*m0/float_predictions.*: {said}"):
+    with pytest.raises(DataError, match=rf"m0/8\.safetensors and .*m0/float\.safetensors: {said}"):
         run(tmp_path, members(2), before)
     assert not (tmp_path / "weights.json").exists()
 
@@ -159,24 +155,46 @@ def test_a_budget_smaller_than_every_member_names_the_smallest(tmp_path: Path):
         run(tmp_path, members(2), budget_bytes=999)
 
 
-@pytest.mark.parametrize("part", ["model", "predictions.safetensors", "float_predictions.safetensors"])
-def test_an_incomplete_member_is_refused_with_its_name_and_what_it_lacks(tmp_path: Path, part: str):
+@pytest.mark.parametrize("part", ["offers.json", "8.safetensors", "float.safetensors"])
+def test_incomplete_offers_are_refused_with_their_name_and_what_they_lack(tmp_path: Path, part: str):
     folders = stored(tmp_path, members(2))
     (folders["m1"] / part).rename(tmp_path / "lost")
-    with pytest.raises(DataError, match=rf"m1: expected a member .* as 'm1', .* without {re.escape(part)}\."):
-        search_weights(members=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
+    with pytest.raises(DataError, match=rf"m1: expected offers .* as 'm1', .* without {re.escape(part)}\."):
+        search_weights(offers=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path):
-    folders = {"m0": stored(tmp_path, members(1))["m0"], "other": tmp_path / "models" / "m0"}
-    with pytest.raises(DataError, match=r"models/m0: expected a member .* as 'other', .* without model\."):
-        search_weights(members=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
+    (tmp_path / "other" / "8").mkdir(parents=True)
+    folders = {"m0": stored(tmp_path, members(1))["m0"], "other": tmp_path / "other"}
+    with pytest.raises(DataError, match=r"other: expected offers .* as 'other', .* without offers\.json\."):
+        search_weights(offers=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[", "offers.json"),
+        ('{"family": "dbof", "sizes": {}}', "sizes"),
+        ('{"family": "dbof", "sizes": {"8": 0}}', "sizes.8"),
+        ('{"family": "dbof", "sizes": {"8": 1e300}}', "sizes.8"),
+        ('{"family": "dbof", "sizes": {"../m0/8": 1000}}', "sizes"),
+        ('{"family": "dbof", "sizes": {"float": 1000}}', "'float' is not a size"),
+        ('{"sizes": {"8": 1000}}', "family"),
+    ],
+)
+def test_offers_of_absurd_content_are_refused(tmp_path: Path, content: str, said: str):
+    folders = stored(tmp_path, members(2))
+    (folders["m1"] / "offers.json").write_text(content)
+    with pytest.raises(DataError, match=rf"m1/offers\.json(.|\n)*{re.escape(said)}(.|\n)*Quantize the model again"):
+        search_weights(offers=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_the_bytes_of_the_model_count(tmp_path: Path):
     result, ensemble = run(tmp_path, members(1))
     assert ensemble.size_bytes == result.metrics["size_bytes"] == SIZES[0]
-    assert (tmp_path / "m0" / "predictions.safetensors").stat().st_size > SIZES[0]
+    assert ensemble.sizes == {"m0": "8"}
+    assert (tmp_path / "m0" / "8.safetensors").stat().st_size > SIZES[0]
 
 
 @pytest.mark.parametrize(
@@ -188,22 +206,22 @@ def test_only_the_bytes_of_the_model_count(tmp_path: Path):
     ],
 )
 def test_members_with_predictions_of_another_run_are_refused(tmp_path: Path, other: list[Predictions], said: str):
-    with pytest.raises(DataError, match=rf"m0/predictions.* and .*m1/predictions.*: {said}"):
+    with pytest.raises(DataError, match=rf"m0/8\.safetensors and .*m1/8\.safetensors: {said}"):
         run(tmp_path, [*members(1), *other])
 
 
 def test_no_members_are_refused(tmp_path: Path):
     with pytest.raises(DataError, match="at least one member, received none"):
-        search_weights(members={}, config=SearchWeightsConfig(), output=tmp_path / "out")
+        search_weights(offers={}, config=SearchWeightsConfig(), output=tmp_path / "out")
 
 
 def test_a_hold_out_that_is_not_divided_is_searched_and_reported_as_a_whole(tmp_path: Path):
     found = members(3, noise=1.5)
     folders = stored(tmp_path, found)
     for member, folder in zip(found, folders.values(), strict=True):
-        member.save(folder / "predictions.safetensors")
-        member.save(folder / "float_predictions.safetensors")
-    result = search_weights(members=folders, config=SearchWeightsConfig(trials=20), output=tmp_path / "weights.json")
+        member.save(folder / "8.safetensors")
+        member.save(folder / "float.safetensors")
+    result = search_weights(offers=folders, config=SearchWeightsConfig(trials=20), output=tmp_path / "weights.json")
     ensemble = EnsembleWeights.load(tmp_path / "weights.json")
     weights = np.array([ensemble.members.get(f"m{i}", 0.0) for i in range(3)])
     assert ensemble.gap_select == ensemble.gap == ensemble.gap_float
@@ -228,9 +246,9 @@ def test_what_is_reported_decides_nothing(tmp_path: Path):
 
 def test_members_of_runs_that_divided_the_hold_out_differently_are_refused(tmp_path: Path):
     folders = stored(tmp_path, members(2))
-    members(2)[1].save(folders["m1"] / "predictions.safetensors")
-    with pytest.raises(DataError, match=r"m1/predictions.*: the hold-out is divided differently, 200 and 0 videos"):
-        search_weights(members=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
+    members(2)[1].save(folders["m1"] / "8.safetensors")
+    with pytest.raises(DataError, match=r"m1/8\.safetensors: the hold-out is divided differently, 200 and 0 videos"):
+        search_weights(offers=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
 
 
 def test_the_share_of_the_search_is_now_that_of_the_data():

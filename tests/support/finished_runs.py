@@ -26,6 +26,7 @@ def write_summary(
             predictions=f"gs://bucket/{name}/predictions",
             member_key=f"{key}-quantized-{name}",
             member="" if name.startswith("vlad-a") else f"gs://bucket/{name}/member",
+            offers="" if name.startswith("vlad-a") else f"gs://bucket/{name}/offers",
         )
         for name, model in recipe.models().items()
     )

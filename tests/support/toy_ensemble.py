@@ -9,7 +9,6 @@ from typing import Any
 import keras
 import numpy as np
 
-from tests.support.predictions import members
 from tests.support.videos import video_of, write_shard
 from yt8m.data.format import DataSpec
 from yt8m.ensembling.files import EnsembleWeights
@@ -18,13 +17,14 @@ from yt8m.models import build_from_bytes
 from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, save_model
-from yt8m.predictions import Predictions
 from yt8m.quantization.methods import Method
 from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.prepare import PrepareConfig, prepare
 from yt8m.stages.quantize import QuantizationConfig, quantize_weights
 
+# Size in which the models below are quantized.
+SIZE = "8"
 # Members of the ensemble that tests share: weight and quantization method.
 SHARES = {"first": 0.25, "second": 0.35, "third": 0.4}
 METHODS: dict[str, Any] = {"first": "uniform", "second": "uniform_per_channel", "third": "kmeans"}
@@ -56,8 +56,8 @@ def write_weights(
 ) -> Path:
     """Write a file of ensemble weights like `search_weights`; return its path."""
     weights = EnsembleWeights(
-        members=dict(members), size_bytes=1000, budget_bytes=budget_bytes, method="flat",
-        gap_select=0.81, gap=0.79, gap_float=gap_float,
+        members=dict(members), sizes=dict.fromkeys(members, SIZE), size_bytes=1000, budget_bytes=budget_bytes,
+        method="flat", gap_select=0.81, gap=0.79, gap_float=gap_float,
     )  # fmt: skip
     weights.save(path)
     return path
@@ -70,7 +70,7 @@ def export_ensemble(models: Mapping[str, Path], weights: Path, folder: Path, **c
     with TemporaryDirectory() as inputs:
         export(
             partition=write_partition(Path(inputs), read_description(next(iter(models.values()))).data),
-            members={name: write_member(Path(inputs) / name, model) for name, model in models.items()},
+            members={name: write_member(Path(inputs) / name, {SIZE: model}) for name, model in models.items()},
             weights=weights,
             config=settings,
             output=output,
@@ -79,18 +79,10 @@ def export_ensemble(models: Mapping[str, Path], weights: Path, folder: Path, **c
     return output
 
 
-def write_member(folder: Path, model: Path, *predictions: Predictions) -> Path:
-    """Write a member with a copy of a model; return its folder.
-
-    Args:
-        folder: Folder to write.
-        model: Model folder.
-        predictions: Predictions of the quantized model, then those of the float model; arbitrary ones if left out.
-    """
-    shutil.copytree(model, Member(folder).model)
-    quantized, floats = predictions or members(2, videos=2)
-    quantized.save(Member(folder).predictions)
-    floats.save(Member(folder).float_predictions)
+def write_member(folder: Path, models: Mapping[str, Path]) -> Path:
+    """Write a member with copies of models by size; return its folder."""
+    for size, model in models.items():
+        shutil.copytree(model, Member(folder).model(size))
     return folder
 
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from yt8m.errors import BudgetError, DataError
+from yt8m.ensembling.members import Offer
+from yt8m.errors import BudgetError
 from yt8m.records.settings import Setting, resolve_setting
 
 # Bytes that the exported model takes besides the members' weights: once, and for the graph of each member. Measured on
@@ -93,20 +93,11 @@ def resolve_size_margin(stated: float | Literal["auto"]) -> Setting:
     return resolve_setting(stated, lambda: (f"{GRAPH_BYTES:,} bytes per member", reason))
 
 
-def model_sizes(models: Mapping[str, Path]) -> dict[str, int]:
-    """Measure the members' model folders, given by name.
-
-    Raises:
-        DataError: A folder is missing or empty.
-    """
-    return {name: _folder_bytes(name, path) for name, path in models.items()}
-
-
-def budget_of(sizes: Mapping[str, int], budget_bytes: int, size_margin: float | Literal["auto"]) -> Budget:
+def budget_of(sizes: Mapping[Offer, int], budget_bytes: int, size_margin: float | Literal["auto"]) -> Budget:
     """Make the budget of some members; see `Budget.of`.
 
     Args:
-        sizes: Bytes of each member's model folder by name.
+        sizes: Bytes of the model folder of each member in each of its sizes.
         budget_bytes: Maximum bytes of the exported model.
         size_margin: Overhead of the exported model.
 
@@ -120,16 +111,7 @@ def budget_of(sizes: Mapping[str, int], budget_bytes: int, size_margin: float | 
         instead = " If its graph takes less than is assumed, state ensemble.search.size_margin." * (left > 0)
         raise BudgetError(
             f"search_weights: no member fits into budget_bytes = {budget_bytes:,} ({left:,} bytes without those of "
-            f"graphs). The smallest is '{smallest}' with {sizes[smallest]:,} bytes. Raise the budget, train smaller "
-            f"models, or quantize further.{instead if budget.graph_bytes else ''}"
+            f"graphs). The smallest is '{smallest.member}' with {sizes[smallest]:,} bytes. Raise the budget, train "
+            f"smaller models, or quantize further.{instead if budget.graph_bytes else ''}"
         )
     return budget
-
-
-def _folder_bytes(name: str, path: Path) -> int:
-    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
-    if size == 0:
-        raise DataError(
-            f"search_weights: model '{name}': expected a model folder at {path}, received nothing. Train it."
-        )
-    return size

@@ -1,11 +1,16 @@
-"""Files that ensembling writes: the teachers of a family, and the weights of the final ensemble."""
+"""Files of ensembling: the teachers of a family, the sizes of a member, and the weights of the final ensemble."""
 
 import math
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from yt8m.config import Config, ConfigFile
+
+# Text of the size of a model: a number of bits, or `auto`. It names a folder and a file.
+Size = Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
+# No size, but the name of predictions before quantization beside those of the sizes.
+FLOAT = "float"
 
 
 class Combination(Config):
@@ -38,11 +43,30 @@ class TeacherSelection(ConfigFile):
     combinations: tuple[Combination, ...]
 
 
+class OffersFile(ConfigFile):
+    """The sizes of a member, from which `search_weights` chooses at most one.
+
+    Attributes:
+        family: Architecture of the model.
+        sizes: Bytes of the model's folder in each size, in the recipe's order.
+    """
+
+    family: str
+    sizes: dict[Size, PositiveInt] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _float_is_no_size(self) -> Self:
+        if FLOAT in self.sizes:
+            raise ValueError(f"'{FLOAT}' is not a size, as it names the predictions before quantization")
+        return self
+
+
 class EnsembleWeights(ConfigFile):
     """The result of stage `search_weights`, from which `export` builds the ensemble.
 
     Attributes:
         members: Weight of each member by name. The weights sum to 1; dropped models are absent.
+        sizes: Size of each member by name.
         size_bytes: Total bytes of the members' quantized models.
         budget_bytes: Maximum bytes of the exported model.
         method: Search method that found the weights.
@@ -52,6 +76,7 @@ class EnsembleWeights(ConfigFile):
     """
 
     members: dict[str, PositiveFloat] = Field(min_length=1)
+    sizes: dict[str, Size]
     size_bytes: NonNegativeInt
     budget_bytes: PositiveInt
     method: Literal["flat", "random", "ours"]
@@ -64,4 +89,12 @@ class EnsembleWeights(ConfigFile):
         total = math.fsum(self.members.values())
         if abs(total - 1) > 1e-6:
             raise ValueError(f"the members' weights must sum to 1; they sum to {total:.6g}")
+        return self
+
+    @model_validator(mode="after")
+    def _every_member_has_a_size(self) -> Self:
+        if self.sizes.keys() != self.members.keys():
+            raise ValueError(
+                f"expected a size of each of {sorted(self.members)}; received those of {sorted(self.sizes)}"
+            )
         return self

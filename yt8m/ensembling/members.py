@@ -1,20 +1,32 @@
 """Members of ensembles: their folders, and their hold-out predictions, checked to be of the same videos."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from yt8m.data.format import id_text
-from yt8m.errors import DataError
+from yt8m.ensembling.files import FLOAT, OffersFile
+from yt8m.errors import ConfigError, DataError
 from yt8m.predictions import Predictions
+
+_REMEDY = "Quantize the model again."
+
+Name = TypeVar("Name")
+
+
+class Offer(NamedTuple):
+    """A member in one of its sizes."""
+
+    member: str
+    size: str
 
 
 @dataclass(frozen=True)
 class Member:
-    """The folder that stage `quantize` writes: a quantized model with hold-out predictions.
+    """A folder that stage `quantize` writes: a model in every size in which the search may choose it.
 
     Beside them is the record of the model's training, for runs that take the member.
 
@@ -24,43 +36,89 @@ class Member:
 
     folder: Path
 
-    @property
-    def model(self) -> Path:
-        """Folder of the quantized model. Only its bytes count against a budget."""
-        return self.folder / "model"
+    def model(self, size: str) -> Path:
+        """Return the folder of the model in a size."""
+        return self.folder / size
+
+    @classmethod
+    def open(cls, name: str, folder: Path, size: str) -> Self:
+        """Check that a folder holds a member.
+
+        Args:
+            name: Name of the member, for errors.
+            folder: Folder written by stage `quantize`.
+            size: Size in which it is needed.
+
+        Raises:
+            DataError: There is no model in this size.
+        """
+        member = cls(folder)
+        _check_parts(name, folder, "a member", [member.model(size)])
+        return member
+
+
+@dataclass(frozen=True)
+class Offers:
+    """The other folder that stage `quantize` writes: what the search needs to know of a member in its sizes.
+
+    Attributes:
+        folder: The folder. It need not be complete, unless it was opened with `open`.
+    """
+
+    folder: Path
 
     @property
-    def predictions(self) -> Path:
-        """Predictions of the quantized model."""
-        return self.folder / "predictions.safetensors"
+    def description(self) -> Path:
+        """File with the sizes and their bytes (`yt8m.ensembling.files.OffersFile`)."""
+        return self.folder / "offers.json"
 
     @property
     def float_predictions(self) -> Path:
         """Predictions of the model before quantization."""
-        return self.folder / "float_predictions.safetensors"
+        return self.folder / f"{FLOAT}.safetensors"
+
+    def predictions(self, size: str) -> Path:
+        """Return the file with the predictions of the model in a size."""
+        return self.folder / f"{size}.safetensors"
+
+    def read(self) -> OffersFile:
+        """Read the description.
+
+        Raises:
+            DataError: Its content is not one that stage `quantize` writes.
+        """
+        try:
+            return OffersFile.load(self.description)
+        except ConfigError as error:
+            raise DataError(f"{error}\n{self.description}: damaged, or of another version. {_REMEDY}") from None
 
     @classmethod
     def open(cls, name: str, folder: Path) -> Self:
-        """Check that a folder holds a member.
+        """Check that a folder holds the offers of a member.
 
         Args:
             name: Name of the member, for errors.
             folder: Folder written by stage `quantize`.
 
         Raises:
-            DataError: A part of the member is missing.
+            DataError: A file is missing, or the description is damaged.
         """
-        member = cls(folder)
-        for path in (member.model, member.predictions, member.float_predictions):
-            if not path.exists():
-                raise DataError(
-                    f"{folder}: expected a member written by the quantize step as '{name}', received a folder without "
-                    f"{path.relative_to(folder)}. Quantize the model again."
-                )
-        return member
+        offers = cls(folder)
+        _check_parts(name, folder, "offers", [offers.description, offers.float_predictions])
+        _check_parts(name, folder, "offers", map(offers.predictions, offers.read().sizes))
+        return offers
 
 
-def load_members(paths: Mapping[str, Path], top_k: int) -> dict[str, Predictions]:
+def _check_parts(name: str, folder: Path, what: str, parts: Iterable[Path]) -> None:
+    for path in parts:
+        if not path.exists():
+            raise DataError(
+                f"{folder}: expected {what} written by the quantize step as '{name}', received a folder without "
+                f"{path.relative_to(folder)}. {_REMEDY}"
+            )
+
+
+def load_members(paths: Mapping[Name, Path], top_k: int) -> dict[Name, Predictions]:
     """Read the predictions of several models on the same videos.
 
     Memory is 6 * K bytes per video and member: 1.3 GB for 9 members with K = 100 on 232,072 videos.
@@ -78,7 +136,7 @@ def load_members(paths: Mapping[str, Path], top_k: int) -> dict[str, Predictions
     """
     if not paths:
         raise DataError("predictions: expected at least one member, received none. Name the models to combine.")
-    members: dict[str, Predictions] = {}
+    members: dict[Name, Predictions] = {}
     for name, path in paths.items():
         members[name] = Predictions.load(path)
         first = next(iter(members))

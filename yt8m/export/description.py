@@ -36,11 +36,14 @@ class MemberDescription(Config):
     Attributes:
         weight: Weight of the member in the mean.
         family: Architecture of the member.
+        size: Size in which it was quantized: a number of bits, or `auto`. Empty in models exported before there were
+            several.
         size_bytes: Bytes of the member's quantized weights.
     """
 
     weight: PositiveFloat
     family: str
+    size: str = Field(default="")
     size_bytes: NonNegativeInt
 
 

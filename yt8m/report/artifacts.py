@@ -23,6 +23,7 @@ class ModelArtifacts(Config):
         predictions: URI of its predictions for the hold-out.
         member_key: Name of the work that quantized the model. Empty if it is not quantized.
         member: URI of the quantized member's folder. Empty if it is not quantized.
+        offers: URI of the folder that the search for weights reads of the member.
     """
 
     model: str
@@ -35,6 +36,7 @@ class ModelArtifacts(Config):
     predictions: str
     member_key: str = ""
     member: str = ""
+    offers: str = ""
 
 
 def list_artifacts(records: Sequence[NodeRecord], families: Mapping[str, Sequence[str]]) -> tuple[ModelArtifacts, ...]:
@@ -62,6 +64,7 @@ def _of_model(model: ModelRun, group: str) -> ModelArtifacts:
         predictions=final.artifacts["predictions"],
         member_key=_key(quantize) if quantize else "",
         member=quantize.artifacts["member"] if quantize else "",
+        offers=quantize.artifacts["offers"] if quantize else "",
     )
 
 

@@ -269,7 +269,7 @@ class Summary(Config):
         nodes_seconds: Sum of the durations.
     """
 
-    format: Literal[2] = 2
+    format: Literal[3] = 3
     final: Final
     parts: Parts = Parts()
     warnings: tuple[RunWarning, ...] = ()

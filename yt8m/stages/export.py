@@ -180,7 +180,8 @@ def _model_folders(ensemble: EnsembleWeights, members: Mapping[str, Path], sourc
     for name in ensemble.members:
         if name not in members:
             raise ConfigError(f"{source}: members: model '{name}' is not among the members. {suggest(name, members)}")
-    return {name: Member.open(name, members[name]).model for name in ensemble.members}
+    sizes = ensemble.sizes
+    return {name: Member.open(name, members[name], sizes[name]).model(sizes[name]) for name in ensemble.members}
 
 
 def _describe(
@@ -201,6 +202,7 @@ def _describe(
     described = {
         name: MemberDescription(
             weight=ensemble.members[name],
+            size=ensemble.sizes[name],
             family=models[name].model.architecture,
             size_bytes=_weights_bytes(folder),
         )

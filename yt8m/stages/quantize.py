@@ -13,8 +13,10 @@ from yt8m import storage
 from yt8m.bootstrap import difference_error
 from yt8m.config import Config
 from yt8m.data.partition import Partition
-from yt8m.ensembling.members import Member, load_members
+from yt8m.ensembling.files import OffersFile
+from yt8m.ensembling.members import Member, Offers, load_members
 from yt8m.errors import DataError
+from yt8m.export.budget import directory_bytes
 from yt8m.metrics import keys_from_top
 from yt8m.models.files import WEIGHTS_FILE, read_description, save_weights
 from yt8m.predictions import Predictions
@@ -27,6 +29,9 @@ from yt8m.stages.result import StageResult
 from yt8m.training.auto.rules import resolve_threshold_elements
 from yt8m.training.config import Auto
 from yt8m.training.provenance import FILE_NAME
+
+# Sizes in which a member is offered to the search, the first of which gives the figures of the stage.
+_SIZES = ("8",)
 
 
 class QuantizationConfig(Config):
@@ -55,8 +60,10 @@ class QuantizeConfig(QuantizationConfig):
     evaluation: EvaluateConfig = EvaluateConfig()
 
 
-def quantize(*, partition: Path, model: Path, predictions: Path, config: QuantizeConfig, output: Path) -> StageResult:
-    """Quantize a model, predict the hold-out videos with it, and store both as a member of an ensemble.
+def quantize(
+    *, partition: Path, model: Path, predictions: Path, config: QuantizeConfig, output: Path, offers: Path
+) -> StageResult:
+    """Quantize a model as a member of an ensemble, and predict the hold-out videos with it, in every size.
 
     Args:
         partition: Partition file with the hold-out shards.
@@ -64,10 +71,12 @@ def quantize(*, partition: Path, model: Path, predictions: Path, config: Quantiz
         predictions: Predictions of that model, from the same step.
         config: Method and threshold, and how the quantized model is measured.
         output: Folder of the member (`yt8m.ensembling.members.Member`), written atomically.
+        offers: Folder of what the search reads (`yt8m.ensembling.members.Offers`), written atomically.
 
     Returns:
-        Metrics and details of `quantize_weights`, and of `evaluate` for the quantized model; and the metric
-        `quantization_loss_error`, the standard error of the difference in GAP to the float model.
+        Of the first size, the metrics and details of `quantize_weights`, and of `evaluate` for the quantized model; and
+        the metric `quantization_loss_error`, the standard error of the difference in GAP to the float model. Details
+        `sizes`, the bytes of the model's folder in each size.
 
     Raises:
         DataError: There is no model, it is already quantized, or a weight is not finite; the predictions are of other
@@ -75,23 +84,43 @@ def quantize(*, partition: Path, model: Path, predictions: Path, config: Quantiz
             be read.
     """
     _check_predictions(predictions, Partition.load(partition), config.evaluation.top_k)
-    with storage.publish_directory(output) as folder:
-        member = Member(folder)
-        result = quantize_weights(model=model, config=config, output=member.model)
-        shutil.copyfile(predictions, member.float_predictions)
+    with storage.publish_directory(output) as folder, storage.publish_directory(offers) as offers_folder:
+        member, offered = Member(folder), Offers(offers_folder)
+        shutil.copyfile(predictions, offered.float_predictions)
         if (model / FILE_NAME).is_file():
             shutil.copyfile(model / FILE_NAME, folder / FILE_NAME)  # for runs that take the member
-        measured = measure(
-            result,
-            partition=partition,
-            model=member.model,
-            config=config.evaluation,
-            predictions=member.predictions,
-        )
-        # The ids of the hold-out videos are known only now.
-        both = load_members({"float": predictions, "quantized": member.predictions}, config.evaluation.top_k)
+        results = [
+            _make(
+                partition=partition,
+                model=model,
+                config=config,
+                floats=predictions,
+                output=member.model(size),
+                predictions=offered.predictions(size),
+            )
+            for size in _SIZES
+        ]
+        family = read_description(model).model.architecture
+        sizes = {size: directory_bytes(member.model(size)) for size in _SIZES}
+        OffersFile(family=family, sizes=sizes).save(offered.description)
+    return StageResult(results[0].metrics, {**results[0].details, "sizes": sizes})
+
+
+def _make(
+    *, partition: Path, model: Path, config: QuantizeConfig, floats: Path, output: Path, predictions: Path
+) -> StageResult:
+    """Quantize a model in one size, and predict the hold-out videos with it."""
+    result = measure(
+        quantize_weights(model=model, config=config, output=output),
+        partition=partition,
+        model=output,
+        config=config.evaluation,
+        predictions=predictions,
+    )
+    # The ids of the hold-out videos are known only now.
+    both = load_members({"float": floats, "quantized": predictions}, config.evaluation.top_k)
     error = _loss_error(both["float"], both["quantized"], config.evaluation.gap_top_k)
-    return StageResult({**measured.metrics, "quantization_loss_error": error}, measured.details)
+    return StageResult({**result.metrics, "quantization_loss_error": error}, result.details)
 
 
 def _loss_error(floats: Predictions, quantized: Predictions, gap_top_k: int) -> float:

@@ -1,6 +1,5 @@
 """Stage `search_weights`: searches the members of the final ensemble within a byte budget, and their weights."""
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ import numpy.typing as npt
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from yt8m.config import Config
-from yt8m.ensembling.budget import Budget, budget_for_all, budget_of, model_sizes, resolve_size_margin
-from yt8m.ensembling.files import EnsembleWeights
-from yt8m.ensembling.members import Member, load_members
+from yt8m.ensembling.budget import Budget, budget_for_all, budget_of, resolve_size_margin
+from yt8m.ensembling.files import EnsembleWeights, OffersFile
+from yt8m.ensembling.members import Offer, Offers, load_members
 from yt8m.ensembling.scores import EnsembleScores
 from yt8m.ensembling.search import guided_search, random_search
 from yt8m.ensembling.significance import choose_method, gain_standard_error
@@ -69,9 +68,9 @@ class SearchWeightsConfig(SearchConfig):
 
 @dataclass(frozen=True)
 class _Holdout:
-    """Names and sizes of the members, and their scores on the two parts of the hold-out."""
+    """The members in their sizes, their bytes, and their scores on the two parts of the hold-out."""
 
-    names: tuple[str, ...]
+    offers: tuple[Offer, ...]
     budget: Budget
     search: EnsembleScores
     report: EnsembleScores
@@ -80,10 +79,14 @@ class _Holdout:
 
     def named(self, weights: Weights) -> dict[str, float]:
         """Return the positive weights by member name."""
-        return {name: float(w) for name, w in zip(self.names, weights, strict=True) if w > 0}
+        return {offer.member: float(w) for offer, w in zip(self.offers, weights, strict=True) if w > 0}
+
+    def sizes(self, weights: Weights) -> dict[str, str]:
+        """Return the sizes of the members with positive weights by name."""
+        return {offer.member: offer.size for offer, w in zip(self.offers, weights, strict=True) if w > 0}
 
 
-def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, output: Path) -> StageResult:
+def search_weights(*, offers: Mapping[str, Path], config: SearchWeightsConfig, output: Path) -> StageResult:
     """Compare the flat average, random search (paper, section 4.3) and a guided search, and keep the best.
 
     Weights are searched on the part of the hold-out that decides. The other part gives `gap`, the figure to quote:
@@ -92,9 +95,9 @@ def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, 
     `yt8m.ensembling.scores`).
 
     Args:
-        members: Folder of each member by name, as written by `quantize`. The bytes of its model count against the
-            budget. Its predictions before quantization measure the cost of quantization to the ensemble and do not
-            influence the search.
+        offers: Folder of what `quantize` wrote of each member for the search, by name. The bytes of its model count
+            against the budget. Its predictions before quantization measure the cost of quantization to the ensemble and
+            do not influence the search.
         config: Budget, search and GAP.
         output: File that receives the members and their weights as JSON (`EnsembleWeights`).
 
@@ -105,13 +108,14 @@ def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, 
         members and their graphs), `settings`, `random_trials` and `part` (of the hold-out, on which `gap` is computed).
 
     Raises:
-        DataError: A folder is no member, or the members' predictions are not of the same videos.
+        DataError: A folder has no offers of a member, or the members' predictions are not of the same videos.
         BudgetError: Even the smallest member does not fit.
     """
-    opened = {name: Member.open(name, folder) for name, folder in members.items()}
-    holdout = _read(opened, config)
+    opened = {name: Offers.open(name, folder) for name, folder in offers.items()}
+    described = {name: each.read() for name, each in opened.items()}
+    holdout = _read(opened, described, config)
     started = time.perf_counter()
-    own_gaps = holdout.search.gaps(np.eye(len(holdout.names)))
+    own_gaps = holdout.search.gaps(np.eye(len(holdout.offers)))
     methods, trials = _search(holdout, own_gaps, config)
     seconds = time.perf_counter() - started
     counts = {"flat": 1, "random": trials[0].done, "ours": trials[1].done}
@@ -133,7 +137,7 @@ def search_weights(*, members: Mapping[str, Path], config: SearchWeightsConfig, 
         },
         details={
             "methods": rows,
-            "members": _table_of_members(holdout, opened, ensemble, own_gaps),
+            "members": _table_of_members(holdout, described, ensemble, own_gaps),
             "frontier": _frontier(holdout, trials, own_gaps),
             "guard": guard,
             "part": holdout.part,
@@ -169,23 +173,23 @@ def _search(
     return {"flat": flat, "random": random.best()[0], "ours": ours}, (random, guided)
 
 
-def _read(opened: Mapping[str, Member], config: SearchWeightsConfig) -> _Holdout:
-    members = load_members({name: member.predictions for name, member in opened.items()}, config.gap_top_k)
-    models = {name: member.model for name, member in opened.items()}
-    sizes = model_sizes(models)
+def _read(opened: Mapping[str, Offers], described: Mapping[str, OffersFile], config: SearchWeightsConfig) -> _Holdout:
+    sizes = {Offer(name, size): count for name, each in described.items() for size, count in each.sizes.items()}
+    members = load_members({each: opened[each.member].predictions(each.size) for each in sizes}, config.gap_top_k)
     budget = budget_of(sizes, config.budget_bytes, config.size_margin)
     first = next(iter(members.values()))
     search = EnsembleScores(list(members.values()), first.rows_select, top_k=config.gap_top_k)
     report = search
     if first.part == "report":
         report = EnsembleScores(list(members.values()), first.rows_report, top_k=config.gap_top_k)
-    return _Holdout(tuple(members), budget, search, report, first.rows_report, first.part)
+    return _Holdout(tuple(sizes), budget, search, report, first.rows_report, first.part)
 
 
-def _float_gap(weights: Mapping[str, float], opened: Mapping[str, Member], holdout: _Holdout, top_k: int) -> float:
+def _float_gap(weights: Mapping[str, float], opened: Mapping[str, Offers], holdout: _Holdout, top_k: int) -> float:
     """Compute the ensemble's GAP before quantization on the report part of the hold-out."""
     # Loaded together with one quantized member, so that all are checked to be of the same videos.
-    compared = {"8 bits": next(iter(opened.values())).predictions}
+    name, size = holdout.offers[0]
+    compared = {"": opened[name].predictions(size)}
     floats = {name: opened[name].float_predictions for name in weights}
     _, *members = load_members(compared | floats, top_k).values()
     return float(EnsembleScores(members, holdout.report_rows, top_k=top_k).gaps(list(weights.values()))[0])
@@ -202,6 +206,7 @@ def _score(holdout: _Holdout, methods: Mapping[str, Weights], trials: Mapping[st
             "gap": float(report[i]),
             "size_bytes": int(holdout.budget.size_of(weights)),
             "members": holdout.named(weights),
+            "sizes": holdout.sizes(weights),
         }
         for i, (name, weights) in enumerate(methods.items())
     ]
@@ -228,32 +233,33 @@ def _error_to_best_member(holdout: _Holdout, weights: Weights, own_gaps: npt.NDA
 
 
 def _table_of_members(
-    holdout: _Holdout, opened: Mapping[str, Member], ensemble: EnsembleWeights, own_gaps: npt.NDArray[np.float64]
+    holdout: _Holdout,
+    described: Mapping[str, OffersFile],
+    ensemble: EnsembleWeights,
+    own_gaps: npt.NDArray[np.float64],
 ) -> list[dict[str, Any]]:
     """Make the paper's table 4, including dropped members with weight 0."""
-    reported = holdout.report.gaps(np.eye(len(holdout.names)))
+    reported = holdout.report.gaps(np.eye(len(holdout.offers)))
     return [
         {
             "name": name,
-            "family": _architecture(opened[name].model),
+            "family": described[name].family,
+            "size": chosen,
             "size_bytes": int(size),
             "size_share": int(size) / ensemble.size_bytes if name in ensemble.members else 0.0,
             "weight": ensemble.members.get(name, 0.0),
             "gap_select": float(searched),
             "gap": float(gap),
         }
-        for name, size, searched, gap in zip(holdout.names, holdout.budget.sizes, own_gaps, reported, strict=True)
+        for (name, chosen), size, searched, gap in zip(
+            holdout.offers, holdout.budget.sizes, own_gaps, reported, strict=True
+        )
     ]
-
-
-def _architecture(model: Path) -> str:
-    path = model / "config.json"
-    return str(json.loads(path.read_text())["model"]["architecture"]) if path.is_file() else ""
 
 
 def _frontier(holdout: _Holdout, searches: Sequence[Trials], own_gaps: npt.NDArray[np.float64]) -> list[dict[str, Any]]:
     """Compute the Pareto frontier of GAP against bytes over all weights tried, even those beyond the budget."""
-    own = np.eye(len(holdout.names))
+    own = np.eye(len(holdout.offers))
     weights = np.concatenate([own, *(trials.weights() for trials in searches)])
     gaps = np.concatenate([own_gaps, *(trials.gaps() for trials in searches)])
     sizes = holdout.budget.size_of(weights)

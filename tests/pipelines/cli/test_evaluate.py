@@ -71,13 +71,15 @@ def test_names_choose_the_exported_model_final_weights_and_the_weights_of_a_node
             "default": (),
             "export": ("--model", "export"),
             "quantized": ("--model", "quantize-one"),
+            "8 bits": ("--model", "quantize-one@8"),
             "trained": ("--model", "train-one"),
             "two": ("--model", "two"),
         }.items()
     }
     nodes = [each["node"] for each in found.values()]
-    assert nodes == ["export", "export", "quantize-one", "train-one", "train-two"]
+    assert nodes == ["export", "export", "quantize-one", "quantize-one", "train-one", "train-two"]
     assert found["default"]["gap"] == found["export"]["gap"] == pytest.approx(found["quantized"]["gap"], abs=1e-4)
+    assert found["8 bits"]["gap"] == found["quantized"]["gap"]
     # The node train-one has the weights of the other model in this run.
     assert found["trained"]["gap"] == found["two"]["gap"] != found["export"]["gap"]
 
@@ -101,6 +103,8 @@ def test_other_shards_count_as_a_whole(finished: Path, run: Callable) -> None:
         (["--model", "."], "--input: missing. A folder does not tell on which videos its model was trained"),
         (["--run", "RUN", "--model", "ome"], "has no model 'ome'. Did you mean 'one'? Known: export, one, two."),
         (["--run", "RUN", "--model", "quantize-two"], "has no model 'quantize-two'"),
+        (["--run", "RUN", "--model", "quantize-one@4"], "no size '4' in "),
+        (["--run", "RUN", "--model", "one@8"], "one@8: only quantized models have sizes"),
         (["--run", "RUN", "--model", "."], "To evaluate a folder, leave out --run and give --input."),
         (["--run", "RUN", "--on-bad", "fail"], "--on-bad: only with --input"),
         (["--run", "RUN", "--layout", "id=x"], "--layout: only with --input"),

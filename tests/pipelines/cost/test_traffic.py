@@ -122,7 +122,11 @@ def test_checkpoints_of_training_hold_moments_and_those_of_averaging_also_averag
 def test_models_are_quantized_as_the_recipe_says(small: Callable[..., Recipe]) -> None:
     recipe = small(lambda _: None, "quantization.method=float16", "quantization.threshold_elements=0")
     model = estimate_models(recipe)["dbof-s"]
-    assert bytes_of(recipe)["quantize-dbof-s"].artifacts == {"member": model.quantized_bytes + 2 * PREDICTIONS}
+    assert bytes_of(recipe)["quantize-dbof-s"].artifacts == {
+        "member": model.quantized_bytes,
+        "offers": 2 * PREDICTIONS,
+    }
+    assert bytes_of(recipe)["search-weights"].fetched == 2 * 2 * PREDICTIONS
     assert model.quantized_bytes == 2 * model.parameters
 
 

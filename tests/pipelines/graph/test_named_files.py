@@ -128,7 +128,11 @@ def test_a_store_that_denies_access_is_asked_once_and_left_to_prepare(
     raw["export"] = {"vocabulary": "gs://bucket/names.csv"}
     compilation = Compilation(raw, "r", read_data="if possible")
     assert asked == ["gs://bucket/names.csv"]
-    assert set(compilation.unread_files.values()) == {"gs://bucket/names.csv", "gs://bucket/dbof-a/member"}
+    assert set(compilation.unread_files.values()) == {
+        "gs://bucket/names.csv",
+        "gs://bucket/dbof-a/member",
+        "gs://bucket/dbof-a/offers",
+    }
     with pytest.raises(StorageError, match=r"names\.csv: access denied"):
         Compilation(raw, "r", read_data=True)
 
@@ -145,7 +149,8 @@ def test_models_of_another_run_that_are_gone_are_refused_when_the_run_starts(
         ConfigError, match=rf"r: from: {run}: dbof-a: member: {tmp_path}/dbof-a/member: there is no such"
     ):
         Compilation(raw, "r", read_data=True)
-    (tmp_path / "dbof-a" / "member").mkdir(parents=True)
+    for name in ("member", "offers"):
+        (tmp_path / "dbof-a" / name).mkdir(parents=True)
     Compilation(raw, "r", read_data=True)
 
 

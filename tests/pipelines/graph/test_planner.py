@@ -150,8 +150,9 @@ def test_students_read_the_parts_of_all_workers(small: Small) -> None:
 
 def test_without_students_the_candidates_are_the_ensemble(small: Small) -> None:
     plan = make_plan(small(lambda raw: [raw.pop(key) for key in ("students", "teacher_groups", "ensemble")]))
-    members = {name: Ref(f"quantize-{name}", "member") for name in ("dbof-a", "dbof-b", "vlad-a")}
-    assert plan["search-weights"].fan_in == plan["export"].fan_in == {"member": members}
+    for node, output in (("search-weights", "offers"), ("export", "member")):
+        read = {name: Ref(f"quantize-{name}", output) for name in ("dbof-a", "dbof-b", "vlad-a")}
+        assert plan[node].fan_in == {output: read}
     assert not [node for node in plan.nodes.values() if node.stage == "soft_targets"]
 
 
@@ -164,7 +165,7 @@ def test_a_report_has_room_for_any_number_of_models(small: Small) -> None:
 def test_long_names_come_first_in_titles(small: Small) -> None:
     plan = make_plan(small(lambda _: None, "students.dbof-from-netvlad={like: dbof-a, learn_from: netvlad}"))
     assert plan["train-dbof-s"].title == "Train dbof-s"
-    assert plan["quantize-dbof-s"].title == "8-bit dbof-s"
+    assert plan["quantize-dbof-s"].title == "Quantize dbof-s"
     assert plan["train-dbof-from-netvlad"].title == "dbof-from-netvlad train"
     assert plan["average-dbof-from-netvlad"].title == "dbof-from-netvlad average"
     assert plan["soft-targets-dbof"].title == "Soft targets"
@@ -254,9 +255,9 @@ def test_models_of_another_run_have_no_nodes_but_are_read_and_are_part_of_the_ke
     assert imported(plan["soft-targets-dbof"]) == {name: f"{uris[name]}averaged" for name in ("dbof-a", "dbof-b")}
     assert plan["soft-targets-dbof"].arguments["workers"] == 1
     assert plan["soft-targets-dbof"].code == {"dbof"}
-    for name in ("search-weights", "export"):
-        assert imported(plan[name]) == {"vlad-s": f"{uris['vlad-s']}member"}
-        assert list(plan[name].fan_in["member"]) == members
+    for name, output in (("search-weights", "offers"), ("export", "member")):
+        assert imported(plan[name]) == {"vlad-s": f"{uris['vlad-s']}{output}"}
+        assert list(plan[name].fan_in[output]) == members
     assert plan["select-dbof"].dependencies == set()
     read = {"select-dbof", "soft-targets-dbof", "search-weights", "export"}
     assert changed(plan, plan_with("other")) == read | {"train-dbof-s", "average-dbof-s", "quantize-dbof-s", "report"}

@@ -142,7 +142,7 @@ def test_another_image_and_other_baselines_are_named(run: Run) -> None:
 def test_another_order_of_numbered_inputs_is_named(run: Run) -> None:
     lines = run.explain("search-weights", "--set", "ensemble.members=[vlad-2, dbof-s]")
     assert lines[0] == "search-weights would run:"
-    assert '  parameter names.member: ["dbof-s", "vlad-2"] -> ["vlad-2", "dbof-s"]' in lines
+    assert '  parameter names.offers: ["dbof-s", "vlad-2"] -> ["vlad-2", "dbof-s"]' in lines
 
 
 def test_an_artifact_that_is_gone_is_named(run: Run) -> None:

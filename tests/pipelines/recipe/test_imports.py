@@ -121,7 +121,7 @@ def test_runs_that_do_not_exist_or_have_not_finished_are_refused(small: Load, tm
 
 def test_a_summary_without_models_is_refused(small: Load, tmp_path: Path) -> None:
     run = write_summary(tmp_path / "run", small())
-    (run / "summary.json").write_text('{"final": {}, "tables": {}, "format": 2}')
+    (run / "summary.json").write_text('{"final": {}, "tables": {}, "format": 3}')
     assert "lists no models. Make the report again" in problem(small, only_family(run))
 
 
@@ -129,7 +129,7 @@ def test_a_summary_of_another_version_is_refused_with_the_remedy(small: Load, tm
     run = write_summary(tmp_path / "run", small())
     (run / "summary.json").write_text('{"final": {"gap_held_out": 0.5}, "tables": {}, "format": 1}')
     told = problem(small, only_family(run))
-    assert "summary.json: written by another version of yt8m (format 1; this version reads 2)" in told
+    assert "summary.json: written by another version of yt8m (format 1; this version reads 3)" in told
     assert "Run its recipe again with this version" in told
 
 
