@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support.offers import write_offers
-from tests.support.predictions import gap_of_mean, halved, members
+from tests.support.predictions import gap_of_mean, halved, members, with_noise
 from tests.support.python import modules_after
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.scores import EnsembleScores
@@ -186,6 +186,83 @@ def test_offers_of_absurd_content_are_refused(tmp_path: Path, content: str, said
     folders = stored(tmp_path, members(2))
     (folders["m1"] / "offers.json").write_text(content)
     with pytest.raises(DataError, match=rf"m1/offers\.json(.|\n)*{re.escape(said)}(.|\n)*Quantize the model again"):
+        search_weights(offers=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+BITS = {"8": (1.0, 0.0), "4": (0.5, 0.05), "2": (0.25, 3.0)}
+
+
+def sized(folder: Path, *sizes: str, number: int = 6) -> dict[str, Path]:
+    """Write offers of members in some sizes, the smaller of which are noisier; return their folders by name."""
+    return {
+        f"m{i}": write_offers(
+            folder / f"m{i}",
+            {
+                size: (int((1000 + 1000 * (i % 3)) * BITS[size][0]), with_noise(each, BITS[size][1], i))
+                for size in sizes
+            },
+        )
+        for i, each in enumerate(halved(members(number, videos=1200, noise=1.5)))
+    }
+
+
+def searched(folder: Path, folders: dict[str, Path], **changes: float) -> tuple[StageResult, EnsembleWeights]:
+    config = SearchWeightsConfig.parse({"trials": 150, "size_margin": 0.0, "min_gain_errors": 0.0} | changes, "test")
+    result = search_weights(offers=folders, config=config, output=folder / "weights.json")
+    return result, EnsembleWeights.load(folder / "weights.json")
+
+
+def test_in_the_bytes_of_the_8_bit_ensemble_smaller_sizes_make_room_for_more(tmp_path: Path):
+    _, eight = searched(tmp_path, sized(tmp_path / "one", "8"), budget_bytes=5000)
+    result, ensemble = searched(tmp_path, sized(tmp_path / "all", *BITS), budget_bytes=eight.size_bytes)
+    assert ensemble.gap_select > eight.gap_select
+    assert len(ensemble.members) > len(eight.members)
+    assert ensemble.size_bytes <= eight.size_bytes
+    assert ensemble.sizes.keys() == ensemble.members.keys()
+    sizes = {name: int((1000 + 1000 * (int(name[1:]) % 3)) * BITS[size][0]) for name, size in ensemble.sizes.items()}
+    assert ensemble.size_bytes == sum(sizes.values())
+    rows = {row["name"]: row for row in result.details["members"]}
+    assert list(rows) == [f"m{i}" for i in range(6)]
+    assert {name: rows[name]["size"] for name in ensemble.sizes} == ensemble.sizes
+    assert {name: rows[name]["size_bytes"] for name in sizes} == sizes
+    # What a member has in its size, not in the first one.
+    name, size = next((name, size) for name, size in ensemble.sizes.items() if size != "8")
+    one = Predictions.load(tmp_path / "all" / name / f"{size}.safetensors")
+    alone = gap_of_mean([one], np.ones(1), np.arange(1, 1200, 2))
+    assert rows[name]["gap"] == pytest.approx(alone, abs=1e-6)
+    methods = {row["method"]: row for row in result.details["methods"]}
+    assert all(row["size_bytes"] <= eight.size_bytes for row in methods.values())
+    assert methods["ours"]["trials"] <= methods["random"]["trials"] == 300
+    assert len(set(methods["flat"]["sizes"].values())) == 1
+
+
+def test_the_papers_point_is_the_ensemble_that_8_bits_alone_give(tmp_path: Path):
+    folders = sized(tmp_path / "all", *BITS)
+    result, _ = searched(tmp_path, folders, budget_bytes=5000)
+    alone, eight = searched(tmp_path, sized(tmp_path / "one", "8"), budget_bytes=5000)
+    point = result.details["paper_point"]
+    assert set(point["sizes"].values()) == {"8"}
+    assert point["size_bytes"] <= 5000
+    assert point["gap_select"] >= eight.gap_select
+    assert alone.details["paper_point"]["gap_select"] == max(row["gap_select"] for row in alone.details["methods"])
+    for row in result.details["frontier"]:
+        assert row["sizes"].keys() == row["members"].keys()
+    assert len({size for row in result.details["frontier"] for size in row["sizes"].values()}) > 1
+    none, _ = searched(tmp_path, sized(tmp_path / "four", "4"), budget_bytes=5000)
+    assert "paper_point" not in none.details
+
+
+def test_members_that_fit_in_small_sizes_alone_are_searched(tmp_path: Path):
+    _, ensemble = searched(tmp_path, sized(tmp_path / "all", *BITS), budget_bytes=900)
+    assert ensemble.size_bytes <= 900
+    assert "8" not in ensemble.sizes.values()
+
+
+def test_sizes_with_predictions_of_different_videos_are_refused(tmp_path: Path):
+    folders = sized(tmp_path, "8", "4", number=2)
+    halved(members(1, videos=1199))[0].save(folders["m1"] / "4.safetensors")
+    with pytest.raises(DataError, match=r"m0/8\.safetensors and .*m1/4\.safetensors: different number of videos"):
         search_weights(offers=folders, config=SearchWeightsConfig(), output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

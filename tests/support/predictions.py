@@ -42,6 +42,16 @@ def halved(found: list[Predictions]) -> list[Predictions]:
     return [replace(member, report=np.arange(member.num_videos) % 2 == 1) for member in found]
 
 
+def with_noise(predictions: Predictions, noise: float, seed: int = 0) -> Predictions:
+    """Add noise to the logits of all classes, as quantization does; 0 gives the same predictions."""
+    table = dense(predictions)
+    logits = np.log(np.maximum(table, 1e-7)) - np.log1p(-np.minimum(table, 1 - 1e-6))
+    logits += np.random.default_rng(seed).normal(0, noise, table.shape) if noise else 0
+    scores = (1 / (1 + np.exp(-logits))).astype(np.float32) if noise else table
+    classes = np.argsort(-scores, axis=1, kind="stable")[:, : predictions.top_k]
+    return replace(predictions, classes=classes.astype(np.uint16), scores=np.take_along_axis(scores, classes, axis=1))
+
+
 def dense(predictions: Predictions) -> np.ndarray:
     """Return the probabilities (N, C), 0 beyond the stored top K."""
     table = np.zeros((predictions.num_videos, predictions.num_classes), np.float32)

@@ -9,6 +9,8 @@ from yt8m.config import Config, ConfigFile
 
 # Text of the size of a model: a number of bits, or `auto`. It names a folder and a file.
 Size = Annotated[str, Field(pattern=r"^[a-z0-9]+$")]
+# Size in which the paper stores all members.
+PAPER_SIZE = "8"
 # No size, but the name of predictions before quantization beside those of the sizes.
 FLOAT = "float"
 

@@ -55,6 +55,7 @@ class EnsembleScores:
         threads: Number of threads. One per core by default.
 
     Attributes:
+        num_members: Number of members `M`.
         num_videos: Number of videos `N`.
         positives: Number of labels of each video, int64 `(N,)`, in the order of the videos in `top_keys`.
         num_positives: Number of all labels.
@@ -71,7 +72,7 @@ class EnsembleScores:
         assert members
         rows = np.arange(members[0].num_videos) if rows is None else rows
         self._top_k = min(top_k, members[0].num_classes)
-        self.num_videos = len(rows)
+        self.num_members, self.num_videos = len(members), len(rows)
         self._pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
         parts = [rows[start : start + _BUILD_VIDEOS] for start in range(0, len(rows), _BUILD_VIDEOS)]
         blocks = self._pool.map(lambda part: list(_blocks(members, part, self._top_k)), parts)

@@ -1,12 +1,13 @@
 """Searches for ensemble weights: random search as in the paper, and a guided search that needs fewer trials."""
 
 import numpy as np
+import numpy.typing as npt
 
 from yt8m.ensembling.budget import Budget
 from yt8m.ensembling.trials import Trials, Weights
 
 # Share of the trials to spend on selecting members; the rest refines their weights.
-_SELECTION_SHARE = 0.5
+SELECTION_SHARE = 0.5
 
 # Rounds of forward selection without improvement before it stops.
 _PATIENCE = 3
@@ -21,7 +22,7 @@ _SECOND_CHANCE = 0.01
 _SMALLEST_WEIGHT = 1e-3
 
 # Members whose removal costs less GAP than this are dropped; half a unit of the paper's fifth digit.
-_DROP_TOLERANCE = 5e-6
+DROP_TOLERANCE = 5e-6
 
 
 def random_search(trials: Trials, budget: Budget, rng: np.random.Generator) -> None:
@@ -70,12 +71,15 @@ def guided_search(trials: Trials, budget: Budget, start: Weights, rng: np.random
         The best weights `(M,)` and their GAP on the videos of the search.
     """
     trials.run(start[None])
-    reserve = int(trials.left * (1 - _SELECTION_SHARE))
+    reserve = int(trials.left * (1 - SELECTION_SHARE))
     _eliminate_backward(trials, (trials.left + reserve) // 2, budget)
     _select_forward(trials, reserve, budget)
-    _exchange(trials, reserve, budget)
-    _refine(trials, budget, rng)
-    return _drop(trials)
+    exchange(trials, reserve, budget)
+    weights, _ = trials.best()
+    # Members that were left out but still fit get another chance.
+    chosen = budget.fill(np.argsort(-weights, kind="stable"))
+    refine(trials, chosen, rng, keep=int(chosen.sum()) + 1)
+    return drop(trials)
 
 
 def _eliminate_backward(trials: Trials, reserve: int, budget: Budget) -> None:
@@ -104,7 +108,8 @@ def _select_forward(trials: Trials, reserve: int, budget: Budget) -> None:
         best = max(best, float(gaps[chosen]))
 
 
-def _exchange(trials: Trials, reserve: int, budget: Budget) -> None:
+def exchange(trials: Trials, reserve: int, budget: Budget) -> None:
+    """Exchange one offer for another while this gains, and while trials are left besides the reserve."""
     weights, gap = trials.best()
     while True:
         options = _exchanges(weights, budget)
@@ -117,7 +122,7 @@ def _exchange(trials: Trials, reserve: int, budget: Budget) -> None:
 
 
 def _exchanges(weights: Weights, budget: Budget) -> Weights:
-    """Return all weights `(n, M)` in which a member hands its weight to one that was left out."""
+    """Return all weights `(n, M)` in which an offer hands its weight to one that was left out."""
     options = []
     for gone in np.flatnonzero(weights > 0):
         for new in np.flatnonzero(weights == 0):
@@ -128,12 +133,18 @@ def _exchanges(weights: Weights, budget: Budget) -> Weights:
     return np.asarray(found[budget.fits(found)])
 
 
-def _refine(trials: Trials, budget: Budget, rng: np.random.Generator) -> None:
+def refine(trials: Trials, taken: npt.NDArray[np.bool_], rng: np.random.Generator, keep: int) -> None:
+    """Improve the best weights by CMA-ES on their logarithms.
+
+    Args:
+        trials: Trials to spend; records the results.
+        taken: Offers that get a weight, bool `(M,)`, all those of the best weights among them.
+        rng: Random generator.
+        keep: Number of trials to leave for what follows.
+    """
     import cma  # noqa: PLC0415 - importing takes over a second, and recipes import this package
 
     weights, _ = trials.best()
-    # Members that were left out but still fit get another chance.
-    taken = budget.fill(np.argsort(-weights, kind="stable"))
     weights = np.where(taken, np.maximum(weights, _SECOND_CHANCE), 0.0)
     chosen = np.flatnonzero(taken)
     if len(chosen) < 2:
@@ -146,15 +157,15 @@ def _refine(trials: Trials, budget: Budget, rng: np.random.Generator) -> None:
         "randn": lambda *shape: rng.standard_normal(shape),
     }
     strategy = cma.CMAEvolutionStrategy(np.log(weights[chosen]), _STEP, options)
-    # Keep the trials that dropping members may need.
-    while not strategy.stop() and trials.left - len(chosen) - 1 >= strategy.popsize:
+    while not strategy.stop() and trials.left - keep >= strategy.popsize:
         points = strategy.ask()
         tried = np.zeros((len(points), len(weights)))
         tried[:, chosen] = _softmax(np.array(points))
         strategy.tell(points, (-trials.run(tried)).tolist())
 
 
-def _drop(trials: Trials) -> tuple[Weights, float]:
+def drop(trials: Trials) -> tuple[Weights, float]:
+    """Drop members that contribute nothing from the best weights; return the weights and their GAP."""
     weights, gap = trials.best()
     light = (weights > 0) & (weights < _SMALLEST_WEIGHT)
     if light.any() and trials.left:
@@ -167,7 +178,7 @@ def _drop(trials: Trials) -> tuple[Weights, float]:
         options /= options.sum(axis=1, keepdims=True)
         gaps = trials.run(options)
         best = int(np.argmax(gaps))
-        if gaps[best] < gap - _DROP_TOLERANCE:
+        if gaps[best] < gap - DROP_TOLERANCE:
             break
         weights, gap = options[best], float(gaps[best])
     return weights, gap

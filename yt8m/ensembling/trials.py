@@ -19,15 +19,22 @@ class Trials:
         budget: Budget that the best weights must fit. Others may be tried, too.
         limit: Maximum number of trials.
         on_done: Called with the number of trials just made and the best GAP so far.
+        offers: Indices of the scores' members that weights and budget are of. All by default.
     """
 
     def __init__(
-        self, scores: EnsembleScores, budget: Budget, limit: int, on_done: Callable[[int, float], object]
+        self,
+        scores: EnsembleScores,
+        budget: Budget,
+        limit: int,
+        on_done: Callable[[int, float], object],
+        offers: npt.NDArray[np.int64] | None = None,
     ) -> None:
         self._scores = scores
         self._budget = budget
         self._limit = limit
         self._on_done = on_done
+        self._offers = np.arange(scores.num_members) if offers is None else offers
         self._weights: list[Weights] = []
         self._gaps: list[float] = []
 
@@ -54,10 +61,16 @@ class Trials:
         tried = weights[: self.left]
         for start in range(0, len(tried), TRIALS_AT_ONCE):
             part = tried[start : start + TRIALS_AT_ONCE]
-            self._gaps.extend(self._scores.gaps(part).tolist())
+            self._gaps.extend(self._scores.gaps(self.widen(part)).tolist())
             self._weights.extend(part)
             self._on_done(len(part), self.best()[1])
         return np.array(self._gaps[first:])
+
+    def widen(self, weights: Weights) -> Weights:
+        """Return weights `(n, M)` as weights of all members of the scores, 0 for those that are not searched."""
+        wide = np.zeros((len(weights), self._scores.num_members))
+        wide[:, self._offers] = weights
+        return wide
 
     def weights(self) -> Weights:
         """Return all weights tried, `(done, M)`."""

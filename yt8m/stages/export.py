@@ -244,7 +244,7 @@ def _facts_of_run(records: Sequence[NodeRecord], description: ExportDescription)
     }
     models = {name: run.models.get(name) or ModelRun(name, "") for name in description.members}
     gaps = {
-        name: MemberGaps(floats=model.gap, quantized=model.metric("quantize", "gap") or searched.get(name))
+        name: MemberGaps(floats=model.gap, quantized=searched.get(name, model.metric("quantize", "gap")))
         for name, model in models.items()
     }
     return {"member_gaps": gaps, **facts}
