@@ -233,6 +233,10 @@ def test_every_table_and_plot_of_gap_says_on_which_videos_it_was_computed(full_r
     assert "GAP, select" in columns
     assert "GAP on 1,190 report videos" in page.text  # the plot of the models, and the headline
     assert "1,210 select videos, searched on" in page.text  # the plot of the frontier
+    assert "all members in 8 bits, as in the paper" in page.text
+    assert "1.93 MB with GAP 0.80377." in text
+    assert "netvlad-a-student (4), netvlad-b-student (4)" in page.text
+    assert "rnn-b-student (all in 8 bits, as in the paper)" in page.text
     assert "netvlad-a, training" in page.text  # the curves
     assert "netvlad-a, select" in page.text
 

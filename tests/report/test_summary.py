@@ -153,6 +153,9 @@ def test_the_search_lists_methods_and_the_frontier_by_size(summary):
     assert summary.search.gap_float == 0.80418
     sizes = [point.size_bytes for point in summary.search.frontier]
     assert sizes == sorted(sizes)
+    assert {size for point in summary.search.frontier for size in point.sizes.values()} == {"4"}
+    assert (summary.search.paper_point.gap, summary.search.paper_point.size_bytes) == (0.80377, 1_931_000)
+    assert {row.size for row in summary.tables.ensemble} == {"8"}
 
 
 def test_models_without_a_weight_are_dropped_members(summary):

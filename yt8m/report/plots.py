@@ -15,6 +15,8 @@ from yt8m.report.svg import ACCENT, MUTED, SURFACE, TEXT, draw, series_color
 MEGABYTE = 1e6
 # Maximum points of the frontier that are labeled with their number of members.
 MOST_NUMBERED = 16
+# The best ensemble within the budget of members in 8 bits.
+PAPER_LABEL = "all members in 8 bits, as in the paper"
 # Figures of a learning curve: their titles, and the same figures on the hold-out. GAP comes first, because students and
 # teachers have different loss functions.
 CURVE_FIGURES = {"gap": ("GAP", "holdout_gap"), "loss": ("loss", "holdout_loss")}
@@ -80,6 +82,10 @@ def plot_frontier(summary: Summary) -> Markup | None:
             axes.annotate(
                 str(len(point.members)), (size, gap), (0, -15), textcoords="offset points", ha="center", color=MUTED
             )
+        if paper := search.paper_point:
+            axes.plot(
+                paper.size_bytes / MEGABYTE, paper.gap, "D", color=TEXT, markerfacecolor=SURFACE, label=PAPER_LABEL
+            )
         if (budget := summary.final.budget_bytes) is not None and budget <= 2 * points[-1].size_bytes:
             axes.axvline(budget / MEGABYTE, color=TEXT, linewidth=1.2, linestyle=(0, (4, 3)))
             top = (budget / MEGABYTE, 1.0)
@@ -95,6 +101,8 @@ def plot_frontier(summary: Summary) -> Markup | None:
         f"From {sizes[0]:.3g} MB with GAP {gaps[0]:.5f} to {sizes[-1]:.3g} MB with GAP {gaps[-1]:.5f}; "
         f"dots show GAP on {parts.report_text}, with the number of members."
     )
+    if paper := search.paper_point:
+        description += f" {PAPER_LABEL}: {paper.size_bytes / MEGABYTE:.3g} MB with GAP {paper.gap:.5f}."
     return draw("plot-frontier", "Best GAP by size", description, (9.6, 3.4), plot)
 
 

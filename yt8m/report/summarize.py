@@ -205,6 +205,7 @@ def _search(run: Run) -> Search | None:
         random_trials=details.get("random_trials", {}),
         dropped=tuple(name for name in weights if name not in final),
         frontier=tuple(frontier),
+        paper_point=_frontier_point(details["paper_point"]) if "paper_point" in details else None,
     )
 
 
@@ -226,6 +227,7 @@ def _frontier_point(point: Mapping[str, Any]) -> FrontierPoint:
         gap_select=point["gap_select"],
         gap=point["gap"],
         members=tuple(point["members"]),
+        sizes=point.get("sizes", {}),
     )
 
 

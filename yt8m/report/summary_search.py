@@ -4,6 +4,8 @@ Decisions read GAP on the select videos, `gap_select`; `gap` is that on the repo
 paper's protocol.
 """
 
+from pydantic import Field
+
 from yt8m.config import Config
 
 
@@ -39,12 +41,21 @@ class SearchMethod(Config):
 
 
 class FrontierPoint(Config):
-    """Best ensemble of at most this size, with GAP as in `SearchMethod`."""
+    """Best ensemble of at most this size, with GAP as in `SearchMethod`.
+
+    Attributes:
+        size_bytes: Bytes of all members.
+        gap_select: GAP on the select videos.
+        gap: GAP on the report videos.
+        members: Names of the members.
+        sizes: Size of each member by name: a number of bits, or `auto`.
+    """
 
     size_bytes: float
     gap_select: float
     gap: float
     members: tuple[str, ...]
+    sizes: dict[str, str] = Field(default={})
 
 
 class Guard(Config):
@@ -73,6 +84,8 @@ class Search(Config):
         random_trials: `min`, `median` and `max` GAP of the random trials on the select videos.
         dropped: Candidates that are not members of the ensemble.
         frontier: Best ensembles by size, smallest first.
+        paper_point: Best ensemble within the budget of members in 8 bits, as in the paper. Null if they are not offered
+            in 8 bits.
     """
 
     gap_float: float | None
@@ -81,3 +94,4 @@ class Search(Config):
     random_trials: dict[str, float]
     dropped: tuple[str, ...]
     frontier: tuple[FrontierPoint, ...]
+    paper_point: FrontierPoint | None = None

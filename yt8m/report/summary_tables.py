@@ -94,10 +94,14 @@ class DistillationRow(Config):
 
 
 class EnsembleRow(Config):
-    """A member in table 4; `size_share` is its fraction of all members' bytes, and all weights sum to 1."""
+    """A member in table 4; `size_share` is its fraction of all members' bytes, and all weights sum to 1.
+
+    `size` is the size in which it was quantized: a number of bits, or `auto`. Empty if it is not known.
+    """
 
     model: str
     family: str
+    size: str = ""
     gap: float | None
     size_bytes: float | None
     size_share: float | None

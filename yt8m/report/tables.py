@@ -123,7 +123,9 @@ def _member(member: Mapping[str, Any], run: Run) -> EnsembleRow:
     return EnsembleRow(
         model=model.name,
         family=model.family,
-        gap=model.metric("quantize", "gap") if model.records else member.get("gap"),
+        size=member.get("size", ""),
+        # The quantize step has that of its first size.
+        gap=member.get("gap", model.metric("quantize", "gap")),
         size_bytes=member.get("size_bytes"),
         size_share=member.get("size_share"),
         weight=member["weight"],
