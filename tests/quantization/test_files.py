@@ -4,8 +4,8 @@ from safetensors.numpy import load_file, save_file
 
 from yt8m.errors import DataError
 from yt8m.quantization.files import count_by_bits, iterate_floats, iterate_quantized, write_quantized
-from yt8m.quantization.methods import METHODS, quantize_array
-from yt8m.quantization.quantized_array import QuantizedArray
+from yt8m.quantization.methods import quantize_array
+from yt8m.quantization.quantized_array import BITS, QuantizedArray
 
 
 @pytest.fixture
@@ -13,16 +13,16 @@ def kernel():
     return np.random.default_rng(3).normal(size=(64, 30)).astype(np.float32)
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_what_is_written_is_read_back(tmp_path, kernel, method):
-    quantized = quantize_array(kernel, method)
+@pytest.mark.parametrize("bits", BITS)
+def test_what_is_written_is_read_back(tmp_path, kernel, bits):
+    quantized = quantize_array(kernel, bits, "kmeans")
     bias = np.arange(5, dtype=np.float32)
     write_quantized(tmp_path / "weights.safetensors", {"dense/kernel": quantized, "dense/bias": bias})
     read = dict(iterate_quantized(tmp_path / "weights.safetensors"))
     assert list(read) == ["dense/bias", "dense/kernel"]
     again = read["dense/kernel"]
     assert isinstance(again, QuantizedArray)
-    assert again.shape == (64, 30)
+    assert (again.shape, again.bits) == ((64, 30), bits)
     np.testing.assert_array_equal(again.dequantize(), quantized.dequantize())
     floats = dict(iterate_floats(tmp_path / "weights.safetensors"))
     np.testing.assert_array_equal(floats["dense/bias"], bias)
@@ -62,10 +62,56 @@ def test_a_missing_part_is_named(tmp_path, kernel):
 
 
 def test_elements_are_counted_by_their_bits(tmp_path, kernel):
-    weights = {method: quantize_array(kernel, method) for method in METHODS} | {"plain": kernel[0]}
+    weights = {f"w{bits}": quantize_array(kernel, bits, "kmeans") for bits in BITS} | {"plain": kernel[0]}
     write_quantized(tmp_path / "weights.safetensors", weights)
-    assert count_by_bits(tmp_path / "weights.safetensors") == {
-        8: kernel.size * (len(METHODS) - 1),
-        16: kernel.size,
-        32: 30,
-    }
+    expected = dict.fromkeys(BITS, kernel.size) | {32: 30}
+    assert count_by_bits(tmp_path / "weights.safetensors") == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"w#plane2": None}, r"received '#centroids', '#plane1', '#shape'"),
+        ({"w#plane9": np.zeros(3, np.uint8)}, "received .*'#plane9'"),
+        ({"w#centroids": np.zeros(7, np.float32)}, r"centroids: expected float32 \(8,\), received float32 \(7,\)"),
+        ({"w#centroids": np.full(8, np.nan, np.float32)}, "expected finite centroids"),
+        ({"w#centroids": np.zeros(8, np.float64)}, "centroids: expected float32"),
+        ({"w#plane2": np.zeros((64, 7), np.uint8)}, r"codes: expected uint8 \(64, 8\), received uint8 \(64, 7\)"),
+        ({"w#plane1": np.zeros((63, 4), np.uint8)}, r"codes: expected uint8 \(64, 4\), received uint8 \(63, 4\)"),
+        ({"w#plane1": np.zeros((64, 4), np.int64)}, "codes: expected uint8"),
+        ({"w#shape": np.array([64, 2**62], np.int64)}, "codes: expected uint8"),
+        ({"w#shape": np.array([-64, -30], np.int64)}, "expected a shape of positive numbers"),
+        ({"w#shape": np.array([64.0, 30.0])}, "expected a shape of positive numbers"),
+        ({"w#shape": np.array([[64, 30]], np.int64)}, "expected a shape of positive numbers"),
+        ({"w#shape": np.array([30, 64], np.int64)}, "codes: expected uint8"),
+    ],
+)
+def test_parts_that_do_not_fit_are_told(tmp_path, kernel, change, said):
+    tensors = {f"w{ending}": array for ending, array in quantize_array(kernel, 3, "kmeans").tensors().items()}
+    changed = {name: array for name, array in {**tensors, **change}.items() if array is not None}
+    save_file(changed, tmp_path / "weights.safetensors")
+    with pytest.raises(DataError, match=rf"weights\.safetensors: w: .*{said}"):
+        dict(iterate_floats(tmp_path / "weights.safetensors"))
+
+
+@pytest.mark.parametrize("bits", [3, 8])
+def test_codes_beyond_the_codebook_cannot_be_read(tmp_path, kernel, bits):
+    tensors = {f"w{ending}": array for ending, array in quantize_array(kernel, bits, "kmeans").tensors().items()}
+    tensors["w#centroids"] = tensors["w#centroids"][:-1]
+    save_file(tensors, tmp_path / "weights.safetensors")
+    with pytest.raises(DataError, match="w: centroids: expected"):
+        dict(iterate_floats(tmp_path / "weights.safetensors"))
+
+
+def test_a_truncated_file_is_told(tmp_path, kernel):
+    path = tmp_path / "weights.safetensors"
+    write_quantized(path, {"w": quantize_array(kernel, 4, "kmeans")})
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(DataError, match="not a readable safetensors file"):
+        dict(iterate_floats(path))
+
+
+def test_an_unknown_type_is_told(tmp_path, kernel):
+    save_file({"w": kernel.astype(np.float16)}, tmp_path / "weights.safetensors")
+    with pytest.raises(DataError, match=r"w: expected one of the types .*F32.*, received F16"):
+        dict(iterate_floats(tmp_path / "weights.safetensors"))

@@ -22,7 +22,7 @@ from yt8m.quantization.quantized_array import QuantizedArray
 
 Tensor = Any
 Mode = Literal["load", "compact"]
-Initial = tuple[DequantizedVariable, Callable[[], Tensor]]
+Initial = tuple[DequantizedVariable, QuantizedVariable]
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class EnsembleModule(tf.Module):  # type: ignore[misc]
             if mode == "load" and not stored.is_plain:
                 variable = DequantizedVariable(stored.shape, f"{member.name}/{path}")
                 self.expanded.append(variable)
-                initial.append((variable, stored.dequantize))
+                initial.append((variable, stored))
                 floats[path] = variable.value
             if mode == "compact" and not stored.is_plain and len(stored.shape) == 2:
                 products[path] = stored.matmul

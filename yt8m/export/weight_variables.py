@@ -1,6 +1,7 @@
 """Weights in a SavedModel: stored as codes, and dequantized in every call or once when the model is loaded."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 # either never frees them, or frees them with the loaded object although one of its signatures is still in use.
 from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
 
-from yt8m.quantization.quantized_array import NUM_CENTROIDS, CentroidCodes, ChannelCodes, HalfFloats, QuantizedArray
+from yt8m.quantization.bit_planes import PLANE_WIDTHS
+from yt8m.quantization.quantized_array import QuantizedArray
 
 Tensor = Any
 
-# Elements of a kernel that are dequantized at a time in a blockwise product: 8 MB.
-BLOCK_ELEMENTS = 1 << 21
+# Elements of a kernel that are dequantized at a time: 4 MB.
+BLOCK_ELEMENTS = 1 << 20
 # Centroids within this many float spacings of an equally spaced grid count as equally spaced.
 EQUAL_SPACINGS = 4
 
@@ -33,32 +35,48 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         super().__init__()
         self.shape = weight.shape
         self.is_plain = not isinstance(weight, QuantizedArray)
-        self._centroids: NDArray[np.float32] | None = None
-        self._minimum = self._step = None
-        match weight:
-            case CentroidCodes(codes, centroids):
-                self.values = _constant(codes)
-                self._set_centroids(centroids)
-            case ChannelCodes(codes, minimum, step):
-                self.values = _constant(codes)
-                self._minimum, self._step = _constant(minimum), _constant(step)
-            case HalfFloats(values):
-                self.values = _constant(values)
-            case _:
-                self.values = _constant(np.asarray(weight, np.float32))
+        if isinstance(weight, QuantizedArray):
+            self.planes = [_constant(plane) for plane in weight.planes]
+            self._bits, self._columns = weight.bits, weight.row_size
+            self._set_centroids(weight.centroids)
+        else:
+            self.values = _constant(np.asarray(weight, np.float32))
 
     def _set_centroids(self, centroids: NDArray[np.float32]) -> None:
-        """Replace equally spaced centroids by minimum and step, which is five times as fast as a table look-up."""
+        """Replace equally spaced centroids of bytes by minimum and step, which is faster than a table look-up."""
         low, high = float(centroids[0]), float(centroids[-1])
         spacing = np.spacing(np.abs(centroids).max())
-        if np.abs(centroids - np.linspace(low, high, NUM_CENTROIDS)).max() <= EQUAL_SPACINGS * spacing:
-            self._minimum, self._step = low, (high - low) / (NUM_CENTROIDS - 1)
-        else:
-            self._centroids = centroids
+        self._centroids: NDArray[np.float32] | None = centroids
+        if self._bits == 8 and np.abs(centroids - np.linspace(low, high, 256)).max() <= EQUAL_SPACINGS * spacing:
+            self._centroids, self._minimum, self._step = None, low, (high - low) / 255
 
     def dequantize(self) -> Tensor:
         """Return the whole weight as a float32 tensor."""
-        return self._dequantize(self.values)
+        return self.values if self.is_plain else tf.reshape(self._dequantize(self.planes), self.shape)
+
+    def assign_to(self, variable: Any) -> None:
+        """Dequantize the weight into a variable of its shape, block by block, so that no second copy is in memory."""
+        first, *others = self.shape
+        if self._centroids is None or not others:
+            variable.assign(self.dequantize())
+            return
+        at_once = max(BLOCK_ELEMENTS // prod(others), 1)
+        rows = prod(others[:-1])
+        # Without a value to begin with, which would take as long to write as the weight itself.
+        variable.assign(tf.raw_ops.Empty(shape=self.shape, dtype=tf.float32))
+
+        def fill(start: Tensor) -> Tensor:
+            stop = tf.minimum(start + at_once, first)
+            block = self._dequantize([plane[start * rows : stop * rows] for plane in self.planes])
+            update = tf.raw_ops.ResourceScatterUpdate(
+                resource=variable.handle,
+                indices=tf.range(start, stop),
+                updates=tf.reshape(block, [stop - start, *others]),
+            )
+            with tf.control_dependencies([update] if update is not None else []):
+                return tf.identity(stop)
+
+        tf.while_loop(lambda start: start < first, fill, [tf.constant(0)], parallel_iterations=1)
 
     def matmul(self, inputs: Tensor) -> Tensor:
         """Return `inputs @ weight`, dequantizing one block of rows at a time.
@@ -74,18 +92,43 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
 
         def add(start: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
             stop = tf.minimum(start + at_once, rows)
-            return stop, total + tf.matmul(inputs[:, start:stop], self._dequantize(self.values[start:stop]))
+            block = self._dequantize([plane[start:stop] for plane in self.planes])
+            return stop, total + tf.matmul(inputs[:, start:stop], block)
 
         nothing = tf.zeros([tf.shape(inputs)[0], columns])
         _, total = tf.while_loop(lambda start, _: start < rows, add, (tf.constant(0), nothing), parallel_iterations=1)
         return total
 
-    def _dequantize(self, values: Tensor) -> Tensor:
-        """Dequantize some or all rows."""
-        if self._centroids is not None:
-            return tf.gather(self._centroids, tf.cast(values, tf.int32))
-        values = tf.cast(values, tf.float32)
-        return values if self._step is None else values * self._step + self._minimum
+    def _dequantize(self, planes: Sequence[Tensor]) -> Tensor:
+        """Dequantize some or all rows to float32 (R, C)."""
+        if self._centroids is None:
+            return tf.cast(planes[0], tf.float32) * self._step + self._minimum
+        # A row of the table has the values of all elements of a pattern; see `yt8m.quantization.bit_planes`.
+        table = tf.gather(self._centroids, _codes_of_patterns(self._bits))
+        found = tf.gather(table, _patterns_of(planes))
+        return tf.reshape(found, [tf.shape(found)[0], -1])[:, : self._columns]
+
+
+def _patterns_of(planes: Sequence[Tensor]) -> Tensor:
+    """Do what `bit_planes.patterns_of` does, in int32."""
+    first, *others = planes
+    patterns = tf.cast(first, tf.int32)
+    for second in others:
+        halves = tf.stack([second & 15, tf.bitwise.right_shift(second, tf.constant(4, tf.uint8))], axis=-1)
+        halves = tf.reshape(halves, [tf.shape(second)[0], -1])[:, : first.shape[1]]
+        patterns += tf.cast(halves, tf.int32) * 256
+    return patterns
+
+
+def _codes_of_patterns(bits: int) -> Tensor:
+    """Do what `bit_planes.codes_of_patterns` does. Computed, as constants would make the graph of each weight larger."""
+    first, *others = PLANE_WIDTHS[bits]
+    places = tf.range(8 // first)
+    patterns = tf.range(4096 if others else 256)[:, None]
+    codes = tf.bitwise.right_shift(patterns, places * first) & (2**first - 1)
+    for second in others:
+        codes = codes * 2**second + (tf.bitwise.right_shift(patterns, 8 + places * second) & (2**second - 1))
+    return codes
 
 
 class DequantizedVariable(UninitializedVariable):  # type: ignore[misc]
@@ -124,11 +167,11 @@ class DequantizeOnLoad(tf.saved_model.experimental.TrackableResource):  # type: 
     Serving run them through the init operation. The resource itself is never created; only its handle exists.
 
     Args:
-        values: Variables, each with the function that adds its value to the graph.
+        values: Variables, each with the stored weight that gives its value.
         shared_name: Name of the resource handle.
     """
 
-    def __init__(self, values: list[tuple[DequantizedVariable, Callable[[], Tensor]]], shared_name: str) -> None:
+    def __init__(self, values: list[tuple[DequantizedVariable, QuantizedVariable]], shared_name: str) -> None:
         super().__init__()
         self._values = values
         self._shared_name = shared_name
@@ -137,8 +180,8 @@ class DequantizeOnLoad(tf.saved_model.experimental.TrackableResource):  # type: 
         return tf.raw_ops.VarHandleOp(dtype=tf.bool, shape=[], shared_name=self._shared_name)
 
     def _initialize(self) -> None:
-        for variable, value in self._values:
-            variable.assign(value())
+        for variable, stored in self._values:
+            stored.assign_to(variable)
 
 
 def _constant(array: NDArray[Any]) -> Any:

@@ -6,7 +6,7 @@ from math import prod
 
 from yt8m.data.format import DataSpec
 from yt8m.models import ModelConfig, build
-from yt8m.quantization.methods import THRESHOLD_ELEMENTS, Method, quantized_bytes
+from yt8m.quantization.methods import THRESHOLD_ELEMENTS, quantized_bytes
 
 FLOAT_BYTES = 4
 
@@ -31,17 +31,17 @@ class ModelSize:
         """Size of all weights as float32, in bytes."""
         return self.parameters * FLOAT_BYTES
 
-    def quantized_bytes(self, method: Method = "uniform", threshold_elements: int = THRESHOLD_ELEMENTS) -> int:
+    def quantized_bytes(self, bits: int = 8, threshold_elements: int = THRESHOLD_ELEMENTS) -> int:
         """Compute the size of all weights in bytes when large ones are quantized and the others are float32.
 
         With the defaults these are the sizes in table 4 of the paper, which are truncated to whole megabytes.
 
         Args:
-            method: Quantization method.
+            bits: Number of bits of a quantized weight.
             threshold_elements: Largest number of elements of a weight that is not quantized.
         """
         return sum(
-            quantized_bytes(shape, method) if prod(shape) > threshold_elements else prod(shape) * FLOAT_BYTES
+            quantized_bytes(shape, bits) if prod(shape) > threshold_elements else prod(shape) * FLOAT_BYTES
             for _, shape in self.weights
         )
 

@@ -1,4 +1,4 @@
-"""Quantization of weights to 8 or 16 bits: methods, quantization errors, and model files.
+"""Quantization of weights to 2 to 8 bits: methods, quantization errors, choice of bits, and model files.
 
 Uses NumPy only. Imported by `yt8m.models`, `yt8m.export` and the stages.
 

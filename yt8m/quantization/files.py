@@ -13,17 +13,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from yt8m.errors import DataError
-from yt8m.quantization.quantized_array import CentroidCodes, ChannelCodes, HalfFloats, QuantizedArray
+from yt8m.quantization.quantized_array import QuantizedArray
 
 # Separates the name of a variable from the name of one of its stored arrays.
 SEPARATOR = "#"
 
-# Stored arrays that the elements of a variable share; they are not counted as weights.
-_SHARED_PARTS = frozenset({"centroids", "minimum", "step"})
-
 # NumPy types by their names in safetensors files, which are little-endian.
 DTYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "F64": "<f8", "F32": "<f4", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
 }  # fmt: skip
 
@@ -33,8 +30,8 @@ Weights = Mapping[str, QuantizedArray | NDArray[Any]]
 def write_quantized(path: str | Path, weights: Weights) -> None:
     """Write weights into one safetensors file.
 
-    A plain array `w` is stored as tensor `w`; a quantized one as `w#codes` with `w#centroids`, or with
-    `w#minimum` and `w#step`; 16-bit floats as a float16 tensor `w`.
+    A plain array `w` is stored as tensor `w`; a quantized one as `w#centroids` with the codes, see
+    `QuantizedArray.tensors`.
 
     Args:
         path: The file to write, usually inside `yt8m.storage.publish_directory`.
@@ -66,6 +63,7 @@ def iterate_quantized(path: str | Path) -> Iterator[tuple[str, QuantizedArray | 
     _check(path)
     with Path(path).open("rb") as file:
         entries, start = _header(file)
+        _check_types(path, entries)
         endings: dict[str, list[str]] = {}
         for key in entries:
             name, separator, ending = key.partition(SEPARATOR)
@@ -89,6 +87,15 @@ def _check(path: str | Path) -> None:
             pass
     except SafetensorError as error:
         raise DataError(f"{path}: not a readable safetensors file ({error}). Write the model again.") from error
+
+
+def _check_types(path: str | Path, entries: Mapping[str, Mapping[str, Any]]) -> None:
+    for name, entry in entries.items():
+        if entry["dtype"] not in DTYPES:
+            raise DataError(
+                f"{path}: {name}: expected one of the types {', '.join(DTYPES)}, received {entry['dtype']}. Write the "
+                "model again with this version."
+            )
 
 
 def _header(file: BinaryIO) -> tuple[dict[str, dict[str, Any]], int]:
@@ -127,7 +134,7 @@ def iterate_floats(path: str | Path) -> Iterator[tuple[str, NDArray[Any]]]:
 
 
 def count_by_bits(path: str | Path) -> dict[int, int]:
-    """Count the weights that are stored with 8, 16, ... bits each, without reading them.
+    """Count the weights that are stored with 2, 3, 4, 6, 8, 32, ... bits each.
 
     Args:
         path: A safetensors file of plain or quantized weights.
@@ -138,27 +145,19 @@ def count_by_bits(path: str | Path) -> dict[int, int]:
     Raises:
         DataError: The file is damaged.
     """
-    _check(path)
-    with Path(path).open("rb") as file:
-        entries, _ = _header(file)
     counts: Counter[int] = Counter()
-    for key, entry in entries.items():
-        if key.partition(SEPARATOR)[2] not in _SHARED_PARTS:
-            counts[8 * np.dtype(DTYPES[entry["dtype"]]).itemsize] += math.prod(entry["shape"])
+    for _, weight in iterate_quantized(path):
+        if isinstance(weight, QuantizedArray):
+            counts[weight.bits] += math.prod(weight.shape)
+        else:
+            counts[8 * weight.itemsize] += weight.size
     return dict(sorted(counts.items()))
 
 
 def _assemble(path: str | Path, name: str, parts: Mapping[str, NDArray[Any]]) -> QuantizedArray | NDArray[Any]:
-    match sorted(parts):
-        case [""]:
-            plain = parts[""]
-            return HalfFloats(plain) if plain.dtype == np.float16 else plain
-        case ["#centroids", "#codes"]:
-            return CentroidCodes(parts["#codes"], parts["#centroids"])
-        case ["#codes", "#minimum", "#step"]:
-            return ChannelCodes(parts["#codes"], parts["#minimum"], parts["#step"])
-        case endings:
-            raise DataError(
-                f"{path}: {name}: expected a plain array, '#codes' with '#centroids', or '#codes' with '#minimum' and "
-                f"'#step'; received {', '.join(repr(ending) for ending in endings)}. Quantize the model again."
-            )
+    if set(parts) == {""}:
+        return parts[""]
+    try:
+        return QuantizedArray.of_tensors(parts)
+    except DataError as error:
+        raise DataError(f"{path}: {name}: {error}. Quantize the model again.") from error

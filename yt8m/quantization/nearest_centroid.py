@@ -1,42 +1,43 @@
 """Nearest-centroid search for arbitrary centroids."""
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from yt8m.quantization.chunks import map_chunks
+from yt8m.quantization.quantized_array import FindCodes
 
 # Bins of the look-up table over the range of the centroids.
 NUM_BINS = 1 << 16
+# With at most so many borders, comparing a value with each of them is faster.
+MAX_COMPARED = 15
 # If three neighboring bins contain more borders than this, a binary search is faster.
 MAX_STEPS = 3
 
 
-def nearest_codes(values: NDArray[np.float32], centroids: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Find the nearest centroid of each value; halfway between two, take the lower one.
+def nearest_codes(centroids: NDArray[np.float32]) -> FindCodes:
+    """Make a function that finds the nearest centroid of each value; halfway between two, it takes the lower one.
 
     Args:
-        values: float32, any shape.
-        centroids: float32 `(256,)`, ascending.
+        centroids: float32 `(K,)`, ascending, at most 256.
 
     Returns:
-        Index of the centroid, uint8 in the shape of `values`.
+        Function from float32 values to indices of centroids, uint8 in the same shape.
     """
-    codes = np.empty(values.shape, np.uint8)
-    flat, flat_codes = values.reshape(-1), codes.reshape(-1)
     borders = upper_borders(centroids)
-    find = _table_search(borders, float(centroids[0]), float(centroids[-1])) or borders.searchsorted
+    if len(borders) <= MAX_COMPARED:
+        return lambda values: _count_below(borders, values)
+    find = _table_search(borders, float(centroids[0]), float(centroids[-1]))
+    return find or (lambda values: borders.searchsorted(values).astype(np.uint8))
 
-    def encode(start: int, stop: int) -> None:
-        flat_codes[start:stop] = find(flat[start:stop])
 
-    map_chunks(encode, flat.size)
+def _count_below(borders: NDArray[np.float32], values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    codes = np.zeros(values.shape, np.uint8)
+    for border in borders:
+        codes += values > border
     return codes
 
 
 def upper_borders(centroids: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the largest float32 that belongs to each centroid except the last, `(255,)`.
+    """Return the largest float32 that belongs to each centroid except the last, `(K - 1,)`.
 
     The midpoint between two centroids is computed in float64 and rounded down to float32, so that arrays are compared
     without a conversion.
@@ -49,9 +50,7 @@ def upper_borders(centroids: NDArray[np.float32]) -> NDArray[np.float32]:
     return borders
 
 
-def _table_search(
-    borders: NDArray[np.float32], low: float, high: float
-) -> Callable[[NDArray[np.float32]], NDArray[np.uint8]] | None:
+def _table_search(borders: NDArray[np.float32], low: float, high: float) -> FindCodes | None:
     """Make a table search, which is several times as fast as a binary search.
 
     It looks up the first code of a value's bin and takes at most `MAX_STEPS` steps from there.

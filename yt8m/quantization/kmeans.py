@@ -1,4 +1,4 @@
-"""Non-uniform quantization: centroids by k-means or at quantiles of the weights."""
+"""One-dimensional k-means on a fine histogram of the weights."""
 
 from threading import Lock
 
@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 from yt8m.quantization.chunks import map_chunks
 from yt8m.quantization.nearest_centroid import nearest_codes
-from yt8m.quantization.quantized_array import NUM_CENTROIDS, CentroidCodes
+from yt8m.quantization.quantized_array import QuantizedArray
 
-# Bins of the histogram from which centroids are computed: 256 per step of uniform quantization.
-NUM_BINS = NUM_CENTROIDS * 256
+# Bins of the histogram from which centroids are computed: 64 per step of uniform quantization in 8 bits.
+NUM_BINS = 1 << 14
 # Maximum iterations of Lloyd's algorithm; it stops earlier once no centroid moves by more than a bin.
 MAX_ITERATIONS = 300
 
 
-def kmeans(values: NDArray[np.float32], low: float, high: float) -> CentroidCodes:
-    """Quantize to centroids that locally minimize the squared error, at a resolution of 65,536 bins.
+def kmeans(values: NDArray[np.float32], low: float, high: float, bits: int) -> QuantizedArray:
+    """Quantize to `2**bits` centroids that locally minimize the squared error, at a resolution of 16,384 bins.
 
     Runs Lloyd's algorithm on a histogram of the values. In one dimension clusters are intervals, so that an iteration
     is a look-up in cumulative sums. The initial density of centroids is the cube root of the density of values, which
@@ -26,14 +26,15 @@ def kmeans(values: NDArray[np.float32], low: float, high: float) -> CentroidCode
         values: float32, any shape.
         low: Smallest value.
         high: Largest value.
+        bits: Number of bits of a code.
 
     Returns:
-        Codes and centroids.
+        Codes and centroids; deterministic.
     """
     counts, centers = _histogram(values, low, high)
     mass = np.concatenate(([0.0], np.cumsum(counts)))
     moment = np.concatenate(([0.0], np.cumsum(counts * centers)))
-    centroids = _quantiles(np.cbrt(counts), centers)
+    centroids = _quantiles(np.cbrt(counts), centers, 2**bits)
     for _ in range(MAX_ITERATIONS):
         edges = np.searchsorted(centers, (centroids[:-1] + centroids[1:]) / 2)
         edges = np.concatenate(([0], edges, [NUM_BINS]))
@@ -43,27 +44,8 @@ def kmeans(values: NDArray[np.float32], low: float, high: float) -> CentroidCode
         centroids = moved
         if change <= (high - low) / NUM_BINS:
             break
-    return _encode(values, centroids)
-
-
-def quantile(values: NDArray[np.float32], low: float, high: float) -> CentroidCodes:
-    """Quantize to the medians of 256 groups of equally many values.
-
-    Args:
-        values: float32, any shape.
-        low: Smallest value.
-        high: Largest value.
-
-    Returns:
-        Codes and centroids, at a resolution of 65,536 bins.
-    """
-    counts, centers = _histogram(values, low, high)
-    return _encode(values, _quantiles(counts, centers))
-
-
-def _encode(values: NDArray[np.float32], centroids: NDArray[np.float64]) -> CentroidCodes:
     single = np.sort(centroids).astype(np.float32)
-    return CentroidCodes(nearest_codes(values, single), single)
+    return QuantizedArray.encode(values, single, nearest_codes(single))
 
 
 def _histogram(values: NDArray[np.float32], low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -78,7 +60,7 @@ def _histogram(values: NDArray[np.float32], low: float, high: float) -> tuple[ND
     def count(start: int, stop: int) -> None:
         bins = flat[start:stop] - minimum
         bins *= scale
-        np.clip(bins, 0, NUM_BINS - 1, out=bins)
+        np.minimum(bins, NUM_BINS - 1, out=bins)
         chunk_counts = np.bincount(bins.astype(np.intp), minlength=NUM_BINS)
         with adding:
             np.add(counts, chunk_counts, out=counts)
@@ -87,7 +69,7 @@ def _histogram(values: NDArray[np.float32], low: float, high: float) -> tuple[ND
     return counts, np.asarray(low + (np.arange(NUM_BINS) + 0.5) * ((high - low) / NUM_BINS), np.float64)
 
 
-def _quantiles(density: NDArray[np.float64], centers: NDArray[np.float64]) -> NDArray[np.float64]:
+def _quantiles(density: NDArray[np.float64], centers: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     mass = np.cumsum(density)
-    wanted = (np.arange(NUM_CENTROIDS) + 0.5) / NUM_CENTROIDS * mass[-1]
+    wanted = (np.arange(count) + 0.5) / count * mass[-1]
     return np.asarray(centers[np.searchsorted(mass, wanted)])

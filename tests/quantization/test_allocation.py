@@ -1,0 +1,56 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yt8m.quantization.allocation import Sensitivity, allocations
+from yt8m.quantization.methods import quantized_bytes
+from yt8m.quantization.quantized_array import BITS
+
+LOSS = st.floats(-1e-4, 1.0, allow_nan=False)
+VARIABLES = st.lists(
+    st.tuples(st.tuples(st.integers(1, 300), st.integers(1, 300)), LOSS, LOSS, LOSS), min_size=1, max_size=3
+)
+
+
+def sensitivity(name: str, shape: tuple[int, int], *losses: float) -> Sensitivity:
+    return Sensitivity(name, shape, dict(zip((2, 3, 4), losses, strict=True)))
+
+
+def test_beyond_four_bits_the_loss_falls_by_four_with_every_bit():
+    variable = sensitivity("a", (100, 100), 0.9, 0.5, 0.32)
+    assert [variable.loss(bits) for bits in (2, 3, 4, 6, 8)] == pytest.approx([0.9, 0.5, 0.32, 0.02, 0.00125])
+
+
+def test_the_bits_of_insensitive_variables_go_first():
+    found = list(
+        allocations([sensitivity("a", (100, 100), 0.9, 0.5, 0.2), sensitivity("b", (100, 100), 0.01, 0.005, 0.002)])
+    )
+    assert found[0].bits == {"a": 8, "b": 8}
+    assert found[-1].bits == {"a": 2, "b": 2}
+    assert all(allocation.bits["b"] <= allocation.bits["a"] for allocation in found)
+    sizes = [allocation.size_bytes for allocation in found]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_a_variable_that_loses_nothing_gets_the_fewest_bits_at_once():
+    (found,) = allocations([sensitivity("a", (100, 100), 0.0, 0.0, 0.0)])
+    assert found.bits == {"a": 2}
+
+
+@given(VARIABLES)
+@settings(max_examples=200, deadline=None)
+def test_no_other_allocation_of_as_few_bytes_loses_less(drawn):
+    variables = [sensitivity(str(index), *each) for index, each in enumerate(drawn)]
+    every = []
+    for choice in product(BITS, repeat=len(variables)):
+        pairs = list(zip(variables, choice, strict=True))
+        size = sum(quantized_bytes(variable.shape, bits) for variable, bits in pairs)
+        every.append((size, sum(variable.loss(bits) for variable, bits in pairs)))
+    sizes, losses = np.array(every).T
+    for allocation in allocations(variables):
+        assert allocation.size_bytes == sum(quantized_bytes(v.shape, allocation.bits[v.name]) for v in variables)
+        assert allocation.loss == pytest.approx(sum(v.loss(allocation.bits[v.name]) for v in variables), abs=1e-9)
+        assert allocation.loss <= losses[sizes <= allocation.size_bytes].min() + 1e-9

@@ -1,0 +1,152 @@
+"""Chooses the bits of each variable: the fewest bytes whose loss of GAP stays within a limit."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yt8m.bit_allocation.sample import Sample, divergence
+from yt8m.data.partition import Partition
+from yt8m.errors import BudgetError
+from yt8m.models.files import WEIGHTS_FILE, load_model
+from yt8m.models.inference import Predictor, keras_predictor
+from yt8m.progress import progress
+from yt8m.quantization.allocation import MEASURED_BITS, Allocation, Sensitivity, allocations
+from yt8m.quantization.config import QuantizationConfig
+from yt8m.quantization.files import iterate_floats
+from yt8m.quantization.methods import Method, quantize_array
+from yt8m.quantization.quantized_array import BITS
+
+# Predictions of videos that may be made for each video of the training: a tenth of its work, as a step of training
+# takes about three times as long as a prediction. Half of them measure variables, half of them whole models.
+WORK_SHARE = 0.3
+# Videos on which a variable is measured, however short the training was, and on which it is worth while.
+LEAST_VIDEOS, MOST_VIDEOS = 16, 1000
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Chosen bits, with what was measured to choose them.
+
+    Attributes:
+        bits: Number of bits by name of the variable.
+        sensitivities: Loss by name of the variable and number of bits, when this variable alone has few bits.
+        checks: Measured allocations in their order, each with its bytes, the sum of its variables' losses (`loss`) and
+            the loss of GAP (`gap_loss`).
+        videos: Number of videos on which variables were measured.
+        checked_videos: Number of videos on which allocations were measured.
+    """
+
+    bits: Mapping[str, int]
+    sensitivities: Mapping[str, Mapping[int, float]]
+    checks: tuple[dict[str, float], ...]
+    videos: int
+    checked_videos: int
+
+
+def choose_bits(
+    model: Path,
+    partition: Partition,
+    names: Collection[str],
+    *,
+    config: QuantizationConfig,
+    examples: int,
+    batch_size: int,
+    gap_top_k: int,
+) -> Choice:
+    """Measure how sensitive a model is to few bits of each variable, and choose the fewest bytes within the limits.
+
+    Args:
+        model: Folder of the float model.
+        partition: Partition whose hold-out videos that decide are used.
+        names: Names of the variables to quantize, at least one.
+        config: What the model may lose and take.
+        examples: Number of videos in all steps of the training, which bounds the work.
+        batch_size: Number of videos per batch.
+        gap_top_k: Number of predictions per video that count in GAP.
+
+    Raises:
+        BudgetError: Even in 2 bits, the variables take more bytes than the limit.
+        DataError: The model is damaged, or shards cannot be read.
+    """
+    work = WORK_SHARE * examples / 2
+    # The float model, and those of a binary search among all allocations.
+    checks = 1 + (len(BITS) * len(names)).bit_length()
+    sample = Sample.read(partition, max(int(work / checks), LEAST_VIDEOS), batch_size)
+    fewer = sample.part(min(max(int(work / (len(names) * len(MEASURED_BITS) + 1)), LEAST_VIDEOS), MOST_VIDEOS))
+    meter = _Meter(model, names, config.method_in, batch_size)
+    variables = meter.measure(fewer)
+    found = list(allocations(variables))
+    if config.max_bytes is not None:
+        least = found[-1].size_bytes
+        found = [each for each in found if each.size_bytes <= config.max_bytes]
+        if not found:
+            raise BudgetError(
+                f"quantization.max_bytes: the variables of {model} take at least {least:,} bytes, received "
+                f"{config.max_bytes:,}. Raise it, or train a smaller model."
+            )
+    chosen, checked = _search(found, meter, sample, config.max_gap_loss, gap_top_k)
+    return Choice(
+        bits=chosen.bits,
+        sensitivities={each.name: dict(each.losses) for each in variables},
+        checks=tuple(checked),
+        videos=len(fewer),
+        checked_videos=len(sample),
+    )
+
+
+def _search(
+    found: list[Allocation], meter: "_Meter", sample: Sample, gap_loss: float, gap_top_k: int
+) -> tuple[Allocation, list[dict[str, float]]]:
+    """Search the smallest allocation within the limit of GAP; the first one is taken for granted."""
+    checks: list[dict[str, float]] = []
+    exact = sample.gap(meter.predict(sample, {}), gap_top_k)
+    good, bad = 0, len(found)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        lost = exact - sample.gap(meter.predict(sample, found[middle].bits), gap_top_k)
+        checks.append({"bytes": found[middle].size_bytes, "loss": found[middle].loss, "gap_loss": lost})
+        good, bad = (middle, bad) if lost <= gap_loss else (good, middle)
+    return found[good], checks
+
+
+class _Meter:
+    """Predicts with variants of a model, some of whose variables are quantized."""
+
+    def __init__(
+        self, model: Path, names: Collection[str], method_in: Callable[[int], Method], batch_size: int
+    ) -> None:
+        self._source = model / WEIGHTS_FILE
+        self._names = names
+        self._method_in = method_in
+        self._batch_size = batch_size
+        network = load_model(model).model
+        self._variables: dict[str, Any] = {variable.path: variable for variable in network.weights}
+        self._predictor: Predictor = keras_predictor(network)
+
+    def predict(self, sample: Sample, bits: Mapping[str, int]) -> Any:
+        """Predict a sample with some variables quantized and the others as they are."""
+        for name, weight in iterate_floats(self._source):
+            if name in self._names:
+                self._variables[name].assign(self._quantized(weight, bits[name]) if name in bits else weight)
+        return sample.predict(self._predictor, self._batch_size)
+
+    def measure(self, sample: Sample) -> list[Sensitivity]:
+        """Measure the loss when one variable alone has few bits, for all variables."""
+        reference = sample.predict(self._predictor, self._batch_size)
+        found = []
+        with progress("Sensitivity", len(self._names), "variables") as advance:
+            for name, weight in iterate_floats(self._source):
+                if name not in self._names:
+                    continue
+                losses = {}
+                for bits in MEASURED_BITS:
+                    self._variables[name].assign(self._quantized(weight, bits))
+                    losses[bits] = divergence(reference, sample.predict(self._predictor, self._batch_size))
+                self._variables[name].assign(weight)
+                found.append(Sensitivity(name, weight.shape, losses))
+                advance(note=name)
+        return found
+
+    def _quantized(self, weight: Any, bits: int) -> Any:
+        return quantize_array(weight, bits, self._method_in(bits)).dequantize()

@@ -1,0 +1,99 @@
+"""A sample of the hold-out videos that decide, in memory, on which variants of a model are compared."""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from yt8m.data.partition import Partition
+from yt8m.losses import LOG_EPSILON
+from yt8m.metrics import StreamingMetrics
+from yt8m.models.inference import Predictor, predict_videos
+from yt8m.training.holdout import read_holdout
+
+# Largest sample in memory, with its predictions.
+MEMORY_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Hold-out videos and their labels.
+
+    Attributes:
+        frames: Quantized frames, uint8 `(N, T, D)`.
+        num_frames: Numbers of real frames, int32 `(N,)`.
+        labels: Multi-hot labels, uint8 `(N, C)`.
+    """
+
+    frames: npt.NDArray[np.uint8]
+    num_frames: npt.NDArray[np.int32]
+    labels: npt.NDArray[np.uint8]
+
+    @classmethod
+    def read(cls, partition: Partition, most: int, batch_size: int) -> Self:
+        """Read every n-th video of the part *select*, or of the whole hold-out if it is not divided.
+
+        Args:
+            partition: Partition with the hold-out shards and their division.
+            most: Largest number of videos. Fewer are read if they would take more than a gigabyte.
+            batch_size: Number of videos that are read at a time.
+        """
+        spec = partition.spec
+        # Predictions of the float model and of a variant are in memory as well.
+        video_bytes = spec.max_frames * spec.num_features + 9 * spec.num_classes
+        most = max(min(most, MEMORY_BYTES // video_bytes), 1)
+        deciding = partition.division.select_videos or partition.num_holdout_videos
+        every = max(deciding // most, 1)
+        kept: list[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32], npt.NDArray[np.uint8]]] = []
+        seen = found = 0
+        for batch in read_holdout(partition, batch_size):
+            rows = np.flatnonzero(~batch["report"])
+            rows, seen = rows[(seen + np.arange(len(rows))) % every == 0][: most - found], seen + len(rows)
+            found += len(rows)
+            kept.append((batch["frames"][rows], batch["num_frames"][rows], batch["labels"][rows]))
+        frames = np.zeros((found, spec.max_frames, spec.num_features), np.uint8)
+        start = 0
+        for part, _, _ in kept:  # padded to the longest of their batch
+            frames[start : start + len(part), : part.shape[1]] = part
+            start += len(part)
+        return cls(frames, *(np.concatenate(arrays) for arrays in list(zip(*kept, strict=True))[1:]))
+
+    def __len__(self) -> int:
+        """Return the number of videos `N`."""
+        return len(self.frames)
+
+    def part(self, most: int) -> Self:
+        """Return every n-th of the videos, at most so many."""
+        rows = np.linspace(0, len(self), min(most, len(self)), endpoint=False).astype(int)
+        return type(self)(self.frames[rows], self.num_frames[rows], self.labels[rows])
+
+    def predict(self, predictor: Predictor, batch_size: int) -> npt.NDArray[np.float32]:
+        """Predict all videos, float32 `(N, C)`."""
+        starts = range(0, len(self), batch_size)
+        batches = [slice(start, start + batch_size) for start in starts]
+        return np.concatenate(
+            [predict_videos(predictor, self.frames[each], self.num_frames[each], batch_size) for each in batches]
+        )
+
+    def gap(self, probabilities: npt.NDArray[np.float32], top_k: int) -> float:
+        """Compute GAP of predictions of all videos."""
+        metrics = StreamingMetrics(self.labels.shape[1], top_k)
+        metrics.update(probabilities, self.labels)
+        return metrics.result()["gap"]
+
+
+def divergence(reference: npt.NDArray[np.float32], probabilities: npt.NDArray[np.float32]) -> float:
+    """Compute how much cross entropy predictions lose to the model that made the reference.
+
+    This is the Kullback-Leibler divergence, summed over classes, each of them a yes or no, and averaged over videos.
+    Unlike the loss on labels, it is never negative, and small where a variant predicts about the same.
+
+    Args:
+        reference: Probabilities of the float model, float32 `(N, C)`.
+        probabilities: Probabilities of a variant, of the same shape.
+    """
+    epsilon = np.float32(LOG_EPSILON)
+    yes = reference * np.log((reference + epsilon) / (probabilities + epsilon))
+    no = (1 - reference) * np.log((1 - reference + epsilon) / (1 - probabilities + epsilon))
+    return float((yes.sum(dtype=np.float64) + no.sum(dtype=np.float64)) / len(reference))

@@ -1,0 +1,87 @@
+"""Which variable gets how many bits: the best allocations for all sizes of a model.
+
+Minimizing loss plus a Lagrange multiplier times bytes gives each variable a point on the lower convex hull of its
+losses against its bytes. As the multiplier grows, one variable after the other takes the next point of its hull: the
+one that costs the least loss per byte saved. So all allocations that some multiplier gives are one sequence.
+
+Reference:
+    - Shoham and Gersho (1988), "Efficient bit allocation for an arbitrary set of quantizers".
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from yt8m.quantization.methods import quantized_bytes
+from yt8m.quantization.quantized_array import BITS
+
+# Numbers of bits in which a loss is measured. In more bits it is too small for that.
+MEASURED_BITS = (2, 3, 4)
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Loss of a model when one of its variables has few bits.
+
+    Attributes:
+        name: Name of the variable.
+        shape: Shape of the variable.
+        losses: Loss by number of bits, for all of `MEASURED_BITS`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    losses: Mapping[int, float]
+
+    def loss(self, bits: int) -> float:
+        """Return the loss in some number of bits, which falls by 4 with every bit beyond the measured ones."""
+        last = MEASURED_BITS[-1]
+        return max(self.losses[bits] if bits <= last else self.losses[last] * 4.0 ** (last - bits), 0.0)
+
+    def hull(self) -> list[tuple[int, int, float]]:
+        """Return bits, bytes and loss of the points on the lower convex hull, from the most bytes to the fewest."""
+        hull: list[tuple[int, int, float]] = []
+        points = [(bits, quantized_bytes(self.shape, bits), self.loss(bits)) for bits in BITS]
+        # In rows of few elements, fewer bits may take as many bytes or more.
+        for point in sorted(points, key=lambda each: (-each[1], -each[2])):
+            while hull and (point[2] <= hull[-1][2] or len(hull) > 1 and _price(hull[-1], point) <= _price(*hull[-2:])):
+                hull.pop()
+            hull.append(point)
+        return hull
+
+
+@dataclass(frozen=True)
+class Allocation:
+    """Bits of every variable of a model.
+
+    Attributes:
+        bits: Number of bits by name of the variable.
+        size_bytes: Bytes of all these variables.
+        loss: Sum of the losses of the variables, each alone.
+    """
+
+    bits: Mapping[str, int]
+    size_bytes: int
+    loss: float
+
+
+def allocations(variables: Sequence[Sensitivity]) -> Iterator[Allocation]:
+    """Iterate over the best allocations, from the most bytes to the fewest; each takes bits of one variable."""
+    hulls = {variable.name: variable.hull() for variable in variables}
+    bits = {name: hull[0][0] for name, hull in hulls.items()}
+    size = sum(hull[0][1] for hull in hulls.values())
+    loss = sum(hull[0][2] for hull in hulls.values())
+    yield Allocation(dict(bits), size, loss)
+    steps = [
+        (_price(before, after), name, before, after) for name, hull in hulls.items() for before, after in pairwise(hull)
+    ]
+    for _, name, before, after in sorted(steps, key=lambda step: step[:2]):
+        bits[name] = after[0]
+        size += after[1] - before[1]
+        loss += after[2] - before[2]
+        yield Allocation(dict(bits), size, loss)
+
+
+def _price(before: tuple[int, int, float], after: tuple[int, int, float]) -> float:
+    """Return the loss per byte saved."""
+    return (after[2] - before[2]) / (before[1] - after[1])
