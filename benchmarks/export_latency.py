@@ -37,7 +37,8 @@ from yt8m.export.exported_model import ExportedModel
 from yt8m.export.saved_model import write_saved_model
 from yt8m.models import build
 from yt8m.models.files import WEIGHTS_FILE, read_description, save_model
-from yt8m.stages.quantize import QuantizationConfig, quantize_weights
+from yt8m.quantization.config import QuantizationConfig
+from yt8m.stages.quantize import quantize_weights
 
 Times = dict[str, list[float]]  # seconds of each call, by kind of model
 
@@ -76,7 +77,9 @@ def write_member(folder: Path, name: str, frames: int) -> None:
     spec, config = DataSpec(max_frames=frames), PUBLISHED[name]
     keras.utils.set_random_seed(0)
     save_model(folder / "floats" / name, build(config, spec), config, spec)
-    quantize_weights(model=folder / "floats" / name, config=QuantizationConfig(), output=folder / "bytes" / name)
+    quantize_weights(
+        model=folder / "floats" / name, bits=8, config=QuantizationConfig(), output=folder / "bytes" / name
+    )
 
 
 def write_export(folder: Path, kind: str, members: list[str]) -> None:

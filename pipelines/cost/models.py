@@ -1,10 +1,14 @@
 """Size and arithmetic of a recipe's models, known before any of them is built."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pipelines.recipe.schema import Recipe
 from yt8m.models.flops import ModelFlops, count_flops
 from yt8m.training.auto.rules import resolve_threshold_elements
+
+# Bits of a weight that are assumed where they are chosen for each variable.
+AUTO_BITS = 4
 
 
 @dataclass(frozen=True)
@@ -13,11 +17,17 @@ class ModelEstimate:
 
     Attributes:
         flops: Its weights and floating-point operations.
-        quantized_bytes: Its size after quantization with the recipe's settings.
+        size_bytes: Its bytes in each size in which the recipe offers it. Those of `auto` are unknown before the
+            training; it is counted as if it had 4 bits.
     """
 
     flops: ModelFlops
-    quantized_bytes: int
+    size_bytes: Mapping[str, int]
+
+    @property
+    def quantized_bytes(self) -> int:
+        """Its bytes in the largest size."""
+        return max(self.size_bytes.values())
 
     @property
     def parameters(self) -> int:
@@ -35,5 +45,9 @@ def estimate_models(recipe: Recipe) -> dict[str, ModelEstimate]:
     estimates = {}
     for name, model in models.items():
         flops = counted[model.model.model_dump_json()]
-        estimates[name] = ModelEstimate(flops, flops.size.quantized_bytes(quantization.method, threshold))
+        sizes = {
+            size: flops.size.quantized_bytes(AUTO_BITS if bits == "auto" else bits, threshold)
+            for size, bits in quantization.sizes.items()
+        }
+        estimates[name] = ModelEstimate(flops, sizes)
     return estimates

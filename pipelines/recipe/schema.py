@@ -21,11 +21,11 @@ from pipelines.recipe.warm_start import StartWeights
 from pipelines.stages import STAGES
 from yt8m.config import Config
 from yt8m.data.format import DataSpec
+from yt8m.quantization.config import QuantizationConfig
 from yt8m.stages.average import AveragingConfig
 from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.export import ExportingConfig
 from yt8m.stages.generate import GenerateConfig
-from yt8m.stages.quantize import QuantizationConfig
 from yt8m.stages.search_weights import SearchConfig
 from yt8m.stages.soft_targets import SoftTargetsConfig
 

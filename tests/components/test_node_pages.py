@@ -77,7 +77,7 @@ def steps(tmp_path_factory: pytest.TempPathFactory, shards: SimpleNamespace) -> 
     trained = steps.call("train", config, partition=partition)
     model, predictions = trained["model"], trained["predictions"]
     steps.call("average", AverageConfig(epochs=1, averaged_steps=3), partition=partition, model=model)
-    quantization = QuantizeConfig(threshold_elements=20)
+    quantization = QuantizeConfig(bits=8, threshold_elements=20)
     steps.call("quantize", quantization, partition=partition, model=model, predictions=predictions)
     given: dict[str, Any] = {"names": " ".join(NAMES)}
     predicted = dict(zip(NAMES, halved(members(4, noise=1.5)), strict=True))

@@ -71,7 +71,7 @@ def test_quantized_weights_are_read_as_floats(saved, small, tmp_path):
     folder, model, config = saved
     weights = read_weights(folder)
     name = "head/gates/kernel"
-    quantized: dict[str, Any] = {**weights, name: quantize_array(weights[name], "uniform")}
+    quantized: dict[str, Any] = {**weights, name: quantize_array(weights[name])}
     save_weights(tmp_path / "quantized", quantized, config, small.spec)
     assert any("#codes" in key for key in load_file(tmp_path / "quantized" / "weights.safetensors"))
     read = read_weights(tmp_path / "quantized")[name]

@@ -104,10 +104,10 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 @pytest.fixture(scope="session")
 def toy_models(tmp_path_factory) -> dict[str, Path]:
     """Write three small quantized models and return their folders by name."""
-    from tests.support.toy_ensemble import METHODS, SHARES, write_quantized_model  # noqa: PLC0415 - imports Keras
+    from tests.support.toy_ensemble import BITS, SHARES, write_quantized_model  # noqa: PLC0415 - imports Keras
 
     root = tmp_path_factory.mktemp("models")
-    return {name: write_quantized_model(root / name, seed, METHODS[name]) for seed, name in enumerate(SHARES)}
+    return {name: write_quantized_model(root / name, seed, BITS[name]) for seed, name in enumerate(SHARES)}
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,9 @@ from yt8m.holdout import Division, hash_keys
 from yt8m.metrics import StreamingMetrics, gap_of_keys, keys_from_top, label_hits, pack_keys
 from yt8m.models.files import WEIGHTS_FILE, load_model
 from yt8m.predictions import Predictions
+from yt8m.quantization.config import QuantizationConfig
 from yt8m.stages.evaluate import EvaluateConfig, evaluate, with_evaluation
-from yt8m.stages.quantize import QuantizationConfig, quantize_weights
+from yt8m.stages.quantize import quantize_weights
 from yt8m.stages.result import StageResult
 from yt8m.training.baseline import baseline_keys
 
@@ -153,7 +154,9 @@ def test_a_stage_adds_the_evaluation_of_its_model_to_its_own_figures():
 
 
 def test_a_quantized_model_is_measured_with_its_own_bytes(small_partition, trained, tmp_path):
-    quantize_weights(model=trained, config=QuantizationConfig(threshold_elements=0), output=tmp_path / "quantized")
+    quantize_weights(
+        model=trained, bits=8, config=QuantizationConfig(threshold_elements=0), output=tmp_path / "quantized"
+    )
     result = run(small_partition, tmp_path / "quantized", tmp_path)
     assert result.metrics["bytes"] == (tmp_path / "quantized" / WEIGHTS_FILE).stat().st_size
     assert result.metrics["gap"] == pytest.approx(run(small_partition, trained, tmp_path).metrics["gap"], abs=0.1)
@@ -161,7 +164,9 @@ def test_a_quantized_model_is_measured_with_its_own_bytes(small_partition, train
 
 @pytest.mark.slow
 def test_an_exported_model_is_measured_by_its_dense_signature(small_partition, trained, tmp_path):
-    quantize_weights(model=trained, config=QuantizationConfig(threshold_elements=0), output=tmp_path / "quantized")
+    quantize_weights(
+        model=trained, bits=8, config=QuantizationConfig(threshold_elements=0), output=tmp_path / "quantized"
+    )
     export_ensemble({"one": tmp_path / "quantized"}, write_weights(tmp_path / "weights.json", {"one": 1.0}), tmp_path)
     exported = run(small_partition, tmp_path / "export", tmp_path).metrics
     quantized = run(small_partition, tmp_path / "quantized", tmp_path).metrics

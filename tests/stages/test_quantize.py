@@ -14,10 +14,11 @@ from yt8m.metrics import gap_of_keys, keys_from_top
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, save_weights
 from yt8m.predictions import Predictions
+from yt8m.quantization.config import QuantizationConfig
 from yt8m.quantization.files import iterate_quantized
 from yt8m.quantization.quantized_array import QuantizedArray
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
-from yt8m.stages.quantize import QuantizationConfig, QuantizeConfig, quantize, quantize_weights
+from yt8m.stages.quantize import QuantizeConfig, quantize, quantize_weights
 
 SPEC = DataSpec(features={"rgb": 8, "audio": 4}, num_classes=6, max_frames=10)
 MODEL = DBoFConfig(num_clusters=4, hidden_units=5)
@@ -38,7 +39,7 @@ def model(tmp_path):
 
 
 def test_variables_over_the_threshold_are_quantized_and_17000_elements_are_not(model, tmp_path):
-    quantize_weights(model=model, config=PAPER, output=tmp_path / "out")
+    quantize_weights(model=model, bits=8, config=PAPER, output=tmp_path / "out")
     stored = dict(iterate_quantized(tmp_path / "out" / "weights.safetensors"))
     assert isinstance(stored["large/kernel"], QuantizedArray)
     assert not isinstance(stored["just/kernel"], QuantizedArray)
@@ -49,7 +50,7 @@ def test_variables_over_the_threshold_are_quantized_and_17000_elements_are_not(m
 
 
 def test_metrics_match_the_files(model, tmp_path):
-    result = quantize_weights(model=model, config=PAPER, output=tmp_path / "out")
+    result = quantize_weights(model=model, bits=8, config=PAPER, output=tmp_path / "out")
     before, after = read_weights(model), read_weights(tmp_path / "out")
     difference = np.abs(after["large/kernel"] - before["large/kernel"])
     assert result.metrics["largest_error"] == pytest.approx(difference.max())
@@ -68,7 +69,7 @@ def test_metrics_match_the_files(model, tmp_path):
 
 
 def test_by_default_matrices_of_few_features_and_classes_are_quantized_too(model, tmp_path):
-    result = quantize_weights(model=model, config=QuantizationConfig(), output=tmp_path / "out")
+    result = quantize_weights(model=model, bits=8, config=QuantizationConfig(), output=tmp_path / "out")
     assert result.details["settings"]["threshold_elements"]["automatic"]
     assert result.details["threshold_elements"] == result.details["settings"]["threshold_elements"]["value"] == 1000
     quantized = {row["name"] for row in result.details["variables"] if row["quantized"]}
@@ -76,14 +77,14 @@ def test_by_default_matrices_of_few_features_and_classes_are_quantized_too(model
 
 
 def test_the_model_keeps_its_configuration(model, tmp_path):
-    quantize_weights(model=model, config=QuantizationConfig(method="kmeans"), output=tmp_path / "out")
+    quantize_weights(model=model, bits=8, config=QuantizationConfig(bits=4, method="kmeans"), output=tmp_path / "out")
     assert read_description(tmp_path / "out") == read_description(model)
 
 
 def test_a_quantized_model_is_not_quantized_again(model, tmp_path):
-    quantize_weights(model=model, config=PAPER, output=tmp_path / "once")
+    quantize_weights(model=model, bits=8, config=PAPER, output=tmp_path / "once")
     with pytest.raises(DataError, match=r"large/kernel: already quantized"):
-        quantize_weights(model=tmp_path / "once", config=PAPER, output=tmp_path / "twice")
+        quantize_weights(model=tmp_path / "once", bits=8, config=PAPER, output=tmp_path / "twice")
     assert not (tmp_path / "twice").exists()
 
 
@@ -92,11 +93,11 @@ def test_a_diverged_model_is_refused_with_the_name_of_its_variable(tmp_path):
     kernel[3, 3] = np.nan
     save_weights(tmp_path / "model", {"dense/kernel": kernel}, MODEL, SPEC)
     with pytest.raises(DataError, match=r"weights\.safetensors: dense/kernel: the weights contain NaN"):
-        quantize_weights(model=tmp_path / "model", config=QuantizationConfig(), output=tmp_path / "out")
+        quantize_weights(model=tmp_path / "model", bits=8, config=QuantizationConfig(), output=tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-CONFIG = QuantizeConfig(threshold_elements=20, evaluation=EvaluateConfig(batch_size=4, top_k=7))
+CONFIG = QuantizeConfig(bits=8, threshold_elements=20, evaluation=EvaluateConfig(batch_size=4, top_k=7))
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +123,7 @@ def test_a_member_holds_the_quantized_model_and_its_offers_both_predictions(
     made, trained, small_partition, predicted, tmp_path
 ):
     member, offers, result = made
-    alone = quantize_weights(model=trained, config=CONFIG, output=tmp_path / "alone")
+    alone = quantize_weights(model=trained, bits=8, config=CONFIG, output=tmp_path / "alone")
     for name in ("weights.safetensors", "config.json"):
         assert (member.model("8") / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
     assert offers.float_predictions.read_bytes() == predicted.read_bytes()
@@ -176,7 +177,7 @@ def test_quantized_weights_are_what_they_always_were(tmp_path):
     """The digest was computed before members existed."""
     kernel = (np.arange(20_000, dtype=np.float32) % 997 / 500 - 1).reshape(200, 100)
     save_weights(tmp_path / "model", {"dense/kernel": kernel, "dense/bias": kernel[0]}, MODEL, SPEC)
-    quantize_weights(model=tmp_path / "model", config=QuantizationConfig(), output=tmp_path / "out")
+    quantize_weights(model=tmp_path / "model", bits=8, config=QuantizationConfig(), output=tmp_path / "out")
     written = (tmp_path / "out" / "weights.safetensors").read_bytes()
     assert hashlib.sha256(written).hexdigest() == "0dc13d529b31a66ca5d2e820d686e12306066d2687aab8730e4e2b915cdcb1fc"
 

@@ -15,9 +15,10 @@ from yt8m.errors import ConfigError
 from yt8m.export.description import ExportDescription
 from yt8m.export.exported_model import ExportedModel
 from yt8m.models.files import load_model
+from yt8m.quantization.config import QuantizationConfig
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.prepare import PrepareConfig, prepare
-from yt8m.stages.quantize import QuantizationConfig, quantize_weights
+from yt8m.stages.quantize import quantize_weights
 from yt8m.stages.soft_targets import SoftTargetsConfig, soft_targets
 from yt8m.stages.train import TrainConfig, train
 
@@ -136,7 +137,9 @@ def test_heads_of_either_kind_learn_from_each_other(trained, partition, tmp_path
 
 @pytest.mark.slow
 def test_the_exported_model_of_softmax_members_says_that_scores_sum_to_one(trained, partition, tmp_path):
-    quantize_weights(model=trained[1], config=QuantizationConfig(threshold_elements=10), output=tmp_path / "quantized")
+    quantize_weights(
+        model=trained[1], bits=8, config=QuantizationConfig(threshold_elements=10), output=tmp_path / "quantized"
+    )
     run(tmp_path / "logistic", partition, LOGISTIC, epochs=1)
     models = {"softmax": tmp_path / "quantized", "logistic": tmp_path / "logistic" / "model"}
     batch = holdout(partition)

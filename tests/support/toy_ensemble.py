@@ -17,24 +17,24 @@ from yt8m.models import build_from_bytes
 from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, save_model
-from yt8m.quantization.methods import Method
+from yt8m.quantization.config import QuantizationConfig
 from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.prepare import PrepareConfig, prepare
-from yt8m.stages.quantize import QuantizationConfig, quantize_weights
+from yt8m.stages.quantize import quantize_weights
 
 # Size in which the models below are quantized.
 SIZE = "8"
-# Members of the ensemble that tests share: weight and quantization method.
+# Members of the ensemble that tests share: weight and number of bits.
 SHARES = {"first": 0.25, "second": 0.35, "third": 0.4}
-METHODS: dict[str, Any] = {"first": "uniform", "second": "uniform_per_channel", "third": "kmeans"}
+BITS = {"first": 8, "second": 4, "third": 3}
 SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=30, max_frames=9)
 
 
 def write_quantized_model(
-    folder: Path, seed: int, method: Method = "uniform", spec: DataSpec = SPEC, config: ArchitectureConfig | None = None
+    folder: Path, seed: int, bits: int = 8, spec: DataSpec = SPEC, config: ArchitectureConfig | None = None
 ) -> Path:
-    """Write a model (DBoF by default) with random weights, most of them in 8 bits; return its folder."""
+    """Write a model (DBoF by default) with random weights, most of them quantized; return its folder."""
     keras.utils.set_random_seed(seed)
     config = config or DBoFConfig(num_clusters=16 * (1 + seed % 2), hidden_units=24)
     model = build_from_bytes(config, spec)
@@ -45,7 +45,8 @@ def write_quantized_model(
     save_model(folder / "float", model, config, spec)
     quantize_weights(
         model=folder / "float",
-        config=QuantizationConfig(method=method, threshold_elements=100),
+        bits=bits,
+        config=QuantizationConfig(threshold_elements=100),
         output=folder / "quantized",
     )
     return folder / "quantized"

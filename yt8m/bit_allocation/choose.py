@@ -43,6 +43,10 @@ class Choice:
     videos: int
     checked_videos: int
 
+    def as_details(self) -> dict[str, Any]:
+        """Return what was measured of whole models, as plain JSON data."""
+        return {"videos": self.videos, "checked_videos": self.checked_videos, "checks": list(self.checks)}
+
 
 def choose_bits(
     model: Path,

@@ -121,7 +121,7 @@ def _patterns_of(planes: Sequence[Tensor]) -> Tensor:
 
 
 def _codes_of_patterns(bits: int) -> Tensor:
-    """Do what `bit_planes.codes_of_patterns` does. Computed, as constants would make the graph of each weight larger."""
+    """Do what `bit_planes.codes_of_patterns` does; constants would make the graph of each weight larger."""
     first, *others = PLANE_WIDTHS[bits]
     places = tf.range(8 // first)
     patterns = tf.range(4096 if others else 256)[:, None]

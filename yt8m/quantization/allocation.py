@@ -44,7 +44,7 @@ class Sensitivity:
         points = [(bits, quantized_bytes(self.shape, bits), self.loss(bits)) for bits in BITS]
         # In rows of few elements, fewer bits may take as many bytes or more.
         for point in sorted(points, key=lambda each: (-each[1], -each[2])):
-            while hull and (point[2] <= hull[-1][2] or len(hull) > 1 and _price(hull[-1], point) <= _price(*hull[-2:])):
+            while hull and (point[2] <= hull[-1][2] or (hull[1:] and _price(hull[-1], point) <= _price(*hull[-2:]))):
                 hull.pop()
             hull.append(point)
         return hull

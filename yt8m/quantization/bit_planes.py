@@ -56,4 +56,4 @@ def codes_of_patterns(bits: int) -> NDArray[np.uint8]:
     codes = patterns >> places * first & 2**first - 1
     for second in others:
         codes = codes << second | patterns >> 8 + places * second & 2**second - 1
-    return codes.astype(np.uint8)
+    return np.asarray(codes, np.uint8)

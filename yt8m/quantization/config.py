@@ -20,8 +20,8 @@ class QuantizationConfig(Config):
             `max_gap_loss` allows. Several, as in `[8, auto, 4]`, offer each model in several sizes, of which the search
             chooses at most one; the first one is measured in the report.
         method: Which values a code stands for: `uniform` for 256 equally spaced ones, in 8 bits only (the paper:
-            uniform); `kmeans` for those with the least squared error. `auto` is `uniform` in 8 bits, which loads fastest,
-            and `kmeans` in fewer.
+            uniform); `kmeans` for those with the least squared error. `auto` is `uniform` in 8 bits, which loads
+            fastest, and `kmeans` in fewer.
         threshold_elements: Only variables with more elements than this are quantized (the paper: 17_000), the others
             stay float32. `auto` is five times the number of features or of classes, whichever is larger, at least
             1000 and at most the paper's, so that matrices are quantized and vectors are not.

@@ -54,7 +54,7 @@ def quantized_bytes(shape: tuple[int, ...], bits: int) -> int:
     """Return the bytes of an array of this shape after `quantize_array`."""
     columns = row_size(shape)
     row = sum(plane_bytes(columns, width) for width in PLANE_WIDTHS[bits])
-    return prod(shape) // columns * row + 2**bits * np.dtype(np.float32).itemsize
+    return prod(shape) // columns * row + int(2**bits) * np.dtype(np.float32).itemsize
 
 
 @dataclass(frozen=True)

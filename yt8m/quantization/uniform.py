@@ -43,7 +43,7 @@ def _divide(centroids: NDArray[np.float32], low: float, step: float) -> FindCode
         quotient = values - minimum
         quotient *= inverse
         rounded = np.rint(quotient)
-        codes = rounded.astype(np.uint8)
+        codes: NDArray[np.uint8] = rounded.astype(np.uint8)
         quotient -= rounded
         np.abs(quotient, out=quotient)
         ambiguous = np.flatnonzero(quotient > 0.5 - AMBIGUOUS)

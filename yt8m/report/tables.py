@@ -81,8 +81,14 @@ def _quantized(model: ModelRun) -> QuantizationRow:
         bytes_after=bytes_after,
         size_ratio=share(bytes_after, bytes_before),
         largest_error=model.metric("quantize", "largest_error"),
-        variables=tuple(model.details("quantize", "variables") or ()),
+        variables=_variables(model),
     )
+
+
+def _variables(model: ModelRun) -> tuple[dict[str, Any], ...]:
+    """Return the table of the size whose bits were chosen, and otherwise of the first size."""
+    allocation = model.details("quantize", "allocation") or {}
+    return tuple(allocation.get("variables") or model.details("quantize", "variables") or ())
 
 
 def distillation_table(run: Run) -> tuple[DistillationRow, ...]:

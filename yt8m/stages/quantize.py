@@ -1,17 +1,15 @@
-"""Stage `quantize`: stores the large variables of a model in 8 or 16 bits (paper, section 3.2), and measures it."""
+"""Stage `quantize`: stores the large variables of a model in few bits (paper, section 3.2), and measures it."""
 
 import shutil
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import NonNegativeInt
 
 from yt8m import storage
 from yt8m.bootstrap import difference_error
-from yt8m.config import Config
 from yt8m.data.partition import Partition
 from yt8m.ensembling.files import OffersFile
 from yt8m.ensembling.members import Member, Offers, load_members
@@ -20,34 +18,19 @@ from yt8m.export.budget import directory_bytes
 from yt8m.metrics import keys_from_top
 from yt8m.models.files import WEIGHTS_FILE, read_description, save_weights
 from yt8m.predictions import Predictions
+from yt8m.quantization.allocation import MEASURED_BITS
+from yt8m.quantization.config import Bits, QuantizationConfig
 from yt8m.quantization.files import iterate_quantized
-from yt8m.quantization.methods import Method, measure_error, quantize_array
+from yt8m.quantization.methods import QuantizationError, measure_error, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray
 from yt8m.records.settings import as_details
 from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
 from yt8m.training.auto.rules import resolve_threshold_elements
-from yt8m.training.config import Auto
-from yt8m.training.provenance import FILE_NAME
+from yt8m.training.provenance import FILE_NAME, Provenance
 
-# Sizes in which a member is offered to the search, the first of which gives the figures of the stage.
-_SIZES = ("8",)
-
-
-class QuantizationConfig(Config):
-    """How weights are quantized.
-
-    Attributes:
-        method: How a weight becomes a byte (the paper: uniform): `uniform` with 256 equally spaced values per variable,
-            `uniform_per_channel` with 256 for each output of a layer, `kmeans` or `quantile` with values that follow
-            the weights; or two bytes, `float16`.
-        threshold_elements: Only variables with more elements than this are quantized (the paper: 17_000), the others
-            stay float32. `auto` is five times the number of features or of classes, whichever is larger, at least
-            1000 and at most the paper's, so that matrices are quantized and vectors are not.
-    """
-
-    method: Method = "uniform"
-    threshold_elements: NonNegativeInt | Auto = "auto"
+if TYPE_CHECKING:
+    from yt8m.bit_allocation.choose import Choice
 
 
 class QuantizeConfig(QuantizationConfig):
@@ -89,29 +72,34 @@ def quantize(
         shutil.copyfile(predictions, offered.float_predictions)
         if (model / FILE_NAME).is_file():
             shutil.copyfile(model / FILE_NAME, folder / FILE_NAME)  # for runs that take the member
-        results = [
-            _make(
+        results = {
+            size: _make(
                 partition=partition,
                 model=model,
+                bits=bits,
                 config=config,
                 floats=predictions,
                 output=member.model(size),
                 predictions=offered.predictions(size),
             )
-            for size in _SIZES
-        ]
+            for size, bits in config.sizes.items()
+        }
         family = read_description(model).model.architecture
-        sizes = {size: directory_bytes(member.model(size)) for size in _SIZES}
+        sizes = {size: directory_bytes(member.model(size)) for size in results}
         OffersFile(family=family, sizes=sizes).save(offered.description)
-    return StageResult(results[0].metrics, {**results[0].details, "sizes": sizes})
+    first, *_ = results.values()
+    automatic = results.get("auto", first).details
+    allocation = {"allocation": automatic["allocation"]} if "allocation" in automatic else {}
+    return StageResult(first.metrics, {**first.details, **allocation, "sizes": sizes})
 
 
 def _make(
-    *, partition: Path, model: Path, config: QuantizeConfig, floats: Path, output: Path, predictions: Path
+    *, partition: Path, model: Path, bits: Bits, config: QuantizeConfig, floats: Path, output: Path, predictions: Path
 ) -> StageResult:
     """Quantize a model in one size, and predict the hold-out videos with it."""
+    chosen = _choose_bits(partition, model, config) if bits == "auto" else bits
     result = measure(
-        quantize_weights(model=model, config=config, output=output),
+        quantize_weights(model=model, bits=chosen, config=config, output=output),
         partition=partition,
         model=output,
         config=config.evaluation,
@@ -144,20 +132,43 @@ def _check_predictions(path: Path, partition: Partition, top_k: int) -> None:
         )
 
 
-def quantize_weights(*, model: Path, config: QuantizationConfig, output: Path) -> StageResult:
+def _choose_bits(partition: Path, model: Path, config: QuantizeConfig) -> "Choice | int":
+    """Choose the bits of each large variable; any number of bits if there are none."""
+    from yt8m.bit_allocation.choose import choose_bits  # noqa: PLC0415 - Keras
+
+    threshold = resolve_threshold_elements(config.threshold_elements, read_description(model).data).value
+    names = [name for name, weight in iterate_quantized(model / WEIGHTS_FILE) if _is_large(weight, threshold)]
+    videos = Partition.load(partition)
+    if not names:
+        return 8
+    return choose_bits(
+        model,
+        videos,
+        names,
+        config=config,
+        examples=Provenance.load(model).examples if (model / FILE_NAME).is_file() else videos.num_training_videos,
+        batch_size=config.evaluation.batch_size,
+        gap_top_k=config.evaluation.gap_top_k,
+    )
+
+
+def quantize_weights(*, model: Path, bits: "Choice | int", config: QuantizationConfig, output: Path) -> StageResult:
     """Write a copy of a model folder with the large variables quantized.
 
     Only one float variable is in memory at a time, so memory stays below the float model plus the quantized one.
 
     Args:
         model: Folder of a model written by a training or averaging step.
+        bits: Number of bits of all large variables, or of each.
         config: Method and threshold.
         output: Folder of the quantized model.
 
     Returns:
         Metrics `bytes_before` and `bytes_after` (of the weight files), `largest_error` and `mean_error` over all
-        quantized weights, `quantized_variables`, `parameters`, and `seconds` without reading and writing; details
-        `variables`, with the same figures per variable, and `settings`.
+        quantized weights, `variance_lost` (their mean squared error as a share of the variance of each variable, mean
+        over weights), `bits` (the mean number of bits of a quantized weight), `quantized_variables`, `parameters`, and
+        `seconds` without reading and writing. Details `variables`, with the same figures per variable, and `settings`;
+        if bits were chosen for each variable, `allocation` with what was measured.
 
     Raises:
         DataError: There is no model, it is already quantized, or a weight is not finite.
@@ -165,6 +176,7 @@ def quantize_weights(*, model: Path, config: QuantizationConfig, output: Path) -
     description = read_description(model)
     threshold = resolve_threshold_elements(config.threshold_elements, description.data)
     source = model / WEIGHTS_FILE
+    choice = None if isinstance(bits, int) else bits
     weights: dict[str, NDArray[Any] | QuantizedArray] = {}
     table: list[dict[str, Any]] = []
     seconds = 0.0
@@ -172,54 +184,70 @@ def quantize_weights(*, model: Path, config: QuantizationConfig, output: Path) -
         if isinstance(weight, QuantizedArray):
             raise DataError(f"{source}: {name}: already quantized. Give the model that training or averaging wrote.")
         start = time.monotonic()
-        weights[name], row = _quantize_variable(source, name, weight, config.method, threshold.value)
+        given = None
+        if _is_large(weight, threshold.value):
+            given = bits if isinstance(bits, int) else bits.bits[name]
+        weights[name], row = _quantize_variable(source, name, weight, given, config)
         seconds += time.monotonic() - start
-        table.append(row)
+        losses = choice.sensitivities.get(name, {}) if choice else {}
+        table.append({**row, **({f"loss_{few}_bits": losses.get(few) for few in MEASURED_BITS} if choice else {})})
         # Free these floats before the next ones are read.
         del weight
     save_weights(output, weights, description.model, description.data)
     quantized = [row for row in table if row["quantized"]]
     elements = sum(row["elements"] for row in quantized)
+
+    def mean(key: str) -> float:
+        return float(sum(row[key] * row["elements"] for row in quantized) / max(elements, 1))
+
     return StageResult(
         metrics={
             "bytes_before": float(source.stat().st_size),
             "bytes_after": float((output / WEIGHTS_FILE).stat().st_size),
             "largest_error": max((row["largest_error"] for row in quantized), default=0.0),
-            "mean_error": sum(row["mean_error"] * row["elements"] for row in quantized) / max(elements, 1),
+            "mean_error": mean("mean_error"),
+            "variance_lost": mean("variance_lost"),
+            "bits": mean("bits"),
             "quantized_variables": float(len(quantized)),
             "parameters": float(sum(row["elements"] for row in table)),
             "seconds": seconds,
         },
         details={
-            "method": config.method,
             "threshold_elements": threshold.value,
             "variables": table,
             "settings": as_details({"threshold_elements": threshold}),
+            **({"allocation": {**choice.as_details(), "variables": table}} if choice else {}),
         },
     )
 
 
+def _is_large(weight: NDArray[Any] | QuantizedArray, threshold_elements: int) -> bool:
+    if isinstance(weight, QuantizedArray):
+        return True
+    return weight.size > threshold_elements and np.issubdtype(weight.dtype, np.floating)
+
+
 def _quantize_variable(
-    source: Path, name: str, weight: NDArray[Any], method: Method, threshold_elements: int
+    source: Path, name: str, weight: NDArray[Any], bits: int | None, config: QuantizationConfig
 ) -> tuple[NDArray[Any] | QuantizedArray, dict[str, Any]]:
-    """Quantize one variable if it is large enough; return it and its row of the table."""
-    chosen = weight.size > threshold_elements and np.issubdtype(weight.dtype, np.floating)
+    """Quantize one variable, or keep it if no bits are given; return it and its row of the table."""
     stored: NDArray[Any] | QuantizedArray = weight
-    largest = mean = 0.0
-    if chosen:
+    error = QuantizationError(0.0, 0.0, 0.0)
+    if bits:
         try:
-            stored = quantize_array(weight, method)
-        except DataError as error:
-            raise DataError(f"{source}: {name}: {error}") from error
-        measured = measure_error(weight, stored)
-        largest, mean = measured.largest, measured.mean
+            stored = quantize_array(weight, bits, config.method_in(bits))
+        except DataError as problem:
+            raise DataError(f"{source}: {name}: {problem}") from problem
+        error = measure_error(weight, stored)
     return stored, {
         "name": name,
         "shape": list(weight.shape),
         "elements": weight.size,
-        "quantized": chosen,
+        "quantized": bits is not None,
+        "bits": bits or 8 * weight.itemsize,
         "bytes_before": weight.nbytes,
         "bytes_after": stored.nbytes,
-        "largest_error": largest,
-        "mean_error": mean,
+        "largest_error": error.largest,
+        "mean_error": error.mean,
+        "variance_lost": error.variance_share,
     }

@@ -102,16 +102,16 @@ def test_an_average_that_was_not_kept_is_told_with_another_setting() -> None:
     assert warning.setting == "`averaging.learning_rate_divisor: 10`, or `average: never`"
 
 
-def test_a_model_of_two_bytes_that_is_far_below_keeps_floats() -> None:
-    (warning,) = warned(record("train"), record("quantize", gap=0.57) | {"config": {"method": "float16"}})
+def test_a_model_of_8_bits_that_is_far_below_keeps_floats() -> None:
+    (warning,) = warned(record("train"), record("quantize", gap=0.57, bits=8.0))
     assert warning.setting.startswith("`quantization.threshold_elements`")
 
 
-@pytest.mark.parametrize(("method", "better"), [("uniform", "uniform_per_channel"), ("kmeans", "float16")])
-def test_a_quantized_model_far_below_the_float_model_is_told(method, better) -> None:
-    quantized = record("quantize", gap=0.57) | {"config": {"method": method}}
+def test_a_quantized_model_far_below_the_float_model_is_told() -> None:
+    quantized = record("quantize", gap=0.57, bits=3.25)
     (warning,) = warned(record("train"), quantized)
-    assert (warning.rule, warning.node, warning.setting) == (4, "quantize-dbof", f"`quantization.method: {better}`")
+    assert (warning.rule, warning.node, warning.setting) == (4, "quantize-dbof", "`quantization.bits: 8`")
+    assert "3.25 bits" in warning.cause
     assert warned(record("train"), record("quantize", gap=0.595)) == []
     assert warned(record("train"), record("quantize", gap=0.57, quantization_loss_error=0.016)) == []
     assert warned(quantized) == []  # its page alone does not know the float model

@@ -83,17 +83,16 @@ def find_losses(run: Run) -> Iterator[Finding]:
             continue
         record = model.records["quantize"]
         if before - after > _most(MOST_QUANTIZATION_LOSS, record, "quantization_loss_error"):
-            method = record.config.get("method", record.details.get("method", "uniform"))
-            better = "uniform_per_channel" if method == "uniform" else "float16"
-            setting = f"`quantization.method: {better}`"
-            if method == "float16":
+            bits = record.metrics.get("bits", 8)
+            setting = "`quantization.bits: 8`"
+            if bits >= 8:
                 setting = (
                     "`quantization.threshold_elements`: more than the elements of this variable, which then stays float"
                 )
             yield Finding(
                 node=record.node,
                 text=f"Quantization: GAP {before:.3f} before and {after:.3f} after it, on {videos_of(record)}.",
-                cause=f"The values of `{method}` are too coarse for some variable, such as one with few large weights.",
+                cause=f"{bits:.3g} bits are too few for some variable, such as one with few large weights.",
                 setting=setting,
             )
 
