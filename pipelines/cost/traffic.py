@@ -134,9 +134,12 @@ class Traffic:
         return replace(self._reading(self.dataset.training_bytes // workers), written=written)
 
     def _quantize(self, node: Node) -> NodeBytes:
-        """Count the quantized model, its predictions, and those of the float model."""
-        artifacts = {"member": self._estimates[node.model].quantized_bytes, "offers": 2 * self._prediction_bytes}
-        return replace(self._reading(self.dataset.holdout_bytes), artifacts=artifacts)
+        """Count the model in every size, its predictions in each, and those of the float model."""
+        sizes = self._estimates[node.model].size_bytes
+        artifacts = {"member": sum(sizes.values()), "offers": (1 + len(sizes)) * self._prediction_bytes}
+        passes = len(sizes) + ("auto" in sizes)
+        size = self.dataset.holdout_bytes
+        return replace(NodeBytes(distinct=size, read=size * passes), artifacts=artifacts)
 
     def _export(self, _: Node) -> NodeBytes:
         """Count the test: its shards are checked, measured and compared with all others."""
