@@ -8,6 +8,7 @@ from rich.console import Console
 from pipelines.cli.format import describe_bytes, list_names, make_table, say
 from pipelines.cost import throughput as assumed
 from pipelines.cost.dataset import DatasetSize
+from pipelines.cost.ensemble import ensemble_sizes
 from pipelines.cost.models import ModelEstimate
 from pipelines.cost.schedule import Schedule
 from pipelines.cost.settings import known_settings, unknown_settings
@@ -138,18 +139,21 @@ def _teacher(model: CandidateConfig | StudentConfig) -> str:
 
 def _show_ensemble(console: Console, recipe: Recipe, estimates: Estimates) -> None:
     search, members = recipe.ensemble.search, recipe.members()
-    sizes = [estimates[name].quantized_bytes for name in members]
-    size = sum(sizes)
-    budget = Budget.of(sizes, search.budget_bytes, search.size_margin)
-    limit = budget.limit_bytes - budget.graph_bytes * len(members)
-    fits = "all fit" if size <= limit else "the search keeps the best that fit"
-    if min(sizes) + budget.graph_bytes > budget.limit_bytes:
-        fits = "none fits, so that the search will fail; raise ensemble.search.budget_bytes"
+    smallest = [min(estimates[name].size_bytes.values()) for name in members]
+    budget = Budget.of(smallest, search.budget_bytes, search.size_margin)
+    limit = max(budget.limit_bytes - budget.graph_bytes * len(members), 0)
+    none = "None fits, so that the search will fail; raise ensemble.search.budget_bytes."
     say(
         console,
-        f"Ensemble: {len(members)} possible members, {describe_bytes(size)} quantized. With their graphs, a budget "
-        f"of {describe_bytes(search.budget_bytes)} has room for {describe_bytes(max(limit, 0))} of them: {fits}.",
+        f"Ensemble: {count(len(members), 'possible member')}. With the graphs of all, a budget of "
+        f"{describe_bytes(search.budget_bytes)} has room for {describe_bytes(limit)} of models. "
+        f"{none if not budget.fill(range(len(members))).any() else ''}".rstrip(),
     )
+    for row in ensemble_sizes(recipe, estimates):
+        bits = "about 4 bits (auto)" if row.size == "auto" else f"{row.size} bits"
+        fits = ": all fit" if row.size_bytes <= limit else ": the search keeps the best that fit"
+        told = f"{describe_bytes(row.size_bytes)}{fits if row.offered else ', which the recipe does not offer'}"
+        say(console, f"  In {bits} they come to {told}; the budget holds {row.fitting} of their mean size.")
 
 
 def show_pipeline(console: Console, plan: Plan, compiled_bytes: int, run: RunSize) -> None:

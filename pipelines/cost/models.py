@@ -19,10 +19,12 @@ class ModelEstimate:
         flops: Its weights and floating-point operations.
         size_bytes: Its bytes in each size in which the recipe offers it. Those of `auto` are unknown before the
             training; it is counted as if it had 4 bits.
+        bytes_in_few_bits: Its bytes in 4 bits, whether it is offered in them or not.
     """
 
     flops: ModelFlops
     size_bytes: Mapping[str, int]
+    bytes_in_few_bits: int
 
     @property
     def quantized_bytes(self) -> int:
@@ -45,9 +47,10 @@ def estimate_models(recipe: Recipe) -> dict[str, ModelEstimate]:
     estimates = {}
     for name, model in models.items():
         flops = counted[model.model.model_dump_json()]
+        few = flops.size.quantized_bytes(AUTO_BITS, threshold)
         sizes = {
-            size: flops.size.quantized_bytes(AUTO_BITS if bits == "auto" else bits, threshold)
+            size: few if bits == "auto" else flops.size.quantized_bytes(bits, threshold)
             for size, bits in quantization.sizes.items()
         }
-        estimates[name] = ModelEstimate(flops, sizes)
+        estimates[name] = ModelEstimate(flops, sizes, few)
     return estimates

@@ -1,3 +1,4 @@
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -123,11 +124,37 @@ def test_holding_out_more_shards_than_exist_is_refused() -> None:
     assert "holdout_shards: 400 shards to hold out" in result.output
 
 
+def lines_of_ensemble(recipe: str, *settings: str) -> list[str]:
+    """Return what the plan says of the ensemble: a line, and one for each size."""
+    lines = plan(recipe, *(part for setting in settings for part in ("--set", setting))).output.splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith("Ensemble: "))
+    return [lines[first].strip(), *takewhile(lambda line: line.startswith("  In "), lines[first + 1 :])]
+
+
 @pytest.mark.parametrize(("margin", "told"), [("auto", "the search keeps the best that fit"), ("0.01", "all fit")])
 def test_members_fit_the_limit_of_the_search(margin: str, told: str) -> None:
-    result = plan(str(RECIPES / "demo.yaml"), "--set", f"ensemble.search.size_margin={margin}")
-    (line,) = [line for line in result.output.splitlines() if line.startswith("Ensemble: ")]
-    assert line.strip().endswith(told + ".")
+    settings = f"ensemble.search.size_margin={margin}", "quantization.bits=8"
+    _, eight, _ = lines_of_ensemble(str(RECIPES / "demo.yaml"), *settings)
+    assert eight.startswith("  In 8 bits they come to ")
+    assert f": {told}; the budget holds " in eight
+
+
+def test_the_papers_members_have_half_the_bytes_in_4_bits_and_the_budget_holds_twice_as_many() -> None:
+    _, eight, four = lines_of_ensemble(str(RECIPES / "paper.yaml"))
+    assert eight == "  In 8 bits they come to 1.0 GB: all fit; the budget holds 9 of their mean size."
+    assert "In 4 bits they come to 525.0 MB, which the recipe does not offer" in four
+    # 2^30 bytes without the recipe's margin of 1%, in members of 524,972,354 / 9 bytes.
+    assert four.endswith(f"the budget holds {2**30 / 1.01 // (524_972_354 / 9):.0f} of their mean size.")
+
+
+def test_every_size_in_which_members_are_offered_has_a_line() -> None:
+    sizes = [line.split(" they")[0] for line in lines_of_ensemble(SMOKE, "quantization.bits=[8, auto, 2]")[1:]]
+    assert sizes == ["  In 8 bits", "  In about 4 bits (auto)", "  In 2 bits"]
+
+
+def test_a_budget_that_holds_no_member_in_any_size_is_told() -> None:
+    first, *_ = lines_of_ensemble(SMOKE, "ensemble.search.budget_bytes=1000")
+    assert first.endswith("None fits, so that the search will fail; raise ensemble.search.budget_bytes.")
 
 
 @pytest.mark.parametrize(
