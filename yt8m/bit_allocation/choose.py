@@ -18,10 +18,11 @@ from yt8m.quantization.methods import Method, quantize_array
 from yt8m.quantization.quantized_array import BITS
 
 # Predictions of videos that may be made for each video of the training: a tenth of its work, as a step of training
-# takes about three times as long as a prediction. Half of them measure variables, half of them whole models.
+# takes about three times as long as a prediction. At most half of them measure variables, the others whole models.
 WORK_SHARE = 0.3
-# Videos on which a variable is measured, however short the training was, and on which it is worth while.
-LEAST_VIDEOS, MOST_VIDEOS = 16, 1000
+# Videos on which a variable or model is measured, however short the training was, and the most for a variable: its
+# divergence from the float model is known far better than GAP is.
+LEAST_VIDEOS, MOST_VIDEOS = 16, 256
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,12 @@ def choose_bits(
         BudgetError: Even in 2 bits, the variables take more bytes than the limit.
         DataError: The model is damaged, or shards cannot be read.
     """
-    work = WORK_SHARE * examples / 2
+    work, variants = WORK_SHARE * examples, len(names) * len(MEASURED_BITS) + 1
+    videos = min(max(int(work / 2 / variants), LEAST_VIDEOS), MOST_VIDEOS)
     # The float model, and those of a binary search among all allocations.
     checks = 1 + (len(BITS) * len(names)).bit_length()
-    sample = Sample.read(partition, max(int(work / checks), LEAST_VIDEOS), batch_size)
-    fewer = sample.part(min(max(int(work / (len(names) * len(MEASURED_BITS) + 1)), LEAST_VIDEOS), MOST_VIDEOS))
+    sample = Sample.read(partition, max(int((work - videos * variants) / checks), LEAST_VIDEOS), batch_size)
+    fewer = sample.part(videos)
     meter = _Meter(model, names, config.method_in, batch_size)
     variables = meter.measure(fewer)
     found = list(allocations(variables))

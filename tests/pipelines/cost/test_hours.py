@@ -13,7 +13,7 @@ from yt8m.data.format import DataSpec
 
 
 def test_models_predict_the_holdout_where_they_are_made(small: Callable[..., Recipe]) -> None:
-    recipe = small()
+    recipe = small(lambda _: None, "quantization.bits=auto")
     models, dataset = recipe.models(), DatasetSize(1000, 300, 0, 0, DataSpec())
     throughput = Throughput(
         gpu=None,
