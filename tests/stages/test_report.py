@@ -39,7 +39,7 @@ def test_the_page_and_a_summary_with_the_same_figures_are_written(records, tmp_p
 def test_the_keys_of_the_summary_are_stable(records, tmp_path):
     report(records=records, students={}, page=tmp_path / "report.html", summary=tmp_path / "summary.json")
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["format"] == 2
+    assert summary["format"] == 3
     assert set(summary) == {
         "format", "final", "parts", "warnings", "checks", "tables", "models", "artifacts", "selections", "search",
         "export", "class_kinds", "curves", "settings", "data", "nodes", "nodes_seconds",

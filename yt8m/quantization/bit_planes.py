@@ -7,6 +7,7 @@ elements. All elements of a pattern are looked up at once in a table.
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +34,9 @@ def pack(codes: NDArray[np.uint8], bits: int, planes: Sequence[NDArray[np.uint8]
     for width, plane in zip(PLANE_WIDTHS[bits], planes, strict=True):
         below -= width
         values = (codes >> below) & (2**width - 1) if bits > width else codes
+        if width == 1:
+            plane[:] = np.packbits(values, axis=1, bitorder="little")
+            continue
         for place in range(8 // width):
             part = values[:, place :: 8 // width]
             plane[:, : part.shape[1]] |= part << (place * width)
@@ -48,6 +52,7 @@ def patterns_of(planes: Sequence[NDArray[np.uint8]]) -> NDArray[np.integer]:
     return (halves.astype(np.uint16) << 8) | first
 
 
+@cache
 def codes_of_patterns(bits: int) -> NDArray[np.uint8]:
     """Return the codes of all patterns, uint8 `(P, N)`: 256 or 4096 patterns of N elements each."""
     first, *others = PLANE_WIDTHS[bits]
