@@ -42,8 +42,8 @@ COUNTS = ("videos", "videos_in_training", "videos_in_select", "bytes")
     type=Place(),
     metavar="NAME|DIR",
     help="With --run: `export`, or the name of a model for its final float weights, or the name of a node for the "
-    "weights that it wrote, such as quantize-NAME for those in 8 bits.  [default: export]  Without --run: a model's "
-    "folder, trained, quantized or exported.",
+    "weights that it wrote: quantize-NAME for quantized ones, of several sizes the first, and quantize-NAME@4 for "
+    "those in 4 bits.  [default: export]  Without --run: a model's folder, trained, quantized or exported.",
 )
 @input_option(required=False)
 @click.option("--batch-size", type=int, default=128, show_default=True, metavar="N", help="Videos per batch.")

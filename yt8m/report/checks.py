@@ -10,7 +10,7 @@ from yt8m.report.summary_tables import Tables
 EXPORT_TOLERANCE = 1e-4
 # Gain of the ensemble over the best single model, in standard errors, that is more than chance.
 LEAST_ERRORS = 2.0
-# Maximum GAP that quantization to 8 bits is expected to cost.
+# Maximum GAP that quantization is expected to cost.
 QUANTIZATION_TOLERANCE = 1e-3
 
 

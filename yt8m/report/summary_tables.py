@@ -47,7 +47,9 @@ class QuantizationRow(Config):
         bytes_before: Size of the float model.
         bytes_after: Size of the quantized model.
         size_ratio: `bytes_after / bytes_before`.
+        bits: Mean number of bits of a quantized weight.
         largest_error: Largest absolute error of a weight.
+        sizes: Bytes of the model in each size in which it is offered, the first of which the other figures are of.
         variables: Table of variables, as written by the quantize stage.
     """
 
@@ -61,7 +63,9 @@ class QuantizationRow(Config):
     bytes_before: float | None
     bytes_after: float | None
     size_ratio: float | None
+    bits: float | None
     largest_error: float | None
+    sizes: dict[str, int]
     variables: tuple[dict[str, Any], ...] = ()
 
 

@@ -80,7 +80,9 @@ def _quantized(model: ModelRun) -> QuantizationRow:
         bytes_before=bytes_before,
         bytes_after=bytes_after,
         size_ratio=share(bytes_after, bytes_before),
+        bits=model.metric("quantize", "bits"),
         largest_error=model.metric("quantize", "largest_error"),
+        sizes=model.details("quantize", "sizes") or {},
         variables=_variables(model),
     )
 
