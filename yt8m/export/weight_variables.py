@@ -1,6 +1,7 @@
 """Weights in a SavedModel: stored as codes, and dequantized in every call or once when the model is loaded."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -55,28 +56,13 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         return self.values if self.is_plain else tf.reshape(self._dequantize(self.planes), self.shape)
 
     def assign_to(self, variable: Any) -> None:
-        """Dequantize the weight into a variable of its shape, block by block, so that no second copy is in memory."""
-        first, *others = self.shape
-        if self._centroids is None or not others:
+        """Dequantize the weight into a variable of its shape; large ones block by block, without a second copy."""
+        if self._centroids is None or len(self.shape) == 1 or prod(self.shape) <= BLOCK_ELEMENTS:
             variable.assign(self.dequantize())
             return
-        at_once = max(BLOCK_ELEMENTS // prod(others), 1)
-        rows = prod(others[:-1])
         # Without a value to begin with, which would take as long to write as the weight itself.
         variable.assign(tf.raw_ops.Empty(shape=self.shape, dtype=tf.float32))
-
-        def fill(start: Tensor) -> Tensor:
-            stop = tf.minimum(start + at_once, first)
-            block = self._dequantize([plane[start * rows : stop * rows] for plane in self.planes])
-            update = tf.raw_ops.ResourceScatterUpdate(
-                resource=variable.handle,
-                indices=tf.range(start, stop),
-                updates=tf.reshape(block, [stop - start, *others]),
-            )
-            with tf.control_dependencies([update] if update is not None else []):
-                return tf.identity(stop)
-
-        tf.while_loop(lambda start: start < first, fill, [tf.constant(0)], parallel_iterations=1)
+        _fill(self._bits)(*self.planes, self._centroids, list(self.shape), variable.handle)
 
     def matmul(self, inputs: Tensor) -> Tensor:
         """Return `inputs @ weight`, dequantizing one block of rows at a time.
@@ -103,10 +89,59 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         """Dequantize some or all rows to float32 (R, C)."""
         if self._centroids is None:
             return tf.cast(planes[0], tf.float32) * self._step + self._minimum
+        found = _unpack(self._bits)(*planes, self._centroids, self._columns)
+        return tf.ensure_shape(found, [None, self._columns])
+
+
+# The two functions below are the same for all weights of as many bits, so that the graph has each of them once.
+@cache
+def _unpack(bits: int) -> Any:
+    """Make a function that looks up the values of some rows.
+
+    Its arguments are the rows of all planes, uint8 (R, B), the centroids, float32 (2**bits,), and the number of columns
+    C. It returns float32 (R, C).
+    """
+
+    def unpack(*inputs: Tensor) -> Tensor:
+        *planes, centroids, columns = inputs
         # A row of the table has the values of all elements of a pattern; see `yt8m.quantization.bit_planes`.
-        table = tf.gather(self._centroids, _codes_of_patterns(self._bits))
+        table = tf.gather(centroids, _codes_of_patterns(bits))
         found = tf.gather(table, _patterns_of(planes))
-        return tf.reshape(found, [tf.shape(found)[0], -1])[:, : self._columns]
+        return tf.reshape(found, [tf.shape(found)[0], -1])[:, :columns]
+
+    signature = [*_signature(bits), tf.TensorSpec([], tf.int32)]
+    return tf.function(unpack, input_signature=signature, autograph=False)
+
+
+@cache
+def _fill(bits: int) -> Any:
+    """Make a function that writes the values of a weight into a variable, block by block.
+
+    Its arguments are all planes, the centroids, the shape of the weight, of two or more axes, and the handle of the
+    variable.
+    """
+
+    def fill(*inputs: Tensor) -> None:
+        *planes, centroids, shape, handle = inputs
+        rows, others = tf.reduce_prod(shape[1:-1]), tf.reduce_prod(shape[1:])
+        at_once = tf.maximum(BLOCK_ELEMENTS // others, 1)
+
+        def write(start: Tensor) -> Tensor:
+            stop = tf.minimum(start + at_once, shape[0])
+            block = _unpack(bits)(*(plane[start * rows : stop * rows] for plane in planes), centroids, shape[-1])
+            updates = tf.reshape(block, tf.concat([[stop - start], shape[1:]], axis=0))
+            tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=tf.range(start, stop), updates=updates)
+            return stop
+
+        tf.while_loop(lambda start: start < shape[0], write, [tf.constant(0)], parallel_iterations=1)
+
+    signature = [*_signature(bits), tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.resource)]
+    return tf.function(fill, input_signature=signature, autograph=False)
+
+
+def _signature(bits: int) -> list[Any]:
+    planes = [tf.TensorSpec([None, None], tf.uint8) for _ in PLANE_WIDTHS[bits]]
+    return [*planes, tf.TensorSpec([2**bits], tf.float32)]
 
 
 def _patterns_of(planes: Sequence[Tensor]) -> Tensor:
@@ -115,13 +150,13 @@ def _patterns_of(planes: Sequence[Tensor]) -> Tensor:
     patterns = tf.cast(first, tf.int32)
     for second in others:
         halves = tf.stack([second & 15, tf.bitwise.right_shift(second, tf.constant(4, tf.uint8))], axis=-1)
-        halves = tf.reshape(halves, [tf.shape(second)[0], -1])[:, : first.shape[1]]
+        halves = tf.reshape(halves, [tf.shape(second)[0], -1])[:, : tf.shape(first)[1]]
         patterns += tf.cast(halves, tf.int32) * 256
     return patterns
 
 
 def _codes_of_patterns(bits: int) -> Tensor:
-    """Do what `bit_planes.codes_of_patterns` does; constants would make the graph of each weight larger."""
+    """Do what `bit_planes.codes_of_patterns` does; constants would make the graph larger."""
     first, *others = PLANE_WIDTHS[bits]
     places = tf.range(8 // first)
     patterns = tf.range(4096 if others else 256)[:, None]
