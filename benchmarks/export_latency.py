@@ -24,10 +24,10 @@ import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from support.measuring import peak_bytes, resident_bytes, say
+from support.exported import MIN_CALLS, Times, call_in_turn, inputs, load_alone
+from support.measuring import say
 from support.published import PUBLISHED
 
 from yt8m.data.format import DataSpec, dequantize
@@ -40,11 +40,7 @@ from yt8m.models.files import WEIGHTS_FILE, read_description, save_model
 from yt8m.quantization.config import QuantizationConfig
 from yt8m.stages.quantize import quantize_weights
 
-Times = dict[str, list[float]]  # seconds of each call, by kind of model
-
 KINDS = ("float", "load", "compact")
-# Minimum calls of each model per batch size, in each of the two processes.
-MIN_CALLS = 4
 
 
 def main() -> None:
@@ -117,39 +113,13 @@ def measure_alone(folder: Path, members: list[str], batch: int) -> None:
         )
 
 
-def load_alone(model: Path, batch: int) -> tuple[float, list[int], list[int]]:
-    """Load a model, then call it with one video and with a batch.
-
-    Returns:
-        Seconds to load the model, and current and peak bytes after each of these steps.
-    """
-    warm_up()
-    before, most_before = resident_bytes(), peak_bytes()
-    start = time.perf_counter()
-    loaded = ExportedModel(model)
-    seconds = time.perf_counter() - start
-    held, most = [resident_bytes() - before], [peak_bytes() - most_before]
-    for size in (1, batch):
-        loaded.top(*inputs(loaded.spec, size))
-        held.append(resident_bytes() - before)
-        most.append(peak_bytes() - most_before)
-    return seconds, held, most
-
-
-def warm_up() -> None:
-    """Make TensorFlow allocate what it needs without a model: about a quarter of a gigabyte."""
-    import tensorflow as tf  # noqa: PLC0415 - only the measured process imports it
-
-    matrix = tf.random.normal((512, 512))
-    tf.function(tf.matmul)(matrix, matrix).numpy()
-
-
 def measure_calls(folder: Path, batches: list[int], seconds: float) -> None:
     """Print latencies, one row per batch size."""
     halves = []
     for order in (KINDS, KINDS[::-1]):
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            halves.append(pool.apply(call_in_turn, (folder, order, batches, seconds / 2)))
+            models = {kind: folder / kind for kind in order}
+            halves.append(pool.apply(call_in_turn, (models, batches, seconds / 2)))
     say("batch   float ms    load ms  compact ms   load/float        (CPU)  compact/float        (CPU)   calls")
     for batch in batches:
         wall, cpu = (
@@ -162,32 +132,6 @@ def measure_calls(folder: Path, batches: list[int], seconds: float) -> None:
             f"{ratio(wall, 'load'):12.1%} {ratio(cpu, 'load'):12.1%} "
             f"{ratio(wall, 'compact'):14.1%} {ratio(cpu, 'compact'):12.1%} {len(wall['float']):7}"
         )
-
-
-def call_in_turn(
-    folder: Path, order: tuple[str, ...], batches: list[int], seconds: float
-) -> dict[int, tuple[Times, Times]]:
-    """Load the models in the given order and call them in turn, in alternating order.
-
-    Returns:
-        Wall and CPU times of the calls by batch size.
-    """
-    models = {kind: ExportedModel(folder / kind) for kind in order}
-    times: dict[int, tuple[Times, Times]] = {}
-    for batch in batches:
-        given = inputs(models["float"].spec, batch)
-        for model in models.values():
-            model.top(*given)
-        wall, cpu = times[batch] = {kind: [] for kind in order}, {kind: [] for kind in order}
-        end = time.perf_counter() + seconds
-        while time.perf_counter() < end or len(wall["float"]) < MIN_CALLS:
-            order = order[::-1]
-            for kind in order:
-                start = time.perf_counter(), time.process_time()
-                models[kind].top(*given)
-                wall[kind].append(time.perf_counter() - start[0])
-                cpu[kind].append(time.process_time() - start[1])
-    return times
 
 
 def measure_floats(folder: Path, batches: list[int], seconds: float) -> None:
@@ -216,12 +160,6 @@ def measure_floats(folder: Path, batches: list[int], seconds: float) -> None:
 def ratio(times: Times, kind: str) -> float:
     """Return the relative slowdown of a model against the float model."""
     return statistics.median(mine / other for mine, other in zip(times[kind], times["float"], strict=True)) - 1
-
-
-def inputs(spec: DataSpec, batch: int) -> tuple[Any, Any]:
-    """Make random frames uint8 (B, T, D) of maximum lengths int32 (B,)."""
-    frames = np.random.default_rng(0).integers(0, 256, (batch, spec.max_frames, spec.num_features), np.uint8)
-    return frames, np.full(batch, spec.max_frames, np.int32)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ quantization (table 2); the search for weights, and the members it chose (table 
 import argparse
 import json
 import statistics
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from support.measuring import say
+from support.measuring import say, spread
 
 Summary = dict[str, Any]
 Row = tuple[str, ...]
@@ -165,13 +165,6 @@ def ensemble(runs: Sequence[Summary]) -> Iterator[Row]:
 def gain(value: float | None) -> str:
     """Format a gain; empty if there is none."""
     return "" if value is None else f"{value:+.4f}"
-
-
-def spread(values: Iterable[float], *, signed: bool = False, digits: int = 4) -> str:
-    """Format the mean, and with several values the standard deviation."""
-    given = list(values)
-    mean = f"{statistics.mean(given):{'+' if signed else ''}.{digits}f}"
-    return f"{mean} ± {statistics.stdev(given):.{digits}f}" if len(given) > 1 else mean
 
 
 if __name__ == "__main__":

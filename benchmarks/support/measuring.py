@@ -1,9 +1,11 @@
-"""Time, memory and unbuffered output of a benchmark."""
+"""Time, memory, spread and unbuffered output of figures of a benchmark."""
 
 import os
 import resource
+import statistics
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 # Hide all messages of TensorFlow's C++ code but errors. TensorFlow reads the variable when it is imported.
@@ -31,6 +33,13 @@ def say(line: str) -> None:
     """Print a line without buffering."""
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
+
+
+def spread(values: Iterable[float], *, signed: bool = False, digits: int = 4) -> str:
+    """Format the mean, and with several values the standard deviation."""
+    given = list(values)
+    mean = f"{statistics.mean(given):{'+' if signed else ''}.{digits}f}"
+    return f"{mean} ± {statistics.stdev(given):.{digits}f}" if len(given) > 1 else mean
 
 
 def peak_bytes() -> int:
