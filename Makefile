@@ -25,7 +25,7 @@ export PYTHON DOCKER BASE_IMAGE CA BUILD_OPTIONS
 # Only errors of TensorFlow's C++ code.
 export TF_CPP_MIN_LOG_LEVEL := 2
 
-.PHONY: help env demo smoke image tag push test test-slow test-jax lint format types imports check lock bench bench-auto bench-shuffled clean
+.PHONY: help env demo smoke image tag push test test-slow test-jax lint format types imports check lock bench bench-auto bench-shuffled bench-bits clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -110,6 +110,15 @@ bench-auto: env ## compare automatic settings with random trials, for hours; MEA
 
 bench-shuffled: env ## run a recipe on ten data sets of shuffled labels, and count the warnings of its reports
 	$(BIN)/python benchmarks/shuffled_labels.py runs/shuffled
+
+bench-bits: env ## measure fewer bits on runs with three seeds, made if missing: of the demo, and of real videos if MEANS=FILE.npz
+	@for seed in 0 1 2; do \
+	  $(BIN)/yt8m run pipelines/recipes/demo.yaml --root runs/demo-$$seed --set seed=$$seed; \
+	  if test -n "$(MEANS)"; then \
+	    $(BIN)/yt8m run benchmarks/real_means.yaml --root runs/real-means-$$seed --set seed=$$seed --set data.generate.means=$(MEANS); \
+	  fi; \
+	done
+	$(BIN)/python benchmarks/bits.py runs/demo-[012] $(if $(MEANS),runs/real-means-[012]) --json runs/bits.json
 
 clean: ## remove the environment and all runs
 	rm -rf $(VENV) runs
