@@ -109,9 +109,8 @@ def test_figures_and_latency_are_reported(toy_models, toy_weights, tmp_path):
     assert result.metrics["bytes"] == directory_bytes(output)
     assert result.metrics["budget_bytes"] == 2**30
     assert result.metrics["members"] == 3
-    stored = [load_file(model / "weights.safetensors") for model in toy_models.values()]
-    parameters = [array.size for each in stored for name, array in each.items() if not name.endswith("#centroids")]
-    assert result.metrics["parameters"] == sum(parameters)
+    floats = [load_file(model.parent / "float" / "weights.safetensors") for model in toy_models.values()]
+    assert result.metrics["parameters"] == sum(array.size for each in floats for array in each.values())
     assert result.metrics["seconds_batch_2"] > 0
     assert result.metrics["float_seconds_batch_2"] > 0
     assert all(type(value) is float for value in result.metrics.values())

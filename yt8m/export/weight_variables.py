@@ -53,7 +53,10 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
 
     def dequantize(self) -> Tensor:
         """Return the whole weight as a float32 tensor."""
-        return self.values if self.is_plain else tf.reshape(self._dequantize(self.planes), self.shape)
+        if self.is_plain:
+            return self.values
+        floats = self._dequantize(self.planes)
+        return floats if len(self.shape) == 2 else tf.reshape(floats, self.shape)
 
     def assign_to(self, variable: Any) -> None:
         """Dequantize the weight into a variable of its shape; large ones block by block, without a second copy."""
