@@ -99,7 +99,7 @@ def quantized_records(name: str, family: str, gap: float, size: int) -> list[dic
         },
         {"name": "head/bias", "shape": [512], "quantized": False, "bytes_after": 2048, "largest_error": 0.0},
     ]
-    metrics = {"bytes_before": float(size), "bytes_after": size * 0.26, "largest_error": 0.00041}
+    metrics = {"bytes_before": float(size), "bytes_after": size * 0.26, "bits": 8.0, "largest_error": 0.00041}
     quantized = record("quantize", name, metrics=metrics, details={"variables": variables}, seconds=0.8, **of)
     return [measured(quantized, gap - 0.00004, 4.5, int(size * 0.26))]
 
