@@ -1,5 +1,7 @@
 """Searches for ensemble weights: random search as in the paper, and a guided search that needs fewer trials."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -109,10 +111,21 @@ def _select_forward(trials: Trials, reserve: int, budget: Budget) -> None:
 
 
 def exchange(trials: Trials, reserve: int, budget: Budget) -> None:
-    """Exchange one offer for another while this gains, and while trials are left besides the reserve."""
+    """Exchange one offer for another while this gains."""
+    climb(trials, reserve, lambda weights: _exchanges(weights, budget))
+
+
+def climb(trials: Trials, reserve: int, options_of: Callable[[Weights], Weights]) -> None:
+    """Go from the best weights to the best of their options while this gains.
+
+    Args:
+        trials: Trials to spend; records the results.
+        reserve: Number of trials that must be left.
+        options_of: Returns the options `(n, M)` of weights `(M,)`.
+    """
     weights, gap = trials.best()
     while True:
-        options = _exchanges(weights, budget)
+        options = options_of(weights)
         if not len(options) or trials.left - len(options) < reserve:
             return
         gaps = trials.run(options)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yt8m.ensembling.budget import Budget
-from yt8m.ensembling.search import DROP_TOLERANCE, SELECTION_SHARE, drop, exchange, refine
+from yt8m.ensembling.search import DROP_TOLERANCE, SELECTION_SHARE, climb, drop, exchange, refine
 from yt8m.ensembling.trials import Trials, Weights
 
 
@@ -51,16 +51,8 @@ def _add_members(trials: Trials, reserve: int, budget: Budget) -> None:
     cheapest = smaller[np.argsort(losses / (budget.size_of(weights) - budget.size_of(options)), kind="stable")]
     # What a smaller size of the members to come costs is not known, so that they make room last.
     steps = [*cheapest, *np.argsort(-budget.sizes, kind="stable")]
-    # A smaller size may gain by chance.
-    weights, gap = trials.best()
-    while True:
-        options = _additions(weights, budget, steps)
-        if not len(options) or trials.left - len(options) < reserve:
-            return
-        gaps = trials.run(options)
-        if gaps.max() <= gap:
-            return
-        weights, gap = options[int(np.argmax(gaps))], float(gaps.max())
+    # A smaller size may have gained by chance; then it is the best of the trials.
+    climb(trials, reserve, lambda found: _additions(found, budget, steps))
 
 
 def _additions(weights: Weights, budget: Budget, steps: Iterable[int]) -> Weights:
