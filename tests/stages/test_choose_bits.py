@@ -1,17 +1,19 @@
 """The choice of bits for each variable, and the sizes in which stage `quantize` offers a model."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from yt8m.bit_allocation import choose
-from yt8m.bit_allocation.choose import Choice, choose_bits
-from yt8m.bit_allocation.sample import Sample, divergence
+from yt8m.bit_allocation.choose import Choice, choose_bits, search_allocation
+from yt8m.bit_allocation.sample import Sample, expected_gap
 from yt8m.data.partition import Partition
 from yt8m.ensembling.members import Member, Offers
 from yt8m.errors import BudgetError, ConfigError
 from yt8m.models.files import WEIGHTS_FILE
+from yt8m.quantization.allocation import Allocation
 from yt8m.quantization.config import QuantizationConfig
 from yt8m.quantization.files import count_by_bits, iterate_floats, iterate_quantized
 from yt8m.quantization.methods import quantized_bytes
@@ -102,14 +104,50 @@ def test_predictions_take_at_most_a_tenth_of_the_training(trained, small_partiti
     assert 1 < found.checked_videos <= 11
 
 
-def test_the_divergence_is_the_cross_entropy_beyond_that_of_the_reference():
-    reference, other = np.array([[0.2, 0.9], [0.5, 0.5]], np.float32), np.array([[0.3, 0.8], [0.5, 0.1]], np.float32)
+def test_the_expected_gap_is_the_mean_over_all_labels_that_are_possible():
+    reference = np.array([[0.2, 0.9, 0.4], [0.5, 0.1, 0.7]], np.float32)
+    other = np.array([[0.3, 0.8, 0.1], [0.9, 0.2, 0.6]], np.float32)
+    top_k = 2
+    counted = [(0, 0), (0, 1), (1, 0), (1, 2)]  # the top two of each video
+    ranked = sorted(counted, key=lambda place: -other[place])
+    chances = [float(reference[place]) for place in ranked]
     expected = 0.0
-    for p, q in zip(reference.ravel().tolist(), other.ravel().tolist(), strict=True):
-        entropy = -p * math.log(p) - (1 - p) * math.log(1 - p)
-        expected += (-p * math.log(q) - (1 - p) * math.log(1 - q) - entropy) / 2
-    assert divergence(reference, other) == pytest.approx(expected, rel=1e-4)
-    assert divergence(reference, reference) == 0
+    for labels in itertools.product((0, 1), repeat=len(ranked)):
+        likely = math.prod(p if label else 1 - p for p, label in zip(chances, labels, strict=True))
+        sums = [sum(labels[:rank]) / rank for rank in range(1, len(labels) + 1)]
+        expected += likely * sum(precision for precision, label in zip(sums, labels, strict=True) if label)
+    assert expected_gap(reference, other, top_k) == pytest.approx(expected / float(reference.sum()), rel=1e-6)
+
+
+def test_the_expected_gap_falls_as_predictions_differ():
+    rng = np.random.default_rng(0)
+    reference = rng.beta(0.1, 2.0, (200, 50)).astype(np.float32)
+    noise = rng.normal(size=reference.shape)
+    variants = [np.clip(reference * np.exp(scale * noise), 0, 1).astype(np.float32) for scale in (0.0, 0.1, 0.3, 1.0)]
+    found = [expected_gap(reference, variant, 20) for variant in variants]
+    assert found == sorted(found, reverse=True)
+    assert found[0] - found[1] < found[1] - found[2] < found[2] - found[3]
+
+
+def test_a_model_that_predicts_nothing_has_an_expected_gap_of_0():
+    assert expected_gap(np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32), 2) == 0
+
+
+@pytest.mark.parametrize(("limit", "tried"), [(0.005, [5, 4, 2]), (0.003, [3, 2]), (0.002, [2]), (0.0, [])])
+def test_an_allocation_that_loses_too_much_on_labels_makes_room_for_larger_ones(limit, tried):
+    found = [Allocation({"a": index}, 100 - index, index * 0.002) for index in range(8)]
+
+    class Meter:
+        def predict(self, _sample, bits):
+            return bits.get("a", 0)
+
+    class Videos:
+        def gap(self, predictions, _top_k):
+            return 0.7 - 0.01 * (predictions > 2)
+
+    chosen, checks = search_allocation(found, Meter(), Videos(), limit, 20)
+    assert [100 - check["bytes"] for check in checks] == tried
+    assert chosen == found[tried[-1] if tried else 0]
 
 
 def test_a_model_is_offered_in_every_size(trained, small_partition, predicted, shapes, tmp_path):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from yt8m.bit_allocation.sample import Sample, divergence
+from yt8m.bit_allocation.sample import Sample, expected_gap
 from yt8m.data.partition import Partition
 from yt8m.errors import BudgetError
 from yt8m.models.files import WEIGHTS_FILE, load_model
@@ -20,9 +20,12 @@ from yt8m.quantization.quantized_array import BITS
 # Predictions of videos that may be made for each video of the training: a tenth of its work, as a step of training
 # takes about three times as long as a prediction. At most half of them measure variables, the others whole models.
 WORK_SHARE = 0.3
-# Videos on which a variable or model is measured, however short the training was, and the most for a variable: its
-# divergence from the float model is known far better than GAP is.
+# Videos on which a variable or model is measured, however short the training was, and the most for a variable: the
+# expected GAP of predictions is known far better than their GAP is.
 LEAST_VIDEOS, MOST_VIDEOS = 16, 256
+# Largest expected loss of a model, as a multiple of the largest loss of GAP. Models expect to lose more than they do,
+# as they trust in details that they have learned by heart.
+EXPECTED_LOSS_LIMIT = 2
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,10 @@ class Choice:
 
     Attributes:
         bits: Number of bits by name of the variable.
-        sensitivities: Loss by name of the variable and number of bits, when this variable alone has few bits.
-        checks: Measured allocations in their order, each with its bytes, the sum of its variables' losses (`loss`) and
-            the loss of GAP (`gap_loss`).
+        sensitivities: Expected loss of GAP by name of the variable and number of bits, when this variable alone has
+            few bits.
+        checks: Measured allocations in their order, each with its bytes, the sum of the losses that its variables are
+            expected to cause (`expected_loss`), and the loss of GAP on labels (`gap_loss`).
         videos: Number of videos on which variables were measured.
         checked_videos: Number of videos on which allocations were measured.
     """
@@ -76,12 +80,12 @@ def choose_bits(
     """
     work, variants = WORK_SHARE * examples, len(names) * len(MEASURED_BITS) + 1
     videos = min(max(int(work / 2 / variants), LEAST_VIDEOS), MOST_VIDEOS)
-    # The float model, and those of a binary search among all allocations.
+    # The float model, and allocations that are tried by going back in steps that double.
     checks = 1 + (len(BITS) * len(names)).bit_length()
     sample = Sample.read(partition, max(int((work - videos * variants) / checks), LEAST_VIDEOS), batch_size)
     fewer = sample.part(videos)
     meter = _Meter(model, names, config.method_in, batch_size)
-    variables = meter.measure(fewer)
+    variables = meter.measure(fewer, gap_top_k)
     found = list(allocations(variables))
     if config.max_bytes is not None:
         least = found[-1].size_bytes
@@ -91,7 +95,7 @@ def choose_bits(
                 f"quantization.max_bytes: the variables of {model} take at least {least:,} bytes, received "
                 f"{config.max_bytes:,}. Raise it, or train a smaller model."
             )
-    chosen, checked = _search(found, meter, sample, config.max_gap_loss, gap_top_k)
+    chosen, checked = search_allocation(found, meter, sample, config.max_gap_loss, gap_top_k)
     return Choice(
         bits=chosen.bits,
         sensitivities={each.name: dict(each.losses) for each in variables},
@@ -101,19 +105,33 @@ def choose_bits(
     )
 
 
-def _search(
+def search_allocation(
     found: list[Allocation], meter: "_Meter", sample: Sample, gap_loss: float, gap_top_k: int
 ) -> tuple[Allocation, list[dict[str, float]]]:
-    """Search the smallest allocation within the limit of GAP; the first one is taken for granted."""
+    """Search the smallest allocation within the limit of GAP: of the expected loss, and of that on labels.
+
+    Args:
+        found: Allocations from the most bytes to the fewest. The first one is taken for granted.
+        meter: Predicts with allocations.
+        sample: Videos whose labels decide.
+        gap_loss: Largest loss of GAP on the labels; the expected loss may be `EXPECTED_LOSS_LIMIT` times as large.
+        gap_top_k: Number of predictions per video that count in GAP.
+
+    Returns:
+        The allocation, and what was measured of each one that was tried; see `Choice.checks`.
+    """
     checks: list[dict[str, float]] = []
     exact = sample.gap(meter.predict(sample, {}), gap_top_k)
-    good, bad = 0, len(found)
-    while bad - good > 1:
-        middle = (good + bad) // 2
-        lost = exact - sample.gap(meter.predict(sample, found[middle].bits), gap_top_k)
-        checks.append({"bytes": found[middle].size_bytes, "loss": found[middle].loss, "gap_loss": lost})
-        good, bad = (middle, bad) if lost <= gap_loss else (good, middle)
-    return found[good], checks
+    expected = [each.loss <= EXPECTED_LOSS_LIMIT * gap_loss for each in found]
+    chosen, back = max(sum(expected) - 1, 0), 1
+    while chosen > 0:
+        lost = exact - sample.gap(meter.predict(sample, found[chosen].bits), gap_top_k)
+        allocation = found[chosen]
+        checks.append({"bytes": allocation.size_bytes, "expected_loss": allocation.loss, "gap_loss": lost})
+        if lost <= gap_loss:
+            break
+        chosen, back = max(chosen - back, 0), 2 * back
+    return found[chosen], checks
 
 
 class _Meter:
@@ -137,9 +155,10 @@ class _Meter:
                 self._variables[name].assign(self._quantized(weight, bits[name]) if name in bits else weight)
         return sample.predict(self._predictor, self._batch_size)
 
-    def measure(self, sample: Sample) -> list[Sensitivity]:
-        """Measure the loss when one variable alone has few bits, for all variables."""
+    def measure(self, sample: Sample, gap_top_k: int) -> list[Sensitivity]:
+        """Measure the expected loss of GAP when one variable alone has few bits, for all variables."""
         reference = sample.predict(self._predictor, self._batch_size)
+        exact = expected_gap(reference, reference, gap_top_k)
         found = []
         with progress("Sensitivity", len(self._names), "variables") as advance:
             for name, weight in iterate_floats(self._source):
@@ -148,7 +167,8 @@ class _Meter:
                 losses = {}
                 for bits in MEASURED_BITS:
                     self._variables[name].assign(self._quantized(weight, bits))
-                    losses[bits] = divergence(reference, sample.predict(self._predictor, self._batch_size))
+                    variant = sample.predict(self._predictor, self._batch_size)
+                    losses[bits] = exact - expected_gap(reference, variant, gap_top_k)
                 self._variables[name].assign(weight)
                 found.append(Sensitivity(name, weight.shape, losses))
                 advance(note=name)

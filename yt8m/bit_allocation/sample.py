@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from yt8m.data.partition import Partition
-from yt8m.losses import LOG_EPSILON
 from yt8m.metrics import StreamingMetrics
 from yt8m.models.inference import Predictor, predict_videos
+from yt8m.top_classes import top_classes
 from yt8m.training.holdout import read_holdout
 
 # Largest sample in memory, with its predictions.
@@ -83,17 +83,23 @@ class Sample:
         return metrics.result()["gap"]
 
 
-def divergence(reference: npt.NDArray[np.float32], probabilities: npt.NDArray[np.float32]) -> float:
-    """Compute how much cross entropy predictions lose to the model that made the reference.
+def expected_gap(reference: npt.NDArray[np.float32], probabilities: npt.NDArray[np.float32], top_k: int) -> float:
+    """Compute the GAP that the float model expects of predictions: each label is there with its probability.
 
-    This is the Kullback-Leibler divergence, summed over classes, each of them a yes or no, and averaged over videos.
-    Unlike the loss on labels, it is never negative, and small where a variant predicts about the same.
+    It is lower for predictions that rank differently from the float model. By how much tells the loss of GAP more
+    exactly than labels do, as a sample has few of them.
 
     Args:
         reference: Probabilities of the float model, float32 `(N, C)`.
-        probabilities: Probabilities of a variant, of the same shape.
+        probabilities: Predictions of which GAP is expected, of the same shape.
+        top_k: Number of predictions per video that count in GAP.
+
+    Raises:
+        DataError: A prediction is negative or not finite.
     """
-    epsilon = np.float32(LOG_EPSILON)
-    yes = reference * np.log((reference + epsilon) / (probabilities + epsilon))
-    no = (1 - reference) * np.log((1 - reference + epsilon) / (1 - probabilities + epsilon))
-    return float((yes.sum(dtype=np.float64) + no.sum(dtype=np.float64)) / len(reference))
+    classes, scores = top_classes(probabilities, top_k)
+    chances = np.take_along_axis(reference, classes.astype(np.int64), axis=1).astype(np.float64).ravel()
+    chances = chances[np.argsort(-scores, axis=None, kind="stable")]
+    # A label counts itself and the expected labels of higher ranks.
+    precision = (1 + np.cumsum(chances) - chances) / np.arange(1, len(chances) + 1)
+    return float(chances @ precision / max(reference.sum(dtype=np.float64), np.finfo(np.float64).tiny))
