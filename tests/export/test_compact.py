@@ -47,16 +47,20 @@ def compact(models, folder):
     [
         ("dbof", 8),
         *(("dbof", bits) for bits in BITS if bits < 8),
+        ("dbof", (8, 3, 2)),
         *((name, 8) for name in ("netvlad", "nextvlad")),
     ],
 )
-def test_blockwise_products_equal_those_of_the_whole_kernel(name, bits, tmp_path, monkeypatch):
+@pytest.mark.parametrize("mode", ["load", "compact"])
+def test_what_blocks_give_equals_what_the_whole_kernel_gives(name, bits, mode, tmp_path, monkeypatch):
     # Not a divisor of any kernel's size, so that the last block is smaller.
     monkeypatch.setattr(weight_variables, "BLOCK_ELEMENTS", 170)
     model = write_quantized_model(tmp_path / name, 1, bits, config=MODELS[name])
     frames, num_frames = random_videos([9, 1, 4])
     expected = load_model(model).model.predict({"frames": frames, "num_frames": num_frames}, verbose=0)
-    received = ExportedModel(compact({name: model}, tmp_path)).probabilities(frames, num_frames)
+    weights = write_weights(tmp_path / "weights.json", {name: 1.0})
+    exported = export_ensemble({name: model}, weights, tmp_path, mode=mode)
+    received = ExportedModel(exported).probabilities(frames, num_frames)
     np.testing.assert_allclose(received, expected, atol=1e-5)
 
 

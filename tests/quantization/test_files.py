@@ -6,6 +6,7 @@ from yt8m.errors import DataError
 from yt8m.quantization.files import count_by_bits, iterate_floats, iterate_quantized, write_quantized
 from yt8m.quantization.methods import quantize_array
 from yt8m.quantization.quantized_array import BITS, QuantizedArray
+from yt8m.quantization.quantized_columns import Piece, QuantizedColumns, quantize_pieces
 
 
 @pytest.fixture
@@ -27,6 +28,48 @@ def test_what_is_written_is_read_back(tmp_path, kernel, bits):
     floats = dict(iterate_floats(tmp_path / "weights.safetensors"))
     np.testing.assert_array_equal(floats["dense/bias"], bias)
     np.testing.assert_array_equal(floats["dense/kernel"], quantized.dequantize())
+
+
+@pytest.fixture
+def grouped(kernel):
+    """Three groups of columns, one of them narrower than a byte."""
+    bits = {Piece("w", 0, 5): 8, Piece("w", 5, 8): 2, Piece("w", 8, 30): 3}
+    return quantize_pieces(kernel, bits, lambda bits: "uniform" if bits == 8 else "kmeans")
+
+
+def test_groups_of_columns_are_read_back(tmp_path, kernel, grouped):
+    write_quantized(tmp_path / "weights.safetensors", {"w": grouped})
+    read = dict(iterate_quantized(tmp_path / "weights.safetensors"))["w"]
+    assert isinstance(read, QuantizedColumns)
+    assert (read.shape, [group.bits for group in read.groups]) == ((64, 30), [8, 2, 3])
+    alone = [quantize_array(kernel[:, :5]), *(quantize_array(part, bits, "kmeans") for part, bits in
+             ((kernel[:, 5:8], 2), (kernel[:, 8:], 3)))]  # fmt: skip
+    np.testing.assert_array_equal(read.dequantize(), np.concatenate([each.dequantize() for each in alone], axis=1))
+    assert read.nbytes == grouped.nbytes == sum(each.nbytes for each in alone)
+    floats = dict(iterate_floats(tmp_path / "weights.safetensors"))
+    np.testing.assert_array_equal(floats["w"], grouped.dequantize())
+    assert count_by_bits(tmp_path / "weights.safetensors") == {2: 64 * 3, 3: 64 * 22, 8: 64 * 5}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"w#1#plane2": None, "w#1#centroids": None, "w#1#shape": None}, "groups of columns 0, 1 and so on.* 0, 2"),
+        ({"w#0#codes": None}, "expected a plain array.*'#centroids'"),
+        ({"w#0#codes": np.zeros((63, 5), np.uint8)}, r"the same rows, received the shapes \(63, 5\), \(64, 3\)"),
+        ({"w#codes": np.zeros((64, 5), np.uint8)}, "only parts of groups of columns.*'#codes'"),
+        ({"w#7#codes": np.zeros((64, 5), np.uint8)}, "groups of columns 0, 1 and so on.* 0, 1, 2, 7"),
+        ({"w#99999999999999#codes": np.zeros(5, np.uint8)}, "groups of columns 0, 1"),
+        ({"w#-1#codes": np.zeros((64, 5), np.uint8)}, "only parts of groups"),
+        ({"w#2#plane1": np.zeros((64, 4), np.uint8)}, r"codes: expected uint8 \(64, 3\)"),
+    ],
+)
+def test_groups_of_columns_that_do_not_fit_are_told(tmp_path, grouped, change, said):
+    tensors = {f"w{ending}": array for ending, array in grouped.tensors().items()}
+    changed = {name: array for name, array in {**tensors, **change}.items() if array is not None}
+    save_file(changed, tmp_path / "weights.safetensors")
+    with pytest.raises(DataError, match=rf"weights\.safetensors: w: .*{said}"):
+        dict(iterate_floats(tmp_path / "weights.safetensors"))
 
 
 def test_tensor_names_say_what_they_hold(tmp_path, kernel):

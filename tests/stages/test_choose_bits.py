@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from yt8m.bit_allocation import choose
-from yt8m.bit_allocation.choose import Choice, choose_bits, search_allocation
+from yt8m.bit_allocation.choose import Choice, choose_bits, divide, search_allocation
 from yt8m.bit_allocation.sample import Sample, expected_gap
 from yt8m.data.partition import Partition
 from yt8m.ensembling.members import Member, Offers
@@ -17,7 +17,7 @@ from yt8m.quantization.allocation import Allocation
 from yt8m.quantization.config import QuantizationConfig
 from yt8m.quantization.files import count_by_bits, iterate_floats, iterate_quantized
 from yt8m.quantization.methods import quantized_bytes
-from yt8m.quantization.quantized_array import QuantizedArray
+from yt8m.quantization.quantized_columns import Piece, Quantized, QuantizedColumns
 from yt8m.stages.evaluate import EvaluateConfig, evaluate
 from yt8m.stages.quantize import QuantizeConfig, quantize
 
@@ -43,8 +43,9 @@ def choice(trained, small_partition, shapes, examples=10_000, **config) -> Choic
     return choose_bits(
         trained,
         Partition.load(small_partition),
-        list(shapes),
+        shapes,
         config=QuantizationConfig(bits="auto", **config),
+        threshold_elements=THRESHOLD,
         examples=examples,
         batch_size=4,
         gap_top_k=20,
@@ -52,23 +53,27 @@ def choice(trained, small_partition, shapes, examples=10_000, **config) -> Choic
 
 
 def size_of(bits, shapes):
-    return sum(quantized_bytes(shapes[name], each) for name, each in bits.items())
+    pieces = [(piece, each) for given in bits.values() for piece, each in given.items()]
+    assert sum(piece.stop - piece.start for piece, _ in pieces) == sum(shape[-1] for shape in shapes.values())
+    return sum(quantized_bytes((shapes[p.name][0], p.stop - p.start), each) for p, each in pieces)
 
 
 def test_without_a_limit_of_loss_a_model_gets_the_fewest_bytes(trained, small_partition, shapes):
     found = choice(trained, small_partition, shapes, max_gap_loss=1.0)
-    assert size_of(found.bits, shapes) == sum(
-        min(quantized_bytes(s, b) for b in (2, 3, 4, 6, 8)) for s in shapes.values()
-    )
+    assert {bits for pieces in found.bits.values() for bits in pieces.values()} == {2}
+    assert [len(pieces) for pieces in found.bits.values()] == [1] * len(shapes)
 
 
 def test_the_chosen_bits_keep_within_the_limit_on_the_sample(trained, small_partition, shapes):
-    found = choice(trained, small_partition, shapes, max_gap_loss=0.0)
-    size = size_of(found.bits, shapes)
-    passed = [check["bytes"] for check in found.checks if check["gap_loss"] <= 0]
+    found = choice(trained, small_partition, shapes, max_gap_loss=0.01)
+    assert found.checks
+    assert all(check["expected_loss"] <= 0.01 for check in found.checks)
+    assert all(check["gap_loss"] > 0.01 for check in found.checks[:-1])
+    passed = [check["bytes"] for check in found.checks if check["gap_loss"] <= 0.01]
     most = sum(quantized_bytes(shape, 8) for shape in shapes.values())
-    assert size == min([*passed, most])
-    assert set(found.sensitivities) == set(shapes)
+    # Pieces with as many bits share a codebook at the end.
+    assert size_of(found.bits, shapes) <= min([*passed, most])
+    assert {piece.name for piece in found.sensitivities} == set(shapes)
     for losses in found.sensitivities.values():
         assert losses[2] > losses[4] >= -1e-6
 
@@ -78,7 +83,9 @@ def test_the_same_model_gets_the_same_bits(trained, small_partition, shapes):
 
 
 def test_a_limit_of_bytes_is_kept_or_refused(trained, small_partition, shapes):
-    least = sum(min(quantized_bytes(shape, bits) for bits in (2, 3, 4, 6, 8)) for shape in shapes.values())
+    pieces = choice(trained, small_partition, shapes).sensitivities
+    parts = [(shapes[piece.name][0], piece.stop - piece.start) for piece in pieces]
+    least = sum(min(quantized_bytes(part, bits) for bits in (2, 3, 4, 6, 8)) for part in parts)
     limit = least * 5 // 4
     found = choice(trained, small_partition, shapes, max_gap_loss=0.0, max_bytes=limit)
     assert size_of(found.bits, shapes) <= limit
@@ -133,19 +140,37 @@ def test_a_model_that_predicts_nothing_has_an_expected_gap_of_0():
     assert expected_gap(np.zeros((2, 3), np.float32), np.zeros((2, 3), np.float32), 2) == 0
 
 
-@pytest.mark.parametrize(("limit", "tried"), [(0.005, [5, 4, 2]), (0.003, [3, 2]), (0.002, [2]), (0.0, [])])
+@pytest.mark.parametrize(
+    ("shape", "classes", "threshold", "stops"),
+    [
+        ((256, 7724), 3862, 17_000, [240, 482, 964, 1930, 3862, 7724]),
+        ((256, 3862), 3862, 17_000, [120, 241, 482, 965, 1931, 3862]),
+        ((64, 144), 72, 1000, [18, 36, 72, 144]),
+        ((64, 144), 72, 10_000, [144]),
+        ((1024, 512), 3862, 17_000, [512]),
+        ((100_000,), 10, 17_000, [100_000]),
+        ((), 10, 0, [1]),
+    ],
+)
+def test_columns_of_classes_are_divided_by_halves(shape, classes, threshold, stops):
+    pieces = divide("w", shape, classes, threshold)
+    assert [piece.stop for piece in pieces] == stops
+    assert [piece.start for piece in pieces] == [0, *stops[:-1]]
+
+
+@pytest.mark.parametrize(("limit", "tried"), [(0.01, [5, 4, 2]), (0.006, [3, 2]), (0.004, [2]), (0.0, [])])
 def test_an_allocation_that_loses_too_much_on_labels_makes_room_for_larger_ones(limit, tried):
-    found = [Allocation({"a": index}, 100 - index, index * 0.002) for index in range(8)]
+    found = [Allocation({Piece("a", 0, 9): index}, 100 - index, index * 0.002) for index in range(8)]
 
     class Meter:
         def predict(self, _sample, bits):
-            return bits.get("a", 0)
+            return sum(bits.get("a", {}).values())
 
     class Videos:
         def gap(self, predictions, _top_k):
-            return 0.7 - 0.01 * (predictions > 2)
+            return 0.7 - 0.02 * (predictions > 2)
 
-    chosen, checks = search_allocation(found, Meter(), Videos(), limit, 20)
+    chosen, checks = search_allocation(found, Meter(), Videos(), limit, 20)  # type: ignore[arg-type]
     assert [100 - check["bytes"] for check in checks] == tried
     assert chosen == found[tried[-1] if tried else 0]
 
@@ -163,11 +188,15 @@ def test_a_model_is_offered_in_every_size(trained, small_partition, predicted, s
     assert count_by_bits(member.model("3") / WEIGHTS_FILE)[3] == many
     stored = dict(iterate_quantized(member.model("auto") / WEIGHTS_FILE))
     table = {row["name"]: row for row in result.details["allocation"]["variables"]}
+    assert set(stored) == {name.partition("[")[0] for name in table}
     for name, weight in stored.items():
         if name in shapes:
-            assert isinstance(weight, QuantizedArray)
-            assert (table[name]["bits"], table[name]["bytes_after"]) == (weight.bits, weight.nbytes)
-            assert table[name]["loss_2_bits"] > table[name]["loss_4_bits"]
+            assert isinstance(weight, Quantized)
+            groups = weight.groups if isinstance(weight, QuantizedColumns) else (weight,)
+            rows = [row for key, row in table.items() if key.partition("[")[0] == name]
+            for row, group in zip(rows, groups, strict=True):
+                assert (row["bits"], row["bytes_after"], row["shape"]) == (group.bits, group.nbytes, list(group.shape))
+                assert row["loss_2_bits"] > row["loss_4_bits"]
         else:
             assert table[name]["bits"] == 32
             assert table[name]["loss_2_bits"] is None

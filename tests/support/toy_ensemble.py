@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,6 +11,7 @@ import keras
 import numpy as np
 
 from tests.support.videos import video_of, write_shard
+from yt8m.bit_allocation.choose import Choice
 from yt8m.data.format import DataSpec
 from yt8m.ensembling.files import EnsembleWeights
 from yt8m.ensembling.members import Member
@@ -18,6 +20,7 @@ from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.dbof import DBoFConfig
 from yt8m.models.files import read_description, save_model
 from yt8m.quantization.config import QuantizationConfig
+from yt8m.quantization.quantized_columns import Piece
 from yt8m.stages.evaluate import EvaluateConfig
 from yt8m.stages.export import ExportConfig, export
 from yt8m.stages.prepare import PrepareConfig, prepare
@@ -25,16 +28,23 @@ from yt8m.stages.quantize import quantize_weights
 
 # Size in which the models below are quantized.
 SIZE = "8"
-# Members of the ensemble that tests share: weight and number of bits.
+# Members of the ensemble that tests share: weight and number of bits, of groups of columns in the third.
 SHARES = {"first": 0.25, "second": 0.35, "third": 0.4}
-BITS = {"first": 8, "second": 4, "third": 3}
+BITS: dict[str, int | tuple[int, ...]] = {"first": 8, "second": 4, "third": (8, 3, 2)}
 SPEC = DataSpec(features={"rgb": 12, "audio": 4}, num_classes=30, max_frames=9)
 
 
 def write_quantized_model(
-    folder: Path, seed: int, bits: int = 8, spec: DataSpec = SPEC, config: ArchitectureConfig | None = None
+    folder: Path,
+    seed: int,
+    bits: int | tuple[int, ...] = 8,
+    spec: DataSpec = SPEC,
+    config: ArchitectureConfig | None = None,
 ) -> Path:
-    """Write a model (DBoF by default) with random weights, most of them quantized; return its folder."""
+    """Write a model (DBoF by default) with random weights, most of them quantized; return its folder.
+
+    Several numbers of bits are those of groups of columns of each large variable.
+    """
     keras.utils.set_random_seed(seed)
     config = config or DBoFConfig(num_clusters=16 * (1 + seed % 2), hidden_units=24)
     model = build_from_bytes(config, spec)
@@ -45,11 +55,22 @@ def write_quantized_model(
     save_model(folder / "float", model, config, spec)
     quantize_weights(
         model=folder / "float",
-        bits=bits,
+        bits=bits if isinstance(bits, int) else _in_groups(model, bits),
         config=QuantizationConfig(threshold_elements=100),
         output=folder / "quantized",
     )
     return folder / "quantized"
+
+
+def _in_groups(model: Any, bits: tuple[int, ...]) -> Choice:
+    """Divide the columns of every variable into groups with these bits."""
+    pieces = {}
+    for variable in (each for each in model.weights if each.shape):
+        stops = np.linspace(0, variable.shape[-1], len(bits) + 1).astype(int).tolist()
+        pieces[variable.path] = {
+            Piece(variable.path, start, stop): each for (start, stop), each in zip(pairwise(stops), bits, strict=True)
+        }
+    return Choice(bits=pieces, sensitivities={}, checks=(), videos=0, checked_videos=0)
 
 
 def write_weights(

@@ -1,7 +1,8 @@
-"""Chooses the bits of each variable: the fewest bytes whose loss of GAP stays within a limit."""
+"""Chooses the bits of each piece of a model: the fewest bytes whose loss of GAP stays within a limit."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,18 @@ from yt8m.progress import progress
 from yt8m.quantization.allocation import MEASURED_BITS, Allocation, Sensitivity, allocations
 from yt8m.quantization.config import QuantizationConfig
 from yt8m.quantization.files import iterate_floats
-from yt8m.quantization.methods import Method, quantize_array
+from yt8m.quantization.methods import Method
 from yt8m.quantization.quantized_array import BITS
+from yt8m.quantization.quantized_columns import Piece, quantize_pieces, whole
 
 # Predictions of videos that may be made for each video of the training: a tenth of its work, as a step of training
-# takes about three times as long as a prediction. At most half of them measure variables, the others whole models.
+# takes about three times as long as a prediction. At most half of them measure pieces, the others whole models.
 WORK_SHARE = 0.3
-# Videos on which a variable or model is measured, however short the training was, and the most for a variable: the
-# expected GAP of predictions is known far better than their GAP is.
+# Videos on which a piece or model is measured, however short the training was, and the most for a piece: the expected
+# GAP of predictions is known far better than their GAP is.
 LEAST_VIDEOS, MOST_VIDEOS = 16, 256
-# Largest expected loss of a model, as a multiple of the largest loss of GAP. Models expect to lose more than they do,
-# as they trust in details that they have learned by heart.
-EXPECTED_LOSS_LIMIT = 2
+# Most pieces of a variable: the last half of the classes, the quarter before it, and so on.
+MOST_PIECES = 6
 
 
 @dataclass(frozen=True)
@@ -33,20 +34,28 @@ class Choice:
     """Chosen bits, with what was measured to choose them.
 
     Attributes:
-        bits: Number of bits by name of the variable.
-        sensitivities: Expected loss of GAP by name of the variable and number of bits, when this variable alone has
-            few bits.
-        checks: Measured allocations in their order, each with its bytes, the sum of the losses that its variables are
+        bits: Number of bits of each piece, by name of the variable.
+        sensitivities: Expected loss of GAP by piece and number of bits, when this piece alone has few bits.
+        checks: Measured allocations in their order, each with its bytes, the sum of the losses that its pieces are
             expected to cause (`expected_loss`), and the loss of GAP on labels (`gap_loss`).
-        videos: Number of videos on which variables were measured.
+        videos: Number of videos on which pieces were measured.
         checked_videos: Number of videos on which allocations were measured.
     """
 
-    bits: Mapping[str, int]
-    sensitivities: Mapping[str, Mapping[int, float]]
+    bits: Mapping[str, Mapping[Piece, int]]
+    sensitivities: Mapping[Piece, Mapping[int, float]]
     checks: tuple[dict[str, float], ...]
     videos: int
     checked_videos: int
+
+    def losses(self, piece: Piece) -> dict[int, float]:
+        """Return the expected loss by number of bits of all that was measured of a piece."""
+        parts = [
+            losses
+            for part, losses in self.sensitivities.items()
+            if part.name == piece.name and piece.start <= part.start and part.stop <= piece.stop
+        ]
+        return {bits: sum(losses[bits] for losses in parts) for bits in MEASURED_BITS}
 
     def as_details(self) -> dict[str, Any]:
         """Return what was measured of whole models, as plain JSON data."""
@@ -56,20 +65,25 @@ class Choice:
 def choose_bits(
     model: Path,
     partition: Partition,
-    names: Collection[str],
+    shapes: Mapping[str, tuple[int, ...]],
     *,
     config: QuantizationConfig,
+    threshold_elements: int,
     examples: int,
     batch_size: int,
     gap_top_k: int,
 ) -> Choice:
-    """Measure how sensitive a model is to few bits of each variable, and choose the fewest bytes within the limits.
+    """Measure how sensitive a model is to few bits of each piece, and choose the fewest bytes within the limits.
+
+    A variable whose columns belong to classes is divided into pieces, as a model loses little by few bits for rare
+    classes. In YouTube-8M's vocabulary classes are numbered from the most frequent to the rarest.
 
     Args:
         model: Folder of the float model.
         partition: Partition whose hold-out videos that decide are used.
-        names: Names of the variables to quantize, at least one.
+        shapes: Shapes of the variables to quantize, at least one, by name.
         config: What the model may lose and take.
+        threshold_elements: Each piece of a variable has more elements than this.
         examples: Number of videos in all steps of the training, which bounds the work.
         batch_size: Number of videos per batch.
         gap_top_k: Number of predictions per video that count in GAP.
@@ -78,15 +92,18 @@ def choose_bits(
         BudgetError: Even in 2 bits, the variables take more bytes than the limit.
         DataError: The model is damaged, or shards cannot be read.
     """
-    work, variants = WORK_SHARE * examples, len(names) * len(MEASURED_BITS) + 1
+    classes = partition.spec.num_classes
+    pieces = {name: divide(name, shape, classes, threshold_elements) for name, shape in shapes.items()}
+    count = sum(map(len, pieces.values()))
+    work, variants = WORK_SHARE * examples, count * len(MEASURED_BITS) + 1
     videos = min(max(int(work / 2 / variants), LEAST_VIDEOS), MOST_VIDEOS)
     # The float model, and allocations that are tried by going back in steps that double.
-    checks = 1 + (len(BITS) * len(names)).bit_length()
+    checks = 1 + (len(BITS) * count).bit_length()
     sample = Sample.read(partition, max(int((work - videos * variants) / checks), LEAST_VIDEOS), batch_size)
     fewer = sample.part(videos)
-    meter = _Meter(model, names, config.method_in, batch_size)
-    variables = meter.measure(fewer, gap_top_k)
-    found = list(allocations(variables))
+    meter = _Meter(model, config.method_in, batch_size)
+    measured = meter.measure(fewer, pieces, gap_top_k)
+    found = list(allocations(measured))
     if config.max_bytes is not None:
         least = found[-1].size_bytes
         found = [each for each in found if each.size_bytes <= config.max_bytes]
@@ -97,16 +114,36 @@ def choose_bits(
             )
     chosen, checked = search_allocation(found, meter, sample, config.max_gap_loss, gap_top_k)
     return Choice(
-        bits=chosen.bits,
-        sensitivities={each.name: dict(each.losses) for each in variables},
+        bits=chosen.by_variable(),
+        sensitivities={each.piece: dict(each.losses) for each in measured},
         checks=tuple(checked),
         videos=len(fewer),
         checked_videos=len(sample),
     )
 
 
+def divide(name: str, shape: tuple[int, ...], num_classes: int, threshold_elements: int) -> list[Piece]:
+    """Divide a variable into pieces; each but the first has as many classes as all before it.
+
+    Args:
+        name: Name of the variable.
+        shape: Its shape.
+        num_classes: Number of classes; each has one or more columns side by side.
+        threshold_elements: Each piece has more elements than this.
+
+    Returns:
+        Pieces from left to right. One has the whole variable if its columns do not belong to classes.
+    """
+    if len(shape) != 2 or shape[1] % num_classes:
+        return [whole(name, shape)]
+    width, stops = shape[1] // num_classes, [num_classes]
+    while len(stops) < MOST_PIECES and shape[0] * width * (stops[0] // 2) > threshold_elements:
+        stops.insert(0, stops[0] // 2)
+    return [Piece(name, start * width, stop * width) for start, stop in pairwise([0, *stops])]
+
+
 def search_allocation(
-    found: list[Allocation], meter: "_Meter", sample: Sample, gap_loss: float, gap_top_k: int
+    found: Sequence[Allocation], meter: "_Meter", sample: Sample, gap_loss: float, gap_top_k: int
 ) -> tuple[Allocation, list[dict[str, float]]]:
     """Search the smallest allocation within the limit of GAP: of the expected loss, and of that on labels.
 
@@ -114,7 +151,7 @@ def search_allocation(
         found: Allocations from the most bytes to the fewest. The first one is taken for granted.
         meter: Predicts with allocations.
         sample: Videos whose labels decide.
-        gap_loss: Largest loss of GAP on the labels; the expected loss may be `EXPECTED_LOSS_LIMIT` times as large.
+        gap_loss: Largest loss of GAP.
         gap_top_k: Number of predictions per video that count in GAP.
 
     Returns:
@@ -122,11 +159,10 @@ def search_allocation(
     """
     checks: list[dict[str, float]] = []
     exact = sample.gap(meter.predict(sample, {}), gap_top_k)
-    expected = [each.loss <= EXPECTED_LOSS_LIMIT * gap_loss for each in found]
-    chosen, back = max(sum(expected) - 1, 0), 1
+    chosen, back = max(sum(each.loss <= gap_loss for each in found) - 1, 0), 1
     while chosen > 0:
-        lost = exact - sample.gap(meter.predict(sample, found[chosen].bits), gap_top_k)
         allocation = found[chosen]
+        lost = exact - sample.gap(meter.predict(sample, allocation.by_variable()), gap_top_k)
         checks.append({"bytes": allocation.size_bytes, "expected_loss": allocation.loss, "gap_loss": lost})
         if lost <= gap_loss:
             break
@@ -137,42 +173,38 @@ def search_allocation(
 class _Meter:
     """Predicts with variants of a model, some of whose variables are quantized."""
 
-    def __init__(
-        self, model: Path, names: Collection[str], method_in: Callable[[int], Method], batch_size: int
-    ) -> None:
+    def __init__(self, model: Path, method_in: Callable[[int], Method], batch_size: int) -> None:
         self._source = model / WEIGHTS_FILE
-        self._names = names
         self._method_in = method_in
         self._batch_size = batch_size
         network = load_model(model).model
         self._variables: dict[str, Any] = {variable.path: variable for variable in network.weights}
         self._predictor: Predictor = keras_predictor(network)
 
-    def predict(self, sample: Sample, bits: Mapping[str, int]) -> Any:
+    def predict(self, sample: Sample, bits: Mapping[str, Mapping[Piece, int]]) -> Any:
         """Predict a sample with some variables quantized and the others as they are."""
         for name, weight in iterate_floats(self._source):
-            if name in self._names:
-                self._variables[name].assign(self._quantized(weight, bits[name]) if name in bits else weight)
+            given = bits.get(name)
+            exact = quantize_pieces(weight, given, self._method_in).dequantize() if given else weight
+            self._variables[name].assign(exact)
         return sample.predict(self._predictor, self._batch_size)
 
-    def measure(self, sample: Sample, gap_top_k: int) -> list[Sensitivity]:
-        """Measure the expected loss of GAP when one variable alone has few bits, for all variables."""
+    def measure(self, sample: Sample, pieces: Mapping[str, Sequence[Piece]], gap_top_k: int) -> list[Sensitivity]:
+        """Measure the expected loss of GAP when one piece alone has few bits, for all pieces."""
         reference = sample.predict(self._predictor, self._batch_size)
         exact = expected_gap(reference, reference, gap_top_k)
         found = []
-        with progress("Sensitivity", len(self._names), "variables") as advance:
+        with progress("Sensitivity", sum(map(len, pieces.values())), "pieces") as advance:
             for name, weight in iterate_floats(self._source):
-                if name not in self._names:
-                    continue
-                losses = {}
-                for bits in MEASURED_BITS:
-                    self._variables[name].assign(self._quantized(weight, bits))
-                    variant = sample.predict(self._predictor, self._batch_size)
-                    losses[bits] = exact - expected_gap(reference, variant, gap_top_k)
+                for piece in pieces.get(name, ()):
+                    part, losses = piece.of(weight), {}
+                    for bits in MEASURED_BITS:
+                        variant = weight.copy()
+                        piece.of(variant)[...] = quantize_pieces(part, {piece: bits}, self._method_in).dequantize()
+                        self._variables[name].assign(variant)
+                        predicted = sample.predict(self._predictor, self._batch_size)
+                        losses[bits] = exact - expected_gap(reference, predicted, gap_top_k)
+                    found.append(Sensitivity(piece, part.shape, losses))
+                    advance(note=name)
                 self._variables[name].assign(weight)
-                found.append(Sensitivity(name, weight.shape, losses))
-                advance(note=name)
         return found
-
-    def _quantized(self, weight: Any, bits: int) -> Any:
-        return quantize_array(weight, bits, self._method_in(bits)).dequantize()

@@ -18,7 +18,7 @@ from yt8m.models.architecture import ArchitectureConfig
 from yt8m.models.files import WEIGHTS_FILE, read_description
 from yt8m.progress import progress
 from yt8m.quantization.files import iterate_quantized
-from yt8m.quantization.quantized_array import QuantizedArray
+from yt8m.quantization.quantized_columns import Quantized
 
 Tensor = Any
 Mode = Literal["load", "compact"]
@@ -39,7 +39,7 @@ class Member:
     name: str
     weight: float
     config: ArchitectureConfig
-    weights: Iterator[tuple[str, QuantizedArray | NDArray[Any]]]
+    weights: Iterator[tuple[str, Quantized | NDArray[Any]]]
 
 
 def write_saved_model(directory: Path, models: Mapping[str, Path], description: ExportDescription) -> None:

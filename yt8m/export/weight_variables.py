@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -16,6 +17,7 @@ from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
 
 from yt8m.quantization.bit_planes import PLANE_WIDTHS
 from yt8m.quantization.quantized_array import QuantizedArray
+from yt8m.quantization.quantized_columns import Quantized, QuantizedColumns
 
 Tensor = Any
 
@@ -32,40 +34,32 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         weight: A quantized array, or plain floats that are stored as they are.
     """
 
-    def __init__(self, weight: QuantizedArray | NDArray[Any]) -> None:
+    def __init__(self, weight: Quantized | NDArray[Any]) -> None:
         super().__init__()
         self.shape = weight.shape
-        self.is_plain = not isinstance(weight, QuantizedArray)
-        if isinstance(weight, QuantizedArray):
-            self.planes = [_constant(plane) for plane in weight.planes]
-            self._bits, self._columns = weight.bits, weight.row_size
-            self._set_centroids(weight.centroids)
+        self.is_plain = not isinstance(weight, Quantized)
+        if isinstance(weight, Quantized):
+            self._codes = _SideBySide(weight)
+            # TensorFlow stores what it finds here: each further object would make the graph larger.
+            self.planes = [plane for group in self._codes.groups for plane in group.planes]
         else:
             self.values = _constant(np.asarray(weight, np.float32))
-
-    def _set_centroids(self, centroids: NDArray[np.float32]) -> None:
-        """Replace equally spaced centroids of bytes by minimum and step, which is faster than a table look-up."""
-        low, high = float(centroids[0]), float(centroids[-1])
-        spacing = np.spacing(np.abs(centroids).max())
-        self._centroids: NDArray[np.float32] | None = centroids
-        if self._bits == 8 and np.abs(centroids - np.linspace(low, high, 256)).max() <= EQUAL_SPACINGS * spacing:
-            self._centroids, self._minimum, self._step = None, low, (high - low) / 255
 
     def dequantize(self) -> Tensor:
         """Return the whole weight as a float32 tensor."""
         if self.is_plain:
             return self.values
-        floats = self._dequantize(self.planes)
+        floats = self._codes.dequantize()
         return floats if len(self.shape) == 2 else tf.reshape(floats, self.shape)
 
     def assign_to(self, variable: Any) -> None:
         """Dequantize the weight into a variable of its shape; large ones block by block, without a second copy."""
-        if self._centroids is None or len(self.shape) == 1 or prod(self.shape) <= BLOCK_ELEMENTS:
+        if self._codes.are_equally_spaced or len(self.shape) == 1 or prod(self.shape) <= BLOCK_ELEMENTS:
             variable.assign(self.dequantize())
             return
         # Without a value to begin with, which would take as long to write as the weight itself.
         variable.assign(tf.raw_ops.Empty(shape=self.shape, dtype=tf.float32))
-        _fill(self._bits)(*self.planes, self._centroids, list(self.shape), variable.handle)
+        self._codes.fill(variable, self.shape)
 
     def matmul(self, inputs: Tensor) -> Tensor:
         """Return `inputs @ weight`, dequantizing one block of rows at a time.
@@ -76,24 +70,82 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         Returns:
             float32 (N, Q).
         """
-        rows, columns = self.shape
-        at_once = max(BLOCK_ELEMENTS // columns, 1)
+        return _join([group.matmul(inputs) for group in self._codes.groups])
+
+
+class _SideBySide:
+    """The groups of columns of a weight; one of them if all columns share a codebook."""
+
+    def __init__(self, weight: Quantized) -> None:
+        self.groups = list(map(_Codes, weight.groups if isinstance(weight, QuantizedColumns) else [weight]))
+
+    @property
+    def are_equally_spaced(self) -> bool:
+        """Whether all values are equally spaced."""
+        return len(self.groups) == 1 and self.groups[0].centroids is None
+
+    def dequantize(self) -> Tensor:
+        """Dequantize all rows to float32 (R, C)."""
+        return _join([group.dequantize(group.planes) for group in self.groups])
+
+    def fill(self, variable: Any, shape: tuple[int, ...]) -> None:
+        """Write the values into a variable of this shape, block by block."""
+        planes = [plane for group in self.groups for plane in group.planes]
+        tables = [group.table() for group in self.groups]
+        columns = [group.columns for group in self.groups]
+        _fill(tuple(group.bits for group in self.groups))(*planes, *tables, columns, list(shape), variable.handle)
+
+
+def _join(columns: Sequence[Tensor]) -> Tensor:
+    return columns[0] if len(columns) == 1 else tf.concat(columns, axis=1)
+
+
+class _Codes:
+    """The codes of an array, as rows of planes, and the values that they stand for.
+
+    Attributes:
+        planes: Packed codes, uint8 (R, B) of each plane.
+        centroids: Values, float32 (2**bits,); None for bytes that stand for equally spaced values.
+        bits: Number of bits of a code.
+        columns: Number of elements of a row.
+    """
+
+    def __init__(self, array: QuantizedArray) -> None:
+        self.planes = [_constant(plane) for plane in array.planes]
+        self.bits, self.columns = array.bits, array.row_size
+        # Minimum and step are faster than a table look-up.
+        low, high = float(array.centroids[0]), float(array.centroids[-1])
+        self._minimum, self._step = low, (high - low) / (2**self.bits - 1)
+        spacing = np.spacing(np.abs(array.centroids).max())
+        distance = np.abs(array.centroids - np.linspace(low, high, 2**self.bits)).max()
+        self.centroids = None if self.bits == 8 and distance <= EQUAL_SPACINGS * spacing else array.centroids
+
+    def table(self) -> Tensor:
+        """Return the values of all codes."""
+        return (
+            tf.range(256, dtype=tf.float32) * self._step + self._minimum if self.centroids is None else self.centroids
+        )
+
+    def dequantize(self, planes: Sequence[Tensor]) -> Tensor:
+        """Dequantize some or all rows to float32 (R, C)."""
+        if self.centroids is None:
+            return tf.cast(planes[0], tf.float32) * self._step + self._minimum
+        found = _unpack(self.bits)(*planes, self.centroids, self.columns)
+        return tf.ensure_shape(found, [None, self.columns])
+
+    def matmul(self, inputs: Tensor) -> Tensor:
+        """Return `inputs @ weight`, dequantizing one block of rows at a time."""
+        rows = self.planes[0].shape[0]
+        at_once = max(BLOCK_ELEMENTS // self.columns, 1)
 
         def add(start: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
             stop = tf.minimum(start + at_once, rows)
-            block = self._dequantize([plane[start:stop] for plane in self.planes])
+            block = self.dequantize([plane[start:stop] for plane in self.planes])
             return stop, total + tf.matmul(inputs[:, start:stop], block)
 
-        nothing = tf.zeros([tf.shape(inputs)[0], columns])
+        nothing = tf.zeros([tf.shape(inputs)[0], self.columns])
         _, total = tf.while_loop(lambda start, _: start < rows, add, (tf.constant(0), nothing), parallel_iterations=1)
         return total
-
-    def _dequantize(self, planes: Sequence[Tensor]) -> Tensor:
-        """Dequantize some or all rows to float32 (R, C)."""
-        if self._centroids is None:
-            return tf.cast(planes[0], tf.float32) * self._step + self._minimum
-        found = _unpack(self._bits)(*planes, self._centroids, self._columns)
-        return tf.ensure_shape(found, [None, self._columns])
 
 
 # The two functions below are the same for all weights of as many bits, so that the graph has each of them once.
@@ -112,39 +164,57 @@ def _unpack(bits: int) -> Any:
         found = tf.gather(table, _patterns_of(planes))
         return tf.reshape(found, [tf.shape(found)[0], -1])[:, :columns]
 
-    signature = [*_signature(bits), tf.TensorSpec([], tf.int32)]
+    signature = [*_planes(bits), _table(bits), tf.TensorSpec([], tf.int32)]
     return tf.function(unpack, input_signature=signature, autograph=False)
 
 
 @cache
-def _fill(bits: int) -> Any:
+def _fill(groups: tuple[int, ...]) -> Any:
     """Make a function that writes the values of a weight into a variable, block by block.
 
-    Its arguments are all planes, the centroids, the shape of the weight, of two or more axes, and the handle of the
-    variable.
+    Its arguments are the planes and then the centroids of each group of columns, the number of columns of each group,
+    the shape of the weight, of two or more axes, and the handle of the variable.
+
+    Args:
+        groups: Number of bits of each group of columns.
     """
+    counts = [len(PLANE_WIDTHS[bits]) for bits in groups]
 
     def fill(*inputs: Tensor) -> None:
-        *planes, centroids, shape, handle = inputs
+        *stored, columns, shape, handle = inputs
+        centroids = stored[sum(counts) :]
+        planes = [stored[stop - count : stop] for stop, count in zip(accumulate(counts), counts, strict=True)]
         rows, others = tf.reduce_prod(shape[1:-1]), tf.reduce_prod(shape[1:])
         at_once = tf.maximum(BLOCK_ELEMENTS // others, 1)
 
         def write(start: Tensor) -> Tensor:
             stop = tf.minimum(start + at_once, shape[0])
-            block = _unpack(bits)(*(plane[start * rows : stop * rows] for plane in planes), centroids, shape[-1])
-            updates = tf.reshape(block, tf.concat([[stop - start], shape[1:]], axis=0))
+            blocks = [
+                _unpack(bits)(*(plane[start * rows : stop * rows] for plane in planes[index]), table, columns[index])
+                for index, (bits, table) in enumerate(zip(groups, centroids, strict=True))
+            ]
+            updates = tf.reshape(_join(blocks), tf.concat([[stop - start], shape[1:]], axis=0))
             tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=tf.range(start, stop), updates=updates)
             return stop
 
         tf.while_loop(lambda start: start < shape[0], write, [tf.constant(0)], parallel_iterations=1)
 
-    signature = [*_signature(bits), tf.TensorSpec([None], tf.int32), tf.TensorSpec([], tf.resource)]
+    signature = [
+        *(plane for bits in groups for plane in _planes(bits)),
+        *map(_table, groups),
+        tf.TensorSpec([len(groups)], tf.int32),
+        tf.TensorSpec([None], tf.int32),
+        tf.TensorSpec([], tf.resource),
+    ]
     return tf.function(fill, input_signature=signature, autograph=False)
 
 
-def _signature(bits: int) -> list[Any]:
-    planes = [tf.TensorSpec([None, None], tf.uint8) for _ in PLANE_WIDTHS[bits]]
-    return [*planes, tf.TensorSpec([2**bits], tf.float32)]
+def _planes(bits: int) -> list[Any]:
+    return [tf.TensorSpec([None, None], tf.uint8) for _ in PLANE_WIDTHS[bits]]
+
+
+def _table(bits: int) -> Any:
+    return tf.TensorSpec([2**bits], tf.float32)
 
 
 def _patterns_of(planes: Sequence[Tensor]) -> Tensor:

@@ -13,7 +13,7 @@ from yt8m.data.format import DataSpec
 from yt8m.errors import DataError, suggest
 from yt8m.models import ModelConfig, build_from_bytes
 from yt8m.quantization.files import iterate_floats, write_quantized
-from yt8m.quantization.quantized_array import QuantizedArray
+from yt8m.quantization.quantized_columns import Quantized
 
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -65,7 +65,7 @@ def save_model(directory: str | Path, model: Any, config: ModelConfig, spec: Dat
 
 def save_weights(
     directory: str | Path,
-    weights: Mapping[str, NDArray[Any] | QuantizedArray],
+    weights: Mapping[str, NDArray[Any] | Quantized],
     config: ModelConfig,
     spec: DataSpec,
 ) -> None:

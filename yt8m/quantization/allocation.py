@@ -1,8 +1,8 @@
-"""Which variable gets how many bits: the best allocations for all sizes of a model.
+"""Which piece of a variable gets how many bits: the best allocations for all sizes of a model.
 
-Minimizing loss plus a Lagrange multiplier times bytes gives each variable a point on the lower convex hull of its
-losses against its bytes. As the multiplier grows, one variable after the other takes the next point of its hull: the
-one that costs the least loss per byte saved. So all allocations that some multiplier gives are one sequence.
+Minimizing loss plus a Lagrange multiplier times bytes gives each piece a point on the lower convex hull of its losses
+against its bytes. As the multiplier grows, one piece after the other takes the next point of its hull: the one that
+costs the least loss per byte saved. So all allocations that some multiplier gives are one sequence.
 
 Reference:
     - Shoham and Gersho (1988), "Efficient bit allocation for an arbitrary set of quantizers".
@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from yt8m.quantization.methods import quantized_bytes
 from yt8m.quantization.quantized_array import BITS
+from yt8m.quantization.quantized_columns import Piece
 
 # Numbers of bits in which a loss is measured. In more bits it is too small for that.
 MEASURED_BITS = (2, 3, 4)
@@ -21,15 +22,15 @@ MEASURED_BITS = (2, 3, 4)
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """Loss of a model when one of its variables has few bits.
+    """Loss of a model when one piece of a variable has few bits.
 
     Attributes:
-        name: Name of the variable.
-        shape: Shape of the variable.
+        piece: The piece.
+        shape: Its shape.
         losses: Loss by number of bits, for all of `MEASURED_BITS`.
     """
 
-    name: str
+    piece: Piece
     shape: tuple[int, ...]
     losses: Mapping[int, float]
 
@@ -52,31 +53,45 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Allocation:
-    """Bits of every variable of a model.
+    """Bits of every piece of a model.
 
     Attributes:
-        bits: Number of bits by name of the variable.
-        size_bytes: Bytes of all these variables.
-        loss: Sum of the losses of the variables, each alone.
+        bits: Number of bits by piece.
+        size_bytes: Bytes of all pieces.
+        loss: Sum of the losses of the pieces, each alone.
     """
 
-    bits: Mapping[str, int]
+    bits: Mapping[Piece, int]
     size_bytes: int
     loss: float
 
+    def by_variable(self) -> dict[str, dict[Piece, int]]:
+        """Return the bits of the pieces of each variable, neighbors with as many bits united."""
+        found: dict[str, dict[Piece, int]] = {}
+        for piece, bits in sorted(self.bits.items()):
+            pieces = found.setdefault(piece.name, {})
+            start, last = piece.start, next(reversed(pieces), None)
+            if last is not None and pieces[last] == bits:
+                del pieces[last]
+                start = last.start
+            pieces[Piece(piece.name, start, piece.stop)] = bits
+        return found
 
-def allocations(variables: Sequence[Sensitivity]) -> Iterator[Allocation]:
-    """Iterate over the best allocations, from the most bytes to the fewest; each takes bits of one variable."""
-    hulls = {variable.name: variable.hull() for variable in variables}
-    bits = {name: hull[0][0] for name, hull in hulls.items()}
+
+def allocations(pieces: Sequence[Sensitivity]) -> Iterator[Allocation]:
+    """Iterate over the best allocations, from the most bytes to the fewest; each takes bits of one piece."""
+    hulls = {each.piece: each.hull() for each in pieces}
+    bits = {piece: hull[0][0] for piece, hull in hulls.items()}
     size = sum(hull[0][1] for hull in hulls.values())
     loss = sum(hull[0][2] for hull in hulls.values())
     yield Allocation(dict(bits), size, loss)
     steps = [
-        (_price(before, after), name, before, after) for name, hull in hulls.items() for before, after in pairwise(hull)
+        (_price(before, after), piece, before, after)
+        for piece, hull in hulls.items()
+        for before, after in pairwise(hull)
     ]
-    for _, name, before, after in sorted(steps, key=lambda step: step[:2]):
-        bits[name] = after[0]
+    for _, piece, before, after in sorted(steps, key=lambda step: step[:2]):
+        bits[piece] = after[0]
         size += after[1] - before[1]
         loss += after[2] - before[2]
         yield Allocation(dict(bits), size, loss)

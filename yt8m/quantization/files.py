@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from yt8m.errors import DataError
-from yt8m.quantization.quantized_array import QuantizedArray
+from yt8m.quantization.quantized_columns import Quantized, QuantizedColumns, quantized_of_tensors
 
 # Separates the name of a variable from the name of one of its stored arrays.
 SEPARATOR = "#"
@@ -24,7 +24,7 @@ DTYPES = {
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1", "BOOL": "?",
 }  # fmt: skip
 
-Weights = Mapping[str, QuantizedArray | NDArray[Any]]
+Weights = Mapping[str, Quantized | NDArray[Any]]
 
 
 def write_quantized(path: str | Path, weights: Weights) -> None:
@@ -40,13 +40,13 @@ def write_quantized(path: str | Path, weights: Weights) -> None:
     tensors: dict[str, NDArray[Any]] = {}
     for name, weight in weights.items():
         assert SEPARATOR not in name
-        parts = weight.tensors() if isinstance(weight, QuantizedArray) else {"": weight}
+        parts = weight.tensors() if isinstance(weight, Quantized) else {"": weight}
         # ascontiguousarray would turn a scalar into a vector.
         tensors |= {name + ending: np.asarray(array, order="C") for ending, array in parts.items()}
     save_file(tensors, path)
 
 
-def iterate_quantized(path: str | Path) -> Iterator[tuple[str, QuantizedArray | NDArray[Any]]]:
+def iterate_quantized(path: str | Path) -> Iterator[tuple[str, Quantized | NDArray[Any]]]:
     """Read a safetensors file of plain or quantized weights without dequantizing them.
 
     Holds one variable in memory at a time, unless the caller keeps it.
@@ -128,7 +128,7 @@ def iterate_floats(path: str | Path) -> Iterator[tuple[str, NDArray[Any]]]:
         DataError: The file is damaged or parts of a variable are missing.
     """
     return (
-        (name, weight.dequantize() if isinstance(weight, QuantizedArray) else weight)
+        (name, weight.dequantize() if isinstance(weight, Quantized) else weight)
         for name, weight in iterate_quantized(path)
     )
 
@@ -147,17 +147,18 @@ def count_by_bits(path: str | Path) -> dict[int, int]:
     """
     counts: Counter[int] = Counter()
     for _, weight in iterate_quantized(path):
-        if isinstance(weight, QuantizedArray):
-            counts[weight.bits] += math.prod(weight.shape)
+        if isinstance(weight, Quantized):
+            for group in weight.groups if isinstance(weight, QuantizedColumns) else (weight,):
+                counts[group.bits] += math.prod(group.shape)
         else:
             counts[8 * weight.itemsize] += weight.size
     return dict(sorted(counts.items()))
 
 
-def _assemble(path: str | Path, name: str, parts: Mapping[str, NDArray[Any]]) -> QuantizedArray | NDArray[Any]:
+def _assemble(path: str | Path, name: str, parts: Mapping[str, NDArray[Any]]) -> Quantized | NDArray[Any]:
     if set(parts) == {""}:
         return parts[""]
     try:
-        return QuantizedArray.of_tensors(parts)
+        return quantized_of_tensors(parts)
     except DataError as error:
         raise DataError(f"{path}: {name}: {error}. Quantize the model again.") from error

@@ -2,6 +2,8 @@
 
 import shutil
 import time
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +23,9 @@ from yt8m.predictions import Predictions
 from yt8m.quantization.allocation import MEASURED_BITS
 from yt8m.quantization.config import Bits, QuantizationConfig
 from yt8m.quantization.files import iterate_quantized
-from yt8m.quantization.methods import QuantizationError, measure_error, quantize_array
+from yt8m.quantization.methods import QuantizationError, measure_error
 from yt8m.quantization.quantized_array import QuantizedArray
+from yt8m.quantization.quantized_columns import Piece, Quantized, quantize_pieces, whole
 from yt8m.records.settings import as_details
 from yt8m.stages.evaluate import EvaluateConfig, measure
 from yt8m.stages.result import StageResult
@@ -137,15 +140,16 @@ def _choose_bits(partition: Path, model: Path, config: QuantizeConfig) -> "Choic
     from yt8m.bit_allocation.choose import choose_bits  # noqa: PLC0415 - Keras
 
     threshold = resolve_threshold_elements(config.threshold_elements, read_description(model).data).value
-    names = [name for name, weight in iterate_quantized(model / WEIGHTS_FILE) if _is_large(weight, threshold)]
+    shapes = {name: weight.shape for name, weight in _floats(model / WEIGHTS_FILE) if _is_large(weight, threshold)}
     videos = Partition.load(partition)
-    if not names:
+    if not shapes:
         return 8
     return choose_bits(
         model,
         videos,
-        names,
+        shapes,
         config=config,
+        threshold_elements=threshold,
         examples=Provenance.load(model).examples if (model / FILE_NAME).is_file() else videos.num_training_videos,
         batch_size=config.evaluation.batch_size,
         gap_top_k=config.evaluation.gap_top_k,
@@ -159,7 +163,7 @@ def quantize_weights(*, model: Path, bits: "Choice | int", config: QuantizationC
 
     Args:
         model: Folder of a model written by a training or averaging step.
-        bits: Number of bits of all large variables, or of each.
+        bits: Number of bits of all large variables, or of each piece of them.
         config: Method and threshold.
         output: Folder of the quantized model.
 
@@ -167,8 +171,8 @@ def quantize_weights(*, model: Path, bits: "Choice | int", config: QuantizationC
         Metrics `bytes_before` and `bytes_after` (of the weight files), `largest_error` and `mean_error` over all
         quantized weights, `variance_lost` (their mean squared error as a share of the variance of each variable, mean
         over weights), `bits` (the mean number of bits of a quantized weight), `quantized_variables`, `parameters`, and
-        `seconds` without reading and writing. Details `variables`, with the same figures per variable, and `settings`;
-        if bits were chosen for each variable, `allocation` with what was measured.
+        `seconds` without reading and writing. Details `variables`, with the same figures per variable or piece of it,
+        and `settings`; if bits were chosen for each piece, `allocation` with what was measured.
 
     Raises:
         DataError: There is no model, it is already quantized, or a weight is not finite.
@@ -177,20 +181,19 @@ def quantize_weights(*, model: Path, bits: "Choice | int", config: QuantizationC
     threshold = resolve_threshold_elements(config.threshold_elements, description.data)
     source = model / WEIGHTS_FILE
     choice = None if isinstance(bits, int) else bits
-    weights: dict[str, NDArray[Any] | QuantizedArray] = {}
+    weights: dict[str, NDArray[Any] | Quantized] = {}
     table: list[dict[str, Any]] = []
     seconds = 0.0
-    for name, weight in iterate_quantized(source):
-        if isinstance(weight, QuantizedArray):
-            raise DataError(f"{source}: {name}: already quantized. Give the model that training or averaging wrote.")
+    for name, weight in _floats(source):
         start = time.monotonic()
-        given = None
+        given: Mapping[Piece, int] = {}
         if _is_large(weight, threshold.value):
-            given = bits if isinstance(bits, int) else bits.bits[name]
-        weights[name], row = _quantize_variable(source, name, weight, given, config)
+            given = {whole(name, weight.shape): bits} if isinstance(bits, int) else bits.bits[name]
+        weights[name], rows = _quantize_variable(source, name, weight, given, config)
         seconds += time.monotonic() - start
-        losses = choice.sensitivities.get(name, {}) if choice else {}
-        table.append({**row, **({f"loss_{few}_bits": losses.get(few) for few in MEASURED_BITS} if choice else {})})
+        for row, piece in zip_longest(rows, given):
+            losses = choice.losses(piece) if choice and piece else {}
+            table.append({**row, **({f"loss_{few}_bits": losses.get(few) for few in MEASURED_BITS} if choice else {})})
         # Free these floats before the next ones are read.
         del weight
     save_weights(output, weights, description.model, description.data)
@@ -208,7 +211,7 @@ def quantize_weights(*, model: Path, bits: "Choice | int", config: QuantizationC
             "mean_error": mean("mean_error"),
             "variance_lost": mean("variance_lost"),
             "bits": mean("bits"),
-            "quantized_variables": float(len(quantized)),
+            "quantized_variables": float(sum(isinstance(weight, Quantized) for weight in weights.values())),
             "parameters": float(sum(row["elements"] for row in table)),
             "seconds": seconds,
         },
@@ -221,30 +224,48 @@ def quantize_weights(*, model: Path, bits: "Choice | int", config: QuantizationC
     )
 
 
-def _is_large(weight: NDArray[Any] | QuantizedArray, threshold_elements: int) -> bool:
-    if isinstance(weight, QuantizedArray):
-        return True
+def _floats(source: Path) -> Iterator[tuple[str, NDArray[Any]]]:
+    """Read the weights of a model that is not quantized yet, one at a time."""
+    for name, weight in iterate_quantized(source):
+        if isinstance(weight, Quantized):
+            raise DataError(f"{source}: {name}: already quantized. Give the model that training or averaging wrote.")
+        yield name, weight
+        # A local variable would keep this array in memory while the next one is read.
+        del weight
+
+
+def _is_large(weight: NDArray[Any], threshold_elements: int) -> bool:
     return weight.size > threshold_elements and np.issubdtype(weight.dtype, np.floating)
 
 
 def _quantize_variable(
-    source: Path, name: str, weight: NDArray[Any], bits: int | None, config: QuantizationConfig
-) -> tuple[NDArray[Any] | QuantizedArray, dict[str, Any]]:
-    """Quantize one variable, or keep it if no bits are given; return it and its row of the table."""
-    stored: NDArray[Any] | QuantizedArray = weight
-    error = QuantizationError(0.0, 0.0, 0.0)
-    if bits:
-        try:
-            stored = quantize_array(weight, bits, config.method_in(bits))
-        except DataError as problem:
-            raise DataError(f"{source}: {name}: {problem}") from problem
-        error = measure_error(weight, stored)
-    return stored, {
+    source: Path, name: str, weight: NDArray[Any], bits: Mapping[Piece, int], config: QuantizationConfig
+) -> tuple[NDArray[Any] | Quantized, list[dict[str, Any]]]:
+    """Quantize the pieces of one variable, or keep it if none are given; return it and its rows of the table."""
+    if not bits:
+        return weight, [_row(name, weight, weight, QuantizationError(0.0, 0.0, 0.0))]
+    try:
+        stored = quantize_pieces(weight, bits, config.method_in)
+    except DataError as problem:
+        raise DataError(f"{source}: {name}: {problem}") from problem
+    if isinstance(stored, QuantizedArray):
+        return stored, [_row(name, weight, stored, measure_error(weight, stored))]
+    rows = []
+    for piece, group in zip(bits, stored.groups, strict=True):
+        part = piece.of(weight)
+        rows.append(_row(f"{name}[:, {piece.start}:{piece.stop}]", part, group, measure_error(part, group)))
+    return stored, rows
+
+
+def _row(
+    name: str, weight: NDArray[Any], stored: NDArray[Any] | QuantizedArray, error: QuantizationError
+) -> dict[str, Any]:
+    return {
         "name": name,
         "shape": list(weight.shape),
         "elements": weight.size,
-        "quantized": bits is not None,
-        "bits": bits or 8 * weight.itemsize,
+        "quantized": isinstance(stored, QuantizedArray),
+        "bits": stored.bits if isinstance(stored, QuantizedArray) else 8 * weight.itemsize,
         "bytes_before": weight.nbytes,
         "bytes_after": stored.nbytes,
         "largest_error": error.largest,
