@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 from yt8m.config import Config
 from yt8m.quantization.methods import Method
 
-# Number of bits of a weight, or `auto`, which chooses those of each variable.
+# Number of bits of a weight, or `auto`, which chooses those of each piece of a variable.
 Bits = Literal[2, 3, 4, 6, 8, "auto"]
 
 
@@ -17,8 +17,9 @@ class QuantizationConfig(Config):
     Attributes:
         bits: Number of bits of a weight (the paper: 8): 2, 3, 4, 6 or 8. `auto` measures how sensitive the model is to
             few bits of each variable, on a sample of the hold-out videos that decide, and gives each as few as
-            `max_gap_loss` allows. Several, as in `[8, auto, 4]`, offer each model in several sizes, of which the search
-            chooses at most one; the first one is measured in the report.
+            `max_gap_loss` allows; columns of classes fall into up to six groups, where the first classes, which are
+            expected to be the most frequent ones, usually get more bits. Several, as in `[8, auto, 4]`, offer each
+            model in several sizes, of which the search chooses at most one; the first one is measured in the report.
         method: Which values a code stands for: `uniform` for 256 equally spaced ones, in 8 bits only (the paper:
             uniform); `kmeans` for those with the least squared error. `auto` is `uniform` in 8 bits, which loads
             fastest, and `kmeans` in fewer.
