@@ -71,6 +71,18 @@ def test_a_batch_without_videos_is_accepted(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
+@pytest.mark.parametrize("bits", [8, 3, (4, 2)])
+def test_a_large_kernel_is_in_memory_once(bits, tmp_path):
+    config = NetVLADConfig(num_clusters=64, hidden_units=1024)
+    model = write_quantized_model(tmp_path / "model", 1, bits, spec=DataSpec(num_classes=30), config=config)
+    weights = write_weights(tmp_path / "weights.json", {"model": 1.0})
+    kernel_bytes = 4 * (64 * 1024 + 32 * 128) * 1024
+    growth = int(run_python(GROWTH, export_ensemble({"model": model}, weights, tmp_path, mode="load")))
+    assert kernel_bytes < growth < 1.8 * kernel_bytes  # with the codes, an eighth to a quarter of it
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory as Linux does")
 def test_a_large_kernel_is_never_dequantized_as_a_whole(tmp_path):
     config = NetVLADConfig(num_clusters=64, hidden_units=512)
     model = write_quantized_model(tmp_path / "model", 1, spec=DataSpec(num_classes=30), config=config)

@@ -97,8 +97,8 @@ def choose_bits(
     count = sum(map(len, pieces.values()))
     work, variants = WORK_SHARE * examples, count * len(MEASURED_BITS) + 1
     videos = min(max(int(work / 2 / variants), LEAST_VIDEOS), MOST_VIDEOS)
-    # The float model, and allocations that are tried by going back in steps that double.
-    checks = 1 + (len(BITS) * count).bit_length()
+    # The float model, and allocations in steps that double and then halve.
+    checks = 1 + 2 * (len(BITS) * count).bit_length()
     sample = Sample.read(partition, max(int((work - videos * variants) / checks), LEAST_VIDEOS), batch_size)
     fewer = sample.part(videos)
     meter = _Meter(model, config.method_in, batch_size)
@@ -159,15 +159,20 @@ def search_allocation(
     """
     checks: list[dict[str, float]] = []
     exact = sample.gap(meter.predict(sample, {}), gap_top_k)
-    chosen, back = max(sum(each.loss <= gap_loss for each in found) - 1, 0), 1
-    while chosen > 0:
-        allocation = found[chosen]
+
+    def keeps_gap(allocation: Allocation) -> bool:
         lost = exact - sample.gap(meter.predict(sample, allocation.by_variable()), gap_top_k)
         checks.append({"bytes": allocation.size_bytes, "expected_loss": allocation.loss, "gap_loss": lost})
-        if lost <= gap_loss:
-            break
-        chosen, back = max(chosen - back, 0), 2 * back
-    return found[chosen], checks
+        return lost <= gap_loss
+
+    good, bad, back = max(sum(each.loss <= gap_loss for each in found) - 1, 0), len(found), 1
+    # Go back in steps that double, and then halve what is left between the last two.
+    while good > 0 and not keeps_gap(found[good]):
+        good, bad, back = max(good - back, 0), good, 2 * back
+    while bad < len(found) and bad - good > 1:
+        middle = (good + bad) // 2
+        good, bad = (middle, bad) if keeps_gap(found[middle]) else (good, middle)
+    return found[good], checks
 
 
 class _Meter:

@@ -57,9 +57,7 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         if self._codes.are_equally_spaced or len(self.shape) == 1 or prod(self.shape) <= BLOCK_ELEMENTS:
             variable.assign(self.dequantize())
             return
-        # Without a value to begin with, which would take as long to write as the weight itself.
-        variable.assign(tf.raw_ops.Empty(shape=self.shape, dtype=tf.float32))
-        self._codes.fill(variable, self.shape)
+        variable.assign(self._codes.dequantize_blocks(self.shape))
 
     def matmul(self, inputs: Tensor) -> Tensor:
         """Return `inputs @ weight`, dequantizing one block of rows at a time.
@@ -88,12 +86,13 @@ class _SideBySide:
         """Dequantize all rows to float32 (R, C)."""
         return _join([group.dequantize(group.planes) for group in self.groups])
 
-    def fill(self, variable: Any, shape: tuple[int, ...]) -> None:
-        """Write the values into a variable of this shape, block by block."""
+    def dequantize_blocks(self, shape: tuple[int, ...]) -> Tensor:
+        """Dequantize all rows block by block to float32 of this shape."""
         planes = [plane for group in self.groups for plane in group.planes]
         tables = [group.table() for group in self.groups]
         columns = [group.columns for group in self.groups]
-        _fill(tuple(group.bits for group in self.groups))(*planes, *tables, columns, list(shape), variable.handle)
+        floats = _unpack_blocks(tuple(group.bits for group in self.groups))(*planes, *tables, columns, list(shape))
+        return tf.ensure_shape(floats, shape)
 
 
 def _join(columns: Sequence[Tensor]) -> Tensor:
@@ -169,44 +168,46 @@ def _unpack(bits: int) -> Any:
 
 
 @cache
-def _fill(groups: tuple[int, ...]) -> Any:
-    """Make a function that writes the values of a weight into a variable, block by block.
+def _unpack_blocks(groups: tuple[int, ...]) -> Any:
+    """Make a function that looks up the values of a weight block by block, without a second copy of them.
 
     Its arguments are the planes and then the centroids of each group of columns, the number of columns of each group,
-    the shape of the weight, of two or more axes, and the handle of the variable.
+    and the shape of the weight, of two or more axes. It returns float32 of this shape.
 
     Args:
         groups: Number of bits of each group of columns.
     """
     counts = [len(PLANE_WIDTHS[bits]) for bits in groups]
 
-    def fill(*inputs: Tensor) -> None:
-        *stored, columns, shape, handle = inputs
+    def unpack(*inputs: Tensor) -> Tensor:
+        *stored, columns, shape = inputs
         centroids = stored[sum(counts) :]
         planes = [stored[stop - count : stop] for stop, count in zip(accumulate(counts), counts, strict=True)]
         rows, others = tf.reduce_prod(shape[1:-1]), tf.reduce_prod(shape[1:])
         at_once = tf.maximum(BLOCK_ELEMENTS // others, 1)
 
-        def write(start: Tensor) -> Tensor:
+        def write(start: Tensor, floats: Tensor) -> tuple[Tensor, Tensor]:
             stop = tf.minimum(start + at_once, shape[0])
             blocks = [
                 _unpack(bits)(*(plane[start * rows : stop * rows] for plane in planes[index]), table, columns[index])
                 for index, (bits, table) in enumerate(zip(groups, centroids, strict=True))
             ]
             updates = tf.reshape(_join(blocks), tf.concat([[stop - start], shape[1:]], axis=0))
-            tf.raw_ops.ResourceScatterUpdate(resource=handle, indices=tf.range(start, stop), updates=updates)
-            return stop
+            # Updates of a variable would let every later read copy it, and others here copy all floats.
+            return stop, tf.raw_ops.InplaceUpdate(x=floats, i=tf.range(start, stop), v=updates)
 
-        tf.while_loop(lambda start: start < shape[0], write, [tf.constant(0)], parallel_iterations=1)
+        # Zeros would take as long to write as the weight itself.
+        nothing = (tf.constant(0), tf.raw_ops.Empty(shape=shape, dtype=tf.float32))
+        _, floats = tf.while_loop(lambda start, _: start < shape[0], write, nothing, parallel_iterations=1)
+        return floats
 
     signature = [
         *(plane for bits in groups for plane in _planes(bits)),
         *map(_table, groups),
         tf.TensorSpec([len(groups)], tf.int32),
         tf.TensorSpec([None], tf.int32),
-        tf.TensorSpec([], tf.resource),
     ]
-    return tf.function(fill, input_signature=signature, autograph=False)
+    return tf.function(unpack, input_signature=signature, autograph=False)
 
 
 def _planes(bits: int) -> list[Any]:
