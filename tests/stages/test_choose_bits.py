@@ -67,8 +67,8 @@ def test_without_a_limit_of_loss_a_model_gets_the_fewest_bytes(trained, small_pa
 def test_the_chosen_bits_keep_within_the_limit_on_the_sample(trained, small_partition, shapes):
     found = choice(trained, small_partition, shapes, max_gap_loss=0.01)
     assert found.checks
-    assert all(check["expected_loss"] <= 0.01 for check in found.checks)
-    passed = [check["bytes"] for check in found.checks if check["gap_loss"] <= 0.01]
+    assert all(check["expected_loss"] <= 0.015 for check in found.checks)
+    passed = [check["bytes"] for check in found.checks if check["gap_loss"] - check["gap_loss_error"] <= 0.01]
     most = sum(quantized_bytes(shape, 8) for shape in shapes.values())
     # Pieces with as many bits share a codebook at the end.
     assert size_of(found.bits, shapes) <= min([*passed, most])
@@ -146,12 +146,13 @@ def test_a_model_that_predicts_nothing_has_an_expected_gap_of_0():
         ((256, 3862), 3862, 17_000, [120, 241, 482, 965, 1931, 3862]),
         ((64, 144), 72, 1000, [18, 36, 72, 144]),
         ((64, 144), 72, 10_000, [144]),
-        ((1024, 512), 3862, 17_000, [512]),
+        ((1024, 512), 3862, 17_000, [128, 256, 384, 512]),
+        ((1024, 66), 3862, 17_000, [66]),
         ((100_000,), 10, 17_000, [100_000]),
         ((), 10, 0, [1]),
     ],
 )
-def test_columns_of_classes_are_divided_by_halves(shape, classes, threshold, stops):
+def test_columns_of_classes_are_divided_by_halves_and_others_into_quarters(shape, classes, threshold, stops):
     pieces = divide("w", shape, classes, threshold)
     assert [piece.stop for piece in pieces] == stops
     assert [piece.start for piece in pieces] == [0, *stops[:-1]]
@@ -159,15 +160,15 @@ def test_columns_of_classes_are_divided_by_halves(shape, classes, threshold, sto
 
 @pytest.mark.parametrize(("limit", "tried"), [(0.01, [5, 4, 2, 3]), (0.006, [3, 2]), (0.004, [2]), (0.0, [])])
 def test_an_allocation_that_loses_too_much_on_labels_makes_room_for_larger_ones(limit, tried):
-    found = [Allocation({Piece("a", 0, 9): index}, 100 - index, index * 0.002) for index in range(8)]
+    found = [Allocation({Piece("a", 0, 9): index}, 100 - index, index * 0.003) for index in range(8)]
 
     class Meter:
         def predict(self, _sample, bits):
             return sum(bits.get("a", {}).values())
 
     class Videos:
-        def gap(self, predictions, _top_k):
-            return 0.7 - 0.02 * (predictions > 2)
+        def lost_gap(self, _exact, predictions, _top_k):
+            return (0.02, 0.009) if predictions > 2 else (limit + 0.009, 0.0095)
 
     chosen, checks = search_allocation(found, Meter(), Videos(), limit, 20)  # type: ignore[arg-type]
     assert [100 - check["bytes"] for check in checks] == tried

@@ -25,8 +25,12 @@ WORK_SHARE = 0.3
 # Videos on which a piece or model is measured, however short the training was, and the most for a piece: the expected
 # GAP of predictions is known far better than their GAP is.
 LEAST_VIDEOS, MOST_VIDEOS = 16, 256
-# Most pieces of a variable: the last half of the classes, the quarter before it, and so on.
-MOST_PIECES = 6
+# Most pieces of a variable whose columns belong to classes: the last half of the classes, the quarter before it, and so
+# on; and pieces of other matrices.
+CLASS_PIECES, EQUAL_PIECES = 6, 4
+# Largest expected loss as a multiple of the largest loss of GAP. Models expect to lose about half as much again as they
+# do, since they trust in details that they have learned by heart.
+EXPECTED_LOSS_LIMIT = 1.5
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Choice:
         bits: Number of bits of each piece, by name of the variable.
         sensitivities: Expected loss of GAP by piece and number of bits, when this piece alone has few bits.
         checks: Measured allocations in their order, each with its bytes, the sum of the losses that its pieces are
-            expected to cause (`expected_loss`), and the loss of GAP on labels (`gap_loss`).
+            expected to cause (`expected_loss`), the loss of GAP on labels (`gap_loss`), and its standard error
+            (`gap_loss_error`).
         videos: Number of videos on which pieces were measured.
         checked_videos: Number of videos on which allocations were measured.
     """
@@ -123,7 +128,10 @@ def choose_bits(
 
 
 def divide(name: str, shape: tuple[int, ...], num_classes: int, threshold_elements: int) -> list[Piece]:
-    """Divide a variable into pieces; each but the first has as many classes as all before it.
+    """Divide a variable into pieces.
+
+    Of columns that belong to classes, each piece but the first has as many classes as all before it. Other matrices are
+    divided into equal pieces, so that a part of them can have more bits than the rest.
 
     Args:
         name: Name of the variable.
@@ -132,13 +140,22 @@ def divide(name: str, shape: tuple[int, ...], num_classes: int, threshold_elemen
         threshold_elements: Each piece has more elements than this.
 
     Returns:
-        Pieces from left to right. One has the whole variable if its columns do not belong to classes.
+        Pieces from left to right.
     """
-    if len(shape) != 2 or shape[1] % num_classes:
+    if len(shape) != 2:
         return [whole(name, shape)]
-    width, stops = shape[1] // num_classes, [num_classes]
-    while len(stops) < MOST_PIECES and shape[0] * width * (stops[0] // 2) > threshold_elements:
+    rows, columns = shape
+    if columns % num_classes:
+        stops = [index * columns // EQUAL_PIECES for index in range(1, EQUAL_PIECES + 1)]
+        small = rows * (columns // EQUAL_PIECES) <= threshold_elements
+        return [whole(name, shape)] if small else _between(name, stops, 1)
+    width, stops = columns // num_classes, [num_classes]
+    while len(stops) < CLASS_PIECES and rows * width * (stops[0] // 2) > threshold_elements:
         stops.insert(0, stops[0] // 2)
+    return _between(name, stops, width)
+
+
+def _between(name: str, stops: Sequence[int], width: int) -> list[Piece]:
     return [Piece(name, start * width, stop * width) for start, stop in pairwise([0, *stops])]
 
 
@@ -147,25 +164,30 @@ def search_allocation(
 ) -> tuple[Allocation, list[dict[str, float]]]:
     """Search the smallest allocation within the limit of GAP: of the expected loss, and of that on labels.
 
+    The loss on labels is beyond the limit if it is larger by more than its standard error: on few videos chance would
+    decide.
+
     Args:
         found: Allocations from the most bytes to the fewest. The first one is taken for granted.
         meter: Predicts with allocations.
         sample: Videos whose labels decide.
-        gap_loss: Largest loss of GAP.
+        gap_loss: Largest loss of GAP; the expected loss may be `EXPECTED_LOSS_LIMIT` times as large.
         gap_top_k: Number of predictions per video that count in GAP.
 
     Returns:
         The allocation, and what was measured of each one that was tried; see `Choice.checks`.
     """
     checks: list[dict[str, float]] = []
-    exact = sample.gap(meter.predict(sample, {}), gap_top_k)
+    exact = meter.predict(sample, {})
 
     def keeps_gap(allocation: Allocation) -> bool:
-        lost = exact - sample.gap(meter.predict(sample, allocation.by_variable()), gap_top_k)
-        checks.append({"bytes": allocation.size_bytes, "expected_loss": allocation.loss, "gap_loss": lost})
-        return lost <= gap_loss
+        lost, error = sample.lost_gap(exact, meter.predict(sample, allocation.by_variable()), gap_top_k)
+        measured = {"gap_loss": lost, "gap_loss_error": error}
+        checks.append({"bytes": allocation.size_bytes, "expected_loss": allocation.loss, **measured})
+        return lost - error <= gap_loss
 
-    good, bad, back = max(sum(each.loss <= gap_loss for each in found) - 1, 0), len(found), 1
+    within = sum(each.loss <= EXPECTED_LOSS_LIMIT * gap_loss for each in found)
+    good, bad, back = max(within - 1, 0), len(found), 1
     # Go back in steps that double, and then halve what is left between the last two.
     while good > 0 and not keeps_gap(found[good]):
         good, bad, back = max(good - back, 0), good, 2 * back

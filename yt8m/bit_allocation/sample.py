@@ -6,6 +6,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from yt8m.bootstrap import difference_error
 from yt8m.data.partition import Partition
 from yt8m.metrics import StreamingMetrics
 from yt8m.models.inference import Predictor, predict_videos
@@ -76,11 +77,15 @@ class Sample:
             [predict_videos(predictor, self.frames[each], self.num_frames[each], batch_size) for each in batches]
         )
 
-    def gap(self, probabilities: npt.NDArray[np.float32], top_k: int) -> float:
-        """Compute GAP of predictions of all videos."""
-        metrics = StreamingMetrics(self.labels.shape[1], top_k)
-        metrics.update(probabilities, self.labels)
-        return metrics.result()["gap"]
+    def lost_gap(
+        self, reference: npt.NDArray[np.float32], probabilities: npt.NDArray[np.float32], top_k: int
+    ) -> tuple[float, float]:
+        """Compute how much GAP predictions of all videos lose to others, and the standard error of it."""
+        first, second = (StreamingMetrics(self.labels.shape[1], top_k) for _ in range(2))
+        first.update(reference, self.labels)
+        second.update(probabilities, self.labels)
+        error = difference_error(first.keys, second.keys, first.label_counts)
+        return first.result()["gap"] - second.result()["gap"], error
 
 
 def expected_gap(reference: npt.NDArray[np.float32], probabilities: npt.NDArray[np.float32], top_k: int) -> float:
