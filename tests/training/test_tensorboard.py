@@ -20,6 +20,8 @@ def test_logs_hold_loss_gap_and_learning_rate(tmp_path):
         tensorboard_uri=str(tmp_path / "logs"),
         sample=toy.Sample(),
     )
+    (written,) = (tmp_path / "logs" / "train").iterdir()  # files of one second have no order
+    assert written.is_file()
     logs = EventAccumulator(str(tmp_path / "logs" / "train")).Reload()
     assert {"epoch_loss", "epoch_gap", "epoch_learning_rate"} <= set(logs.Tags()["tensors"])
     assert [event.step for event in logs.Tensors("epoch_loss")] == [0, 1]

@@ -13,7 +13,7 @@ from yt8m.training.epoch_end.batch_statistics import BatchStatistics
 from yt8m.training.epoch_end.holdout_sample import Sample
 from yt8m.training.epoch_end.keeping import Keeping
 from yt8m.training.steps import Steps, TrainingRecord
-from yt8m.training.tensorboard import TensorBoard
+from yt8m.training.tensorboard import tensorboard
 from yt8m.training.training_model import TrainingModel
 
 # (epoch, batches to skip) -> the rest of that epoch: a `tf.data.Dataset` of (inputs, targets).
@@ -62,10 +62,10 @@ def fit(
     keeping = Keeping(model, config, sample, _statistics(model, read_epoch, steps, config))
     record, keeping.weights = checkpoint.restore(model)
     done = (record.epoch * steps.steps_per_epoch + record.step) * steps.batch_size
-    with progress(description, steps.videos, done=done) as advance:
+    with progress(description, steps.videos, done=done) as advance, tensorboard(tensorboard_uri) as logs:
         while not keeping.is_finished(record, steps):
             callback = TrainingCallback(steps, config, keeping, record=record, checkpoint=checkpoint, advance=advance)
-            _fit_epoch(model, read_epoch, steps, record, [callback, *_tensorboard(tensorboard_uri)])
+            _fit_epoch(model, read_epoch, steps, record, [callback, *logs])
             # Keras' `fit` has replaced the weights by their averages, if any; the checkpoint has both.
             record = callback.record if model.averaging_decay is None else checkpoint.restore(model)[0]
         if record.epoch < steps.epochs:
@@ -142,7 +142,3 @@ def _fit_epoch(
     batches = read_epoch(epoch, record.step).take(remaining)
     options = {"steps_per_epoch": remaining, "callbacks": callbacks, "verbose": 0, "shuffle": False}
     model.fit(batches, initial_epoch=epoch, epochs=epoch + 1, **options)
-
-
-def _tensorboard(uri: str) -> list[keras.callbacks.Callback]:
-    return [TensorBoard(uri)] if uri else []

@@ -3,7 +3,10 @@
 import logging
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -18,8 +21,28 @@ _STEPS_BETWEEN_POINTS = 50
 _SECONDS_BETWEEN_UPLOADS = 60.0
 
 
+@contextmanager
+def tensorboard(uri: str) -> Iterator[list[keras.callbacks.Callback]]:
+    """Provide the callback that logs a training, for all calls of `fit`; none without a folder.
+
+    Args:
+        uri: Folder of the logs, local or remote. Empty writes none.
+    """
+    if not uri:
+        yield []
+        return
+    callback = TensorBoard(uri)
+    try:
+        yield [callback]
+    finally:
+        callback.close()
+
+
 class TensorBoard(keras.callbacks.TensorBoard):
     """Logs loss, GAP and learning rate per step and epoch. A resumed training continues at its step.
+
+    All calls of `fit` write into the same files, until `close`. Files of their own would be read in the order of their
+    names, which is not always that of the calls.
 
     Logs for an object store are written to a temporary folder, and uploaded every minute and after every epoch. A
     failed upload does not stop the training.
@@ -37,6 +60,11 @@ class TensorBoard(keras.callbacks.TensorBoard):
             folder = self._temporary.name
             self._upload = storage.FolderUpload(Path(folder), uri)
         super().__init__(folder, write_graph=False, update_freq=_STEPS_BETWEEN_POINTS)
+
+    def set_model(self, model: Any) -> None:
+        """Take a model; the logs of the same one stay open."""
+        if self._model is not model:
+            super().set_model(model)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Open the logs."""
@@ -57,11 +85,20 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self._update_upload()
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:
-        """Close the logs and upload them."""
+        """Upload the logs."""
         super().on_train_end(logs)
         self._update_upload()
+
+    def close(self) -> None:
+        """Close the logs."""
+        super()._close_writers()
         if self._upload:
             self._temporary.cleanup()
+
+    def _close_writers(self) -> None:
+        """Write what is left, instead of closing the logs after every call of `fit`, as Keras does."""
+        for writer in self._writers.values():
+            writer.flush()
 
     def _update_upload(self) -> None:
         if not self._upload:
