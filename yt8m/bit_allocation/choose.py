@@ -15,7 +15,7 @@ from yt8m.progress import progress
 from yt8m.quantization.allocation import MEASURED_BITS, Allocation, Sensitivity, allocations
 from yt8m.quantization.config import QuantizationConfig
 from yt8m.quantization.files import iterate_floats
-from yt8m.quantization.methods import Method
+from yt8m.quantization.methods import Method, quantize_array
 from yt8m.quantization.quantized_array import BITS
 from yt8m.quantization.quantized_columns import Piece, quantize_pieces, whole
 
@@ -227,7 +227,7 @@ class _Meter:
                     part, losses = piece.of(weight), {}
                     for bits in MEASURED_BITS:
                         variant = weight.copy()
-                        piece.of(variant)[...] = quantize_pieces(part, {piece: bits}, self._method_in).dequantize()
+                        piece.of(variant)[...] = quantize_array(part, bits, self._method_in(bits)).dequantize()
                         self._variables[name].assign(variant)
                         predicted = sample.predict(self._predictor, self._batch_size)
                         losses[bits] = exact - expected_gap(reference, predicted, gap_top_k)

@@ -109,12 +109,8 @@ def quantize_pieces(weight: NDArray[Any], bits: Mapping[Piece, int], method_in: 
     Raises:
         DataError: The array holds NaN or infinity.
     """
-    if len(bits) == 1:
-        (each,) = bits.values()
-        return quantize_array(weight, each, method_in(each))
-    return QuantizedColumns(
-        tuple(quantize_array(piece.of(weight), each, method_in(each)) for piece, each in bits.items())
-    )
+    groups = tuple(quantize_array(piece.of(weight), each, method_in(each)) for piece, each in bits.items())
+    return groups[0] if len(groups) == 1 else QuantizedColumns(groups)
 
 
 def whole(name: str, shape: tuple[int, ...]) -> Piece:
