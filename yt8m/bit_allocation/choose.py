@@ -28,8 +28,8 @@ LEAST_VIDEOS, MOST_VIDEOS = 16, 256
 # Most pieces of a variable whose columns belong to classes: the last half of the classes, the quarter before it, and so
 # on; and pieces of other matrices.
 CLASS_PIECES, EQUAL_PIECES = 6, 4
-# Largest expected loss as a multiple of the largest loss of GAP. Models expect to lose about half as much again as they
-# do, since they trust in details that they have learned by heart.
+# Largest expected loss as a multiple of the largest loss of GAP. Most models expect to lose more than they do, since
+# they trust in details that they have learned by heart. If one expects too little, labels tell.
 EXPECTED_LOSS_LIMIT = 1.5
 
 
@@ -40,9 +40,9 @@ class Choice:
     Attributes:
         bits: Number of bits of each piece, by name of the variable.
         sensitivities: Expected loss of GAP by piece and number of bits, when this piece alone has few bits.
-        checks: Measured allocations in their order, each with its bytes, the sum of the losses that its pieces are
-            expected to cause (`expected_loss`), the loss of GAP on labels (`gap_loss`), and its standard error
-            (`gap_loss_error`).
+        checks: Measured allocations in their order, each with its bytes, the sum of the losses of its pieces alone
+            (`sum_of_losses`), the expected loss of all together (`expected_loss`), the loss of GAP on labels
+            (`gap_loss`), and its standard error (`gap_loss_error`).
         videos: Number of videos on which pieces were measured.
         checked_videos: Number of videos on which allocations were measured.
     """
@@ -102,8 +102,8 @@ def choose_bits(
     count = sum(map(len, pieces.values()))
     work, variants = WORK_SHARE * examples, count * len(MEASURED_BITS) + 1
     videos = min(max(int(work / 2 / variants), LEAST_VIDEOS), MOST_VIDEOS)
-    # The float model, and allocations in steps that double and then halve.
-    checks = 1 + 2 * (len(BITS) * count).bit_length()
+    # The float model, and allocations of which half are left after each one.
+    checks = 1 + (len(BITS) * count).bit_length()
     sample = Sample.read(partition, max(int((work - videos * variants) / checks), LEAST_VIDEOS), batch_size)
     fewer = sample.part(videos)
     meter = _Meter(model, config.method_in, batch_size)
@@ -162,7 +162,7 @@ def _between(name: str, stops: Sequence[int], width: int) -> list[Piece]:
 def search_allocation(
     found: Sequence[Allocation], meter: "_Meter", sample: Sample, gap_loss: float, gap_top_k: int
 ) -> tuple[Allocation, list[dict[str, float]]]:
-    """Search the smallest allocation within the limit of GAP: of the expected loss, and of that on labels.
+    """Search the smallest allocation within the limits of GAP: of the expected loss, and of that on labels.
 
     The loss on labels is beyond the limit if it is larger by more than its standard error: on few videos chance would
     decide.
@@ -170,7 +170,7 @@ def search_allocation(
     Args:
         found: Allocations from the most bytes to the fewest. The first one is taken for granted.
         meter: Predicts with allocations.
-        sample: Videos whose labels decide.
+        sample: Videos on which they are measured.
         gap_loss: Largest loss of GAP; the expected loss may be `EXPECTED_LOSS_LIMIT` times as large.
         gap_top_k: Number of predictions per video that count in GAP.
 
@@ -179,21 +179,29 @@ def search_allocation(
     """
     checks: list[dict[str, float]] = []
     exact = meter.predict(sample, {})
-
-    def keeps_gap(allocation: Allocation) -> bool:
-        lost, error = sample.lost_gap(exact, meter.predict(sample, allocation.by_variable()), gap_top_k)
-        measured = {"gap_loss": lost, "gap_loss_error": error}
-        checks.append({"bytes": allocation.size_bytes, "expected_loss": allocation.loss, **measured})
-        return lost - error <= gap_loss
-
-    within = sum(each.loss <= EXPECTED_LOSS_LIMIT * gap_loss for each in found)
-    good, bad, back = max(within - 1, 0), len(found), 1
-    # Go back in steps that double, and then halve what is left between the last two.
-    while good > 0 and not keeps_gap(found[good]):
-        good, bad, back = max(good - back, 0), good, 2 * back
-    while bad < len(found) and bad - good > 1:
-        middle = (good + bad) // 2
-        good, bad = (middle, bad) if keeps_gap(found[middle]) else (good, middle)
+    most = expected_gap(exact, exact, gap_top_k)
+    # Smaller allocations lose more, so that each one tells on which side of it the limit is.
+    good, bad = 0, len(found)
+    with progress("Allocations", (len(found) - 1).bit_length(), "allocations") as advance:
+        while bad - good > 1:
+            middle = (good + bad) // 2
+            allocation = found[middle]
+            predicted = meter.predict(sample, allocation.by_variable())
+            expected = most - expected_gap(exact, predicted, gap_top_k)
+            lost, error = sample.lost_gap(exact, predicted, gap_top_k)
+            checks.append(
+                {
+                    "bytes": allocation.size_bytes,
+                    "sum_of_losses": allocation.loss,
+                    "expected_loss": expected,
+                    "gap_loss": lost,
+                    "gap_loss_error": error,
+                }
+            )
+            within = expected <= EXPECTED_LOSS_LIMIT * gap_loss and lost - error <= gap_loss
+            good, bad = (middle, bad) if within else (good, middle)
+            left = (bad - good - 1).bit_length()
+            advance(note=f"{allocation.size_bytes:,} bytes: {expected:.5f} of GAP", total=len(checks) + left)
     return found[good], checks
 
 
