@@ -51,10 +51,12 @@ def compact(models, folder):
         *((name, 8) for name in ("netvlad", "nextvlad")),
     ],
 )
-@pytest.mark.parametrize("mode", ["load", "compact"])
-def test_what_blocks_give_equals_what_the_whole_kernel_gives(name, bits, mode, tmp_path, monkeypatch):
+@pytest.mark.parametrize("expanded", [("load", 0), ("load", 300), ("compact", 0)])
+def test_what_blocks_give_equals_what_the_whole_kernel_gives(name, bits, expanded, tmp_path, monkeypatch):
+    mode, whole_elements = expanded
     # Not a divisor of any kernel's size, so that the last block is smaller.
     monkeypatch.setattr(weight_variables, "BLOCK_ELEMENTS", 170)
+    monkeypatch.setattr(weight_variables, "WHOLE_ELEMENTS", whole_elements)
     model = write_quantized_model(tmp_path / name, 1, bits, config=MODELS[name])
     frames, num_frames = random_videos([9, 1, 4])
     expected = load_model(model).model.predict({"frames": frames, "num_frames": num_frames}, verbose=0)

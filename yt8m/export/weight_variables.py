@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 # either never frees them, or frees them with the loaded object although one of its signatures is still in use.
 from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
 
-from yt8m.quantization.bit_planes import PLANE_WIDTHS
+from yt8m.quantization.bit_planes import PLANE_WIDTHS, codes_of_patterns
 from yt8m.quantization.quantized_array import QuantizedArray
 from yt8m.quantization.quantized_columns import Quantized, QuantizedColumns
 
@@ -23,6 +23,9 @@ Tensor = Any
 
 # Elements of a kernel that are dequantized at a time: 4 MB.
 BLOCK_ELEMENTS = 1 << 20
+# Elements of the largest weight that is dequantized as a whole when the model is loaded: 32 MB. A loop over its blocks
+# would make the graph larger, which takes more time and memory than the codes of so few elements.
+WHOLE_ELEMENTS = 1 << 23
 # Centroids within this many float spacings of an equally spaced grid count as equally spaced.
 EQUAL_SPACINGS = 4
 
@@ -42,6 +45,9 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
             self._codes = _SideBySide(weight)
             # TensorFlow stores what it finds here: each further object would make the graph larger.
             self.planes = [plane for group in self._codes.groups for plane in group.planes]
+            self.codes = [
+                _codes(bits) for bits in {each.bits for each in self._codes.groups if each.centroids is not None}
+            ]
         else:
             self.values = _constant(np.asarray(weight, np.float32))
 
@@ -52,12 +58,15 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         floats = self._codes.dequantize()
         return floats if len(self.shape) == 2 else tf.reshape(floats, self.shape)
 
-    def assign_to(self, variable: Any) -> None:
-        """Dequantize the weight into a variable of its shape; large ones block by block, without a second copy."""
-        if self._codes.are_equally_spaced or len(self.shape) == 1 or prod(self.shape) <= BLOCK_ELEMENTS:
-            variable.assign(self.dequantize())
-            return
-        variable.assign(self._codes.dequantize_blocks(self.shape))
+    def assign_to(self, variable: Any) -> Any:
+        """Dequantize the weight into a variable of its shape; large ones block by block, without a second copy.
+
+        Returns:
+            The operation that does it.
+        """
+        whole = self._codes.are_equally_spaced or len(self.shape) == 1 or prod(self.shape) <= WHOLE_ELEMENTS
+        floats = self.dequantize() if whole else self._codes.dequantize_blocks(self.shape)
+        return variable.assign(floats, read_value=False)
 
     def matmul(self, inputs: Tensor) -> Tensor:
         """Return `inputs @ weight`, dequantizing one block of rows at a time.
@@ -120,26 +129,26 @@ class _Codes:
         self.centroids = None if self.bits == 8 and distance <= EQUAL_SPACINGS * spacing else array.centroids
 
     def table(self) -> Tensor:
-        """Return the values of all codes."""
-        return (
-            tf.range(256, dtype=tf.float32) * self._step + self._minimum if self.centroids is None else self.centroids
-        )
+        """Return the values of all elements of each pattern, float32 (P, N); see `yt8m.quantization.bit_planes`."""
+        if self.centroids is None:
+            return (tf.range(256, dtype=tf.float32) * self._step + self._minimum)[:, None]
+        return tf.gather(self.centroids, tf.cast(_codes(self.bits), tf.int32))
 
-    def dequantize(self, planes: Sequence[Tensor]) -> Tensor:
-        """Dequantize some or all rows to float32 (R, C)."""
+    def dequantize(self, planes: Sequence[Tensor], table: Tensor | None = None) -> Tensor:
+        """Dequantize some or all rows to float32 (R, C), with the table if there is one already."""
         if self.centroids is None:
             return tf.cast(planes[0], tf.float32) * self._step + self._minimum
-        found = _unpack(self.bits)(*planes, self.centroids, self.columns)
-        return tf.ensure_shape(found, [None, self.columns])
+        return _look_up(planes, self.table() if table is None else table, self.columns)
 
     def matmul(self, inputs: Tensor) -> Tensor:
         """Return `inputs @ weight`, dequantizing one block of rows at a time."""
         rows = self.planes[0].shape[0]
         at_once = max(BLOCK_ELEMENTS // self.columns, 1)
+        table = None if self.centroids is None else self.table()
 
         def add(start: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
             stop = tf.minimum(start + at_once, rows)
-            block = self.dequantize([plane[start:stop] for plane in self.planes])
+            block = self.dequantize([plane[start:stop] for plane in self.planes], table)
             return stop, total + tf.matmul(inputs[:, start:stop], block)
 
         nothing = tf.zeros([tf.shape(inputs)[0], self.columns])
@@ -147,32 +156,40 @@ class _Codes:
         return total
 
 
-# The two functions below are the same for all weights of as many bits, so that the graph has each of them once.
+def _look_up(planes: Sequence[Tensor], table: Tensor, columns: int | Tensor) -> Tensor:
+    """Look up the values of some rows, float32 (R, C), from their planes, uint8 (R, B)."""
+    first, *others = planes
+    patterns = tf.cast(first, tf.int32)
+    for second in others:
+        halves = tf.stack([second & 15, tf.bitwise.right_shift(second, tf.constant(4, tf.uint8))], axis=-1)
+        halves = _first(tf.reshape(halves, [-1, 2 * _width(second)]), _width(first))
+        patterns += tf.cast(halves, tf.int32) * 256
+    return _first(tf.reshape(tf.gather(table, patterns), [-1, _width(first) * table.shape[1]]), columns)
+
+
+def _width(rows: Tensor) -> int | Tensor:
+    """Return the number of columns; as an integer, which takes no operations, if the graph knows it."""
+    return tf.shape(rows)[1] if rows.shape[1] is None else rows.shape[1]
+
+
+def _first(rows: Tensor, columns: int | Tensor) -> Tensor:
+    """Return the first columns."""
+    return rows if rows.shape[1] is not None and rows.shape[1] == columns else rows[:, :columns]
+
+
 @cache
-def _unpack(bits: int) -> Any:
-    """Make a function that looks up the values of some rows.
-
-    Its arguments are the rows of all planes, uint8 (R, B), the centroids, float32 (2**bits,), and the number of columns
-    C. It returns float32 (R, C).
-    """
-
-    def unpack(*inputs: Tensor) -> Tensor:
-        *planes, centroids, columns = inputs
-        # A row of the table has the values of all elements of a pattern; see `yt8m.quantization.bit_planes`.
-        table = tf.gather(centroids, _codes_of_patterns(bits))
-        found = tf.gather(table, _patterns_of(planes))
-        return tf.reshape(found, [tf.shape(found)[0], -1])[:, :columns]
-
-    signature = [*_planes(bits), _table(bits), tf.TensorSpec([], tf.int32)]
-    return tf.function(unpack, input_signature=signature, autograph=False)
+def _codes(bits: int) -> Any:
+    """Return the codes of all patterns, uint8 (P, N), as a variable, so that a model has them once."""
+    return _constant(codes_of_patterns(bits))
 
 
+# The same for all weights with as many bits, so that the graph has it once.
 @cache
 def _unpack_blocks(groups: tuple[int, ...]) -> Any:
     """Make a function that looks up the values of a weight block by block, without a second copy of them.
 
-    Its arguments are the planes and then the centroids of each group of columns, the number of columns of each group,
-    and the shape of the weight, of two or more axes. It returns float32 of this shape.
+    Its arguments are the planes and then the tables of each group of columns, the number of columns of each group, and
+    the shape of the weight, of two or more axes. It returns float32 of this shape.
 
     Args:
         groups: Number of bits of each group of columns.
@@ -181,7 +198,7 @@ def _unpack_blocks(groups: tuple[int, ...]) -> Any:
 
     def unpack(*inputs: Tensor) -> Tensor:
         *stored, columns, shape = inputs
-        centroids = stored[sum(counts) :]
+        tables = stored[sum(counts) :]
         planes = [stored[stop - count : stop] for stop, count in zip(accumulate(counts), counts, strict=True)]
         rows, others = tf.reduce_prod(shape[1:-1]), tf.reduce_prod(shape[1:])
         at_once = tf.maximum(BLOCK_ELEMENTS // others, 1)
@@ -189,8 +206,8 @@ def _unpack_blocks(groups: tuple[int, ...]) -> Any:
         def write(start: Tensor, floats: Tensor) -> tuple[Tensor, Tensor]:
             stop = tf.minimum(start + at_once, shape[0])
             blocks = [
-                _unpack(bits)(*(plane[start * rows : stop * rows] for plane in planes[index]), table, columns[index])
-                for index, (bits, table) in enumerate(zip(groups, centroids, strict=True))
+                _look_up([plane[start * rows : stop * rows] for plane in planes[index]], table, columns[index])
+                for index, table in enumerate(tables)
             ]
             updates = tf.reshape(_join(blocks), tf.concat([[stop - start], shape[1:]], axis=0))
             # Updates of a variable would let every later read copy it, and others here copy all floats.
@@ -202,42 +219,12 @@ def _unpack_blocks(groups: tuple[int, ...]) -> Any:
         return floats
 
     signature = [
-        *(plane for bits in groups for plane in _planes(bits)),
-        *map(_table, groups),
+        *(tf.TensorSpec([None, None], tf.uint8) for _ in range(sum(counts))),
+        *(tf.TensorSpec(codes_of_patterns(bits).shape, tf.float32) for bits in groups),
         tf.TensorSpec([len(groups)], tf.int32),
         tf.TensorSpec([None], tf.int32),
     ]
     return tf.function(unpack, input_signature=signature, autograph=False)
-
-
-def _planes(bits: int) -> list[Any]:
-    return [tf.TensorSpec([None, None], tf.uint8) for _ in PLANE_WIDTHS[bits]]
-
-
-def _table(bits: int) -> Any:
-    return tf.TensorSpec([2**bits], tf.float32)
-
-
-def _patterns_of(planes: Sequence[Tensor]) -> Tensor:
-    """Do what `bit_planes.patterns_of` does, in int32."""
-    first, *others = planes
-    patterns = tf.cast(first, tf.int32)
-    for second in others:
-        halves = tf.stack([second & 15, tf.bitwise.right_shift(second, tf.constant(4, tf.uint8))], axis=-1)
-        halves = tf.reshape(halves, [tf.shape(second)[0], -1])[:, : tf.shape(first)[1]]
-        patterns += tf.cast(halves, tf.int32) * 256
-    return patterns
-
-
-def _codes_of_patterns(bits: int) -> Tensor:
-    """Do what `bit_planes.codes_of_patterns` does; constants would make the graph larger."""
-    first, *others = PLANE_WIDTHS[bits]
-    places = tf.range(8 // first)
-    patterns = tf.range(4096 if others else 256)[:, None]
-    codes = tf.bitwise.right_shift(patterns, places * first) & (2**first - 1)
-    for second in others:
-        codes = codes * 2**second + (tf.bitwise.right_shift(patterns, 8 + places * second) & (2**second - 1))
-    return codes
 
 
 class DequantizedVariable(UninitializedVariable):  # type: ignore[misc]
@@ -289,8 +276,11 @@ class DequantizeOnLoad(tf.saved_model.experimental.TrackableResource):  # type: 
         return tf.raw_ops.VarHandleOp(dtype=tf.bool, shape=[], shared_name=self._shared_name)
 
     def _initialize(self) -> None:
-        for variable, stored in self._values:
-            stored.assign_to(variable)
+        # One after the other, the largest first, so that the next ones take the memory that one needs on the way.
+        done: list[Tensor] = []
+        for variable, stored in sorted(self._values, key=lambda each: -prod(each[1].shape)):
+            with tf.control_dependencies(done):
+                done = [stored.assign_to(variable)]
 
 
 def _constant(array: NDArray[Any]) -> Any:
