@@ -145,9 +145,11 @@ def test_a_model_that_predicts_nothing_has_an_expected_gap_of_0():
 @pytest.mark.parametrize(
     ("shape", "classes", "threshold", "stops"),
     [
-        ((256, 7724), 3862, 17_000, [240, 482, 964, 1930, 3862, 7724]),
-        ((256, 3862), 3862, 17_000, [120, 241, 482, 965, 1931, 3862]),
-        ((64, 144), 72, 1000, [18, 36, 72, 144]),
+        ((256, 7724), 3862, 17_000, [268, 508, 988, 1948, 3868, 7724]),
+        ((256, 3862), 3862, 17_000, [134, 254, 494, 974, 1934, 3862]),
+        ((64, 144), 72, 1000, [16, 32, 48, 80, 144]),
+        ((64, 144), 72, 1024, [48, 80, 144]),
+        ((4096, 7), 7, 5000, [2, 4, 7]),
         ((64, 144), 72, 10_000, [144]),
         ((1024, 512), 3862, 17_000, [128, 256, 384, 512]),
         ((1024, 66), 3862, 17_000, [66]),
@@ -159,6 +161,8 @@ def test_columns_of_classes_are_divided_by_halves_and_others_into_quarters(shape
     pieces = divide("w", shape, classes, threshold)
     assert [piece.stop for piece in pieces] == stops
     assert [piece.start for piece in pieces] == [0, *stops[:-1]]
+    if classes > 7 and len(pieces) > 1:
+        assert all((piece.stop - piece.start) % 8 == 0 for piece in pieces[1:])
 
 
 @pytest.mark.parametrize(

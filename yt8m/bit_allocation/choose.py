@@ -28,6 +28,8 @@ LEAST_VIDEOS, MOST_VIDEOS = 16, 256
 # Most pieces of a variable whose columns belong to classes: the last half of the classes, the quarter before it, and so
 # on; and pieces of other matrices.
 CLASS_PIECES, EQUAL_PIECES = 6, 4
+# Pieces have a multiple of so many classes, so that the last byte of a row is full and nothing is to be cut off.
+FULL_BYTES = 8
 # Largest expected loss as a multiple of the largest loss of GAP. Most models expect to lose more than they do, since
 # they trust in details that they have learned by heart. If one expects too little, labels tell.
 EXPECTED_LOSS_LIMIT = 1.5
@@ -130,8 +132,8 @@ def choose_bits(
 def divide(name: str, shape: tuple[int, ...], num_classes: int, threshold_elements: int) -> list[Piece]:
     """Divide a variable into pieces.
 
-    Of columns that belong to classes, each piece but the first has as many classes as all before it. Other matrices are
-    divided into equal pieces, so that a part of them can have more bits than the rest.
+    Of columns that belong to classes, each piece but the first has about as many classes as all before it. Other
+    matrices are divided into equal pieces, so that a part of them can have more bits than the rest.
 
     Args:
         name: Name of the variable.
@@ -150,9 +152,14 @@ def divide(name: str, shape: tuple[int, ...], num_classes: int, threshold_elemen
         small = rows * (columns // EQUAL_PIECES) <= threshold_elements
         return [whole(name, shape)] if small else _between(name, stops, 1)
     width, stops = columns // num_classes, [num_classes]
-    while len(stops) < CLASS_PIECES and rows * width * (stops[0] // 2) > threshold_elements:
-        stops.insert(0, stops[0] // 2)
+    while len(stops) < CLASS_PIECES and rows * width * (half := _half(stops[0])) > threshold_elements:
+        stops.insert(0, stops[0] - half)
     return _between(name, stops, width)
+
+
+def _half(classes: int) -> int:
+    half = classes // 2
+    return half if half < FULL_BYTES else half // FULL_BYTES * FULL_BYTES
 
 
 def _between(name: str, stops: Sequence[int], width: int) -> list[Piece]:
