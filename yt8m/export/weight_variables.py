@@ -35,7 +35,14 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
 
     Args:
         weight: A quantized array, or plain floats that are stored as they are.
+
+    Attributes:
+        shape: Shape of the weight.
+        is_plain: Whether floats are stored.
+        is_looked_up: Whether codes stand for values in a table, and not for equally spaced ones.
     """
+
+    is_looked_up = False
 
     def __init__(self, weight: Quantized | NDArray[Any]) -> None:
         super().__init__()
@@ -44,10 +51,10 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         if isinstance(weight, Quantized):
             self._codes = _SideBySide(weight)
             # TensorFlow stores what it finds here: each further object would make the graph larger.
-            self.planes = [plane for group in self._codes.groups for plane in group.planes]
-            self.codes = [
-                _codes(bits) for bits in {each.bits for each in self._codes.groups if each.centroids is not None}
-            ]
+            bits = sorted({group.bits for group in self._codes.groups if group.centroids is not None})
+            codes = [part for each in bits for part in _codes(each)]
+            self.stored = [plane for group in self._codes.groups for plane in group.planes] + codes
+            self.is_looked_up = bool(codes)
         else:
             self.values = _constant(np.asarray(weight, np.float32))
 
@@ -64,7 +71,7 @@ class QuantizedVariable(tf.Module):  # type: ignore[misc]
         Returns:
             The operation that does it.
         """
-        whole = self._codes.are_equally_spaced or len(self.shape) == 1 or prod(self.shape) <= WHOLE_ELEMENTS
+        whole = not self.is_looked_up or len(self.shape) == 1 or prod(self.shape) <= WHOLE_ELEMENTS
         floats = self.dequantize() if whole else self._codes.dequantize_blocks(self.shape)
         return variable.assign(floats, read_value=False)
 
@@ -85,11 +92,6 @@ class _SideBySide:
 
     def __init__(self, weight: Quantized) -> None:
         self.groups = list(map(_Codes, weight.groups if isinstance(weight, QuantizedColumns) else [weight]))
-
-    @property
-    def are_equally_spaced(self) -> bool:
-        """Whether all values are equally spaced."""
-        return len(self.groups) == 1 and self.groups[0].centroids is None
 
     def dequantize(self) -> Tensor:
         """Dequantize all rows to float32 (R, C)."""
@@ -131,8 +133,11 @@ class _Codes:
     def table(self) -> Tensor:
         """Return the values of all elements of each pattern, float32 (P, N); see `yt8m.quantization.bit_planes`."""
         if self.centroids is None:
-            return (tf.range(256, dtype=tf.float32) * self._step + self._minimum)[:, None]
-        return tf.gather(self.centroids, tf.cast(_codes(self.bits), tf.int32))
+            return tf.range(256, dtype=tf.float32)[:, None] * self._step + self._minimum
+        codes, *others = _codes(self.bits)
+        for second in others:
+            codes = tf.reshape(second + codes, [-1, codes.shape[1]])
+        return tf.gather(self.centroids, tf.cast(codes, tf.int32))
 
     def dequantize(self, planes: Sequence[Tensor], table: Tensor | None = None) -> Tensor:
         """Dequantize some or all rows to float32 (R, C), with the table if there is one already."""
@@ -178,9 +183,14 @@ def _first(rows: Tensor, columns: int | Tensor) -> Tensor:
 
 
 @cache
-def _codes(bits: int) -> Any:
-    """Return the codes of all patterns, uint8 (P, N), as a variable, so that a model has them once."""
-    return _constant(codes_of_patterns(bits))
+def _codes(bits: int) -> tuple[Any, ...]:
+    """Return the codes of all patterns, uint8 (256, N), as variables, so that a model has them once.
+
+    Of two planes, a second variable (16, 1, N) has what the bits of the second plane add.
+    """
+    codes = codes_of_patterns(bits)
+    first, second = codes[:256], codes[::256, None]
+    return tuple(map(_constant, [first] if len(second) == 1 else [first, second]))
 
 
 # The same for all weights with as many bits, so that the graph has it once.
@@ -276,11 +286,12 @@ class DequantizeOnLoad(tf.saved_model.experimental.TrackableResource):  # type: 
         return tf.raw_ops.VarHandleOp(dtype=tf.bool, shape=[], shared_name=self._shared_name)
 
     def _initialize(self) -> None:
-        # One after the other, the largest first, so that the next ones take the memory that one needs on the way.
+        # What is looked up comes one after the other, the largest first, so that all need the memory of one on the way.
         done: list[Tensor] = []
         for variable, stored in sorted(self._values, key=lambda each: -prod(each[1].shape)):
             with tf.control_dependencies(done):
-                done = [stored.assign_to(variable)]
+                assigned = stored.assign_to(variable)
+            done = [assigned] if stored.is_looked_up else done
 
 
 def _constant(array: NDArray[Any]) -> Any:
