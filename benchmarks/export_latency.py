@@ -1,16 +1,16 @@
-"""Size, memory, loading time and latency of exported models with float and 8-bit weights.
+"""Size, memory, loading time and latency of exported models with float weights, in 8 bits and in fewer.
 
     python benchmarks/export_latency.py [--members DBoF2] [--batches 1 16 160] [--frames 300] [--seconds 20]
 
-Members are one or several of the paper's models by name, with random weights. The same ensemble is exported three
-times: with float weights, with 8-bit weights that are dequantized on loading (`load`), and with 8-bit weights that stay
-quantized in memory (`compact`).
+Members are one or several of the paper's models by name, with random weights. The same ensemble is exported four
+times: with float weights, with 8-bit weights that are dequantized on loading (`load`), with weights of 2 to 6 bits in
+pieces, as `auto` gives them (`few`), and with 8-bit weights that stay quantized in memory (`compact`).
 
 Memory is measured in a separate process per model, beyond what TensorFlow takes without a model: current memory after
 loading and after a call with one video, and peak memory after each of these and after a call with the largest batch.
-Frames and activations are the same for all three.
+Frames and activations are the same for all.
 
-For latency, all three are called in turn in one process, so that other load affects them equally. The table shows
+For latency, all are called in turn in one process, so that other load affects them equally. The table shows
 medians, and the median ratio of consecutive calls in wall time and in CPU time, which other load affects less. Memory
 layout and the order of calls change times by a few percent. Half of the calls therefore run in a process that loads the
 models in the opposite order, and the order of calls alternates. A last table compares calls with bytes and with the
@@ -30,6 +30,7 @@ from support.exported import MIN_CALLS, Times, call_in_turn, inputs, load_alone
 from support.measuring import say
 from support.published import PUBLISHED
 
+from yt8m.bit_allocation.choose import Choice, divide
 from yt8m.data.format import DataSpec, dequantize
 from yt8m.export.budget import directory_bytes
 from yt8m.export.description import ExportDescription, MemberDescription, ensemble_digest, float_inputs
@@ -38,9 +39,13 @@ from yt8m.export.saved_model import write_saved_model
 from yt8m.models import build
 from yt8m.models.files import WEIGHTS_FILE, read_description, save_model
 from yt8m.quantization.config import QuantizationConfig
+from yt8m.quantization.files import iterate_floats
 from yt8m.stages.quantize import quantize_weights
+from yt8m.training.auto.rules import resolve_threshold_elements
 
-KINDS = ("float", "load", "compact")
+KINDS = ("float", "load", "few", "compact")
+# Numbers of bits of the pieces of a variable, in their order.
+FEW_BITS = (6, 4, 4, 3, 3, 2)
 
 
 def main() -> None:
@@ -67,20 +72,33 @@ def main() -> None:
 
 
 def write_member(folder: Path, name: str, frames: int) -> None:
-    """Build a model with random weights and write it with float and 8-bit weights."""
+    """Build a model with random weights and write it with float weights, in 8 bits and in fewer."""
     import keras  # noqa: PLC0415 - only this process builds models
 
     spec, config = DataSpec(max_frames=frames), PUBLISHED[name]
     keras.utils.set_random_seed(0)
-    save_model(folder / "floats" / name, build(config, spec), config, spec)
-    quantize_weights(
-        model=folder / "floats" / name, bits=8, config=QuantizationConfig(), output=folder / "bytes" / name
-    )
+    model, quantization = folder / "floats" / name, QuantizationConfig()
+    save_model(model, build(config, spec), config, spec)
+    quantize_weights(model=model, bits=8, config=quantization, output=folder / "bytes" / name)
+    quantize_weights(model=model, bits=few_bits(model, spec), config=quantization, output=folder / "few-bits" / name)
+
+
+def few_bits(model: Path, spec: DataSpec) -> Choice:
+    """Divide all large variables into pieces with fewer and fewer bits."""
+    threshold = resolve_threshold_elements("auto", spec).value
+    pieces = {
+        name: divide(name, weight.shape, spec.num_classes, threshold)
+        for name, weight in iterate_floats(model / WEIGHTS_FILE)
+        if weight.size > threshold
+    }
+    bits = {name: dict(zip(parts, FEW_BITS, strict=False)) for name, parts in pieces.items()}
+    return Choice(bits=bits, sensitivities={}, checks=(), videos=0, checked_videos=0)
 
 
 def write_export(folder: Path, kind: str, members: list[str]) -> None:
     """Export the members with equal weights."""
-    models = {name: folder / ("floats" if kind == "float" else "bytes") / name for name in members}
+    stored = {"float": "floats", "few": "few-bits"}.get(kind, "bytes")
+    models = {name: folder / stored / name for name in members}
     weights = dict.fromkeys(members, 1 / len(members))
     description = ExportDescription(
         data=read_description(models[members[0]]).data,
@@ -120,18 +138,19 @@ def measure_calls(folder: Path, batches: list[int], seconds: float) -> None:
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             models = {kind: folder / kind for kind in order}
             halves.append(pool.apply(call_in_turn, (models, batches, seconds / 2)))
-    say("batch   float ms    load ms  compact ms   load/float        (CPU)  compact/float        (CPU)   calls")
+    others = KINDS[1:]
+    milliseconds = "".join(f"{kind:>8} ms" for kind in KINDS)
+    ratios = "".join(f"{kind:>9}/float    (CPU)" for kind in others)
+    say(f"batch {milliseconds} {ratios}   calls")
     for batch in batches:
         wall, cpu = (
             {kind: [seconds for half in halves for seconds in half[batch][clock][kind]] for kind in KINDS}
             for clock in (0, 1)
         )
         median = {kind: statistics.median(wall[kind]) * 1e3 for kind in KINDS}
-        say(
-            f"{batch:5} {median['float']:10.1f} {median['load']:10.1f} {median['compact']:11.1f} "
-            f"{ratio(wall, 'load'):12.1%} {ratio(cpu, 'load'):12.1%} "
-            f"{ratio(wall, 'compact'):14.1%} {ratio(cpu, 'compact'):12.1%} {len(wall['float']):7}"
-        )
+        times = "".join(f"{median[kind]:11.1f}" for kind in KINDS)
+        slower = "".join(f"{ratio(wall, kind):15.1%}{ratio(cpu, kind):9.1%}" for kind in others)
+        say(f"{batch:5} {times} {slower} {len(wall['float']):7}")
 
 
 def measure_floats(folder: Path, batches: list[int], seconds: float) -> None:
