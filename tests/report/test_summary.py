@@ -260,7 +260,19 @@ def test_there_is_no_check_where_nothing_was_compared(quantized):
         {"stage": "quantize", **of, "metrics": {"gap": 0.5}, "details": {"variables": variables}},
         {"stage": "search_weights", "metrics": {"gap": 0.5}, "details": {"members": members}},
     )
-    assert [check.text for check in summary.checks] == ["Quantization costs at most 0.001 GAP."] * quantized
+    text = "Quantization costs no model more than 0.001 GAP, by more than chance."
+    assert [check.text for check in summary.checks] == [text] * quantized
+
+
+@pytest.mark.parametrize(("error", "lost"), [(0.0005, "fv"), (0.0015, "no model")])
+def test_quantization_costs_too_much_only_by_more_than_chance(error, lost):
+    metrics = {"gap": 0.497, "quantization_loss_error": error}
+    quantized = {"stage": "quantize", "name": "fv", "family": "netfv", "metrics": metrics}
+    summary = summarize(trained("fv", "netfv", 0.5), quantized)
+    (check,) = (check for check in summary.checks if "Quantization" in check.text)
+    assert (check.passed, check.text.split(" more")[0]) == (lost == "no model", f"Quantization costs {lost}")
+    (row,) = summary.tables.quantization
+    assert (row.gap_change, row.gap_change_error) == (pytest.approx(-0.003), error)
 
 
 @pytest.mark.parametrize(

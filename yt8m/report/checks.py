@@ -8,7 +8,7 @@ from yt8m.report.summary_tables import Tables
 
 # Maximum difference between the GAP of the exported model and that of the search on the same videos.
 EXPORT_TOLERANCE = 1e-4
-# Gain of the ensemble over the best single model, in standard errors, that is more than chance.
+# Difference in GAP, in standard errors, that is more than chance.
 LEAST_ERRORS = 2.0
 # Maximum GAP that quantization is expected to cost.
 QUANTIZATION_TOLERANCE = 1e-3
@@ -64,11 +64,18 @@ def _table_checks(tables: Tables) -> Iterator[Check]:
     rows = [
         row for row in tables.quantization if not row.variables or any(each.get("quantized") for each in row.variables)
     ]
-    changes = [row.gap_change for row in rows if row.gap_change is not None]
-    if changes:
-        small = min(changes) >= -QUANTIZATION_TOLERANCE
-        text = f"Quantization costs {'at most' if small else 'some model more than'} {QUANTIZATION_TOLERANCE} GAP."
-        yield Check(passed=small, text=text)
+    losses = {
+        row.model: -row.gap_change - LEAST_ERRORS * (row.gap_change_error or 0.0)
+        for row in rows
+        if row.gap_change is not None
+    }
+    if losses:
+        lost = [model for model, loss in losses.items() if loss > QUANTIZATION_TOLERANCE]
+        names = ", ".join(lost) or "no model"
+        yield Check(
+            passed=not lost,
+            text=f"Quantization costs {names} more than {QUANTIZATION_TOLERANCE} GAP, by more than chance.",
+        )
 
 
 def _data_checks(data: Data) -> Iterator[Check]:

@@ -42,6 +42,7 @@ class QuantizationRow(Config):
         gap_before: GAP of the float model.
         gap_after: GAP of the quantized model.
         gap_change: `gap_after - gap_before`.
+        gap_change_error: Standard error of this difference. Null in records of earlier versions.
         seconds_before: Seconds of inference of the float model on all hold-out videos, without reading them.
         seconds_after: Seconds of inference of the quantized model on the same videos.
         bytes_before: Size of the float model.
@@ -58,6 +59,7 @@ class QuantizationRow(Config):
     gap_before: float | None
     gap_after: float | None
     gap_change: float | None
+    gap_change_error: float | None = None
     seconds_before: float | None
     seconds_after: float | None
     bytes_before: float | None

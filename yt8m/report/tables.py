@@ -75,6 +75,7 @@ def _quantized(model: ModelRun) -> QuantizationRow:
         gap_before=model.gap,
         gap_after=gap_after,
         gap_change=difference(gap_after, model.gap),
+        gap_change_error=model.metric("quantize", "quantization_loss_error"),
         seconds_before=model.metric(model.final, "evaluation_seconds"),
         seconds_after=model.metric("quantize", "evaluation_seconds"),
         bytes_before=bytes_before,
