@@ -30,7 +30,7 @@ class QuantizationConfig(Config):
         max_bytes: Most bytes that the quantized variables of a model take with `bits: auto`. Null means no limit.
     """
 
-    bits: Bits | tuple[Bits, ...] = 8
+    bits: Bits | tuple[Bits, ...] = "auto"
     method: Method | Literal["auto"] = "auto"
     threshold_elements: NonNegativeInt | Literal["auto"] = "auto"
     max_gap_loss: float = Field(default=0.0005, ge=0)

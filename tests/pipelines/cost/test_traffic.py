@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipelines.cost.dataset import DatasetSize
-from pipelines.cost.models import estimate_models
+from pipelines.cost.models import AUTO_BITS, estimate_models
 from pipelines.cost.traffic import NodeBytes, Traffic
 from pipelines.graph.planner import make_plan
 from pipelines.recipe.schema import Recipe
@@ -149,7 +149,7 @@ def test_totals_are_the_sums_over_nodes(small: Callable[..., Recipe]) -> None:
     assert traffic.read_once < traffic.read
     assert traffic.stored()["soft targets"] == 2 * SOFT_TARGETS
     members = (estimates[name].flops.size for name in ("dbof-s", "vlad-2"))
-    assert traffic.stored()["exported"] == sum(size.quantized_bytes(8, 1000) for size in members)
+    assert traffic.stored()["exported"] == sum(size.quantized_bytes(AUTO_BITS, 1000) for size in members)
 
 
 def test_a_shared_cache_is_read_in_every_pass_and_once_more_by_every_node(small: Callable[..., Recipe]) -> None:
