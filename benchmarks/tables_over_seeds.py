@@ -40,7 +40,7 @@ def main() -> None:
             distillation(runs),
         ),
         ("GAP by kind of class", ("kind of class", *kind_columns(runs)), kinds(runs)),
-        ("8 bits", ("model", "GAP before", "GAP after", "MB before", "MB after"), quantization(runs)),
+        ("Quantization", ("model", "GAP before", "GAP after", "MB before", "MB after"), quantization(runs)),
         ("Search", ("weights", "select", "report"), search(runs)),
         ("Ensemble", ("model", "member", "MB", "share of the size", "weight"), ensemble(runs)),
     ):

@@ -84,6 +84,6 @@ def test_kinds_of_classes_8_bits_and_members_are_printed(tmp_path, full_run) -> 
     tables = printed(tmp_path, full_run, other)
     assert set(tables["GAP by kind of class"]) == {"frequent", "rare_frames", "variance", "order", "co_occurrence"}
     assert all(sum("**" in cell for cell in row) == 1 for row in tables["GAP by kind of class"].values())
-    assert tables["8 bits"]["rnn-a-student"] == ["0.77250 ± 0.00000", "0.77246 ± 0.00000", "1.100", "0.286"]
+    assert tables["Quantization"]["rnn-a-student"] == ["0.77250 ± 0.00000", "0.77246 ± 0.00000", "1.100", "0.286"]
     assert tables["Ensemble"]["netfv-a-student"] == ["2 of 2", "0.276", "14.3%", "0.200 ± 0.000"]
     assert tables["Ensemble"]["rnn-b-student"] == ["1 of 2", "0.276", "14.3%", "0.050"]
