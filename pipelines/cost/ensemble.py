@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipelines.cost.models import AUTO_BITS, ModelEstimate
+from pipelines.cost.models import AUTO_BITS, COMPARED_BITS, ModelEstimate
 from pipelines.recipe.schema import Recipe
 from yt8m.ensembling.budget import Budget
 
@@ -26,14 +26,16 @@ class EnsembleSize:
 
 
 def ensemble_sizes(recipe: Recipe, estimates: Mapping[str, ModelEstimate]) -> list[EnsembleSize]:
-    """Add up the members in each size that the recipe offers, and in the 4 bits that suffice for most models.
+    """Add up the members in each size that the recipe offers, and in the paper's 8 bits and the 4 that mostly suffice.
 
     Members of other runs are counted as if they were offered in the sizes of this recipe.
     """
     members, offered = recipe.members(), recipe.quantization.sizes
+    # What `auto` comes to is counted as 4 bits already.
+    compared = [str(bits) for bits in COMPARED_BITS if bits != AUTO_BITS or "auto" not in offered]
     found = []
-    for size in dict.fromkeys([*offered, str(AUTO_BITS)] if "auto" not in offered else offered):
-        sizes = [estimates[name].size_bytes.get(size, estimates[name].bytes_in_few_bits) for name in members]
+    for size in dict.fromkeys([*offered, *compared]):
+        sizes = [{**estimates[name].compared_bytes, **estimates[name].size_bytes}[size] for name in members]
         search = recipe.ensemble.search
         budget = Budget.of(sizes, search.budget_bytes, search.size_margin)
         each = sum(sizes) / len(sizes) + budget.graph_bytes

@@ -9,6 +9,8 @@ from yt8m.training.auto.rules import resolve_threshold_elements
 
 # Bits of a weight that are assumed where they are chosen for each variable.
 AUTO_BITS = 4
+# Bits in which models are compared, whether a recipe offers them or not: the paper's, and what suffices for most.
+COMPARED_BITS = (8, 4)
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,12 @@ class ModelEstimate:
         flops: Its weights and floating-point operations.
         size_bytes: Its bytes in each size in which the recipe offers it. Those of `auto` are unknown before the
             training; it is counted as if it had 4 bits.
-        bytes_in_few_bits: Its bytes in 4 bits, whether it is offered in them or not.
+        compared_bytes: Its bytes in each of `COMPARED_BITS`, by the name of the size.
     """
 
     flops: ModelFlops
     size_bytes: Mapping[str, int]
-    bytes_in_few_bits: int
+    compared_bytes: Mapping[str, int]
 
     @property
     def quantized_bytes(self) -> int:
@@ -47,10 +49,10 @@ def estimate_models(recipe: Recipe) -> dict[str, ModelEstimate]:
     estimates = {}
     for name, model in models.items():
         flops = counted[model.model.model_dump_json()]
-        few = flops.size.quantized_bytes(AUTO_BITS, threshold)
         sizes = {
-            size: few if bits == "auto" else flops.size.quantized_bytes(bits, threshold)
+            size: flops.size.quantized_bytes(AUTO_BITS if bits == "auto" else bits, threshold)
             for size, bits in quantization.sizes.items()
         }
-        estimates[name] = ModelEstimate(flops, sizes, few)
+        compared = {str(bits): flops.size.quantized_bytes(bits, threshold) for bits in COMPARED_BITS}
+        estimates[name] = ModelEstimate(flops, sizes, compared)
     return estimates

@@ -41,9 +41,12 @@ def test_the_bits_of_insensitive_variables_go_first():
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_a_variable_that_loses_nothing_gets_the_fewest_bits_at_once():
-    (found,) = allocations([sensitivity("a", (100, 100), 0.0, 0.0, 0.0)])
-    assert by_name(found.bits) == {"a": 2}
+@pytest.mark.parametrize("losses", [(0.0, 0.0, 0.0), (-1e-4, 0.0, -1e-5)])
+def test_a_variable_that_loses_nothing_gets_the_fewest_bits_at_once_after_all_bits(losses):
+    pieces = [sensitivity("b", (100, 100), 0.9, 0.5, 0.2), *(sensitivity(name, (100, 100), *losses) for name in "ac")]
+    first, second, *_ = allocations(pieces)
+    assert by_name(first.bits) == {"a": 8, "b": 8, "c": 8}
+    assert by_name(second.bits) == {"a": 2, "b": 8, "c": 2}
 
 
 def test_neighboring_pieces_with_as_many_bits_are_stored_as_one():
@@ -67,7 +70,10 @@ def test_no_other_allocation_of_as_few_bytes_loses_less(drawn):
         size = sum(quantized_bytes(variable.shape, bits) for variable, bits in pairs)
         every.append((size, sum(variable.loss(bits) for variable, bits in pairs)))
     sizes, losses = np.array(every).T
-    for allocation in allocations(variables):
+    first, *rest = allocations(variables)
+    assert first.size_bytes == sizes.max()
+    for allocation in rest:
+        assert allocation.size_bytes < first.size_bytes
         assert allocation.size_bytes == sum(quantized_bytes(v.shape, allocation.bits[v.piece]) for v in variables)
         assert allocation.loss == pytest.approx(sum(v.loss(allocation.bits[v.piece]) for v in variables), abs=1e-9)
         assert allocation.loss <= losses[sizes <= allocation.size_bytes].min() + 1e-9

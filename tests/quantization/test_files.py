@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -59,7 +61,9 @@ def test_groups_of_columns_are_read_back(tmp_path, kernel, grouped):
         ({"w#0#codes": np.zeros((63, 5), np.uint8)}, r"the same rows, received the shapes \(63, 5\), \(64, 3\)"),
         ({"w#codes": np.zeros((64, 5), np.uint8)}, "only parts of groups of columns.*'#codes'"),
         ({"w#7#codes": np.zeros((64, 5), np.uint8)}, "groups of columns 0, 1 and so on.* 0, 1, 2, 7"),
-        ({"w#99999999999999#codes": np.zeros(5, np.uint8)}, "groups of columns 0, 1"),
+        ({"w#999999#codes": np.zeros(5, np.uint8)}, "groups of columns 0, 1"),
+        ({f"w#{'9' * 5000}#codes": np.zeros(5, np.uint8)}, "only parts of groups"),
+        ({"w#0#codes": np.zeros((5, 0), np.uint8)}, "expected a shape of at most 32 positive numbers"),
         ({"w#-1#codes": np.zeros((64, 5), np.uint8)}, "only parts of groups"),
         ({"w#2#plane1": np.zeros((64, 4), np.uint8)}, r"codes: expected uint8 \(64, 3\)"),
     ],
@@ -123,10 +127,12 @@ def test_elements_are_counted_by_their_bits(tmp_path, kernel):
         ({"w#plane1": np.zeros((63, 4), np.uint8)}, r"codes: expected uint8 \(64, 4\), received uint8 \(63, 4\)"),
         ({"w#plane1": np.zeros((64, 4), np.int64)}, "codes: expected uint8"),
         ({"w#shape": np.array([64, 2**62], np.int64)}, "codes: expected uint8"),
-        ({"w#shape": np.array([-64, -30], np.int64)}, "expected a shape of positive numbers"),
-        ({"w#shape": np.array([64.0, 30.0])}, "expected a shape of positive numbers"),
-        ({"w#shape": np.array([[64, 30]], np.int64)}, "expected a shape of positive numbers"),
+        ({"w#shape": np.array([-64, -30], np.int64)}, "expected a shape of at most 32 positive numbers"),
+        ({"w#shape": np.array([64.0, 30.0])}, "expected a shape of at most 32 positive numbers"),
+        ({"w#shape": np.array([[64, 30]], np.int64)}, "expected a shape of at most 32 positive numbers"),
         ({"w#shape": np.array([30, 64], np.int64)}, "codes: expected uint8"),
+        ({"w#shape": np.ones(70, np.int64)}, "expected a shape of at most 32 positive numbers, received 70 numbers"),
+        ({"w#shape": np.ones(10**6, np.int64)}, "received 1,000,000 numbers"),
     ],
 )
 def test_parts_that_do_not_fit_are_told(tmp_path, kernel, change, said):
@@ -134,6 +140,22 @@ def test_parts_that_do_not_fit_are_told(tmp_path, kernel, change, said):
     changed = {name: array for name, array in {**tensors, **change}.items() if array is not None}
     save_file(changed, tmp_path / "weights.safetensors")
     with pytest.raises(DataError, match=rf"weights\.safetensors: w: .*{said}"):
+        dict(iterate_floats(tmp_path / "weights.safetensors"))
+
+
+@pytest.mark.parametrize("shape", [(5, 0), (0, 5), (0,)])
+def test_an_array_without_elements_is_told(tmp_path, shape):
+    codes = {"w#codes": np.zeros(shape, np.uint8), "w#centroids": np.zeros(256, np.float32)}
+    save_file(codes, tmp_path / "weights.safetensors")
+    with pytest.raises(DataError, match="w: expected a shape of at most 32 positive numbers"):
+        dict(iterate_floats(tmp_path / "weights.safetensors"))
+
+
+@pytest.mark.parametrize("name", ["w", "w#codes"])
+def test_an_array_of_too_many_axes_is_told(tmp_path, name):
+    header = json.dumps({name: {"dtype": "U8", "shape": [1] * 70, "data_offsets": [0, 1]}}).encode()
+    (tmp_path / "weights.safetensors").write_bytes(len(header).to_bytes(8, "little") + header + b"\0")
+    with pytest.raises(DataError, match=f"{name}: expected an array with at most 32 axes, received 70"):
         dict(iterate_floats(tmp_path / "weights.safetensors"))
 
 

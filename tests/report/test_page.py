@@ -191,6 +191,30 @@ def test_the_cost_of_quantization_to_the_ensemble_is_stated(page):
     assert said in page.text
 
 
+def test_the_page_says_how_bits_were_chosen(full_run):
+    checks = [{"bytes": 900, "gap_loss": 0.0004}, {"bytes": 800, "gap_loss": 0.0007}]
+    variables = [{"name": "pooling/kernel[:, 0:256]", "bits": 3, "quantized": True, "loss_2_bits": 0.00123}]
+    allocation = {"videos": 256, "checked_videos": 1210, "checks": checks, "seconds": 7.5, "variables": variables}
+    for record in full_run:
+        if record["node"] == "quantize-rnn-a-student":
+            record["details"]["allocation"] = allocation
+    summary = build(full_run)
+    (row,) = (row for row in summary.tables.quantization if row.choice)
+    assert (row.model, row.choice["checks"], list(row.variables)) == ("rnn-a-student", checks, variables)
+    text = Page(render_page(summary)).text
+    assert "The bits of rnn-a-student were chosen in 7.50 s: each piece" in text
+    assert "on 256 videos that decide, and 2 whole models on 1,210." in text
+    assert "Variables of rnn-a-student in the bits of auto, with what the model expects to lose of its GAP" in text
+
+
+def test_the_page_says_why_there_is_no_ensemble_in_8_bits(full_run, page):
+    said = "No ensemble of members in 8 bits, as in the paper, is among these"
+    assert said not in page.text
+    for record in full_run:
+        record["details"].pop("paper_point", None)
+    assert said in Page(render_page(build(full_run))).text
+
+
 def test_long_tables_are_truncated_with_a_note(full_run):
     for record in full_run:
         if record["node"] == "select-netvlad":

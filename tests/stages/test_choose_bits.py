@@ -233,6 +233,7 @@ def test_a_model_is_offered_in_every_size(trained, small_partition, predicted, s
         ({"method": "float16"}, "method"),
         ({"max_gap_loss": -0.1}, "max_gap_loss"),
         ({"max_bytes": 0}, "max_bytes"),
+        ({"bits": [8, 4], "max_bytes": 1000}, "max_bytes: bits are given, not chosen, received bits: 8, 4"),
     ],
 )
 def test_settings_that_do_not_fit_are_refused(config, said):

@@ -1,7 +1,8 @@
 """Chooses the bits of each piece of a model: the fewest bytes whose loss of GAP stays within a limit."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,7 @@ class Choice:
             (`gap_loss`), and its standard error (`gap_loss_error`).
         videos: Number of videos on which pieces were measured.
         checked_videos: Number of videos on which allocations were measured.
+        seconds: Seconds that all this took.
     """
 
     bits: Mapping[str, Mapping[Piece, int]]
@@ -54,6 +56,7 @@ class Choice:
     checks: tuple[dict[str, float], ...]
     videos: int
     checked_videos: int
+    seconds: float = field(default=0.0, compare=False)
 
     def losses(self, piece: Piece) -> dict[int, float]:
         """Return the expected loss by number of bits of all that was measured of a piece."""
@@ -66,7 +69,8 @@ class Choice:
 
     def as_details(self) -> dict[str, Any]:
         """Return what was measured of whole models, as plain JSON data."""
-        return {"videos": self.videos, "checked_videos": self.checked_videos, "checks": list(self.checks)}
+        keys = ("videos", "checked_videos", "checks", "seconds")
+        return {key: list(value) if isinstance(value := getattr(self, key), tuple) else value for key in keys}
 
 
 def choose_bits(
@@ -99,7 +103,7 @@ def choose_bits(
         BudgetError: Even in 2 bits, the variables take more bytes than the limit.
         DataError: The model is damaged, or shards cannot be read.
     """
-    classes = partition.spec.num_classes
+    start, classes = time.monotonic(), partition.spec.num_classes
     pieces = {name: divide(name, shape, classes, threshold_elements) for name, shape in shapes.items()}
     count = sum(map(len, pieces.values()))
     work, variants = WORK_SHARE * examples, count * len(MEASURED_BITS) + 1
@@ -126,6 +130,7 @@ def choose_bits(
         checks=tuple(checked),
         videos=len(fewer),
         checked_videos=len(sample),
+        seconds=time.monotonic() - start,
     )
 
 
@@ -175,7 +180,8 @@ def search_allocation(
     decide.
 
     Args:
-        found: Allocations from the most bytes to the fewest. The first one is taken for granted.
+        found: Allocations from the most bytes to the fewest. The first one, in 8 bits if there is no limit of bytes, is
+            taken for granted.
         meter: Predicts with allocations.
         sample: Videos on which they are measured.
         gap_loss: Largest loss of GAP; the expected loss may be `EXPECTED_LOSS_LIMIT` times as large.

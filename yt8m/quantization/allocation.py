@@ -79,12 +79,24 @@ class Allocation:
 
 
 def allocations(pieces: Sequence[Sensitivity]) -> Iterator[Allocation]:
-    """Iterate over the best allocations, from the most bytes to the fewest; each takes bits of one piece."""
+    """Iterate over the best allocations, from the most bytes to the fewest; each takes bits of one piece.
+
+    The very first has all bits everywhere, though by chance few bits of some pieces may have been measured to lose
+    nothing; the second then takes those at once.
+    """
     hulls = {each.piece: each.hull() for each in pieces}
+    most = max(BITS)
+    every = Allocation(
+        {each.piece: most for each in pieces},
+        sum(quantized_bytes(each.shape, most) for each in pieces),
+        sum(each.loss(most) for each in pieces),
+    )
+    yield every
     bits = {piece: hull[0][0] for piece, hull in hulls.items()}
     size = sum(hull[0][1] for hull in hulls.values())
     loss = sum(hull[0][2] for hull in hulls.values())
-    yield Allocation(dict(bits), size, loss)
+    if size < every.size_bytes:
+        yield Allocation(dict(bits), size, loss)
     steps = [
         (_price(before, after), piece, before, after)
         for piece, hull in hulls.items()

@@ -18,16 +18,20 @@ class QuantizationConfig(Config):
         bits: Number of bits of a weight (the paper: 8): 2, 3, 4, 6 or 8. `auto` measures how sensitive the model is to
             few bits of each variable, on a sample of the hold-out videos that decide, and gives each as few as
             `max_gap_loss` allows; columns of classes fall into up to six groups, where the first classes, which are
-            expected to be the most frequent ones, usually get more bits. Several, as in `[8, auto, 4]`, offer each
-            model in several sizes, of which the search chooses at most one; the first one is measured in the report.
+            expected to be the most frequent ones, usually get more bits, and other matrices into four. Several, as in
+            `[8, auto, 4]`, offer each model in several sizes, of which the search chooses at most one; the first one is
+            measured in the report.
         method: Which values a code stands for: `uniform` for 256 equally spaced ones, in 8 bits only (the paper:
             uniform); `kmeans` for those with the least squared error. `auto` is `uniform` in 8 bits, which loads
             fastest, and `kmeans` in fewer.
         threshold_elements: Only variables with more elements than this are quantized (the paper: 17_000), the others
             stay float32. `auto` is five times the number of features or of classes, whichever is larger, at least
             1000 and at most the paper's, so that matrices are quantized and vectors are not.
-        max_gap_loss: Largest loss of GAP on the sample with which `bits: auto` is content.
-        max_bytes: Most bytes that the quantized variables of a model take with `bits: auto`. Null means no limit.
+        max_gap_loss: Loss of GAP with which `bits: auto` is content, measured on a sample of the hold-out videos that
+            decide: of what labels tell, at most one standard error more; of what the model itself expects, without
+            noise of labels, at most 1.5 times as much. So the loss on other videos may be somewhat larger.
+        max_bytes: Most bytes that the quantized variables of a model take with `bits: auto`, whatever they lose. Null
+            means no limit.
     """
 
     bits: Bits | tuple[Bits, ...] = "auto"
@@ -43,6 +47,11 @@ class QuantizationConfig(Config):
         if self.method == "uniform" and self.sizes != {"8": 8}:
             raise ValueError(
                 f"method: uniform has 8 bits, received bits: {', '.join(self.sizes)}. Set bits: 8, or leave method out"
+            )
+        if self.max_bytes is not None and "auto" not in self.sizes:
+            raise ValueError(
+                f"max_bytes: bits are given, not chosen, received bits: {', '.join(self.sizes)}. Set bits: auto, or "
+                "leave max_bytes out"
             )
         return self
 

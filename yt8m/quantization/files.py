@@ -13,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from yt8m.errors import DataError
+from yt8m.quantization.quantized_array import MOST_AXES
 from yt8m.quantization.quantized_columns import Quantized, QuantizedColumns, quantized_of_tensors
 
 # Separates the name of a variable from the name of one of its stored arrays.
@@ -95,6 +96,11 @@ def _check_types(path: str | Path, entries: Mapping[str, Mapping[str, Any]]) -> 
             raise DataError(
                 f"{path}: {name}: expected one of the types {', '.join(DTYPES)}, received {entry['dtype']}. Write the "
                 "model again with this version."
+            )
+        if len(entry["shape"]) > MOST_AXES:
+            raise DataError(
+                f"{path}: {name}: expected an array with at most {MOST_AXES} axes, received {len(entry['shape']):,}. "
+                "Write the model again."
             )
 
 

@@ -14,6 +14,8 @@ from yt8m.quantization.chunks import map_chunks
 
 # Numbers of bits that a code can have.
 BITS = tuple(PLANE_WIDTHS)
+# Most axes of an array, as far as NumPy has always supported them.
+MOST_AXES = 32
 FindCodes = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
 
 
@@ -123,7 +125,8 @@ class QuantizedArray:
             )
         if bits == 8:
             codes = tensors["#codes"]
-            shape, planes = codes.shape, [codes.reshape(-1, row_size(codes.shape)) if codes.size else codes]
+            shape = _shape_of(np.array(codes.shape, np.int64))
+            planes = [codes.reshape(-1, row_size(shape))]
         else:
             shape = _shape_of(tensors["#shape"])
             planes = [tensors[f"#plane{width}"] for width in PLANE_WIDTHS[bits]]
@@ -154,8 +157,9 @@ def _bits_of(centroids: int) -> int:
 
 
 def _shape_of(stored: NDArray[Any]) -> tuple[int, ...]:
-    if stored.dtype != np.int64 or stored.ndim != 1 or not (stored > 0).all():
-        raise DataError(f"expected a shape of positive numbers, received {stored.tolist()}")
+    if stored.dtype != np.int64 or stored.ndim != 1 or len(stored) > MOST_AXES or not (stored > 0).all():
+        received = stored.tolist() if stored.size <= MOST_AXES else f"{stored.size:,} numbers"
+        raise DataError(f"expected a shape of at most {MOST_AXES} positive numbers, received {received}")
     return tuple(stored.tolist())
 
 

@@ -51,7 +51,8 @@ class QuantizationRow(Config):
         bits: Mean number of bits of a quantized weight.
         largest_error: Largest absolute error of a weight.
         sizes: Bytes of the model in each size in which it is offered, the first of which the other figures are of.
-        variables: Table of variables, as written by the quantize stage.
+        variables: Table of variables, as written by the quantize stage; of the size `auto` if that is offered.
+        choice: How the bits of `auto` were chosen (`yt8m.bit_allocation.choose.Choice`). Null if they were given.
     """
 
     model: str
@@ -69,6 +70,7 @@ class QuantizationRow(Config):
     largest_error: float | None
     sizes: dict[str, int]
     variables: tuple[dict[str, Any], ...] = ()
+    choice: dict[str, Any] | None = None
 
 
 class DistillationRow(Config):

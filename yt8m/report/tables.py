@@ -67,7 +67,7 @@ def quantization_table(run: Run) -> tuple[QuantizationRow, ...]:
 
 
 def _quantized(model: ModelRun) -> QuantizationRow:
-    gap_after = model.metric("quantize", "gap")
+    gap_after, allocation = model.metric("quantize", "gap"), model.details("quantize", "allocation") or {}
     bytes_before, bytes_after = model.metric("quantize", "bytes_before"), model.metric("quantize", "bytes_after")
     return QuantizationRow(
         model=model.name,
@@ -84,14 +84,9 @@ def _quantized(model: ModelRun) -> QuantizationRow:
         bits=model.metric("quantize", "bits"),
         largest_error=model.metric("quantize", "largest_error"),
         sizes=model.details("quantize", "sizes") or {},
-        variables=_variables(model),
+        variables=tuple(allocation.get("variables") or model.details("quantize", "variables") or ()),
+        choice={key: value for key, value in allocation.items() if key != "variables"} or None,
     )
-
-
-def _variables(model: ModelRun) -> tuple[dict[str, Any], ...]:
-    """Return the table of the size whose bits were chosen, and otherwise of the first size."""
-    allocation = model.details("quantize", "allocation") or {}
-    return tuple(allocation.get("variables") or model.details("quantize", "variables") or ())
 
 
 def distillation_table(run: Run) -> tuple[DistillationRow, ...]:

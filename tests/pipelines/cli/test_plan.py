@@ -152,6 +152,13 @@ def test_every_size_in_which_members_are_offered_has_a_line() -> None:
     assert sizes == ["  In 8 bits", "  In about 4 bits (auto)", "  In 2 bits"]
 
 
+def test_bits_that_are_chosen_are_compared_with_the_papers() -> None:
+    _, chosen, eight = lines_of_ensemble(str(RECIPES / "demo.yaml"))
+    assert chosen.startswith("  In about 4 bits (auto) they come to ")
+    assert eight.startswith("  In 8 bits they come to ")
+    assert "which the recipe does not offer; the budget holds " in eight
+
+
 def test_a_budget_that_holds_no_member_in_any_size_is_told() -> None:
     first, *_ = lines_of_ensemble(SMOKE, "ensemble.search.budget_bytes=1000")
     assert first.endswith("None fits, so that the search will fail; raise ensemble.search.budget_bytes.")
