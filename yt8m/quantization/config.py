@@ -27,9 +27,9 @@ class QuantizationConfig(Config):
         threshold_elements: Only variables with more elements than this are quantized (the paper: 17_000), the others
             stay float32. `auto` is five times the number of features or of classes, whichever is larger, at least
             1000 and at most the paper's, so that matrices are quantized and vectors are not.
-        max_gap_loss: Loss of GAP with which `bits: auto` is content, measured on a sample of the hold-out videos that
-            decide: of what labels tell, at most one standard error more; of what the model itself expects, without
-            noise of labels, at most 1.5 times as much. So the loss on other videos may be somewhat larger.
+        max_gap_loss: Largest loss of GAP with `bits: auto`, measured on a sample of the hold-out videos that decide.
+            The loss on labels may exceed it by one standard error, and the loss that the model itself expects, which
+            has no noise of labels, by half. On other videos the loss may be somewhat larger.
         max_bytes: Most bytes that the quantized variables of a model take with `bits: auto`, whatever they lose. Null
             means no limit.
     """
