@@ -70,10 +70,12 @@ def test_no_other_allocation_of_as_few_bytes_loses_less(drawn):
         size = sum(quantized_bytes(variable.shape, bits) for variable, bits in pairs)
         every.append((size, sum(variable.loss(bits) for variable, bits in pairs)))
     sizes, losses = np.array(every).T
-    first, *rest = allocations(variables)
+    first, *rest = found = list(allocations(variables))
     assert first.size_bytes == sizes.max()
-    for allocation in rest:
-        assert allocation.size_bytes < first.size_bytes
+    for allocation in found:
         assert allocation.size_bytes == sum(quantized_bytes(v.shape, allocation.bits[v.piece]) for v in variables)
         assert allocation.loss == pytest.approx(sum(v.loss(allocation.bits[v.piece]) for v in variables), abs=1e-9)
+    # By chance, all bits of the first one may have been measured to lose more than few.
+    for allocation in rest:
+        assert allocation.size_bytes < first.size_bytes
         assert allocation.loss <= losses[sizes <= allocation.size_bytes].min() + 1e-9

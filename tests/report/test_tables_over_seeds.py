@@ -76,7 +76,7 @@ def test_teachers_together_are_compared_with_the_best_candidate_though_it_was_no
     assert [float(cell) for cell in (best, ensemble, gain)] == pytest.approx([0.784, 0.792, 0.008])
 
 
-def test_kinds_of_classes_8_bits_and_members_are_printed(tmp_path, full_run) -> None:
+def test_kinds_of_classes_quantization_and_members_are_printed(tmp_path, full_run) -> None:
     other = copy.deepcopy(full_run)
     (search,) = (each for each in other if each["stage"] == "search_weights")
     for member in search["details"]["members"]:

@@ -69,8 +69,8 @@ class Choice:
 
     def as_details(self) -> dict[str, Any]:
         """Return what was measured of whole models, as plain JSON data."""
-        keys = ("videos", "checked_videos", "checks", "seconds")
-        return {key: list(value) if isinstance(value := getattr(self, key), tuple) else value for key in keys}
+        counts = {"videos": self.videos, "checked_videos": self.checked_videos}
+        return {**counts, "checks": list(self.checks), "seconds": self.seconds}
 
 
 def choose_bits(

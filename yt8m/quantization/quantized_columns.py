@@ -13,7 +13,7 @@ from yt8m.quantization.methods import Method, quantize_array
 from yt8m.quantization.quantized_array import QuantizedArray, row_size
 
 # Name of a stored array of a group: the number of the group, and the name that the array has in it.
-_OF_GROUP = re.compile(r"#(0|[1-9][0-9]{0,5})(#.+)", re.DOTALL)
+_OF_GROUP = re.compile(r"#(0|[1-9][0-9]{0,17})(#.+)", re.DOTALL)
 
 
 class Piece(NamedTuple):
